@@ -1,0 +1,1 @@
+"""Airflow Automations: definitions, runs and steps, without Airflow and without a web server."""

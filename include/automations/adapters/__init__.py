@@ -1,0 +1,1 @@
+"""One vendor per module, each behind a role named in ``automations.ports``."""

@@ -1,0 +1,36 @@
+"""Engines and units of work: one ``with`` block is one transaction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
+
+from automations.settings import get_settings
+
+
+@lru_cache(maxsize=4)
+def _engine(dsn: str, _pid: int) -> Engine:
+    return create_engine(
+        dsn,
+        pool_size=10,
+        max_overflow=30,
+        pool_pre_ping=True,
+        connect_args={"application_name": "automations", "connect_timeout": 5},
+    )
+
+
+def engine(dsn: str | None = None) -> Engine:
+    """This process's engine; a fork never shares its parent's connections."""
+    return _engine(dsn or get_settings().dsn, os.getpid())
+
+
+@contextmanager
+def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
+    """A session whose transaction commits at the end of the block, or is undone by an error."""
+    with Session(engine(dsn), expire_on_commit=False) as session, session.begin():
+        yield session

@@ -1,0 +1,164 @@
+"""The errors of the domain.
+
+* AutomationsError
+  + DomainError                 an answerable refusal; becomes an HTTP answer at the boundary
+    - ValidationFailed          400, names the fields
+    - NotAuthenticated          401
+    - NotAllowed                403
+    - NotFound                  404
+    - Conflict                  409
+    - Gone                      410
+    - TooLarge                  413
+    - RuleBroken                422
+    - TooManyRequests           429
+    - Unavailable               503
+  + StepError                   a step could not do its work; ``retryable`` says whether again
+    - TemplateError             a template could not be rendered
+  + OrchestratorError           Airflow refused or could not be reached
+    - OrchestratorUnavailable   not reachable now, or failing; try again
+    - NotVisibleYet             the DAG version that a run needs is not there yet
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+
+class AutomationsError(Exception):
+    """An error of this product."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+    @property
+    def message(self) -> str:
+        """The text for people."""
+        return str(self.args[0])
+
+
+class DomainError(AutomationsError):
+    """The request cannot be carried out."""
+
+    code = "ERROR"
+
+    @property
+    def details(self) -> dict[str, object]:
+        """Machine-readable details for the error envelope."""
+        return {}
+
+
+class ValidationFailed(DomainError):
+    """The payload is invalid."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(
+        self, field_errors: Mapping[str, Sequence[str]], message: str | None = None
+    ) -> None:
+        first = next(iter(field_errors.items()), None)
+        named = f"{first[0]}: {first[1][0]}" if first else None
+        super().__init__(message or (f"Invalid payload: {named}" if named else None))
+        self.field_errors = {path: list(messages) for path, messages in field_errors.items()}
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {"fieldErrors": self.field_errors}
+
+
+class NotAuthenticated(DomainError):
+    """A valid API key is needed: send it as 'Authorization: Bearer sk_…'."""
+
+    code = "UNAUTHORIZED"
+
+
+class NotAllowed(DomainError):
+    """The role of this API key does not allow that."""
+
+    code = "FORBIDDEN"
+
+
+class NotFound(DomainError):
+    """There is no such thing."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(DomainError):
+    """The current state does not allow that."""
+
+    code = "CONFLICT"
+
+
+class Gone(DomainError):
+    """It is no longer available."""
+
+    code = "GONE"
+
+
+class TooLarge(DomainError):
+    """The payload is too large."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class RuleBroken(DomainError):
+    """The data breaks a rule."""
+
+    code = "UNPROCESSABLE"
+
+
+class TooManyRequests(DomainError):
+    """Too many requests; try again later."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many requests; try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {"retryAfter": self.retry_after}
+
+
+class Unavailable(DomainError):
+    """A part that this needs is not available now; try again."""
+
+    code = "UNAVAILABLE"
+
+
+class StepError(AutomationsError):
+    """The step could not do its work."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        kind: str = "error",
+        retryable: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class TemplateError(StepError):
+    """A template could not be rendered."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, kind="template")
+
+
+class OrchestratorError(AutomationsError):
+    """Airflow refused."""
+
+
+class OrchestratorUnavailable(OrchestratorError):
+    """Airflow cannot be reached now."""
+
+
+class NotVisibleYet(OrchestratorError):
+    """Airflow does not know this version of the automation yet."""

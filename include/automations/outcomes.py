@@ -1,0 +1,114 @@
+"""What a step answers: values that the engine records and Airflow's side acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+JSON = Any
+"""A JSON value; the only loosely typed thing, kept at the edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step did its work."""
+
+    output: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The step did its work and chose one of its nested step lists.
+
+    Args:
+        arm: name of the list, as in the step's config (``then``, ``else``, ``onReject``).
+    """
+
+    output: Mapping[str, JSON]
+    arm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The step did its work and ends the run here, successfully."""
+
+    output: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """The step goes on at a moment, or earlier when the run is resumed."""
+
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What people are asked, and how the answer is checked."""
+
+    subject: str
+    body: str
+    data: JSON = None
+    form: Mapping[str, JSON] | None = None
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForDecision:
+    """The step goes on when people decided; after ``expires_in`` it expires."""
+
+    question: Question
+    expires_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForCallback:
+    """The step goes on when its callback URL was called."""
+
+    output: Mapping[str, JSON]
+    expires_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForRun:
+    """The step goes on when another run has ended."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The step could not do its work.
+
+    Args:
+        kind: machine-readable cause, matched by the step's ``retry.on``.
+        retry_after: the other side's wish for the delay before the next attempt.
+    """
+
+    error: str
+    kind: str = "error"
+    retryable: bool = False
+    retry_after: timedelta | None = None
+    output: Mapping[str, JSON] = field(default_factory=dict)
+
+
+Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForRun
+Outcome = Done | Branch | Stop | Wait | Fail
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a wait ended.
+
+    Args:
+        decision: ``approved``, ``rejected``, ``resumed``, ``elapsed`` or ``expired``.
+        by: who decided, for people: an address, a key's name, ``airflow:<user>``.
+    """
+
+    decision: str
+    by: str | None
+    at: datetime
+    data: JSON = None

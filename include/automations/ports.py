@@ -1,0 +1,146 @@
+"""The roles that steps and services need played; adapters play them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file sent with a mail."""
+
+    filename: str
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message to send.
+
+    Args:
+        key: idempotency key; the Message-ID is made from it, so a repeat can be recognised.
+    """
+
+    to: tuple[str, ...]
+    subject: str
+    body: str
+    key: str
+    html: str | None = None
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    reply_to: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MailReceipt:
+    """What the mail server said, per recipient."""
+
+    message_id: str
+    provider: str
+    accepted: tuple[str, ...]
+    rejected: tuple[str, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+class Mailer(Protocol):
+    """Sends mail; raises StepError when the server refuses all or cannot be reached."""
+
+    def send(self, mail: Mail) -> MailReceipt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request to an outside service."""
+
+    method: str
+    url: str
+    timeout: timedelta
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    follow_redirects: bool = True
+    max_bytes: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What came back; ``content`` is decoded (unzipped) and within ``max_bytes``."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str
+
+
+class HttpClient(Protocol):
+    """Speaks HTTP to public addresses only, unless allowed; raises StepError."""
+
+    def request(self, request: HttpRequest) -> HttpResponse: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside world as the steps see it."""
+
+    mailer: Mailer
+    http: HttpClient
+
+
+@dataclass(frozen=True, slots=True)
+class DagRunState:
+    """A DagRun as the orchestrator reports it."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    clear_number: int | None
+    bundle_version: str | None
+    conf: Mapping[str, Any]
+    started_by: str | None
+    run_type: str
+
+
+class Orchestrator(Protocol):
+    """Airflow, as dispatcher and reconciler use it.
+
+    Every method raises OrchestratorUnavailable when it cannot be reached or is failing.
+    """
+
+    def visible_revision(self, dag_id: str) -> int | None:
+        """The bundle revision that the DAG was last parsed at; None when it is unknown."""
+        ...
+
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> int | None:
+        """Create the DagRun and return its bundle revision; one that exists is left as it is.
+
+        Raises:
+            NotVisibleYet: Airflow does not know the DAG.
+        """
+        ...
+
+    def answer(
+        self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
+    ) -> bool:
+        """Answer a parked task; False when it was answered before, in Airflow.
+
+        Raises:
+            NotVisibleYet: the task does not wait (yet).
+        """
+        ...
+
+    def fail(self, dag_id: str, run_id: str) -> None:
+        """End a DagRun that is still going; one that has ended is left as it is."""
+        ...
+
+    def changed_runs(self, since: str, limit: int) -> list[tuple[str, DagRunState]]:
+        """DagRuns of automations changed at or after an instant, oldest first, with their instants."""
+        ...
+
+    def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
+        """One DagRun, or None when Airflow does not know it."""
+        ...

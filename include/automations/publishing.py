@@ -1,0 +1,58 @@
+"""What the DAG bundle publishes: definitions in packs, at the newest or at a given revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+PACK_SIZE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One automation as its DAG is built from it.
+
+    Args:
+        number: the automation's creation number; ``number // PACK_SIZE`` is its pack, for good.
+        revision: of the installation's definitions, at which this version was written.
+        definition: the stored JSON of ``automations.model.Definition``.
+    """
+
+    workflow_id: str
+    number: int
+    version: int
+    revision: int
+    status: str
+    definition: Mapping[str, Any]
+
+
+class Publications(Protocol):
+    """Reads what is to be published."""
+
+    def revision(self) -> int:
+        """The newest revision; 0 before the first automation."""
+        ...
+
+    def packs(self, since: int) -> list[int]:
+        """Numbers of the packs with a version newer than a revision."""
+        ...
+
+    def pack(self, number: int) -> list[Published]:
+        """The newest version of each automation in a pack, by number."""
+        ...
+
+    def at(self, workflow_id: str, revision: int) -> Published | None:
+        """An automation's version in force at a revision."""
+        ...
+
+
+def dag_id(workflow_id: str) -> str:
+    """The id of an automation's DAG."""
+    return f"automation_{workflow_id}"
+
+
+def workflow_id(dag_id: str) -> str | None:
+    """The automation of a DAG, or None for a DAG of other making."""
+    prefix, _, rest = dag_id.partition("_")
+    return rest if prefix == "automation" and rest else None

@@ -1,0 +1,1 @@
+"""The use cases: what clients may ask for, one transaction each."""

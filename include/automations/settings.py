@@ -1,0 +1,138 @@
+"""The settings of one installation, read once from the environment and the home folder.
+
+Precedence, highest first: ``AUTOMATIONS_*`` environment variables, ``<home>/settings.env``,
+``<home>/secrets.json`` (generated once by the launcher), the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    JsonConfigSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def default_home() -> Path:
+    """The home folder: ``AUTOMATIONS_HOME``, or ``.automations`` beside the launcher."""
+    return Path(os.environ.get("AUTOMATIONS_HOME") or ROOT / ".automations").expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two installations."""
+
+    model_config = SettingsConfigDict(env_prefix="AUTOMATIONS_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="Folder for everything written.")
+    host: str = Field("127.0.0.1", description="Address the servers listen on.")
+    bridge_port: Port = Field(8800, description="The API.")
+    airflow_port: Port = Field(8080, description="Airflow's api-server and UI.")
+    postgres_port: Port = Field(5455, description="The embedded PostgreSQL.")
+    mail_smtp_port: Port = Field(2525, description="The development mail catcher, SMTP.")
+    mail_web_port: Port = Field(8825, description="The development mail catcher, pages and JSON.")
+
+    database_dsn: str | None = Field(None, description="Our database; embedded when absent.")
+    airflow_database_dsn: str | None = Field(
+        None, description="Airflow's database; embedded when absent."
+    )
+    public_url: str | None = Field(None, description="Base URL of the API in links we send.")
+    airflow_url: str | None = Field(None, description="Base URL of Airflow for the bridge.")
+    airflow_username: str = Field("bridge", description="The bridge's user in Airflow.")
+
+    smtp_host: str | None = Field(None, description="Mail server; the catcher when absent.")
+    smtp_port: Port = 587
+    smtp_username: str | None = None
+    smtp_password: str | None = None
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    mail_from: str = "automations@example.com"
+
+    http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts (host or host:port) that http_request may reach though not public."
+    )
+    dispatcher: Literal["embedded", "off"] = Field(
+        "embedded", description="Whether the bridge process also dispatches."
+    )
+    parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
+
+    # Secrets, generated into <home>/secrets.json by the launcher.
+    postgres_password: str = ""
+    airflow_admin_password: str = ""
+    airflow_password: str = Field("", description="The bridge user's password in Airflow.")
+    airflow_jwt_secret: str = ""
+    airflow_secret_key: str = ""
+    airflow_fernet_key: str = ""
+    encryption_key: str = ""
+
+    @field_validator("http_allow", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = default_home()
+        return (
+            init_settings,
+            env_settings,
+            DotEnvSettingsSource(settings_cls, env_file=home / "settings.env"),
+            JsonConfigSettingsSource(settings_cls, json_file=home / "secrets.json"),
+        )
+
+    @property
+    def dsn(self) -> str:
+        """SQLAlchemy URL of our database."""
+        return self.database_dsn or self._embedded("automations")
+
+    @property
+    def airflow_dsn(self) -> str:
+        """SQLAlchemy URL of Airflow's database."""
+        return self.airflow_database_dsn or self._embedded("airflow")
+
+    def _embedded(self, database: str) -> str:
+        return (
+            f"postgresql+psycopg2://automations:{self.postgres_password}"
+            f"@127.0.0.1:{self.postgres_port}/{database}"
+        )
+
+    @property
+    def bridge_base(self) -> str:
+        """Base URL of the API, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.bridge_port}").rstrip("/")
+
+    @property
+    def airflow_base(self) -> str:
+        """Base URL of Airflow, without a trailing slash."""
+        return (self.airflow_url or f"http://{self.host}:{self.airflow_port}").rstrip("/")
+
+    @property
+    def mail_base(self) -> str:
+        """Base URL of the mail catcher's pages."""
+        return f"http://{self.host}:{self.mail_web_port}"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,149 @@
+"""What a step type is: a config model, metadata, and a synchronous ``run``."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationInfo
+from pydantic.alias_generators import to_camel
+
+from automations.outcomes import JSON, Answer, Outcome
+from automations.ports import Ports
+
+
+class Model(BaseModel):
+    """A frozen, camelCase model that refuses unknown fields."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+    )
+
+
+class AsWritten:
+    """Marks a field that is not rendered before ``run``: code, nested steps, own templates."""
+
+
+class Html:
+    """Marks a field whose templates escape what they insert for HTML."""
+
+
+_TEMPLATE = re.compile(r"\{\{|\{%")
+
+
+def is_template(value: object) -> bool:
+    """Whether a value is a text with template marks in it."""
+    return isinstance(value, str) and _TEMPLATE.search(value) is not None
+
+
+def _only_a_template(value: str, info: ValidationInfo) -> str:
+    if is_rendered(info) or not is_template(value):
+        raise ValueError("must be of the documented type, or a template such as {{input.value}}")
+    return value
+
+
+def is_rendered(info: ValidationInfo) -> bool:
+    """Whether templates were rendered before this validation (at run, not at save)."""
+    return bool(info.context and info.context.get("rendered"))
+
+
+TemplateText = Annotated[str, AfterValidator(_only_a_template)]
+"""A text with a template in it, where another type is documented; never after rendering."""
+
+RENDERED: Mapping[str, Any] = {"rendered": True}
+"""The validation context of a config whose templates have been rendered."""
+
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+
+
+def _duration(value: str, info: ValidationInfo) -> str:
+    if is_template(value) and not is_rendered(info):
+        return value
+    if parse_duration(value) <= timedelta(0):
+        raise ValueError("must be longer than zero")
+    return value
+
+
+def parse_duration(value: str) -> timedelta:
+    """An ISO 8601 duration as a timedelta; ValueError says what is expected."""
+    try:
+        if not value.startswith("P"):
+            raise ValueError(value)
+        return _DURATION.validate_python(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("must be an ISO 8601 duration such as PT30S, PT2H or P1D") from error
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+"""An ISO 8601 duration."""
+
+
+def _zone(value: str, info: ValidationInfo) -> str:
+    if is_template(value) and not is_rendered(info):
+        return value
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be an IANA time zone such as Europe/Warsaw") from error
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+"""An IANA time zone's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What a step may know and use while it runs.
+
+    Args:
+        idempotency_key: the same for every attempt at one effect; changes when a user redoes it.
+        attempt: 1 for the first attempt.
+        render: renders one text with the run's names; ``missing_ok`` gives None for a missing one.
+    """
+
+    run_id: str
+    workflow_id: str
+    workspace_id: str
+    node_id: str
+    step_name: str
+    idempotency_key: str
+    attempt: int
+    now: datetime
+    timeout: timedelta
+    ports: Ports
+    render: Callable[..., JSON]
+
+
+C = TypeVar("C", bound=Model)
+
+
+class StepType(ABC, Generic[C]):
+    """One step type; its module's single public subclass is found by the registry."""
+
+    type: ClassVar[str]
+    title: ClassVar[str]
+    Config: ClassVar[Any]
+    arms: ClassVar[tuple[str, ...]] = ()
+    """Names of the config's nested step lists, one of which may be chosen by the outcome."""
+    falls_through: ClassVar[bool] = True
+    """Whether a successful run may go on without taking an arm."""
+    pauses: ClassVar[bool] = False
+    """Whether the step always parks the run; its operator is then a sensor."""
+
+    @abstractmethod
+    def run(self, config: C, ctx: StepContext) -> Outcome:
+        """Do the work once; every outside effect carries ``ctx.idempotency_key``."""
+
+    def resume(self, config: C, ctx: StepContext, answer: Answer) -> Outcome:
+        """Go on after a wait of this step has ended."""
+        raise TypeError(f"{self.type} does not wait")  # a wait is only made by types that resume

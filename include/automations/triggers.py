@@ -1,0 +1,50 @@
+"""What starts a run: the trigger types, written flat or nested under ``config``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from automations.ids import PATTERN
+from automations.steps.base import Model
+
+Id = Annotated[str, Field(pattern=PATTERN)]
+
+
+class TriggerBase(Model):
+    """A trigger; reads both shapes and writes both."""
+
+    type: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flatten(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(config := value.get("config"), dict):
+            flat = {key: item for key, item in value.items() if key != "config"}
+            return {**flat, **config, "type": value.get("type")}
+        return value
+
+    def as_json(self) -> dict[str, Any]:
+        """The flat fields and, beside them, the same under ``config``."""
+        flat = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"type"})
+        return {"type": self.type, **flat, "config": flat}
+
+
+class Manual(TriggerBase):
+    """Started by hand, in the API or in Airflow."""
+
+    type: Literal["manual"] = "manual"
+    input_schema: dict[str, Any] | None = Field(
+        None, description="JSON schema that the input of execute must satisfy."
+    )
+
+
+class FormSubmission(TriggerBase):
+    """Started by each submission of a form."""
+
+    type: Literal["form_submission"] = "form_submission"
+    form_id: Id = Field(description="The form.")
+
+
+Trigger = Annotated[Manual | FormSubmission, Field(discriminator="type")]
