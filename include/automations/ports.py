@@ -138,7 +138,7 @@ class Orchestrator(Protocol):
         ...
 
     def changed_runs(self, since: str, limit: int) -> list[tuple[str, DagRunState]]:
-        """DagRuns of automations changed at or after an instant, oldest first, with their instants."""
+        """DagRuns changed at or after an instant, oldest first, with their instants."""
         ...
 
     def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:

@@ -25,6 +25,10 @@ class TriggerBase(Model):
             return {**flat, **config, "type": value.get("type")}
         return value
 
+    def key(self) -> str | None:
+        """What an event must carry to start the automation; None when no event does."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """The flat fields and, beside them, the same under ``config``."""
         flat = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"type"})
@@ -45,6 +49,14 @@ class FormSubmission(TriggerBase):
 
     type: Literal["form_submission"] = "form_submission"
     form_id: Id = Field(description="The form.")
+
+    def key(self) -> str:
+        return form_submission_key(self.form_id)
+
+
+def form_submission_key(form_id: str) -> str:
+    """The key of the events that a form's submissions are."""
+    return f"form_submission:{form_id}"
 
 
 Trigger = Annotated[Manual | FormSubmission, Field(discriminator="type")]

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
+import psycopg2
+import psycopg2.extensions
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
 from automations.settings import get_settings
+
+__all__ = ["Session", "engine", "raw_connection", "unit_of_work"]
 
 
 @lru_cache(maxsize=4)
@@ -34,3 +38,9 @@ def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
     """A session whose transaction commits at the end of the block, or is undone by an error."""
     with Session(engine(dsn), expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def raw_connection() -> psycopg2.extensions.connection:
+    """A connection of its own, outside the pool, for LISTEN."""
+    url = engine().url.set(drivername="postgresql")
+    return psycopg2.connect(url.render_as_string(hide_password=False), connect_timeout=5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -37,7 +37,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         str: Text,
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
@@ -253,7 +253,7 @@ class StepLog(Base):
 
     __tablename__ = "step_log"
     __table_args__ = (
-        _one_of("status", "success", "failed", "retrying", "waiting"),
+        _one_of("status", "success", "failed", "retrying"),
         Index("ix_step_log_run_id_id", "run_id", "id"),
     )
 
@@ -329,7 +329,9 @@ class Job(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     kind: Mapped[str]
     subject_id: Mapped[str]
-    attempts: Mapped[int] = mapped_column(server_default="0")
+    claims: Mapped[int] = mapped_column(server_default="0")
+    """Counts up with every claim; only the holder of the last one may settle the job."""
+    failures: Mapped[int] = mapped_column(server_default="0")
     available_at: Mapped[datetime] = _now()
     error: Mapped[str | None]
     dead_at: Mapped[datetime | None]

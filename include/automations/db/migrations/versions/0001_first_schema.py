@@ -18,7 +18,8 @@ def upgrade() -> None:
     sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('subject_id', sa.Text(), nullable=False),
-    sa.Column('attempts', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('claims', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('failures', sa.Integer(), server_default='0', nullable=False),
     sa.Column('available_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
     sa.Column('error', sa.Text(), nullable=True),
     sa.Column('dead_at', sa.DateTime(timezone=True), nullable=True),
@@ -198,7 +199,7 @@ def upgrade() -> None:
     sa.Column('duration_ms', sa.Integer(), nullable=False),
     sa.Column('timestamp', sa.DateTime(timezone=True), nullable=False),
     sa.Column('output', sa.Text(), nullable=False),
-    sa.CheckConstraint("status IN ('success', 'failed', 'retrying', 'waiting')", name=op.f('ck_step_log_status')),
+    sa.CheckConstraint("status IN ('success', 'failed', 'retrying')", name=op.f('ck_step_log_status')),
     sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_step_log_run_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_step_log'))
     )

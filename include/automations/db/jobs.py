@@ -1,0 +1,82 @@
+"""The dispatcher's queue: claimed by lease, so that a crashed worker's jobs come back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import Job
+
+WAKE = "automations_dispatch"
+_LEASE = timedelta(seconds=60)
+
+
+def enqueue(session: Session, kind: str, subject_id: str) -> None:
+    """Add a job, once per kind and subject, and wake the dispatchers when this commits."""
+    session.execute(insert(Job).values(kind=kind, subject_id=subject_id).on_conflict_do_nothing())
+    notify(session, WAKE)
+
+
+def notify(session: Session, channel: str, payload: str = "") -> None:
+    """Wake the listeners of a channel when this transaction commits."""
+    session.execute(select(func.pg_notify(channel, payload)))
+
+
+def claim(session: Session, limit: int) -> list[Job]:
+    """Take ready jobs, oldest first, for the length of a lease."""
+    ready = (
+        select(Job.id)
+        .where(Job.dead_at.is_(None), Job.available_at <= func.clock_timestamp())
+        .order_by(Job.available_at, Job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = (
+        update(Job)
+        .where(Job.id.in_(ready.scalar_subquery()))
+        .values(available_at=func.clock_timestamp() + _LEASE, claims=Job.claims + 1)
+        .returning(Job)
+    )
+    return sorted(session.scalars(claimed), key=lambda job: job.id)
+
+
+def done(session: Session, job: Job) -> bool:
+    """Remove a job; False when its lease was lost to another worker meanwhile."""
+    found = session.scalar(
+        delete(Job).where(Job.id == job.id, Job.claims == job.claims).returning(Job.id)
+    )
+    return found is not None
+
+
+def again(session: Session, job: Job, delay: timedelta, error: str, *, counts: bool) -> None:
+    """Put a job back; ``counts`` says whether this was a failure, of which few are allowed."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.claims == job.claims)
+        .values(
+            available_at=func.clock_timestamp() + delay,
+            error=error,
+            failures=Job.failures + (1 if counts else 0),
+        )
+    )
+
+
+def bury(session: Session, job: Job, error: str) -> None:
+    """Give a job up; it stays, with its error, until somebody replays it."""
+    session.execute(
+        update(Job).where(Job.id == job.id).values(dead_at=func.clock_timestamp(), error=error)
+    )
+
+
+def seconds_to_next(session: Session) -> float | None:
+    """How long until the next job becomes ready; None when there is none."""
+    wait = session.scalar(
+        text(
+            "SELECT extract(epoch FROM min(available_at) - clock_timestamp())"
+            " FROM job WHERE dead_at IS NULL"
+        )
+    )
+    return None if wait is None else float(wait)

@@ -1,0 +1,222 @@
+"""Writes the state of runs: every change of status is one conditional UPDATE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion
+from automations.ids import new_id
+from automations.outcomes import JSON
+
+UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
+LOG_OUTPUT_LENGTH = 500
+
+
+def insert_run(
+    session: Session,
+    workflow: Workflow,
+    *,
+    trigger_type: str,
+    trigger_data: dict[str, JSON],
+    input: dict[str, JSON],  # noqa: A002 -- the specification's word
+    started_by: str | None,
+    event_id: str | None = None,
+    run_id: str | None = None,
+    version: int | None = None,
+    dispatched: bool = False,
+) -> Run | None:
+    """Insert a run; None when this id, or this event's run of the automation, is there already."""
+    number = version or workflow.version
+    context = {key: value for key, value in trigger_data.items() if key != "submission"}
+    query = (
+        insert(Run)
+        .values(
+            id=run_id or new_id(),
+            workspace_id=workflow.workspace_id,
+            workflow_id=workflow.id,
+            version=number,
+            trigger_type=trigger_type,
+            trigger_data=trigger_data,
+            input=input,
+            variables=_declared(session, workflow.id, number)
+            | {"triggerType": trigger_type}
+            | context,
+            event_id=event_id,
+            started_by=started_by,
+            dispatched_at=func.clock_timestamp() if dispatched else None,
+        )
+        .on_conflict_do_nothing()
+        .returning(Run)
+    )
+    return session.scalar(query)
+
+
+def _declared(session: Session, workflow_id: str, version: int) -> dict[str, JSON]:
+    stored = definition(session, workflow_id, version)
+    return dict(stored.get("variables", {})) if stored else {}
+
+
+def definition(session: Session, workflow_id: str, version: int) -> Mapping[str, Any] | None:
+    """The stored JSON of one version."""
+    return session.scalar(
+        select(WorkflowVersion.definition).where(
+            WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.version == version
+        )
+    )
+
+
+def revision(session: Session, workflow_id: str, version: int) -> int:
+    """The revision at which a version was written."""
+    return session.scalars(
+        select(WorkflowVersion.revision).where(
+            WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.version == version
+        )
+    ).one()
+
+
+def version_at(session: Session, workflow_id: str, at_revision: int) -> int | None:
+    """The version in force at a revision."""
+    return session.scalar(
+        select(WorkflowVersion.version)
+        .where(WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.revision <= at_revision)
+        .order_by(WorkflowVersion.revision.desc())
+        .limit(1)
+    )
+
+
+def lock_run(session: Session, run_id: str) -> Run | None:
+    """The run, its row locked for this transaction."""
+    return session.scalar(select(Run).where(Run.id == run_id).with_for_update())
+
+
+def renew(session: Session, run: Run, generation: int) -> None:
+    """Begin a new generation: something was cleared in Airflow, so the run goes on."""
+    session.execute(
+        update(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN").values(status="CANCELLED")
+    )
+    run.generation, run.status = generation, "RUNNING"
+    run.completed_at = run.error = None
+
+
+def end_run(session: Session, run_id: str, status: str, error: str | None = None) -> bool:
+    """End a run that has not ended, and cancel what it waits for."""
+    ended = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.status.in_(UNFINISHED))
+        .values(status=status, error=error, completed_at=func.clock_timestamp())
+        .returning(Run.id)
+    )
+    if ended is None:
+        return False
+    session.execute(
+        update(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").values(status="CANCELLED")
+    )
+    return True
+
+
+def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
+    """Where a node stands."""
+    return session.get(RunStep, (run_id, node_id), populate_existing=True)
+
+
+def settled(session: Session, run_id: str) -> set[str]:
+    """Ids of the nodes that are done or left out."""
+    return set(
+        session.scalars(
+            select(RunStep.node_id).where(
+                RunStep.run_id == run_id, RunStep.status.in_(("DONE", "SKIPPED"))
+            )
+        )
+    )
+
+
+def outputs(session: Session, run_id: str) -> dict[str, JSON]:
+    """Outputs by node of the nodes that are done."""
+    rows = session.execute(
+        select(RunStep.node_id, RunStep.output).where(
+            RunStep.run_id == run_id, RunStep.status == "DONE"
+        )
+    )
+    return dict(row._tuple() for row in rows)
+
+
+def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int) -> None:
+    """Mark nodes as left out, unless this generation has been there."""
+    rows = [
+        {
+            "run_id": run_id,
+            "node_id": node_id,
+            "status": "SKIPPED",
+            "generation": generation,
+            "attempt": 0,
+            "started_at": func.clock_timestamp(),
+        }
+        for node_id in node_ids
+    ]
+    if rows:
+        query = insert(RunStep).values(rows)
+        session.execute(
+            query.on_conflict_do_update(
+                index_elements=["run_id", "node_id"],
+                set_={"status": "SKIPPED", "generation": generation, "output": None},
+                where=RunStep.generation < generation,
+            )
+        )
+
+
+def log(
+    session: Session,
+    run_id: str,
+    *,
+    step_id: str,
+    step_type: str,
+    step_name: str,
+    status: str,
+    started_at: datetime,
+    ended_at: datetime,
+    output: str,
+) -> None:
+    """Add a line to the run's log, its output cut as specified."""
+    session.add(
+        StepLog(
+            run_id=run_id,
+            step_id=step_id,
+            step_type=step_type,
+            step_name=step_name,
+            status=status,
+            duration_ms=max(0, round((ended_at - started_at).total_seconds() * 1000)),
+            timestamp=ended_at,
+            output=output[:LOG_OUTPUT_LENGTH],
+        )
+    )
+
+
+def mark_dispatched(session: Session, run_id: str) -> None:
+    """Note that Airflow has the run."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.dispatched_at.is_(None))
+        .values(dispatched_at=func.clock_timestamp())
+    )
+
+
+def unfinished(session: Session, *, after: str, older_than: timedelta, limit: int) -> list[Run]:
+    """Runs that Airflow has had for a while and that have not ended, by id."""
+    return list(
+        session.scalars(
+            select(Run)
+            .where(
+                Run.status.in_(UNFINISHED),
+                Run.id > after,
+                Run.dispatched_at < func.clock_timestamp() - older_than,
+            )
+            .order_by(Run.id)
+            .limit(limit)
+        )
+    )

@@ -1,0 +1,127 @@
+"""Pauses: opened by a step, ended once by whoever answers first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from automations.db import jobs
+from automations.db.tables import Approver, Run, Wait
+from automations.outcomes import JSON
+
+WOKEN = "automations_wait"
+
+
+def open_wait(
+    session: Session,
+    *,
+    run_id: str,
+    node_id: str,
+    generation: int,
+    kind: str,
+    due_at: datetime,
+    question: Mapping[str, Any] | None = None,
+    approvers: Iterable[str] = (),
+) -> Wait:
+    """Open a pause and show it in the run's status; the approvers are asked by a job."""
+    wait = Wait(
+        run_id=run_id,
+        node_id=node_id,
+        generation=generation,
+        kind=kind,
+        due_at=due_at,
+        question=dict(question) if question is not None else None,
+    )
+    session.add(wait)
+    session.flush()
+    asked = [Approver(wait_id=wait.id, address=address) for address in dict.fromkeys(approvers)]
+    if asked:
+        session.add_all(asked)
+        session.flush()
+        jobs.enqueue(session, "ask_approvers", wait.id)
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.status == "RUNNING")
+        .values(status="WAITING_FOR_CHILD" if kind == "child" else "PAUSED")
+    )
+    return wait
+
+
+def settle(session: Session, wait: Wait, *, decision: str, by: str | None, data: JSON) -> bool:
+    """End an open pause, set its run going, and wake whoever sleeps on it.
+
+    Returns:
+        False when somebody else was first; nothing is changed then.
+    """
+    won = session.scalar(
+        update(Wait)
+        .where(Wait.id == wait.id, Wait.status == "OPEN")
+        .values(
+            status="ANSWERED",
+            decision=decision,
+            decided_by=by,
+            decided_at=func.clock_timestamp(),
+            data=data,
+        )
+        .returning(Wait.id)
+    )
+    if won is None:
+        return False
+    session.refresh(wait)
+    go_on(session, wait.run_id)
+    jobs.notify(session, WOKEN, wait.id)
+    return True
+
+
+def go_on(session: Session, run_id: str) -> None:
+    """Show a run whose pause has ended as running."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.status.in_(("PAUSED", "WAITING_FOR_CHILD")))
+        .values(status="RUNNING")
+    )
+
+
+def lock_wait(session: Session, wait_id: str) -> Wait | None:
+    """The pause, its row locked for this transaction."""
+    return session.scalar(select(Wait).where(Wait.id == wait_id).with_for_update())
+
+
+def open_wait_of(session: Session, run_id: str) -> Wait | None:
+    """The pause that a run is in, its row locked; None when it waits for nothing."""
+    return session.scalar(
+        select(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").with_for_update()
+    )
+
+
+def wait_of_node(session: Session, run_id: str, node_id: str, generation: int) -> Wait | None:
+    """The newest pause of a node in a generation."""
+    return session.scalar(
+        select(Wait)
+        .where(Wait.run_id == run_id, Wait.node_id == node_id, Wait.generation == generation)
+        .order_by(Wait.created_at.desc())
+        .limit(1)
+    )
+
+
+def find_token(session: Session, token_hash: str) -> tuple[str, str, str] | None:
+    """Ids of the run, the wait and the approver that a callback token belongs to."""
+    row = session.execute(
+        select(Wait.run_id, Wait.id, Approver.id)
+        .join(Approver, Approver.wait_id == Wait.id)
+        .where(Approver.token_hash == token_hash)
+    ).first()
+    return (row[0], row[1], row[2]) if row else None
+
+
+def approvers(session: Session, wait_id: str) -> list[Approver]:
+    """Everybody asked in a decision."""
+    return list(
+        session.scalars(
+            select(Approver).where(Approver.wait_id == wait_id).order_by(Approver.address)
+        )
+    )

@@ -1,0 +1,158 @@
+"""What the dispatcher does for each kind of job."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from datetime import UTC, datetime
+
+from automations.db import jobs, matching, runs, waits
+from automations.db.session import unit_of_work
+from automations.db.tables import Approver, Event, Job, Run, Wait
+from automations.engine import DECISION_OPTIONS
+from automations.errors import NotVisibleYet
+from automations.ports import Mail, Orchestrator, Ports
+from automations.publishing import dag_id
+from automations.services.decisions import hash_token
+from automations.services.starting import start_run
+from automations.settings import get_settings
+
+
+class Deliveries:
+    """Carries one job at a time; safe to be used by several threads."""
+
+    def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
+        self._orchestrator = orchestrator
+        self._ports = ports
+        self._visible: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._kinds = {
+            "match_event": self._match_event,
+            "start_run": self._start_run,
+            "answer_wait": self._answer_wait,
+            "ask_approvers": self._ask_approvers,
+            "fail_run": self._fail_run,
+        }
+
+    def carry(self, job: Job) -> None:
+        """Do a job and remove it."""
+        self._kinds[job.kind](job)
+
+    def give_up(self, job: Job, error: str) -> None:
+        """Bury a job; a run that cannot be started fails, with the reason."""
+        with unit_of_work() as session:
+            jobs.bury(session, job, error)
+            if job.kind == "start_run":
+                runs.end_run(session, job.subject_id, "FAILED", f"Could not be started: {error}")
+
+    def _done(self, job: Job) -> None:
+        with unit_of_work() as session:
+            jobs.done(session, job)
+
+    def _match_event(self, job: Job) -> None:
+        """Start one run for each ACTIVE automation that the event fits: all or nothing."""
+        with unit_of_work() as session:
+            event = session.get_one(Event, job.subject_id)
+            workflows = matching.listeners(session, event)
+            for workflow in workflows:
+                start_run(
+                    session,
+                    workflow,
+                    trigger_type=matching.trigger_type(event),
+                    trigger_data=event.data,
+                    input={},
+                    started_by=None,
+                    event_id=event.id,
+                )
+            event.status = "MATCHED" if workflows else "SKIPPED"
+            event.reason = None if workflows else matching.why_nothing(session, event)
+            event.matched_at = datetime.now(UTC)
+            jobs.done(session, job)
+
+    def _start_run(self, job: Job) -> None:
+        with unit_of_work() as session:
+            run = session.get_one(Run, job.subject_id)
+            if run.status not in runs.UNFINISHED:
+                jobs.done(session, job)
+                return
+            needed = runs.revision(session, run.workflow_id, run.version)
+        dag = dag_id(run.workflow_id)
+        self._await_visible(dag, needed)
+        try:
+            self._orchestrator.start(dag, run.id, run.input)
+        except NotVisibleYet:
+            with self._lock:
+                self._visible.pop(dag, None)
+            raise
+        with unit_of_work() as session:
+            runs.mark_dispatched(session, run.id)
+            jobs.done(session, job)
+
+    def _await_visible(self, dag: str, needed: int) -> None:
+        with self._lock:
+            known = self._visible.get(dag, -1)
+        if known >= needed:
+            return
+        found = self._orchestrator.visible_revision(dag)
+        if found is None or found < needed:
+            raise NotVisibleYet(f"{dag} is not yet parsed at revision {needed}.")
+        with self._lock:
+            self._visible[dag] = found
+
+    def _answer_wait(self, job: Job) -> None:
+        with unit_of_work() as session:
+            wait = session.get_one(Wait, job.subject_id)
+            run = session.get_one(Run, wait.run_id)
+            step = runs.step(session, wait.run_id, wait.node_id)
+            waiting = (
+                run.status in runs.UNFINISHED
+                and step is not None
+                and step.status == "WAITING"
+                and step.generation == wait.generation
+            )
+        if waiting:
+            option = DECISION_OPTIONS.get(wait.decision or "", "Continue")
+            params = wait.data if isinstance(wait.data, dict) else {}
+            self._orchestrator.answer(dag_id(run.workflow_id), run.id, wait.node_id, option, params)
+        self._done(job)
+
+    def _ask_approvers(self, job: Job) -> None:
+        """Send everybody who was not asked yet a link of their own."""
+        with unit_of_work() as session:
+            wait = session.get_one(Wait, job.subject_id)
+            todo = [
+                person.id
+                for person in waits.approvers(session, wait.id)
+                if person.sent_at is None and wait.status == "OPEN"
+            ]
+        for approver_id in todo:
+            self._ask(wait, approver_id)
+        self._done(job)
+
+    def _ask(self, wait: Wait, approver_id: str) -> None:
+        # Only the hash is kept, so a repeat after a crash sends a new link; the old one dies.
+        token = secrets.token_urlsafe(32)
+        with unit_of_work() as session:
+            approver = session.get_one(Approver, approver_id)
+            approver.token_hash = hash_token(token)
+        question = wait.question or {}
+        link = f"{get_settings().bridge_base}/api/workflows/callback/{token}"
+        expires = wait.due_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        self._ports.mailer.send(
+            Mail(
+                to=(approver.address,),
+                subject=question.get("subject", "Your decision is needed"),
+                body=f"{question.get('body', '')}\n\nTo decide, open: {link}\n"
+                f"The link is yours alone and works until {expires}.\n",
+                key=f"approver:{approver_id}",
+            )
+        )
+        with unit_of_work() as session:
+            session.get_one(Approver, approver_id).sent_at = datetime.now(UTC)
+
+    def _fail_run(self, job: Job) -> None:
+        with unit_of_work() as session:
+            run = session.get_one(Run, job.subject_id)
+        if run.dispatched_at is not None:
+            self._orchestrator.fail(dag_id(run.workflow_id), run.id)
+        self._done(job)

@@ -1,0 +1,129 @@
+"""Carries committed work to Airflow: matches events, creates DagRuns, delivers answers.
+
+Any number of dispatchers may run, in bridges or alone; jobs are claimed by lease. Delivery to
+Airflow is at-least-once: the run's id is the DagRun's id, so a second start changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from automations.db import jobs
+from automations.db.session import raw_connection, unit_of_work
+from automations.db.tables import Job
+from automations.deliveries import Deliveries
+from automations.errors import NotVisibleYet, OrchestratorUnavailable, StepError
+from automations.ports import Orchestrator, Ports
+from automations.reconciler import Reconciler
+
+log = logging.getLogger(__name__)
+
+_WORKERS = 4
+_BATCH = 8
+_IDLE = 5.0
+_MOST_FAILURES = 12
+_MOST_DELAY = timedelta(seconds=10)
+
+
+class Dispatcher:
+    """The threads of one dispatcher process."""
+
+    def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
+        self._deliveries = Deliveries(orchestrator, ports)
+        self._reconciler = Reconciler(orchestrator)
+        self._stopping = threading.Event()
+        self._wake = threading.Condition()
+        self._signals = 0
+        self._threads = [
+            threading.Thread(target=self._loop, args=(target,), name=name, daemon=True)
+            for name, target in (
+                ("dispatcher-listener", self._listen),
+                ("dispatcher-reconciler", lambda: self._reconciler.run(self._stopping)),
+                *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
+            )
+        ]
+
+    def start(self) -> None:
+        """Begin to work; returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is in hand and end."""
+        self._stopping.set()
+        self._signal()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _loop(self, body: Callable[[], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                body()
+            except Exception:  # the database may be away; nothing is lost, so go on
+                log.exception("%s goes on after an error", threading.current_thread().name)
+                self._stopping.wait(1)
+
+    def _signal(self) -> None:
+        with self._wake:
+            self._signals += 1
+            self._wake.notify_all()
+
+    def _listen(self) -> None:
+        connection = raw_connection()
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {jobs.WAKE}")
+            self._signal()  # what was committed before the LISTEN
+            while not self._stopping.is_set():
+                if select.select([connection], [], [], 1)[0]:
+                    connection.poll()
+                    if connection.notifies:
+                        connection.notifies.clear()
+                        self._signal()
+        finally:
+            connection.close()
+
+    def _work(self) -> None:
+        seen = self._signals
+        with unit_of_work() as session:
+            claimed = jobs.claim(session, _BATCH)
+            pause = None if claimed else jobs.seconds_to_next(session)
+        for job in claimed:
+            self._carry(job)
+        if not claimed:
+            with self._wake:
+                if seen == self._signals:
+                    self._wake.wait(_IDLE if pause is None else min(max(pause, 0.01), _IDLE))
+
+    def _carry(self, job: Job) -> None:
+        try:
+            self._deliveries.carry(job)
+        except NotVisibleYet as error:
+            self._again(job, _patience(job), error.message, counts=False)
+        except OrchestratorUnavailable as error:
+            delay = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MOST_DELAY)
+            self._again(job, delay, error.message, counts=False)
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            final = isinstance(error, StepError) and not error.retryable
+            log.warning("Job %s %s failed: %s", job.kind, job.subject_id, message, exc_info=True)
+            if final or job.failures + 1 >= _MOST_FAILURES:
+                self._deliveries.give_up(job, message)
+            else:
+                self._again(job, timedelta(seconds=2 ** min(job.failures, 8)), message, counts=True)
+
+    @staticmethod
+    def _again(job: Job, delay: timedelta, error: str, *, counts: bool) -> None:
+        with unit_of_work() as session:
+            jobs.again(session, job, delay, error, counts=counts)
+
+
+def _patience(job: Job) -> timedelta:
+    """How soon to look again for a DAG that is about to be parsed: often at first."""
+    age = datetime.now(UTC) - job.created_at
+    return min(max(timedelta(seconds=0.1), age / 10), _MOST_DELAY)

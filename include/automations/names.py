@@ -1,0 +1,57 @@
+"""The names that a run's templates can use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from automations.db.tables import Run
+from automations.definitions import Loaded
+from automations.outcomes import JSON
+
+CONTEXT_VARIABLES = frozenset(
+    {
+        "matterId",
+        "stepId",
+        "stepName",
+        "stepType",
+        "templateId",
+        "submissionId",
+        "formId",
+        "formTitle",
+        "rowId",
+        "tableId",
+        "tableName",
+    }
+)
+"""The documented variables of events, usable at top level too."""
+
+
+def timestamp(moment: datetime) -> str:
+    """An instant as the API writes it: UTC with milliseconds and Z."""
+    utc = moment.astimezone(UTC)
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+
+
+def names_of(
+    run: Run, loaded: Loaded, outputs: Mapping[str, JSON], now: datetime
+) -> dict[str, JSON]:
+    """What ``{{ … }}`` may refer to in a run, as plain JSON."""
+    trigger = dict(run.trigger_data)
+    submission = trigger.pop("submission", {})
+    named = {
+        loaded.plan.nodes[node_id].step.name: output
+        for node_id, output in outputs.items()
+        if node_id in loaded.plan.nodes
+    }
+    return {
+        **{name: value for name, value in trigger.items() if name in CONTEXT_VARIABLES},
+        "trigger": {**trigger, "type": run.trigger_type},
+        "submission": submission,
+        "input": run.input,
+        "variables": run.variables,
+        "steps": {**named, **outputs},
+        "run": {"id": run.id, "startedAt": timestamp(run.started_at)},
+        "workflow": {"id": run.workflow_id, "name": loaded.definition.name},
+        "now": timestamp(now),
+    }

@@ -1,0 +1,131 @@
+"""Makes our runs agree with Airflow's: runs started, failed, cleared or ended in its UI."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+
+from automations.db import locks, runs, watermarks
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run, Workflow
+from automations.errors import OrchestratorError
+from automations.ports import DagRunState, Orchestrator
+from automations.publishing import dag_id, workflow_id
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 1.0
+_SWEEP_INTERVAL = timedelta(seconds=30)
+_SWEEP_SIZE = 50
+_PAGE = 100
+# A transaction that was stamped earlier may commit later than one we have read.
+_OVERLAP = timedelta(seconds=3)
+
+
+class Reconciler:
+    """Reads what changed in Airflow and applies it; one of all dispatchers does it at a time."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._swept_at = datetime.min.replace(tzinfo=UTC)
+        self._sweep_after = ""
+
+    def run(self, stopping: threading.Event) -> None:
+        """Follow Airflow until told to stop, or until the lead is lost."""
+        with locks.try_exclusive("reconciler") as leads:
+            while leads and not stopping.is_set():
+                try:
+                    self.follow()
+                    self.sweep()
+                except OrchestratorError as error:
+                    log.debug("Airflow cannot be read now: %s", error)
+                stopping.wait(_INTERVAL)
+        stopping.wait(5)
+
+    def follow(self) -> None:
+        """Apply what changed in Airflow since the last time."""
+        with unit_of_work() as session:
+            mark = watermarks.get(session, "airflow_runs")
+        since = datetime.fromisoformat(mark) if mark else datetime.now(UTC) - timedelta(minutes=5)
+        while True:
+            page = self._orchestrator.changed_runs((since - _OVERLAP).isoformat(), _PAGE)
+            for _, state in page:
+                self.apply(state)
+            newest = max((datetime.fromisoformat(stamp) for stamp, _ in page), default=since)
+            if newest > since:
+                with unit_of_work() as session:
+                    watermarks.put(session, "airflow_runs", newest.isoformat())
+            if len(page) < _PAGE or newest <= since:
+                return
+            since = newest + _OVERLAP
+
+    def sweep(self) -> None:
+        """Look at unfinished runs one by one, some at a time: a net below ``follow``."""
+        now = datetime.now(UTC)
+        if now - self._swept_at < _SWEEP_INTERVAL:
+            return
+        self._swept_at = now
+        with unit_of_work() as session:
+            page = runs.unfinished(
+                session, after=self._sweep_after, older_than=_SWEEP_INTERVAL, limit=_SWEEP_SIZE
+            )
+        self._sweep_after = page[-1].id if len(page) == _SWEEP_SIZE else ""
+        for run in page:
+            state = self._orchestrator.run_state(dag_id(run.workflow_id), run.id)
+            if state is not None:
+                self.apply(state)
+            else:
+                with unit_of_work() as session:
+                    runs.end_run(session, run.id, "FAILED", "The DagRun was deleted in Airflow.")
+
+    def apply(self, state: DagRunState) -> None:
+        """Bring one of our runs to what Airflow says of it."""
+        automation = workflow_id(state.dag_id)
+        if automation is None:
+            return
+        with unit_of_work() as session:
+            run = runs.lock_run(session, state.run_id) or self._adopt(session, automation, state)
+            if run is None or run.workflow_id != automation:
+                return
+            clears = state.clear_number or 0
+            if clears > run.generation and state.state in ("queued", "running"):
+                runs.renew(session, run, clears)
+            elif clears >= run.generation and state.state == "failed":
+                self._fail(session, run)
+            elif clears >= run.generation and state.state == "success":
+                self._complete(session, run)
+
+    @staticmethod
+    def _adopt(session: Session, automation: str, state: DagRunState) -> Run | None:
+        workflow = session.get(Workflow, automation)
+        if workflow is None:
+            return None
+        version = None
+        if state.bundle_version is not None:
+            version = runs.version_at(session, automation, int(state.bundle_version))
+        return runs.insert_run(
+            session,
+            workflow,
+            trigger_type=state.run_type,
+            trigger_data={},
+            input=dict(state.conf),
+            started_by=state.started_by,
+            run_id=state.run_id,
+            version=version,
+            dispatched=True,
+        )
+
+    @staticmethod
+    def _fail(session: Session, run: Run) -> None:
+        if run.status == "COMPLETED":
+            run.status, run.error = "FAILED", "Marked failed in Airflow."
+        else:
+            runs.end_run(session, run.id, "FAILED", "Ended as failed in Airflow.")
+
+    @staticmethod
+    def _complete(session: Session, run: Run) -> None:
+        if run.status == "FAILED":
+            run.status, run.error = "COMPLETED", None
+        else:
+            runs.end_run(session, run.id, "COMPLETED")

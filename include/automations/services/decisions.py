@@ -1,0 +1,170 @@
+"""Answers to pauses, from the resume endpoint and from the callback page.
+
+The pause's row decides: whoever sets it from OPEN is first, everybody after gets a conflict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from automations import forms
+from automations.db import jobs, runs, waits
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Approver, Run, Wait
+from automations.definitions import load
+from automations.errors import Conflict, Gone, NotFound, ValidationFailed
+from automations.outcomes import JSON
+
+DECISIONS = ("approved", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackView:
+    """What the page of a callback token shows."""
+
+    subject: str
+    body: str
+    data: JSON
+    form: Mapping[str, Any] | None
+    options: tuple[str, ...]
+    approver: str
+    expires_at: datetime
+    workflow_name: str
+    run_id: str
+    decision: str | None
+    decided_at: datetime | None
+
+
+def resume(
+    run_id: str,
+    workspace_id: str,
+    *,
+    decision: str | None,
+    data: JSON,
+    by: str,
+) -> Run:
+    """End the pause that a run is in.
+
+    Raises:
+        NotFound: there is no such run in the workspace.
+        Conflict: the run waits for nothing, or somebody was first.
+        ValidationFailed: the decision or its data does not fit the pause.
+    """
+    with unit_of_work() as session:
+        run = runs.lock_run(session, run_id)
+        if run is None or run.workspace_id != workspace_id:
+            raise NotFound(f"There is no run {run_id}.")
+        wait = waits.open_wait_of(session, run_id)
+        if wait is None:
+            raise Conflict(f"The run is {run.status} and waits for nothing.")
+        if wait.due_at <= datetime.now(UTC):
+            raise Conflict("What the run waited for has expired.")
+        if wait.kind == "child":
+            raise Conflict("The run waits for another run and goes on when that has ended.")
+        checked = _check(wait, decision, data)
+        _settle(session, wait, checked, by, data)
+        session.refresh(run)
+        return run
+
+
+def view(token: str) -> CallbackView:
+    """What a callback token asks, changing nothing.
+
+    Raises:
+        NotFound: the token is unknown.
+        Gone: it was used, has expired, or its run no longer waits; the message says which.
+    """
+    with unit_of_work() as session:
+        approver, wait, run = _of_token(session, token)
+        return _view(session, approver, wait, run)
+
+
+def decide(token: str, *, decision: str, data: JSON) -> CallbackView:
+    """Answer by a callback token, once.
+
+    Raises:
+        NotFound, Gone: as in ``view``.
+        ValidationFailed: the decision or its data does not fit what was asked.
+    """
+    with unit_of_work() as session:
+        approver, wait, run = _of_token(session, token)
+        checked = _check(wait, decision, data)
+        approver.used_at, approver.decision = datetime.now(UTC), checked
+        session.flush()
+        asked = waits.approvers(session, wait.id)
+        approvals = sum(person.decision == "approved" for person in asked)
+        if checked == "rejected" or approvals >= int((wait.question or {}).get("quorum", 1)):
+            _settle(session, wait, checked, approver.address, data)
+        return _view(session, approver, wait, run)
+
+
+def _settle(session: Session, wait: Wait, decision: str, by: str, data: JSON) -> None:
+    if not waits.settle(session, wait, decision=decision, by=by, data=data):
+        raise Conflict("Somebody else has answered already.")
+    if wait.kind in ("decision", "callback"):
+        jobs.enqueue(session, "answer_wait", wait.id)
+
+
+def _check(wait: Wait, decision: str | None, data: JSON) -> str:
+    if wait.kind != "decision":
+        if decision == "rejected":
+            raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
+        return "resumed"
+    if decision not in DECISIONS:
+        raise ValidationFailed({"decision": ["must be approved or rejected"]})
+    form = (wait.question or {}).get("form")
+    if form and decision == "approved":
+        if not isinstance(data or {}, dict):
+            raise ValidationFailed({"data": ["must be an object"]})
+        errors = forms.check(form, data or {})
+        if errors:
+            raise ValidationFailed({f"data.{key}": value for key, value in errors.items()})
+    return decision
+
+
+def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:
+    found = waits.find_token(session, hash_token(token))
+    if found is None:
+        raise NotFound("This link is unknown. Please check that it is complete.")
+    run_id, wait_id, approver_id = found
+    # Locked in this order everywhere: run, wait, approver.
+    run = runs.lock_run(session, run_id)
+    wait = waits.lock_wait(session, wait_id)
+    approver = session.get(Approver, approver_id, with_for_update=True, populate_existing=True)
+    if run is None or wait is None or approver is None:
+        raise NotFound("This link is unknown. Please check that it is complete.")
+    if approver.used_at is not None:
+        raise Gone(f"This link was used already: {approver.decision}.")
+    if wait.status == "ANSWERED":
+        raise Gone(f"This was decided already: {wait.decision}.")
+    if wait.status == "CANCELLED" or run.status not in runs.UNFINISHED:
+        raise Gone("The run no longer waits for this decision.")
+    if wait.due_at <= datetime.now(UTC):
+        raise Gone("This link has expired.")
+    return approver, wait, run
+
+
+def _view(session: Session, approver: Approver, wait: Wait, run: Run) -> CallbackView:
+    question = wait.question or {}
+    return CallbackView(
+        subject=question.get("subject", ""),
+        body=question.get("body", ""),
+        data=question.get("data"),
+        form=question.get("form"),
+        options=DECISIONS,
+        approver=approver.address,
+        expires_at=wait.due_at,
+        workflow_name=load(session, run.workflow_id, run.version).definition.name,
+        run_id=run.id,
+        decision=approver.decision,
+        decided_at=approver.used_at,
+    )
+
+
+def hash_token(token: str) -> str:
+    """What is kept of a callback token."""
+    return hashlib.sha256(token.encode()).hexdigest()

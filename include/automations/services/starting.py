@@ -1,0 +1,55 @@
+"""How runs begin: every start is a committed row first, and work for the dispatcher second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automations.db import jobs, runs
+from automations.db.session import Session
+from automations.db.tables import Event, Run, Workflow
+from automations.outcomes import JSON
+
+
+def start_run(
+    session: Session,
+    workflow: Workflow,
+    *,
+    trigger_type: str,
+    trigger_data: dict[str, JSON],
+    input: dict[str, JSON],  # noqa: A002 -- the specification's word
+    started_by: str | None,
+    event_id: str | None = None,
+) -> Run | None:
+    """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
+
+    Returns:
+        The run, or None when the event has started this automation before.
+    """
+    run = runs.insert_run(
+        session,
+        workflow,
+        trigger_type=trigger_type,
+        trigger_data=trigger_data,
+        input=input,
+        started_by=started_by,
+        event_id=event_id,
+    )
+    if run is not None:
+        jobs.enqueue(session, "start_run", run.id)
+    return run
+
+
+def emit(
+    session: Session,
+    workspace_id: str,
+    *,
+    type: str,
+    trigger_key: str,
+    data: dict[str, Any],  # noqa: A002
+) -> Event:
+    """Record an event; the dispatcher matches it to automations."""
+    event = Event(workspace_id=workspace_id, type=type, trigger_key=trigger_key, data=data)
+    session.add(event)
+    session.flush()
+    jobs.enqueue(session, "match_event", event.id)
+    return event

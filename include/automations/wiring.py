@@ -1,0 +1,31 @@
+"""Puts the parts together for a process: the one place that knows which adapter plays a role."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from automations.adapters.http import GuardedHttpClient
+from automations.adapters.smtp import SmtpMailer
+from automations.db.publications import SqlPublications
+from automations.engine import Engine
+from automations.ports import Ports
+from automations.publishing import Publications
+from automations.settings import get_settings
+
+
+@lru_cache(maxsize=1)
+def ports() -> Ports:
+    """The outside world, by the settings."""
+    settings = get_settings()
+    return Ports(mailer=SmtpMailer(settings), http=GuardedHttpClient(settings.http_allow))
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """The engine of this process."""
+    return Engine(ports())
+
+
+def publications() -> Publications:
+    """What the bundle publishes, from our database."""
+    return SqlPublications()
