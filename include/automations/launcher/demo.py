@@ -1,0 +1,263 @@
+"""``./automations demo``: the main job on real input, shown as it happens."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from automations.launcher import stack
+from automations.settings import Settings
+
+_PATIENCE = 60.0
+_ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+_LINK = re.compile(r"https?://\S+/api/workflows/callback/\S+")
+
+WELCOME_FORM = {
+    "title": "Signup",
+    "description": "Who would like to hear from us?",
+    "schema": {
+        "sections": [
+            {
+                "id": "about-you",
+                "title": "About you",
+                "fields": [
+                    {
+                        "id": "name",
+                        "key": "name",
+                        "type": "text",
+                        "label": "Your name",
+                        "validation": {"required": True},
+                    },
+                    {
+                        "id": "email",
+                        "key": "email",
+                        "type": "email",
+                        "label": "Your address",
+                        "validation": {"required": True},
+                    },
+                ],
+            }
+        ]
+    },
+}
+
+
+def welcome(form_id: str) -> dict[str, Any]:
+    """The specification's example, word for word, with a real form's id."""
+    return {
+        "name": "Welcome Email on Signup",
+        "description": "Sends welcome email when a form is submitted",
+        "formId": form_id,
+        "status": "ACTIVE",
+        "trigger": {"type": "form_submission", "config": {"formId": form_id}},
+        "steps": [
+            {
+                "name": "Send Welcome Email",
+                "type": "email",
+                "config": {
+                    "to": "{{submission.email}}",
+                    "subject": "Welcome!",
+                    "body": "Thank you for signing up.",
+                },
+                "order": 0,
+            }
+        ],
+    }
+
+
+APPROVAL = {
+    "name": "Discount with approval",
+    "description": "A person decides before the customer hears of it",
+    "status": "ACTIVE",
+    "trigger": {"type": "manual"},
+    "steps": [
+        {
+            "name": "Ask the boss",
+            "type": "approval",
+            "order": 0,
+            "config": {
+                "approvers": ["boss@example.com"],
+                "message": "{{input.customer}} asks for {{input.percent}} % off. Agreed?",
+                "data": {"customer": "{{input.customer}}", "percent": "{{input.percent}}"},
+            },
+        },
+        {
+            "name": "Tell the customer",
+            "type": "email",
+            "order": 1,
+            "config": {
+                "to": "{{input.customer}}",
+                "subject": "Your discount",
+                "body": "You get {{input.percent}} % off; "
+                "{{steps['Ask the boss'].decidedBy}} has agreed.",
+            },
+        },
+    ],
+}
+
+
+class DemoError(Exception):
+    """What was to be shown did not happen in time."""
+
+
+class Demo:
+    """A client of the running stack that tells what it sees."""
+
+    def __init__(self, settings: Settings, key: str, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+        self._http = requests.Session()
+        self._http.headers["Authorization"] = f"Bearer {key}"
+
+    def show_welcome(self) -> None:
+        """A form is submitted, and a mail is sent."""
+        self._title("1. A form submission sends a mail")
+        form = self._post("/api/forms", WELCOME_FORM)
+        workflow = self._post("/api/workflows", welcome(form["id"]))
+        self._say(f"Created [bold]{workflow['name']}[/] ({workflow['id']}), {workflow['status']}")
+        person = {"name": "Ada Lovelace", "email": f"ada.{workflow['id'][-6:]}@example.com"}
+        submission = self._post("/api/submissions", {"formId": form["id"], "data": person})
+        self._say(f"Submitted the form as {person['email']} ({submission['id']})")
+        run_id = self._until(
+            "the submission to start a run", lambda: self._first_run(workflow["id"])
+        )
+        self._follow(workflow["id"], run_id, "COMPLETED")
+        self._show_mail(person["email"])
+
+    def show_approval(self) -> None:
+        """A run waits for a person, and goes on when they decided."""
+        self._title("2. A run waits for a decision")
+        workflow = self._post("/api/workflows", APPROVAL)
+        customer = f"grace.{workflow['id'][-6:]}@example.com"
+        run = self._post(
+            f"/api/workflows/{workflow['id']}/execute",
+            {"input": {"customer": customer, "percent": 15}},
+        )
+        self._follow(workflow["id"], run["runId"], "PAUSED")
+        link = self._until("the approval link", lambda: self._approval_link(run["runId"], customer))
+        self._say(f"The approver was sent this link: [link={link}]{link}[/link]")
+        page = self._http.get(link, timeout=10)
+        self._say(f"Opening it changes nothing (HTTP {page.status_code}); deciding does:")
+        answer = self._http.post(
+            link, json={"decision": "approved"}, headers={"Accept": "application/json"}, timeout=10
+        )
+        answer.raise_for_status()
+        self._say("Approved.")
+        self._follow(workflow["id"], run["runId"], "COMPLETED")
+        self._show_mail(customer)
+
+    def _follow(self, workflow_id: str, run_id: str, until: str) -> None:
+        """Print each step as it ends, until the run has a status."""
+        self._say(f"Run [bold]{run_id}[/]")
+        shown = 0
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            run = self._get(f"/api/workflows/{workflow_id}/runs/{run_id}")["run"]
+            for line in run["logs"][shown:]:
+                self._console.print(
+                    f"   {line['status']:<9} {line['stepName']} [dim]({line['stepType']}, "
+                    f"{line['durationMs']} ms)[/] {line['output']}",
+                    highlight=False,
+                )
+            shown = len(run["logs"])
+            if run["status"] == until:
+                break
+            if run["status"] in _ENDED or time.monotonic() > deadline:
+                raise DemoError(f"The run is {run['status']}, not {until}: {run['error']}")
+            time.sleep(0.05)
+        self._say(f"The run is [bold green]{run['status']}[/]")
+        table = Table(show_header=False, box=None, padding=(0, 2))
+        table.add_row("   in Airflow", self._airflow_link(workflow_id, run_id))
+        table.add_row(
+            "   in the API",
+            f"{self._settings.bridge_base}/api/workflows/{workflow_id}/runs/{run_id}",
+        )
+        self._console.print(table)
+
+    def _airflow_link(self, workflow_id: str, run_id: str) -> str:
+        return f"{self._settings.airflow_base}/dags/automation_{workflow_id}/runs/{run_id}"
+
+    def _show_mail(self, address: str) -> None:
+        mail = self._until(f"the mail to {address}", lambda: self._mail_to(address))
+        self._say("The mail, as it was caught:")
+        for name in ("from", "to", "subject", "messageId"):
+            self._console.print(f"   {name}: {mail[name]}", highlight=False, markup=False)
+        self._console.print(f"\n   {mail['text'].strip()}\n", highlight=False, markup=False)
+        self._say(f"All caught mail: {self._settings.mail_base}")
+
+    def _first_run(self, workflow_id: str) -> str | None:
+        runs = self._get(f"/api/workflows/{workflow_id}/runs")["runs"]
+        return str(runs[0]["id"]) if runs else None
+
+    def _messages(self) -> list[dict[str, Any]]:
+        answer = requests.get(f"{self._settings.mail_base}/api/messages", timeout=10)
+        answer.raise_for_status()
+        messages: list[dict[str, Any]] = answer.json()
+        return messages
+
+    def _mail_to(self, address: str) -> dict[str, Any] | None:
+        return next((mail for mail in self._messages() if address in str(mail["to"])), None)
+
+    def _approval_link(self, run_id: str, customer: str) -> str | None:
+        for mail in self._messages():
+            if "boss@example.com" in str(mail["to"]) and customer in mail["text"]:
+                found = _LINK.search(mail["text"])
+                return found.group(0) if found else None
+        return None
+
+    def _until(self, what: str, look: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if (found := look()) is not None:
+                return found
+            time.sleep(0.05)
+        raise DemoError(f"Waited {_PATIENCE:.0f} s for {what}.")
+
+    def _get(self, path: str) -> Any:
+        return self._answer(self._http.get(self._settings.bridge_base + path, timeout=30))
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._answer(
+            self._http.post(self._settings.bridge_base + path, json=body, timeout=30)
+        )
+
+    @staticmethod
+    def _answer(answer: requests.Response) -> Any:
+        if not answer.ok:
+            raise DemoError(f"{answer.request.method} {answer.url}: {answer.text}")
+        return answer.json()
+
+    def _title(self, text: str) -> None:
+        self._console.rule(f"[bold]{text}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(f" • {text}", highlight=False)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Bring the stack up if it is down, and show the main job."""
+    console = Console()
+    if argv:
+        console.print(f"There is no demo '{argv[0]}'.", style="red")
+        return 2
+    settings = stack.open_home()
+    if (code := stack.up(settings, console, detach=True)) != 0:
+        return code
+    key = (settings.home / "owner.key").read_text().strip()
+    demo = Demo(settings, key, console)
+    try:
+        demo.show_welcome()
+        demo.show_approval()
+    except (DemoError, requests.RequestException) as error:
+        console.print(f"The demo failed: {error}", style="bold red", markup=False)
+        console.print("See ./automations logs.")
+        return 1
+    console.rule("[bold green]Both runs are COMPLETED")
+    console.print("The stack goes on running; ./automations down stops it.")
+    return 0
