@@ -1,0 +1,139 @@
+"""What every part of Airflow is started with: one environment, no configuration file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+from automations.launcher.secrets import write_private
+from automations.settings import ROOT, Settings
+
+# A setting of Airflow's own may be changed as AUTOMATIONS_AIRFLOW__<SECTION>__<KEY>.
+OVERRIDE = "AUTOMATIONS_AIRFLOW__"
+
+
+def local_host(settings: Settings) -> str:
+    """How the parts on this machine reach each other, whatever address they listen on."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+
+
+def local_url(settings: Settings, port: int) -> str:
+    """The base URL of a server of ours, for the parts on this machine."""
+    host = local_host(settings)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
+    """Airflow's options by section."""
+    home = settings.home / "airflow"
+    return {
+        "core": {
+            "executor": "LocalExecutor",
+            # LocalExecutor's slots are refilled once per scheduler loop: they must be many.
+            "parallelism": 32,
+            "max_active_tasks_per_dag": 64,
+            # Parked runs count as active.
+            "max_active_runs_per_dag": 1_000_000,
+            "load_examples": False,
+            "dags_folder": ROOT / "dags",
+            "plugins_folder": ROOT / "plugins",
+            "dags_are_paused_at_creation": False,
+            "default_task_retries": 0,
+            # With the default a second edit within 30 s is dropped silently.
+            "min_serialized_dag_update_interval": 0,
+            "hostname_callable": "socket.gethostname",
+            "execution_api_server_url": f"{local_url(settings, settings.airflow_port)}/execution/",
+            "simple_auth_manager_users": f"admin:admin,{settings.airflow_username}:op",
+            "simple_auth_manager_passwords_file": home / "passwords.json",
+            "fernet_key": settings.airflow_fernet_key,
+        },
+        "database": {"sql_alchemy_conn": settings.airflow_dsn},
+        "dag_processor": {
+            "dag_bundle_config_list": json.dumps(_bundles()),
+            "dag_bundle_storage_path": settings.home / "bundles",
+            "bundle_refresh_check_interval": 0,
+            "min_file_process_interval": 600,
+            "print_stats_interval": 0,
+        },
+        "scheduler": {
+            "scheduler_idle_sleep_time": 0.1,
+            "max_dagruns_per_loop_to_schedule": 200,
+            "max_dagruns_to_create_per_loop": 50,
+            "max_tis_per_query": 0,
+            # A killed scheduler's tasks are taken over after threshold + check interval.
+            "scheduler_heartbeat_sec": 2,
+            "scheduler_health_check_threshold": 20,
+            "orphaned_tasks_check_interval": 5,
+            "task_instance_heartbeat_timeout": 60,
+            "trigger_timeout_check_interval": 5,
+        },
+        "triggerer": {"capacity": 10_000},
+        "api": {
+            "base_url": settings.airflow_base,
+            "host": settings.host,
+            "port": settings.airflow_port,
+            "workers": 1,
+            "secret_key": settings.airflow_secret_key,
+        },
+        "api_auth": {"jwt_secret": settings.airflow_jwt_secret},
+        "logging": {
+            "base_log_folder": home / "logs",
+            "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",
+            "uvicorn_logging_level": "WARNING",
+            "colored_console_log": False,
+        },
+        "metrics": {"statsd_on": False, "otel_on": False},
+    }
+
+
+def airflow_environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
+    """The environment of Airflow's processes: ``base`` without another Airflow's settings."""
+    environment = {name: value for name, value in base.items() if not name.startswith("AIRFLOW_")}
+    environment["AIRFLOW_HOME"] = str(settings.home / "airflow")
+    for section, options in airflow_options(settings).items():
+        for key, value in options.items():
+            environment[f"AIRFLOW__{section}__{key}".upper()] = str(value)
+    for name, value in base.items():
+        if name.startswith(OVERRIDE):
+            environment[name.removeprefix("AUTOMATIONS_")] = value
+    return environment
+
+
+def parts_environment(settings: Settings) -> dict[str, str]:
+    """The environment of our own processes: where the home is and where the code is."""
+    own_path = [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
+    given = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    path = own_path + [p for p in given if p not in own_path]
+    return {
+        **os.environ,
+        "AUTOMATIONS_HOME": str(settings.home),
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def write_passwords(settings: Settings) -> None:
+    """Write the file that Airflow's simple auth manager reads its users' passwords from."""
+    folder = settings.home / "airflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    passwords = {
+        "admin": settings.airflow_admin_password,
+        settings.airflow_username: settings.airflow_password,
+    }
+    write_private(folder / "passwords.json", json.dumps(passwords) + "\n")
+
+
+def _bundles() -> list[dict[str, object]]:
+    return [
+        {
+            "name": "automations",
+            "classpath": "automations_airflow.bundle.AutomationBundle",
+            "kwargs": {"refresh_interval": 0},
+        },
+        {
+            "name": "examples",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(ROOT / "dags"), "refresh_interval": 10},
+        },
+    ]

@@ -1,0 +1,138 @@
+"""The commands of ``./automations``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+
+from automations.launcher import stack
+from automations.launcher.checks import run_checks
+from automations.launcher.logs import follow, show
+from automations.launcher.setup import create_key, migrate, set_up
+from automations.launcher.status import report
+
+ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(argv)
+    # Everything after these words belongs to another program.
+    if arguments and arguments[0] in FORWARDED:
+        return FORWARDED[arguments[0]](arguments[1:])
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="automations", description="Airflow Automations.")
+    commands = parser.add_subparsers(metavar="command", required=True)
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    up = add("up", _up, "Start everything.")
+    up.add_argument("--detach", action="store_true", help="Return when everything works.")
+    add("down", _down, "Stop everything.")
+    status = add("status", _status, "Say what works; exit 1 unless everything does.")
+    status.add_argument("--json", action="store_true", help="Print JSON.")
+    logs = add("logs", _logs, "Print the logs.")
+    logs.add_argument("part", nargs="?", help="One part only.")
+    logs.add_argument("-f", "--follow", action="store_true", help="Go on printing.")
+    add("migrate", _migrate, "Bring both databases to the newest revision.")
+    key = add("key", _key, "Print a new API key for the default workspace.")
+    key.add_argument("--role", choices=ROLES, default="OWNER")
+    key.add_argument("--name", default="command line")
+    for name, text in (
+        ("demo", "Show the product at work."),
+        ("test", "Run the checks and the tests; arguments go to pytest."),
+        ("bench", "Measure; see ./automations bench --help."),
+    ):
+        commands.add_parser(name, help=text)
+    return parser
+
+
+def _up(options: argparse.Namespace) -> int:
+    return stack.up(stack.open_home(), Console(), options.detach)
+
+
+def _down(options: argparse.Namespace) -> int:
+    return stack.down(stack.open_home(), Console())
+
+
+def _supervise(arguments: list[str]) -> int:
+    return stack.supervise(stack.open_home(), lambda state: None)
+
+
+def _setup(arguments: list[str]) -> int:
+    set_up(stack.open_home())
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    answer = report(stack.open_home())
+    parts = answer["parts"]
+    assert isinstance(parts, dict)
+    if options.json:
+        print(json.dumps(answer, indent=2))
+    else:
+        console = Console()
+        for name, state in parts.items():
+            colour = {"healthy": "green", "starting": "yellow"}.get(state, "red")
+            console.print(f"{name:<14} [{colour}]{state}[/]", highlight=False)
+        console.print(f"bridge  {answer['bridge']}\nairflow {answer['airflow']}", highlight=False)
+    return 0 if all(state == "healthy" for state in parts.values()) else 1
+
+
+def _logs(options: argparse.Namespace) -> int:
+    folder = stack.open_home().home / "logs"
+    return follow(folder, options.part) if options.follow else show(folder, options.part)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    settings = stack.open_home()
+    with stack.database(settings):
+        migrate(settings, force=True)
+    return 0
+
+
+def _key(options: argparse.Namespace) -> int:
+    settings = stack.open_home()
+    with stack.database(settings):
+        migrate(settings)
+        print(create_key(options.role, options.name))
+    return 0
+
+
+def _demo(arguments: list[str]) -> int:
+    from automations.launcher.demo import main as demo
+
+    return demo(arguments)
+
+
+def _bench(arguments: list[str]) -> int:
+    command = [sys.executable, "-m", "tests.bench", *arguments]
+    os.execv(command[0], command)
+
+
+FORWARDED: dict[str, Callable[[list[str]], int]] = {
+    "demo": _demo,
+    "test": run_checks,
+    "bench": _bench,
+    # For the launcher's own use.
+    "_supervise": _supervise,
+    "_setup": _setup,
+}

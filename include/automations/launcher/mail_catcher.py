@@ -1,0 +1,106 @@
+"""The development mail catcher: a real SMTP server whose mail is read in a browser or over HTTP.
+
+To try what happens when mail is refused, send to any address at ``reject.example`` (550, for
+good) or ``greylist.example`` (451, for now).
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from automations.launcher.mail_folder import MailFolder
+from automations.launcher.mail_pages import MailServer
+
+MAX_SIZE = 25 * 1024 * 1024
+REFUSALS = {
+    "reject.example": "550 5.1.1 No such mailbox here",
+    "greylist.example": "451 4.7.1 Greylisted, try again later",
+}
+
+
+class Handler:
+    """Takes every mail, except for the domains that exist to refuse it."""
+
+    def __init__(self, folder: MailFolder) -> None:
+        self._folder = folder
+
+    async def handle_RCPT(
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Accept or refuse one recipient."""
+        refusal = REFUSALS.get(address.rpartition("@")[2].lower())
+        if refusal is not None:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Keep the message."""
+        content = envelope.content
+        assert isinstance(content, bytes)
+        recipients = [str(address) for address in envelope.rcpt_tos]
+        identifier = self._folder.add(content, str(envelope.mail_from or ""), recipients)
+        return f"250 OK {identifier}"
+
+
+class MailCatcher:
+    """The SMTP server and the web server over one folder."""
+
+    def __init__(self, folder: Path, host: str, smtp_port: int, web_port: int) -> None:
+        self._folder = MailFolder(folder)
+        self._smtp = Controller(
+            Handler(self._folder),
+            hostname=host,
+            port=smtp_port,
+            server_kwargs={
+                "data_size_limit": MAX_SIZE,
+                "enable_SMTPUTF8": True,
+                "hostname": "localhost",
+                "ident": "Automations mail catcher",
+            },
+        )
+        self._web = MailServer((host, web_port), self._folder)
+
+    def start(self) -> None:
+        """Serve in threads."""
+        self._smtp.start()
+        threading.Thread(target=self._web.serve_forever, args=(0.1,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop both servers."""
+        self._web.shutdown()
+        self._web.server_close()
+        self._smtp.stop()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--smtp-port", type=int, required=True)
+    parser.add_argument("--web-port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args(argv)
+    catcher = MailCatcher(options.folder, options.host, options.smtp_port, options.web_port)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    catcher.start()
+    stop.wait()
+    catcher.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Caught mail over HTTP: JSON below ``/api``, pages for people elsewhere."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from automations.launcher.mail_folder import MailFolder
+
+STYLE = (
+    "body{font:15px system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
+    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem;"
+    "border-bottom:1px solid #ddd;vertical-align:top;overflow-wrap:anywhere}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere}iframe{width:100%;height:32rem;"
+    "border:1px solid #ccc;background:#fff}"
+)
+# The styles of a mail are its own; nothing is loaded, nothing runs, nothing is sent.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class MailServer(ThreadingHTTPServer):
+    """The web server over one mail folder."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], folder: MailFolder) -> None:
+        self.folder = folder
+        super().__init__(address, MailRequest)
+
+
+class MailRequest(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: MailServer
+    timeout = 30
+
+    def do_GET(self) -> None:
+        """Answer the lists, one message, or its source."""
+        path = self.path.partition("?")[0].strip("/").split("/")
+        folder = self.server.folder
+        match path:
+            case [""]:
+                self._page("Caught mail", _list(_describe_all(folder)))
+            case ["messages", identifier] if message := folder.describe(identifier):
+                self._page(message["subject"] or "(no subject)", _message(message))
+            case ["api", "messages"]:
+                self._json(_describe_all(folder))
+            case ["api", "messages", identifier] if message := folder.describe(identifier):
+                self._json(message)
+            case ["api", "messages", identifier, "raw"] if content := folder.raw(identifier):
+                # Not message/rfc822: a browser would not show it.
+                self._answer(HTTPStatus.OK, "text/plain; charset=utf-8", content)
+            case _:
+                self._json({"error": "Not found"}, HTTPStatus.NOT_FOUND)
+
+    def do_DELETE(self) -> None:
+        """Forget every message."""
+        if self.path != "/api/messages":
+            self._json({"error": "Not found"}, HTTPStatus.NOT_FOUND)
+            return
+        self.server.folder.clear()
+        self._answer(HTTPStatus.NO_CONTENT, "application/json", b"")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the log for what matters."""
+
+    def _json(self, value: object, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self._answer(status, "application/json", json.dumps(value).encode())
+
+    def _page(self, title: str, body: str) -> None:
+        page = (
+            f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
+            f"<style>{STYLE}</style><h1>{escape(title)}</h1>{body}</html>"
+        )
+        self._answer(HTTPStatus.OK, "text/html; charset=utf-8", page.encode())
+
+    def _answer(self, status: HTTPStatus, content_type: str, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _describe_all(folder: MailFolder) -> list[dict[str, Any]]:
+    described = (folder.describe(identifier) for identifier in folder.identifiers())
+    return [message for message in described if message is not None]
+
+
+def _list(messages: list[dict[str, Any]]) -> str:
+    if not messages:
+        return "<p>No mail yet.</p>"
+    rows = "".join(
+        f"<tr><td>{_text(m['received'])}<td>{_text(m['from'])}<td>{_text(m['to'])}"
+        f'<td><a href="/messages/{m["id"]}">{_text(m["subject"] or "(no subject)")}</a>'
+        for m in messages
+    )
+    return f"<table><tr><th>Received<th>From<th>To<th>Subject{rows}</table>"
+
+
+def _message(message: dict[str, Any]) -> str:
+    rows = {
+        "From": message["from"],
+        "To": message["to"],
+        "Cc": message["cc"],
+        "Delivered to": ", ".join(message["rcpt"]),
+        "Date": message["date"],
+        "Message-ID": message["messageId"],
+    }
+    parts = [
+        "<p><a href=/>All mail</a> · ",
+        f'<a href="/api/messages/{message["id"]}/raw">Source</a>',
+    ]
+    parts.append("<table>")
+    parts += [f"<tr><th>{name}<td>{_text(value)}" for name, value in rows.items() if value]
+    for file in message["attachments"]:
+        described = (
+            f"{file['filename'] or '(no name)'} · {file['contentType']} · {file['size']} bytes"
+        )
+        parts.append(f"<tr><th>Attachment<td>{_text(described)}")
+    parts.append("</table>")
+    if message["html"] is not None:
+        parts.append(f'<h2>HTML</h2><iframe sandbox srcdoc="{escape(message["html"])}"></iframe>')
+    if message["text"] is not None:
+        parts.append(f"<h2>Text</h2><pre>{_text(message['text'])}</pre>")
+    return "".join(parts)
+
+
+def _text(value: object) -> str:
+    return escape(str(value or ""))

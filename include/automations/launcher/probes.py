@@ -1,0 +1,89 @@
+"""Whether a part works, found out by asking it."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+# Given when the part's process was created; answers whether it works.
+Probe = Callable[[float], bool]
+
+TIMEOUT = 5.0
+# No proxy: every part listens on this machine.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Unknown(Exception):
+    """The part cannot be asked now, because another part is away."""
+
+
+def http_ok(url: str) -> Probe:
+    """A page that answers 200."""
+
+    def probe(_since: float) -> bool:
+        return _get(url) is not None
+
+    return probe
+
+
+def airflow_api(base: str) -> Probe:
+    """Airflow's api-server, with its database."""
+
+    def probe(_since: float) -> bool:
+        return bool(_health(base).get("metadatabase", {}).get("status") == "healthy")
+
+    return probe
+
+
+def airflow_job(base: str, name: str) -> Probe:
+    """A heartbeat of one of Airflow's parts, later than the start of its process."""
+
+    def probe(since: float) -> bool:
+        health = _health(base)
+        if not health:
+            raise Unknown
+        part = health.get(name, {})
+        heartbeat = part.get(f"latest_{name}_heartbeat")
+        # A predecessor's heartbeat counts as healthy for Airflow for a while.
+        return bool(
+            part.get("status") == "healthy"
+            and heartbeat
+            and datetime.fromisoformat(heartbeat).timestamp() >= since
+        )
+
+    return probe
+
+
+def smtp_greeting(host: str, port: int) -> Probe:
+    """A mail server that greets."""
+
+    def probe(_since: float) -> bool:
+        try:
+            with smtplib.SMTP(host, port, timeout=TIMEOUT) as client:
+                return client.noop()[0] == 250
+        except (OSError, smtplib.SMTPException):
+            return False
+
+    return probe
+
+
+def _get(url: str) -> bytes | None:
+    try:
+        with _opener.open(url, timeout=TIMEOUT) as answer:
+            body: bytes = answer.read()
+            return body if answer.status == 200 else None
+    except (OSError, urllib.error.HTTPError, ValueError):
+        return None
+
+
+def _health(base: str) -> dict[str, Any]:
+    body = _get(f"{base}/api/v2/monitor/health")
+    if body is None:
+        return {}
+    health: dict[str, Any] = json.loads(body)
+    return health

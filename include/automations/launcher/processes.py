@@ -1,0 +1,79 @@
+"""Processes by identity: a pid alone may belong to somebody else by now."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of its descendants' orphans, where the system can."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def created(pid: int) -> float:
+    """When a process was created; 0 when there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0
+
+
+def is_alive(pid: int, at: float) -> bool:
+    """Whether the process with this pid and creation time runs."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - at) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def session_members(session: int) -> list[int]:
+    """The processes of a session; zombies are none."""
+    members = []
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):
+            if os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                members.append(pid)
+    return members
+
+
+def idle_members(session: int) -> list[int]:
+    """The processes of a session that are neither parents nor children in it."""
+    members = session_members(session)
+    parents: dict[int, int] = {}
+    for pid in members:
+        with suppress(psutil.Error):
+            parents[pid] = psutil.Process(pid).ppid()
+    busy = {parent for parent in parents.values() if parent in parents}
+    return [pid for pid, parent in parents.items() if pid not in busy and parent not in parents]
+
+
+def kill(pids: Iterable[int], number: signal.Signals = signal.SIGKILL) -> None:
+    """Signal processes; one that is gone does not matter."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def end_session(leader: int, at: float, number: signal.Signals, patience: float) -> None:
+    """End a session that an earlier supervisor left: its leader politely, then everything."""
+    if is_alive(leader, at):
+        kill([leader], number)
+        deadline = time.monotonic() + patience
+        while is_alive(leader, at) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    elif created(leader):
+        return  # The number was given to another process, so the session is gone.
+    kill(session_members(leader))

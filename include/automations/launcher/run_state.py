@@ -1,0 +1,92 @@
+"""What runs in a home: written by its supervisor, read by every other command."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+
+@dataclass
+class PartState:
+    """One part as its supervisor sees it."""
+
+    state: str = "waiting"
+    pid: int = 0
+    created: float = 0.0
+    restarts: int = 0
+    seconds: float = 0.0
+    stop_signal: int = 15
+
+
+@dataclass
+class RunState:
+    """One supervisor and its parts."""
+
+    pid: int = 0
+    phase: str = "down"
+    seconds: float = 0.0
+    message: str = ""
+    failed_part: str = ""
+    parts: dict[str, PartState] = field(default_factory=dict)
+
+
+class RunFolder:
+    """``<home>/run``: the state file and the lock that keeps a second supervisor out."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "run"
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._state = self.path / "state.json"
+        self._lock = self.path / "supervisor.lock"
+
+    def read(self) -> RunState:
+        """The state last written; an empty one when there is none."""
+        try:
+            data = json.loads(self._state.read_text())
+        except (FileNotFoundError, ValueError):
+            return RunState()
+        parts = {name: PartState(**part) for name, part in data.pop("parts").items()}
+        return RunState(**data, parts=parts)
+
+    def write(self, state: RunState) -> None:
+        """Replace the state file."""
+        fresh = self._state.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(state), indent=1))
+        fresh.replace(self._state)
+
+    def acquire(self) -> IO[str] | None:
+        """Become this home's supervisor for as long as the file is open, unless there is one."""
+        file = self._lock.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+    def supervisor(self) -> int | None:
+        """The pid of the running supervisor, asked of the lock itself."""
+        with self._lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                return int(file.read() or 0) or None
+        return None
+
+    def wait_until_free(self, seconds: float) -> bool:
+        """Wait until no supervisor holds the lock."""
+        deadline = time.monotonic() + seconds
+        while self.supervisor() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True

@@ -1,0 +1,123 @@
+"""What must be true before the parts start: migrated databases, a workspace, an owner key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import errors
+from sqlalchemy.engine import make_url
+
+from automations.launcher.airflow_config import (
+    airflow_environment,
+    parts_environment,
+    write_passwords,
+)
+from automations.launcher.parts import embedded_postgres
+from automations.launcher.secrets import write_private
+from automations.settings import ROOT, Settings
+
+MIGRATIONS = ROOT / "include" / "automations" / "db" / "migrations"
+
+
+class SetupError(Exception):
+    """A step of the setup failed."""
+
+
+def set_up(settings: Settings) -> None:
+    """Do everything that is not done yet."""
+    write_passwords(settings)
+    migrate(settings)
+    ensure_owner_key(settings)
+
+
+def migrate(settings: Settings, force: bool = False) -> None:
+    """Bring both databases to the newest revision; nothing is loaded when they are there."""
+    server = embedded_postgres(settings)
+    if server is not None:
+        server.ensure_databases()
+    airflow = _Migration(settings, "airflow", settings.airflow_dsn, version("apache-airflow"))
+    ours = _Migration(settings, "automations", settings.dsn, _fingerprint(MIGRATIONS))
+    process = None
+    if force or not airflow.is_done():
+        print("Migrating Airflow's database.", flush=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=airflow_environment(settings, parts_environment(settings)),
+        )
+    if force or not ours.is_done():
+        print("Migrating our database.", flush=True)
+        from automations.db.migrate import upgrade
+
+        upgrade(settings.dsn)
+        ours.remember()
+    if process is not None:
+        if process.wait() != 0:
+            raise SetupError("airflow db migrate failed.")
+        airflow.remember()
+
+
+def ensure_owner_key(settings: Settings) -> None:
+    """Create the first API key, once, and keep it where only the owner of the home can read it."""
+    path = owner_key_file(settings)
+    if path.exists():
+        return
+    write_private(path, create_key("OWNER", "launcher") + "\n")
+
+
+def create_key(role: str, name: str) -> str:
+    """A new API key for the default workspace."""
+    from automations.services.api_keys import create_key as create
+    from automations.services.bootstrap import ensure_workspace
+
+    ensure_workspace()
+    return create(role, name)
+
+
+def owner_key_file(settings: Settings) -> Path:
+    """Where the first API key is kept."""
+    return settings.home / "owner.key"
+
+
+class _Migration:
+    """One database: the revision it has, and the code its revision was last brought up to."""
+
+    def __init__(self, settings: Settings, name: str, dsn: str, code: str) -> None:
+        self._file = settings.home / "run" / f"migrated-{name}.json"
+        self._dsn = dsn
+        self._code = code
+
+    def is_done(self) -> bool:
+        try:
+            remembered = json.loads(self._file.read_text())
+        except (FileNotFoundError, ValueError):
+            return False
+        revision = self._revision()
+        return revision is not None and remembered == [self._code, revision]
+
+    def remember(self) -> None:
+        write_private(self._file, json.dumps([self._code, self._revision()]))
+
+    def _revision(self) -> str | None:
+        url = make_url(self._dsn).set(drivername="postgresql")
+        with closing(psycopg2.connect(url.render_as_string(hide_password=False))) as connection:
+            cursor = connection.cursor()
+            try:
+                cursor.execute("SELECT version_num FROM alembic_version")
+            except errors.UndefinedTable:
+                return None
+            row = cursor.fetchone()
+            return str(row[0]) if row else None
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,220 @@
+"""Bringing one home up and down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from automations.launcher import processes
+from automations.launcher.airflow_config import parts_environment
+from automations.launcher.parts import Part, all_parts, embedded_postgres
+from automations.launcher.progress import Progress, show_summary, show_tail
+from automations.launcher.run_state import RunFolder, RunState
+from automations.launcher.secrets import ensure_secrets
+from automations.launcher.supervisor import START_TIMEOUT, StartFailed, Supervisor, handle_signals
+from automations.settings import Settings, default_home, get_settings
+
+ALREADY_UP = 3
+DOWN_PATIENCE = 90.0
+
+
+class PortTaken(Exception):
+    """A port that a part needs is taken."""
+
+
+def open_home() -> Settings:
+    """Make the home folder and its secrets, and read the settings."""
+    home = default_home()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ensure_secrets(home)
+    return get_settings()
+
+
+def up(settings: Settings, console: Console, detach: bool) -> int:
+    """Start everything; in the foreground until it is stopped, or detached once it works."""
+    folder = RunFolder(settings.home)
+    if folder.supervisor() is not None:
+        console.print("Already up.")
+        return _wait_until_up(settings, console, None)
+    if detach:
+        return _wait_until_up(settings, console, _spawn_supervisor(settings))
+    progress = Progress(console)
+
+    def show(state: RunState) -> None:
+        progress.show(state)
+        if state.phase == "running" and not shown:
+            shown.append(True)
+            show_summary(console, settings, state.seconds)
+            console.print("Ctrl-C stops everything.")
+
+    shown: list[bool] = []
+    code = supervise(settings, show)
+    if code == 1:
+        _explain_failure(settings, console)
+    return code
+
+
+def supervise(settings: Settings, show: Callable[[RunState], None]) -> int:
+    """Be the supervisor of this home until told to stop."""
+    folder = RunFolder(settings.home)
+    lock = folder.acquire()
+    if lock is None:
+        return ALREADY_UP
+    with lock:
+        parts = all_parts(settings)
+        clear_leftovers(folder)
+        try:
+            check_ports(parts)
+        except PortTaken as error:
+            folder.write(RunState(phase="failed", message=str(error)))
+            return 1
+
+        def changed(state: RunState) -> None:
+            folder.write(state)
+            # A closed terminal must not keep the parts from being stopped.
+            with suppress(OSError):
+                show(state)
+
+        supervisor = Supervisor(parts, settings.home / "logs", changed)
+        handle_signals(supervisor)
+        try:
+            supervisor.run()
+        except StartFailed:
+            return 1
+    return 0
+
+
+def down(settings: Settings, console: Console) -> int:
+    """Stop everything, and whatever an earlier supervisor left."""
+    folder = RunFolder(settings.home)
+    pid = folder.supervisor()
+    if pid is None:
+        console.print("Not up.")
+    else:
+        began = time.monotonic()
+        processes.kill([pid], signal.SIGTERM)
+        if not folder.wait_until_free(DOWN_PATIENCE):
+            processes.kill([pid])
+            folder.wait_until_free(DOWN_PATIENCE)
+        console.print(f"Down after {time.monotonic() - began:.1f} s.", highlight=False)
+    lock = folder.acquire()
+    if lock is not None:
+        with lock:
+            clear_leftovers(folder)
+    return 0
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[None]:
+    """Have the database running: the one that is up, or one of our own for the while."""
+    server = embedded_postgres(settings)
+    lock = None if server is None else RunFolder(settings.home).acquire()
+    if server is None or lock is None:
+        yield
+        return
+    with lock:
+        clear_leftovers(RunFolder(settings.home))
+        server.start()
+        try:
+            yield
+        finally:
+            server.stop()
+
+
+def clear_leftovers(folder: RunFolder) -> None:
+    """End what a killed supervisor could not stop."""
+    state = folder.read()
+    for part in reversed(list(state.parts.values())):
+        if part.pid:
+            number = signal.Signals(part.stop_signal)
+            processes.end_session(part.pid, part.created, number, patience=10.0)
+    folder.write(RunState())
+
+
+def check_ports(parts: Iterable[Part]) -> None:
+    """Refuse to start while a port is taken."""
+    seen: dict[int, str] = {}
+    for part in parts:
+        for host, port, setting in part.ports:
+            hint = f"Set {setting} to another port."
+            if port in seen:
+                raise PortTaken(f"{part.name} and {seen[port]} both want port {port}. {hint}")
+            seen[port] = part.name
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((host, port))
+                except OSError as error:
+                    raise PortTaken(
+                        f"Port {port} on {host}, for {part.name}, cannot be used "
+                        f"({error.strerror}). {hint}"
+                    ) from error
+
+
+def _spawn_supervisor(settings: Settings) -> subprocess.Popen[bytes]:
+    log = settings.home / "logs" / "supervisor.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "automations.launcher", "_supervise"],
+            env=parts_environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
+def _wait_until_up(
+    settings: Settings, console: Console, supervisor: subprocess.Popen[bytes] | None
+) -> int:
+    """Show a detached supervisor's progress until everything works or it gives up."""
+    folder = RunFolder(settings.home)
+    progress = Progress(console)
+    deadline = time.monotonic() + START_TIMEOUT + 60
+    pid = None if supervisor is None else supervisor.pid
+    while time.monotonic() < deadline:
+        state = folder.read()
+        code = None if supervisor is None else supervisor.poll()
+        if code == ALREADY_UP:
+            supervisor, pid = None, None
+        elif code is not None or (supervisor is None and folder.supervisor() is None):
+            progress.show(state)
+            break
+        elif state.phase == "running" and state.pid == (pid or state.pid):
+            if supervisor is not None:
+                progress.show(state)
+            show_summary(console, settings, None if supervisor is None else state.seconds)
+            return 0
+        elif state.phase == "starting" and state.pid == (pid or state.pid):
+            progress.show(state)
+        time.sleep(0.1)
+    _explain_failure(settings, console)
+    return 1
+
+
+def _explain_failure(settings: Settings, console: Console) -> None:
+    state = RunFolder(settings.home).read()
+    message = state.message or "The supervisor ended."
+    console.print(f"[bold red]Not up:[/] {message}", highlight=False, soft_wrap=True)
+    logs = Path(settings.home) / "logs"
+    if state.failed_part:
+        show_tail(console, logs / f"{state.failed_part}.log")
+    elif not state.message:
+        show_tail(console, logs / "supervisor.log")
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether a supervisor runs in this home and has everything started."""
+    folder = RunFolder(settings.home)
+    return folder.supervisor() not in (None, os.getpid()) and folder.read().phase == "running"

@@ -1,0 +1,44 @@
+"""What works at this moment, found out by asking every part."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from automations.launcher import processes
+from automations.launcher.parts import Part, all_parts
+from automations.launcher.probes import Unknown
+from automations.launcher.run_state import PartState, RunFolder
+from automations.launcher.supervisor import START_TIMEOUT
+from automations.settings import Settings
+
+
+def part_states(settings: Settings) -> dict[str, str]:
+    """The state of every part: healthy, starting, unhealthy or stopped."""
+    known = RunFolder(settings.home).read().parts
+    parts = [part for part in all_parts(settings) if not part.once]
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+        states = pool.map(lambda part: _state(part, known.get(part.name, PartState())), parts)
+        return dict(zip((part.name for part in parts), states, strict=True))
+
+
+def report(settings: Settings) -> dict[str, object]:
+    """The answer of ``status --json``."""
+    return {
+        "bridge": settings.bridge_base,
+        "airflow": settings.airflow_base,
+        "parts": part_states(settings),
+    }
+
+
+def _state(part: Part, known: PartState) -> str:
+    if not known.pid or not processes.is_alive(known.pid, known.created):
+        return "stopped"
+    try:
+        works = part.probe is None or part.probe(known.created)
+    except Unknown:
+        works = known.state == "healthy"
+    if works:
+        return "healthy"
+    young = time.time() - known.created < START_TIMEOUT
+    return "starting" if young and known.state == "starting" else "unhealthy"

@@ -1,0 +1,289 @@
+"""The supervisor: starts the parts, restarts what dies and stops everything in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from automations.launcher import processes
+from automations.launcher.parts import Part
+from automations.launcher.probes import Unknown
+from automations.launcher.run_state import PartState, RunState
+
+LEASH = Path(__file__).with_name("leash.py")
+TICK = 0.1
+START_TIMEOUT = 180.0
+STEADY_AFTER = 60.0
+GIVE_UP_AFTER = 5
+MAX_BACKOFF = 30.0
+LOG_SIZE = 20_000_000
+HOUSEKEEPING = 10.0
+
+
+class StartFailed(Exception):
+    """A part did not become healthy."""
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(f"{part} {reason}")
+        self.part = part
+
+
+class Child:
+    """One part with its process, present or next."""
+
+    def __init__(self, part: Part, state: PartState, log: Path) -> None:
+        self.part = part
+        self.state = state
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started = 0.0
+        self.failures = 0
+        self.start_after = 0.0
+        self.probe_after = 0.0
+        self.answer: Future[bool] | None = None
+
+    def start(self) -> None:
+        """Start the process, in a session of its own so that all it forks can be found."""
+        if self.part.prepare is not None:
+            self.part.prepare()
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(int(self.part.stop_signal))]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*leash, str(os.getpid()), *self.part.command()],
+                env=self.part.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+        self.answer, self.probe_after = None, 0.0
+        self.state.pid = self.process.pid
+        self.state.created = processes.created(self.process.pid)
+        self.state.state = "starting"
+
+    def rotate_log(self) -> None:
+        """Keep one old log; the process goes on writing to the same file, at its new end."""
+        if self.log.exists() and self.log.stat().st_size > LOG_SIZE:
+            old = self.log.with_name(self.log.name + ".1")
+            old.write_bytes(self.log.read_bytes())
+            os.truncate(self.log, 0)
+
+
+class Supervisor:
+    """Runs parts until it is told to stop."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        log_folder: Path,
+        on_change: Callable[[RunState], None],
+        start_timeout: float = START_TIMEOUT,
+    ) -> None:
+        log_folder.mkdir(parents=True, exist_ok=True)
+        self._on_change = on_change
+        self._start_timeout = start_timeout
+        self.state = RunState(pid=os.getpid(), phase="starting")
+        self._children: dict[str, Child] = {}
+        for part in parts:
+            state = PartState(stop_signal=int(part.stop_signal))
+            self.state.parts[part.name] = state
+            self._children[part.name] = Child(part, state, log_folder / f"{part.name}.log")
+        self._orphans: dict[int, float] = {}
+        self._stopping = 0
+        self._probes = ThreadPoolExecutor(max_workers=max(1, len(parts)))
+
+    def run(self) -> None:
+        """Run everything until ``stop``; raise ``StartFailed`` when it does not come up."""
+        processes.adopt_orphans()
+        began = time.monotonic()
+        housekeeping = began + HOUSEKEEPING
+        self._changed()
+        try:
+            while not self._stopping:
+                self._reap()
+                self._start_what_can()
+                self._ask()
+                self._end_orphans()
+                now = time.monotonic()
+                if self.state.phase == "starting":
+                    self._judge_start(now - began)
+                if now > housekeeping:
+                    housekeeping = now + HOUSEKEEPING
+                    for child in self._children.values():
+                        child.rotate_log()
+                time.sleep(TICK)
+        except StartFailed as error:
+            self.state.message, self.state.failed_part = str(error), error.part
+            raise
+        finally:
+            self._stop_all()
+
+    def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """Ask ``run`` to stop everything; asked twice, it does not wait."""
+        self._stopping += 1
+
+    def _changed(self) -> None:
+        self._on_change(self.state)
+
+    def _reap(self) -> None:
+        """Take note of every ended process, our own children and adopted orphans alike."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            child = next(
+                (
+                    c
+                    for c in self._children.values()
+                    if c.process is not None and c.process.pid == ended.si_pid
+                ),
+                None,
+            )
+            if child is None:
+                with suppress(ChildProcessError):
+                    os.waitpid(ended.si_pid, os.WNOHANG)
+            else:
+                self._ended(child)
+
+    def _ended(self, child: Child) -> None:
+        assert child.process is not None
+        code = child.process.wait()
+        session = child.process.pid
+        child.process, child.answer = None, None
+        if child.part.once and code == 0:
+            child.state.state = "done"
+            child.state.seconds = time.monotonic() - child.started
+        else:
+            child.state.state = "stopped"
+            self._plan_restart(child, code)
+        self._orphans[session] = time.monotonic() + child.part.orphan_grace
+        self._end_orphans()
+        self._changed()
+
+    def _plan_restart(self, child: Child, code: int) -> None:
+        now = time.monotonic()
+        child.failures = 1 if now - child.started > STEADY_AFTER else child.failures + 1
+        if self.state.phase == "starting" and (child.part.once or child.failures >= GIVE_UP_AFTER):
+            raise StartFailed(child.part.name, f"ended with code {code}")
+        child.state.restarts += 1
+        child.start_after = now + min(MAX_BACKOFF, 0.25 * 2**child.failures)
+
+    def _start_what_can(self) -> None:
+        for child in self._children.values():
+            if child.process is not None or child.state.state == "done":
+                continue
+            if time.monotonic() < child.start_after:
+                continue
+            needs = (self.state.parts[name].state for name in child.part.needs)
+            if all(state in ("healthy", "done") for state in needs):
+                try:
+                    child.start()
+                except Exception as error:
+                    if self.state.phase == "starting":
+                        raise StartFailed(child.part.name, f"cannot start: {error}") from error
+                    child.failures += 1
+                    child.start_after = time.monotonic() + MAX_BACKOFF
+                self._changed()
+
+    def _ask(self) -> None:
+        now = time.monotonic()
+        for child in self._children.values():
+            if child.process is None or child.part.probe is None:
+                continue
+            if child.answer is None:
+                if now >= child.probe_after:
+                    child.answer = self._probes.submit(child.part.probe, child.state.created)
+            elif child.answer.done():
+                self._heard(child, child.answer)
+                child.answer = None
+                child.probe_after = now + (5.0 if child.state.state == "healthy" else 0.2)
+
+    def _heard(self, child: Child, answer: Future[bool]) -> None:
+        before = child.state.state
+        try:
+            works = answer.result()
+        except Unknown:
+            return
+        except Exception:
+            works = False
+        age = time.monotonic() - child.started
+        if works:
+            child.state.state = "healthy"
+            if before == "starting":
+                child.state.seconds = age
+        elif before == "healthy" or age > self._start_timeout:
+            child.state.state = "unhealthy"
+        if child.state.state != before:
+            self._changed()
+
+    def _judge_start(self, seconds: float) -> None:
+        waiting = [
+            child.part.name
+            for child in self._children.values()
+            if child.state.state not in ("healthy", "done")
+        ]
+        if not waiting:
+            self.state.phase = "running"
+            self.state.seconds = seconds
+            self._changed()
+        elif seconds > self._start_timeout:
+            raise StartFailed(waiting[0], f"was not healthy after {seconds:.0f} s")
+
+    def _end_orphans(self) -> None:
+        """Kill what dead parts left behind; a step in the middle of its work gets a grace."""
+        for session, deadline in list(self._orphans.items()):
+            over = time.monotonic() >= deadline
+            find = processes.session_members if over else processes.idle_members
+            processes.kill(find(session))
+            if not processes.session_members(session):
+                del self._orphans[session]
+
+    def _stop_all(self) -> None:
+        self.state.phase = "stopping"
+        self._changed()
+        for rank in sorted({c.part.stop_rank for c in self._children.values()}, reverse=True):
+            self._stop([c for c in self._children.values() if c.part.stop_rank == rank])
+        for session in self._orphans:
+            processes.kill(processes.session_members(session))
+        self._probes.shutdown(wait=False, cancel_futures=True)
+        self.state.phase = "failed" if self.state.failed_part else "down"
+        self._changed()
+
+    def _stop(self, children: list[Child]) -> None:
+        running = [child for child in children if child.process is not None]
+        asked = self._stopping
+        for child in running:
+            assert child.process is not None
+            child.process.send_signal(child.part.stop_signal)
+        began = time.monotonic()
+        while running:
+            for child in list(running):
+                assert child.process is not None
+                impatient = self._stopping > max(asked, 1)
+                if time.monotonic() - began > child.part.stop_patience or impatient:
+                    child.process.kill()
+                if child.process.poll() is not None:
+                    processes.kill(processes.session_members(child.process.pid))
+                    child.process = None
+                    child.state.state = "stopped"
+                    running.remove(child)
+                    self._changed()
+            time.sleep(0.05)
+
+
+def handle_signals(supervisor: Supervisor) -> None:
+    """Stop on Ctrl-C, on SIGTERM and when the terminal goes away."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, supervisor.stop)
