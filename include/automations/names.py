@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
+from automations.clock import timestamp
 from automations.db.tables import Run
 from automations.definitions import Loaded
 from automations.outcomes import JSON
@@ -25,12 +26,6 @@ CONTEXT_VARIABLES = frozenset(
     }
 )
 """The documented variables of events, usable at top level too."""
-
-
-def timestamp(moment: datetime) -> str:
-    """An instant as the API writes it: UTC with milliseconds and Z."""
-    utc = moment.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
 
 
 def names_of(

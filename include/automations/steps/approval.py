@@ -1,0 +1,115 @@
+"""Wait for people to decide."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from automations.clock import timestamp
+from automations.forms import FormSchema
+from automations.outcomes import JSON, Answer, Branch, Done, Fail, Outcome, Question, WaitForDecision
+from automations.steps.base import (
+    AsWritten,
+    Duration,
+    Model,
+    StepContext,
+    StepType,
+    TemplateText,
+    is_rendered,
+    is_template,
+    parse_duration,
+)
+from automations.steps.email import Addresses
+
+LONGEST = timedelta(days=7)
+
+
+def _within_a_week(value: str, info: ValidationInfo) -> str:
+    if (is_rendered(info) or not is_template(value)) and parse_duration(value) > LONGEST:
+        raise ValueError("must be P7D at most")
+    return value
+
+
+class ApprovalConfig(Model):
+    """Who decides on what."""
+
+    approvers: Addresses = Field(
+        default_factory=list,
+        description="Addresses of those who are sent a link of their own to decide by.",
+    )
+    message: str = Field(max_length=10_000, description="What they are asked; Markdown.")
+    data: JSON = Field(None, description="The data to decide on, shown with the message.")
+    form: Annotated[FormSchema | None, AsWritten()] = Field(
+        None, description="A form that an approval must fill in; its values are the data."
+    )
+    quorum: Annotated[int, Field(ge=1, le=100)] | TemplateText = Field(
+        1, description="How many approvals by link are needed; one rejection always decides."
+    )
+    expires_in: Annotated[Duration, AfterValidator(_within_a_week)] = Field(
+        "P7D", description="How long there is to decide; 7 days at most."
+    )
+    on_reject: Annotated[Literal["fail", "continue"] | list["Step"], AsWritten()] = Field(  # noqa: F821
+        "fail", description="What a rejection leads to: fail, continue, or these steps."
+    )
+    on_expire: Literal["fail", "continue"] = Field(
+        "fail", description="What happens when nobody decided in time."
+    )
+
+    @field_validator("message")
+    @classmethod
+    def _not_empty(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must say what is asked")
+        return value
+
+    @model_validator(mode="after")
+    def _quorum_can_be_reached(self) -> Self:
+        known = not any(is_template(address) for address in self.approvers)
+        if known and isinstance(self.quorum, int) and self.quorum > max(len(self.approvers), 1):
+            raise ValueError("quorum is more than there are approvers")
+        return self
+
+
+class Approval(StepType[ApprovalConfig]):
+    """Pause until people have decided, by their link, the API or Airflow's Required Actions."""
+
+    type = "approval"
+    title = "Ask for approval"
+    Config = ApprovalConfig
+    arms = ("onReject",)
+    pauses = True
+
+    def run(self, config: ApprovalConfig, ctx: StepContext) -> Outcome:
+        form: dict[str, Any] | None = None
+        if config.form is not None:
+            form = config.form.model_dump(mode="json", by_alias=True, exclude_none=True)
+        question = Question(
+            subject=f"Approval needed: {ctx.step_name}",
+            body=config.message,
+            data=config.data,
+            form=form,
+            approvers=tuple(config.approvers),
+            quorum=int(config.quorum),
+        )
+        return WaitForDecision(question, parse_duration(config.expires_in))
+
+    def resume(self, config: ApprovalConfig, ctx: StepContext, answer: Answer) -> Outcome:
+        output = {
+            "decision": answer.decision,
+            "decidedBy": answer.by,
+            "decidedAt": timestamp(answer.at),
+            "data": answer.data,
+        }
+        if answer.decision == "approved":
+            return Done(output)
+        if answer.decision == "expired":
+            if config.on_expire == "continue":
+                return Done(output)
+            return Fail("Nobody decided in time.", "expired", output=output)
+        if config.on_reject == "continue":
+            return Done(output)
+        if config.on_reject == "fail":
+            return Fail(f"Rejected by {answer.by}.", "rejected", output=output)
+        return Branch(output, "onReject")

@@ -1,0 +1,106 @@
+"""Wait for a while, or until a moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from automations.clock import timestamp
+from automations.errors import StepError
+from automations.outcomes import Answer, Done, Outcome, WaitUntil
+from automations.steps.base import (
+    Duration,
+    Model,
+    StepContext,
+    StepType,
+    TemplateText,
+    Zone,
+    is_rendered,
+    is_template,
+    parse_duration,
+)
+
+LONGEST = timedelta(days=366)
+
+
+class DelayConfig(Model):
+    """How long to wait: exactly one of ``duration``, ``amount`` with ``unit``, or ``until``."""
+
+    duration: Duration | None = Field(None, description="ISO 8601, such as PT90S or P2D.")
+    amount: float | TemplateText | None = Field(None, description="How many units.")
+    unit: Literal["seconds", "minutes", "hours", "days", "weeks"] | None = Field(
+        None, description="What amount counts."
+    )
+    until: str | None = Field(
+        None,
+        description="An ISO 8601 date or time. Without an offset it is a wall time in the time "
+        "zone; one that a clock change skips is taken as if the clock had not changed, of one "
+        "that comes twice the first is meant. A moment that has passed does not wait.",
+    )
+    timezone: Zone | None = Field(None, description="IANA zone of until; UTC when absent.")
+
+    @field_validator("until")
+    @classmethod
+    def _is_a_moment(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and (is_rendered(info) or not is_template(value)):
+            _parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one_way(self) -> Self:
+        if (self.amount is None) != (self.unit is None):
+            raise ValueError("amount and unit go together")
+        if sum(way is not None for way in (self.duration, self.amount, self.until)) != 1:
+            raise ValueError("give exactly one of duration, amount with unit, or until")
+        return self
+
+
+class Delay(StepType[DelayConfig]):
+    """Wait for a while, or until a moment; resuming the run ends it early."""
+
+    type = "delay"
+    title = "Delay"
+    Config = DelayConfig
+    pauses = True
+
+    def run(self, config: DelayConfig, ctx: StepContext) -> Outcome:
+        due = self._due(config, ctx.now)
+        if due - ctx.now > LONGEST:
+            raise StepError(f"A delay may take {LONGEST.days} days at most.", kind="config")
+        return WaitUntil(due)
+
+    def resume(self, config: DelayConfig, ctx: StepContext, answer: Answer) -> Outcome:
+        return Done(
+            {
+                "waitedUntil": timestamp(answer.at),
+                "resumedEarly": answer.decision != "elapsed",
+                "by": answer.by,
+            }
+        )
+
+    @staticmethod
+    def _due(config: DelayConfig, now: datetime) -> datetime:
+        if config.until is not None:
+            moment = _parse(config.until)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=ZoneInfo(config.timezone or "UTC"))
+            return moment.astimezone(UTC)
+        if config.duration is not None:
+            return now + parse_duration(config.duration)
+        try:
+            span = timedelta(**{str(config.unit): float(config.amount or 0)})
+            if span < timedelta(0):
+                raise StepError("A delay cannot be negative.", kind="config")
+            return now + span
+        except OverflowError as error:
+            raise StepError("The delay is too long.", kind="config") from error
+
+
+def _parse(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("must be an ISO 8601 date or time") from error

@@ -1,0 +1,138 @@
+"""Send an e-mail."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Self
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+
+from automations.outcomes import Done, Fail, Outcome
+from automations.ports import Attachment, Mail
+from automations.steps.base import Html, Model, StepContext, StepType, is_rendered, is_template
+
+MOST_RECIPIENTS = 100
+MOST_ATTACHED_BYTES = 10_000_000
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str) and not is_template(value):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [value] if isinstance(value, str) else value
+
+
+def check_address(value: str, info: ValidationInfo) -> str:
+    """An address, normalised; a template is let through until it is rendered."""
+    if is_template(value) and not is_rendered(info):
+        return value
+    try:
+        # Reserved domains are let through: they are what development and tests use.
+        return validate_email(
+            value, check_deliverability=False, test_environment=True
+        ).normalized
+    except EmailNotValidError as error:
+        if value.rpartition("@")[2].lower().endswith((".example", ".localhost")):
+            return value
+        raise ValueError(f"must be an e-mail address: {error}") from error
+
+
+def _one_line(value: str, info: ValidationInfo) -> str:
+    if "\r" in value or "\n" in value:
+        raise ValueError("must be one line")
+    return value
+
+
+def _base64(value: str, info: ValidationInfo) -> str:
+    if is_rendered(info) or not is_template(value):
+        try:
+            base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ValueError("must be base64") from error
+    return value
+
+
+Address = Annotated[str, AfterValidator(check_address)]
+Addresses = Annotated[
+    list[Address], BeforeValidator(_listed), Field(max_length=MOST_RECIPIENTS)
+]
+Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
+
+
+class AttachmentConfig(Model):
+    """A file to send along."""
+
+    filename: Line = Field(min_length=1, description="The name it is saved under.")
+    content: Annotated[str, AfterValidator(_base64)] = Field(description="The file, in base64.")
+    content_type: Line = Field(
+        "application/octet-stream",
+        pattern=r"^[\w.+-]+/[\w.+-]+$",
+        description="Its media type.",
+    )
+
+
+class EmailConfig(Model):
+    """What to send to whom."""
+
+    to: Annotated[Addresses, Field(min_length=1)] = Field(
+        description="Recipients: an address, several with commas between, or a list."
+    )
+    cc: Addresses = Field(default_factory=list, description="Recipients of a copy.")
+    bcc: Addresses = Field(default_factory=list, description="Recipients nobody else sees.")
+    subject: Line = Field(description="Subject, one line.")
+    body: str | None = Field(None, max_length=1_000_000, description="The text.")
+    html: Annotated[str | None, Html()] = Field(
+        None, max_length=1_000_000, description="HTML that mail programs show instead of the text."
+    )
+    reply_to: Address | None = Field(None, description="Where answers go.")
+    attachments: list[AttachmentConfig] = Field(default_factory=list, max_length=20)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.body is None and self.html is None:
+            raise ValueError("give body, html or both")
+        if sum(len(part.content) for part in self.attachments) * 3 // 4 > MOST_ATTACHED_BYTES:
+            raise ValueError(f"attachments may have {MOST_ATTACHED_BYTES} bytes at most")
+        return self
+
+
+class Email(StepType[EmailConfig]):
+    """Send an e-mail by the configured provider."""
+
+    type = "email"
+    title = "Send an e-mail"
+    Config = EmailConfig
+
+    def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:
+        receipt = ctx.ports.mailer.send(
+            Mail(
+                to=tuple(config.to),
+                cc=tuple(config.cc),
+                bcc=tuple(config.bcc),
+                subject=config.subject,
+                body=config.body or "",
+                html=config.html,
+                reply_to=config.reply_to,
+                attachments=tuple(
+                    Attachment(
+                        part.filename, base64.b64decode(part.content), part.content_type
+                    )
+                    for part in config.attachments
+                ),
+                key=ctx.idempotency_key,
+            )
+        )
+        output = {
+            "messageId": receipt.message_id,
+            "provider": receipt.provider,
+            "accepted": list(receipt.accepted),
+            "rejected": list(receipt.rejected),
+        }
+        if receipt.accepted:
+            return Done(output)
+        reasons = "; ".join(f"{who}: {why}" for who, why in receipt.reasons.items())
+        temporary = all(why.startswith("4") for why in receipt.reasons.values())
+        return Fail(
+            f"Every recipient was rejected: {reasons}", "rejected", temporary, output=output
+        )

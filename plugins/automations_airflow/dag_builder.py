@@ -1,0 +1,145 @@
+"""From a published definition to an Airflow DAG: one task per step."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, TaskGroup
+
+from automations.model import DEFINITION, Definition
+from automations.plan import Node, Plan
+from automations.publishing import Published, dag_id
+from automations.steps.base import StepType, parse_duration
+from automations.steps.registry import STEP_TYPES
+from automations_airflow.links import workflow_url
+from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
+from automations_airflow.retries import DEATH_DELAY, DEATHS, StepRetryPolicy
+from automations_airflow.timetable import AutomationTimetable
+
+log = logging.getLogger(__name__)
+
+OWNER = "automations"
+TAG = "automation"
+TIMEOUT_SLACK = timedelta(seconds=30)
+"""What Airflow grants beyond a step's own timeout, which the engine enforces."""
+
+
+def build(published: Published, task_id: str | None = None) -> DAG:
+    """The automation's DAG; for a broken definition one whose only task says why.
+
+    Args:
+        task_id: the task about to run, which a stand-in for a broken definition must have.
+    """
+    try:
+        return _build(published, DEFINITION.validate_python(published.definition))
+    except Exception as error:  # One broken definition must not hide another's DAG.
+        log.exception("Cannot build automation %s", published.workflow_id)
+        return _stand_in(published, f"{type(error).__name__}: {error}", task_id)
+
+
+def _build(published: Published, definition: Definition) -> DAG:
+    plan = Plan(definition.steps)
+    dag = _dag(
+        published, definition.name, definition.description, [definition.trigger.type]
+    )
+    if not plan.nodes:
+        EmptyOperator(task_id="no_steps", task_display_name="No steps", dag=dag)
+    groups = _Groups(dag, plan)
+    tasks = {node.id: _task(published, node, dag, groups.of(node)) for node in plan.nodes.values()}
+    for node in plan.nodes.values():
+        tasks[node.id].set_upstream([tasks[upstream] for upstream in node.upstream])
+    return dag
+
+
+def _stand_in(published: Published, reason: str, task_id: str | None) -> DAG:
+    name = published.definition.get("name")
+    shown = name if isinstance(name, str) and name else published.workflow_id
+    dag = _dag(published, shown, f"This definition cannot be run.\n\n    {reason}", ["broken"])
+    BrokenDefinitionOperator(
+        task_id=task_id or "broken_definition",
+        task_display_name="Broken definition",
+        reason=reason,
+        dag=dag,
+    )
+    return dag
+
+
+def _dag(published: Published, name: str, description: str, tags: list[str]) -> DAG:
+    url = workflow_url(published.workflow_id)
+    return DAG(
+        dag_id(published.workflow_id),
+        dag_display_name=name,
+        description=description or None,
+        # Never ends in ".md": Airflow would open it as a file.
+        doc_md=f"{description}\n\nVersion {published.version} of [this automation]({url}).",
+        # The version's tag makes every version a DAG version of Airflow's.
+        tags=[TAG, *tags, f"v{published.version}"],
+        owner_links={OWNER: url},
+        default_args={"owner": OWNER},
+        schedule=AutomationTimetable(),
+        # Parked runs count as active.
+        max_active_runs=1_000_000,
+        catchup=False,
+        is_paused_upon_creation=False,
+    )
+
+
+def _task(published: Published, node: Node, dag: DAG, group: TaskGroup) -> Any:
+    step = node.step
+    attempts = step.retry.max_attempts if step.retry else 1
+    return OPERATORS[step.type](
+        task_id=node.id,
+        task_display_name=step.name,
+        workflow_id=published.workflow_id,
+        version=published.version,
+        trigger_rule="none_failed_min_one_success" if node.joins else "all_success",
+        retries=attempts - 1 + DEATHS,
+        retry_delay=DEATH_DELAY,
+        retry_policy=StepRetryPolicy(),
+        execution_timeout=_execution_timeout(step),
+        # The default counts all successors of each task, for a priority that we do not use.
+        weight_rule="absolute",
+        dag=dag,
+        task_group=group,
+    )
+
+
+def _execution_timeout(step: Any) -> timedelta | None:
+    waits = type(STEP_TYPES[step.type]).resume is not StepType.resume
+    if step.timeout is None or waits:
+        return None
+    return parse_duration(step.timeout) + TIMEOUT_SLACK
+
+
+class _Groups:
+    """The task groups of a DAG: one for each nested list that has steps in it."""
+
+    def __init__(self, dag: DAG, plan: Plan) -> None:
+        self._dag = dag
+        self._plan = plan
+        self._groups: dict[tuple[tuple[str, str], ...], TaskGroup] = {(): dag.task_group}
+
+    def of(self, node: Node) -> TaskGroup:
+        """The group that a node lies in."""
+        return self._group(node.within)
+
+    def _group(self, within: tuple[tuple[str, str], ...]) -> TaskGroup:
+        if within not in self._groups:
+            owner, arm = within[-1]
+            self._groups[within] = TaskGroup(
+                self._free_id(f"{owner}__{arm}"),
+                group_display_name=f"{self._plan.nodes[owner].step.name}: {arm}",
+                prefix_group_id=False,
+                parent_group=self._group(within[:-1]),
+                dag=self._dag,
+            )
+        return self._groups[within]
+
+    def _free_id(self, wanted: str) -> str:
+        """A group's id may be no step's id."""
+        while wanted in self._plan.nodes:
+            wanted += "_"
+        return wanted

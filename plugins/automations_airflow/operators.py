@@ -1,0 +1,160 @@
+"""One operator class per step type; a sensor where the type always waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from airflow.sdk import BaseOperator, BaseSensorOperator
+from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from automations import wiring
+from automations.steps.registry import STEP_TYPES
+from automations.verdicts import (
+    Again,
+    AskPeople,
+    GiveUp,
+    Proceed,
+    Skip,
+    Sleep,
+    TaskRef,
+    Verdict,
+)
+from automations_airflow.links import RunLink
+from automations_airflow.retries import AttemptFailed
+from automations_airflow.waiting import answer_of, ask, park_for_people, park_until
+
+QUESTION_KEY = "automations_question"
+"""XCom key of a question as it must be shown; see ``parking``."""
+
+
+class StepTask(SkipMixin):
+    """Runs one node of an automation by the engine, and acts on the engine's verdict."""
+
+    workflow_id: str
+    version: int
+    task_id: str
+
+    # A step's outcome may leave out successors, which Airflow must not run when they are cleared.
+    inherits_from_skipmixin = True
+
+    def execute(self, context: Any) -> Any:
+        return self._act(wiring.engine().run(self._ref(context)), context)
+
+    def resume(
+        self, context: Any, event: Mapping[str, Any], wait_id: str, options: Sequence[str] = ()
+    ) -> Any:
+        """Go on after a wait; Airflow calls it with what woke the task."""
+        answer = answer_of(event, list(options))
+        verdict = wiring.engine().resume(self._ref(context), wait_id, answer)
+        return self._act(verdict, context)
+
+    def _ref(self, context: Any) -> TaskRef:
+        run = context["dag_run"]
+        return TaskRef(
+            run_id=run.run_id,
+            workflow_id=self.workflow_id,
+            version=self.version,
+            node_id=self.task_id,
+            generation=run.clear_number or 0,
+            run_type=str(getattr(run.run_type, "value", run.run_type)),
+            conf=run.conf or {},
+            started_by=run.triggering_user_name,
+        )
+
+    def _act(self, verdict: Verdict, context: Any) -> Any:
+        ti = context["ti"]
+        match verdict:
+            case Proceed():
+                return self._proceed(verdict, ti)
+            case AskPeople():
+                request = ask(verdict, ti.id)
+                # Airflow keeps the first question of a task that is run once more.
+                if ti.try_number > 1 or context["dag_run"].clear_number:
+                    ti.xcom_push(QUESTION_KEY, request)
+                park_for_people(verdict)
+            case Sleep():
+                park_until(verdict)
+            case Again():
+                raise AttemptFailed(verdict.error, verdict.delay)
+            case GiveUp():
+                raise AirflowFailException(verdict.error)
+            case Skip():
+                raise AirflowSkipException(verdict.reason)
+
+    def _proceed(self, verdict: Proceed, ti: Any) -> dict[str, Any]:
+        summary = dict(verdict.summary)
+        if verdict.targets is None:
+            return summary
+        left_out = self._left_out(ti.task, verdict.targets)
+        if left_out:
+            # Skipping ends the task by an exception, so that a returned value would be lost.
+            ti.xcom_push("return_value", summary)
+            self.skip(ti, left_out)
+        return summary
+
+    @staticmethod
+    def _left_out(task: Any, targets: Sequence[str]) -> list[Any]:
+        """The successors that no way from the targets leads to."""
+        if not targets:
+            # The run ends here. A join further down must not take this for one closed way of many.
+            return list(task.get_flat_relatives(upstream=False))
+        reached = set(targets)
+        for target in targets:
+            reached |= task.dag.get_task(target).get_flat_relative_ids(upstream=False)
+        return [node for node in task.downstream_list if node.task_id not in reached]
+
+
+class StepOperator(StepTask, BaseOperator):
+    """A step that does its work at once."""
+
+    # Definitions hold our own templates: Airflow's Jinja must never see them.
+    template_fields: ClassVar[tuple[str, ...]] = ()
+    operator_extra_links = (RunLink(),)
+
+    def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.workflow_id = workflow_id
+        self.version = version
+
+
+class StepSensor(StepTask, BaseSensorOperator):
+    """A step that waits, at no worker's cost."""
+
+    template_fields: ClassVar[tuple[str, ...]] = ()
+    operator_extra_links = (RunLink(),)
+
+    def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.workflow_id = workflow_id
+        self.version = version
+
+
+class BrokenDefinitionOperator(BaseOperator):
+    """Stands for a definition that cannot be built, and fails with the reason."""
+
+    template_fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *, reason: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reason = reason
+
+    def execute(self, context: Any) -> None:
+        raise AirflowFailException(self.reason)
+
+
+def class_name(step_type: str) -> str:
+    """``http_request`` becomes ``HttpRequestOperator``."""
+    return "".join(part.title() for part in step_type.split("_")) + "Operator"
+
+
+OPERATORS: dict[str, type[StepOperator] | type[StepSensor]] = {}
+"""The operator class of each step type."""
+
+# EmailOperator, HttpRequestOperator, ConditionOperator, DelayOperator, ApprovalOperator, …
+for _name, _type in STEP_TYPES.items():
+    _base = StepSensor if _type.pauses else StepOperator
+    OPERATORS[_name] = globals()[class_name(_name)] = type(
+        class_name(_name), (_base,), {"__module__": __name__, "__doc__": _type.__doc__}
+    )

@@ -1,0 +1,159 @@
+"""What wakes a sleeping task: the clock, or a notification that its wait has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import asyncpg
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from sqlalchemy import make_url
+
+from automations.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "automations_wait"
+TICK = 1.0
+RECHECK_SECONDS = 60.0
+DATABASE_TIMEOUT = 5.0
+
+NOTIFIED = "notified"
+ELAPSED = "elapsed"
+
+_STILL_OPEN = "SELECT id FROM wait WHERE id = ANY($1::text[]) AND status = 'OPEN'"
+
+
+class WaitTrigger(BaseTrigger):
+    """Fires at a moment, or as soon as the wait is no longer open."""
+
+    def __init__(self, wait_id: str, until: datetime) -> None:
+        super().__init__()
+        self.wait_id = wait_id
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {"wait_id": self.wait_id, "until": self.until}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        yield TriggerEvent({"woken": await waits().end_of(self.wait_id, self.until)})
+
+
+class Waits:
+    """All waits of one event loop: one timer and one listening connection, however many they are.
+
+    Airflow's shared streams would hand every notification to every waiting trigger.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._waiting: dict[str, set[asyncio.Future[str]]] = {}
+        self._due: list[tuple[datetime, str]] = []
+        self._unchecked: set[str] = set()
+        self._checked_all_at = 0.0
+        self._added = asyncio.Event()
+        self._server: asyncio.Task[None] | None = None
+
+    async def end_of(self, wait_id: str, until: datetime) -> str:
+        """Wait until a wait has ended; return how."""
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(wait_id, set()).add(ended)
+        heapq.heappush(self._due, (until, wait_id))
+        self._unchecked.add(wait_id)
+        self._added.set()
+        if self._server is None or self._server.done():
+            self._server = asyncio.create_task(self._serve())
+        try:
+            return await ended
+        finally:
+            self._forget(wait_id, ended)
+
+    def _forget(self, wait_id: str, ended: asyncio.Future[str]) -> None:
+        if waiting := self._waiting.get(wait_id):
+            waiting.discard(ended)
+            if not waiting:
+                del self._waiting[wait_id]
+
+    def _wake(self, wait_id: str, how: str) -> None:
+        for ended in self._waiting.pop(wait_id, ()):
+            if not ended.done():
+                ended.set_result(how)
+
+    async def _serve(self) -> None:
+        connection: asyncpg.Connection | None = None
+        try:
+            while self._waiting:
+                try:
+                    if connection is None or connection.is_closed():
+                        connection = await self._listen()
+                    await self._check(connection)
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                    log.warning("Cannot listen for ended waits: %s", error)
+                    connection = await self._drop(connection)
+                self._wake_due()
+                await self._rest()
+        finally:
+            await self._drop(connection)
+
+    async def _listen(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            self._dsn, timeout=DATABASE_TIMEOUT, command_timeout=DATABASE_TIMEOUT
+        )
+        await connection.add_listener(CHANNEL, lambda *call: self._wake(call[3], NOTIFIED))
+        # Whatever was notified before now was missed.
+        self._checked_all_at = 0.0
+        return connection
+
+    async def _check(self, connection: asyncpg.Connection) -> None:
+        """Ask the database about new waits, and about all now and then, lest one be missed."""
+        now = time.monotonic()
+        if now - self._checked_all_at > RECHECK_SECONDS or not self._checked_all_at:
+            self._checked_all_at = now
+            self._unchecked |= self._waiting.keys()
+        asked = self._unchecked & self._waiting.keys()
+        if asked:
+            rows = await connection.fetch(_STILL_OPEN, list(asked))
+            for wait_id in asked - {row["id"] for row in rows}:
+                self._wake(wait_id, NOTIFIED)
+        self._unchecked -= asked
+
+    def _wake_due(self) -> None:
+        now = datetime.now(UTC)
+        while self._due and self._due[0][0] <= now:
+            self._wake(heapq.heappop(self._due)[1], ELAPSED)
+
+    async def _rest(self) -> None:
+        """Until the next tick, the next due wait or a new one; new ones gather for a moment."""
+        left = TICK
+        if self._due:
+            left = min(left, (self._due[0][0] - datetime.now(UTC)).total_seconds())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._added.wait(), max(left, 0.01))
+            await asyncio.sleep(0.02)
+        self._added.clear()
+
+    @staticmethod
+    async def _drop(connection: asyncpg.Connection | None) -> None:
+        if connection is not None:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()
+
+
+_waits: WeakKeyDictionary[asyncio.AbstractEventLoop, Waits] = WeakKeyDictionary()
+
+
+def waits() -> Waits:
+    """The waits of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _waits:
+        url = make_url(get_settings().dsn).set(drivername="postgresql")
+        _waits[loop] = Waits(url.render_as_string(hide_password=False))
+    return _waits[loop]

@@ -1,0 +1,30 @@
+"""The one Airflow plugin: what Airflow must know of automations.
+
+It imports the step code, so that workers and parsing processes, forks all, find it imported.
+"""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from automations.settings import get_settings
+from automations_airflow import bundle, listener  # noqa: F401
+from automations_airflow.links import RunLink
+from automations_airflow.timetable import AutomationTimetable
+
+
+class AutomationsPlugin(AirflowPlugin):
+    """Automations in Airflow."""
+
+    name = "automations"
+    timetables = [AutomationTimetable]
+    operator_extra_links = [RunLink()]
+    listeners = [listener]
+    external_views = [
+        {
+            "name": "Automations API",
+            "href": f"{get_settings().bridge_base}/docs",
+            "destination": "nav",
+            "url_route": "automations",
+        }
+    ]
