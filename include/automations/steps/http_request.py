@@ -1,0 +1,148 @@
+"""Make an HTTP request to an external service."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Literal, Self
+from urllib.parse import urlencode
+
+from pydantic import Field, field_validator, model_validator
+
+from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.ports import HttpRequest, HttpResponse
+from automations.steps.base import Model, StepContext, StepType, TemplateText
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
+_LONGEST_RETRY_AFTER = timedelta(hours=1)
+_EXCERPT = 2_000
+
+
+class HttpRequestConfig(Model):
+    """What to request, and what to expect."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = Field(
+        "GET", description="HTTP method."
+    )
+    url: str = Field(min_length=1, max_length=8_000, description="http or https address.")
+    query: dict[str, JSON] = Field(default_factory=dict, description="Added to the address.")
+    headers: dict[str, str] = Field(default_factory=dict, description="Sent along.")
+    body: JSON = Field(None, description="Sent as JSON.")
+    form: dict[str, JSON] | None = Field(None, description="Sent as a web form.")
+    text: str | None = Field(None, description="Sent as it is, text/plain unless a header says.")
+    expected_status: list[int | TemplateText] = Field(
+        default_factory=list, description="Statuses that are a success; any 2xx when empty."
+    )
+    follow_redirects: bool = Field(True, description="Whether redirects are followed, 5 at most.")
+    max_bytes: int = Field(
+        1_000_000, ge=1, le=10_000_000, description="Largest answer, unpacked; larger ones fail."
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_are_safe(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+                raise ValueError(f"header '{name}' cannot be set")
+            if re.search(r"[\r\n\0]", text):
+                raise ValueError(f"header '{name}' must be one line")
+        return value
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        given = [self.form is not None, self.text is not None, self.body is not None]
+        if sum(given) > 1:
+            raise ValueError("give one of body, form and text")
+        return self
+
+
+class HttpRequestStep(StepType[HttpRequestConfig]):
+    """Make an HTTP request; private addresses are out of reach unless allowed."""
+
+    type = "http_request"
+    title = "HTTP request"
+    Config = HttpRequestConfig
+
+    def run(self, config: HttpRequestConfig, ctx: StepContext) -> Outcome:
+        response = ctx.ports.http.request(_request(config, ctx))
+        output = {
+            "status": response.status,
+            "headers": dict(response.headers),
+            "body": _body(response),
+            "url": response.url,
+        }
+        expected = [int(status) for status in config.expected_status]
+        if response.status in expected or (not expected and 200 <= response.status < 300):
+            return Done(output)
+        excerpt = response.content[:_EXCERPT].decode(errors="replace")
+        return Fail(
+            f"The service answered {response.status}.",
+            kind="status",
+            retryable=response.status in _RETRYABLE,
+            retry_after=_retry_after(response, ctx.now),
+            output={"status": response.status, "excerpt": excerpt},
+        )
+
+
+def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
+    headers = {name.lower(): value for name, value in config.headers.items()}
+    content: bytes | None = None
+    if config.body is not None:
+        content = json.dumps(config.body, ensure_ascii=False).encode()
+        headers.setdefault("content-type", "application/json")
+    elif config.form is not None:
+        content = urlencode(config.form, doseq=True).encode()
+        headers.setdefault("content-type", "application/x-www-form-urlencoded")
+    elif config.text is not None:
+        content = config.text.encode()
+        headers.setdefault("content-type", "text/plain; charset=utf-8")
+    if config.method not in _SAFE:
+        headers.setdefault("idempotency-key", ctx.idempotency_key)
+    return HttpRequest(
+        method=config.method,
+        url=config.url,
+        timeout=ctx.timeout,
+        query=config.query,
+        headers=headers,
+        content=content,
+        follow_redirects=config.follow_redirects,
+        max_bytes=config.max_bytes,
+    )
+
+
+def _body(response: HttpResponse) -> JSON:
+    """JSON parsed, text as text, anything else in base64."""
+    if not response.content:
+        return None
+    media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == "application/json" or media.endswith("+json"):
+        try:
+            return json.loads(response.content)
+        except ValueError:
+            return response.content.decode(errors="replace").replace("\0", "\ufffd")
+    try:
+        text = response.content.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(response.content).decode()
+    return base64.b64encode(response.content).decode() if "\0" in text else text
+
+
+def _retry_after(response: HttpResponse, now: datetime) -> timedelta | None:
+    value = response.headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        delay = timedelta(seconds=int(value))
+    except ValueError:
+        try:
+            delay = parsedate_to_datetime(value).astimezone(UTC) - now
+        except ValueError:
+            return None
+    return min(max(delay, timedelta(0)), _LONGEST_RETRY_AFTER)
+
