@@ -131,3 +131,8 @@ def render_config(config: BaseModel, names: Mapping[str, JSON], *, where: str) -
 def _explain(error: minijinja.TemplateError, where: str) -> TemplateError:
     text = str(error).splitlines()[0].replace(" (in <expression>:1)", "").replace(" (in text:1)", "")
     return TemplateError(f"{where}: {text}")
+
+
+def undeclared(text: str) -> set[str]:
+    """The names that a template takes from outside, with their attributes: ``submission.email``."""
+    return _ENVIRONMENT.undeclared_variables_in_str(text, nested=True)

@@ -1,0 +1,162 @@
+"""Checks of a definition when it is saved: orders, ids and the names in its templates."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import minijinja
+from pydantic import ValidationError
+
+from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists, ordered, walk
+from automations.names import CONTEXT_VARIABLES
+from automations.outcomes import JSON
+from automations.steps.base import is_template
+from automations.templating import undeclared
+
+ROOTS = CONTEXT_VARIABLES | {
+    "trigger", "submission", "input", "variables", "steps", "run", "workflow", "now",
+}  # fmt: skip
+_BRACKET = re.compile(r"""\bsteps\s*\[\s*(["'])(.*?)\1\s*\]""")
+_EXPRESSIONS = ("expression",)
+
+Errors = dict[str, list[str]]
+
+
+def parse(payload: Any) -> tuple[Definition | None, Errors]:
+    """A definition from a payload, or what is wrong with it by field."""
+    try:
+        definition = DEFINITION.validate_python(payload)
+    except ValidationError as error:
+        return None, field_errors(error, payload)
+    return definition, check(definition)
+
+
+def check(definition: Definition) -> Errors:
+    """What is wrong with a definition that has the right form."""
+    errors: Errors = {}
+    _check_orders(definition.steps, "steps", errors)
+    places = list(walk(definition.steps))
+    ids = Counter(step.id for _, step in places)
+    for path, step in places:
+        if ids[step.id] > 1:
+            _add(errors, f"{path}.id", f"'{step.id}' is the id of another step, too")
+    names = Counter(step.name for _, step in places)
+    _check_names(definition.steps, "steps", set(), names, errors)
+    return errors
+
+
+def _check_orders(steps: list[Any], path: str, errors: Errors) -> None:
+    seen: set[int] = set()
+    for index, step in enumerate(steps):
+        if step.order in seen:
+            _add(errors, f"{path}.{index}.order", f"{step.order} is another step's order, too")
+        seen.add(step.order)
+        for _, field, nested in nested_lists(step):
+            _check_orders(nested, f"{path}.{index}.{field}", errors)
+
+
+def _check_names(
+    steps: list[Any], path: str, known: set[str], names: Counter[str], errors: Errors
+) -> set[str]:
+    """Walk in the order of running; returns what is known after the list."""
+    places = {id(step): f"{path}.{index}" for index, step in enumerate(steps)}
+    for step in ordered(steps):
+        here = places[id(step)]
+        own = step.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        nested = list(nested_lists(step))
+        for _, field, _ in nested:
+            own.pop(field.removeprefix("config."), None)
+        for where, text in _texts(own, f"{here}.config"):
+            _check_text(text, where, known, names, errors)
+        known = known | {step.id, step.name}
+        after = known
+        for _, field, inner in nested:
+            after = after | _check_names(inner, f"{here}.{field}", known, names, errors)
+        known = after
+    return known
+
+
+def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in _EXPRESSIONS and isinstance(item, str) and not is_template(item):
+                yield f"{path}.{key}", "{{" + item + "}}"
+            else:
+                yield from _texts(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{path}.{index}")
+    elif is_template(value):
+        yield path, str(value)
+
+
+def _check_text(
+    text: str, path: str, known: set[str], names: Counter[str], errors: Errors
+) -> None:
+    try:
+        used = undeclared(text)
+    except minijinja.TemplateError as error:
+        _add(errors, path, f"is not a valid template: {str(error).splitlines()[0]}")
+        return
+    for name in sorted({dotted.partition(".")[0] for dotted in used} - ROOTS):
+        _add(errors, path, f"unknown name '{name}'; known are {', '.join(sorted(ROOTS))}")
+    wanted = {dotted.split(".")[1] for dotted in used if dotted.startswith("steps.")}
+    wanted |= {found.group(2) for found in _BRACKET.finditer(text)}
+    for name in sorted(wanted):
+        if name not in known:
+            _add(errors, path, f"there is no step '{name}' before this one")
+        elif names[name] > 1:
+            _add(errors, path, f"several steps are named '{name}'; use the step's id")
+
+
+def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Errors:
+    """pydantic's errors by the path of the field, in words for people."""
+    errors: Errors = {}
+    for item in error.errors(include_url=False):
+        path = prefix + ".".join(_path(item["loc"], payload))
+        _add(errors, path or "body", _message(item))
+    return errors
+
+
+def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
+    """The location without pydantic's own marks for unions and discriminators."""
+    here = payload
+    for position, part in enumerate(loc):
+        if isinstance(here, dict) and part in here:
+            here = here[part]
+        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+            here = here[part]
+        elif position < len(loc) - 1 or _is_mark(str(part)):
+            continue
+        yield str(part)
+
+
+def _is_mark(part: str) -> bool:
+    marks = ("list[", "function-", "literal[", "str", "int", "float", "constrained")
+    return part in STEP_MODELS or part.startswith(marks) or part in ("manual", "form_submission")
+
+
+def _message(item: Any) -> str:
+    match item["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "unknown field"
+        case "union_tag_invalid":
+            return f"unknown type '{item['ctx']['tag']}'; known are {item['ctx']['expected_tags']}"
+        case "union_tag_not_found":
+            return "type is required"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case _:
+            message = str(item["msg"])
+            return message[:1].lower() + message[1:]
+
+
+def _add(errors: Errors, path: str, message: str) -> None:
+    found = errors.setdefault(path, [])
+    if message not in found:
+        found.append(message)

@@ -1,0 +1,85 @@
+"""Automations and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from automations.db import jobs
+from automations.db.tables import Run, Workflow, WorkflowVersion
+
+PUBLISHED = "automations_published"
+_REVISIONS = 0x7265766E
+
+
+def find(session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False) -> Workflow | None:
+    """An automation of a workspace that is not deleted."""
+    query = select(Workflow).where(
+        Workflow.id == workflow_id,
+        Workflow.workspace_id == workspace_id,
+        Workflow.deleted_at.is_(None),
+    )
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def listed(session: Session, workspace_id: str) -> Sequence[tuple[Workflow, Mapping[str, Any], int]]:
+    """All automations of a workspace with their newest definition and number of runs."""
+    counts = (
+        select(Run.workflow_id, func.count().label("runs"))
+        .where(Run.workspace_id == workspace_id)
+        .group_by(Run.workflow_id)
+        .subquery()
+    )
+    query = (
+        select(Workflow, WorkflowVersion.definition, func.coalesce(counts.c.runs, 0))
+        .join(
+            WorkflowVersion,
+            (WorkflowVersion.workflow_id == Workflow.id)
+            & (WorkflowVersion.version == Workflow.version),
+        )
+        .outerjoin(counts, counts.c.workflow_id == Workflow.id)
+        .where(Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
+        .order_by(Workflow.created_at.desc(), Workflow.id)
+    )
+    return [row._tuple() for row in session.execute(query)]
+
+
+def count_runs(session: Session, workflow_id: str) -> int:
+    """How many runs an automation has had."""
+    return session.scalar(select(func.count()).where(Run.workflow_id == workflow_id)) or 0
+
+
+def add_version(
+    session: Session, workflow: Workflow, definition: Mapping[str, Any], created_by: str | None
+) -> None:
+    """Write the automation's next version at the next revision, and wake the publishers."""
+    # Until commit: revisions must become visible in their order, or a publisher misses one.
+    session.execute(select(func.pg_advisory_xact_lock(_REVISIONS)))
+    newest = session.scalar(select(func.max(WorkflowVersion.revision))) or 0
+    session.add(
+        WorkflowVersion(
+            workflow_id=workflow.id,
+            version=workflow.version,
+            revision=newest + 1,
+            status=workflow.status,
+            definition=dict(definition),
+            created_by=created_by,
+        )
+    )
+    jobs.notify(session, PUBLISHED)
+
+
+def counts(session: Session, workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Numbers of automations and of runs by status."""
+    workflows = session.execute(
+        select(Workflow.status, func.count())
+        .where(Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
+        .group_by(Workflow.status)
+    )
+    found = session.execute(
+        select(Run.status, func.count()).where(Run.workspace_id == workspace_id).group_by(Run.status)
+    )
+    return dict(row._tuple() for row in workflows), dict(row._tuple() for row in found)

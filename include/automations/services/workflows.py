@@ -1,0 +1,210 @@
+"""Automations: create, read, change, delete, start by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from automations import checking
+from automations.db import forms, runs, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run, Workflow
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.model import Definition, WorkflowStatus, walk
+from automations.outcomes import JSON
+from automations.services.starting import start_run
+from automations.triggers import FormSubmission, Manual
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An automation with its newest definition."""
+
+    workflow: Workflow
+    definition: Mapping[str, Any]
+    runs: int
+
+
+def create(workspace_id: str, payload: Any, by: str) -> Found:
+    """Create an automation from a client's payload.
+
+    Raises:
+        ValidationFailed: names every field that is wrong; nothing is written.
+    """
+    status, body = _split(payload, WorkflowStatus.DRAFT)
+    with unit_of_work() as session:
+        definition = _validated(session, workspace_id, body)
+        workflow = Workflow(workspace_id=workspace_id, version=1, created_by=by)
+        return _write(session, workflow, definition, status, by)
+
+
+def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
+    """Change the fields that the payload has; makes a new version."""
+    with unit_of_work() as session:
+        workflow = _find(session, workspace_id, workflow_id, lock=True)
+        status, body = _split(payload, WorkflowStatus(workflow.status))
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        definition = _validated(session, workspace_id, _merged(stored, body))
+        workflow.version += 1
+        workflow.updated_at = datetime.now(UTC)
+        return _write(session, workflow, definition, status, by)
+
+
+def delete(workspace_id: str, workflow_id: str, by: str) -> None:
+    """Delete an automation; its runs in flight end, its history stays."""
+    with unit_of_work() as session:
+        workflow = _find(session, workspace_id, workflow_id, lock=True)
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        workflow.version += 1
+        workflow.status = "ARCHIVED"
+        workflow.deleted_at = datetime.now(UTC)
+        workflows.add_version(session, workflow, stored, by)
+
+
+def get(workspace_id: str, workflow_id: str) -> Found:
+    """One automation."""
+    with unit_of_work() as session:
+        workflow = _find(session, workspace_id, workflow_id)
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        return Found(workflow, stored, workflows.count_runs(session, workflow.id))
+
+
+def list_all(workspace_id: str) -> list[Found]:
+    """All automations of a workspace, newest first."""
+    with unit_of_work() as session:
+        return [Found(*row) for row in workflows.listed(session, workspace_id)]
+
+
+def stats(workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Numbers of automations and of runs by status."""
+    with unit_of_work() as session:
+        return workflows.counts(session, workspace_id)
+
+
+def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str) -> Run:
+    """Start a run by hand.
+
+    Raises:
+        Conflict: the automation is archived.
+        ValidationFailed: the input does not satisfy the trigger's schema.
+    """
+    with unit_of_work() as session:
+        workflow = _find(session, workspace_id, workflow_id)
+        if workflow.status == "ARCHIVED":
+            raise Conflict("An archived automation cannot be executed.")
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        _check_input(stored, given)
+        run = start_run(
+            session, workflow, trigger_type="manual", trigger_data={}, input=given, started_by=by
+        )
+        if run is None:
+            raise Conflict("The run exists already.")
+        return run
+
+
+def _find(
+    session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
+) -> Workflow:
+    workflow = workflows.find(session, workspace_id, workflow_id, lock=lock)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return workflow
+
+
+def _split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[str, Any]]:
+    if not isinstance(payload, dict):
+        raise ValidationFailed({"body": ["must be a JSON object"]})
+    body = dict(payload)
+    status = body.pop("status", None)
+    if status is None:
+        return default, body
+    if status not in list(WorkflowStatus):
+        known = ", ".join(WorkflowStatus)
+        raise ValidationFailed({"status": [f"must be one of {known}"]})
+    return WorkflowStatus(status), body
+
+
+def _validated(session: Session, workspace_id: str, body: dict[str, Any]) -> Definition:
+    definition, errors = checking.parse(body)
+    if definition is None or errors:
+        raise ValidationFailed(errors)
+    trigger = definition.trigger
+    if isinstance(trigger, FormSubmission) and not forms.find(
+        session, workspace_id, trigger.form_id
+    ):
+        raise ValidationFailed({"trigger.config.formId": [f"there is no form {trigger.form_id}"]})
+    if isinstance(trigger, Manual) and trigger.input_schema is not None:
+        try:
+            Draft202012Validator.check_schema(trigger.input_schema)
+        except SchemaError as error:
+            raise ValidationFailed({"trigger.config.inputSchema": [error.message]}) from error
+    return definition
+
+
+def _write(
+    session: Session, workflow: Workflow, definition: Definition, status: WorkflowStatus, by: str
+) -> Found:
+    workflow.name, workflow.status = definition.name, status.value
+    workflow.trigger_key = definition.trigger.key()
+    session.add(workflow)
+    session.flush()
+    session.refresh(workflow)
+    stored = definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    stored |= {"trigger": definition.trigger.model_dump(mode="json", by_alias=True)}
+    stored["steps"] = [_with_id(step) for step in definition.steps]
+    workflows.add_version(session, workflow, stored, by)
+    return Found(workflow, stored, workflows.count_runs(session, workflow.id))
+
+
+def _with_id(step: Any) -> dict[str, Any]:
+    dumped: dict[str, Any] = step.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    _fill_ids(dumped, step)
+    return dumped
+
+
+def _fill_ids(dumped: dict[str, Any], step: Any) -> None:
+    """A made id is unset for pydantic, but must be kept, in nested steps, too."""
+    for path, inner in walk([step], ""):
+        place: Any = [dumped]
+        for part in path.strip(".").split("."):
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        place["id"] = inner.id
+
+
+def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    merged = {**stored, **body}
+    if "trigger" in body and "formId" not in body:
+        merged.pop("formId", None)
+    if isinstance(body.get("steps"), list):
+        merged["steps"] = _keep_ids(stored.get("steps", []), body["steps"])
+    return merged
+
+
+def _keep_ids(before: list[Any], after: list[Any]) -> list[Any]:
+    """A step without an id keeps that of the step of its name and type."""
+    known = {(step["name"], step["type"]): step["id"] for step in before}
+    return [
+        {"id": known[step.get("name"), step.get("type")], **step}
+        if isinstance(step, dict)
+        and "id" not in step
+        and (step.get("name"), step.get("type")) in known
+        else step
+        for step in after
+    ]
+
+
+def _check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
+    schema = stored.get("trigger", {}).get("inputSchema")
+    if schema is None:
+        return
+    errors: dict[str, list[str]] = {}
+    for error in Draft202012Validator(schema).iter_errors(given):
+        path = ".".join(["input", *(str(part) for part in error.absolute_path)])
+        errors.setdefault(path, []).append(error.message)
+    if errors:
+        raise ValidationFailed(errors)
