@@ -40,15 +40,10 @@ def start_run(
 
 
 def emit(
-    session: Session,
-    workspace_id: str,
-    *,
-    type: str,
-    trigger_key: str,
-    data: dict[str, Any],  # noqa: A002
+    session: Session, workspace_id: str, *, kind: str, trigger_key: str, data: dict[str, Any]
 ) -> Event:
     """Record an event; the dispatcher matches it to automations."""
-    event = Event(workspace_id=workspace_id, type=type, trigger_key=trigger_key, data=data)
+    event = Event(workspace_id=workspace_id, type=kind, trigger_key=trigger_key, data=data)
     session.add(event)
     session.flush()
     jobs.enqueue(session, "match_event", event.id)

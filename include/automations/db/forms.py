@@ -1,0 +1,43 @@
+"""Forms and their submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from automations.db.tables import Form, Submission
+
+
+def find(session: Session, workspace_id: str, form_id: str) -> Form | None:
+    """A form of a workspace."""
+    return session.scalar(
+        select(Form).where(Form.id == form_id, Form.workspace_id == workspace_id)
+    )
+
+
+def listed(session: Session, workspace_id: str) -> Sequence[Form]:
+    """All forms of a workspace, newest first."""
+    return session.scalars(
+        select(Form).where(Form.workspace_id == workspace_id).order_by(Form.created_at.desc())
+    ).all()
+
+
+def find_submission(session: Session, workspace_id: str, submission_id: str) -> Submission | None:
+    """A submission of a workspace."""
+    return session.scalar(
+        select(Submission).where(
+            Submission.id == submission_id, Submission.workspace_id == workspace_id
+        )
+    )
+
+
+def submissions(
+    session: Session, workspace_id: str, form_id: str | None, limit: int
+) -> Sequence[Submission]:
+    """A workspace's newest submissions, of one form or of all."""
+    query = select(Submission).where(Submission.workspace_id == workspace_id)
+    if form_id is not None:
+        query = query.where(Submission.form_id == form_id)
+    return session.scalars(query.order_by(Submission.created_at.desc()).limit(limit)).all()

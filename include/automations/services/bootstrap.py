@@ -1,0 +1,12 @@
+"""What an empty database needs before it is used."""
+
+from __future__ import annotations
+
+from automations.db import api_keys
+from automations.db.session import unit_of_work
+
+
+def ensure_workspace() -> str:
+    """The id of the default workspace, made when it is not there."""
+    with unit_of_work() as session:
+        return api_keys.ensure_workspace(session, "default", "Default workspace")

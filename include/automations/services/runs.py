@@ -1,0 +1,62 @@
+"""Runs as clients read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from automations.db import run_queries, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
+from automations.definitions import load
+from automations.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """A run with its whole state."""
+
+    run: Run
+    workflow_name: str
+    steps: Sequence[RunStep]
+    logs: Sequence[StepLog]
+    pending: Sequence[str]
+    children: Sequence[Run]
+    wait: Wait | None
+
+
+def page(
+    workspace_id: str, workflow_id: str, number: int, size: int
+) -> tuple[Sequence[Run], int]:
+    """One page of an automation's runs, newest first, and how many there are."""
+    with unit_of_work() as session:
+        _workflow(session, workspace_id, workflow_id)
+        return run_queries.page(session, workflow_id, (number - 1) * size, size)
+
+
+def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
+    """One run with its steps, logs and what it waits for."""
+    with unit_of_work() as session:
+        workflow = _workflow(session, workspace_id, workflow_id)
+        run = run_queries.find(session, workflow_id, run_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id}.")
+        steps = run_queries.steps(session, run_id)
+        settled = {step.node_id for step in steps if step.status in ("DONE", "SKIPPED")}
+        plan = load(session, workflow_id, run.version).plan
+        return RunDetail(
+            run=run,
+            workflow_name=workflow.name,
+            steps=steps,
+            logs=run_queries.logs(session, run_id),
+            pending=[] if run.status == "COMPLETED" else plan.pending(settled),
+            children=run_queries.children(session, run_id),
+            wait=run_queries.open_wait(session, run_id),
+        )
+
+
+def _workflow(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
+    workflow = workflows.find(session, workspace_id, workflow_id)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return workflow
