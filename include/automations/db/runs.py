@@ -143,7 +143,7 @@ def outputs(session: Session, run_id: str) -> dict[str, JSON]:
             RunStep.run_id == run_id, RunStep.status == "DONE"
         )
     )
-    return dict(row._tuple() for row in rows)
+    return {node_id: output for node_id, output in rows}  # noqa: C416
 
 
 def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int) -> None:

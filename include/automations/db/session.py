@@ -14,7 +14,10 @@ from sqlalchemy.orm import Session
 
 from automations.settings import get_settings
 
-__all__ = ["Session", "engine", "raw_connection", "unit_of_work"]
+__all__ = ["Session", "dispose", "engine", "raw_connection", "unit_of_work"]
+
+
+_used: set[str] = set()
 
 
 @lru_cache(maxsize=4)
@@ -30,7 +33,17 @@ def _engine(dsn: str, _pid: int) -> Engine:
 
 def engine(dsn: str | None = None) -> Engine:
     """This process's engine; a fork never shares its parent's connections."""
-    return _engine(dsn or get_settings().dsn, os.getpid())
+    chosen = dsn or get_settings().dsn
+    _used.add(chosen)
+    return _engine(chosen, os.getpid())
+
+
+def dispose() -> None:
+    """Close this process's pooled connections."""
+    for dsn in list(_used):
+        _engine(dsn, os.getpid()).dispose()
+    _used.clear()
+    _engine.cache_clear()
 
 
 @contextmanager

@@ -1,0 +1,342 @@
+"""The engine against a real database: what a step leaves behind, whatever happens to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations import definitions
+from automations.db import runs
+from automations.db.session import unit_of_work
+from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
+from automations.engine import Engine
+from automations.errors import Conflict, StepError
+from automations.outcomes import Answer
+from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
+from automations.services import decisions
+from automations.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
+
+MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
+
+
+class Outbox:
+    """A mailer that keeps what it is given, and fails when told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mail] = []
+        self.failures: list[StepError] = []
+        self.busy = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def send(self, mail: Mail) -> MailReceipt:
+        self.busy.set()
+        assert self.go_on.wait(10)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append(mail)
+        return MailReceipt(f"<{mail.key}>", "test", mail.to, ())
+
+
+class NoHttp:
+    def request(self, request: HttpRequest) -> HttpResponse:
+        raise StepError("not in these tests")
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox()
+
+
+@pytest.fixture
+def engine(database: str, outbox: Outbox) -> Iterator[Engine]:
+    yield Engine(Ports(mailer=outbox, http=NoHttp()))
+    definitions._cache.clear()
+
+
+def begin(*steps: dict[str, Any], text: str = "hello") -> Run:
+    """A run of an automation with these steps, as execute leaves it."""
+    definition = {"name": "Test", "steps": list(steps), "variables": {"limit": 5}}
+    with unit_of_work() as session:
+        workspace = Workspace(slug="w", name="W")
+        session.add(workspace)
+        session.flush()
+        workflow = Workflow(workspace_id=workspace.id, name="Test", status="ACTIVE", version=1)
+        session.add(workflow)
+        session.flush()
+        session.add(
+            WorkflowVersion(
+                workflow_id=workflow.id,
+                version=1,
+                revision=1,
+                status="ACTIVE",
+                definition=definition,
+            )
+        )
+        session.flush()
+        run = runs.insert_run(
+            session,
+            workflow,
+            trigger_type="manual",
+            trigger_data={},
+            input={"text": text},
+            started_by="test",
+        )
+        assert run is not None
+        return run
+
+
+def step(name: str, kind: str, order: int, config: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": name, "name": name, "type": kind, "order": order, "config": config, **more}
+
+
+def task(run: Run, node: str, generation: int = 0) -> TaskRef:
+    return TaskRef(run.id, run.workflow_id, 1, node, generation)
+
+
+def reload(run: Run) -> Run:
+    with unit_of_work() as session:
+        return session.get_one(Run, run.id)
+
+
+def row(run: Run, node: str) -> RunStep | None:
+    with unit_of_work() as session:
+        return runs.step(session, run.id, node)
+
+
+def logs(run: Run) -> list[StepLog]:
+    with unit_of_work() as session:
+        return list(session.scalars(select(StepLog).where(StepLog.run_id == run.id)))
+
+
+def open_wait(run: Run) -> Wait:
+    with unit_of_work() as session:
+        return session.scalars(select(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN")).one()
+
+
+def test_the_last_step_completes_the_run_in_the_same_transaction(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL))
+    verdict = engine.run(task(run, "mail"))
+    assert isinstance(verdict, Proceed)
+    assert verdict.targets is None
+    assert [mail.body for mail in outbox.sent] == ["hello"]
+    ended = reload(run)
+    assert (ended.status, ended.error) == ("COMPLETED", None)
+    assert ended.completed_at is not None
+    assert [(line.status, line.step_name) for line in logs(run)] == [("success", "mail")]
+
+
+def test_a_repeat_after_the_record_answers_the_same_and_sends_nothing(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL), step("more", "email", 1, MAIL))
+    first = engine.run(task(run, "mail"))
+    assert engine.run(task(run, "mail")) == first
+    assert len(outbox.sent) == 1
+
+
+def test_a_second_process_waits_for_the_first_and_sends_nothing(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL), step("more", "email", 1, MAIL))
+    outbox.go_on.clear()
+    verdicts: list[Any] = []
+    workers = [
+        threading.Thread(target=lambda: verdicts.append(engine.run(task(run, "mail"))))
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    assert outbox.busy.wait(10)
+    outbox.go_on.set()
+    for worker in workers:
+        worker.join(10)
+    assert len(outbox.sent) == 1
+    assert verdicts[0] == verdicts[1]
+
+
+def test_an_effect_without_a_record_is_repeated_under_the_same_key(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL), step("more", "email", 1, MAIL))
+    engine.run(task(run, "mail"))
+    with unit_of_work() as session:  # as if the process had died between effect and record
+        crashed = runs.step(session, run.id, "mail")
+        assert crashed is not None
+        crashed.status, crashed.output, crashed.verdict = "RUNNING", None, None
+    engine.run(task(run, "mail"))
+    first, second = outbox.sent
+    assert first.key == second.key == f"{run.id}:mail:0"
+
+
+def test_a_clear_in_airflow_redoes_the_step_and_revives_the_run(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL))
+    engine.run(task(run, "mail"))
+    engine.run(task(run, "mail", generation=1))
+    assert [mail.key for mail in outbox.sent] == [f"{run.id}:mail:0", f"{run.id}:mail:1"]
+    assert reload(run).status == "RUNNING"  # the reconciler ends it: Airflow knows what follows
+
+
+def test_a_retryable_failure_is_tried_again_and_counted(engine: Engine, outbox: Outbox) -> None:
+    retry = {"maxAttempts": 2, "delay": "PT3S", "backoff": "fixed"}
+    run = begin(step("mail", "email", 0, MAIL, retry=retry))
+    outbox.failures = [StepError("busy", kind="mail", retryable=True)]
+    verdict = engine.run(task(run, "mail"))
+    assert isinstance(verdict, Again)
+    assert verdict.delay.total_seconds() == 3
+    assert reload(run).status == "RUNNING"
+    assert isinstance(engine.run(task(run, "mail")), Proceed)
+    done = row(run, "mail")
+    assert done is not None
+    assert done.retries == 1
+    assert [line.status for line in logs(run)] == ["retrying", "success"]
+
+
+def test_the_last_failure_fails_the_run_with_the_steps_name(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL), step("more", "email", 1, MAIL))
+    outbox.failures = [StepError("gone", retryable=True)]
+    assert isinstance(engine.run(task(run, "mail")), GiveUp)
+    ended = reload(run)
+    assert (ended.status, ended.error) == ("FAILED", "mail: gone")
+    assert isinstance(engine.run(task(run, "more")), Skip)
+    assert outbox.sent == []
+
+
+def test_a_failure_may_be_passed_over_or_lead_to_steps_of_its_own(
+    engine: Engine, outbox: Outbox
+) -> None:
+    rescue = [step("rescue", "email", 0, {**MAIL, "body": "{{steps.b.error.message}}"})]
+    run = begin(
+        step("a", "email", 0, MAIL, onError="continue"),
+        step("b", "email", 1, MAIL, onError=rescue),
+    )
+    outbox.failures = [StepError("one"), StepError("two")]
+    assert isinstance(engine.run(task(run, "a")), Proceed)
+    assert engine.run(task(run, "b")) == Proceed({}, ("rescue",))
+    engine.run(task(run, "rescue"))
+    assert [mail.body for mail in outbox.sent] == ["two"]
+    assert reload(run).status == "COMPLETED"
+
+
+def test_a_missing_name_fails_the_step_and_names_step_field_and_name(engine: Engine) -> None:
+    run = begin(step("mail", "email", 0, {**MAIL, "body": "{{input.nothing}}"}))
+    verdict = engine.run(task(run, "mail"))
+    assert isinstance(verdict, GiveUp)
+    assert "step 'mail', config.body" in verdict.error
+    assert "input.nothing" in verdict.error
+
+
+def test_the_arm_not_taken_is_left_out_and_the_run_completes(engine: Engine) -> None:
+    rules = [{"field": "{{variables.limit}}", "operator": "gt", "value": 3}]
+    condition = {
+        "rules": rules,
+        "then": [step("yes", "email", 0, MAIL)],
+        "else": [step("no", "email", 0, MAIL)],
+    }
+    run = begin(step("if", "condition", 0, condition))
+    assert engine.run(task(run, "if")) == Proceed({"result": True}, ("yes",))
+    left_out = row(run, "no")
+    assert left_out is not None
+    assert left_out.status == "SKIPPED"
+    engine.run(task(run, "yes"))
+    assert reload(run).status == "COMPLETED"
+
+
+def test_a_condition_that_stops_ends_the_run_successfully(engine: Engine) -> None:
+    condition = {"expression": "input.text == 'other'", "stop": True}
+    run = begin(step("if", "condition", 0, condition), step("mail", "email", 1, MAIL))
+    assert engine.run(task(run, "if")) == Proceed({"result": False}, ())
+    assert reload(run).status == "COMPLETED"
+    assert isinstance(engine.run(task(run, "mail")), Skip)
+
+
+def test_a_delay_parks_the_run_and_resume_ends_it_early_once(engine: Engine) -> None:
+    run = begin(step("wait", "delay", 0, {"duration": "PT1H"}), step("mail", "email", 1, MAIL))
+    parked = engine.run(task(run, "wait"))
+    assert isinstance(parked, Sleep)
+    assert (parked.until - datetime.now(UTC)).total_seconds() > 3500
+    assert reload(run).status == "PAUSED"
+    assert engine.run(task(run, "wait")) == parked
+    assert engine.resume(task(run, "wait"), parked.wait_id, None) == parked
+    resumed = decisions.resume(run.id, run.workspace_id, decision=None, data=None, by="key")
+    assert resumed.status == "RUNNING"
+    with pytest.raises(Conflict):
+        decisions.resume(run.id, run.workspace_id, decision=None, data=None, by="key")
+    assert isinstance(engine.resume(task(run, "wait"), parked.wait_id, None), Proceed)
+    done = row(run, "wait")
+    assert done is not None
+    assert done.output is not None
+    assert (done.output["resumedEarly"], done.output["by"]) == (True, "key")
+
+
+def approval(**config: Any) -> dict[str, Any]:
+    return step("ask", "approval", 0, {"message": "OK?", "approvers": ["b@c.example"], **config})
+
+
+def test_an_answer_given_in_airflow_comes_out_like_one_given_to_us(engine: Engine) -> None:
+    run = begin(approval())
+    parked = engine.run(task(run, "ask"))
+    assert isinstance(parked, AskPeople)
+    answer = Answer("approved", "airflow:admin", datetime.now(UTC), {"note": "fine"})
+    engine.resume(task(run, "ask"), parked.wait_id, answer)
+    done = row(run, "ask")
+    assert done is not None
+    assert done.output is not None
+    assert done.output["decision"] == "approved"
+    assert done.output["decidedBy"] == "airflow:admin"
+    assert done.output["data"] == {"note": "fine"}
+    assert reload(run).status == "COMPLETED"
+
+
+def test_the_first_answer_wins_over_a_later_one_from_airflow(engine: Engine) -> None:
+    run = begin(approval(onReject="continue"))
+    parked = engine.run(task(run, "ask"))
+    assert isinstance(parked, AskPeople)
+    decisions.resume(run.id, run.workspace_id, decision="rejected", data=None, by="key")
+    late = Answer("approved", "airflow:admin", datetime.now(UTC))
+    engine.resume(task(run, "ask"), parked.wait_id, late)
+    done = row(run, "ask")
+    assert done is not None
+    assert done.output is not None
+    assert (done.output["decision"], done.output["decidedBy"]) == ("rejected", "key")
+
+
+def test_a_rejection_fails_the_run_unless_told_otherwise(engine: Engine) -> None:
+    run = begin(approval())
+    parked = engine.run(task(run, "ask"))
+    assert isinstance(parked, AskPeople)
+    decisions.resume(run.id, run.workspace_id, decision="rejected", data=None, by="key")
+    assert isinstance(engine.resume(task(run, "ask"), parked.wait_id, None), GiveUp)
+    assert reload(run).error == "ask: Rejected by key."
+
+
+def test_a_wait_that_was_answered_while_its_process_was_dead_goes_on(engine: Engine) -> None:
+    run = begin(approval())
+    parked = engine.run(task(run, "ask"))
+    assert isinstance(parked, AskPeople)
+    decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="key")
+    again = engine.run(task(run, "ask"))
+    assert isinstance(again, Sleep)
+    assert isinstance(engine.resume(task(run, "ask"), again.wait_id, None), Proceed)
+
+
+def test_clearing_a_waiting_step_cancels_what_it_asked(engine: Engine) -> None:
+    run = begin(approval())
+    first = engine.run(task(run, "ask"))
+    second = engine.run(replace(task(run, "ask"), generation=1))
+    assert isinstance(first, AskPeople)
+    assert isinstance(second, AskPeople)
+    assert first.wait_id != second.wait_id
+    assert open_wait(run).id == second.wait_id
