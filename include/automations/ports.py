@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 
@@ -98,7 +98,6 @@ class DagRunState:
     dag_id: str
     run_id: str
     state: str
-    clear_number: int | None
     bundle_version: str | None
     conf: Mapping[str, Any]
     started_by: str | None
@@ -137,8 +136,8 @@ class Orchestrator(Protocol):
         """End a DagRun that is still going; one that has ended is left as it is."""
         ...
 
-    def changed_runs(self, since: str, limit: int) -> list[tuple[str, DagRunState]]:
-        """DagRuns changed at or after an instant, oldest first, with their instants."""
+    def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
+        """A page of the DagRuns of automations that changed since an instant, oldest first."""
         ...
 
     def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:

@@ -19,7 +19,8 @@ _INTERVAL = 1.0
 _SWEEP_INTERVAL = timedelta(seconds=30)
 _SWEEP_SIZE = 50
 _PAGE = 100
-# A transaction that was stamped earlier may commit later than one we have read.
+_MARK = "airflow_runs"
+# A transaction that was stamped earlier may commit later, and clocks differ.
 _OVERLAP = timedelta(seconds=3)
 
 
@@ -45,20 +46,19 @@ class Reconciler:
 
     def follow(self) -> None:
         """Apply what changed in Airflow since the last time."""
+        began = datetime.now(UTC)
         with unit_of_work() as session:
-            mark = watermarks.get(session, "airflow_runs")
-        since = datetime.fromisoformat(mark) if mark else datetime.now(UTC) - timedelta(minutes=5)
-        while True:
-            page = self._orchestrator.changed_runs((since - _OVERLAP).isoformat(), _PAGE)
-            for _, state in page:
+            mark = watermarks.get(session, _MARK)
+        since = datetime.fromisoformat(mark) if mark else began - timedelta(minutes=5)
+        offset, page = 0, _PAGE
+        while page == _PAGE:
+            states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE)
+            for state in states:
                 self.apply(state)
-            newest = max((datetime.fromisoformat(stamp) for stamp, _ in page), default=since)
-            if newest > since:
-                with unit_of_work() as session:
-                    watermarks.put(session, "airflow_runs", newest.isoformat())
-            if len(page) < _PAGE or newest <= since:
-                return
-            since = newest + _OVERLAP
+            page = len(states)
+            offset += page
+        with unit_of_work() as session:
+            watermarks.put(session, _MARK, began.isoformat())
 
     def sweep(self) -> None:
         """Look at unfinished runs one by one, some at a time: a net below ``follow``."""
@@ -88,12 +88,10 @@ class Reconciler:
             run = runs.lock_run(session, state.run_id) or self._adopt(session, automation, state)
             if run is None or run.workflow_id != automation:
                 return
-            clears = state.clear_number or 0
-            if clears > run.generation and state.state in ("queued", "running"):
-                runs.renew(session, run, clears)
-            elif clears >= run.generation and state.state == "failed":
+            # A run that goes on after a clear is revived by its first step, which knows of it.
+            if state.state == "failed":
                 self._fail(session, run)
-            elif clears >= run.generation and state.state == "success":
+            elif state.state == "success":
                 self._complete(session, run)
 
     @staticmethod

@@ -1,0 +1,162 @@
+"""Airflow over its REST API, version 2: one pooled session, one token, renewed when it is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
+from automations.ports import DagRunState
+from automations.settings import Settings
+
+_TIMEOUT = (3.05, 30)
+_POOL = 16
+
+
+class AirflowClient:
+    """The orchestrator that dispatcher and reconciler speak to; safe to share by threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._base = settings.airflow_base
+        self._user = {"username": settings.airflow_username, "password": settings.airflow_password}
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._http = requests.Session()
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=1)
+        self._http.mount("http://", adapter)
+        self._http.mount("https://", adapter)
+
+    def visible_revision(self, dag_id: str) -> int | None:
+        answer = self._call("GET", f"/dags/{dag_id}", missing_ok=True)
+        if answer is None or answer.get("has_import_errors") or answer.get("is_stale"):
+            return None
+        version = answer.get("bundle_version")
+        return int(version) if version else None
+
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> int | None:
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        answer = self._call(
+            "POST", f"/dags/{dag_id}/dagRuns", body, missing_ok=True, conflict_ok=True
+        )
+        if answer is None:
+            raise NotVisibleYet(f"Airflow does not know {dag_id} yet.")
+        version = answer.get("bundle_version")
+        return int(version) if version else None
+
+    def answer(
+        self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
+    ) -> bool:
+        answer = self._call(
+            "PATCH",
+            f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails",
+            {"chosen_options": [option], "params_input": dict(params)},
+            missing_ok=True,
+            conflict_ok=True,
+        )
+        if answer is None:
+            raise NotVisibleYet(f"{task_id} of {run_id} does not wait in Airflow yet.")
+        return answer is not _CONFLICT
+
+    def fail(self, dag_id: str, run_id: str) -> None:
+        self._call(
+            "PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"}, missing_ok=True
+        )
+
+    def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
+        answer = self._call(
+            "GET",
+            "/dags/~/dagRuns",
+            params={
+                "updated_at_gte": since.isoformat(),
+                "order_by": "updated_at",
+                "offset": offset,
+                "limit": limit,
+                "dag_id_pattern": "automation_%",
+            },
+        )
+        return [_state(run) for run in (answer or {})["dag_runs"]]
+
+    def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
+        answer = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", missing_ok=True)
+        return None if answer is None else _state(answer)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        missing_ok: bool = False,
+        conflict_ok: bool = False,
+    ) -> dict[str, Any] | None:
+        response = self._send(method, path, body, params)
+        if response.status_code == 401:
+            self._forget_token()
+            response = self._send(method, path, body, params)
+        if response.status_code == 404 and missing_ok:
+            return None
+        if response.status_code == 409 and conflict_ok:
+            return _CONFLICT
+        if response.status_code >= 500 or response.status_code in (401, 429):
+            raise OrchestratorUnavailable(f"Airflow answered {response.status_code} to {path}.")
+        if response.status_code >= 400:
+            raise OrchestratorError(
+                f"Airflow refused {method} {path}: {response.status_code} {response.text[:300]}"
+            )
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def _send(
+        self, method: str, path: str, body: Any, params: Mapping[str, Any] | None
+    ) -> requests.Response:
+        try:
+            return self._http.request(
+                method,
+                f"{self._base}/api/v2{path}",
+                json=body,
+                params=params,
+                headers={"Authorization": f"Bearer {self._bearer()}"},
+                timeout=_TIMEOUT,
+            )
+        except requests.RequestException as error:
+            raise OrchestratorUnavailable(f"Airflow cannot be reached: {error}") from error
+
+    def _bearer(self) -> str:
+        with self._lock:
+            if self._token is None:
+                answer = self._http.post(
+                    f"{self._base}/auth/token", json=self._user, timeout=_TIMEOUT
+                )
+                if answer.status_code != 201:
+                    raise OrchestratorUnavailable(
+                        f"Airflow refused the bridge's user: {answer.status_code}"
+                    )
+                self._token = str(answer.json()["access_token"])
+            return self._token
+
+    def _forget_token(self) -> None:
+        with self._lock:
+            self._token = None
+
+
+_CONFLICT: dict[str, Any] = {}
+
+
+def _state(run: Mapping[str, Any]) -> DagRunState:
+    versions = run.get("dag_versions") or [{}]
+    version = run.get("bundle_version") or versions[-1].get("bundle_version")
+    return DagRunState(
+        dag_id=run["dag_id"],
+        run_id=run["dag_run_id"],
+        state=run["state"],
+        bundle_version=version,
+        conf=run.get("conf") or {},
+        started_by=run.get("triggering_user_name"),
+        run_type=run["run_type"],
+    )
