@@ -1,0 +1,99 @@
+"""Domain errors become HTTP here, once, in the platform's one envelope."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from automations import errors
+from automations.db.outages import OUTAGES
+
+log = logging.getLogger(__name__)
+
+STATUSES: dict[type[errors.DomainError], int] = {
+    errors.ValidationFailed: 400,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.TooLarge: 413,
+    errors.RuleBroken: 422,
+    errors.TooManyRequests: 429,
+    errors.Unavailable: 503,
+}
+_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+
+
+def envelope(
+    request: Request,
+    status: int,
+    error: str,
+    code: str,
+    details: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """The platform's error envelope."""
+    body = {
+        "success": False,
+        "error": error,
+        "code": code,
+        "details": details or {},
+        "requestId": request.state.request_id,
+    }
+    return JSONResponse(body, status, headers=headers)
+
+
+def domain_error(request: Request, error: errors.DomainError) -> JSONResponse:
+    """A refusal of the domain as an HTTP answer."""
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after)
+    return envelope(
+        request, STATUSES[type(error)], error.message, error.code, error.details, headers
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the app leave in the envelope, and no stack trace ever."""
+
+    @app.exception_handler(errors.DomainError)
+    def _domain(request: Request, error: errors.DomainError) -> JSONResponse:
+        return domain_error(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        found: dict[str, list[str]] = {}
+        for item in error.errors():
+            where = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
+            message = "is required" if item["type"] == "missing" else str(item["msg"])
+            if item["type"] == "extra_forbidden":
+                message = "unknown field"
+            found.setdefault(".".join(where) or "body", []).append(message)
+        return domain_error(request, errors.ValidationFailed(found))
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
+        code = _CODES.get(error.status_code, "ERROR")
+        return envelope(
+            request, error.status_code, str(error.detail), code, headers=dict(error.headers or {})
+        )
+
+    def _away(request: Request, error: Exception) -> JSONResponse:
+        log.warning("The database cannot be used: %s", error)
+        return domain_error(request, errors.Unavailable("The database is not available now."))
+
+    for outage in OUTAGES:
+        app.add_exception_handler(outage, _away)
+
+    @app.exception_handler(Exception)
+    def _bug(request: Request, error: Exception) -> JSONResponse:
+        log.exception("Request %s failed", request.state.request_id, exc_info=error)
+        return envelope(request, 500, "Something went wrong on our side.", "INTERNAL_ERROR")

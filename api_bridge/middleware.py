@@ -1,0 +1,126 @@
+"""What every request goes through: an id, and bounds on its body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from automations.ids import new_id
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LARGEST_BODY = 1_000_000
+DEEPEST = 64
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
+
+
+class RequestGuard:
+    """Names the request, reads its body within bounds, and refuses what cannot be stored."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _SANE_ID.fullmatch(given) else new_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def named(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []), (b"x-request-id", request_id.encode())
+                ]
+            await send(message)
+
+        body = await _read(receive)
+        if body is None:
+            await _refuse(
+                named, 413, "PAYLOAD_TOO_LARGE", f"The body is over {LARGEST_BODY} bytes.", request_id
+            )
+            return
+        if body and _JSON.match(headers.get(b"content-type", b"")):
+            problem = _problem(body)
+            if problem:
+                await _refuse(named, 400, "VALIDATION_ERROR", problem, request_id)
+                return
+        await self._app(scope, _again(body, receive), named)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size > LARGEST_BODY:
+            return None
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def read() -> MutableMapping[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return read
+
+
+def _problem(body: bytes) -> str | None:
+    """Why a JSON body cannot be taken: PostgreSQL stores no NUL, no half of a pair, no NaN."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return "The body is not UTF-8."
+    depth = deepest = 0
+    for mark in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
+        depth += (mark in "[{") - (mark in "]}")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        return f"The body is nested deeper than {DEEPEST} levels."
+    try:
+        parsed = json.loads(text, parse_constant=_no_constant)
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "The body holds half of a surrogate pair."
+    except ValueError as error:
+        return f"The body is not valid JSON: {error}"
+    return "The body holds a NUL character." if "\\u0000" in text and _has_nul(parsed) else None
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_nul(item) for item in value)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+async def _refuse(send: Send, status: int, code: str, error: str, request_id: str) -> None:
+    body = json.dumps(
+        {"success": False, "error": error, "code": code, "details": {}, "requestId": request_id}
+    ).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
