@@ -5,6 +5,8 @@ It imports the step code, so that workers and parsing processes, forks all, find
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from airflow.plugins_manager import AirflowPlugin
 
 from automations.settings import get_settings
@@ -17,10 +19,10 @@ class AutomationsPlugin(AirflowPlugin):
     """Automations in Airflow."""
 
     name = "automations"
-    timetables = [AutomationTimetable]
-    operator_extra_links = [RunLink()]
-    listeners = [listener]
-    external_views = [
+    timetables: ClassVar[list[Any]] = [AutomationTimetable]
+    operator_extra_links: ClassVar[list[Any]] = [RunLink()]
+    listeners: ClassVar[list[Any]] = [listener]
+    external_views: ClassVar[list[Any]] = [
         {
             "name": "Automations API",
             "href": f"{get_settings().bridge_base}/docs",

@@ -1,0 +1,1 @@
+"""Automations inside Airflow: bundle, DAGs, operators, triggers, parking."""

@@ -42,9 +42,7 @@ def build(published: Published, task_id: str | None = None) -> DAG:
 
 def _build(published: Published, definition: Definition) -> DAG:
     plan = Plan(definition.steps)
-    dag = _dag(
-        published, definition.name, definition.description, [definition.trigger.type]
-    )
+    dag = _dag(published, definition.name, definition.description, [definition.trigger.type])
     if not plan.nodes:
         EmptyOperator(task_id="no_steps", task_display_name="No steps", dag=dag)
     groups = _Groups(dag, plan)

@@ -10,8 +10,8 @@ from automations.publishing import workflow_id
 from automations.settings import get_settings
 
 if TYPE_CHECKING:
-    from airflow.models.taskinstancekey import TaskInstanceKey
     from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
 
 
 def workflow_url(workflow_id: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator
-from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+)
 
 from automations import wiring
 from automations.steps.registry import STEP_TYPES
@@ -23,13 +27,10 @@ from automations.verdicts import (
 )
 from automations_airflow.links import RunLink
 from automations_airflow.retries import AttemptFailed
-from automations_airflow.waiting import answer_of, ask, park_for_people, park_until
-
-QUESTION_KEY = "automations_question"
-"""XCom key of a question as it must be shown; see ``parking``."""
+from automations_airflow.waiting import QUESTION_KEY, answer_of, ask, park_for_people, park_until
 
 
-class StepTask(SkipMixin):
+class StepTask:
     """Runs one node of an automation by the engine, and acts on the engine's verdict."""
 
     workflow_id: str
@@ -82,6 +83,7 @@ class StepTask(SkipMixin):
                 raise AirflowFailException(verdict.error)
             case Skip():
                 raise AirflowSkipException(verdict.reason)
+        raise TypeError(f"The engine answered {verdict!r}.")
 
     def _proceed(self, verdict: Proceed, ti: Any) -> dict[str, Any]:
         summary = dict(verdict.summary)
@@ -91,30 +93,32 @@ class StepTask(SkipMixin):
         if left_out:
             # Skipping ends the task by an exception, so that a returned value would be lost.
             ti.xcom_push("return_value", summary)
-            self.skip(ti, left_out)
+            # By this the scheduler knows them again when they are cleared.
+            ti.xcom_push(XCOM_SKIPMIXIN_KEY, {XCOM_SKIPMIXIN_SKIPPED: left_out})
+            raise DownstreamTasksSkipped(tasks=left_out)
         return summary
 
     @staticmethod
-    def _left_out(task: Any, targets: Sequence[str]) -> list[Any]:
-        """The successors that no way from the targets leads to."""
+    def _left_out(task: Any, targets: Sequence[str]) -> list[str]:
+        """Ids of the successors that no way from the targets leads to."""
         if not targets:
             # The run ends here. A join further down must not take this for one closed way of many.
-            return list(task.get_flat_relatives(upstream=False))
+            return sorted(task.get_flat_relative_ids(upstream=False))
         reached = set(targets)
         for target in targets:
             reached |= task.dag.get_task(target).get_flat_relative_ids(upstream=False)
-        return [node for node in task.downstream_list if node.task_id not in reached]
+        return sorted(task.downstream_task_ids - reached)
 
 
 class StepOperator(StepTask, BaseOperator):
     """A step that does its work at once."""
 
     # Definitions hold our own templates: Airflow's Jinja must never see them.
-    template_fields: ClassVar[tuple[str, ...]] = ()
+    template_fields = ()
     operator_extra_links = (RunLink(),)
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]  # Airflow is partly untyped
         self.workflow_id = workflow_id
         self.version = version
 
@@ -122,11 +126,11 @@ class StepOperator(StepTask, BaseOperator):
 class StepSensor(StepTask, BaseSensorOperator):
     """A step that waits, at no worker's cost."""
 
-    template_fields: ClassVar[tuple[str, ...]] = ()
+    template_fields = ()
     operator_extra_links = (RunLink(),)
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]  # Airflow is partly untyped
         self.workflow_id = workflow_id
         self.version = version
 
@@ -134,7 +138,7 @@ class StepSensor(StepTask, BaseSensorOperator):
 class BrokenDefinitionOperator(BaseOperator):
     """Stands for a definition that cannot be built, and fails with the reason."""
 
-    template_fields: ClassVar[tuple[str, ...]] = ()
+    template_fields = ()
 
     def __init__(self, *, reason: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

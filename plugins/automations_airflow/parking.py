@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from automations.settings import get_settings
-from automations_airflow.operators import QUESTION_KEY
+from automations_airflow.waiting import QUESTION_KEY
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +90,10 @@ WITH idle AS (
 UPDATE dag_run r SET run_after = now() + :lease FROM idle WHERE r.id = idle.id
 """
 
-_WAKE = f"""
+_WAKE = """
 WITH awake AS (
     SELECT p.* FROM automations_parked_run p JOIN dag_run r ON r.id = p.dag_run_id
-    WHERE {{condition}}
+    WHERE {condition}
     FOR UPDATE OF r SKIP LOCKED
 ), gone AS (
     DELETE FROM automations_parked_run p USING awake WHERE p.dag_run_id = awake.dag_run_id

@@ -35,7 +35,7 @@ class WaitTrigger(BaseTrigger):
     """Fires at a moment, or as soon as the wait is no longer open."""
 
     def __init__(self, wait_id: str, until: datetime) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow is partly untyped
         self.wait_id = wait_id
         self.until = until
 
@@ -44,7 +44,8 @@ class WaitTrigger(BaseTrigger):
         return path, {"wait_id": self.wait_id, "until": self.until}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield TriggerEvent({"woken": await waits().end_of(self.wait_id, self.until)})
+        woken = await waits().end_of(self.wait_id, self.until)
+        yield TriggerEvent({"woken": woken})  # type: ignore[no-untyped-call]
 
 
 class Waits:
@@ -97,11 +98,12 @@ class Waits:
                     await self._check(connection)
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                     log.warning("Cannot listen for ended waits: %s", error)
-                    connection = await self._drop(connection)
+                    self._drop(connection)
+                    connection = None
                 self._wake_due()
                 await self._rest()
         finally:
-            await self._drop(connection)
+            self._drop(connection)
 
     async def _listen(self) -> asyncpg.Connection:
         connection = await asyncpg.connect(
@@ -141,10 +143,9 @@ class Waits:
         self._added.clear()
 
     @staticmethod
-    async def _drop(connection: asyncpg.Connection | None) -> None:
+    def _drop(connection: asyncpg.Connection | None) -> None:
         if connection is not None:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection.terminate()
+            connection.terminate()
 
 
 _waits: WeakKeyDictionary[asyncio.AbstractEventLoop, Waits] = WeakKeyDictionary()

@@ -24,6 +24,9 @@ DECISIONS = ("approved", "rejected")
 
 SUBJECT_LENGTH = 250
 
+QUESTION_KEY = "automations_question"
+"""XCom key of a question as it must be shown when a task asks once more; see ``parking``."""
+
 
 def ask(verdict: AskPeople, ti_id: UUID) -> dict[str, Any]:
     """Put a question on Airflow's Required Actions page; return it as Airflow shows it."""
@@ -119,7 +122,9 @@ def _field(field: Mapping[str, Any]) -> dict[str, Any]:
         if values:
             schema["enum"] = values
     label = field.get("label") or field["key"]
-    return _param(label, None, schema, required=bool((field.get("validation") or {}).get("required")))
+    return _param(
+        label, None, schema, required=bool((field.get("validation") or {}).get("required"))
+    )
 
 
 def _param(
