@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.ports import DagRunState
 from automations.settings import Settings
+from requests.adapters import HTTPAdapter
 
 _TIMEOUT = (3.05, 30)
 _POOL = 16

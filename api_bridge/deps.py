@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-
 from automations.errors import NotAllowed, NotAuthenticated
 from automations.services import api_keys
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 RANKS = {"VIEWER": 0, "MEMBER": 1, "ADMIN": 2, "OWNER": 3}
 _bearer = HTTPBearer(auto_error=False, description="An API key, sk_…")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from automations import errors
+from automations.db.outages import OUTAGES
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-
-from automations import errors
-from automations.db.outages import OUTAGES
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,12 @@ STATUSES: dict[type[errors.DomainError], int] = {
     errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
-_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+_CODES = {
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+}
 
 
 def envelope(

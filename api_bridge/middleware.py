@@ -38,14 +38,19 @@ class RequestGuard:
         async def named(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [
-                    *message.get("headers", []), (b"x-request-id", request_id.encode())
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
                 ]
             await send(message)
 
         body = await _read(receive)
         if body is None:
             await _refuse(
-                named, 413, "PAYLOAD_TOO_LARGE", f"The body is over {LARGEST_BODY} bytes.", request_id
+                named,
+                413,
+                "PAYLOAD_TOO_LARGE",
+                f"The body is over {LARGEST_BODY} bytes.",
+                request_id,
             )
             return
         if body and _JSON.match(headers.get(b"content-type", b"")):

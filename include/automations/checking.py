@@ -93,9 +93,7 @@ def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _check_text(
-    text: str, path: str, known: set[str], names: Counter[str], errors: Errors
-) -> None:
+def _check_text(text: str, path: str, known: set[str], names: Counter[str], errors: Errors) -> None:
     try:
         used = undeclared(text)
     except minijinja.TemplateError as error:

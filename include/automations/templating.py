@@ -122,14 +122,14 @@ def render_config(config: BaseModel, names: Mapping[str, JSON], *, where: str) -
             rendered[key] = written[key]
         else:
             html = any(isinstance(mark, Html) for mark in info.metadata)
-            rendered[key] = render(
-                written[key], names, where=f"{where}, config.{key}", html=html
-            )
+            rendered[key] = render(written[key], names, where=f"{where}, config.{key}", html=html)
     return rendered
 
 
 def _explain(error: minijinja.TemplateError, where: str) -> TemplateError:
-    text = str(error).splitlines()[0].replace(" (in <expression>:1)", "").replace(" (in text:1)", "")
+    text = (
+        str(error).splitlines()[0].replace(" (in <expression>:1)", "").replace(" (in text:1)", "")
+    )
     return TemplateError(f"{where}: {text}")
 
 

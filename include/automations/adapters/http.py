@@ -166,9 +166,7 @@ def _parse(text: str) -> httpx.URL:
     return url
 
 
-def _read(
-    answer: httpx.Response, max_bytes: int, deadline: float, timeout: timedelta
-) -> bytes:
+def _read(answer: httpx.Response, max_bytes: int, deadline: float, timeout: timedelta) -> bytes:
     # Unchunked: waiting for full chunks would let a slow drip pass the time limit.
     parts: list[bytes] = []
     size = 0

@@ -12,9 +12,7 @@ from automations.db.tables import Form, Submission
 
 def find(session: Session, workspace_id: str, form_id: str) -> Form | None:
     """A form of a workspace."""
-    return session.scalar(
-        select(Form).where(Form.id == form_id, Form.workspace_id == workspace_id)
-    )
+    return session.scalar(select(Form).where(Form.id == form_id, Form.workspace_id == workspace_id))
 
 
 def listed(session: Session, workspace_id: str) -> Sequence[Form]:

@@ -15,7 +15,9 @@ PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
 
 
-def find(session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False) -> Workflow | None:
+def find(
+    session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
+) -> Workflow | None:
     """An automation of a workspace that is not deleted."""
     query = select(Workflow).where(
         Workflow.id == workflow_id,
@@ -25,7 +27,9 @@ def find(session: Session, workspace_id: str, workflow_id: str, *, lock: bool = 
     return session.scalar(query.with_for_update() if lock else query)
 
 
-def listed(session: Session, workspace_id: str) -> Sequence[tuple[Workflow, Mapping[str, Any], int]]:
+def listed(
+    session: Session, workspace_id: str
+) -> Sequence[tuple[Workflow, Mapping[str, Any], int]]:
     """All automations of a workspace with their newest definition and number of runs."""
     counts = (
         select(Run.workflow_id, func.count().label("runs"))
@@ -80,7 +84,9 @@ def counts(session: Session, workspace_id: str) -> tuple[dict[str, int], dict[st
         .group_by(Workflow.status)
     )
     found = session.execute(
-        select(Run.status, func.count()).where(Run.workspace_id == workspace_id).group_by(Run.status)
+        select(Run.status, func.count())
+        .where(Run.workspace_id == workspace_id)
+        .group_by(Run.status)
     )
     return _by_status(workflows), _by_status(found)
 

@@ -37,6 +37,8 @@ class Part:
     stop_patience: float = field(default=15.0, kw_only=True)
     orphan_grace: float = field(default=0.0, kw_only=True)
     """How long what a killed process was working on may go on."""
+    hung_after: float | None = field(default=30.0, kw_only=True)
+    """How long it may fail to answer before it is restarted; None: it never is."""
     ports: tuple[tuple[str, int, str], ...] = field(default=(), kw_only=True)
     """Address, port and the setting that moves it."""
 
@@ -74,7 +76,7 @@ def all_parts(settings: Settings) -> list[Part]:
                 *("--no-access-log", "--timeout-graceful-shutdown", "5"),
             ],
             environment,
-            probes.http_ok(f"{local_url(settings, settings.bridge_port)}/readyz"),
+            probes.bridge(local_url(settings, settings.bridge_port)),
             ("setup",),
             stop_rank=2,
             ports=((settings.host, settings.bridge_port, "AUTOMATIONS_BRIDGE_PORT"),),
@@ -94,6 +96,8 @@ def _database(settings: Settings, environment: dict[str, str]) -> list[Part]:
             lambda _since: server.is_ready(),
             prepare=server.prepare,
             stop_signal=signal.SIGINT,
+            # Refusing connections may mean that there are too many.
+            hung_after=None,
             stop_patience=30,
             ports=(("127.0.0.1", settings.postgres_port, "AUTOMATIONS_POSTGRES_PORT"),),
         )

@@ -22,11 +22,19 @@ class Unknown(Exception):
     """The part cannot be asked now, because another part is away."""
 
 
-def http_ok(url: str) -> Probe:
-    """A page that answers 200."""
+class Blocked(Exception):
+    """The part answers, but what it needs does not work."""
+
+
+def bridge(base: str) -> Probe:
+    """The bridge, with its database."""
 
     def probe(_since: float) -> bool:
-        return _get(url) is not None
+        if _get(f"{base}/readyz") is not None:
+            return True
+        if _get(f"{base}/healthz") is not None:
+            raise Blocked
+        return False
 
     return probe
 
@@ -35,7 +43,10 @@ def airflow_api(base: str) -> Probe:
     """Airflow's api-server, with its database."""
 
     def probe(_since: float) -> bool:
-        return bool(_health(base).get("metadatabase", {}).get("status") == "healthy")
+        health = _health(base)
+        if health and health["metadatabase"]["status"] != "healthy":
+            raise Blocked
+        return bool(health)
 
     return probe
 
@@ -45,7 +56,7 @@ def airflow_job(base: str, name: str) -> Probe:
 
     def probe(since: float) -> bool:
         health = _health(base)
-        if not health:
+        if not health or health["metadatabase"]["status"] != "healthy":
             raise Unknown
         part = health.get(name, {})
         heartbeat = part.get(f"latest_{name}_heartbeat")

@@ -50,14 +50,18 @@ def session_members(session: int) -> list[int]:
 
 
 def idle_members(session: int) -> list[int]:
-    """The processes of a session that are neither parents nor children in it."""
-    members = session_members(session)
-    parents: dict[int, int] = {}
-    for pid in members:
-        with suppress(psutil.Error):
-            parents[pid] = psutil.Process(pid).ppid()
-    busy = {parent for parent in parents.values() if parent in parents}
-    return [pid for pid, parent in parents.items() if pid not in busy and parent not in parents]
+    """The workers of a session that have no task: a task is a child, in a group of its own."""
+    groups: dict[int, int] = {}
+    busy = set()
+    for pid in session_members(session):
+        with suppress(OSError, psutil.Error):
+            groups[pid] = os.getpgid(pid)
+            busy.add(psutil.Process(pid).ppid())
+    return [
+        pid
+        for pid, group in groups.items()
+        if group == session and pid != session and pid not in busy
+    ]
 
 
 def kill(pids: Iterable[int], number: signal.Signals = signal.SIGKILL) -> None:

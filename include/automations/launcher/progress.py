@@ -28,7 +28,7 @@ class Progress:
             if part.state == "waiting" or self._shown.get(name) == now:
                 continue
             self._shown[name] = now
-            if part.state == "starting":
+            if part.state == "starting" or (part.state == "stopped" and state.failed_part):
                 continue
             seconds = f"{part.seconds:6.1f} s" if part.state in ("healthy", "done") else ""
             mark = MARKS.get(part.state, "[yellow]![/]")
@@ -52,7 +52,7 @@ def show_summary(console: Console, settings: Settings, seconds: float | None) ->
     console.print()
     up = "Up." if seconds is None else f"Up after {seconds:.1f} s."
     console.print(f"[bold green]{up}[/]", highlight=False)
-    console.print(table, highlight=False, soft_wrap=True)
+    console.print(table, highlight=False)
 
 
 def show_tail(console: Console, log: Path, lines: int = 30) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from automations.launcher import processes
 from automations.launcher.parts import Part, all_parts
-from automations.launcher.probes import Unknown
+from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.run_state import PartState, RunFolder
 from automations.launcher.supervisor import START_TIMEOUT
 from automations.settings import Settings
@@ -38,6 +38,8 @@ def _state(part: Part, known: PartState) -> str:
         works = part.probe is None or part.probe(known.created)
     except Unknown:
         works = known.state == "healthy"
+    except Blocked:
+        works = False
     if works:
         return "healthy"
     young = time.time() - known.created < START_TIMEOUT

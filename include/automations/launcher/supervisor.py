@@ -15,7 +15,7 @@ from types import FrameType
 
 from automations.launcher import processes
 from automations.launcher.parts import Part
-from automations.launcher.probes import Unknown
+from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.run_state import PartState, RunState
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -24,6 +24,7 @@ START_TIMEOUT = 180.0
 STEADY_AFTER = 60.0
 GIVE_UP_AFTER = 5
 MAX_BACKOFF = 30.0
+IDLE_PATIENCE = 2.0
 LOG_SIZE = 20_000_000
 HOUSEKEEPING = 10.0
 
@@ -49,6 +50,7 @@ class Child:
         self.start_after = 0.0
         self.probe_after = 0.0
         self.answer: Future[bool] | None = None
+        self.failing_since: float | None = None
 
     def start(self) -> None:
         """Start the process, in a session of its own so that all it forks can be found."""
@@ -65,7 +67,7 @@ class Child:
                 start_new_session=True,
             )
         self.started = time.monotonic()
-        self.answer, self.probe_after = None, 0.0
+        self.answer, self.probe_after, self.failing_since = None, 0.0, None
         self.state.pid = self.process.pid
         self.state.created = processes.created(self.process.pid)
         self.state.state = "starting"
@@ -216,8 +218,13 @@ class Supervisor:
             works = answer.result()
         except Unknown:
             return
+        except Blocked:
+            works, child.failing_since = False, None
         except Exception:
             works = False
+            child.failing_since = child.failing_since or time.monotonic()
+        else:
+            child.failing_since = None if works else child.failing_since or time.monotonic()
         age = time.monotonic() - child.started
         if works:
             child.state.state = "healthy"
@@ -227,6 +234,15 @@ class Supervisor:
             child.state.state = "unhealthy"
         if child.state.state != before:
             self._changed()
+        self._end_if_hung(child)
+
+    def _end_if_hung(self, child: Child) -> None:
+        """Kill a process that runs and does not work; it is restarted like one that died."""
+        patience = child.part.hung_after
+        if child.state.state != "unhealthy" or patience is None or child.failing_since is None:
+            return
+        if time.monotonic() - child.failing_since > patience:
+            processes.kill([child.state.pid])
 
     def _judge_start(self, seconds: float) -> None:
         waiting = [
@@ -271,6 +287,10 @@ class Supervisor:
         while running:
             for child in list(running):
                 assert child.process is not None
+                if child.part.orphan_grace and time.monotonic() - began > IDLE_PATIENCE:
+                    # LocalExecutor sends too few farewells when a worker takes its own early,
+                    # and then waits for the last one for ever.
+                    processes.kill(processes.idle_members(child.process.pid))
                 impatient = self._stopping > max(asked, 1)
                 if time.monotonic() - began > child.part.stop_patience or impatient:
                     child.process.kill()

@@ -15,9 +15,7 @@ from automations.services.starting import emit
 from automations.triggers import form_submission_key
 
 
-def create(
-    workspace_id: str, *, title: str, description: str, form: schema.FormSchema
-) -> Form:
+def create(workspace_id: str, *, title: str, description: str, form: schema.FormSchema) -> Form:
     """Create a form."""
     with unit_of_work() as session:
         created = Form(

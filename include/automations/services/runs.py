@@ -25,9 +25,7 @@ class RunDetail:
     wait: Wait | None
 
 
-def page(
-    workspace_id: str, workflow_id: str, number: int, size: int
-) -> tuple[Sequence[Run], int]:
+def page(workspace_id: str, workflow_id: str, number: int, size: int) -> tuple[Sequence[Run], int]:
     """One page of an automation's runs, newest first, and how many there are."""
     with unit_of_work() as session:
         _workflow(session, workspace_id, workflow_id)

@@ -107,9 +107,7 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
         return run
 
 
-def _find(
-    session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
-) -> Workflow:
+def _find(session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False) -> Workflow:
     workflow = workflows.find(session, workspace_id, workflow_id, lock=lock)
     if workflow is None:
         raise NotFound(f"There is no automation {workflow_id}.")

@@ -9,7 +9,16 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from automations.clock import timestamp
 from automations.forms import FormSchema
-from automations.outcomes import JSON, Answer, Branch, Done, Fail, Outcome, Question, WaitForDecision
+from automations.outcomes import (
+    JSON,
+    Answer,
+    Branch,
+    Done,
+    Fail,
+    Outcome,
+    Question,
+    WaitForDecision,
+)
 from automations.steps.base import (
     AsWritten,
     Duration,

@@ -29,9 +29,7 @@ def check_address(value: str, info: ValidationInfo) -> str:
         return value
     try:
         # Reserved domains are let through: they are what development and tests use.
-        return validate_email(
-            value, check_deliverability=False, test_environment=True
-        ).normalized
+        return validate_email(value, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
         if value.rpartition("@")[2].lower().endswith((".example", ".localhost")):
             return value
@@ -54,9 +52,7 @@ def _base64(value: str, info: ValidationInfo) -> str:
 
 
 Address = Annotated[str, AfterValidator(check_address)]
-Addresses = Annotated[
-    list[Address], BeforeValidator(_listed), Field(max_length=MOST_RECIPIENTS)
-]
+Addresses = Annotated[list[Address], BeforeValidator(_listed), Field(max_length=MOST_RECIPIENTS)]
 Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
 
 
@@ -115,9 +111,7 @@ class Email(StepType[EmailConfig]):
                 html=config.html,
                 reply_to=config.reply_to,
                 attachments=tuple(
-                    Attachment(
-                        part.filename, base64.b64decode(part.content), part.content_type
-                    )
+                    Attachment(part.filename, base64.b64decode(part.content), part.content_type)
                     for part in config.attachments
                 ),
                 key=ctx.idempotency_key,

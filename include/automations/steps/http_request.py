@@ -145,4 +145,3 @@ def _retry_after(response: HttpResponse, now: datetime) -> timedelta | None:
         except ValueError:
             return None
     return min(max(delay, timedelta(0)), _LONGEST_RETRY_AFTER)
-

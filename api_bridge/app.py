@@ -1,0 +1,49 @@
+"""The app that ``uvicorn api_bridge.app:app`` serves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from automations import wiring
+from automations.dispatcher import Dispatcher
+from automations.settings import get_settings
+from fastapi import FastAPI
+
+from api_bridge import errors
+from api_bridge.airflow_client import AirflowClient
+from api_bridge.middleware import RequestGuard
+from api_bridge.routes import callbacks, forms, health, runs, workflows
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = get_settings()
+    if settings.dispatcher != "embedded":
+        yield
+        return
+    dispatcher = Dispatcher(AirflowClient(settings), wiring.ports())
+    dispatcher.start()
+    try:
+        yield
+    finally:
+        dispatcher.stop()
+
+
+def create_app() -> FastAPI:
+    """A new app."""
+    app = FastAPI(
+        title="Automations API",
+        version="0.1.0",
+        description="Automations with multi-step pipelines and per-step audit logs.",
+        lifespan=_lifespan,
+    )
+    app.add_middleware(RequestGuard)
+    errors.install(app)
+    # Fixed words come before ids: /callback/… and /runs/… are no automation's.
+    for module in (callbacks, workflows, runs, forms, health):
+        app.include_router(module.router)
+    return app
+
+
+app = create_app()

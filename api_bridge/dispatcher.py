@@ -1,0 +1,29 @@
+"""The dispatcher alone: ``python -m api_bridge.dispatcher``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+from automations import wiring
+from automations.dispatcher import Dispatcher
+from automations.settings import get_settings
+
+from api_bridge.airflow_client import AirflowClient
+
+
+def main() -> None:
+    """Dispatch until told to stop."""
+    logging.basicConfig(level=logging.INFO)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    dispatcher = Dispatcher(AirflowClient(get_settings()), wiring.ports())
+    dispatcher.start()
+    stopped.wait()
+    dispatcher.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Forms and submissions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from automations.forms import FormSchema
+from automations.services import forms
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api_bridge import views
+from api_bridge.deps import Admin, Member, Viewer
+
+router = APIRouter(prefix="/api", tags=["forms"])
+
+
+class NewForm(BaseModel):
+    """A form to create."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    title: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=5_000)
+    form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
+
+
+class NewSubmission(BaseModel):
+    """What somebody filled in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    formId: str  # noqa: N815 -- the platform's name
+    data: dict[str, Any] = Field(description="Values by the fields' keys.")
+
+
+@router.get("/forms")
+def list_forms(caller: Viewer) -> list[dict[str, Any]]:
+    """List all forms."""
+    return [views.form(row) for row in forms.list_all(caller.workspace_id)]
+
+
+@router.post("/forms", status_code=201)
+def create_form(caller: Admin, form: NewForm) -> dict[str, Any]:
+    """Create a form."""
+    created = forms.create(
+        caller.workspace_id, title=form.title, description=form.description, form=form.form_schema
+    )
+    return views.form(created)
+
+
+@router.get("/forms/{form_id}")
+def get_form(caller: Viewer, form_id: str) -> dict[str, Any]:
+    """Get one form."""
+    return views.form(forms.get(caller.workspace_id, form_id))
+
+
+@router.post("/submissions", status_code=201)
+def submit(caller: Member, submission: NewSubmission) -> dict[str, Any]:
+    """Submit a form; the automations that listen start in the background."""
+    row = forms.submit(caller.workspace_id, submission.formId, submission.data)
+    return views.submission(row)
+
+
+@router.get("/submissions")
+def list_submissions(
+    caller: Viewer,
+    form_id: Annotated[str | None, Query(alias="formId")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> list[dict[str, Any]]:
+    """List the newest submissions."""
+    found = forms.list_submissions(caller.workspace_id, form_id, limit)
+    return [views.submission(row) for row in found]
+
+
+@router.get("/submissions/{submission_id}")
+def get_submission(caller: Viewer, submission_id: str) -> dict[str, Any]:
+    """Get one submission."""
+    return views.submission(forms.get_submission(caller.workspace_id, submission_id))

@@ -1,0 +1,94 @@
+"""Automations: define, read, change, start."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from automations.clock import timestamp
+from automations.services import workflows
+from fastapi import APIRouter, Body, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api_bridge import views
+from api_bridge.deps import Admin, Member, Viewer
+
+router = APIRouter(prefix="/api/workflows", tags=["workflows"])
+
+Payload = Annotated[Any, Body(description="A definition; see the documentation of its fields.")]
+
+
+class Execution(BaseModel):
+    """What a run by hand is given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: dict[str, Any] = Field(default_factory=dict, description="Usable as {{input.…}}.")
+
+
+@router.get("")
+def list_workflows(caller: Viewer) -> list[dict[str, Any]]:
+    """List all automations, with their steps and numbers of runs."""
+    return [views.workflow(found) for found in workflows.list_all(caller.workspace_id)]
+
+
+@router.post("", status_code=201)
+def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
+    """Create an automation."""
+    return views.workflow(workflows.create(caller.workspace_id, payload, caller.name))
+
+
+@router.get("/stats")
+def stats(caller: Viewer) -> dict[str, Any]:
+    """Count automations and runs."""
+    automations, runs = workflows.stats(caller.workspace_id)
+    return {
+        "workflows": {
+            "total": sum(automations.values()),
+            **{
+                status.lower(): automations.get(status, 0)
+                for status in ("ACTIVE", "DRAFT", "PAUSED", "ARCHIVED")
+            },
+        },
+        "runs": {
+            "total": sum(runs.values()),
+            **{
+                name: runs.get(status, 0)
+                for name, status in (
+                    ("running", "RUNNING"),
+                    ("completed", "COMPLETED"),
+                    ("failed", "FAILED"),
+                    ("cancelled", "CANCELLED"),
+                    ("paused", "PAUSED"),
+                    ("waitingForChild", "WAITING_FOR_CHILD"),
+                )
+            },
+        },
+    }
+
+
+@router.get("/{workflow_id}")
+def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
+    """Get one automation."""
+    return views.workflow(workflows.get(caller.workspace_id, workflow_id))
+
+
+@router.patch("/{workflow_id}")
+def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
+    """Change an automation; runs in flight keep their version."""
+    found = workflows.update(caller.workspace_id, workflow_id, payload, caller.name)
+    return views.workflow(found)
+
+
+@router.delete("/{workflow_id}", status_code=204)
+def delete_workflow(caller: Admin, workflow_id: str) -> Response:
+    """Delete an automation; runs in flight end."""
+    workflows.delete(caller.workspace_id, workflow_id, caller.name)
+    return Response(status_code=204)
+
+
+@router.post("/{workflow_id}/execute")
+def execute(caller: Member, workflow_id: str, execution: Execution | None = None) -> dict[str, Any]:
+    """Start a run by hand; it goes on in the background."""
+    given = execution.input if execution else {}
+    run = workflows.execute(caller.workspace_id, workflow_id, given, caller.name)
+    return {"runId": run.id, "status": run.status, "startedAt": timestamp(run.started_at)}

@@ -1,0 +1,117 @@
+"""How things look in answers: the specification's shapes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from automations.clock import timestamp
+from automations.db.tables import Form, Run, Submission
+from automations.services.runs import RunDetail
+from automations.services.workflows import Found
+from automations.triggers import Trigger
+from pydantic import TypeAdapter
+
+_TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
+
+
+def _at(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)
+
+
+def workflow(found: Found) -> dict[str, Any]:
+    """An automation with its steps."""
+    row, definition = found.workflow, found.definition
+    trigger = _TRIGGER.validate_python(definition["trigger"])
+    return {
+        "id": row.id,
+        "name": row.name,
+        "description": definition.get("description", ""),
+        "status": row.status,
+        "version": row.version,
+        "formId": getattr(trigger, "form_id", None),
+        "trigger": trigger.as_json(),
+        "variables": definition.get("variables", {}),
+        "steps": definition["steps"],
+        "_count": {"runs": found.runs},
+        "createdAt": _at(row.created_at),
+        "updatedAt": _at(row.updated_at),
+    }
+
+
+def run(row: Run) -> dict[str, Any]:
+    """A run in a list."""
+    return {
+        "id": row.id,
+        "status": row.status,
+        "startedAt": _at(row.started_at),
+        "completedAt": _at(row.completed_at),
+        "error": row.error,
+    }
+
+
+def run_detail(detail: RunDetail) -> dict[str, Any]:
+    """A run with its full state."""
+    done = [step for step in detail.steps if step.status == "DONE"]
+    return {
+        **run(detail.run),
+        "version": detail.run.version,
+        "triggerType": detail.run.trigger_type,
+        "startedBy": detail.run.started_by,
+        "logs": [
+            {
+                "stepId": line.step_id,
+                "stepType": line.step_type,
+                "stepName": line.step_name,
+                "status": line.status,
+                "durationMs": line.duration_ms,
+                "timestamp": _at(line.timestamp),
+                "output": line.output,
+            }
+            for line in detail.logs
+        ],
+        "state": {
+            "variables": detail.run.variables,
+            "stepOutputs": {step.node_id: step.output for step in done},
+            "stepInputs": {
+                step.node_id: step.input for step in detail.steps if step.input is not None
+            },
+            "completedNodeIds": [step.node_id for step in done],
+            "pendingNodeIds": list(detail.pending),
+            "retryCount": {step.node_id: step.retries for step in detail.steps if step.retries},
+        },
+        "pause": None
+        if detail.wait is None
+        else {
+            "kind": detail.wait.kind,
+            "stepId": detail.wait.node_id,
+            "dueAt": _at(detail.wait.due_at),
+        },
+        "workflow": {"id": detail.run.workflow_id, "name": detail.workflow_name},
+        "childRuns": [{**run(child), "workflowId": child.workflow_id} for child in detail.children],
+    }
+
+
+def form(row: Form) -> dict[str, Any]:
+    """A form."""
+    return {
+        "id": row.id,
+        "title": row.title,
+        "description": row.description,
+        "schema": row.schema,
+        "version": row.version,
+        "createdAt": _at(row.created_at),
+        "updatedAt": _at(row.updated_at),
+    }
+
+
+def submission(row: Submission) -> dict[str, Any]:
+    """A submission."""
+    return {
+        "id": row.id,
+        "formId": row.form_id,
+        "formVersion": row.form_version,
+        "status": row.status,
+        "data": row.data,
+        "createdAt": _at(row.created_at),
+    }
