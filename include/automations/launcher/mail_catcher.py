@@ -31,7 +31,7 @@ class Handler:
     def __init__(self, folder: MailFolder) -> None:
         self._folder = folder
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self,
         server: SMTP,
         session: Session,
@@ -46,7 +46,7 @@ class Handler:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep the message."""
         content = envelope.content
         assert isinstance(content, bytes)

@@ -67,7 +67,7 @@ class MailRequest(BaseHTTPRequestHandler):
         self.server.folder.clear()
         self._answer(HTTPStatus.NO_CONTENT, "application/json", b"")
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep the log for what matters."""
 
     def _json(self, value: object, status: HTTPStatus = HTTPStatus.OK) -> None:
