@@ -1,4 +1,4 @@
-"""Airflow over its REST API, version 2: one pooled session, one token, renewed when it is refused."""
+"""Airflow over its REST API, version 2: one pooled session, one token."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.ports import DagRunState
 from automations.settings import Settings
-from requests.adapters import HTTPAdapter
 
 _TIMEOUT = (3.05, 30)
 _POOL = 16

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from automations import wiring
-from automations.dispatcher import Dispatcher
-from automations.settings import get_settings
 from fastapi import FastAPI
 
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.middleware import RequestGuard
 from api_bridge.routes import callbacks, forms, health, runs, workflows
+from automations import wiring
+from automations.dispatcher import Dispatcher
+from automations.settings import get_settings
 
 
 @asynccontextmanager

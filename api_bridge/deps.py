@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from automations.errors import NotAllowed, NotAuthenticated
-from automations.services import api_keys
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from automations.errors import NotAllowed, NotAuthenticated
+from automations.services import api_keys
 
 RANKS = {"VIEWER": 0, "MEMBER": 1, "ADMIN": 2, "OWNER": 3}
 _bearer = HTTPBearer(auto_error=False, description="An API key, sk_…")

@@ -6,11 +6,10 @@ import logging
 import signal
 import threading
 
+from api_bridge.airflow_client import AirflowClient
 from automations import wiring
 from automations.dispatcher import Dispatcher
 from automations.settings import get_settings
-
-from api_bridge.airflow_client import AirflowClient
 
 
 def main() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from automations import errors
-from automations.db.outages import OUTAGES
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+
+from automations import errors
+from automations.db.outages import OUTAGES
 
 log = logging.getLogger(__name__)
 

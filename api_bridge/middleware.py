@@ -54,9 +54,9 @@ class RequestGuard:
             )
             return
         if body and _JSON.match(headers.get(b"content-type", b"")):
-            problem = _problem(body)
-            if problem:
-                await _refuse(named, 400, "VALIDATION_ERROR", problem, request_id)
+            refused = _problem(body)
+            if refused:
+                await _refuse(named, 400, "VALIDATION_ERROR", refused, request_id)
                 return
         await self._app(scope, _again(body, receive), named)
 

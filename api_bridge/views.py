@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from automations.clock import timestamp
 from automations.db.tables import Form, Run, Submission
 from automations.services.runs import RunDetail
 from automations.services.workflows import Found
 from automations.triggers import Trigger
-from pydantic import TypeAdapter
 
 _TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
 

@@ -29,9 +29,7 @@ class Server:
 
     def dsn(self, database: str) -> str:
         server = self.embedded
-        return (
-            f"postgresql+psycopg2://automations:{server.password}@127.0.0.1:{server.port}/{database}"
-        )
+        return f"postgresql+psycopg2://automations:{server.password}@127.0.0.1:{server.port}/{database}"
 
     def run(self, statement: str) -> None:
         server = self.embedded

@@ -7,11 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from automations.clock import timestamp
-from automations.errors import DomainError, TooManyRequests, ValidationFailed
-from automations.forms import DISPLAY, FormSchema
-from automations.services import decisions, rate_limits
-from automations.services.decisions import CallbackView
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
@@ -19,6 +14,11 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from api_bridge.deps import client_address
 from api_bridge.errors import STATUSES, domain_error
+from automations.clock import timestamp
+from automations.errors import DomainError, TooManyRequests, ValidationFailed
+from automations.forms import DISPLAY, FormSchema
+from automations.services import decisions, rate_limits
+from automations.services.decisions import CallbackView
 
 router = APIRouter(prefix="/api/workflows/callback", tags=["callback"])
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from automations.forms import FormSchema
-from automations.services import forms
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
+from automations.forms import FormSchema
+from automations.services import forms
 
 router = APIRouter(prefix="/api", tags=["forms"])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fastapi import APIRouter
+
 from automations.db import migrate
 from automations.errors import Unavailable
 from automations.settings import get_settings
-from fastapi import APIRouter
 
 router = APIRouter(tags=["health"])
 

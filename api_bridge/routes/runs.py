@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from automations.services import decisions, runs
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Member, Viewer
+from automations.services import decisions, runs
 
 router = APIRouter(prefix="/api/workflows", tags=["runs"])
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from automations.clock import timestamp
-from automations.services import workflows
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
+from automations.clock import timestamp
+from automations.services import workflows
 
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])
 

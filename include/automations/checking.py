@@ -111,7 +111,7 @@ def _check_text(text: str, path: str, known: set[str], names: Counter[str], erro
 
 
 def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Errors:
-    """pydantic's errors by the path of the field, in words for people."""
+    """Pydantic's errors by the path of the field, in words for people."""
     errors: Errors = {}
     for item in error.errors(include_url=False):
         path = prefix + ".".join(_path(item["loc"], payload))
@@ -123,12 +123,11 @@ def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
     """The location without pydantic's own marks for unions and discriminators."""
     here = payload
     for position, part in enumerate(loc):
-        if isinstance(here, dict) and part in here:
+        try:
             here = here[part]
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            here = here[part]
-        elif position < len(loc) - 1 or _is_mark(str(part)):
-            continue
+        except (LookupError, TypeError):
+            if position < len(loc) - 1 or _is_mark(str(part)):
+                continue
         yield str(part)
 
 

@@ -80,7 +80,6 @@ _FORMATS = FormatChecker(("date", "time"))
 _TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
 
 
-@_FORMATS.checks("address")
 def _is_address(value: object) -> bool:
     try:
         validate_email(str(value), check_deliverability=False, test_environment=True)
@@ -89,10 +88,13 @@ def _is_address(value: object) -> bool:
     return True
 
 
-@_FORMATS.checks("moment", raises=ValueError)
 def _is_moment(value: object) -> bool:
     datetime.fromisoformat(str(value))
     return True
+
+
+_FORMATS.checks("address")(_is_address)
+_FORMATS.checks("moment", raises=ValueError)(_is_moment)
 
 
 def json_schema(form: FormSchema) -> dict[str, JSON]:

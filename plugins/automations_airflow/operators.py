@@ -95,7 +95,7 @@ class StepTask:
             ti.xcom_push("return_value", summary)
             # By this the scheduler knows them again when they are cleared.
             ti.xcom_push(XCOM_SKIPMIXIN_KEY, {XCOM_SKIPMIXIN_SKIPPED: left_out})
-            raise DownstreamTasksSkipped(tasks=left_out)
+            raise DownstreamTasksSkipped(tasks=left_out)  # type: ignore[no-untyped-call]
         return summary
 
     @staticmethod
@@ -118,7 +118,7 @@ class StepOperator(StepTask, BaseOperator):
     operator_extra_links = (RunLink(),)
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)  # type: ignore[no-untyped-call]  # Airflow is partly untyped
+        super().__init__(**kwargs)
         self.workflow_id = workflow_id
         self.version = version
 
@@ -130,7 +130,7 @@ class StepSensor(StepTask, BaseSensorOperator):
     operator_extra_links = (RunLink(),)
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)  # type: ignore[no-untyped-call]  # Airflow is partly untyped
+        super().__init__(**kwargs)
         self.workflow_id = workflow_id
         self.version = version
 

@@ -117,7 +117,8 @@ def logs(run: Run) -> list[StepLog]:
 
 def open_wait(run: Run) -> Wait:
     with unit_of_work() as session:
-        return session.scalars(select(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN")).one()
+        query = select(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN")
+        return session.scalars(query).one()
 
 
 def test_the_last_step_completes_the_run_in_the_same_transaction(
@@ -202,9 +203,7 @@ def test_a_retryable_failure_is_tried_again_and_counted(engine: Engine, outbox: 
     assert [line.status for line in logs(run)] == ["retrying", "success"]
 
 
-def test_the_last_failure_fails_the_run_with_the_steps_name(
-    engine: Engine, outbox: Outbox
-) -> None:
+def test_the_last_failure_fails_the_run_with_the_steps_name(engine: Engine, outbox: Outbox) -> None:
     run = begin(step("mail", "email", 0, MAIL), step("more", "email", 1, MAIL))
     outbox.failures = [StepError("gone", retryable=True)]
     assert isinstance(engine.run(task(run, "mail")), GiveUp)

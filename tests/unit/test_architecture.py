@@ -30,7 +30,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def modules(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*.py"))
+    return sorted(folder.rglob("*.py"))
 
 
 def violations(paths: list[Path], forbidden: set[str]) -> list[str]:
@@ -46,9 +46,7 @@ def violations(paths: list[Path], forbidden: set[str]) -> list[str]:
 
 def outside(folder: Path, *exceptions: str) -> list[Path]:
     kept = [folder / exception for exception in exceptions]
-    return [
-        path for path in modules(folder) if not any(path.is_relative_to(part) for part in kept)
-    ]
+    return [path for path in modules(folder) if not any(path.is_relative_to(part) for part in kept)]
 
 
 @pytest.mark.parametrize(
@@ -88,5 +86,7 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     found = [path for part in ("include", "plugins", "api_bridge") for path in modules(ROOT / part)]
-    long = {path.name: count for path in found if (count := len(path.read_text().splitlines())) > 450}
+    long = {
+        path.name: count for path in found if (count := len(path.read_text().splitlines())) > 450
+    }
     assert long == {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-OUTAGES = (OperationalError, InterfaceError, TimeoutError)
+OUTAGES = (OperationalError, InterfaceError, PoolTimeout)
 """Errors of a database that is away, restarting or overloaded."""

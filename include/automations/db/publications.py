@@ -56,10 +56,7 @@ class SqlPublications:
             return _as_published(row) if row else None
 
 
-_Columns = tuple[Workflow, WorkflowVersion]
-
-
-def _published(*conditions: ColumnElement[bool]) -> Select[_Columns]:
+def _published(*conditions: ColumnElement[bool]) -> Select[Workflow, WorkflowVersion]:
     return (
         select(Workflow, WorkflowVersion)
         .join(WorkflowVersion, WorkflowVersion.workflow_id == Workflow.id)
@@ -67,7 +64,7 @@ def _published(*conditions: ColumnElement[bool]) -> Select[_Columns]:
     )
 
 
-def _as_published(row: Row[_Columns]) -> Published:
+def _as_published(row: Row[Workflow, WorkflowVersion]) -> Published:
     workflow, version = row
     return Published(
         workflow_id=workflow.id,

@@ -91,5 +91,5 @@ def counts(session: Session, workspace_id: str) -> tuple[dict[str, int], dict[st
     return _by_status(workflows), _by_status(found)
 
 
-def _by_status(rows: Iterable[Row[tuple[str, int]]]) -> dict[str, int]:
+def _by_status(rows: Iterable[Row[str, int]]) -> dict[str, int]:
     return {status: number for status, number in rows}  # noqa: C416 -- a Row is no pair for dict()

@@ -9,7 +9,6 @@ from typing import Any
 
 import requests
 from rich.console import Console
-from rich.table import Table
 
 from automations.launcher import stack
 from automations.settings import Settings
@@ -141,7 +140,7 @@ class Demo:
         )
         self._follow(workflow["id"], run["runId"], "PAUSED")
         link = self._until("the approval link", lambda: self._approval_link(run["runId"], customer))
-        self._say(f"The approver was sent this link: [link={link}]{link}[/link]")
+        self._link("the approver was sent this link", link)
         page = self._http.get(link, timeout=10)
         self._say(f"Opening it changes nothing (HTTP {page.status_code}); deciding does:")
         answer = self._http.post(
@@ -164,6 +163,7 @@ class Demo:
                     f"   {line['status']:<9} {line['stepName']} [dim]({line['stepType']}, "
                     f"{line['durationMs']} ms)[/] {line['output']}",
                     highlight=False,
+                    soft_wrap=True,
                 )
             shown = len(run["logs"])
             if run["status"] == until:
@@ -172,13 +172,12 @@ class Demo:
                 raise DemoError(f"The run is {run['status']}, not {until}: {run['error']}")
             time.sleep(0.05)
         self._say(f"The run is [bold green]{run['status']}[/]")
-        table = Table(show_header=False, box=None, padding=(0, 2))
-        table.add_row("   in Airflow", self._airflow_link(workflow_id, run_id))
-        table.add_row(
-            "   in the API",
-            f"{self._settings.bridge_base}/api/workflows/{workflow_id}/runs/{run_id}",
-        )
-        self._console.print(table)
+        self._link("in Airflow", self._airflow_link(workflow_id, run_id))
+        api = f"{self._settings.bridge_base}/api/workflows/{workflow_id}/runs/{run_id}"
+        self._link("in the API", api)
+
+    def _link(self, where: str, url: str) -> None:
+        self._console.print(f"   {where}: {url}", highlight=False, soft_wrap=True)
 
     def _airflow_link(self, workflow_id: str, run_id: str) -> str:
         return f"{self._settings.airflow_base}/dags/automation_{workflow_id}/runs/{run_id}"

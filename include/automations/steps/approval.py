@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -32,6 +32,9 @@ from automations.steps.base import (
 )
 from automations.steps.email import Addresses
 
+if TYPE_CHECKING:
+    from automations.steps.base import Step
+
 LONGEST = timedelta(days=7)
 
 
@@ -59,7 +62,7 @@ class ApprovalConfig(Model):
     expires_in: Annotated[Duration, AfterValidator(_within_a_week)] = Field(
         "P7D", description="How long there is to decide; 7 days at most."
     )
-    on_reject: Annotated[Literal["fail", "continue"] | list["Step"], AsWritten()] = Field(  # noqa: F821
+    on_reject: Annotated[Literal["fail", "continue"] | list[Step], AsWritten()] = Field(
         "fail", description="What a rejection leads to: fail, continue, or these steps."
     )
     on_expire: Literal["fail", "continue"] = Field(

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationInfo
@@ -15,6 +15,10 @@ from pydantic.alias_generators import to_camel
 
 from automations.outcomes import JSON, Answer, Outcome
 from automations.ports import Ports
+
+if TYPE_CHECKING:
+    # At run time it is the union of the registry's step models: see automations.model.
+    Step = Any
 
 
 class Model(BaseModel):

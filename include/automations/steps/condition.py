@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from automations.errors import StepError
 from automations.outcomes import JSON, Branch, Outcome, Stop
 from automations.steps.base import AsWritten, Model, StepContext, StepType
+
+if TYPE_CHECKING:
+    from automations.steps.base import Step
 
 Operator = Literal[
     "equals", "notEquals", "contains", "startsWith", "endsWith", "gt", "gte", "lt", "lte",
@@ -49,10 +52,10 @@ class ConditionConfig(Model):
     expression: Annotated[str | None, AsWritten()] = Field(
         None, max_length=5_000, description="Instead of rules: an expression that gives a boolean."
     )
-    then: Annotated[list["Step"], AsWritten()] = Field(  # noqa: F821
+    then: Annotated[list[Step], AsWritten()] = Field(
         default_factory=list, description="Steps when it holds."
     )
-    else_: Annotated[list["Step"], AsWritten()] = Field(  # noqa: F821
+    else_: Annotated[list[Step], AsWritten()] = Field(
         default_factory=list, alias="else", description="Steps when it does not."
     )
     stop: bool = Field(False, description="End the run, successfully, when it does not hold.")
@@ -124,7 +127,7 @@ def compare(operator: str, left: JSON, right: JSON) -> bool:
         case "equals" | "notEquals":
             if left is not None and right is not None:
                 _same_kind(left, right)
-            return (left == right) == (operator == "equals")
+            return bool(left == right) == (operator == "equals")
         case "contains":
             return _contains(left, right)
         case "in":
