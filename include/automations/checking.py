@@ -115,6 +115,8 @@ def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Erro
     errors: Errors = {}
     for item in error.errors(include_url=False):
         path = prefix + ".".join(_path(item["loc"], payload))
+        if item["type"].startswith("union_tag"):
+            path += ".type"
         _add(errors, path or "body", _message(item))
     return errors
 

@@ -1,0 +1,166 @@
+"""The real stack, brought up once for the session on free ports, as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import pytest
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB")
+T = TypeVar("T")
+
+
+def until(what: str, look: Callable[[], T | None], seconds: float = 60) -> T:
+    """Look again and again until there is something to see."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds:.0f} s for {what}")
+
+
+class Stack:
+    """A running stack and its clients."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        ports = _free_ports(len(PORTS))
+        self._environment = {
+            **os.environ,
+            "AUTOMATIONS_HOME": str(home),
+            "PYTHONPATH": os.pathsep.join(
+                [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
+            ),
+            **{
+                f"AUTOMATIONS_{name}_PORT": str(port)
+                for name, port in zip(PORTS, ports, strict=True)
+            },
+        }
+        self.bridge, self.airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
+        self.mail = f"http://127.0.0.1:{ports[4]}"
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "automations.launcher", *arguments],
+            env=self._environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def up(self) -> None:
+        answer = self.command("up", "--detach")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        self.http = requests.Session()
+        self.http.headers["Authorization"] = (
+            f"Bearer {(self.home / 'owner.key').read_text().strip()}"
+        )
+        secrets = json.loads((self.home / "secrets.json").read_text())
+        self._admin = {"username": "admin", "password": secrets["airflow_admin_password"]}
+
+    def down(self) -> None:
+        self.http.close()
+        self.command("down")
+
+    def api(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
+        answer = self.http.request(method, self.bridge + path, json=body, timeout=30)
+        assert answer.status_code == expect if expect else answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def in_airflow(self, method: str, path: str, body: Any = None) -> Any:
+        """Do what a person does in Airflow's UI, which uses the same API."""
+        with requests.Session() as session:
+            token = session.post(f"{self.airflow}/auth/token", json=self._admin, timeout=30)
+            answer = session.request(
+                method,
+                f"{self.airflow}/api/v2{path}",
+                json=body,
+                headers={"Authorization": f"Bearer {token.json()['access_token']}"},
+                timeout=30,
+            )
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def create(self, *steps: Mapping[str, Any], **more: Any) -> str:
+        body = {"name": "Test", "status": "ACTIVE", "steps": list(steps), **more}
+        return str(self.api("POST", "/api/workflows", body, expect=201)["id"])
+
+    def execute(self, workflow: str, **given: Any) -> str:
+        answer = self.api("POST", f"/api/workflows/{workflow}/execute", {"input": given})
+        assert answer["status"] == "RUNNING"
+        return str(answer["runId"])
+
+    def run(self, workflow: str, run: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.api("GET", f"/api/workflows/{workflow}/runs/{run}")["run"]
+        return found
+
+    def wait(self, workflow: str, run: str, status: str, seconds: float = 60) -> dict[str, Any]:
+        last: dict[str, Any] = {}
+
+        def look() -> dict[str, Any] | None:
+            last.update(self.run(workflow, run))
+            return last if last["status"] == status else None
+
+        try:
+            return until(f"{run} to be {status}", look, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {json.dumps(last)}") from None
+
+    def mails(self, address: str) -> list[dict[str, Any]]:
+        messages = requests.get(f"{self.mail}/api/messages", timeout=10).json()
+        return [mail for mail in messages if address in str(mail["to"])]
+
+    def pid(self, part: str) -> int:
+        state = json.loads((self.home / "run" / "state.json").read_text())
+        return int(state["parts"][part]["pid"])
+
+    def kill(self, part: str) -> int:
+        """kill -9 a part, and wait until it is dead."""
+        pid = self.pid(part)
+        process = psutil.Process(pid)
+        os.kill(pid, signal.SIGKILL)
+        process.wait(10)
+        return pid
+
+    def healthy(self) -> None:
+        until(
+            "all parts to be healthy",
+            lambda: True if self.command("status").returncode == 0 else None,
+            120,
+        )
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    running = Stack(tmp_path_factory.mktemp("home"))
+    running.up()
+    try:
+        yield running
+    finally:
+        running.down()

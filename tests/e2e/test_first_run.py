@@ -1,0 +1,242 @@
+"""From a POST to a finished Airflow run, and everything people may do to it meanwhile."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import requests
+
+from automations.ids import PATTERN
+from automations.launcher.demo import WELCOME_FORM, welcome
+from tests.e2e.conftest import Stack, until
+
+
+def email(name: str, order: int, to: str, body: str = "Hello") -> dict[str, Any]:
+    config = {"to": to, "subject": "Test", "body": body}
+    return {"name": name, "type": "email", "order": order, "config": config}
+
+
+def approval(**config: Any) -> dict[str, Any]:
+    return {
+        "name": "Ask",
+        "type": "approval",
+        "order": 0,
+        "config": {"message": "OK?", **config},
+    }
+
+
+def delay(duration: str) -> dict[str, Any]:
+    return {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": duration}}
+
+
+def outputs(run: dict[str, Any]) -> dict[str, Any]:
+    names = {line["stepId"]: line["stepName"] for line in run["logs"]}
+    return {names[node]: output for node, output in run["state"]["stepOutputs"].items()}
+
+
+def required_action(stack: Stack, workflow: str, run: str) -> dict[str, Any]:
+    path = f"/dags/automation_{workflow}/dagRuns/{run}/hitlDetails"
+
+    def look() -> dict[str, Any] | None:
+        found = stack.in_airflow("GET", path)["hitl_details"]
+        waiting = [one for one in found if one["task_instance"]["state"] == "awaiting_input"]
+        return waiting[0] if waiting else None
+
+    return until("the required action", look)
+
+
+def test_the_specifications_example_sends_its_mail(stack: Stack) -> None:
+    form = stack.api("POST", "/api/forms", WELCOME_FORM, expect=201)
+    created = stack.api("POST", "/api/workflows", welcome(form["id"]), expect=201)
+    body = {"formId": form["id"], "data": {"name": "Ada", "email": "ada.first@example.com"}}
+    stack.api("POST", "/api/submissions", body, expect=201)
+
+    def first_run() -> str | None:
+        runs = stack.api("GET", f"/api/workflows/{created['id']}/runs")["runs"]
+        return runs[0]["id"] if runs else None
+
+    run_id = until("the run", first_run)
+    run = stack.wait(created["id"], run_id, "COMPLETED")
+    assert re.fullmatch(PATTERN, run_id)
+    assert run["state"]["pendingNodeIds"] == []
+    assert run["state"]["completedNodeIds"] == [created["steps"][0]["id"]]
+    (mail,) = stack.mails("ada.first@example.com")
+    assert (mail["subject"], mail["text"].strip()) == ("Welcome!", "Thank you for signing up.")
+    (output,) = outputs(run).values()
+    assert output["accepted"] == ["ada.first@example.com"]
+    assert output["messageId"] == mail["messageId"]
+
+
+def test_an_approver_decides_by_the_link_once(stack: Stack) -> None:
+    workflow = stack.create(
+        approval(approvers=["link@example.com"]), email("Tell", 1, "b@c.example")
+    )
+    run = stack.execute(workflow)
+    paused = stack.wait(workflow, run, "PAUSED")
+    assert paused["pause"]["kind"] == "decision"
+    mail = until("the link", lambda: next(iter(stack.mails("link@example.com")), None))
+    link = re.search(r"http://\S+/callback/\S+", mail["text"])
+    assert link is not None
+    page = requests.get(link.group(0), timeout=10)
+    assert page.status_code == 200
+    assert "noindex" in page.headers["X-Robots-Tag"]
+    assert stack.run(workflow, run)["status"] == "PAUSED"
+    form = {"decision": "approved", "comment": "fine"}
+    assert requests.post(link.group(0), data=form, timeout=10).status_code == 200
+    done = stack.wait(workflow, run, "COMPLETED")
+    assert outputs(done)["Ask"]["decidedBy"] == "link@example.com"
+    assert outputs(done)["Ask"]["data"] == {"comment": "fine"}
+    assert requests.post(link.group(0), data=form, timeout=10).status_code == 410
+    assert requests.get(link.group(0)[:-3] + "xyz", timeout=10).status_code == 404
+
+
+def test_an_answer_in_airflows_required_actions_comes_out_the_same(stack: Stack) -> None:
+    workflow = stack.create(approval(), email("Tell", 1, "required@example.com"))
+    run = stack.execute(workflow)
+    task = required_action(stack, workflow, run)["task_instance"]["task_id"]
+    path = f"/dags/automation_{workflow}/dagRuns/{run}/taskInstances/{task}/-1/hitlDetails"
+    stack.in_airflow("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
+    done = stack.wait(workflow, run, "COMPLETED")
+    assert outputs(done)["Ask"]["decision"] == "approved"
+    assert outputs(done)["Ask"]["decidedBy"].startswith("airflow:")
+    assert len(stack.mails("required@example.com")) == 1
+
+
+def test_resume_rejects_once_and_the_run_fails_with_the_reason(stack: Stack) -> None:
+    workflow = stack.create(approval())
+    run = stack.execute(workflow)
+    stack.wait(workflow, run, "PAUSED")
+    path = f"/api/workflows/runs/{run}/resume"
+    stack.api("POST", path, {"decision": "maybe"}, expect=400)
+    assert stack.api("POST", path, {"decision": "rejected"})["status"] == "RUNNING"
+    stack.api("POST", path, {"decision": "approved"}, expect=409)
+    failed = stack.wait(workflow, run, "FAILED")
+    assert "Rejected by" in failed["error"]
+
+
+def test_a_delay_elapses_by_itself_and_can_be_ended_early(stack: Stack) -> None:
+    short = stack.create(delay("PT2S"))
+    run = stack.execute(short)
+    assert outputs(stack.wait(short, run, "COMPLETED"))["Wait"]["resumedEarly"] is False
+    long = stack.create(delay("P1D"), email("Tell", 1, "early@example.com"))
+    run = stack.execute(long)
+    stack.wait(long, run, "PAUSED")
+    stack.api("POST", f"/api/workflows/runs/{run}/resume", {})
+    assert outputs(stack.wait(long, run, "COMPLETED"))["Wait"]["resumedEarly"] is True
+
+
+def test_nested_branches_take_one_way_and_join_again(stack: Stack) -> None:
+    inner = {
+        "name": "Inner",
+        "type": "condition",
+        "order": 0,
+        "config": {
+            "rules": [{"field": "{{input.amount}}", "operator": "gt", "value": 100}],
+            "then": [email("Much", 0, "branch@example.com", "much")],
+            "else": [email("Some", 0, "branch@example.com", "some")],
+        },
+    }
+    outer = {
+        "name": "Outer",
+        "type": "condition",
+        "order": 0,
+        "config": {
+            "expression": "input.amount > 10",
+            "then": [inner],
+            "else": [email("Little", 0, "branch@example.com", "little")],
+        },
+    }
+    workflow = stack.create(outer, email("After", 1, "branch@example.com", "after"))
+    done = stack.wait(workflow, stack.execute(workflow, amount=50), "COMPLETED")
+    assert list(outputs(done)) == ["Outer", "Inner", "Some", "After"]
+    sent = sorted(mail["text"].strip() for mail in stack.mails("branch@example.com"))
+    assert sent == ["after", "some"]
+
+
+def test_a_run_started_by_hand_in_airflow_shows_in_the_api(stack: Stack) -> None:
+    workflow = stack.create(email("Tell", 0, "{{input.to}}"))
+    first = stack.execute(workflow, to="api@example.com")
+    stack.wait(workflow, first, "COMPLETED")
+    body = {"logical_date": None, "conf": {"to": "hand@example.com"}}
+    started = stack.in_airflow("POST", f"/dags/automation_{workflow}/dagRuns", body)
+    assert re.fullmatch(PATTERN, started["dag_run_id"])
+    until(
+        "the run in the API",
+        lambda: len(stack.api("GET", f"/api/workflows/{workflow}/runs")["runs"]) == 2 or None,
+    )
+    stack.wait(workflow, started["dag_run_id"], "COMPLETED")
+    assert len(stack.mails("hand@example.com")) == 1
+
+
+def test_a_run_marked_failed_in_airflow_fails_in_the_api_and_a_clear_revives_it(
+    stack: Stack,
+) -> None:
+    workflow = stack.create(approval(), email("Tell", 1, "revived@example.com"))
+    run = stack.execute(workflow)
+    required_action(stack, workflow, run)
+    path = f"/dags/automation_{workflow}/dagRuns/{run}"
+    stack.in_airflow("PATCH", path, {"state": "failed"})
+    failed = stack.wait(workflow, run, "FAILED")
+    assert "Airflow" in failed["error"]
+    stack.api("POST", f"/api/workflows/runs/{run}/resume", {"decision": "approved"}, expect=409)
+    stack.in_airflow("POST", f"{path}/clear", {"dry_run": False})
+    stack.wait(workflow, run, "PAUSED")
+    stack.api("POST", f"/api/workflows/runs/{run}/resume", {"decision": "approved"})
+    stack.wait(workflow, run, "COMPLETED")
+    assert len(stack.mails("revived@example.com")) == 1
+
+
+def test_a_run_keeps_its_version_when_the_automation_is_edited(stack: Stack) -> None:
+    workflow = stack.create(approval(), email("Tell", 1, "kept@example.com", "old"))
+    run = stack.execute(workflow)
+    stack.wait(workflow, run, "PAUSED")
+    edited = stack.api(
+        "PATCH",
+        f"/api/workflows/{workflow}",
+        {"steps": [email("New", 0, "kept@example.com", "new")]},
+    )
+    assert edited["version"] == 2
+    newer = stack.execute(workflow)
+    stack.wait(workflow, newer, "COMPLETED")
+    stack.api("POST", f"/api/workflows/runs/{run}/resume", {"decision": "approved"})
+    assert stack.wait(workflow, run, "COMPLETED")["version"] == 1
+    sent = sorted(mail["text"].strip() for mail in stack.mails("kept@example.com"))
+    assert sent == ["new", "old"]
+
+
+def test_work_is_taken_while_airflows_api_is_away_and_done_when_it_is_back(stack: Stack) -> None:
+    workflow = stack.create(email("Tell", 0, "away@example.com"))
+    stack.kill("api-server")
+    run = stack.execute(workflow)
+    assert stack.run(workflow, run)["status"] == "RUNNING"
+    stack.wait(workflow, run, "COMPLETED", 120)
+    assert len(stack.mails("away@example.com")) == 1
+    stack.healthy()
+
+
+def test_a_killed_scheduler_loses_nothing_and_sends_nothing_twice(stack: Stack) -> None:
+    steps = [email(f"Tell {number}", number, f"crash{number}@example.com") for number in range(4)]
+    workflow = stack.create(*steps)
+    stack.wait(workflow, stack.execute(workflow), "COMPLETED")
+    run = stack.execute(workflow)
+    until("the first step", lambda: stack.run(workflow, run)["logs"] or None)
+    stack.kill("scheduler")
+    stack.wait(workflow, run, "COMPLETED", 180)
+    for number in range(4):
+        assert len(stack.mails(f"crash{number}@example.com")) == 2
+    stack.healthy()
+
+
+def test_status_tells_the_truth_after_a_part_was_killed(stack: Stack) -> None:
+    stack.healthy()
+    pid = stack.kill("triggerer")
+    assert stack.command("status", "--json").returncode == 1
+    stack.healthy()
+    assert stack.pid("triggerer") != pid
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/openapi.json"])
+def test_the_bridge_describes_itself(stack: Stack, path: str) -> None:
+    assert requests.get(stack.bridge + path, timeout=10).status_code == 200
