@@ -29,7 +29,7 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
     home = settings.home / "airflow"
     return {
         "core": {
-            "executor": "LocalExecutor",
+            "executor": "automations_airflow.executor.TrackingLocalExecutor",
             # LocalExecutor's slots are refilled once per scheduler loop: they must be many.
             "parallelism": 32,
             "max_active_tasks_per_dag": 64,
