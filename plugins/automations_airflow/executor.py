@@ -19,12 +19,12 @@ class TrackingLocalExecutor(LocalExecutor):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]  # Airflow's
         self._in_hand: Counter[Any] = Counter()
 
     def _process_workloads(self, workload_list: Sequence[Any]) -> None:
         self._in_hand.update(workload.key for workload in workload_list)
-        super()._process_workloads(workload_list)
+        super()._process_workloads(workload_list)  # type: ignore[no-untyped-call]
 
     def change_state(self, key: Any, state: Any, *args: Any, **kwargs: Any) -> None:
         if state != TaskInstanceState.RUNNING:
