@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import DagRunState
+from automations.ports import DagRunState, Visible
 from automations.settings import Settings
 
 _TIMEOUT = (3.05, 30)
@@ -31,12 +31,17 @@ class AirflowClient:
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
 
-    def visible_revision(self, dag_id: str) -> int | None:
+    def visible(self, dag_id: str) -> Visible | None:
         answer = self._call("GET", f"/dags/{dag_id}", missing_ok=True)
         if answer is None or answer.get("has_import_errors") or answer.get("is_stale"):
             return None
-        version = answer.get("bundle_version")
-        return int(version) if version else None
+        versions = [
+            int(tag["name"][1:])
+            for tag in answer.get("tags", [])
+            if tag["name"].startswith("v") and tag["name"][1:].isdigit()
+        ]
+        revision = answer.get("bundle_version")
+        return Visible(versions[0], int(revision)) if versions and revision else None
 
     def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> int | None:
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}

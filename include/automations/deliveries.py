@@ -11,7 +11,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Job, Run, Wait
 from automations.engine import DECISION_OPTIONS
 from automations.errors import NotVisibleYet
-from automations.ports import Mail, Orchestrator, Ports
+from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.services.decisions import hash_token
 from automations.services.starting import start_run
@@ -24,7 +24,7 @@ class Deliveries:
     def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
         self._orchestrator = orchestrator
         self._ports = ports
-        self._visible: dict[str, int] = {}
+        self._visible: dict[str, Visible] = {}
         self._lock = threading.Lock()
         self._kinds = {
             "match_event": self._match_event,
@@ -75,9 +75,9 @@ class Deliveries:
             if run.status not in runs.UNFINISHED:
                 jobs.done(session, job)
                 return
-            needed = runs.revision(session, run.workflow_id, run.version)
+            revision = runs.revision(session, run.workflow_id, run.version)
         dag = dag_id(run.workflow_id)
-        self._await_visible(dag, needed)
+        self._await_visible(dag, Visible(run.version, revision))
         try:
             self._orchestrator.start(dag, run.id, run.input)
         except NotVisibleYet:
@@ -88,14 +88,16 @@ class Deliveries:
             runs.mark_dispatched(session, run.id)
             jobs.done(session, job)
 
-    def _await_visible(self, dag: str, needed: int) -> None:
+    def _await_visible(self, dag: str, needed: Visible) -> None:
+        # Both are asked for: Airflow may store the outcome of a parse that began before an edit
+        # under the revision after it, and would then run new code in the old structure.
         with self._lock:
-            known = self._visible.get(dag, -1)
-        if known >= needed:
+            known = self._visible.get(dag)
+        if _covers(known, needed):
             return
-        found = self._orchestrator.visible_revision(dag)
-        if found is None or found < needed:
-            raise NotVisibleYet(f"{dag} is not yet parsed at revision {needed}.")
+        found = self._orchestrator.visible(dag)
+        if found is None or not _covers(found, needed):
+            raise NotVisibleYet(f"{dag} is not yet parsed at version {needed.version}.")
         with self._lock:
             self._visible[dag] = found
 
@@ -156,3 +158,9 @@ class Deliveries:
         if run.dispatched_at is not None:
             self._orchestrator.fail(dag_id(run.workflow_id), run.id)
         self._done(job)
+
+
+def _covers(known: Visible | None, needed: Visible) -> bool:
+    return (
+        known is not None and known.version >= needed.version and known.revision >= needed.revision
+    )

@@ -92,6 +92,19 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Visible:
+    """A DAG as the orchestrator knows it.
+
+    Args:
+        version: the definition's version that the structure was made from.
+        revision: the revision that new runs are pinned to.
+    """
+
+    version: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class DagRunState:
     """A DagRun as the orchestrator reports it."""
 
@@ -110,8 +123,8 @@ class Orchestrator(Protocol):
     Every method raises OrchestratorUnavailable when it cannot be reached or is failing.
     """
 
-    def visible_revision(self, dag_id: str) -> int | None:
-        """The bundle revision that the DAG was last parsed at; None when it is unknown."""
+    def visible(self, dag_id: str) -> Visible | None:
+        """What it knows of a DAG; None when it is unknown."""
         ...
 
     def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> int | None:

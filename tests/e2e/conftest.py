@@ -130,7 +130,7 @@ class Stack:
         return int(state["parts"][part]["pid"])
 
     def kill(self, part: str) -> int:
-        """kill -9 a part, and wait until it is dead."""
+        """Kill -9 a part, and wait until it is dead."""
         pid = self.pid(part)
         process = psutil.Process(pid)
         os.kill(pid, signal.SIGKILL)

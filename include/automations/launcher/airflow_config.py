@@ -12,6 +12,16 @@ from automations.settings import ROOT, Settings
 # A setting of Airflow's own may be changed as AUTOMATIONS_AIRFLOW__<SECTION>__<KEY>.
 OVERRIDE = "AUTOMATIONS_AIRFLOW__"
 
+QUIET = " ".join(
+    f"{logger}=WARNING"
+    for logger in (
+        "airflow.dag_processing",
+        "airflow.jobs.triggerer_job_runner",
+        "airflow.serialization",
+        "http.access",
+    )
+)
+
 
 def local_host(settings: Settings) -> str:
     """How the parts on this machine reach each other, whatever address they listen on."""
@@ -81,6 +91,8 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
             "base_log_folder": home / "logs",
             "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",
             "uvicorn_logging_level": "WARNING",
+            # Lines that say, every second or for every request, that nothing happened.
+            "namespace_levels": QUIET,
             "colored_console_log": False,
         },
         "metrics": {"statsd_on": False, "otel_on": False},

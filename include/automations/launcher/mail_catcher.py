@@ -64,12 +64,10 @@ class MailCatcher:
             Handler(self._folder),
             hostname=host,
             port=smtp_port,
-            server_kwargs={
-                "data_size_limit": MAX_SIZE,
-                "enable_SMTPUTF8": True,
-                "hostname": "localhost",
-                "ident": "Automations mail catcher",
-            },
+            data_size_limit=MAX_SIZE,
+            enable_SMTPUTF8=True,
+            server_hostname="localhost",
+            ident="Automations mail catcher",
         )
         self._web = MailServer((host, web_port), self._folder)
 

@@ -81,7 +81,8 @@ class EmbeddedPostgres:
         self._clear_stale_pid()
 
     def start(self, timeout: float = 30.0) -> None:
-        """Run the server as a child of this process until ``stop``."""
+        """Run the server as a child of this process until ``stop``; one that runs is restarted."""
+        self.stop()
         self.prepare()
         deadline = time.monotonic() + timeout
         with self.log_file.open("ab") as log:
