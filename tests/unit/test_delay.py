@@ -1,0 +1,173 @@
+"""The delay step: when it goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from automations.errors import StepError
+from automations.outcomes import JSON, Answer, Done, WaitUntil
+from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
+from automations.steps.base import RENDERED, StepContext
+from automations.steps.delay import Delay, DelayConfig
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Unreachable:
+    def send(self, mail: Mail) -> MailReceipt:
+        raise AssertionError("a delay sends nothing")
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        raise AssertionError("a delay requests nothing")
+
+
+def as_written(value: JSON, **_: object) -> JSON:
+    return value
+
+
+def context() -> StepContext:
+    return StepContext(
+        run_id="run",
+        workflow_id="workflow",
+        workspace_id="workspace",
+        node_id="node",
+        step_name="Wait",
+        idempotency_key="run:node:0",
+        attempt=1,
+        now=NOW,
+        timeout=timedelta(seconds=5),
+        ports=Ports(mailer=Unreachable(), http=Unreachable()),
+        render=as_written,
+    )
+
+
+def due(**config: Any) -> datetime:
+    outcome = Delay().run(DelayConfig.model_validate(config, context=RENDERED), context())
+    assert isinstance(outcome, WaitUntil)
+    return outcome.when
+
+
+@pytest.mark.parametrize(
+    ("config", "wait"),
+    [
+        ({"duration": "PT90S"}, timedelta(seconds=90)),
+        ({"duration": "P1DT2H"}, timedelta(days=1, hours=2)),
+        ({"amount": 90, "unit": "seconds"}, timedelta(seconds=90)),
+        ({"amount": 1.5, "unit": "hours"}, timedelta(minutes=90)),
+        ({"amount": 2, "unit": "weeks"}, timedelta(days=14)),
+        ({"amount": 0, "unit": "days"}, timedelta(0)),
+    ],
+)
+def test_a_length_counts_from_now(config: dict[str, Any], wait: timedelta) -> None:
+    assert due(**config) == NOW + wait
+
+
+@pytest.mark.parametrize(
+    ("config", "moment"),
+    [
+        ({"until": "2026-03-02T08:00:00Z"}, "2026-03-02T08:00:00+00:00"),
+        ({"until": "2026-03-02T08:00:00+05:30"}, "2026-03-02T02:30:00+00:00"),
+        ({"until": "2026-03-02T08:00:00"}, "2026-03-02T08:00:00+00:00"),
+        ({"until": "2026-03-02"}, "2026-03-02T00:00:00+00:00"),
+        ({"until": "2026-03-02", "timezone": "Europe/Warsaw"}, "2026-03-01T23:00:00+00:00"),
+        (
+            {"until": "2026-03-02T08:00:00Z", "timezone": "Europe/Warsaw"},
+            "2026-03-02T08:00:00+00:00",
+        ),
+    ],
+)
+def test_a_moment_is_read_in_its_zone(config: dict[str, Any], moment: str) -> None:
+    assert due(**config) == datetime.fromisoformat(moment)
+
+
+def test_a_wall_time_that_a_clock_change_skips_is_read_as_before_the_change() -> None:
+    assert due(until="2026-03-29T02:30:00", timezone="Europe/Warsaw") == datetime(
+        2026, 3, 29, 1, 30, tzinfo=UTC
+    )
+
+
+def test_of_a_wall_time_that_comes_twice_the_first_is_meant() -> None:
+    assert due(until="2026-10-25T02:30:00", timezone="Europe/Warsaw") == datetime(
+        2026, 10, 25, 0, 30, tzinfo=UTC
+    )
+
+
+def test_a_moment_that_has_passed_is_due_already() -> None:
+    assert due(until="2020-01-01") < NOW
+
+
+@given(seconds=st.integers(min_value=1, max_value=366 * 24 * 3600))
+def test_seconds_and_the_same_duration_are_due_together(seconds: int) -> None:
+    assert due(amount=seconds, unit="seconds") == due(duration=f"PT{seconds}S")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"duration": "P367D"},
+        {"amount": 367, "unit": "days"},
+        {"amount": 1e300, "unit": "weeks"},
+        {"until": "2028-01-01"},
+    ],
+)
+def test_more_than_a_year_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(StepError, match=r"too long|366 days at most") as caught:
+        due(**config)
+    assert caught.value.kind == "config"
+
+
+def test_a_negative_amount_is_refused() -> None:
+    with pytest.raises(StepError, match="cannot be negative"):
+        due(amount=-1, unit="days")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "exactly one of duration, amount with unit, or until"),
+        ({"duration": "PT1S", "until": "2026-03-02"}, "exactly one of"),
+        ({"amount": 1}, "amount and unit go together"),
+        ({"unit": "days"}, "amount and unit go together"),
+        ({"amount": 1, "unit": "years"}, "Input should be 'seconds'"),
+        ({"duration": "2 hours"}, "must be an ISO 8601 duration"),
+        ({"duration": "PT0S"}, "must be longer than zero"),
+        ({"until": "tomorrow"}, "must be an ISO 8601 date or time"),
+        ({"until": "2026-03-02", "timezone": "Mars/Base"}, "must be an IANA time zone"),
+        ({"until": "2026-03-02", "timezone": "../etc/passwd"}, "must be an IANA time zone"),
+    ],
+)
+def test_a_config_that_names_no_one_moment_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        DelayConfig.model_validate(config)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"duration": "{{input.wait}}"},
+        {"amount": "{{input.days}}", "unit": "days"},
+        {"until": "{{trigger.date}}", "timezone": "{{input.zone}}"},
+    ],
+)
+def test_a_template_is_accepted_until_it_has_been_rendered(config: dict[str, Any]) -> None:
+    DelayConfig.model_validate(config)
+    with pytest.raises(ValidationError):
+        DelayConfig.model_validate(config, context=RENDERED)
+
+
+@pytest.mark.parametrize(
+    ("decision", "by", "early"), [("elapsed", None, False), ("resumed", "ada@b.example", True)]
+)
+def test_the_output_says_when_and_how_the_wait_ended(
+    decision: str, by: str | None, early: bool
+) -> None:
+    config = DelayConfig.model_validate({"duration": "PT1H"})
+    assert Delay().resume(config, context(), Answer(decision, by, NOW)) == Done(
+        {"waitedUntil": "2026-03-01T12:00:00.000Z", "resumedEarly": early, "by": by}
+    )
