@@ -13,11 +13,8 @@ schedulers may both do this. This is the one place that writes to Airflow's own 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 from datetime import timedelta
-from typing import Any
 
 from airflow import __version__ as airflow_version
 from airflow.configuration import conf
@@ -183,19 +180,8 @@ def look(connection: Connection) -> None:
         log.info("Parked %d runs, woke %d, refreshed %d questions", parked, woken, refreshed)
 
 
-_started_in: set[int] = set()
-
-
-def start(component: Any) -> None:
-    """Start parking when the scheduler starts.
-
-    Args:
-        component: what Airflow says is starting: a ``Job`` of unknown type in each of its servers.
-    """
-    is_scheduler = type(component).__name__ == "Job" and sys.argv[1:2] == ["scheduler"]
-    if not is_scheduler or os.getpid() in _started_in:
-        return
-    _started_in.add(os.getpid())
+def start() -> None:
+    """Start parking in the scheduler's process, unless it is switched off or untried."""
     dsn = conf.get("database", "sql_alchemy_conn")
     if not airflow_version.startswith(TESTED_VERSIONS) or not dsn.startswith("postgresql"):
         log.warning("Waiting runs are not parked: not tried with Airflow %s here", airflow_version)
