@@ -34,6 +34,11 @@ def local_url(settings: Settings, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def airflow_url(settings: Settings) -> str:
+    """The base URL of Airflow's api-server, for every other part."""
+    return (settings.airflow_url or local_url(settings, settings.airflow_port)).rstrip("/")
+
+
 def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
     """Airflow's options by section."""
     home = settings.home / "airflow"
@@ -53,7 +58,7 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
             # With the default a second edit within 30 s is dropped silently.
             "min_serialized_dag_update_interval": 0,
             "hostname_callable": "socket.gethostname",
-            "execution_api_server_url": f"{local_url(settings, settings.airflow_port)}/execution/",
+            "execution_api_server_url": f"{airflow_url(settings)}/execution/",
             "simple_auth_manager_users": f"admin:admin,{settings.airflow_username}:op",
             "simple_auth_manager_passwords_file": home / "passwords.json",
             "fernet_key": settings.airflow_fernet_key,

@@ -13,6 +13,8 @@ from rich.console import Console
 from automations.launcher import stack
 from automations.launcher.checks import run_checks
 from automations.launcher.logs import follow, show
+from automations.launcher.parts import Part, all_parts
+from automations.launcher.probes import works
 from automations.launcher.setup import create_key, migrate, set_up
 from automations.launcher.status import report
 
@@ -82,6 +84,23 @@ def _setup(arguments: list[str]) -> int:
     return 0
 
 
+def _part(arguments: list[str]) -> int:
+    """Become one part, where something else supervises: a container."""
+    part = _find_part(arguments[0])
+    command = part.command()
+    os.execvpe(command[0], command, part.environment)
+
+
+def _probe(arguments: list[str]) -> int:
+    """Ask one part, where something else supervises."""
+    part = _find_part(arguments[0])
+    return 0 if part.probe is not None and works(part.probe) else 1
+
+
+def _find_part(name: str) -> Part:
+    return next(part for part in all_parts(stack.open_home()) if part.name == name)
+
+
 def _status(options: argparse.Namespace) -> int:
     answer = report(stack.open_home())
     parts = answer["parts"]
@@ -135,4 +154,6 @@ FORWARDED: dict[str, Callable[[list[str]], int]] = {
     # For the launcher's own use.
     "_supervise": _supervise,
     "_setup": _setup,
+    "_part": _part,
+    "_probe": _probe,
 }

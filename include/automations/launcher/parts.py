@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from automations.launcher import probes
 from automations.launcher.airflow_config import (
     airflow_environment,
+    airflow_url,
     local_host,
     local_url,
     parts_environment,
@@ -130,7 +131,7 @@ def _mail(settings: Settings, environment: dict[str, str]) -> list[Part]:
 
 def _airflow(settings: Settings, environment: dict[str, str]) -> list[Part]:
     airflow = [sys.executable, "-m", "airflow"]
-    base = local_url(settings, settings.airflow_port)
+    base = airflow_url(settings)
     environment = airflow_environment(settings, environment)
 
     def part(name: str, job: str, *options: str, grace: float = 0.0) -> Part:

@@ -26,6 +26,14 @@ class Blocked(Exception):
     """The part answers, but what it needs does not work."""
 
 
+def works(probe: Probe, since: float = 0.0) -> bool:
+    """The probe's answer, where only yes and no matter."""
+    try:
+        return probe(since)
+    except (Unknown, Blocked):
+        return False
+
+
 def bridge(base: str) -> Probe:
     """The bridge, with its database."""
 

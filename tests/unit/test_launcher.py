@@ -1,0 +1,281 @@
+"""The launcher's own parts: secrets, Airflow's settings, ports, states and logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from automations.launcher import stack
+from automations.launcher.airflow_config import (
+    airflow_environment,
+    airflow_options,
+    local_url,
+    write_passwords,
+)
+from automations.launcher.cli import main
+from automations.launcher.logs import show
+from automations.launcher.parts import Part, all_parts
+from automations.launcher.probes import Blocked, Unknown
+from automations.launcher.processes import created
+from automations.launcher.run_state import PartState, RunFolder, RunState
+from automations.launcher.secrets import GENERATORS, ensure_secrets
+from automations.launcher.status import part_states
+from automations.settings import Settings, get_settings
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("AUTOMATIONS_HOME", str(tmp_path / "home"))
+    get_settings.cache_clear()
+    (tmp_path / "home").mkdir()
+    yield tmp_path / "home"
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    ensure_secrets(home)
+    return Settings()
+
+
+def test_secrets_are_generated_once_and_only_for_their_owner(home: Path) -> None:
+    ensure_secrets(home)
+    first = (home / "secrets.json").read_text()
+    ensure_secrets(home)
+    assert (home / "secrets.json").read_text() == first
+    assert stat.S_IMODE((home / "secrets.json").stat().st_mode) == 0o600
+    assert set(json.loads(first)) == set(GENERATORS) <= set(Settings.model_fields)
+
+
+def test_a_secret_that_is_missing_is_added_and_the_others_are_kept(home: Path) -> None:
+    (home / "secrets.json").write_text('{"encryption_key": "kept"}')
+    ensure_secrets(home)
+    secrets = json.loads((home / "secrets.json").read_text())
+    assert secrets["encryption_key"] == "kept"
+    assert set(secrets) == set(GENERATORS)
+
+
+def airflow_reference() -> dict[str, Any]:
+    spec = find_spec("airflow")
+    assert spec is not None
+    assert spec.origin is not None
+    path = Path(spec.origin).parent / "config_templates" / "config.yml"
+    reference: dict[str, Any] = yaml.safe_load(path.read_text())
+    return reference
+
+
+def test_every_option_of_airflow_that_is_set_exists_and_is_not_deprecated(
+    settings: Settings,
+) -> None:
+    reference = airflow_reference()
+    for section, options in airflow_options(settings).items():
+        for name in options:
+            option = reference[section]["options"].get(name)
+            assert option is not None, f"[{section}] {name}"
+            assert "version_deprecated" not in option, f"[{section}] {name}"
+
+
+def test_another_airflows_settings_do_not_reach_ours_and_overrides_do(settings: Settings) -> None:
+    environment = airflow_environment(
+        settings,
+        {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://somewhere/else",
+            "AIRFLOW__CORE__FERNET_KEY": "another",
+            "AUTOMATIONS_AIRFLOW__CORE__PARALLELISM": "7",
+            "PATH": "kept",
+        },
+    )
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == settings.airflow_dsn
+    assert environment["AIRFLOW__CORE__FERNET_KEY"] == settings.airflow_fernet_key
+    assert environment["AIRFLOW__CORE__PARALLELISM"] == "7"
+    assert environment["PATH"] == "kept"
+
+
+def test_both_bundles_are_configured(settings: Settings) -> None:
+    environment = airflow_environment(settings, {})
+    bundles = json.loads(environment["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    assert [bundle["name"] for bundle in bundles] == ["automations", "examples"]
+
+
+def test_airflows_passwords_are_written_for_their_owner_only(settings: Settings) -> None:
+    write_passwords(settings)
+    path = settings.home / "airflow" / "passwords.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text()) == {
+        "admin": settings.airflow_admin_password,
+        "bridge": settings.airflow_password,
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("box.example", "http://box.example:1"),
+    ],
+)
+def test_the_parts_reach_each_other_whatever_they_listen_on(
+    settings: Settings, host: str, url: str
+) -> None:
+    assert local_url(settings.model_copy(update={"host": host}), 1) == url
+
+
+def test_what_is_elsewhere_is_left_out(settings: Settings) -> None:
+    elsewhere = settings.model_copy(
+        update={
+            "database_dsn": "postgresql+psycopg2://a/b",
+            "airflow_database_dsn": "postgresql+psycopg2://a/c",
+            "smtp_host": "mail.example",
+        }
+    )
+    here = {part.name for part in all_parts(settings)}
+    assert here - {part.name for part in all_parts(elsewhere)} == {"postgres", "mail"}
+
+
+def test_one_database_elsewhere_keeps_the_embedded_server(settings: Settings) -> None:
+    one = settings.model_copy(update={"database_dsn": "postgresql+psycopg2://a/b"})
+    assert "postgres" in {part.name for part in all_parts(one)}
+
+
+def test_a_taken_port_is_named_with_its_part_and_its_setting() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        part = Part("bridge", list, {}, ports=(("127.0.0.1", port, "AUTOMATIONS_BRIDGE_PORT"),))
+        with pytest.raises(stack.PortTaken) as error:
+            stack.check_ports([part])
+    assert str(port) in str(error.value)
+    assert "bridge" in str(error.value)
+    assert "AUTOMATIONS_BRIDGE_PORT" in str(error.value)
+
+
+def test_one_port_for_two_parts_is_refused() -> None:
+    parts = [
+        Part(name, list, {}, ports=(("127.0.0.1", 1025, f"AUTOMATIONS_{name}"),))
+        for name in ("a", "b")
+    ]
+    with pytest.raises(stack.PortTaken, match="b and a both want port 1025"):
+        stack.check_ports(parts)
+
+
+def answer(value: bool | Exception) -> Any:
+    def probe(since: float) -> bool:
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    return probe
+
+
+@pytest.mark.parametrize(
+    ("known", "answers", "state"),
+    [
+        ("healthy", True, "healthy"),
+        ("starting", True, "healthy"),
+        ("starting", False, "starting"),
+        ("healthy", False, "unhealthy"),
+        ("healthy", Unknown(), "healthy"),
+        ("starting", Unknown(), "starting"),
+        ("healthy", Blocked(), "unhealthy"),
+    ],
+)
+def test_a_living_part_is_what_it_answers(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    known: str,
+    answers: bool | Exception,
+    state: str,
+) -> None:
+    monkeypatch.setattr(
+        "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, answer(answers))]
+    )
+    me = PartState(known, os.getpid(), created(os.getpid()))
+    RunFolder(settings.home).write(RunState(parts={"a": me}))
+    assert part_states(settings) == {"a": state}
+
+
+def test_a_part_whose_pid_is_another_process_by_now_is_stopped(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, answer(True))]
+    )
+    stranger = PartState("healthy", os.getpid(), created(os.getpid()) - 100)
+    RunFolder(settings.home).write(RunState(parts={"a": stranger}))
+    assert part_states(settings) == {"a": "stopped"}
+
+
+def test_status_of_a_home_that_is_down_is_json_and_an_error(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert set(report) == {"bridge", "airflow", "parts"}
+    assert set(report["parts"]) == {
+        *("postgres", "mail", "api-server", "scheduler", "dag-processor", "triggerer", "bridge")
+    }
+    assert set(report["parts"].values()) == {"stopped"}
+
+
+def test_down_when_nothing_is_up_is_no_error(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["down"]) == 0
+    assert "Not up" in capsys.readouterr().out
+
+
+def test_up_with_a_taken_port_says_so_and_starts_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("AUTOMATIONS_POSTGRES_PORT", str(taken.getsockname()[1]))
+        assert main(["up", "--detach"]) == 1
+    assert "AUTOMATIONS_POSTGRES_PORT" in capsys.readouterr().out.replace("\n", " ")
+    assert not (home / "postgres").exists()
+
+
+def test_an_unknown_log_is_refused_with_those_there_are(home: Path) -> None:
+    (home / "logs").mkdir()
+    (home / "logs" / "bridge.log").write_text("hello\n")
+    with pytest.raises(SystemExit, match="bridge"):
+        show(home / "logs", "nothing")
+
+
+def test_logs_are_labelled_when_there_are_several(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "logs").mkdir()
+    for name in ("bridge", "mail"):
+        (home / "logs" / f"{name}.log").write_text(f"hello from {name}\n")
+    assert main(["logs"]) == 0
+    assert capsys.readouterr().out.split() == [
+        *("bridge", "hello", "from", "bridge", "mail", "hello", "from", "mail")
+    ]
+
+
+def test_a_stale_state_ends_what_a_killed_supervisor_left(home: Path) -> None:
+    left = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+    )
+    folder = RunFolder(home)
+    state = PartState("healthy", left.pid, created(left.pid))
+    folder.write(RunState(parts={"bridge": state}))
+    stack.clear_leftovers(folder)
+    assert left.wait(10) != 0
+    assert folder.read() == RunState()

@@ -1,0 +1,144 @@
+"""The script ``./automations`` itself, copied into a small root of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "automations"
+COMMAND = (
+    "import os, sys\n"
+    "print('ran', *sys.argv[1:], os.environ['PYTHONPATH'].split(os.pathsep)[0])\n"
+    "sys.exit(7)\n"
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root whose path has a space and whose lock wants nothing."""
+    root = tmp_path / "a root"
+    package = root / "include" / "automations" / "launcher"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text(COMMAND)
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        (root / name).write_text("# nothing\n")
+    shutil.copy(SCRIPT, root / "automations")
+    return root
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    kept.pop("AUTOMATIONS_VENV", None)
+    return {**kept, "AUTOMATIONS_PYTHON": sys.executable, **more}
+
+
+def run(script: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(script), *arguments], env=environment(**more), capture_output=True, text=True, cwd="/"
+    )
+
+
+def make_ready(root: Path) -> Path:
+    """A virtual environment that is there already, as after a first start."""
+    venv = root / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    return venv
+
+
+def stamp(root: Path, name: str = "requirements") -> None:
+    import hashlib
+
+    digest = hashlib.sha256((root / f"{name}.txt").read_bytes()).hexdigest()
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    (root / ".venv" / f".installed-{name}").write_text(f"{digest} {version}\n")
+
+
+def test_the_second_start_installs_nothing_and_is_fast(root: Path) -> None:
+    make_ready(root)
+    stamp(root)
+    began = time.monotonic()
+    done = run(root / "automations", "status", "--json")
+    assert time.monotonic() - began < 2
+    assert done.stdout == f"ran status --json {root / 'include'}\n"
+    assert done.stderr == ""
+    assert done.returncode == 7
+
+
+def test_it_works_through_a_link_from_anywhere(root: Path, tmp_path: Path) -> None:
+    make_ready(root)
+    stamp(root)
+    link = tmp_path / "link"
+    link.symlink_to(root / "automations")
+    assert run(link, "up").stdout == f"ran up {root / 'include'}\n"
+
+
+def test_the_virtual_environment_may_be_elsewhere(root: Path, tmp_path: Path) -> None:
+    make_ready(root)
+    stamp(root)
+    (root / ".venv").rename(tmp_path / "moved")
+    done = run(root / "automations", "up", AUTOMATIONS_VENV=str(tmp_path / "moved"))
+    assert done.stdout.startswith("ran up")
+
+
+def test_a_changed_lock_is_installed_anew(root: Path) -> None:
+    make_ready(root)
+    stamp(root)
+    (root / "requirements.txt").write_text("nothing-of-this-name-exists==1.0\n")
+    done = run(root / "automations", "up", PIP_NO_INDEX="1", UV_OFFLINE="1")
+    assert "Installing requirements.txt" in done.stderr
+    assert done.returncode == 1
+
+
+def test_the_tests_want_the_development_requirements_too(root: Path) -> None:
+    make_ready(root)
+    stamp(root)
+    done = run(root / "automations", "test", PIP_NO_INDEX="1", UV_OFFLINE="1")
+    assert "Installing requirements-dev.txt" in done.stderr
+
+
+def test_a_folder_that_is_something_else_is_left_alone(root: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("kept")
+    done = run(root / "automations", "up", AUTOMATIONS_VENV=str(precious))
+    assert done.returncode == 1
+    assert "not a virtual environment" in done.stderr
+    assert (precious / "file").read_text() == "kept"
+
+
+def test_two_at_once_install_once(root: Path) -> None:
+    starts = [
+        subprocess.Popen(
+            [str(root / "automations"), "up"],
+            env=environment(PIP_NO_INDEX="1", PIP_FIND_LINKS=""),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    answers = [start.communicate(timeout=120) for start in starts]
+    assert [out.startswith("ran up") for out, _ in answers] == [True, True]
+    assert sum("Installing requirements.txt" in error for _, error in answers) == 1
+
+
+def test_without_a_suitable_python_it_says_what_is_needed(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("python3", "python"):
+        (folder / name).write_text("#!/bin/sh\nexit 1\n")
+        (folder / name).chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", str(root / "automations"), "up"],
+        env={"PATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Python 3.11" in done.stderr
