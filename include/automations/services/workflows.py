@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,7 +41,7 @@ def create(workspace_id: str, payload: Any, by: str) -> Found:
     with unit_of_work() as session:
         definition = _validated(session, workspace_id, body)
         workflow = Workflow(workspace_id=workspace_id, version=1, created_by=by)
-        return _write(session, workflow, definition, status, by)
+        return _write(session, workflow, definition, body, status, by)
 
 
 def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
@@ -49,10 +50,11 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
         workflow = _find(session, workspace_id, workflow_id, lock=True)
         status, body = _split(payload, WorkflowStatus(workflow.status))
         stored = runs.definition(session, workflow.id, workflow.version) or {}
-        definition = _validated(session, workspace_id, _merged(stored, body))
+        body = _merged(stored, body)
+        definition = _validated(session, workspace_id, body)
         workflow.version += 1
         workflow.updated_at = datetime.now(UTC)
-        return _write(session, workflow, definition, status, by)
+        return _write(session, workflow, definition, body, status, by)
 
 
 def delete(workspace_id: str, workflow_id: str, by: str) -> None:
@@ -145,33 +147,36 @@ def _validated(session: Session, workspace_id: str, body: dict[str, Any]) -> Def
 
 
 def _write(
-    session: Session, workflow: Workflow, definition: Definition, status: WorkflowStatus, by: str
+    session: Session,
+    workflow: Workflow,
+    definition: Definition,
+    body: dict[str, Any],
+    status: WorkflowStatus,
+    by: str,
 ) -> Found:
     workflow.name, workflow.status = definition.name, status.value
     workflow.trigger_key = definition.trigger.key()
     session.add(workflow)
     session.flush()
     session.refresh(workflow)
-    stored = definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    stored |= {"trigger": definition.trigger.model_dump(mode="json", by_alias=True)}
-    stored["steps"] = [_with_id(step) for step in definition.steps]
+    stored = {
+        **body,
+        "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "steps": _with_ids(body.get("steps", []), definition.steps),
+    }
     workflows.add_version(session, workflow, stored, by)
     return Found(workflow, stored, workflows.count_runs(session, workflow.id))
 
 
-def _with_id(step: Any) -> dict[str, Any]:
-    dumped: dict[str, Any] = step.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    _fill_ids(dumped, step)
-    return dumped
-
-
-def _fill_ids(dumped: dict[str, Any], step: Any) -> None:
-    """A made id is unset for pydantic, but must be kept, in nested steps, too."""
-    for path, inner in walk([step], ""):
-        place: Any = [dumped]
+def _with_ids(written: list[Any], steps: list[Any]) -> list[Any]:
+    """The steps as they were written, with the ids that were made for those without one."""
+    filled = copy.deepcopy(written)
+    for path, step in walk(steps, ""):
+        place: Any = filled
         for part in path.strip(".").split("."):
             place = place[int(part)] if isinstance(place, list) else place[part]
-        place["id"] = inner.id
+        place["id"] = step.id
+    return filled
 
 
 def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:

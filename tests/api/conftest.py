@@ -1,0 +1,68 @@
+"""The bridge on a real database, without a dispatcher: what it answers and what it commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api_bridge.app import create_app
+from automations import definitions
+from automations.db import api_keys
+from automations.db.session import unit_of_work
+from automations.services.api_keys import create_key
+
+FORM = {
+    "title": "Signup",
+    "schema": {
+        "sections": [
+            {
+                "id": "s",
+                "fields": [
+                    {"id": "1", "key": "email", "type": "email", "validation": {"required": True}},
+                    {"id": "2", "key": "age", "type": "number"},
+                ],
+            }
+        ]
+    },
+}
+
+
+class Api:
+    """A client with a key for each role, and one of another workspace."""
+
+    def __init__(self, http: TestClient) -> None:
+        self.http = http
+        self.keys = {
+            role: create_key(role, role.lower()) for role in ("OWNER", "ADMIN", "MEMBER", "VIEWER")
+        }
+        with unit_of_work() as session:
+            other = api_keys.ensure_workspace(session, "other", "Other")
+        self.keys["STRANGER"] = create_key("OWNER", "stranger", other)
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, role: str = "OWNER", **more: Any
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {self.keys[role]}", **more.pop("headers", {})}
+        return self.http.request(method, path, json=body, headers=headers, **more)
+
+    def form(self) -> str:
+        return str(self.call("POST", "/api/forms", FORM).json()["id"])
+
+    def workflow(self, **more: Any) -> dict[str, Any]:
+        step = {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}
+        body = {"name": "Test", "status": "ACTIVE", "steps": [step], **more}
+        answer = self.call("POST", "/api/workflows", body)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        return created
+
+
+@pytest.fixture
+def api(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
+    with TestClient(create_app(), raise_server_exceptions=False) as http:
+        yield Api(http)
+    definitions._cache.clear()

@@ -1,0 +1,233 @@
+"""Automations over HTTP: shapes, refusals and roles."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations.db.session import unit_of_work
+from automations.db.tables import Event, Job
+from automations.ids import PATTERN
+from automations.launcher.demo import welcome
+from tests.api.conftest import Api
+
+INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def errors(answer: Any) -> dict[str, list[str]]:
+    body = answer.json()
+    assert answer.status_code == 400, body
+    assert body["success"] is False
+    assert body["code"] == "VALIDATION_ERROR"
+    assert body["requestId"] == answer.headers["x-request-id"]
+    found: dict[str, list[str]] = body["details"]["fieldErrors"]
+    return found
+
+
+class TestCreate:
+    def test_the_specifications_example_is_taken_word_for_word(self, api: Api) -> None:
+        form = api.form()
+        answer = api.call("POST", "/api/workflows", welcome(form))
+        assert answer.status_code == 201
+        created = answer.json()
+        assert re.fullmatch(PATTERN, created["id"])
+        assert created["trigger"] == {
+            "type": "form_submission",
+            "formId": form,
+            "config": {"formId": form},
+        }
+        assert created["steps"][0]["config"]["to"] == "{{submission.email}}"
+        (listed,) = api.call("GET", "/api/workflows").json()
+        assert listed["_count"] == {"runs": 0}
+        assert re.fullmatch(INSTANT, listed["createdAt"])
+        assert api.call("GET", f"/api/workflows/{created['id']}").json() == created
+
+    @pytest.mark.parametrize(
+        ("step", "path", "message"),
+        [
+            ({"type": "nope"}, "steps.0.type", "unknown type 'nope'"),
+            (
+                {"type": "email", "config": {"to": "a@b.example"}},
+                "steps.0.config.subject",
+                "is req",
+            ),
+            (
+                {"type": "delay", "config": {"duration": "PT1S", "zzz": 1}},
+                "steps.0.config.zzz",
+                "unknown field",
+            ),
+            ({"type": "delay", "config": {"duration": "5m"}}, "steps.0.config.duration", "ISO"),
+            (
+                {"type": "delay", "config": {"duration": "{{foo.x}}"}},
+                "steps.0.config.duration",
+                "unknown name 'foo'",
+            ),
+            (
+                {"type": "delay", "config": {"duration": "{{steps.later.x}}"}},
+                "steps.0.config.duration",
+                "no step 'later'",
+            ),
+            (
+                {"type": "delay", "config": {"duration": "{{ input."}},
+                "steps.0.config.duration",
+                "not a valid template",
+            ),
+        ],
+    )
+    def test_a_refusal_names_the_field(
+        self, api: Api, step: dict[str, Any], path: str, message: str
+    ) -> None:
+        body = {"name": "x", "steps": [{"name": "a", "order": 0, "config": {}, **step}]}
+        found = errors(api.call("POST", "/api/workflows", body))
+        assert message in found[path][0]
+        assert api.call("GET", "/api/workflows").json() == []
+
+    def test_two_steps_of_one_list_cannot_share_an_order(self, api: Api) -> None:
+        step = {"name": "a", "type": "delay", "order": 3, "config": {"duration": "PT1S"}}
+        found = errors(api.call("POST", "/api/workflows", {"name": "x", "steps": [step, step]}))
+        assert "another step's order" in found["steps.1.order"][0]
+
+    def test_a_form_of_another_workspace_does_not_exist(self, api: Api) -> None:
+        found = errors(api.call("POST", "/api/workflows", welcome(api.form()), role="STRANGER"))
+        assert list(found) == ["trigger.config.formId"]
+
+    @pytest.mark.parametrize(
+        "body", [b"{bad", b'{"name": "\\u0000"}', b'{"name": NaN}', b"[" * 80 + b"]" * 80, b"\xff"]
+    )
+    def test_a_body_that_cannot_be_stored_is_refused(self, api: Api, body: bytes) -> None:
+        headers = {
+            "Authorization": f"Bearer {api.keys['OWNER']}",
+            "Content-Type": "application/json",
+        }
+        answer = api.http.post("/api/workflows", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+
+    def test_a_body_that_is_too_large_is_refused(self, api: Api) -> None:
+        answer = api.call("POST", "/api/workflows", {"name": "x" * 1_000_001})
+        assert (answer.status_code, answer.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+class TestChange:
+    def test_a_patch_makes_a_version_and_keeps_the_ids_of_its_steps(self, api: Api) -> None:
+        before = api.workflow()
+        step = {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": "PT2H"}}
+        answer = api.call("PATCH", f"/api/workflows/{before['id']}", {"steps": [step]})
+        after = answer.json()
+        assert (after["version"], after["status"]) == (2, "ACTIVE")
+        assert after["steps"][0]["id"] == before["steps"][0]["id"]
+        assert after["steps"][0]["config"] == {"duration": "PT2H"}
+
+    def test_a_refused_patch_changes_nothing(self, api: Api) -> None:
+        before = api.workflow()
+        errors(api.call("PATCH", f"/api/workflows/{before['id']}", {"steps": [{}]}))
+        assert api.call("GET", f"/api/workflows/{before['id']}").json() == before
+
+    def test_a_deleted_automation_is_gone(self, api: Api) -> None:
+        path = f"/api/workflows/{api.workflow()['id']}"
+        assert api.call("DELETE", path).status_code == 204
+        assert api.call("GET", path).status_code == 404
+        assert api.call("GET", "/api/workflows").json() == []
+
+
+class TestExecute:
+    def test_a_run_is_committed_before_the_answer(self, api: Api) -> None:
+        workflow = api.workflow()["id"]
+        answer = api.call("POST", f"/api/workflows/{workflow}/execute").json()
+        assert set(answer) == {"runId", "status", "startedAt"}
+        assert answer["status"] == "RUNNING"
+        with unit_of_work() as session:
+            (job,) = session.scalars(select(Job)).all()
+        assert (job.kind, job.subject_id) == ("start_run", answer["runId"])
+        page = api.call("GET", f"/api/workflows/{workflow}/runs?page=1&pageSize=20").json()
+        assert page["pagination"] == {"page": 1, "pageSize": 20, "total": 1, "totalPages": 1}
+        assert set(page["runs"][0]) == {"id", "status", "startedAt", "completedAt", "error"}
+        run = api.call("GET", f"/api/workflows/{workflow}/runs/{answer['runId']}").json()["run"]
+        assert run["state"]["pendingNodeIds"]
+        assert run["workflow"]["name"] == "Test"
+        stats = api.call("GET", "/api/workflows/stats").json()
+        assert (stats["workflows"]["active"], stats["runs"]["running"]) == (1, 1)
+
+    def test_the_input_must_satisfy_the_triggers_schema(self, api: Api) -> None:
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        workflow = api.workflow(trigger={"type": "manual", "inputSchema": schema})["id"]
+        path = f"/api/workflows/{workflow}/execute"
+        assert "input.n" in errors(api.call("POST", path, {"input": {"n": "x"}}))
+        assert api.call("POST", path, {"input": {"n": 1}}).status_code == 200
+
+    def test_an_archived_automation_is_not_executed(self, api: Api) -> None:
+        workflow = api.workflow(status="ARCHIVED")["id"]
+        assert api.call("POST", f"/api/workflows/{workflow}/execute").status_code == 409
+
+    def test_a_run_that_does_not_wait_cannot_be_resumed(self, api: Api) -> None:
+        workflow = api.workflow()["id"]
+        run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
+        answer = api.call("POST", f"/api/workflows/runs/{run}/resume", {"decision": "approved"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
+
+
+class TestSubmissions:
+    def test_a_submission_and_its_event_are_one_transaction(self, api: Api) -> None:
+        form = api.form()
+        body = {"formId": form, "data": {"email": "a@b.example", "age": 7}}
+        answer = api.call("POST", "/api/submissions", body)
+        assert (answer.status_code, answer.json()["status"]) == (201, "PENDING")
+        with unit_of_work() as session:
+            (event,) = session.scalars(select(Event)).all()
+        assert event.data["submission"] == body["data"]
+        assert event.data["submissionId"] == answer.json()["id"]
+
+    def test_values_are_checked_against_the_form(self, api: Api) -> None:
+        body = {"formId": api.form(), "data": {"email": "nobody", "age": "x", "zzz": 1}}
+        found = errors(api.call("POST", "/api/submissions", body))
+        assert sorted(found) == ["data.age", "data.email", "data.zzz"]
+
+
+class TestAccess:
+    def test_without_a_valid_key_nothing_is_answered(self, api: Api) -> None:
+        for headers in ({}, {"Authorization": "Bearer sk_nope"}, {"Authorization": "Basic x"}):
+            answer = api.http.get("/api/workflows", headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+    def test_every_route_keeps_its_role_and_its_workspace(self, api: Api) -> None:
+        workflow, form = api.workflow()["id"], api.form()
+        run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
+        routes = [
+            ("GET", f"/api/workflows/{workflow}", "VIEWER"),
+            ("GET", f"/api/workflows/{workflow}/runs", "VIEWER"),
+            ("GET", f"/api/workflows/{workflow}/runs/{run}", "VIEWER"),
+            ("GET", f"/api/forms/{form}", "VIEWER"),
+            ("POST", f"/api/workflows/{workflow}/execute", "MEMBER"),
+            ("POST", f"/api/workflows/runs/{run}/resume", "MEMBER"),
+            ("PATCH", f"/api/workflows/{workflow}", "ADMIN"),
+            ("DELETE", f"/api/workflows/{workflow}", "ADMIN"),
+        ]
+        ranks = ["VIEWER", "MEMBER", "ADMIN", "OWNER"]
+        for method, path, needed in routes:
+            body = {} if method in ("POST", "PATCH") else None
+            for role in ranks[: ranks.index(needed)]:
+                answer = api.call(method, path, body, role=role)
+                assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+            stranger = api.call(method, path, body, role="STRANGER")
+            assert stranger.status_code == 404, (method, path)
+            assert stranger.json()["code"] == "NOT_FOUND"
+            assert api.call(method, path, body, role=needed).status_code in (200, 204, 409)
+
+    def test_unknown_paths_and_methods_are_answered_in_the_envelope(self, api: Api) -> None:
+        for method, path, status in (("GET", "/api/nope", 404), ("PUT", "/api/workflows", 405)):
+            answer = api.call(method, path)
+            assert answer.status_code == status
+            assert json.loads(answer.text)["success"] is False
+
+    def test_a_callback_page_that_nobody_asked_for_is_not_found(self, api: Api) -> None:
+        answer = api.http.get("/api/workflows/callback/nothing")
+        assert answer.status_code == 404
+        assert "no-store" in answer.headers["cache-control"]
+        for _ in range(21):
+            last = api.http.post("/api/workflows/callback/nothing", data={"decision": "approved"})
+        assert last.status_code == 429
+        assert int(last.headers["retry-after"]) > 0
