@@ -1,0 +1,161 @@
+"""The approval step: what is asked, and what each way of answering leads to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import automations.model  # noqa: F401  # completes the configs that nest steps
+from automations.outcomes import JSON, Answer, Branch, Done, Fail, WaitForDecision
+from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
+from automations.steps.approval import Approval, ApprovalConfig
+from automations.steps.base import RENDERED, StepContext
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOTIFY = {"name": "Tell", "type": "delay", "order": 0, "config": {"duration": "PT1S"}}
+
+
+class Unreachable:
+    def send(self, mail: Mail) -> MailReceipt:
+        raise AssertionError("an approval sends nothing by itself")
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        raise AssertionError("an approval requests nothing")
+
+
+def as_written(value: JSON, **_: object) -> JSON:
+    return value
+
+
+def context() -> StepContext:
+    return StepContext(
+        run_id="run",
+        workflow_id="workflow",
+        workspace_id="workspace",
+        node_id="node",
+        step_name="Ask the boss",
+        idempotency_key="run:node:0",
+        attempt=1,
+        now=NOW,
+        timeout=timedelta(seconds=5),
+        ports=Ports(mailer=Unreachable(), http=Unreachable()),
+        render=as_written,
+    )
+
+
+def configured(**config: Any) -> ApprovalConfig:
+    return ApprovalConfig.model_validate({"message": "OK?", **config}, context=RENDERED)
+
+
+def resumed(decision: str, **config: Any) -> Done | Fail | Branch:
+    answer = Answer(decision, "boss@b.example", NOW, {"note": "fine"})
+    outcome = Approval().resume(configured(**config), context(), answer)
+    assert isinstance(outcome, Done | Fail | Branch)
+    return outcome
+
+
+def output(decision: str) -> dict[str, JSON]:
+    return {
+        "decision": decision,
+        "decidedBy": "boss@b.example",
+        "decidedAt": "2026-03-01T12:00:00.000Z",
+        "data": {"note": "fine"},
+    }
+
+
+def test_it_asks_with_everything_that_the_deciders_need() -> None:
+    form = {"sections": [{"id": "s", "fields": [{"id": "f", "key": "note", "type": "text"}]}]}
+    config = configured(
+        approvers=["boss@b.example", "cfo@b.example"],
+        data={"amount": 5},
+        form=form,
+        quorum=2,
+        expiresIn="PT1H",
+    )
+    outcome = Approval().run(config, context())
+    assert isinstance(outcome, WaitForDecision)
+    assert outcome.expires_in == timedelta(hours=1)
+    question = outcome.question
+    assert (question.subject, question.body) == ("Approval needed: Ask the boss", "OK?")
+    assert question.approvers == ("boss@b.example", "cfo@b.example")
+    assert (question.quorum, question.data) == (2, {"amount": 5})
+    assert question.form is not None
+    assert question.form["sections"][0]["fields"][0]["key"] == "note"
+
+
+def test_without_more_it_asks_for_one_decision_within_a_week() -> None:
+    outcome = Approval().run(configured(), context())
+    assert isinstance(outcome, WaitForDecision)
+    assert outcome.expires_in == timedelta(days=7)
+    assert (outcome.question.quorum, outcome.question.approvers) == (1, ())
+
+
+def test_an_approval_gives_who_decided_when_and_on_what() -> None:
+    assert resumed("approved") == Done(output("approved"))
+
+
+def test_a_rejection_fails_the_step_for_good() -> None:
+    outcome = resumed("rejected")
+    assert isinstance(outcome, Fail)
+    assert (outcome.kind, outcome.retryable) == ("rejected", False)
+    assert outcome.error == "Rejected by boss@b.example."
+    assert outcome.output == output("rejected")
+
+
+def test_a_rejection_may_be_passed_over() -> None:
+    assert resumed("rejected", onReject="continue") == Done(output("rejected"))
+
+
+def test_a_rejection_may_lead_to_steps_of_its_own() -> None:
+    assert resumed("rejected", onReject=[NOTIFY]) == Branch(output("rejected"), "onReject")
+
+
+def test_silence_fails_the_step_for_good() -> None:
+    outcome = resumed("expired")
+    assert isinstance(outcome, Fail)
+    assert (outcome.kind, outcome.retryable) == ("expired", False)
+
+
+def test_silence_may_be_passed_over() -> None:
+    assert resumed("expired", onExpire="continue") == Done(output("expired"))
+
+
+def test_silence_is_no_rejection() -> None:
+    outcome = resumed("expired", onReject="continue")
+    assert isinstance(outcome, Fail)
+    assert outcome.kind == "expired"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"message": " "}, "must say what is asked"),
+        ({"message": None}, "valid string"),
+        ({"expiresIn": "P8D"}, "must be P7D at most"),
+        ({"expiresIn": "soon"}, "must be an ISO 8601 duration"),
+        ({"quorum": 0}, "greater than or equal to 1"),
+        ({"approvers": ["a@b.example"], "quorum": 2}, "more than there are approvers"),
+        ({"quorum": 2}, "more than there are approvers"),
+        ({"approvers": ["nobody"]}, "must be an e-mail address"),
+        ({"onReject": "ignore"}, "'fail' or 'continue'"),
+        ({"onExpire": [NOTIFY]}, "'fail' or 'continue'"),
+        ({"remind": "P1D"}, "Extra inputs"),
+    ],
+)
+def test_a_config_that_cannot_be_asked_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ApprovalConfig.model_validate({"message": "OK?", **config})
+
+
+def test_templates_are_accepted_when_saved() -> None:
+    ApprovalConfig.model_validate(
+        {
+            "message": "{{input.question}}",
+            "approvers": ["{{input.boss}}"],
+            "quorum": "{{input.quorum}}",
+            "expiresIn": "{{input.time}}",
+        }
+    )
