@@ -1,0 +1,174 @@
+"""The SMTP mailer, against a real SMTP server that refuses on demand."""
+
+from __future__ import annotations
+
+import email
+import socket
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from automations.adapters.smtp import SmtpMailer
+from automations.errors import StepError
+from automations.ports import Attachment, Mail
+from automations.settings import Settings
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Post:
+    """Keeps what it is given; refuses recipients by the code in their names."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.data_answer = "250 OK"
+
+    async def handle_RCPT(  # noqa: N802  # the name that the server calls
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        code = address.partition("-")[0]
+        if code.isdigit():
+            return f"{code} no {address}"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        if self.data_answer.startswith("2"):
+            self.envelopes.append(envelope)
+        return self.data_answer
+
+    def message(self) -> Message:
+        content = self.envelopes[0].content
+        assert isinstance(content, bytes)
+        return email.message_from_bytes(content)
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def port(post: Post) -> Iterator[int]:
+    controller = Controller(post, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop()
+
+
+def settings(tmp_path: Path, **more: Any) -> Settings:
+    return Settings(home=tmp_path, mail_from="Automations <auto@sender.example>", **more)
+
+
+@pytest.fixture
+def mailer(tmp_path: Path, port: int) -> SmtpMailer:
+    return SmtpMailer(
+        settings(tmp_path, smtp_host="127.0.0.1", smtp_port=port, smtp_security="none")
+    )
+
+
+def mail(*to: str, **more: Any) -> Mail:
+    return Mail(to=to, **{"subject": "Zażółć", "body": "Dear Ł,\n", "key": "run:node:0", **more})
+
+
+def test_a_mail_arrives_as_it_was_written(mailer: SmtpMailer, post: Post) -> None:
+    file = Attachment("a.bin", b"\0\1", "application/octet-stream")
+    mailer.send(
+        mail("a@b.example", html="<p>Ł</p>", reply_to="office@b.example", attachments=(file,))
+    )
+    message = post.message()
+    assert message["From"] == "Automations <auto@sender.example>"
+    assert message["To"] == "a@b.example"
+    assert message["Reply-To"] == "office@b.example"
+    assert message["Date"]
+    assert str(email.header.make_header(email.header.decode_header(message["Subject"]))) == "Zażółć"
+    parts = {part.get_content_type(): part.get_payload(decode=True) for part in message.walk()}
+    assert parts["text/plain"] == "Dear Ł,\r\n".encode()
+    assert parts["text/html"] == "<p>Ł</p>\r\n".encode()
+    assert parts["application/octet-stream"] == b"\0\1"
+
+
+def test_the_receipt_names_who_was_accepted(mailer: SmtpMailer, post: Post) -> None:
+    receipt = mailer.send(mail("a@b.example", "c@b.example"))
+    assert receipt.provider == "smtp"
+    assert receipt.accepted == ("a@b.example", "c@b.example")
+    assert receipt.rejected == ()
+    assert receipt.message_id == post.message()["Message-ID"]
+
+
+def test_the_same_key_gives_the_same_message_id(mailer: SmtpMailer) -> None:
+    first, again = mailer.send(mail("a@b.example")), mailer.send(mail("a@b.example"))
+    other = mailer.send(mail("a@b.example", key="run:node:1"))
+    assert first.message_id == again.message_id != other.message_id
+    assert first.message_id.endswith("@sender.example>")
+
+
+def test_the_key_travels_in_a_header(mailer: SmtpMailer, post: Post) -> None:
+    mailer.send(mail("a@b.example"))
+    assert post.message()["X-Idempotency-Key"]
+
+
+def test_blind_copies_are_delivered_and_not_shown(mailer: SmtpMailer, post: Post) -> None:
+    mailer.send(mail("a@b.example", cc=("c@b.example",), bcc=("d@b.example",)))
+    assert post.envelopes[0].rcpt_tos == ["a@b.example", "c@b.example", "d@b.example"]
+    assert post.message()["Cc"] == "c@b.example"
+    assert b"d@b.example" not in post.message().as_bytes()
+
+
+def test_refused_recipients_are_listed_with_the_reason(mailer: SmtpMailer) -> None:
+    receipt = mailer.send(mail("a@b.example", "550-x@b.example", "451-y@b.example"))
+    assert receipt.accepted == ("a@b.example",)
+    assert receipt.rejected == ("550-x@b.example", "451-y@b.example")
+    assert receipt.reasons["550-x@b.example"].startswith("550 ")
+    assert receipt.reasons["451-y@b.example"].startswith("451 ")
+
+
+def test_when_all_are_refused_the_receipt_says_so(mailer: SmtpMailer, post: Post) -> None:
+    receipt = mailer.send(mail("550-x@b.example"))
+    assert (receipt.accepted, receipt.rejected) == ((), ("550-x@b.example",))
+    assert post.envelopes == []
+
+
+@pytest.mark.parametrize(("answer", "retryable"), [("451 later", True), ("554 spam", False)])
+def test_a_refused_message_is_tried_again_only_when_the_refusal_is_temporary(
+    mailer: SmtpMailer, post: Post, answer: str, retryable: bool
+) -> None:
+    post.data_answer = answer
+    with pytest.raises(StepError, match=answer) as caught:
+        mailer.send(mail("a@b.example"))
+    assert (caught.value.kind, caught.value.retryable) == ("mail", retryable)
+
+
+def test_a_server_that_is_down_may_be_tried_again(tmp_path: Path) -> None:
+    mailer = SmtpMailer(settings(tmp_path, smtp_host="127.0.0.1", smtp_port=free_port()))
+    with pytest.raises(StepError, match="cannot be reached") as caught:
+        mailer.send(mail("a@b.example"))
+    assert (caught.value.kind, caught.value.retryable) == ("mail", True)
+
+
+def test_without_a_server_the_development_catcher_is_used(
+    tmp_path: Path, port: int, post: Post
+) -> None:
+    receipt = SmtpMailer(settings(tmp_path, mail_smtp_port=port)).send(mail("a@b.example"))
+    assert receipt.provider == "development"
+    assert len(post.envelopes) == 1
+
+
+def test_a_line_break_in_a_header_is_refused(mailer: SmtpMailer, post: Post) -> None:
+    with pytest.raises(StepError, match="headers are invalid") as caught:
+        mailer.send(mail("a@b.example", subject="Hi\r\nBcc: x@b.example"))
+    assert not caught.value.retryable
+    assert post.envelopes == []
