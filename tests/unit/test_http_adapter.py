@@ -1,0 +1,327 @@
+"""The guarded HTTP client, against real servers on this machine and names that lie."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from automations.adapters.http import GuardedHttpClient, is_public
+from automations.errors import StepError
+from automations.ports import HttpRequest, HttpResponse
+
+
+class Handler(BaseHTTPRequestHandler):
+    seen: list[tuple[str, str, dict[str, str], bytes]]
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.seen.append((self.command, self.path, headers, body))
+        route = self.path.partition("?")[0]
+        answer: Callable[[], None] = getattr(self, f"answer_{route.strip('/')}", self.answer_ok)
+        answer()
+
+    do_POST = do_GET  # noqa: N815  # the name that the server looks for
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def answer_ok(self) -> None:
+        self.reply(200, b"fine", X_Kind="Plain")
+
+    def answer_loop(self) -> None:
+        self.reply(302, Location="/loop")
+
+    def answer_moved(self) -> None:
+        self.reply(302, Location="/ok")
+
+    def answer_same(self) -> None:
+        self.reply(307, Location="/ok")
+
+    def answer_inside(self) -> None:
+        self.reply(302, Location="http://localhost:1/secret")
+
+    def answer_metadata(self) -> None:
+        self.reply(302, Location="http://169.254.169.254/latest/meta-data")
+
+    def answer_file(self) -> None:
+        self.reply(302, Location="file:///etc/passwd")
+
+    def answer_elsewhere(self) -> None:
+        self.reply(302, Location=f"http://other.test:{self.server.server_address[1]}/ok")
+
+    def answer_large(self) -> None:
+        self.reply(200, b"x" * 200_000)
+
+    def answer_bomb(self) -> None:
+        self.reply(200, gzip.compress(b"x" * 10_000_000), Content_Encoding="gzip")
+
+    def answer_slow(self) -> None:
+        time.sleep(1.5)
+        self.reply(200)
+
+    def answer_drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        for _ in range(20):
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.1)
+
+    def answer_garbage(self) -> None:
+        self.wfile.write(b"\0\1\2 this is not HTTP\r\n\r\n")
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # a client that had enough
+
+
+class Service:
+    """A running server and what it was asked."""
+
+    def __init__(self) -> None:
+        handler = type("Recording", (Handler,), {"seen": []})
+        self.seen = handler.seen
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.port = int(self.server.server_address[1])
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def url(self, path: str = "/ok", host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    running = Service()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def call(client: GuardedHttpClient, url: str, **more: Any) -> HttpResponse:
+    asked = {"method": "GET", "timeout": timedelta(seconds=5), **more}
+    return client.request(HttpRequest(url=url, **asked))
+
+
+def refused(client: GuardedHttpClient, url: str, **more: Any) -> StepError:
+    with pytest.raises(StepError) as caught:
+        call(client, url, **more)
+    return caught.value
+
+
+def allowing(*names: str) -> GuardedHttpClient:
+    """A client that may reach these names, all of which lead to this machine."""
+    return GuardedHttpClient(names, resolve=lambda host, port: ["127.0.0.1"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "localhost.",
+        "LOCALHOST",
+        "2130706433",
+        "0x7f.1",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "0.0.0.0",
+        "[::]",
+    ],
+)
+def test_no_spelling_of_this_machine_is_reached(service: Service, host: str) -> None:
+    assert refused(GuardedHttpClient(), service.url(host=host)).kind in ("blocked", "config")
+    assert service.seen == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "::ffff:10.0.0.1",
+        "fe80::1%eth0",
+        "fc00::1",
+        "ff02::1",
+        "no address",
+    ],
+)
+def test_an_inner_address_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
+def test_an_outer_address_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://a.test/",
+        "gopher://a.test/",
+        "http://user:secret@a.test/",
+        "http://",
+        "/relative",
+    ],
+)
+def test_only_plain_web_addresses_are_requested(url: str) -> None:
+    assert refused(GuardedHttpClient(), url).kind == "blocked"
+
+
+def test_one_private_answer_among_public_ones_refuses_the_name(service: Service) -> None:
+    client = GuardedHttpClient(resolve=lambda host, port: ["93.184.216.34", "127.0.0.1"])
+    assert refused(client, service.url(host="mixed.test")).kind == "blocked"
+
+
+def test_a_name_is_resolved_once_so_a_second_answer_changes_nothing(service: Service) -> None:
+    asked: list[str] = []
+
+    def rebinding(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.2"]
+
+    client = GuardedHttpClient(["rebinding.test"], resolve=rebinding)
+    assert call(client, service.url(host="rebinding.test")).status == 200
+    assert asked == ["rebinding.test"]
+
+
+@pytest.mark.parametrize("path", ["/inside", "/metadata", "/file"])
+def test_a_redirect_does_not_get_around_the_guard(service: Service, path: str) -> None:
+    client = GuardedHttpClient(["127.0.0.1"])
+    assert refused(client, service.url(path)).kind == "blocked"
+
+
+def test_an_allowed_host_and_port_is_reached_and_no_other_port(service: Service) -> None:
+    client = GuardedHttpClient([f"127.0.0.1:{service.port}"])
+    assert call(client, service.url()).content == b"fine"
+    assert refused(client, "http://127.0.0.1:1/").kind == "blocked"
+
+
+def test_a_pinned_connection_keeps_the_name_in_the_host_header(service: Service) -> None:
+    call(allowing("named.test"), service.url(host="named.test"))
+    assert service.seen[0][2]["host"] == f"named.test:{service.port}"
+
+
+def test_no_proxy_of_the_environment_is_used(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert call(allowing("a.test"), service.url(host="a.test")).status == 200
+
+
+def test_the_answer_has_lower_case_headers_and_the_last_address(service: Service) -> None:
+    response = call(allowing("a.test"), service.url("/moved", "a.test"))
+    assert (response.status, response.content) == (200, b"fine")
+    assert response.headers["x-kind"] == "Plain"
+    assert response.url == service.url("/ok", "a.test")
+
+
+def test_the_query_is_added_to_the_address(service: Service) -> None:
+    call(allowing("a.test"), service.url("/ok?a=1", "a.test"), query={"b": "x y"})
+    assert service.seen[0][1] == "/ok?a=1&b=x+y"
+
+
+def test_redirects_are_left_alone_when_told_so(service: Service) -> None:
+    response = call(allowing("a.test"), service.url("/moved", "a.test"), follow_redirects=False)
+    assert response.status == 302
+
+
+def test_a_redirect_loop_ends(service: Service) -> None:
+    assert refused(allowing("a.test"), service.url("/loop", "a.test")).kind == "redirects"
+    assert len(service.seen) == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "body"), [("/moved", "GET", b""), ("/same", "POST", b"x")]
+)
+def test_a_redirect_keeps_the_method_only_where_the_standard_says(
+    service: Service, path: str, method: str, body: bytes
+) -> None:
+    call(allowing("a.test"), service.url(path, "a.test"), method="POST", content=b"x")
+    assert (service.seen[1][0], service.seen[1][3]) == (method, body)
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host(service: Service) -> None:
+    headers = {"authorization": "Bearer x", "cookie": "a=b", "x-api-key": "k", "x-trace": "t"}
+    client = allowing("a.test", "other.test")
+    call(client, service.url("/elsewhere", "a.test"), headers=headers)
+    first, second = service.seen[0][2], service.seen[1][2]
+    assert headers.items() <= first.items()
+    assert second["x-trace"] == "t"
+    assert not {"authorization", "cookie", "x-api-key"} & second.keys()
+
+
+@pytest.mark.parametrize("path", ["/large", "/bomb"])
+def test_an_answer_over_the_limit_is_refused_also_when_it_came_packed(
+    service: Service, path: str
+) -> None:
+    error = refused(allowing("a.test"), service.url(path, "a.test"), max_bytes=100_000)
+    assert error.kind == "too_large"
+
+
+@pytest.mark.parametrize("path", ["/slow", "/drip"])
+def test_the_time_limit_holds_for_silence_and_for_a_drip(service: Service, path: str) -> None:
+    began = time.monotonic()
+    error = refused(allowing("a.test"), service.url(path, "a.test"), timeout=timedelta(seconds=0.5))
+    assert (error.kind, error.retryable) == ("timeout", True)
+    assert time.monotonic() - began < 1.2
+
+
+def test_garbage_instead_of_http_may_be_tried_again(service: Service) -> None:
+    error = refused(allowing("a.test"), service.url("/garbage", "a.test"))
+    assert (error.kind, error.retryable) == ("connection", True)
+
+
+def test_a_closed_port_may_be_tried_again(service: Service) -> None:
+    service.server.socket.close()
+    error = refused(allowing("a.test"), service.url(host="a.test"))
+    assert (error.kind, error.retryable) == ("connection", True)
+
+
+def test_an_unknown_name_may_be_tried_again() -> None:
+    def unknown(host: str, port: int) -> list[str]:
+        raise OSError("not known")
+
+    error = refused(GuardedHttpClient(resolve=unknown), "http://nowhere.test/")
+    assert (error.kind, error.retryable) == ("connection", True)
