@@ -1,0 +1,203 @@
+"""User templates: what they give, what they refuse, and that they end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import automations.model  # noqa: F401  # completes the configs that nest steps
+from automations.errors import TemplateError
+from automations.outcomes import JSON
+from automations.steps.condition import ConditionConfig
+from automations.steps.email import EmailConfig
+from automations.templating import evaluate, render, render_config, undeclared
+
+NAMES: dict[str, JSON] = {
+    "input": {"text": "Zoë", "zip": "00123", "n": 3, "yes": True, "nil": None, "list": [1, "b"]},
+    "submission": {"items": "key, not method", "html": "<b>&</b>", "map": {"k": "ż"}},
+    "steps": {"Look up": {"rows": [{"id": 7}]}},
+}
+
+
+def rendered(value: JSON, **more: Any) -> JSON:
+    return render(value, NAMES, where="step 'S', config.x", **more)
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("no marks at all", "no marks at all"),
+        ("Hi {{input.text}}!", "Hi Zoë!"),
+        ("{{input.text}} {{input.n}}", "Zoë 3"),
+        ("{{input.n}}", 3),
+        ("{{ input.yes }}", True),
+        ("{{input.nil}}", None),
+        ("{{input.list}}", [1, "b"]),
+        ("{{input.zip}}", "00123"),
+        ("{{input.n + 1}}", 4),
+        ("{{steps['Look up'].rows[0].id}}", 7),
+        ("{{submission.items}}", "key, not method"),
+        ("{{input.gone | default('none')}}", "none"),
+        ("[{{input.nil}}]", "[]"),
+        ("is {{input.yes}}", "is true"),
+        ("as {{submission.map}}", 'as {"k": "ż"}'),
+        ("{% if input.n > 2 %}many{% else %}few{% endif %}", "many"),
+        ("{% for x in input.list %}{{x}};{% endfor %}", "1;b;"),
+        ("kept\n", "kept\n"),
+    ],
+)
+def test_a_template_gives_its_value(template: str, value: JSON) -> None:
+    assert rendered(template) == value
+    assert type(rendered(template)) is type(value)
+
+
+def test_lists_and_objects_are_rendered_inside() -> None:
+    value = {"a": ["{{input.n}}", {"b": "n={{input.n}}"}], "c": 1.5, "d": None}
+    assert rendered(value) == {"a": [3, {"b": "n=3"}], "c": 1.5, "d": None}
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("{{input.gone}}", "'input.gone' is not there"),
+        ("{{gone}}", "'gone' is not there"),
+        ("{{input.gone.deeper}}", "input.gone"),
+        ("Hi {{input.gone}}", "input.gone"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_step_and_the_field(template: str, named: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        rendered({"deep": [template]})
+    assert caught.value.message.startswith("step 'S', config.x.deep.0: ")
+    assert named in caught.value.message
+    assert (caught.value.kind, caught.value.retryable) == ("template", False)
+
+
+@pytest.mark.parametrize("template", ["{{input.gone}}", "{{input.gone.deeper}}", "{{gone}}"])
+def test_one_missing_expression_may_give_nothing(template: str) -> None:
+    assert rendered(template, missing_ok=True) is None
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["a {{", "{{ input. }}", "{% if %}", "{{ input.n | nofilter }}", "{{ nofunction() }}"],
+)
+def test_a_broken_template_names_its_place(template: str) -> None:
+    with pytest.raises(TemplateError, match=r"^step 'S', config\.x: "):
+        rendered(template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__ }}",
+        "{{ input.__class__.__mro__ }}",
+        "{{ input.text.__init__.__globals__ }}",
+        "{% include '/etc/passwd' %}",
+        "{% import 'os' as os %}{{ os }}",
+        "{{ debug() }}",
+        "{{ self }}",
+    ],
+)
+def test_nothing_of_python_is_in_reach(template: str) -> None:
+    with pytest.raises(TemplateError):
+        rendered(template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'a' * 10**9 }}",
+        "{{ '%1000000000d' | format(1) }}",
+        "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ ('a' * 1000) | replace('a', 'b' * 100000) }}",
+        "{{ range(99999) | join('x' * 1000) }}",
+    ],
+)
+def test_a_bomb_ends_soon(template: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(TemplateError):
+        rendered(template)
+    assert time.monotonic() - began < 1
+
+
+def test_a_text_may_not_grow_without_bound() -> None:
+    names = {"big": "x" * 600_000}
+    with pytest.raises(TemplateError):
+        render("{{big}}{{big}}", names, where="here")
+
+
+@given(template=st.text(alphabet="{}%#'\"[]().|+-~ ainput0", max_size=60))
+def test_any_text_ends_in_a_value_or_a_template_error(template: str) -> None:
+    began = time.monotonic()
+    try:
+        render(template, NAMES, where="here")
+    except TemplateError as error:
+        message = error.message
+    else:
+        message = "here: "
+    assert message.startswith("here: ")
+    assert time.monotonic() - began < 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(value=json_values)
+def test_data_passes_through_one_expression_unchanged(value: JSON) -> None:
+    assert render("{{input.value}}", {"input": {"value": value}}, where="here") == value
+
+
+@given(text=st.text(max_size=50))
+def test_data_is_never_read_as_a_template(text: str) -> None:
+    data = f"{{{{ 7 * 7 }}}}{text}"
+    assert render("<{{input.value}}>", {"input": {"value": data}}, where="here") == f"<{data}>"
+
+
+def test_an_expression_is_evaluated_without_braces() -> None:
+    assert evaluate("input.n > 2", NAMES, where="here") is True
+
+
+def test_html_fields_escape_what_they_insert_and_others_do_not() -> None:
+    config = EmailConfig.model_validate(
+        {
+            "to": "a@b.example",
+            "subject": "{{input.text}}",
+            "body": "As is: {{submission.html}}",
+            "html": "<p>{{submission.html}}</p>",
+        }
+    )
+    result = render_config(config, NAMES, where="step 'S'")
+    assert result["body"] == "As is: <b>&</b>"
+    assert result["html"].startswith("<p>&lt;b&gt;&amp;")
+    assert result["subject"] == "Zoë"
+
+
+def test_rules_and_nested_steps_are_left_as_written() -> None:
+    rules = [{"field": "{{input.n}}", "operator": "gt", "value": "{{input.gone}}"}]
+    mail = {"to": "{{input.gone}}", "subject": "x", "body": "x"}
+    steps = [{"name": "Mail", "type": "email", "order": 0, "config": mail}]
+    config = ConditionConfig.model_validate({"rules": rules, "then": steps})
+    result = render_config(config, NAMES, where="step 'S'")
+    assert result["rules"] == rules
+    assert "{{input.gone}}" in str(result["then"])
+
+
+def test_an_error_in_a_config_names_the_field() -> None:
+    config = EmailConfig.model_validate({"to": "a@b.example", "subject": "{{gone}}", "body": "x"})
+    with pytest.raises(TemplateError, match=r"step 'S', config\.subject: 'gone'"):
+        render_config(config, NAMES, where="step 'S'")
+
+
+def test_the_names_that_a_template_needs_are_known_before_it_runs() -> None:
+    text = "{{submission.email}}{% for x in input.list %}{{x.name}}{% endfor %}{{ now }}"
+    assert undeclared(text) == {"submission.email", "input.list", "now"}
