@@ -137,6 +137,16 @@ def test_a_folder_that_only_we_may_enter_works(make: Make, folder: Path) -> None
     assert server.is_ready()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_programs_in_a_folder_that_only_root_may_enter_are_found(make: Make, folder: Path) -> None:
+    program = folder / "program"
+    program.write_text("#!/bin/sh")
+    program.chmod(0o755)
+    # initdb asks access(2) for postgres, as test does: a capability alone does not satisfy it.
+    as_owner = make(folder / "data").command()[: make(folder / "data").command().index("--")]
+    assert subprocess.run([*as_owner, "test", "-x", str(program)]).returncode == 0
+
+
 def test_two_servers_run_side_by_side(make: Make, tmp_path: Path) -> None:
     first, second = make(tmp_path / "first"), make(tmp_path / "second")
     first.start()

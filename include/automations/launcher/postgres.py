@@ -238,7 +238,9 @@ class EmbeddedPostgres:
             *("--pdeathsig", "keep"),
         ]
         if not all(_is_reachable(p, owner) for p in (self.data_dir.parent, binaries())):
+            # Without the secure bit access(2), by which initdb looks for postgres, ignores it.
             prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+            prefix += ["--securebits=+no_setuid_fixup"]
         return [*prefix, "--"]
 
 
