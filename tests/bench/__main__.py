@@ -1,0 +1,66 @@
+"""``python -m tests.bench``, which ``./automations bench`` runs."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from types import FrameType
+
+from rich.console import Console
+
+from tests.bench import first_run
+from tests.bench.measuring import BenchError
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 at least")
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="automations bench", description="Measure the stack.")
+    commands = parser.add_subparsers(metavar="benchmark", required=True)
+    text = "How soon an automation can run and how long a run takes, parked runs or not."
+    first = commands.add_parser("first-run", help=text, description=text)
+    first.add_argument(
+        "--repeat", type=_positive, default=5, help="Times each is measured; the median counts."
+    )
+    first.add_argument(
+        "--parked", type=_natural, default=500, help="Runs that wait meanwhile; 0: leave it out."
+    )
+    first.add_argument("--skip-stock", action="store_true", help="Leave stock Airflow out.")
+    return parser
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def main() -> int:
+    """Measure, print, and stop everything that was started."""
+    options = _parser().parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminated)
+    console = Console()
+    try:
+        first_run.main(console, options.repeat, options.parked, not options.skip_stock)
+    except BenchError as error:
+        console.print(f"The benchmark failed: {error}", style="bold red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

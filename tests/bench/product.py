@@ -1,0 +1,165 @@
+"""Our stack, with a home and ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from tests.bench.measuring import (
+    POLL,
+    ROOT,
+    BenchError,
+    answer_of,
+    free_ports,
+    memory,
+    plain_environment,
+    tree,
+    until,
+)
+
+PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB")
+ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+PATIENCE = 120.0
+
+
+class Stack:
+    """A stack that runs between ``up`` and ``down``, and its client."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        ports = free_ports(len(PORTS))
+        self._environment = {
+            **plain_environment(),
+            "AUTOMATIONS_VENV": os.environ.get("AUTOMATIONS_VENV") or sys.prefix,
+            "AUTOMATIONS_HOME": str(home),
+            **{
+                f"AUTOMATIONS_{name}_PORT": str(port)
+                for name, port in zip(PORTS, ports, strict=True)
+            },
+        }
+        self._bridge, self._airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
+        self._http = requests.Session()
+        self._in_airflow = requests.Session()
+
+    def up(self) -> float:
+        """Start everything; return the seconds it took."""
+        began = time.monotonic()
+        answer = self._command("up", "--detach")
+        seconds = time.monotonic() - began
+        if answer.returncode != 0:
+            raise BenchError(f"./automations up failed:\n{answer.stdout}{answer.stderr}")
+        key = (self.home / "owner.key").read_text().strip()
+        self._http.headers["Authorization"] = f"Bearer {key}"
+        password = json.loads((self.home / "secrets.json").read_text())["airflow_password"]
+        user = {"username": "bridge", "password": password}
+        token = answer_of(requests.post(f"{self._airflow}/auth/token", json=user, timeout=30))
+        self._in_airflow.headers["Authorization"] = f"Bearer {token['access_token']}"
+        return seconds
+
+    def down(self) -> None:
+        """Stop everything, also what ``./automations down`` could not."""
+        self._http.close()
+        self._in_airflow.close()
+        members = tree(self._supervisor())
+        with suppress(subprocess.TimeoutExpired):
+            self._command("down")
+        for member in members:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+
+    def memory(self) -> float:
+        """MB of all processes of the stack."""
+        return memory(self._supervisor())
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return answer_of(self._http.post(self._bridge + path, json=body, timeout=60))
+
+    def get(self, path: str) -> Any:
+        return answer_of(self._http.get(self._bridge + path, timeout=60))
+
+    def create(self, name: str, steps: Sequence[Mapping[str, Any]]) -> str:
+        body = {
+            "name": name,
+            "status": "ACTIVE",
+            "trigger": {"type": "manual"},
+            "steps": [{**step, "order": order} for order, step in enumerate(steps)],
+        }
+        return str(self.post("/api/workflows", body)["id"])
+
+    def execute(self, workflow: str) -> str:
+        return str(self.post(f"/api/workflows/{workflow}/execute", {"input": {}})["runId"])
+
+    def is_runnable(self, workflow: str) -> bool:
+        """Whether Airflow knows the automation's DAG."""
+        url = f"{self._airflow}/api/v2/dags/automation_{workflow}"
+        answer = self._in_airflow.get(url, timeout=30)
+        if answer.status_code not in (200, 404):
+            raise BenchError(f"GET {url}: {answer.text}")
+        return answer.status_code == 200
+
+    def is_completed(self, workflow: str, run: str) -> bool:
+        found = self.get(f"/api/workflows/{workflow}/runs/{run}")["run"]
+        if found["status"] in ENDED[1:]:
+            raise BenchError(f"run {run} is {found['status']}: {found.get('error')}")
+        return bool(found["status"] == ENDED[0])
+
+    def wait_runnable(self, workflow: str) -> None:
+        until("the DAG", lambda: self.is_runnable(workflow) or None, PATIENCE)
+
+    def first_run(self, workflow: str, began: float) -> tuple[float, float]:
+        """Execute at once; seconds since ``began`` until the DAG was there, and until the end."""
+        run = self.execute(workflow)
+        runnable: float | None = None
+        while (now := time.monotonic() - began) < PATIENCE:
+            if runnable is None and self.is_runnable(workflow):
+                runnable = time.monotonic() - began
+            if self.is_completed(workflow, run):
+                ended = time.monotonic() - began
+                return ended if runnable is None else runnable, ended
+            time.sleep(POLL)
+        raise BenchError(f"the first run has not ended after {now:.0f} s")
+
+    def time_run(self, workflow: str) -> float:
+        """Seconds from sending an execute until the run is COMPLETED."""
+        began = time.monotonic()
+        run = self.execute(workflow)
+        until("the run's end", lambda: self.is_completed(workflow, run) or None, PATIENCE)
+        return time.monotonic() - began
+
+    def statuses(self, workflow: str) -> dict[str, int]:
+        """How many of an automation's runs have which status."""
+        counts: dict[str, int] = {}
+        for page in range(1, 1000):
+            runs = self.get(f"/api/workflows/{workflow}/runs?page={page}&pageSize=100")["runs"]
+            for run in runs:
+                counts[run["status"]] = counts.get(run["status"], 0) + 1
+            if len(runs) < 100:
+                break
+        return counts
+
+    def _supervisor(self) -> list[int]:
+        try:
+            return [int(json.loads((self.home / "run" / "state.json").read_text())["pid"])]
+        except (OSError, ValueError, KeyError):
+            return []
+
+    def _command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ROOT / "automations"), *arguments],
+            env=self._environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
