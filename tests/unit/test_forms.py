@@ -1,0 +1,122 @@
+"""Forms: which data fits them, and what is said about the rest."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from automations.forms import DISPLAY, FieldType, FormSchema, check, json_schema
+from automations.outcomes import JSON
+
+CHOICES = [{"label": "A", "value": "a"}, {"label": "B", "value": "b"}]
+
+
+def form(*fields: dict[str, Any], **section: Any) -> FormSchema:
+    return FormSchema.model_validate({"sections": [{"id": "s", "fields": fields, **section}]})
+
+
+def field(kind: str, key: str = "x", **more: Any) -> dict[str, Any]:
+    return {"id": key, "key": key, "type": kind, "label": key, **more}
+
+
+def of_type(kind: str) -> FormSchema:
+    options = CHOICES if kind in ("select", "radio", "checkbox", "multiselect") else []
+    return form(field(kind, options=options))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", "x"),
+        ("textarea", "x\ny"),
+        ("phone", "+48 1"),
+        ("tel", "1"),
+        ("email", "a@b.example"),
+        ("url", "https://a.example/x"),
+        ("number", 1.5),
+        ("currency", 10),
+        ("rating", 4),
+        ("yesno", True),
+        ("select", "a"),
+        ("radio", "b"),
+        ("checkbox", ["a", "b"]),
+        ("multiselect", []),
+        ("country", "PL"),
+        ("date", "2026-03-01"),
+        ("datetime", "2026-03-01T09:30:00Z"),
+        ("signature", "data:image/png;base64,AA=="),
+        ("file", {"name": "a.pdf"}),
+        ("table_fill", [{"a": 1}]),
+    ],
+)
+def test_a_value_of_its_type_fits(kind: str, value: JSON) -> None:
+    assert check(of_type(kind), {"x": value}) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", 5),
+        ("email", "nobody"),
+        ("url", "javascript:alert(1)"),
+        ("number", "5"),
+        ("currency", True),
+        ("rating", "4"),
+        ("yesno", "yes"),
+        ("select", "c"),
+        ("radio", ["a"]),
+        ("checkbox", "a"),
+        ("checkbox", ["c"]),
+        ("multiselect", ["a", "a"]),
+        ("date", "01.03.2026"),
+        ("date", "2026-02-30"),
+        ("datetime", "noon"),
+    ],
+)
+def test_a_value_of_another_type_is_named(kind: str, value: JSON) -> None:
+    assert list(check(of_type(kind), {"x": value})) == ["x"]
+
+
+@pytest.mark.parametrize("kind", get_args(FieldType))
+def test_every_type_has_a_valid_json_schema(kind: str) -> None:
+    schema = json_schema(of_type(kind))
+    Draft202012Validator.check_schema(schema)
+    assert ("x" in schema["properties"]) is (kind not in DISPLAY)
+
+
+def test_a_required_value_that_is_missing_or_empty_is_named() -> None:
+    wanted = form(field("text", validation={"required": True}))
+    assert check(wanted, {}) == {"x": ["is required"]}
+    assert check(wanted, {"x": ""}) == {"x": ["must not be empty"]}
+
+
+@pytest.mark.parametrize("data", [{}, {"x": ""}, {"x": None}])
+def test_an_optional_value_may_be_left_out_or_empty(data: dict[str, JSON]) -> None:
+    assert check(form(field("email")), data) == {}
+
+
+def test_a_key_that_the_form_does_not_have_is_named() -> None:
+    assert check(form(field("text")), {"y": 1}) == {"y": ["is not a field of this form"]}
+
+
+def test_limits_hold() -> None:
+    number = form(field("number", validation={"min": 1, "max": 5}))
+    text = form(field("text", validation={"minLength": 2, "maxLength": 3}))
+    assert [list(check(number, {"x": value})) for value in (0, 1, 5, 6)] == [["x"], [], [], ["x"]]
+    assert [list(check(text, {"x": value})) for value in ("a", "ab", "abcd")] == [["x"], [], ["x"]]
+
+
+def test_a_repeatable_section_holds_items_and_names_the_bad_one() -> None:
+    repeated = form(field("number"), repeatable=True)
+    assert check(repeated, {"section_s_items": [{"x": 1}, {"x": 2}]}) == {}
+    assert list(check(repeated, {"section_s_items": [{"x": 1}, {"x": "2"}]})) == [
+        "section_s_items.1.x"
+    ]
+
+
+def test_a_field_of_an_unknown_type_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        form(field("hologram"))
