@@ -1,0 +1,202 @@
+"""The http_request step: what it sends, and what it makes of the answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
+from automations.steps.base import RENDERED, StepContext
+from automations.steps.http_request import HttpRequestConfig, HttpRequestStep
+
+URL = "https://api.example/items"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Service:
+    """An HTTP client that keeps what it is given and answers as told."""
+
+    def __init__(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.response = HttpResponse(status, headers, content, URL)
+        self.requests: list[HttpRequest] = []
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        return self.response
+
+
+class Unreachable:
+    def send(self, mail: Mail) -> MailReceipt:
+        raise AssertionError("a request sends no mail")
+
+
+def as_written(value: JSON, **_: object) -> JSON:
+    return value
+
+
+def run(
+    status: int = 200,
+    content: bytes = b"",
+    answered: dict[str, str] | None = None,
+    **config: Any,
+) -> tuple[Outcome, HttpRequest]:
+    service = Service(status, content, answered or {})
+    context = StepContext(
+        run_id="run",
+        workflow_id="workflow",
+        workspace_id="workspace",
+        node_id="node",
+        step_name="Call",
+        idempotency_key="run:node:0",
+        attempt=2,
+        now=NOW,
+        timeout=timedelta(seconds=7),
+        ports=Ports(mailer=Unreachable(), http=service),
+        render=as_written,
+    )
+    parsed = HttpRequestConfig.model_validate({"url": URL, **config}, context=RENDERED)
+    return HttpRequestStep().run(parsed, context), service.requests[0]
+
+
+def output(outcome: Outcome) -> dict[str, JSON]:
+    assert isinstance(outcome, Done)
+    return dict(outcome.output)
+
+
+def test_a_plain_request_is_a_get_with_the_steps_time_limit() -> None:
+    _, request = run(query={"a": 1}, headers={"X-Trace": "t"}, maxBytes=10, followRedirects=False)
+    assert (request.method, request.url, request.content) == ("GET", URL, None)
+    assert request.timeout == timedelta(seconds=7)
+    assert request.query == {"a": 1}
+    assert request.headers == {"x-trace": "t"}
+    assert (request.max_bytes, request.follow_redirects) == (10, False)
+
+
+@pytest.mark.parametrize(
+    ("config", "content", "media"),
+    [
+        ({"body": {"ż": [1]}}, '{"ż": [1]}'.encode(), "application/json"),
+        ({"form": {"a": "1 2", "b": ["x", "y"]}}, b"a=1+2&b=x&b=y", "x-www-form-urlencoded"),
+        ({"text": "ż"}, "ż".encode(), "text/plain; charset=utf-8"),
+    ],
+)
+def test_a_body_is_sent_in_its_form(config: dict[str, Any], content: bytes, media: str) -> None:
+    _, request = run(method="POST", **config)
+    assert request.content == content
+    assert request.headers["content-type"].endswith(media)
+
+
+def test_a_content_type_of_the_users_own_is_kept() -> None:
+    _, request = run(method="POST", text="<a/>", headers={"Content-Type": "application/xml"})
+    assert request.headers["content-type"] == "application/xml"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_every_attempt_at_an_unsafe_request_carries_the_same_key(method: str) -> None:
+    _, request = run(method=method)
+    assert request.headers["idempotency-key"] == "run:node:0"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_safe_request_carries_no_key(method: str) -> None:
+    _, request = run(method=method)
+    assert "idempotency-key" not in request.headers
+
+
+def test_a_key_of_the_users_own_is_kept() -> None:
+    _, request = run(method="POST", headers={"Idempotency-Key": "mine"})
+    assert request.headers["idempotency-key"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "body"),
+    [
+        (b'{"a": [1]}', "application/json; charset=utf-8", {"a": [1]}),
+        (b'{"a": 1}', "application/problem+json", {"a": 1}),
+        ("ż".encode(), "text/plain", "ż"),
+        (b"not json", "application/json", "not json"),
+        (b"\xff\x00", "application/pdf", "/wA="),
+        (b"", "application/json", None),
+    ],
+)
+def test_the_body_is_parsed_by_its_type(content: bytes, media: str, body: JSON) -> None:
+    outcome, _ = run(content=content, answered={"content-type": media})
+    assert output(outcome)["body"] == body
+    json.dumps(output(outcome))
+
+
+def test_the_output_holds_status_headers_and_address() -> None:
+    outcome, _ = run(201, answered={"x-kind": "new"})
+    found = output(outcome)
+    assert (found["status"], found["headers"], found["url"]) == (201, {"x-kind": "new"}, URL)
+
+
+def test_an_expected_status_is_a_success_and_then_no_other_is() -> None:
+    accepted, _ = run(404, expectedStatus=[404])
+    refused, _ = run(200, expectedStatus=[404])
+    assert output(accepted)["status"] == 404
+    assert isinstance(refused, Fail)
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [
+        *[(status, False) for status in (302, 400, 401, 404, 500)],
+        *[(status, True) for status in (429, 502, 503, 504)],
+    ],
+)
+def test_only_a_passing_trouble_is_retried(status: int, retryable: bool) -> None:
+    outcome, _ = run(status, b"why " * 1_000)
+    assert isinstance(outcome, Fail)
+    assert (outcome.kind, outcome.retryable) == ("status", retryable)
+    assert str(status) in outcome.error
+    assert outcome.output["status"] == status
+    assert outcome.output["excerpt"] == "why " * 500
+
+
+@pytest.mark.parametrize(
+    ("value", "delay"),
+    [
+        ("30", timedelta(seconds=30)),
+        ("-5", timedelta(0)),
+        ("Sun, 01 Mar 2026 12:01:00 GMT", timedelta(minutes=1)),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", timedelta(0)),
+        ("86400", timedelta(hours=1)),
+        ("soon", None),
+    ],
+)
+def test_retry_after_is_honoured_for_an_hour_at_most(value: str, delay: timedelta | None) -> None:
+    outcome, _ = run(503, answered={"retry-after": value})
+    assert isinstance(outcome, Fail)
+    assert outcome.retry_after == delay
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"url": ""}, "at least 1 character"),
+        ({"method": "BREW"}, "Input should be 'GET'"),
+        ({"body": {}, "text": "x"}, "give one of body, form and text"),
+        ({"form": {}, "text": "x"}, "give one of body, form and text"),
+        ({"headers": {"Host": "inside"}}, "'Host' cannot be set"),
+        ({"headers": {"Content-Length": "5"}}, "'Content-Length' cannot be set"),
+        ({"headers": {"transfer-encoding": "chunked"}}, "'transfer-encoding' cannot be set"),
+        ({"headers": {"Connection": "close"}}, "'Connection' cannot be set"),
+        ({"headers": {"X Y": "a"}}, "'X Y' cannot be set"),
+        ({"headers": {"X\r\nY": "a"}}, "cannot be set"),
+        ({"headers": {"X": "a\r\nHost: inside"}}, "'X' must be one line"),
+        ({"headers": {"X": "a\0"}}, "'X' must be one line"),
+        ({"maxBytes": 0}, "greater than or equal to 1"),
+        ({"maxBytes": 10_000_001}, "less than or equal to 10000000"),
+        ({"expectedStatus": ["ok"]}, "must be of the documented type"),
+        ({"verify": False}, "Extra inputs"),
+    ],
+)
+def test_a_config_that_cannot_be_requested_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        HttpRequestConfig.model_validate({"url": URL, **config})
