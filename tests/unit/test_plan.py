@@ -1,0 +1,85 @@
+"""The plan: which step follows which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automations.model import DEFINITION
+from automations.plan import Plan
+
+RULES = [{"field": "{{input.a}}", "operator": "exists"}]
+
+
+def wait(name: str, order: int = 0, **more: Any) -> dict[str, Any]:
+    config = {"duration": "PT1S"}
+    return {"id": name, "name": name, "type": "delay", "order": order, "config": config, **more}
+
+
+def branch(name: str, order: int = 0, **config: Any) -> dict[str, Any]:
+    whole = {"rules": RULES, **config}
+    return {"id": name, "name": name, "type": "condition", "order": order, "config": whole}
+
+
+def plan(*steps: dict[str, Any]) -> Plan:
+    return Plan(DEFINITION.validate_python({"name": "A", "steps": list(steps)}).steps)
+
+
+def test_nothing_to_do_has_no_first_step() -> None:
+    assert plan().first is None
+
+
+def test_steps_follow_their_order_and_not_their_place() -> None:
+    laid = plan(wait("b", 2), wait("a", 1))
+    assert (laid.first, laid.target("a", None), laid.target("b", None)) == ("a", "b", None)
+
+
+def test_a_disabled_step_is_left_out() -> None:
+    laid = plan(wait("a", 0), wait("b", 1, disabled=True), wait("c", 2))
+    assert laid.target("a", None) == "c"
+    assert "b" not in laid.nodes
+
+
+def test_both_arms_lead_to_what_comes_after_the_condition() -> None:
+    laid = plan(branch("c", **{"then": [wait("t")], "else": [wait("e")]}), wait("end", 1))
+    assert (laid.target("c", "then"), laid.target("c", "else")) == ("t", "e")
+    assert laid.target("t", None) == laid.target("e", None) == "end"
+    assert sorted(laid.nodes["end"].upstream) == ["e", "t"]
+    assert laid.nodes["end"].joins
+
+
+def test_an_empty_arm_leads_straight_on() -> None:
+    laid = plan(branch("c", then=[wait("t")]), wait("end", 1))
+    assert laid.target("c", "else") == "end"
+    assert sorted(laid.nodes["end"].upstream) == ["c", "t"]
+
+
+def test_what_was_not_chosen_is_beside_with_all_that_lies_in_it() -> None:
+    inner = branch("inner", then=[wait("deep")])
+    laid = plan(branch("c", **{"then": [inner], "else": [wait("e")]}), wait("end", 1))
+    assert laid.beside("c", "then") == ["e"]
+    assert sorted(laid.beside("c", "else")) == ["deep", "inner"]
+
+
+def test_steps_for_errors_are_an_arm_of_their_own() -> None:
+    laid = plan(wait("a", 0, onError=[wait("rescue")]), wait("end", 1))
+    assert laid.target("a", "onError") == "rescue"
+    assert laid.target("a", None) == laid.target("rescue", None) == "end"
+
+
+def test_what_is_neither_done_nor_left_out_is_pending_in_order() -> None:
+    laid = plan(wait("a", 0), wait("b", 1), wait("c", 2))
+    assert laid.pending({"a"}) == ["b", "c"]
+
+
+@given(count=st.integers(min_value=1, max_value=30))
+def test_a_chain_is_walked_from_its_first_to_its_last_step(count: int) -> None:
+    laid = plan(*(wait(f"s{number}", number) for number in range(count)))
+    walked: list[str] = []
+    here = laid.first
+    while here is not None:
+        walked.append(here)
+        here = laid.target(here, None)
+    assert walked == [f"s{number}" for number in range(count)]
