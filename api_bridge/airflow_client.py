@@ -68,9 +68,12 @@ class AirflowClient:
         return answer is not _CONFLICT
 
     def fail(self, dag_id: str, run_id: str) -> None:
-        self._call(
-            "PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"}, missing_ok=True
-        )
+        # Airflow would turn a DagRun that has succeeded into a failed one.
+        found = self.run_state(dag_id, run_id)
+        if found is not None and found.state not in ("success", "failed"):
+            self._call(
+                "PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"}, missing_ok=True
+            )
 
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
         answer = self._call(

@@ -1,0 +1,207 @@
+"""The client of Airflow's REST API, against a server that answers like Airflow."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from api_bridge.airflow_client import AirflowClient
+from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
+from automations.settings import Settings
+
+RUN = {
+    "dag_id": "automation_c1",
+    "dag_run_id": "c2",
+    "state": "running",
+    "bundle_version": "7",
+    "conf": None,
+    "triggering_user_name": "ada",
+    "run_type": "manual",
+}
+
+
+class Airflow(ThreadingHTTPServer):
+    """Answers by method and path, to the newest token only, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.tokens = 0
+        self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        self.asked: list[tuple[str, str, dict[str, list[str]], Any]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Airflow
+
+    def _handle(self) -> None:
+        address = urlsplit(self.path)
+        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = json.loads(raw) if raw else None
+        if address.path == "/auth/token":
+            self.server.tokens += 1
+            self._send(201, {"access_token": f"token-{self.server.tokens}"})
+        elif self.headers["authorization"] != f"Bearer token-{self.server.tokens}":
+            self._send(401, {"detail": "Invalid"})
+        else:
+            path = address.path.removeprefix("/api/v2")
+            self.server.asked.append((self.command, path, parse_qs(address.query), body))
+            self._send(*self.server.answers.get((self.command, path), (404, {"detail": "no"})))
+
+    do_GET = do_POST = do_PATCH = _handle  # noqa: N815
+
+    def _send(self, status: int, body: Any) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def airflow() -> Iterator[Airflow]:
+    with Airflow() as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def client(airflow: Airflow) -> Iterator[AirflowClient]:
+    url = f"http://127.0.0.1:{airflow.server_port}"
+    client = AirflowClient(Settings(airflow_url=url, airflow_password="secret"))
+    yield client
+    client._http.close()
+
+
+class TestStart:
+    path = "/dags/automation_c1/dagRuns"
+
+    def test_a_run_is_created_without_a_logical_date(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        airflow.answers["POST", self.path] = (200, RUN)
+        assert client.start("automation_c1", "c2", {"a": 1}) == 7
+        (asked,) = airflow.asked
+        assert asked[3] == {"dag_run_id": "c2", "logical_date": None, "conf": {"a": 1}}
+
+    def test_a_run_that_exists_is_left_as_it_is(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        airflow.answers["POST", self.path] = (409, {"detail": "exists"})
+        client.start("automation_c1", "c2", {})
+
+    def test_an_unknown_dag_is_not_visible_yet(self, client: AirflowClient) -> None:
+        with pytest.raises(NotVisibleYet):
+            client.start("automation_c1", "c2", {})
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    def test_a_failing_airflow_is_unavailable(
+        self, airflow: Airflow, client: AirflowClient, status: int
+    ) -> None:
+        airflow.answers["POST", self.path] = (status, {})
+        with pytest.raises(OrchestratorUnavailable):
+            client.start("automation_c1", "c2", {})
+
+    def test_a_refusal_is_no_outage(self, airflow: Airflow, client: AirflowClient) -> None:
+        airflow.answers["POST", self.path] = (400, {"detail": "import errors"})
+        with pytest.raises(OrchestratorError) as refused:
+            client.start("automation_c1", "c2", {})
+        assert not isinstance(refused.value, OrchestratorUnavailable)
+        assert "import errors" in refused.value.message
+
+
+class TestToken:
+    def test_a_token_is_kept_and_renewed_when_it_is_refused(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        airflow.answers["GET", "/dags/automation_c1/dagRuns/c2"] = (200, RUN)
+        for _ in range(3):
+            client.run_state("automation_c1", "c2")
+        assert airflow.tokens == 1
+        airflow.tokens += 1  # the server forgets the token it gave
+        assert client.run_state("automation_c1", "c2") is not None
+        assert airflow.tokens == 3
+
+    def test_an_airflow_that_is_away_is_unavailable(self) -> None:
+        client = AirflowClient(Settings(airflow_url="http://127.0.0.1:1"))
+        with pytest.raises(OrchestratorUnavailable):
+            client.run_state("automation_c1", "c2")
+
+
+class TestAnswer:
+    path = "/dags/automation_c1/dagRuns/c2/taskInstances/t/-1/hitlDetails"
+
+    def test_the_first_answer_is_taken(self, airflow: Airflow, client: AirflowClient) -> None:
+        airflow.answers["PATCH", self.path] = (200, {"chosen_options": ["Approve"]})
+        assert client.answer("automation_c1", "c2", "t", "Approve", {"n": 1})
+        assert airflow.asked[0][3] == {"chosen_options": ["Approve"], "params_input": {"n": 1}}
+
+    def test_a_second_answer_is_told_apart(self, airflow: Airflow, client: AirflowClient) -> None:
+        airflow.answers["PATCH", self.path] = (409, {})
+        assert not client.answer("automation_c1", "c2", "t", "Approve", {})
+
+    def test_a_task_that_does_not_wait_is_not_visible_yet(self, client: AirflowClient) -> None:
+        with pytest.raises(NotVisibleYet):
+            client.answer("automation_c1", "c2", "t", "Approve", {})
+
+
+class TestFail:
+    path = "/dags/automation_c1/dagRuns/c2"
+
+    @pytest.mark.parametrize(("state", "patched"), [("running", 1), ("queued", 1), ("success", 0)])
+    def test_only_a_run_that_goes_on_is_ended(
+        self, airflow: Airflow, client: AirflowClient, state: str, patched: int
+    ) -> None:
+        airflow.answers["GET", self.path] = (200, {**RUN, "state": state})
+        airflow.answers["PATCH", self.path] = (200, RUN)
+        client.fail("automation_c1", "c2")
+        assert [method for method, *_ in airflow.asked].count("PATCH") == patched
+
+    def test_a_run_that_never_was_is_no_error(self, client: AirflowClient) -> None:
+        client.fail("automation_c1", "c2")
+
+
+class TestReading:
+    def test_changed_runs_are_asked_for_in_their_order(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        airflow.answers["GET", "/dags/~/dagRuns"] = (200, {"dag_runs": [RUN]})
+        (state,) = client.changed_runs(datetime(2026, 3, 1, tzinfo=UTC), 100, 50)
+        query = airflow.asked[0][2]
+        assert query["updated_at_gte"] == ["2026-03-01T00:00:00+00:00"]
+        assert (query["order_by"], query["offset"], query["limit"]) == (
+            ["updated_at"],
+            ["100"],
+            ["50"],
+        )
+        assert (state.run_id, state.conf, state.started_by) == ("c2", {}, "ada")
+
+    @pytest.mark.parametrize("flaw", [{"is_stale": True}, {"has_import_errors": True}])
+    def test_a_dag_that_cannot_run_is_not_visible(
+        self, airflow: Airflow, client: AirflowClient, flaw: dict[str, bool]
+    ) -> None:
+        dag = {"bundle_version": "7", "tags": [{"name": "v2"}]}
+        airflow.answers["GET", "/dags/automation_c1"] = (200, dag)
+        found = client.visible("automation_c1")
+        assert found is not None
+        assert (found.version, found.revision) == (2, 7)
+        airflow.answers["GET", "/dags/automation_c1"] = (200, {**dag, **flaw})
+        assert client.visible("automation_c1") is None
