@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -55,13 +56,15 @@ def show(request: Request, token: str) -> Response:
 @router.post("/{token}")
 async def decide(request: Request, token: str) -> Response:
     """Decide, once."""
-    if _wants_json(request):
-        raw = await request.body()
-        given: dict[str, Any] = json.loads(raw) if raw else {}
-        if not isinstance(given, dict):
-            given = {}
-    else:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given: dict[str, Any] = {}
+    if kind == "application/json":
+        parsed = json.loads(await request.body() or b"{}")
+        given = parsed if isinstance(parsed, dict) else {}
+    elif kind == "application/x-www-form-urlencoded":
         given = {"form": await request.form()}
+    elif kind:
+        raise HTTPException(415, "Send a form (urlencoded) or JSON.")
     return await run_in_threadpool(_decide, request, token, given)
 
 
@@ -98,6 +101,8 @@ def _limit(request: Request, token: str) -> None:
 
 
 def _from_page(view: CallbackView, form: Any) -> dict[str, Any]:
+    if any("\0" in value for _, value in form.multi_items()):
+        raise ValidationFailed({"body": ["must not hold a NUL character"]})
     data: dict[str, Any] = {}
     if view.form is not None:
         for field in _fields(view):
@@ -128,6 +133,8 @@ def _number(text: str) -> float | str:
     try:
         number = float(text)
     except ValueError:
+        return text
+    if not math.isfinite(number):
         return text
     return int(number) if number.is_integer() else number
 

@@ -1,0 +1,212 @@
+"""The public page of an approval: GET changes nothing, POST decides once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from automations.db import waits
+from automations.db.session import unit_of_work
+from automations.db.tables import Approver, Job, RateLimit, Run, Wait
+from automations.services.decisions import hash_token
+from tests.api.conftest import Api
+
+FORM = {
+    "sections": [
+        {
+            "id": "s",
+            "fields": [
+                {"id": "1", "key": "amount", "type": "number", "validation": {"required": True}},
+                {"id": "2", "key": "why", "type": "text"},
+            ],
+        }
+    ]
+}
+
+
+@dataclass
+class Asked:
+    """A run that waits for one person's decision."""
+
+    api: Api
+    workflow: str
+    run: str
+    token: str
+
+    @property
+    def path(self) -> str:
+        return f"/api/workflows/callback/{self.token}"
+
+    def status(self) -> str:
+        found = self.api.call("GET", f"/api/workflows/{self.workflow}/runs/{self.run}").json()
+        return str(found["run"]["status"])
+
+
+def ask(api: Api, form: dict[str, Any] | None = None, body: str = "May we?") -> Asked:
+    config = {"approvers": ["boss@example.com"], "message": "May we?"}
+    step = {"name": "Ask", "type": "approval", "order": 0, "config": config}
+    workflow = api.workflow(steps=[step])
+    run = api.call("POST", f"/api/workflows/{workflow['id']}/execute").json()["runId"]
+    token = secrets.token_urlsafe(32)
+    question = {"subject": "Approval needed", "body": body, "data": {"n": 1}, "form": form}
+    with unit_of_work() as session:
+        wait = waits.open_wait(
+            session,
+            run_id=run,
+            node_id=workflow["steps"][0]["id"],
+            generation=0,
+            kind="decision",
+            due_at=datetime.now(UTC) + timedelta(days=1),
+            question=question,
+            approvers=["boss@example.com"],
+        )
+        session.execute(
+            update(Approver).where(Approver.wait_id == wait.id).values(token_hash=hash_token(token))
+        )
+    return Asked(api, workflow["id"], run, token)
+
+
+@pytest.fixture
+def asked(api: Api) -> Asked:
+    return ask(api)
+
+
+class TestShow:
+    def test_loading_the_page_changes_nothing(self, asked: Asked) -> None:
+        for _ in range(3):
+            page = asked.api.http.get(asked.path)
+            assert page.status_code == 200
+            assert "May we?" in page.text
+        assert asked.status() == "PAUSED"
+
+    def test_the_page_is_private_and_runs_nothing(self, asked: Asked) -> None:
+        headers = asked.api.http.get(asked.path).headers
+        assert headers["cache-control"] == "no-store"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-robots-tag"].startswith("noindex")
+        assert headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "script-src" not in headers["content-security-policy"]
+
+    def test_the_question_cannot_put_markup_into_the_page(self, api: Api) -> None:
+        page = api.http.get(ask(api, body="<script>alert(1)</script>").path).text
+        assert "<script>" not in page
+        assert "&lt;script&gt;" in page
+
+    def test_the_fields_of_the_form_are_inputs(self, api: Api) -> None:
+        page = api.http.get(ask(api, FORM).path).text
+        assert 'name="data.amount"' in page
+        assert 'name="data.why"' in page
+
+
+class TestDecide:
+    def test_a_button_decides(self, asked: Asked) -> None:
+        page = asked.api.http.post(asked.path, data={"decision": "approved", "comment": "ok"})
+        assert page.status_code == 200
+        assert "approved" in page.text
+        assert asked.status() == "RUNNING"
+        with unit_of_work() as session:
+            wait = session.scalars(select(Wait)).one()
+            kinds = set(session.scalars(select(Job.kind)))
+        assert (wait.decision, wait.decided_by) == ("approved", "boss@example.com")
+        assert wait.data == {"comment": "ok"}
+        assert "answer_wait" in kinds
+
+    def test_a_client_decides_in_json(self, asked: Asked) -> None:
+        answer = asked.api.http.post(asked.path, json={"decision": "rejected", "data": {"n": 2}})
+        assert (answer.status_code, answer.json()["decision"]) == (200, "rejected")
+
+    def test_a_link_works_once(self, asked: Asked) -> None:
+        asked.api.http.post(asked.path, data={"decision": "approved"})
+        for method in ("GET", "POST"):
+            again = asked.api.http.request(method, asked.path, data={"decision": "rejected"})
+            assert again.status_code == 410
+            assert "used already" in again.text
+
+    def test_an_expired_link_says_so(self, asked: Asked) -> None:
+        with unit_of_work() as session:
+            session.execute(update(Wait).values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
+        for method in ("GET", "POST"):
+            late = asked.api.http.request(method, asked.path, data={"decision": "approved"})
+            assert late.status_code == 410
+            assert "expired" in late.text
+
+    def test_resume_and_link_exclude_each_other(self, asked: Asked) -> None:
+        path = f"/api/workflows/runs/{asked.run}/resume"
+        assert asked.api.call("POST", path, {"decision": "approved"}).status_code == 200
+        assert asked.api.call("POST", path, {"decision": "approved"}).status_code == 409
+        assert asked.api.http.post(asked.path, data={"decision": "rejected"}).status_code == 410
+
+    @pytest.mark.parametrize("decision", ["", "maybe", "APPROVED"])
+    def test_another_word_decides_nothing(self, asked: Asked, decision: str) -> None:
+        answer = asked.api.http.post(asked.path, json={"decision": decision})
+        assert "decision" in answer.json()["details"]["fieldErrors"]
+        assert asked.status() == "PAUSED"
+
+    def test_the_forms_fields_are_checked(self, api: Api) -> None:
+        asked = ask(api, FORM)
+        answer = api.http.post(asked.path, json={"decision": "approved", "data": {"amount": "x"}})
+        assert list(answer.json()["details"]["fieldErrors"]) == ["data.amount"]
+        page = api.http.post(asked.path, data={"decision": "approved", "data.amount": "12"})
+        assert page.status_code == 200
+
+    def test_the_answer_follows_accept_and_the_body_its_own_type(self, asked: Asked) -> None:
+        answer = asked.api.http.post(
+            asked.path, data={"decision": "approved"}, headers={"Accept": "application/json"}
+        )
+        assert (answer.status_code, answer.json()["decision"]) == (200, "approved")
+
+    @pytest.mark.parametrize(
+        ("body", "content_type", "status"),
+        [
+            (b"decision=approved&comment=%00", "application/x-www-form-urlencoded", 400),
+            (b"", "application/x-www-form-urlencoded", 400),
+            (b"{bad", "application/json", 400),
+            (b"[1]", "application/json", 400),
+            (b"nonsense", "text/plain", 415),
+            (b"--b\r\nbroken", "multipart/form-data; boundary=b", 415),
+        ],
+    )
+    def test_a_body_that_cannot_be_read_is_refused(
+        self, asked: Asked, body: bytes, content_type: str, status: int
+    ) -> None:
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        answer = asked.api.http.post(asked.path, content=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        assert answer.json()["success"] is False
+        assert asked.status() == "PAUSED"
+
+    @pytest.mark.parametrize("amount", ["x", "nan", "1e999"])
+    def test_what_is_no_number_is_refused(self, api: Api, amount: str) -> None:
+        asked = ask(api, FORM)
+        page = api.http.post(asked.path, data={"decision": "approved", "data.amount": amount})
+        assert page.status_code == 400
+        assert "data.amount" in page.text
+
+
+class TestLimits:
+    def test_tokens_are_kept_as_hashes_only(self, asked: Asked) -> None:
+        asked.api.http.get(asked.path)
+        with unit_of_work() as session:
+            keys = list(session.scalars(select(RateLimit.key)))
+        assert keys
+        assert not any(asked.token in key for key in keys)
+
+    def test_guessing_tokens_is_limited_by_address(self, api: Api) -> None:
+        answers = [api.http.post(f"/api/workflows/callback/guess{n}") for n in range(61)]
+        assert answers[-1].status_code == 429
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+        forged = api.http.post(
+            "/api/workflows/callback/another", headers={"X-Forwarded-For": "203.0.113.9"}
+        )
+        assert forged.status_code == 429
+
+    def test_an_unknown_run_is_left_alone(self, asked: Asked) -> None:
+        assert asked.api.http.get(f"{asked.path}x").status_code == 404
+        with unit_of_work() as session:
+            assert session.get_one(Run, asked.run).status == "PAUSED"
