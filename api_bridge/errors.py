@@ -101,4 +101,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def _bug(request: Request, error: Exception) -> JSONResponse:
         log.exception("Request %s failed", request.state.request_id, exc_info=error)
-        return envelope(request, 500, "Something went wrong on our side.", "INTERNAL_ERROR")
+        # Starlette answers a bug outside of our middleware, which would have named the request.
+        headers = {"X-Request-Id": request.state.request_id}
+        error_text = "Something went wrong on our side."
+        return envelope(request, 500, error_text, "INTERNAL_ERROR", headers=headers)

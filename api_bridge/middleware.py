@@ -43,6 +43,11 @@ class RequestGuard:
                 ]
             await send(message)
 
+        # psycopg2 refuses a NUL with an error of its own, after the route has begun.
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            error = "The address holds a NUL character."
+            await _refuse(named, 400, "VALIDATION_ERROR", error, request_id)
+            return
         body = await _read(receive)
         if body is None:
             await _refuse(
@@ -102,7 +107,8 @@ def _problem(body: bytes) -> str | None:
         return f"The body is nested deeper than {DEEPEST} levels."
     try:
         parsed = json.loads(text, parse_constant=_no_constant)
-        json.dumps(parsed, ensure_ascii=False).encode()
+        # A number such as 1e999 is parsed as infinity, which no JSON can hold.
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         return "The body holds half of a surrogate pair."
     except ValueError as error:

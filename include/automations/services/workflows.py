@@ -10,6 +10,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from automations import checking
 from automations.db import forms, runs, workflows
@@ -183,6 +185,8 @@ def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     merged = {**stored, **body}
     if "trigger" in body and "formId" not in body:
         merged.pop("formId", None)
+    if "formId" in body and "trigger" not in body and merged["trigger"].get("formId"):
+        merged.pop("trigger")
     if isinstance(body.get("steps"), list):
         merged["steps"] = _keep_ids(stored.get("steps", []), body["steps"])
     return merged
@@ -190,15 +194,25 @@ def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
 
 def _keep_ids(before: list[Any], after: list[Any]) -> list[Any]:
     """A step without an id keeps that of the step of its name and type."""
-    known = {(step["name"], step["type"]): step["id"] for step in before}
-    return [
-        {"id": known[step.get("name"), step.get("type")], **step}
-        if isinstance(step, dict)
-        and "id" not in step
-        and (step.get("name"), step.get("type")) in known
-        else step
-        for step in after
-    ]
+    taken = {step["id"] for step in after if isinstance(step, dict) and _is_text(step.get("id"))}
+    free: dict[tuple[str, str], list[str]] = {}
+    for step in before:
+        if step["id"] not in taken:
+            free.setdefault((step["name"], step["type"]), []).append(step["id"])
+    return [_with_kept_id(step, free) for step in after]
+
+
+def _with_kept_id(step: Any, free: dict[tuple[str, str], list[str]]) -> Any:
+    if not isinstance(step, dict) or "id" in step:
+        return step
+    name, kind = step.get("name"), step.get("type")
+    if not (_is_text(name) and _is_text(kind)) or not free.get((str(name), str(kind))):
+        return step
+    return {"id": free[str(name), str(kind)].pop(0), **step}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
@@ -206,8 +220,13 @@ def _check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
     if schema is None:
         return
     errors: dict[str, list[str]] = {}
-    for error in Draft202012Validator(schema).iter_errors(given):
-        path = ".".join(["input", *(str(part) for part in error.absolute_path)])
-        errors.setdefault(path, []).append(error.message)
+    # The empty registry keeps a $ref from being fetched from wherever it points to.
+    validator = Draft202012Validator(schema, registry=Registry())
+    try:
+        for error in validator.iter_errors(given):
+            path = ".".join(["input", *(str(part) for part in error.absolute_path)])
+            errors.setdefault(path, []).append(error.message)
+    except Unresolvable as error:
+        raise Conflict(f"The trigger's inputSchema cannot be used: {error}") from error
     if errors:
         raise ValidationFailed(errors)

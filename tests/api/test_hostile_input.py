@@ -1,0 +1,146 @@
+"""What a careless or malicious client may send is refused, never a failure of ours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, cast
+
+import pytest
+from fastapi import FastAPI
+
+from tests.api.conftest import Api
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """A server that notes what it is asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def raw(api: Api, path: str, body: bytes, content_type: str = "application/json") -> Any:
+    headers = {"Authorization": f"Bearer {api.keys['OWNER']}", "Content-Type": content_type}
+    return api.http.post(path, content=body, headers=headers)
+
+
+class TestNumbers:
+    def test_a_number_that_overflows_to_infinity_is_refused(self, api: Api) -> None:
+        workflow = api.workflow()["id"]
+        answer = raw(api, f"/api/workflows/{workflow}/execute", b'{"input": {"n": 1e999}}')
+        assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+
+    def test_a_large_integer_is_kept_exactly(self, api: Api) -> None:
+        workflow = api.workflow()["id"]
+        number = 10**60 + 1
+        answer = api.call("POST", f"/api/workflows/{workflow}/execute", {"input": {"n": number}})
+        assert answer.status_code == 200
+
+    def test_a_number_with_thousands_of_digits_is_refused(self, api: Api) -> None:
+        workflow = api.workflow()["id"]
+        body = b'{"input": {"n": ' + b"9" * 5_000 + b"}}"
+        answer = raw(api, f"/api/workflows/{workflow}/execute", body)
+        assert answer.status_code == 400
+
+
+class TestTexts:
+    def test_half_of_a_surrogate_pair_is_refused(self, api: Api) -> None:
+        assert raw(api, "/api/workflows", b'{"name": "\\ud800"}').status_code == 400
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/api/workflows/%00",
+            "/api/workflows/x%00/runs",
+            "/api/forms/%00",
+            "/api/submissions/%00",
+            "/api/submissions?formId=%00",
+        ],
+    )
+    def test_a_nul_character_in_the_address_is_refused(self, api: Api, path: str) -> None:
+        answer = api.call("GET", path)
+        assert answer.status_code in (400, 404), answer.text
+        assert answer.json()["success"] is False
+
+
+class TestForms:
+    def test_a_patch_with_a_step_that_is_no_step_is_refused(self, api: Api) -> None:
+        path = f"/api/workflows/{api.workflow()['id']}"
+        for step in ({"name": [], "type": "delay"}, {"name": {}, "type": {}}, 7, None, []):
+            assert api.call("PATCH", path, {"steps": [step]}).status_code == 400, step
+
+    def test_field_names_are_the_documented_ones_only(self, api: Api) -> None:
+        inner = {"name": "b", "type": "delay", "order": 0, "config": {"duration": "PT1S"}}
+        step = {**inner, "name": "a", "on_error": [inner]}
+        answer = api.call("POST", "/api/workflows", {"name": "x", "steps": [step]})
+        assert answer.status_code in (201, 400), answer.text
+
+    def test_a_body_of_another_type_is_refused(self, api: Api) -> None:
+        answer = raw(api, "/api/workflows", b"name=x", "application/x-www-form-urlencoded")
+        assert answer.status_code in (400, 415)
+        assert answer.json()["success"] is False
+
+
+class TestPatch:
+    def test_steps_of_one_name_keep_an_id_each(self, api: Api) -> None:
+        step = {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": "PT1S"}}
+        created = api.workflow(steps=[step])
+        body = {"steps": [step, {**step, "order": 1}]}
+        answer = api.call("PATCH", f"/api/workflows/{created['id']}", body)
+        assert answer.status_code == 200, answer.text
+        first, second = (item["id"] for item in answer.json()["steps"])
+        assert first == created["steps"][0]["id"]
+        assert second != first
+
+    def test_another_form_alone_moves_the_trigger(self, api: Api) -> None:
+        before, after = api.form(), api.form()
+        created = api.workflow(trigger={"type": "form_submission", "config": {"formId": before}})
+        answer = api.call("PATCH", f"/api/workflows/{created['id']}", {"formId": after})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["trigger"]["formId"] == after
+
+
+class TestBugs:
+    def test_a_bug_of_ours_leaves_as_an_envelope_without_a_trace(self, api: Api) -> None:
+        @cast(FastAPI, api.http.app).get("/broken")
+        def broken() -> None:
+            raise RuntimeError("a secret of ours")
+
+        answer = api.http.get("/broken", headers={"X-Request-Id": "abc-1"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
+        assert answer.headers["x-request-id"] == answer.json()["requestId"] == "abc-1"
+        assert "secret" not in answer.text
+
+
+class TestInputSchema:
+    def test_a_reference_in_a_schema_is_never_fetched(
+        self, api: Api, listener: tuple[str, list[str]]
+    ) -> None:
+        address, asked = listener
+        trigger = {"type": "manual", "inputSchema": {"$ref": f"{address}/schema.json"}}
+        body = {"name": "x", "trigger": trigger, "steps": []}
+        answer = api.call("POST", "/api/workflows", body)
+        if answer.status_code == 201:
+            path = f"/api/workflows/{answer.json()['id']}/execute"
+            answer = api.call("POST", path, {"input": {"n": 1}})
+        assert asked == []
+        assert answer.status_code in (400, 409), answer.text
