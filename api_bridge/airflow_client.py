@@ -27,6 +27,8 @@ class AirflowClient:
         self._lock = threading.Lock()
         self._token: str | None = None
         self._http = requests.Session()
+        # A .netrc entry or a proxy of the environment must not replace the token.
+        self._http.trust_env = False
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=1)
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)

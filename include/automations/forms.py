@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -77,6 +78,7 @@ class FormSchema(_Part):
 
 
 _FORMATS = FormatChecker(("date", "time"))
+_RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*example", re.ASCII)
 _TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
 
 
@@ -84,7 +86,7 @@ def _is_address(value: object) -> bool:
     try:
         validate_email(str(value), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        return str(value).lower().endswith(".example") and str(value).count("@") == 1
+        return _RESERVED.fullmatch(str(value)) is not None
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from automations.steps.base import AsWritten, Html, is_template
 
 _FUEL = 200_000
 _LONGEST = 1_000_000
-_SINGLE = re.compile(r"\A\s*\{\{((?:(?!\{\{|\}\}|\{%).)*)\}\}\s*\Z", re.DOTALL)
+_SINGLE = re.compile(r"\A\s*\{\{(?!-)((?:(?!\{\{|\}\}|\{%).)*)(?<!-)\}\}\s*\Z", re.DOTALL)
 
 
 def _as_text(value: Any) -> Any:
@@ -33,6 +34,8 @@ def _environment() -> minijinja.Environment:
     environment = minijinja.Environment(
         fuel=_FUEL,
         undefined_behavior="strict",
+        # Without Python's methods: str.format makes gigabytes that no fuel counts.
+        pycompat=False,
         finalizer=_as_text,
         keep_trailing_newline=True,
         auto_escape_callback=lambda name: "html" if name == "html" else None,
@@ -104,6 +107,8 @@ def evaluate(
         if missing_ok and error.kind == "UndefinedError":
             return None
         raise _explain(error, where) from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TemplateError(f"{where}: the result is not a finite number")
     return value
 
 

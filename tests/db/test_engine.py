@@ -339,3 +339,23 @@ def test_clearing_a_waiting_step_cancels_what_it_asked(engine: Engine) -> None:
     assert isinstance(second, AskPeople)
     assert first.wait_id != second.wait_id
     assert open_wait(run).id == second.wait_id
+
+
+def test_templates_in_the_steps_inside_a_branch_are_left_for_those_steps(
+    engine: Engine, outbox: Outbox
+) -> None:
+    inner = step("mail", "email", 0, {**MAIL, "to": "{{input.text}}@b.example"})
+    run = begin(step("if", "condition", 0, {"expression": "true", "then": [inner]}), text="ada")
+    assert isinstance(engine.run(task(run, "if")), Proceed)
+    engine.run(task(run, "mail"))
+    assert outbox.sent[0].to == ("ada@b.example",)
+
+
+def test_a_template_may_give_a_list_of_recipients_and_a_number_for_a_text(
+    engine: Engine, outbox: Outbox
+) -> None:
+    config = {**MAIL, "to": "{{['a@b.example', 'c@b.example']}}", "subject": "{{variables.limit}}"}
+    run = begin(step("mail", "email", 0, config))
+    assert isinstance(engine.run(task(run, "mail")), Proceed)
+    assert outbox.sent[0].to == ("a@b.example", "c@b.example")
+    assert outbox.sent[0].subject == "5"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import smtplib
 import ssl
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 
@@ -31,10 +32,17 @@ class SmtpMailer:
         message = self._message(mail)
         recipients = list(dict.fromkeys((*mail.to, *mail.cc, *mail.bcc)))
         try:
-            with self._connect() as server:
+            server = self._connect()
+            try:
                 refused = self._deliver(server, message, recipients)
+            finally:
+                # The message is accepted or not by now: a failing farewell changes nothing.
+                with suppress(smtplib.SMTPException, OSError):
+                    server.quit()
         except smtplib.SMTPAuthenticationError as error:
-            raise StepError("The mail server refused the user name or password.") from error
+            raise StepError(
+                "The mail server refused the user name or password.", kind="mail"
+            ) from error
         except smtplib.SMTPResponseException as error:
             raise StepError(
                 f"The mail server refused the message: {error.smtp_code} {_text(error.smtp_error)}",
@@ -60,6 +68,12 @@ class SmtpMailer:
         try:
             return server.send_message(message, to_addrs=recipients)
         except smtplib.SMTPRecipientsRefused as error:
+            if len(error.recipients) < len(recipients):
+                raise StepError(
+                    "The mail server broke off before all recipients were named; nothing was sent.",
+                    kind="mail",
+                    retryable=True,
+                ) from error
             return error.recipients
 
     def _connect(self) -> smtplib.SMTP:

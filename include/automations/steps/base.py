@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationInfo,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import core_schema
 
 from automations.outcomes import JSON, Answer, Outcome
 from automations.ports import Ports
@@ -29,11 +38,30 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
+        # A template that gives a number may stand in a text.
+        coerce_numbers_to_str=True,
     )
+
+
+_inside_as_written: ContextVar[bool] = ContextVar("inside_as_written", default=False)
 
 
 class AsWritten:
     """Marks a field that is not rendered before ``run``: code, nested steps, own templates."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
+
+    @staticmethod
+    def _validate(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        # What lies in here still has its templates, also when the config around it is rendered.
+        token = _inside_as_written.set(True)
+        try:
+            return validate(value)
+        finally:
+            _inside_as_written.reset(token)
 
 
 class Html:
@@ -56,7 +84,8 @@ def _only_a_template(value: str, info: ValidationInfo) -> str:
 
 def is_rendered(info: ValidationInfo) -> bool:
     """Whether templates were rendered before this validation (at run, not at save)."""
-    return bool(info.context and info.context.get("rendered"))
+    rendered = bool(info.context and info.context.get("rendered"))
+    return rendered and not _inside_as_written.get()
 
 
 TemplateText = Annotated[str, AfterValidator(_only_a_template)]

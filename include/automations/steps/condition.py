@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from automations.errors import StepError
 from automations.outcomes import JSON, Branch, Outcome, Stop
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Operator = Literal[
     "equals", "notEquals", "contains", "startsWith", "endsWith", "gt", "gte", "lt", "lte",
-    "in", "exists", "empty", "before", "after",
+    "in", "exists", "empty", "before", "after", "matches",
 ]  # fmt: skip
 _MAY_MISS = ("exists", "empty")
 
@@ -132,6 +133,8 @@ def compare(operator: str, left: JSON, right: JSON) -> bool:
             return _contains(left, right)
         case "in":
             return _contains(right, left)
+        case "matches":
+            return _matches(_text(left), _text(right))
         case "startsWith" | "endsWith":
             text, part = _text(left), _text(right)
             return text.startswith(part) if operator == "startsWith" else text.endswith(part)
@@ -171,6 +174,19 @@ def _contains(whole: JSON, part: JSON) -> bool:
     if isinstance(whole, list | dict):
         return part in whole
     raise TypeError(f"{_kind(whole)} contains nothing: a text, a list or an object is needed")
+
+
+def _matches(text: str, pattern: str) -> bool:
+    # Rust's engine: it never backtracks, so that no pattern can hang the worker.
+    try:
+        validator = SchemaValidator(core_schema.str_schema(pattern=pattern))
+    except SchemaError as error:
+        raise ValueError(f"'{pattern}' is not a pattern that can be used") from error
+    try:
+        validator.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _text(value: JSON) -> str:

@@ -139,6 +139,8 @@ def _retry_after(response: HttpResponse, now: datetime) -> timedelta | None:
         return None
     try:
         delay = timedelta(seconds=int(value))
+    except OverflowError:
+        return _LONGEST_RETRY_AFTER
     except ValueError:
         try:
             delay = parsedate_to_datetime(value).astimezone(UTC) - now
