@@ -7,6 +7,7 @@ import signal
 import sys
 from types import FrameType
 
+import requests
 from rich.console import Console
 
 from tests.bench import first_run
@@ -54,7 +55,7 @@ def main() -> int:
     console = Console()
     try:
         first_run.main(console, options.repeat, options.parked, not options.skip_stock)
-    except BenchError as error:
+    except (BenchError, requests.RequestException, OSError) as error:
         console.print(f"The benchmark failed: {error}", style="bold red", markup=False)
         return 1
     except KeyboardInterrupt:

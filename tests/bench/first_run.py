@@ -48,13 +48,16 @@ def main(console: Console, repeat: int, parked: int, with_stock: bool) -> None:
         table = Table(title=f"Medians of {repeat}")
         for column in ("what", "measured", "target", ""):
             table.add_column(column, justify="left" if column == "what" else "right")
-        _product(console, table, folder / "home", repeat, parked)
-        if with_stock:
-            _stock(console, table, stock.prepare(folder / "stock"), repeat)
-    console.print(table)
-    console.print(
-        f"{os.cpu_count()} CPUs; load average {os.getloadavg()[0]:.1f} at the end.", highlight=False
-    )
+        try:
+            _product(console, table, folder / "home", repeat, parked)
+            if with_stock:
+                _stock(console, table, stock.prepare(folder / "stock"), repeat)
+        finally:
+            console.print(table)
+            console.print(
+                f"{os.cpu_count()} CPUs; load average {os.getloadavg()[0]:.1f} at the end.",
+                highlight=False,
+            )
 
 
 def _product(console: Console, table: Table, home: Path, repeat: int, parked: int) -> None:
