@@ -1,0 +1,71 @@
+"""A real Airflow, with its database in the session's PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from automations.settings import ROOT
+from tests.conftest import Server
+
+_HOME = Path(tempfile.mkdtemp(prefix="airflow-tests-"))
+
+# Airflow reads its configuration when it is imported, which the test modules do.
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(_HOME),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(_HOME / "dags"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(_HOME / "bundles"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
+    }
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plugins() -> None:
+    """Airflow's plugins, ours among them; it loads them once."""
+    from airflow import plugins_manager
+    from airflow.sdk.listener import get_listener_manager
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own
+        plugins_manager.get_timetables_plugins()
+        get_listener_manager()
+
+
+@pytest.fixture(scope="session")
+def airflow_dsn(postgres: Server) -> str:
+    """Airflow's migrated database, which Airflow in this process uses."""
+    from airflow import settings
+    from airflow.utils.db import upgradedb
+
+    dsn = postgres.dsn("airflow")
+    os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = dsn
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own
+        settings.configure_vars()
+        settings.configure_orm()
+        upgradedb()
+    return dsn
+
+
+@pytest.fixture
+def airflow_database(airflow_dsn: str) -> Iterator[Engine]:
+    """Airflow's database without runs, each statement a transaction."""
+    engine = create_engine(airflow_dsn, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("TRUNCATE dag_run, task_instance, dag CASCADE"))
+        connection.execute(text("DROP TABLE IF EXISTS automations_parked_run"))
+    yield engine
+    engine.dispose()

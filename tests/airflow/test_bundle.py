@@ -1,0 +1,216 @@
+"""The files that Airflow parses, made from what is published."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.sdk.definitions.context import (
+    _AIRFLOW_PARSING_CONTEXT_DAG_ID,
+    _AIRFLOW_PARSING_CONTEXT_TASK_ID,
+)
+
+from automations import wiring
+from automations.publishing import PACK_SIZE, dag_id
+from automations_airflow.bundle import AutomationBundle
+from tests.airflow.definitions import Shelf, email, published, workflow_id
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    shelf = Shelf()
+    # The stubs of pinned versions have no other way to their database.
+    monkeypatch.setattr(wiring, "publications", lambda: shelf)
+    return shelf
+
+
+@pytest.fixture
+def name() -> str:
+    return f"bundle_{secrets.token_hex(4)}"
+
+
+def bundle(name: str, shelf: Shelf, version: str | None = None) -> AutomationBundle:
+    made = AutomationBundle(
+        name=name, version=version, refresh_interval=0, publications=lambda: shelf
+    )
+    made.initialize()
+    return made
+
+
+@pytest.fixture
+def in_task(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], None]:
+    """Makes this process look like that of a task of an automation."""
+
+    def enter(number: int, task_id: str) -> None:
+        monkeypatch.setenv(_AIRFLOW_PARSING_CONTEXT_DAG_ID, dag_id(workflow_id(number)))
+        monkeypatch.setenv(_AIRFLOW_PARSING_CONTEXT_TASK_ID, task_id)
+
+    return enter
+
+
+def parse(made: AutomationBundle, file: str = "pack_00000.py") -> Any:
+    bag = BundleDagBag(
+        dag_folder=os.fspath(made.path / "packs" / file),
+        bundle_path=made.path,
+        bundle_name=made.name,
+        load_op_links=False,
+    )
+    assert not bag.import_errors
+    return bag.dags
+
+
+def times(made: AutomationBundle) -> dict[str, float]:
+    return {file.name: file.stat().st_mtime_ns for file in (made.path / "packs").iterdir()}
+
+
+def test_an_automation_is_in_the_file_of_its_number(name: str, shelf: Shelf) -> None:
+    for number in (0, PACK_SIZE - 1, PACK_SIZE):
+        shelf.put(published(email("a"), number=number))
+    made = bundle(name, shelf)
+    assert sorted(times(made)) == ["pack_00000.py", "pack_00001.py"]
+    assert set(parse(made)) == {dag_id(workflow_id(0)), dag_id(workflow_id(PACK_SIZE - 1))}
+    assert made.get_current_version().version == "3"
+
+
+def test_airflow_takes_a_pack_for_a_dag_file(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a")))
+    text = (bundle(name, shelf).path / "packs" / "pack_00000.py").read_text().lower()
+    assert "dag" in text
+    assert "airflow" in text
+
+
+def test_only_the_packs_that_changed_are_written(name: str, shelf: Shelf) -> None:
+    for number in range(3 * PACK_SIZE):
+        shelf.put(published(email("a"), number=number))
+    made = bundle(name, shelf)
+    before = times(made)
+    shelf.put(published(email("b"), number=PACK_SIZE))
+    made.refresh()
+    after = times(made)
+    assert [file for file in before if before[file] != after[file]] == ["pack_00001.py"]
+
+
+def test_nothing_is_read_while_nothing_changes(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a")))
+    made = bundle(name, shelf)
+    reads = shelf.reads
+    made.refresh()
+    bundle(name, shelf)
+    assert shelf.reads == reads
+
+
+def test_a_changed_pack_is_newer_than_a_parse_that_is_under_way(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a")))
+    made = bundle(name, shelf)
+    assert (made.path / "packs" / "pack_00000.py").stat().st_mtime > time.time() + 0.5
+
+
+def test_without_the_database_the_last_files_stay(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a")))
+    made = bundle(name, shelf)
+    shelf.broken = True
+    made.refresh()
+    assert made.get_current_version().version == "1"
+    assert len(parse(made)) == 1
+
+
+def test_another_database_replaces_all_files(name: str, shelf: Shelf) -> None:
+    for number in (0, PACK_SIZE):
+        shelf.put(published(email("a"), number=number))
+    bundle(name, shelf)
+    shelf.versions.clear()
+    shelf.put(published(email("b"), number=1))
+    made = bundle(name, shelf)
+    assert sorted(times(made)) == ["pack_00000.py"]
+    assert set(parse(made)) == {dag_id(workflow_id(1))}
+
+
+def test_removed_files_are_written_again(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a")))
+    shutil.rmtree(bundle(name, shelf).path)
+    assert len(parse(bundle(name, shelf))) == 1
+
+
+def test_a_pinned_version_builds_the_definition_of_then(
+    name: str, shelf: Shelf, in_task: Callable[[int, str], None]
+) -> None:
+    shelf.put(published(email("old"), email("gone", 1)))
+    shelf.put(published(email("new")))
+    bundle(name, shelf)
+    in_task(0, "gone")
+    (dag,) = parse(bundle(name, shelf, "1")).values()
+    assert dag.task_ids == ["old", "gone"]
+    assert dag.relative_fileloc == "packs/pack_00000.py"
+
+
+def test_a_task_reads_its_own_automation_only(
+    name: str, shelf: Shelf, in_task: Callable[[int, str], None]
+) -> None:
+    for number in range(PACK_SIZE):
+        shelf.put(published(email("a"), number=number))
+    made = bundle(name, shelf, "20")
+    reads = shelf.reads
+    in_task(4, "a")
+    assert set(parse(made)) == {dag_id(workflow_id(4))}
+    assert shelf.reads == reads + 1
+
+
+def test_a_pinned_pack_is_whole_when_no_dag_is_asked_for(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a"), number=0))
+    shelf.put(published(email("a"), number=1))
+    shelf.put(published(email("a"), number=2))
+    assert len(parse(bundle(name, shelf, "2"))) == 2
+
+
+def test_airflows_clean_up_of_a_version_leaves_the_others(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a")))
+    first = bundle(name, shelf, "1")
+    shelf.put(published(email("b"), number=1))
+    second = bundle(name, shelf, "2")
+    shutil.rmtree(first.path)
+    assert len(parse(second)) == 2
+    assert len(parse(bundle(name, shelf, "1"))) == 1
+
+
+def test_one_broken_definition_hides_no_other(name: str, shelf: Shelf) -> None:
+    shelf.put(published({"type": "nope"}, number=0))
+    shelf.put(published(email("a"), number=1))
+    dags = parse(bundle(name, shelf))
+    assert dags[dag_id(workflow_id(0))].task_ids == ["broken_definition"]
+    assert dags[dag_id(workflow_id(1))].task_ids == ["a"]
+
+
+@pytest.mark.parametrize("text", ["'''", "\\", "\\'''\\n\"\"\"", "{definitions}", "\u2028\r\x00é"])
+def test_no_text_breaks_out_of_its_pack(name: str, shelf: Shelf, text: str) -> None:
+    shelf.put(published(email("a"), description=text))
+    (dag,) = parse(bundle(name, shelf)).values()
+    assert dag.doc_md.startswith(text)
+
+
+def test_pinning_costs_little_with_a_thousand_automations(name: str, shelf: Shelf) -> None:
+    for number in range(1000):
+        shelf.put(published(email("a"), number=number))
+    bundle(name, shelf)
+    bundle(name, shelf, "999")
+    began = time.perf_counter()
+    bundle(name, shelf, "1000")
+    first = time.perf_counter() - began
+    began = time.perf_counter()
+    bundle(name, shelf, "1000")
+    again = time.perf_counter() - began
+    assert first < 0.1
+    assert again < 0.01
+
+
+def test_a_version_is_pinned_without_the_newest_files(name: str, shelf: Shelf) -> None:
+    shelf.put(published(email("a")))
+    made = bundle(name, shelf, "1")
+    assert Path(made.path, "packs", "pack_00000.py").exists()
+    assert len(parse(made)) == 1

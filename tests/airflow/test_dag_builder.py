@@ -1,0 +1,130 @@
+"""What a definition looks like as a DAG."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.types import DagRunType
+
+from automations.ids import PATTERN
+from automations_airflow.dag_builder import build
+from tests.airflow.definitions import approval, condition, delay, email, published, workflow_id
+
+
+def upstream(dag: DAG) -> dict[str, set[str]]:
+    return {task.task_id: set(task.upstream_task_ids) for task in dag.tasks}
+
+
+def reread(dag: DAG) -> Any:
+    return DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+
+
+def test_steps_follow_one_another_in_their_order() -> None:
+    dag = build(published(email("b", 2), email("a", 1), delay("c", 3)))
+    assert upstream(dag) == {"a": set(), "b": {"a"}, "c": {"b"}}
+
+
+def test_both_arms_of_a_condition_lead_to_the_step_after_it() -> None:
+    ask = condition("ask", then=[email("yes")], **{"else": [email("no")]})
+    dag = build(published(ask, email("end", 1)))
+    assert upstream(dag) == {"ask": set(), "yes": {"ask"}, "no": {"ask"}, "end": {"yes", "no"}}
+    assert dag.get_task("end").trigger_rule == "none_failed_min_one_success"
+    assert dag.get_task("yes").trigger_rule == "all_success"
+
+
+def test_a_nested_list_is_a_task_group_that_leaves_task_ids_alone() -> None:
+    inner = condition("inner", then=[email("deep")])
+    dag = build(published(condition("outer", then=[inner]), email("outer__then", 1)))
+    groups = dag.task_group_dict
+    assert {task.task_id for task in groups["inner__then"]} == {"deep"}
+    assert groups["inner__then"].group_display_name == "The inner: then"
+    # A step has the group's id, which gives way.
+    assert {task.task_id for task in groups["outer__then_"]} == {"inner", "deep"}
+
+
+def test_the_dag_says_what_the_automation_is() -> None:
+    dag = build(published(email("a"), number=7, description="Sends.", name="Näme {{ x }} 'q'"))
+    assert dag.dag_id == f"automation_{workflow_id(7)}"
+    assert dag.dag_display_name == "Näme {{ x }} 'q'"
+    assert dag.get_task("a").task_display_name == "The a"
+    assert dag.tags == {"automation", "manual", "v1"}
+    assert dag.doc_md.startswith("Sends.\n\nVersion 1 of")
+    assert dag.owner_links["automations"].endswith(f"/api/workflows/{workflow_id(7)}")
+    assert (dag.catchup, dag.is_paused_upon_creation) == (False, False)
+
+
+def test_a_description_that_looks_like_a_file_is_not_opened() -> None:
+    assert build(published(email("a"), description="/etc/passwd.md")).doc_md.startswith("/etc/p")
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "\u2028 \u0007 <b>", "{% raw %}", "..", "🙂" * 100])
+def test_any_name_makes_a_dag_that_airflow_can_store(name: str) -> None:
+    step = {**email("a"), "name": name}
+    again = reread(build(published(step, name=name)))
+    assert (again.dag_display_name, again.get_task("a").task_display_name) == (name, name)
+
+
+def test_users_texts_are_no_templates_of_airflows() -> None:
+    dag = build(published(email("a"), approval("b", 1), delay("c", 2), condition("d", 3)))
+    assert [task.template_fields for task in dag.tasks] == [()] * 4
+
+
+def test_airflow_leaves_the_steps_own_attempts_room() -> None:
+    dag = build(published(email("a", retry={"maxAttempts": 5}), email("b", 1)))
+    assert (dag.get_task("a").retries, dag.get_task("b").retries) == (4 + 3, 3)
+
+
+def test_only_a_step_that_never_waits_is_stopped_by_airflow() -> None:
+    dag = build(published(email("a", timeout="PT10S"), {**delay("b", 1), "timeout": "PT10S"}))
+    assert dag.get_task("a").execution_timeout.total_seconds() == 40
+    assert dag.get_task("b").execution_timeout is None
+
+
+def test_an_automation_without_steps_has_a_run_that_ends() -> None:
+    (task,) = build(published()).tasks
+    assert (task.task_id, task.task_type) == ("no_steps", "EmptyOperator")
+
+
+def test_a_disabled_step_is_left_out() -> None:
+    dag = build(published(email("a"), email("b", 1, disabled=True), email("c", 2)))
+    assert upstream(dag) == {"a": set(), "c": {"a"}}
+
+
+def test_a_broken_definition_becomes_a_dag_that_says_why() -> None:
+    dag = build(published({"type": "nope"}))
+    assert dag.task_ids == ["broken_definition"]
+    assert "nope" in dag.get_task("broken_definition").reason
+    assert "broken" in dag.tags
+
+
+def test_a_broken_definition_still_has_the_task_that_is_to_run() -> None:
+    assert build(published({"type": "nope"}), "s1").task_ids == ["s1"]
+
+
+def test_the_dag_survives_airflows_storage() -> None:
+    again = reread(build(published(condition("a", then=[email("b")]), email("c", 1))))
+    assert again.get_task("a").downstream_task_ids == {"b", "c"}
+    assert again.get_task("a").task_type == "ConditionOperator"
+    assert again.get_task("a").inherits_from_skipmixin
+    assert again.get_task("b").has_retry_policy
+
+
+def test_the_same_definition_is_stored_the_same() -> None:
+    one, other = (
+        DagSerialization.to_dict(build(published(condition("a", then=[email("b")]))))
+        for _ in range(2)
+    )
+    assert one == other
+
+
+def test_a_run_started_by_hand_gets_an_id_like_the_apis() -> None:
+    timetable = reread(build(published(email("a")))).timetable
+    facts = {"run_after": None, "data_interval": None}
+    run_id = timetable.generate_run_id(run_type=DagRunType.MANUAL, **facts)
+    assert re.match(PATTERN, run_id)
+    assert not timetable.can_be_scheduled

@@ -1,0 +1,190 @@
+"""What a step's task does with the engine's verdict, and with what woke it."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+    TaskDeferred,
+)
+
+from automations.outcomes import Question
+from automations.settings import get_settings
+from automations.steps.registry import STEP_TYPES
+from automations.verdicts import Again, GiveUp, Proceed, Skip, Sleep
+from automations_airflow import operators
+from automations_airflow.dag_builder import build
+from automations_airflow.operators import OPERATORS, class_name
+from automations_airflow.retries import AttemptFailed, StepRetryPolicy
+from automations_airflow.triggers import WaitTrigger
+from automations_airflow.waiting import answer_of, body_of, params_of
+from tests.airflow.definitions import condition, email, published
+
+SOON = datetime(2030, 1, 1, tzinfo=UTC)
+OPTIONS = ["Approve", "Reject"]
+
+
+class Pushes:
+    """A task instance that keeps what is pushed."""
+
+    id = "ti"
+    try_number = 1
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def act(verdict: Any, *steps: dict[str, Any], node: str = "a") -> tuple[Any, Pushes]:
+    task = build(published(*(steps or (email("a"), email("b", 1))))).get_task(node)
+    ti = Pushes(task)
+    return task._act(verdict, {"ti": ti, "dag_run": SimpleNamespace(clear_number=0)}), ti
+
+
+def skipped(targets: tuple[str, ...], *steps: dict[str, Any], node: str = "a") -> list[str]:
+    with pytest.raises(DownstreamTasksSkipped) as raised:
+        act(Proceed({}, targets), *steps, node=node)
+    return list(raised.value.tasks)
+
+
+@pytest.mark.parametrize("name", list(STEP_TYPES))
+def test_every_step_type_has_an_operator_that_is_importable_by_name(name: str) -> None:
+    operator = getattr(importlib.import_module(operators.__name__), class_name(name))
+    assert operator is OPERATORS[name]
+    assert operator.__module__ == operators.__name__
+    assert operator.template_fields == ()
+    assert issubclass(operator, BaseSensorOperator) == STEP_TYPES[name].pauses
+
+
+def test_operators_are_named_like_their_step_types() -> None:
+    assert class_name("http_request") == "HttpRequestOperator"
+
+
+def test_success_returns_the_summary() -> None:
+    assert act(Proceed({"status": 200}))[0] == {"status": 200}
+
+
+def test_the_arm_not_taken_is_skipped() -> None:
+    steps = (condition("a", then=[email("yes")], **{"else": [email("no")]}), email("end", 1))
+    assert skipped(("yes",), *steps) == ["no"]
+
+
+def test_a_step_that_every_way_leads_to_is_not_skipped() -> None:
+    steps = (condition("a", then=[email("yes")]), email("end", 1))
+    assert act(Proceed({"result": True}, ("yes",)), *steps)[0] == {"result": True}
+    assert skipped(("end",), *steps) == ["yes"]
+
+
+def test_a_stop_skips_all_that_follows() -> None:
+    inner = condition("a", then=[email("b")])
+    steps = (condition("outer", then=[inner]), email("end", 1))
+    assert skipped((), *steps) == ["b", "end"]
+
+
+def test_a_step_that_skips_keeps_its_summary() -> None:
+    task = build(published(condition("a", then=[email("b")]))).get_task("a")
+    ti = Pushes(task)
+    with pytest.raises(DownstreamTasksSkipped):
+        task._act(Proceed({"result": False}, ()), {"ti": ti})
+    assert ti.pushed == {"return_value": {"result": False}, "skipmixin_key": {"skipped": ["b"]}}
+
+
+def test_a_failed_attempt_is_retried_after_the_engines_delay() -> None:
+    with pytest.raises(AttemptFailed) as raised:
+        act(Again("busy", timedelta(seconds=7)))
+    decision = StepRetryPolicy().evaluate(raised.value, 1, 4)
+    assert (decision.action.value, decision.retry_delay) == ("retry", timedelta(seconds=7))
+
+
+def test_a_death_is_retried_as_airflow_does() -> None:
+    assert StepRetryPolicy().evaluate(OSError("killed"), 1, 4).action.value == "default"
+
+
+def test_giving_up_fails_the_task_without_a_retry() -> None:
+    with pytest.raises(AirflowFailException, match="no such host"):
+        act(GiveUp("no such host"))
+
+
+def test_nothing_to_do_skips_the_task() -> None:
+    with pytest.raises(AirflowSkipException, match="ended"):
+        act(Skip("The run has ended."))
+
+
+def test_a_sleep_defers_to_the_trigger() -> None:
+    with pytest.raises(TaskDeferred) as raised:
+        act(Sleep("w1", SOON))
+    trigger = raised.value.trigger
+    assert isinstance(trigger, WaitTrigger)
+    assert trigger.serialize() == (
+        "automations_airflow.triggers.WaitTrigger",
+        {"wait_id": "w1", "until": SOON},
+    )
+    assert raised.value.kwargs == {"wait_id": "w1"}
+
+
+def answered(option: str, user: str = "ada") -> dict[str, Any]:
+    return {
+        "chosen_options": [option],
+        "params_input": {"comment": "fine"},
+        "responded_at": SOON,
+        "responded_by_user": {"id": user, "name": user},
+    }
+
+
+def test_an_answer_given_in_airflow_names_who_gave_it() -> None:
+    answer = answer_of(answered("Reject"), OPTIONS)
+    assert answer is not None
+    assert (answer.decision, answer.by, answer.at) == ("rejected", "airflow:ada", SOON)
+    assert answer.data == {"comment": "fine"}
+
+
+def test_an_answer_that_the_bridge_passed_on_is_read_from_our_database() -> None:
+    assert answer_of(answered("Approve", get_settings().airflow_username), OPTIONS) is None
+
+
+def test_a_timeout_of_airflows_is_an_expiry() -> None:
+    answer = answer_of({"error": "…", "error_type": "timeout"}, OPTIONS)
+    assert answer is not None
+    assert answer.decision == "expired"
+
+
+def test_a_delay_elapses_or_was_ended() -> None:
+    elapsed = answer_of({"woken": "elapsed"}, [])
+    assert elapsed is not None
+    assert elapsed.decision == "elapsed"
+    assert answer_of({"woken": "notified"}, []) is None
+
+
+def test_a_questions_data_cannot_leave_its_fence() -> None:
+    body = body_of(Question("s", "Text", {"a": "```\n# big"}))
+    assert body.startswith("Text\n\n````json\n")
+    assert body.endswith("\n````")
+
+
+def test_a_question_without_a_form_takes_a_comment() -> None:
+    assert list(params_of(Question("s", "b"))) == ["comment"]
+
+
+def test_a_questions_form_becomes_airflows_form() -> None:
+    fields = [
+        {"key": "why", "type": "textarea", "label": "Why?", "validation": {"required": True}},
+        {"key": "size", "type": "select", "options": [{"value": "s"}, {"value": "l"}]},
+        {"key": "tags", "type": "multiselect", "options": [{"value": "x"}]},
+        {"key": "line", "type": "divider"},
+    ]
+    params = params_of(Question("s", "b", form={"sections": [{"fields": fields}]}))
+    assert list(params) == ["why", "size", "tags"]
+    assert params["why"]["schema"] == {"type": "string", "format": "multiline", "title": "Why?"}
+    assert params["size"]["schema"]["enum"] == ["s", "l", None]
+    assert params["tags"]["schema"]["examples"] == ["x"]

@@ -1,0 +1,165 @@
+"""Waking sleeping tasks, with a real database that listens and notifies."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from airflow.triggers.base import TriggerEvent
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from automations_airflow.triggers import Waits, WaitTrigger
+
+FAR = timedelta(hours=1)
+
+
+@pytest.fixture
+def ours(database: str) -> Iterator[Engine]:
+    """Our database, in which waits need no run."""
+    engine = create_engine(database, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("ALTER TABLE wait DROP CONSTRAINT fk_wait_run_id"))
+    yield engine
+    engine.dispose()
+
+
+def waits(engine: Engine) -> Waits:
+    url = make_url(engine.url).set(drivername="postgresql")
+    return Waits(url.render_as_string(hide_password=False))
+
+
+def open_waits(engine: Engine, *ids: str) -> None:
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO wait (id, run_id, node_id, generation, kind, due_at)"
+                " VALUES (:id, :id, 'n', 0, 'delay', now())"
+            ),
+            [{"id": one} for one in ids],
+        )
+
+
+def end(engine: Engine, wait_id: str, notify: bool = True) -> None:
+    with engine.connect() as connection:
+        connection.execute(
+            text("UPDATE wait SET status = 'ANSWERED' WHERE id = :id"), {"id": wait_id}
+        )
+        if notify:
+            connection.execute(text("SELECT pg_notify('automations_wait', :id)"), {"id": wait_id})
+
+
+def soon(after: timedelta) -> datetime:
+    return datetime.now(UTC) + after
+
+
+def test_a_wait_elapses_at_its_moment(ours: Engine) -> None:
+    open_waits(ours, "w")
+
+    async def scenario() -> tuple[str, float]:
+        began = time.monotonic()
+        how = await waits(ours).end_of("w", soon(timedelta(seconds=1)))
+        return how, time.monotonic() - began
+
+    how, seconds = asyncio.run(scenario())
+    assert how == "elapsed"
+    assert 0.9 < seconds < 3
+
+
+def test_a_notified_wait_ends_at_once(ours: Engine) -> None:
+    open_waits(ours, "w", "other")
+
+    async def scenario() -> tuple[str, float]:
+        hub = waits(ours)
+        other = asyncio.create_task(hub.end_of("other", soon(FAR)))
+        task = asyncio.create_task(hub.end_of("w", soon(FAR)))
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        await asyncio.to_thread(end, ours, "w")
+        how = await task
+        assert not other.done()
+        other.cancel()
+        return how, time.monotonic() - began
+
+    how, seconds = asyncio.run(scenario())
+    assert how == "notified"
+    assert seconds < 1
+
+
+def test_a_wait_that_ended_before_anybody_listened_is_noticed(ours: Engine) -> None:
+    open_waits(ours, "w")
+    end(ours, "w")
+
+    async def scenario() -> str:
+        return await asyncio.wait_for(waits(ours).end_of("w", soon(FAR)), 5)
+
+    assert asyncio.run(scenario()) == "notified"
+
+
+def test_what_was_missed_while_the_connection_was_lost_is_noticed(ours: Engine) -> None:
+    open_waits(ours, "w")
+
+    async def scenario() -> str:
+        task = asyncio.create_task(waits(ours).end_of("w", soon(FAR)))
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(_cut_and_end)
+        return await asyncio.wait_for(task, 5)
+
+    def _cut_and_end() -> None:
+        end(ours, "w", notify=False)
+        with ours.connect() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND query LIKE '%LISTEN%' OR query LIKE"
+                    " 'SELECT id FROM wait%' AND pid <> pg_backend_pid()"
+                )
+            )
+
+    assert asyncio.run(scenario()) == "notified"
+
+
+def test_without_the_database_the_clock_still_runs(ours: Engine) -> None:
+    async def scenario() -> str:
+        hub = Waits("postgresql://nobody@127.0.0.1:1/none")
+        return await asyncio.wait_for(hub.end_of("w", soon(timedelta(seconds=0.5))), 5)
+
+    assert asyncio.run(scenario()) == "elapsed"
+
+
+def test_thousands_of_waits_share_one_connection(ours: Engine) -> None:
+    ids = [f"w{number}" for number in range(5000)]
+    open_waits(ours, *ids)
+
+    async def scenario() -> float:
+        hub = waits(ours)
+        tasks = [asyncio.create_task(hub.end_of(one, soon(FAR))) for one in ids]
+        await asyncio.sleep(1)
+        with ours.connect() as connection:
+            listeners = connection.execute(
+                text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            ).scalar_one()
+        assert listeners == 2  # this one and the hub's
+        began = time.process_time()
+        await asyncio.sleep(2)
+        idle = time.process_time() - began
+        await asyncio.to_thread(end, ours, "w4321")
+        assert await asyncio.wait_for(tasks[4321], 2) == "notified"
+        for task in tasks:
+            task.cancel()
+        return idle
+
+    assert asyncio.run(scenario()) < 0.2
+
+
+def test_the_trigger_fires_with_how_the_wait_ended(
+    ours: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_waits(ours, "w")
+
+    async def scenario() -> TriggerEvent:
+        return await anext(WaitTrigger("w", soon(timedelta(0))).run())
+
+    assert asyncio.run(scenario()).payload == {"woken": "elapsed"}
