@@ -38,7 +38,7 @@ class Part:
     stop_patience: float = field(default=15.0, kw_only=True)
     orphan_grace: float = field(default=0.0, kw_only=True)
     """How long what a killed process was working on may go on."""
-    hung_after: float | None = field(default=30.0, kw_only=True)
+    hung_after: float | None = field(default=90.0, kw_only=True)
     """How long it may fail to answer before it is restarted; None: it never is."""
     ports: tuple[tuple[str, int, str], ...] = field(default=(), kw_only=True)
     """Address, port and the setting that moves it."""
@@ -143,6 +143,8 @@ def _airflow(settings: Settings, environment: dict[str, str]) -> list[Part]:
             ("setup",),
             stop_rank=2,
             orphan_grace=grace,
+            # Airflow has missed its heartbeat for 20 to 30 s by then.
+            hung_after=30,
         )
 
     return [

@@ -13,7 +13,7 @@ from typing import Any
 # Given when the part's process was created; answers whether it works.
 Probe = Callable[[float], bool]
 
-TIMEOUT = 5.0
+TIMEOUT = 10.0
 # No proxy: every part listens on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

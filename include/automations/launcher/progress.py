@@ -32,6 +32,8 @@ class Progress:
                 continue
             seconds = f"{part.seconds:6.1f} s" if part.state in ("healthy", "done") else ""
             mark = MARKS.get(part.state, "[yellow]![/]")
+            if state.phase == "stopping":
+                mark = "[dim]·[/]"
             self._console.print(f"{mark} {name:<14} {part.state:<10}{seconds}", highlight=False)
 
 
