@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -59,12 +58,10 @@ def stamp(root: Path, name: str = "requirements") -> None:
     (root / ".venv" / f".installed-{name}").write_text(f"{digest} {version}\n")
 
 
-def test_the_second_start_installs_nothing_and_is_fast(root: Path) -> None:
+def test_the_second_start_installs_nothing(root: Path) -> None:
     make_ready(root)
     stamp(root)
-    began = time.monotonic()
     done = run(root / "automations", "status", "--json")
-    assert time.monotonic() - began < 2
     assert done.stdout == f"ran status --json {root / 'include'}\n"
     assert done.stderr == ""
     assert done.returncode == 7
