@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from automations.settings import ROOT
 from tests.conftest import Server
 
 _HOME = Path(tempfile.mkdtemp(prefix="airflow-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 # Airflow reads its configuration when it is imported, which the test modules do.
 os.environ.update(
