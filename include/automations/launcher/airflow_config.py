@@ -71,6 +71,8 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
             "min_file_process_interval": 600,
             "print_stats_interval": 0,
         },
+        # A failed task is reported when its end is noticed, which is looked for so often.
+        "workers": {"min_heartbeat_interval": 1},
         "scheduler": {
             "scheduler_idle_sleep_time": 0.1,
             "max_dagruns_per_loop_to_schedule": 200,
