@@ -18,14 +18,12 @@ class Node:
         follower: the node after this one when no arm is taken; None at the end of the run.
         arms: first node of each nested list; for an empty list the follower.
         upstream: ids of the nodes that this one directly follows.
-        group: names of the nested lists it lies in, outermost first, for display.
         within: (node id, arm) pairs of the nested lists it lies in, outermost first.
     """
 
     id: str
     step: Any
     follower: str | None
-    group: tuple[str, ...]
     within: tuple[tuple[str, str], ...]
     arms: dict[str, str | None] = field(default_factory=dict)
     upstream: list[str] = field(default_factory=list)
@@ -46,7 +44,7 @@ class Plan:
 
     def __init__(self, steps: list[Any]) -> None:
         self.nodes: dict[str, Node] = {}
-        self.first = self._lay(steps, None, (), ())
+        self.first = self._lay(steps, None, ())
         for node in list(self.nodes.values()):
             for target in self._ways(node):
                 self.nodes[target].upstream.append(node.id)
@@ -55,17 +53,14 @@ class Plan:
         self,
         steps: list[Any],
         follower: str | None,
-        group: tuple[str, ...],
         within: tuple[tuple[str, str], ...],
     ) -> str | None:
         enabled = ordered(steps)
         for index, step in enumerate(enabled):
             after = enabled[index + 1].id if index + 1 < len(enabled) else follower
-            node = self.nodes[step.id] = Node(step.id, step, after, group, within)
+            node = self.nodes[step.id] = Node(step.id, step, after, within)
             for arm, _, nested in nested_lists(step):
-                node.arms[arm] = self._lay(
-                    nested, after, (*group, f"{step.id}.{arm}"), (*within, (step.id, arm))
-                )
+                node.arms[arm] = self._lay(nested, after, (*within, (step.id, arm)))
         return enabled[0].id if enabled else follower
 
     @staticmethod
