@@ -58,15 +58,13 @@ class AirflowClient:
     def answer(
         self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
     ) -> bool:
-        answer = self._call(
-            "PATCH",
-            f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails",
-            {"chosen_options": [option], "params_input": dict(params)},
-            missing_ok=True,
-            conflict_ok=True,
-        )
-        if answer is None:
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        asked = self._call("GET", path, missing_ok=True)
+        # A cleared task keeps its old question, and wipes what is answered before it asks again.
+        if asked is None or asked["task_instance"]["state"] != "awaiting_input":
             raise NotVisibleYet(f"{task_id} of {run_id} does not wait in Airflow yet.")
+        body = {"chosen_options": [option], "params_input": dict(params)}
+        answer = self._call("PATCH", path, body, conflict_ok=True)
         return answer is not _CONFLICT
 
     def fail(self, dag_id: str, run_id: str) -> None:

@@ -149,18 +149,34 @@ class TestToken:
 class TestAnswer:
     path = "/dags/automation_c1/dagRuns/c2/taskInstances/t/-1/hitlDetails"
 
+    @pytest.fixture(autouse=True)
+    def _waits(self, airflow: Airflow) -> None:
+        airflow.answers["GET", self.path] = (200, {"task_instance": {"state": "awaiting_input"}})
+
     def test_the_first_answer_is_taken(self, airflow: Airflow, client: AirflowClient) -> None:
         airflow.answers["PATCH", self.path] = (200, {"chosen_options": ["Approve"]})
         assert client.answer("automation_c1", "c2", "t", "Approve", {"n": 1})
-        assert airflow.asked[0][3] == {"chosen_options": ["Approve"], "params_input": {"n": 1}}
+        assert airflow.asked[-1][3] == {"chosen_options": ["Approve"], "params_input": {"n": 1}}
 
     def test_a_second_answer_is_told_apart(self, airflow: Airflow, client: AirflowClient) -> None:
         airflow.answers["PATCH", self.path] = (409, {})
         assert not client.answer("automation_c1", "c2", "t", "Approve", {})
 
-    def test_a_task_that_does_not_wait_is_not_visible_yet(self, client: AirflowClient) -> None:
+    def test_a_task_that_never_asked_is_not_visible_yet(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        del airflow.answers["GET", self.path]
         with pytest.raises(NotVisibleYet):
             client.answer("automation_c1", "c2", "t", "Approve", {})
+
+    @pytest.mark.parametrize("state", ["running", "scheduled", None])
+    def test_a_cleared_task_is_answered_only_when_it_asks_again(
+        self, airflow: Airflow, client: AirflowClient, state: str | None
+    ) -> None:
+        airflow.answers["GET", self.path] = (200, {"task_instance": {"state": state}})
+        with pytest.raises(NotVisibleYet):
+            client.answer("automation_c1", "c2", "t", "Approve", {})
+        assert [method for method, *_ in airflow.asked] == ["GET"]
 
 
 class TestFail:

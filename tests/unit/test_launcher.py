@@ -203,9 +203,13 @@ def test_a_living_part_is_what_it_answers(
     monkeypatch.setattr(
         "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, answer(answers))]
     )
-    me = PartState(known, os.getpid(), created(os.getpid()))
-    RunFolder(settings.home).write(RunState(parts={"a": me}))
-    assert part_states(settings) == {"a": state}
+    # A young process: this one may be older than a part may take to start.
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as part:
+        me = PartState(known, part.pid, created(part.pid))
+        RunFolder(settings.home).write(RunState(parts={"a": me}))
+        assert part_states(settings) == {"a": state}
 
 
 def test_a_part_whose_pid_is_another_process_by_now_is_stopped(
