@@ -18,9 +18,10 @@ from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, Workflo
 from automations.engine import Engine
 from automations.errors import Conflict, StepError
 from automations.outcomes import Answer
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
+from automations.ports import Mail, MailReceipt
 from automations.services import decisions
 from automations.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
+from tests.doubles import ports
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
 
@@ -44,11 +45,6 @@ class Outbox:
         return MailReceipt(f"<{mail.key}>", "test", mail.to, ())
 
 
-class NoHttp:
-    def request(self, request: HttpRequest) -> HttpResponse:
-        raise StepError("not in these tests")
-
-
 @pytest.fixture
 def outbox() -> Outbox:
     return Outbox()
@@ -56,7 +52,7 @@ def outbox() -> Outbox:
 
 @pytest.fixture
 def engine(database: str, outbox: Outbox) -> Iterator[Engine]:
-    yield Engine(Ports(mailer=outbox, http=NoHttp()))
+    yield Engine(ports(mailer=outbox))
     definitions._cache.clear()
 
 

@@ -10,20 +10,12 @@ from pydantic import ValidationError
 
 import automations.model  # noqa: F401  # completes the configs that nest steps
 from automations.outcomes import JSON, Answer, Branch, Done, Fail, WaitForDecision
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
 from automations.steps.approval import Approval, ApprovalConfig
 from automations.steps.base import RENDERED, StepContext
+from tests.doubles import ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOTIFY = {"name": "Tell", "type": "delay", "order": 0, "config": {"duration": "PT1S"}}
-
-
-class Unreachable:
-    def send(self, mail: Mail) -> MailReceipt:
-        raise AssertionError("an approval sends nothing by itself")
-
-    def request(self, request: HttpRequest) -> HttpResponse:
-        raise AssertionError("an approval requests nothing")
 
 
 def as_written(value: JSON, **_: object) -> JSON:
@@ -41,7 +33,7 @@ def context() -> StepContext:
         attempt=1,
         now=NOW,
         timeout=timedelta(seconds=5),
-        ports=Ports(mailer=Unreachable(), http=Unreachable()),
+        ports=ports(),
         render=as_written,
     )
 

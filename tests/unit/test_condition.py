@@ -13,20 +13,12 @@ from pydantic import ValidationError
 import automations.model  # noqa: F401  # completes the configs that nest steps
 from automations.errors import StepError
 from automations.outcomes import JSON, Branch, Stop
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
 from automations.steps.base import StepContext
 from automations.steps.condition import Condition, ConditionConfig, compare
 from automations.templating import render
+from tests.doubles import ports
 
 NAMES = {"input": {"amount": 1500, "plan": "gold", "tags": ["a", "b"], "note": "", "nil": None}}
-
-
-class Unreachable:
-    def send(self, mail: Mail) -> MailReceipt:
-        raise AssertionError("a condition sends nothing")
-
-    def request(self, request: HttpRequest) -> HttpResponse:
-        raise AssertionError("a condition requests nothing")
 
 
 def context() -> StepContext:
@@ -43,7 +35,7 @@ def context() -> StepContext:
         attempt=1,
         now=datetime(2026, 3, 1, tzinfo=UTC),
         timeout=timedelta(seconds=5),
-        ports=Ports(mailer=Unreachable(), http=Unreachable()),
+        ports=ports(),
         render=render_text,
     )
 

@@ -12,19 +12,11 @@ from pydantic import ValidationError
 
 from automations.errors import StepError
 from automations.outcomes import JSON, Answer, Done, WaitUntil
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
 from automations.steps.base import RENDERED, StepContext
 from automations.steps.delay import Delay, DelayConfig
+from tests.doubles import ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Unreachable:
-    def send(self, mail: Mail) -> MailReceipt:
-        raise AssertionError("a delay sends nothing")
-
-    def request(self, request: HttpRequest) -> HttpResponse:
-        raise AssertionError("a delay requests nothing")
 
 
 def as_written(value: JSON, **_: object) -> JSON:
@@ -42,7 +34,7 @@ def context() -> StepContext:
         attempt=1,
         now=NOW,
         timeout=timedelta(seconds=5),
-        ports=Ports(mailer=Unreachable(), http=Unreachable()),
+        ports=ports(),
         render=as_written,
     )
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from automations.outcomes import JSON, Done, Fail, Outcome
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
+from automations.ports import Mail, MailReceipt
 from automations.steps.base import RENDERED, StepContext
 from automations.steps.email import MOST_RECIPIENTS, Email, EmailConfig
+from tests.doubles import ports
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "Hello"}
 
@@ -38,11 +39,6 @@ class Outbox:
         )
 
 
-class Unreachable:
-    def request(self, request: HttpRequest) -> HttpResponse:
-        raise AssertionError("a mail requests nothing")
-
-
 def as_written(value: JSON, **_: object) -> JSON:
     return value
 
@@ -59,7 +55,7 @@ def run(config: dict[str, Any], refused: dict[str, str] | None = None) -> tuple[
         attempt=2,
         now=datetime(2026, 3, 1, tzinfo=UTC),
         timeout=timedelta(seconds=5),
-        ports=Ports(mailer=outbox, http=Unreachable()),
+        ports=ports(mailer=outbox),
         render=as_written,
     )
     outcome = Email().run(EmailConfig.model_validate(config, context=RENDERED), context)

@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from automations.outcomes import JSON, Done, Fail, Outcome
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Ports
+from automations.ports import HttpRequest, HttpResponse
 from automations.steps.base import RENDERED, StepContext
 from automations.steps.http_request import HttpRequestConfig, HttpRequestStep
+from tests.doubles import ports
 
 URL = "https://api.example/items"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -28,11 +29,6 @@ class Service:
     def request(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
         return self.response
-
-
-class Unreachable:
-    def send(self, mail: Mail) -> MailReceipt:
-        raise AssertionError("a request sends no mail")
 
 
 def as_written(value: JSON, **_: object) -> JSON:
@@ -56,7 +52,7 @@ def run(
         attempt=2,
         now=NOW,
         timeout=timedelta(seconds=7),
-        ports=Ports(mailer=Unreachable(), http=service),
+        ports=ports(http=service),
         render=as_written,
     )
     parsed = HttpRequestConfig.model_validate({"url": URL, **config}, context=RENDERED)

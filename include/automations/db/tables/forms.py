@@ -1,0 +1,44 @@
+"""Forms and what is filled into them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+
+
+class Form(Base):
+    """A form whose submissions may start runs."""
+
+    __tablename__ = "form"
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    title: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    schema: Mapped[dict[str, Any]]
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = now_column()
+    updated_at: Mapped[datetime] = now_column()
+
+
+class Submission(Base):
+    """What somebody filled into a form, with the form's version at that moment."""
+
+    __tablename__ = "submission"
+    __table_args__ = (
+        one_of("status", "PENDING", "APPROVED", "REJECTED"),
+        Index("ix_submission_form_id_created_at", "form_id", "created_at"),
+    )
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    form_id: Mapped[str] = mapped_column(ForeignKey("form.id"))
+    form_version: Mapped[int]
+    data: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(server_default="PENDING")
+    created_at: Mapped[datetime] = now_column()

@@ -1,0 +1,73 @@
+"""What is to be done: events, jobs, and what keeps count of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+
+
+class Event(Base):
+    """Something that happened and may start runs; committed before its sender is answered."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        one_of("status", "PENDING", "MATCHED", "SKIPPED"),
+        Index("ix_event_workspace_id_created_at", "workspace_id", "created_at"),
+    )
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    type: Mapped[str]
+    trigger_key: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(server_default="PENDING")
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = now_column()
+    matched_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    """Work for the dispatcher that survives a crash; done jobs are deleted."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        one_of("kind", "match_event", "start_run", "answer_wait", "ask_approvers", "fail_run"),
+        UniqueConstraint("kind", "subject_id"),
+        Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    kind: Mapped[str]
+    subject_id: Mapped[str]
+    claims: Mapped[int] = mapped_column(server_default="0")
+    """Counts up with every claim; only the holder of the last one may settle the job."""
+    failures: Mapped[int] = mapped_column(server_default="0")
+    available_at: Mapped[datetime] = now_column()
+    error: Mapped[str | None]
+    dead_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = now_column()
+
+
+class RateLimit(Base):
+    """Hits per key and window; unlogged, since losing it in a crash only forgives."""
+
+    __tablename__ = "rate_limit"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    window: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    hits: Mapped[int]
+
+
+class Watermark(Base):
+    """How far a periodic reader has come."""
+
+    __tablename__ = "watermark"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]

@@ -1,0 +1,146 @@
+"""Runs: their state, logs and pauses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.ids import new_id
+
+
+class Run(Base):
+    """One run of one version of an automation; its id is the DagRun's run_id."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        one_of(
+            "status",
+            "RUNNING",
+            "COMPLETED",
+            "FAILED",
+            "PAUSED",
+            "CANCELLED",
+            "WAITING_FOR_CHILD",
+        ),
+        UniqueConstraint("event_id", "workflow_id"),
+        Index("ix_run_workflow_id_started_at", "workflow_id", text("started_at DESC"), "id"),
+        Index(
+            "ix_run_unfinished",
+            "started_at",
+            postgresql_where=text("status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow.id"))
+    version: Mapped[int]
+    status: Mapped[str] = mapped_column(server_default="RUNNING")
+    trigger_type: Mapped[str]
+    trigger_data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    input: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    variables: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))
+    parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
+    generation: Mapped[int] = mapped_column(server_default="0")
+    """The DagRun's clear_number that this run's state belongs to."""
+    dispatched_at: Mapped[datetime | None]
+    started_by: Mapped[str | None]
+    started_at: Mapped[datetime] = now_column()
+    completed_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class RunStep(Base):
+    """Where one node of a run stands; the run's state is made of these rows."""
+
+    __tablename__ = "run_step"
+    __table_args__ = (one_of("status", "RUNNING", "WAITING", "DONE", "FAILED", "SKIPPED"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    node_id: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    generation: Mapped[int]
+    attempt: Mapped[int]
+    """Attempts in this generation."""
+    retries: Mapped[int] = mapped_column(server_default="0")
+    """Attempts after the first, over all generations: the state's ``retryCount``."""
+    input: Mapped[dict[str, Any] | None]
+    output: Mapped[dict[str, Any] | None]
+    verdict: Mapped[dict[str, Any] | None]
+    """What was answered to the orchestrator, for a repeat after a crash."""
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class StepLog(Base):
+    """One line of a run's log: an attempt that ended."""
+
+    __tablename__ = "step_log"
+    __table_args__ = (
+        one_of("status", "success", "failed", "retrying"),
+        Index("ix_step_log_run_id_id", "run_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
+    step_id: Mapped[str]
+    step_type: Mapped[str]
+    step_name: Mapped[str]
+    status: Mapped[str]
+    duration_ms: Mapped[int] = mapped_column(Integer)
+    timestamp: Mapped[datetime]
+    output: Mapped[str]
+
+
+class Wait(Base):
+    """A pause of a run: open until the first answer, its due time or its expiry."""
+
+    __tablename__ = "wait"
+    __table_args__ = (
+        one_of("status", "OPEN", "ANSWERED", "CANCELLED"),
+        one_of("kind", "delay", "decision", "callback", "child"),
+        Index(
+            "uq_wait_open_node",
+            "run_id",
+            "node_id",
+            unique=True,
+            postgresql_where=text("status = 'OPEN'"),
+        ),
+        Index("ix_wait_run_id_created_at", "run_id", "created_at"),
+    )
+
+    id: Mapped[str] = id_column()
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
+    node_id: Mapped[str]
+    generation: Mapped[int]
+    kind: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="OPEN")
+    question: Mapped[dict[str, Any] | None]
+    due_at: Mapped[datetime]
+    """When it ends by itself: a delay elapses, a decision expires."""
+    decision: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    data: Mapped[Any | None] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = now_column()
+
+
+class Approver(Base):
+    """One person asked in a decision, and the token of the link they were sent."""
+
+    __tablename__ = "approver"
+    __table_args__ = (UniqueConstraint("wait_id", "address"),)
+
+    id: Mapped[str] = id_column()
+    wait_id: Mapped[str] = mapped_column(ForeignKey("wait.id"))
+    address: Mapped[str]
+    token_hash: Mapped[str | None] = mapped_column(unique=True)
+    sent_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    decision: Mapped[str | None]

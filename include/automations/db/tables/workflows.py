@@ -1,0 +1,54 @@
+"""Automations and their versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+
+
+class Workflow(Base):
+    """An automation's changing part; what it does is in its versions."""
+
+    __tablename__ = "workflow"
+    __table_args__ = (
+        one_of("status", "DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"),
+        Index("ix_workflow_workspace_id_created_at", "workspace_id", "created_at"),
+        Index("ix_workflow_trigger_key", "workspace_id", "trigger_key"),
+    )
+
+    id: Mapped[str] = id_column()
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True, minvalue=0), unique=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    name: Mapped[str]
+    status: Mapped[str]
+    version: Mapped[int]
+    trigger_key: Mapped[str | None]
+    """What an event must carry to start this automation, for the dispatcher's index."""
+    created_by: Mapped[str | None]
+    created_at: Mapped[datetime] = now_column()
+    updated_at: Mapped[datetime] = now_column()
+    deleted_at: Mapped[datetime | None]
+
+
+class WorkflowVersion(Base):
+    """One immutable definition of an automation."""
+
+    __tablename__ = "workflow_version"
+    __table_args__ = (
+        UniqueConstraint("workflow_id", "version"),
+        Index("ix_workflow_version_workflow_id_revision", "workflow_id", "revision"),
+    )
+
+    id: Mapped[str] = id_column()
+    workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow.id"))
+    version: Mapped[int]
+    revision: Mapped[int] = mapped_column(BigInteger, unique=True)
+    status: Mapped[str]
+    definition: Mapped[dict[str, Any]]
+    created_by: Mapped[str | None]
+    created_at: Mapped[datetime] = now_column()

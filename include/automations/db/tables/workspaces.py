@@ -1,0 +1,39 @@
+"""Workspaces and who may use them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+
+
+class Workspace(Base):
+    """A tenant; nothing is ever shared between two."""
+
+    __tablename__ = "workspace"
+
+    id: Mapped[str] = id_column()
+    slug: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = now_column()
+
+
+class ApiKey(Base):
+    """A bearer token; only its hash is kept."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (one_of("role", "OWNER", "ADMIN", "MEMBER", "VIEWER"),)
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    prefix: Mapped[str]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = now_column()
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
