@@ -122,16 +122,17 @@ class Deliveries:
         """Send everybody who was not asked yet a link of their own."""
         with unit_of_work() as session:
             wait = session.get_one(Wait, job.subject_id)
+            run = session.get_one(Run, wait.run_id)
             todo = [
                 person.id
                 for person in waits.approvers(session, wait.id)
                 if person.sent_at is None and wait.status == "OPEN"
             ]
         for approver_id in todo:
-            self._ask(wait, approver_id)
+            self._ask(run, wait, approver_id)
         self._done(job)
 
-    def _ask(self, wait: Wait, approver_id: str) -> None:
+    def _ask(self, run: Run, wait: Wait, approver_id: str) -> None:
         # Only the hash is kept, so a repeat after a crash sends a new link; the old one dies.
         token = secrets.token_urlsafe(32)
         with unit_of_work() as session:
@@ -147,6 +148,7 @@ class Deliveries:
                 body=f"{question.get('body', '')}\n\nTo decide, open: {link}\n"
                 f"The link is yours alone and works until {expires}.\n",
                 key=f"approver:{approver_id}",
+                workspace_id=run.workspace_id,
             )
         )
         with unit_of_work() as session:

@@ -22,6 +22,7 @@ class Mail:
     """One message to send.
 
     Args:
+        workspace_id: whose mail provider sends it.
         key: idempotency key; the Message-ID is made from it, so a repeat can be recognised.
     """
 
@@ -29,6 +30,7 @@ class Mail:
     subject: str
     body: str
     key: str
+    workspace_id: str
     html: str | None = None
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()

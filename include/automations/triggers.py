@@ -59,4 +59,9 @@ def form_submission_key(form_id: str) -> str:
     return f"form_submission:{form_id}"
 
 
+def event_key(event_type: str, subject_id: str) -> str:
+    """The key of the events of one type that concern one form, table or matter template."""
+    return f"event:{event_type}:{subject_id}"
+
+
 Trigger = Annotated[Manual | FormSubmission, Field(discriminator="type")]

@@ -81,7 +81,16 @@ def mailer(tmp_path: Path, port: int) -> SmtpMailer:
 
 
 def mail(*to: str, **more: Any) -> Mail:
-    return Mail(to=to, **{"subject": "Zażółć", "body": "Dear Ł,\n", "key": "run:node:0", **more})
+    return Mail(
+        to=to,
+        **{
+            "subject": "Zażółć",
+            "body": "Dear Ł,\n",
+            "key": "run:node:0",
+            "workspace_id": "w",
+            **more,
+        },
+    )
 
 
 def test_a_mail_arrives_as_it_was_written(mailer: SmtpMailer, post: Post) -> None:

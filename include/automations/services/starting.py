@@ -40,10 +40,26 @@ def start_run(
 
 
 def emit(
-    session: Session, workspace_id: str, *, kind: str, trigger_key: str, data: dict[str, Any]
+    session: Session,
+    workspace_id: str,
+    *,
+    kind: str,
+    trigger_key: str,
+    data: dict[str, Any],
+    cause: str | None = None,
 ) -> Event:
-    """Record an event; the dispatcher matches it to automations."""
-    event = Event(workspace_id=workspace_id, type=kind, trigger_key=trigger_key, data=data)
+    """Record an event; the dispatcher matches it to automations.
+
+    Args:
+        cause: id of the run whose step made it happen, when one did.
+    """
+    event = Event(
+        workspace_id=workspace_id,
+        type=kind,
+        trigger_key=trigger_key,
+        data=data,
+        cause_run_id=cause,
+    )
     session.add(event)
     session.flush()
     jobs.enqueue(session, "match_event", event.id)

@@ -126,6 +126,7 @@ class Email(StepType[EmailConfig]):
                     for part in config.attachments
                 ),
                 key=ctx.idempotency_key,
+                workspace_id=ctx.workspace_id,
             )
         )
         output = {

@@ -25,6 +25,8 @@ class Event(Base):
     type: Mapped[str]
     trigger_key: Mapped[str]
     data: Mapped[dict[str, Any]]
+    cause_run_id: Mapped[str | None]
+    """The run whose step made it happen, for chains of automations."""
     status: Mapped[str] = mapped_column(server_default="PENDING")
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()

@@ -1,4 +1,4 @@
-"""Effects"""
+"""Effects, and what an event was caused by"""
 
 from __future__ import annotations
 
@@ -20,3 +20,4 @@ def upgrade() -> None:
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
         sa.PrimaryKeyConstraint('key', name=op.f('pk_effect')),
     )
+    op.add_column('event', sa.Column('cause_run_id', sa.Text(), nullable=True))
