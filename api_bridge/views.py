@@ -101,6 +101,7 @@ def form(row: Form) -> dict[str, Any]:
         "description": row.description,
         "schema": row.schema,
         "version": row.version,
+        "public": row.public,
         "createdAt": _at(row.created_at),
         "updatedAt": _at(row.updated_at),
     }

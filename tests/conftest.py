@@ -14,6 +14,8 @@ from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
 from automations.settings import get_settings
 
+ENCRYPTION_KEY = "J2vbYdLZ7xLh0vfHfPz1JxQd0q3v4mVwq9a0o2m8r1E="
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -70,6 +72,7 @@ def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     """An empty, migrated database that the settings point to."""
     name = f"test_{secrets.token_hex(6)}"
     postgres.run(f"CREATE DATABASE {name} TEMPLATE automations")
+    monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", ENCRYPTION_KEY)
     monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", postgres.dsn(name))
     get_settings.cache_clear()
     try:

@@ -22,6 +22,7 @@ class NewForm(BaseModel):
 
     title: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=5_000)
+    public: bool = Field(False, description="Whether anybody may fill it in, without a key.")
     form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
 
 
@@ -44,7 +45,11 @@ def list_forms(caller: Viewer) -> list[dict[str, Any]]:
 def create_form(caller: Admin, form: NewForm) -> dict[str, Any]:
     """Create a form."""
     created = forms.create(
-        caller.workspace_id, title=form.title, description=form.description, form=form.form_schema
+        caller.workspace_id,
+        title=form.title,
+        description=form.description,
+        form=form.form_schema,
+        public=form.public,
     )
     return views.form(created)
 

@@ -17,7 +17,7 @@ from automations.steps.base import is_template
 from automations.templating import undeclared
 
 ROOTS = CONTEXT_VARIABLES | {
-    "trigger", "submission", "input", "variables", "steps", "run", "workflow", "now",
+    "trigger", "submission", "input", "variables", "steps", "run", "workflow", "callback", "now",
 }  # fmt: skip
 _BRACKET = re.compile(r"""\bsteps\s*\[\s*(["'])(.*?)\1\s*\]""")
 _EXPRESSIONS = ("expression",)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from automations.db import jobs, matching, runs, waits
-from automations.db.session import unit_of_work
-from automations.db.tables import Approver, Event, Job, Run, Wait
-from automations.engine import DECISION_OPTIONS
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait
 from automations.errors import NotVisibleYet
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
-from automations.services.decisions import hash_token
+from automations.recording import DECISION_OPTIONS
+from automations.services.form_requests import form_token
 from automations.services.starting import start_run
-from automations.settings import get_settings
+from automations.tokens import callback_url, derive_token, form_url, hash_token
 
 
 class Deliveries:
@@ -31,6 +30,9 @@ class Deliveries:
             "start_run": self._start_run,
             "answer_wait": self._answer_wait,
             "ask_approvers": self._ask_approvers,
+            "remind_approvers": self._remind_approvers,
+            "escalate_wait": self._escalate,
+            "send_form": self._send_form,
             "fail_run": self._fail_run,
         }
 
@@ -121,38 +123,90 @@ class Deliveries:
     def _ask_approvers(self, job: Job) -> None:
         """Send everybody who was not asked yet a link of their own."""
         with unit_of_work() as session:
-            wait = session.get_one(Wait, job.subject_id)
-            run = session.get_one(Run, wait.run_id)
+            wait, run = _wait_and_run(session, job)
             todo = [
-                person.id
+                person
                 for person in waits.approvers(session, wait.id)
                 if person.sent_at is None and wait.status == "OPEN"
             ]
-        for approver_id in todo:
-            self._ask(run, wait, approver_id)
+        for approver in todo:
+            self._ask(run, wait, approver, "")
         self._done(job)
 
-    def _ask(self, run: Run, wait: Wait, approver_id: str) -> None:
-        # Only the hash is kept, so a repeat after a crash sends a new link; the old one dies.
-        token = secrets.token_urlsafe(32)
+    def _remind_approvers(self, job: Job) -> None:
+        """Send those who have not decided their link again, and come back after a while."""
         with unit_of_work() as session:
-            approver = session.get_one(Approver, approver_id)
-            approver.token_hash = hash_token(token)
+            wait, run = _wait_and_run(session, job)
+            todo = [person for person in waits.approvers(session, wait.id) if not person.used_at]
+        if wait.status != "OPEN":
+            self._done(job)
+            return
+        every = timedelta(seconds=(wait.question or {})["remind_seconds"])
+        number = (datetime.now(UTC) - wait.created_at) // every
+        for approver in todo:
+            self._ask(run, wait, approver, f":reminder:{number}")
+        self._later(job, every)
+
+    def _escalate(self, job: Job) -> None:
+        """Ask more people, since nobody has decided in time."""
+        with unit_of_work() as session:
+            wait, _ = _wait_and_run(session, job)
+            if wait.status == "OPEN":
+                waits.add_approvers(session, wait, (wait.question or {})["escalate_to"])
+            jobs.done(session, job)
+
+    def _ask(self, run: Run, wait: Wait, approver: Approver, occasion: str) -> None:
+        # Derived, so that a repeat after a crash and a reminder carry the same link.
+        token = derive_token(f"approver:{approver.id}")
+        with unit_of_work() as session:
+            session.get_one(Approver, approver.id).token_hash = hash_token(token)
         question = wait.question or {}
-        link = f"{get_settings().bridge_base}/api/workflows/callback/{token}"
-        expires = wait.due_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        subject = question.get("subject", "Your decision is needed")
         self._ports.mailer.send(
             Mail(
                 to=(approver.address,),
-                subject=question.get("subject", "Your decision is needed"),
-                body=f"{question.get('body', '')}\n\nTo decide, open: {link}\n"
-                f"The link is yours alone and works until {expires}.\n",
-                key=f"approver:{approver_id}",
+                subject=f"Reminder: {subject}" if occasion else subject,
+                body=f"{question.get('body', '')}\n\nTo decide, open: {callback_url(token)}\n"
+                f"The link is yours alone and works until {_in_words(wait.due_at)}.\n",
+                key=f"approver:{approver.id}{occasion}",
                 workspace_id=run.workspace_id,
             )
         )
         with unit_of_work() as session:
-            session.get_one(Approver, approver_id).sent_at = datetime.now(UTC)
+            session.get_one(Approver, approver.id).sent_at = datetime.now(UTC)
+
+    def _send_form(self, job: Job) -> None:
+        """Send one person the link to a form, and remind them when that is wished."""
+        with unit_of_work() as session:
+            request = session.get_one(FormRequest, job.subject_id)
+        now = datetime.now(UTC)
+        if request.submission_id is not None or request.expires_at <= now:
+            self._done(job)
+            return
+        every = timedelta(seconds=request.remind_seconds) if request.remind_seconds else None
+        number = (now - request.created_at) // every if every and request.sent_at else 0
+        link = form_url(form_token(request.key, request.recipient))
+        self._ports.mailer.send(
+            Mail(
+                to=(request.recipient,),
+                subject=f"Reminder: {request.subject}" if number else request.subject,
+                body=f"{request.message}\n\nPlease fill in: {link}\n"
+                f"The link is yours alone and works until {_in_words(request.expires_at)}.\n",
+                key=f"form:{request.id}:{number}",
+                workspace_id=request.workspace_id,
+            )
+        )
+        with unit_of_work() as session:
+            session.get_one(FormRequest, request.id).sent_at = now
+        if every is None:
+            self._done(job)
+        else:
+            self._later(job, every)
+
+    @staticmethod
+    def _later(job: Job, delay: timedelta) -> None:
+        with unit_of_work() as session:
+            jobs.again(session, job, delay, None, counts=False)
 
     def _fail_run(self, job: Job) -> None:
         with unit_of_work() as session:
@@ -160,6 +214,15 @@ class Deliveries:
         if run.dispatched_at is not None:
             self._orchestrator.fail(dag_id(run.workflow_id), run.id)
         self._done(job)
+
+
+def _wait_and_run(session: Session, job: Job) -> tuple[Wait, Run]:
+    wait = session.get_one(Wait, job.subject_id)
+    return wait, session.get_one(Run, wait.run_id)
+
+
+def _in_words(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _covers(known: Visible | None, needed: Visible) -> bool:

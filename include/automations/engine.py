@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from automations import forms
-from automations.db import locks, runs, waits
+from automations.approvals import bans_itself
+from automations.db import callbacks, locks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Wait, Workflow
 from automations.definitions import Loaded, load
@@ -26,26 +26,18 @@ from automations.names import names_of
 from automations.outcomes import (
     JSON,
     Answer,
-    Branch,
-    Done,
     Fail,
     Outcome,
-    Question,
-    Stop,
-    WaitForCallback,
-    WaitForDecision,
-    WaitForRun,
-    WaitUntil,
 )
 from automations.ports import Ports
+from automations.recording import Entered, Recorder, fail_output, output_of, parked, recorded
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
 from automations.templating import render, render_config
+from automations.tokens import callback_url, derive_token, hash_token
 from automations.verdicts import (
     Again,
     AskPeople,
-    GiveUp,
-    Proceed,
     Skip,
     Sleep,
     TaskRef,
@@ -54,27 +46,7 @@ from automations.verdicts import (
 
 log = logging.getLogger(__name__)
 
-DECISION_OPTIONS = {"approved": "Approve", "rejected": "Reject"}
 DEFAULT_TIMEOUT = timedelta(minutes=5)
-_NEVER = timedelta(days=365 * 10)
-_SUMMARY_LENGTH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Entered:
-    """A node that may run: what its step needs, read in one transaction."""
-
-    ref: TaskRef
-    loaded: Loaded
-    step: Any
-    workspace_id: str
-    attempt: int
-    started_at: datetime
-    names: dict[str, JSON]
-
-    @property
-    def where(self) -> str:
-        return f"step '{self.step.name}'"
 
 
 class Engine:
@@ -88,7 +60,7 @@ class Engine:
         with locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
             with unit_of_work() as session:
                 entered = self._enter(session, ref)
-            if not isinstance(entered, _Entered):
+            if not isinstance(entered, Entered):
                 return entered
             step_type = STEP_TYPES[entered.step.type]
             outcome = self._attempt(entered, lambda config, ctx: step_type.run(config, ctx))
@@ -110,7 +82,7 @@ class Engine:
             outcome = self._attempt(node, lambda config, ctx: step_type.resume(config, ctx, given))
             return self._record(node, outcome)
 
-    def _enter(self, session: Session, ref: TaskRef) -> _Entered | Verdict:
+    def _enter(self, session: Session, ref: TaskRef) -> Entered | Verdict:
         run = _run_of(session, ref)
         loaded = load(session, ref.workflow_id, ref.version)
         if ref.generation > run.generation:
@@ -121,18 +93,18 @@ class Engine:
         row = runs.step(session, ref.run_id, ref.node_id)
         if row is not None and row.generation == ref.generation:
             if row.status in ("DONE", "FAILED"):
-                return _recorded(row)
+                return recorded(row)
             if row.status == "WAITING":
                 wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
                 if wait is not None and wait.status == "OPEN":
-                    return _parked(wait)
+                    return parked(wait)
                 if wait is not None and wait.status == "ANSWERED":
                     return Sleep(wait.id, datetime.now(UTC))
         return self._begin(session, ref, run, loaded, row)
 
     def _begin(
         self, session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunStep | None
-    ) -> _Entered:
+    ) -> Entered:
         now = datetime.now(UTC)
         if row is None:
             row = RunStep(run_id=ref.run_id, node_id=ref.node_id, retries=0)
@@ -144,7 +116,7 @@ class Engine:
         row.status, row.started_at, row.ended_at = "RUNNING", now, None
         row.output = row.verdict = None
         waits.go_on(session, ref.run_id)
-        return self._entered(session, ref, run, loaded, row.attempt, now)
+        return self._entered(session, ref, run, loaded, row)
 
     @staticmethod
     def _entered(
@@ -152,22 +124,27 @@ class Engine:
         ref: TaskRef,
         run: Run,
         loaded: Loaded,
-        attempt: int,
-        started_at: datetime,
-    ) -> _Entered:
-        return _Entered(
+        row: RunStep,
+    ) -> Entered:
+        entered = Entered(
             ref=ref,
             loaded=loaded,
             step=loaded.plan.nodes[ref.node_id].step,
             workspace_id=run.workspace_id,
-            attempt=attempt,
-            started_at=started_at,
+            attempt=row.attempt,
+            started_at=row.started_at,
             names=names_of(run, loaded, runs.outputs(session, ref.run_id), datetime.now(UTC)),
+            kept=row.output or {},
         )
+        if STEP_TYPES[entered.step.type].calls_back(entered.step.config):
+            token = derive_token(f"callback:{entered.key}")
+            callbacks.register(session, run.id, entered.key, hash_token(token))
+            entered.names["callback"] = {"url": callback_url(token)}
+        return entered
 
     def _wake(
         self, session: Session, ref: TaskRef, wait_id: str, answer: Answer | None
-    ) -> tuple[_Entered, Answer] | Verdict:
+    ) -> tuple[Entered, Answer] | Verdict:
         run = _run_of(session, ref)
         loaded = load(session, ref.workflow_id, ref.version)
         wait = waits.lock_wait(session, wait_id)
@@ -176,19 +153,19 @@ class Engine:
             return Skip("What this step waited for was cancelled.")
         if wait.status == "OPEN":
             ended = answer or _by_itself(wait)
-            if ended is None or _refuses(wait, ended):
-                return _parked(wait)
+            if ended is None or _refuses(run, wait, ended):
+                return parked(wait)
             waits.settle(session, wait, decision=ended.decision, by=ended.by, data=ended.data)
         if row.status != "WAITING" or row.generation != wait.generation:
-            return _recorded(row)
+            return recorded(row)
         session.refresh(run)
         if run.status not in runs.UNFINISHED:
             return Skip(f"The run has ended: {run.status}.")
-        entered = self._entered(session, ref, run, loaded, row.attempt, row.started_at)
+        entered = self._entered(session, ref, run, loaded, row)
         given = Answer(wait.decision or "resumed", wait.decided_by, _at(wait), wait.data)
         return entered, given
 
-    def _attempt(self, entered: _Entered, act: Any) -> Outcome:
+    def _attempt(self, entered: Entered, act: Any) -> Outcome:
         """Render the config and do the work; whatever goes wrong becomes a value."""
         step, ref = entered.step, entered.ref
         try:
@@ -216,7 +193,7 @@ class Engine:
             if row is not None:
                 row.input = rendered
 
-    def _context(self, entered: _Entered) -> StepContext:
+    def _context(self, entered: Entered) -> StepContext:
         ref, step = entered.ref, entered.step
 
         def render_text(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
@@ -230,15 +207,16 @@ class Engine:
             workspace_id=entered.workspace_id,
             node_id=ref.node_id,
             step_name=step.name,
-            idempotency_key=f"{ref.run_id}:{ref.node_id}:{ref.generation}",
+            idempotency_key=entered.key,
             attempt=entered.attempt,
             now=datetime.now(UTC),
             timeout=parse_duration(step.timeout) if step.timeout else DEFAULT_TIMEOUT,
             ports=self._ports,
             render=render_text,
+            kept=entered.kept,
         )
 
-    def _record(self, entered: _Entered, outcome: Outcome) -> Verdict:
+    def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
         """Save what came out, in one transaction with everything that follows from it."""
         ref = entered.ref
         with unit_of_work() as session:
@@ -250,7 +228,7 @@ class Engine:
                 # An effect that was made is kept on record even when the run was ended meanwhile.
                 self._log(session, entered, outcome)
                 return Skip(f"The run has ended: {run.status}.")
-            recorder = _Recorder(session, entered, run, row)
+            recorder = Recorder(session, entered, run, row)
             verdict = recorder.record(outcome)
             if not isinstance(verdict, AskPeople | Sleep):
                 self._log(session, entered, outcome, retrying=isinstance(verdict, Again))
@@ -258,10 +236,10 @@ class Engine:
 
     @staticmethod
     def _log(
-        session: Session, entered: _Entered, outcome: Outcome, *, retrying: bool = False
+        session: Session, entered: Entered, outcome: Outcome, *, retrying: bool = False
     ) -> None:
         failed = isinstance(outcome, Fail)
-        output = _fail_output(outcome) if isinstance(outcome, Fail) else _output(outcome)
+        output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
         runs.log(
             session,
             entered.ref.run_id,
@@ -273,101 +251,6 @@ class Engine:
             ended_at=datetime.now(UTC),
             output=json.dumps(output, ensure_ascii=False, default=str),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorder:
-    """Turns an outcome into rows and a verdict, inside one transaction."""
-
-    session: Session
-    entered: _Entered
-    run: Run
-    row: RunStep
-
-    def record(self, outcome: Outcome) -> Verdict:
-        match outcome:
-            case Done(output):
-                return self._done(output, None)
-            case Branch(output, arm):
-                return self._done(output, arm)
-            case Stop(output):
-                return self._done(output, None, stop=True)
-            case Fail():
-                return self._failed(outcome)
-            case _:
-                return self._wait(outcome)
-
-    def _done(self, output: Any, arm: str | None, *, stop: bool = False) -> Verdict:
-        ref, plan = self.entered.ref, self.entered.loaded.plan
-        node = plan.nodes[ref.node_id]
-        target = None if stop else plan.target(ref.node_id, arm)
-        targets = None
-        if stop or node.branches:
-            targets = (target,) if target is not None else ()
-        verdict = Proceed(_summary(output), targets)
-        self._close("DONE", dict(output), {"summary": verdict.summary, "targets": targets})
-        self.session.flush()
-        left_out = (
-            plan.pending(runs.settled(self.session, ref.run_id))
-            if stop
-            else plan.beside(ref.node_id, arm)
-        )
-        runs.skip(self.session, ref.run_id, left_out, ref.generation)
-        # After a clear the engine cannot know what Airflow will run again; the reconciler does.
-        if ref.generation == 0 and not plan.pending(runs.settled(self.session, ref.run_id)):
-            runs.end_run(self.session, ref.run_id, "COMPLETED")
-        return verdict
-
-    def _failed(self, fail: Fail) -> Verdict:
-        step = self.entered.step
-        retry = step.retry
-        if (
-            retry is not None
-            and fail.retryable
-            and self.row.attempt < retry.max_attempts
-            and (not retry.on or fail.kind in retry.on)
-        ):
-            delay = max(retry.delay_after(self.row.attempt), fail.retry_after or timedelta(0))
-            self.row.attempt += 1
-            self.row.retries += 1
-            return Again(fail.error, delay)
-        if step.on_error == "continue":
-            return self._done(_fail_output(fail), None)
-        if isinstance(step.on_error, list):
-            return self._done(_fail_output(fail), "onError")
-        error = f"{step.name}: {fail.error}"
-        self._close("FAILED", _fail_output(fail), {"error": error})
-        runs.end_run(self.session, self.run.id, "FAILED", error)
-        return GiveUp(error)
-
-    def _close(self, status: str, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
-        self.row.status, self.row.output, self.row.verdict = status, output, verdict
-        self.row.ended_at = datetime.now(UTC)
-
-    def _wait(self, outcome: Outcome) -> Verdict:
-        now = datetime.now(UTC)
-        kind, due_at, question = "delay", now + _NEVER, None
-        match outcome:
-            case WaitUntil(when):
-                due_at = when
-            case WaitForDecision(asked, expires_in):
-                kind, due_at, question = "decision", now + expires_in, asked
-            case WaitForCallback(_, expires_in):
-                kind, due_at = "callback", now + expires_in
-            case WaitForRun():
-                kind = "child"
-        self.row.status = "WAITING"
-        wait = waits.open_wait(
-            self.session,
-            run_id=self.run.id,
-            node_id=self.row.node_id,
-            generation=self.row.generation,
-            kind=kind,
-            due_at=due_at,
-            question=asdict(question) if question else None,
-            approvers=question.approvers if question else (),
-        )
-        return _parked(wait)
 
 
 def _run_of(session: Session, ref: TaskRef) -> Run:
@@ -395,25 +278,6 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     return run
 
 
-def _recorded(row: RunStep) -> Verdict:
-    stored = row.verdict or {}
-    if row.status == "FAILED":
-        return GiveUp(str(stored.get("error", "failed")))
-    if row.status == "DONE":
-        targets = stored.get("targets")
-        return Proceed(stored.get("summary", {}), None if targets is None else tuple(targets))
-    return Skip(f"The step is {row.status}.")
-
-
-def _parked(wait: Wait) -> Verdict:
-    if wait.kind == "decision" and wait.question is not None:
-        question = Question(**{**wait.question, "approvers": tuple(wait.question["approvers"])})
-        return AskPeople(wait.id, question, tuple(DECISION_OPTIONS.values()), wait.due_at)
-    if wait.kind == "callback":
-        return AskPeople(wait.id, Question("Callback", ""), ("Continue",), wait.due_at)
-    return Sleep(wait.id, wait.due_at)
-
-
 def _by_itself(wait: Wait) -> Answer | None:
     now = datetime.now(UTC)
     if now < wait.due_at:
@@ -421,25 +285,12 @@ def _by_itself(wait: Wait) -> Answer | None:
     return Answer("elapsed" if wait.kind == "delay" else "expired", None, now)
 
 
-def _refuses(wait: Wait, answer: Answer) -> bool:
+def _refuses(run: Run, wait: Wait, answer: Answer) -> bool:
+    if bans_itself(run, wait, (answer.by or "").removeprefix("airflow:")):
+        return True
     form = (wait.question or {}).get("form")
     return bool(form and answer.decision == "approved" and forms.check(form, answer.data or {}))
 
 
 def _at(wait: Wait) -> datetime:
     return wait.decided_at or datetime.now(UTC)
-
-
-def _output(outcome: Outcome) -> dict[str, JSON]:
-    return dict(outcome.output) if isinstance(outcome, Done | Branch | Stop) else {}
-
-
-def _fail_output(fail: Fail) -> dict[str, JSON]:
-    return {**fail.output, "error": {"message": fail.error, "kind": fail.kind}}
-
-
-def _summary(output: Any) -> dict[str, JSON]:
-    small = {
-        key: value for key, value in output.items() if isinstance(value, str | int | float | bool)
-    }
-    return small if len(json.dumps(small)) <= _SUMMARY_LENGTH else {"keys": sorted(output)}

@@ -54,6 +54,10 @@ class Question:
     form: Mapping[str, JSON] | None = None
     approvers: tuple[str, ...] = ()
     quorum: int = 1
+    allow_self_approval: bool = True
+    remind_seconds: float | None = None
+    escalate_to: tuple[str, ...] = ()
+    escalate_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,19 @@ class WaitForDecision:
 
 @dataclass(frozen=True, slots=True)
 class WaitForCallback:
-    """The step goes on when its callback URL was called."""
+    """The step goes on when its callback URL was called.
+
+    Args:
+        output: what the step has so far; handed back to ``resume``.
+    """
+
+    output: Mapping[str, JSON]
+    expires_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForSubmissions:
+    """The step goes on when the forms that it has sent are filled in."""
 
     output: Mapping[str, JSON]
     expires_in: timedelta
@@ -95,7 +111,7 @@ class Fail:
     output: Mapping[str, JSON] = field(default_factory=dict)
 
 
-Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForRun
+Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForSubmissions | WaitForRun
 Outcome = Done | Branch | Stop | Wait | Fail
 
 

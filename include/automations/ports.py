@@ -86,11 +86,56 @@ class HttpClient(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FormRequest:
+    """A form to be filled in by some people, each by a link of their own.
+
+    Args:
+        wait_for: ``all`` or ``any`` of them end the step's pause; None when it does not wait.
+        key: idempotency key; a repeat sends nothing anew.
+    """
+
+    workspace_id: str
+    run_id: str
+    form_id: str
+    recipients: tuple[str, ...]
+    subject: str
+    message: str
+    prefill: Mapping[str, Any]
+    wait_for: str | None
+    expires_in: timedelta
+    remind_every: timedelta | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormAnswer:
+    """Where one recipient of a form stands."""
+
+    recipient: str
+    submission_id: str | None
+    submitted_at: datetime | None
+    data: Mapping[str, Any] | None
+
+
+class Forms(Protocol):
+    """Sends forms to people and knows what they answered."""
+
+    def send(self, request: FormRequest) -> None:
+        """Send the form; raises StepError when there is no such form."""
+        ...
+
+    def answers(self, key: str) -> list[FormAnswer]:
+        """Everybody who was sent a form under this key, by address."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """The outside world as the steps see it."""
 
     mailer: Mailer
     http: HttpClient
+    forms: Forms
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from airflow.sdk import DAG, TaskGroup
 from automations.model import DEFINITION, Definition
 from automations.plan import Node, Plan
 from automations.publishing import Published, dag_id
-from automations.steps.base import StepType, parse_duration
+from automations.steps.base import parse_duration
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
@@ -106,8 +106,7 @@ def _task(published: Published, node: Node, dag: DAG, group: TaskGroup) -> Any:
 
 
 def _execution_timeout(step: Any) -> timedelta | None:
-    waits = type(STEP_TYPES[step.type]).resume is not StepType.resume
-    if step.timeout is None or waits:
+    if step.timeout is None or STEP_TYPES[step.type].waits(step.config):
         return None
     return parse_duration(step.timeout) + TIMEOUT_SLACK
 

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Job, RateLimit, Run, Wait
-from automations.services.decisions import hash_token
+from automations.tokens import hash_token
 from tests.api.conftest import Api
 
 FORM = {

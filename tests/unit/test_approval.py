@@ -151,3 +151,26 @@ def test_templates_are_accepted_when_saved() -> None:
             "expiresIn": "{{input.time}}",
         }
     )
+
+
+def test_reminders_escalation_and_the_ban_reach_the_question() -> None:
+    outcome = Approval().run(
+        configured(
+            approvers=["ada@b.example"],
+            allowSelfApproval=False,
+            remindEvery="PT6H",
+            escalateTo="boss@b.example",
+            escalateAfter="P1D",
+            quorum=2,
+        ),
+        context(),
+    )
+    assert isinstance(outcome, WaitForDecision)
+    asked = outcome.question
+    assert (asked.allow_self_approval, asked.remind_seconds) == (False, 21_600.0)
+    assert (asked.escalate_to, asked.escalate_seconds) == (("boss@b.example",), 86_400.0)
+
+
+def test_escalation_needs_to_know_whom_and_when() -> None:
+    with pytest.raises(ValidationError, match="go together"):
+        configured(escalateTo="boss@b.example")

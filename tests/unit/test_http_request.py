@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 from automations.ports import HttpRequest, HttpResponse
-from automations.steps.base import RENDERED, StepContext
+from automations.steps.base import RENDERED
 from automations.steps.http_request import HttpRequestConfig, HttpRequestStep
-from tests.doubles import ports
+from tests.doubles import NOW, context
 
 URL = "https://api.example/items"
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Service:
@@ -31,10 +30,6 @@ class Service:
         return self.response
 
 
-def as_written(value: JSON, **_: object) -> JSON:
-    return value
-
-
 def run(
     status: int = 200,
     content: bytes = b"",
@@ -42,21 +37,10 @@ def run(
     **config: Any,
 ) -> tuple[Outcome, HttpRequest]:
     service = Service(status, content, answered or {})
-    context = StepContext(
-        run_id="run",
-        workflow_id="workflow",
-        workspace_id="workspace",
-        node_id="node",
-        step_name="Call",
-        idempotency_key="run:node:0",
-        attempt=2,
-        now=NOW,
-        timeout=timedelta(seconds=7),
-        ports=ports(http=service),
-        render=as_written,
-    )
     parsed = HttpRequestConfig.model_validate({"url": URL, **config}, context=RENDERED)
-    return HttpRequestStep().run(parsed, context), service.requests[0]
+    return HttpRequestStep().run(
+        parsed, context(http=service, timeout=timedelta(seconds=7))
+    ), service.requests[0]
 
 
 def output(outcome: Outcome) -> dict[str, JSON]:
@@ -95,7 +79,7 @@ def test_a_content_type_of_the_users_own_is_kept() -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_every_attempt_at_an_unsafe_request_carries_the_same_key(method: str) -> None:
     _, request = run(method=method)
-    assert request.headers["idempotency-key"] == "run:node:0"
+    assert request.headers["idempotency-key"] == "run1:node1:0"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
@@ -196,3 +180,20 @@ def test_retry_after_is_honoured_for_an_hour_at_most(value: str, delay: timedelt
 def test_a_config_that_cannot_be_requested_is_refused(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         HttpRequestConfig.model_validate({"url": URL, **config})
+
+
+def test_a_request_that_waits_for_its_callback_keeps_the_answer_until_then() -> None:
+    service = Service(202, b"taken", {})
+    config = HttpRequestConfig.model_validate(
+        {"url": URL, "waitForCallback": True, "callbackTimeout": "PT1H"}, context=RENDERED
+    )
+    outcome = HttpRequestStep().run(config, context(http=service))
+    assert isinstance(outcome, WaitForCallback)
+    assert (outcome.output["body"], outcome.expires_in) == ("taken", timedelta(hours=1))
+    kept = context(kept=dict(outcome.output))
+    done = HttpRequestStep().resume(config, kept, Answer("resumed", None, NOW, {"n": 1}))
+    assert isinstance(done, Done)
+    assert (done.output["body"], done.output["callback"]) == ("taken", {"n": 1})
+    late = HttpRequestStep().resume(config, kept, Answer("expired", None, NOW))
+    assert isinstance(late, Fail)
+    assert late.kind == "expired"

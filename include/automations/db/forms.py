@@ -15,6 +15,11 @@ def find(session: Session, workspace_id: str, form_id: str) -> Form | None:
     return session.scalar(select(Form).where(Form.id == form_id, Form.workspace_id == workspace_id))
 
 
+def find_public(session: Session, form_id: str) -> Form | None:
+    """A form that anybody may fill in."""
+    return session.scalar(select(Form).where(Form.id == form_id, Form.public))
+
+
 def listed(session: Session, workspace_id: str) -> Sequence[Form]:
     """All forms of a workspace, newest first."""
     return session.scalars(

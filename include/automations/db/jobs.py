@@ -14,9 +14,12 @@ WAKE = "automations_dispatch"
 _LEASE = timedelta(seconds=60)
 
 
-def enqueue(session: Session, kind: str, subject_id: str) -> None:
+def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = timedelta(0)) -> None:
     """Add a job, once per kind and subject, and wake the dispatchers when this commits."""
-    session.execute(insert(Job).values(kind=kind, subject_id=subject_id).on_conflict_do_nothing())
+    job = insert(Job).values(
+        kind=kind, subject_id=subject_id, available_at=func.clock_timestamp() + delay
+    )
+    session.execute(job.on_conflict_do_nothing())
     notify(session, WAKE)
 
 
@@ -51,7 +54,7 @@ def done(session: Session, job: Job) -> bool:
     return found is not None
 
 
-def again(session: Session, job: Job, delay: timedelta, error: str, *, counts: bool) -> None:
+def again(session: Session, job: Job, delay: timedelta, error: str | None, *, counts: bool) -> None:
     """Put a job back; ``counts`` says whether this was a failure, of which few are allowed."""
     session.execute(
         update(Job)

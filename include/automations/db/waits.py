@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import Approver, Run, Wait
+from automations.ids import new_id
 from automations.outcomes import JSON
 
 WOKEN = "automations_wait"
+_ASKED = ("decision", "callback", "form")
+"""Kinds of pause that stand in Airflow's Required Actions, where they must be answered, too."""
 
 
 def open_wait(
@@ -26,6 +30,7 @@ def open_wait(
     due_at: datetime,
     question: Mapping[str, Any] | None = None,
     approvers: Iterable[str] = (),
+    key: str | None = None,
 ) -> Wait:
     """Open a pause and show it in the run's status; the approvers are asked by a job."""
     wait = Wait(
@@ -35,20 +40,34 @@ def open_wait(
         kind=kind,
         due_at=due_at,
         question=dict(question) if question is not None else None,
+        key=key,
     )
     session.add(wait)
     session.flush()
-    asked = [Approver(wait_id=wait.id, address=address) for address in dict.fromkeys(approvers)]
-    if asked:
-        session.add_all(asked)
-        session.flush()
-        jobs.enqueue(session, "ask_approvers", wait.id)
+    add_approvers(session, wait, approvers)
+    for job, setting in (
+        ("remind_approvers", "remind_seconds"),
+        ("escalate_wait", "escalate_seconds"),
+    ):
+        if seconds := (question or {}).get(setting):
+            jobs.enqueue(session, job, wait.id, timedelta(seconds=seconds))
     session.execute(
         update(Run)
         .where(Run.id == run_id, Run.status == "RUNNING")
         .values(status="WAITING_FOR_CHILD" if kind == "child" else "PAUSED")
     )
     return wait
+
+
+def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> None:
+    """Ask these people, too; a job sends each a link of their own."""
+    rows = [
+        {"id": new_id(), "wait_id": wait.id, "address": address}
+        for address in dict.fromkeys(addresses)
+    ]
+    if rows:
+        session.execute(insert(Approver).values(rows).on_conflict_do_nothing())
+        jobs.enqueue(session, "ask_approvers", wait.id)
 
 
 def settle(session: Session, wait: Wait, *, decision: str, by: str | None, data: JSON) -> bool:
@@ -74,6 +93,19 @@ def settle(session: Session, wait: Wait, *, decision: str, by: str | None, data:
     session.refresh(wait)
     go_on(session, wait.run_id)
     jobs.notify(session, WOKEN, wait.id)
+    return True
+
+
+def answer(session: Session, wait: Wait, *, decision: str, by: str | None, data: JSON) -> bool:
+    """End an open pause from outside of its task, and have the task told.
+
+    Returns:
+        False when somebody else was first; nothing is changed then.
+    """
+    if not settle(session, wait, decision=decision, by=by, data=data):
+        return False
+    if wait.kind in _ASKED:
+        jobs.enqueue(session, "answer_wait", wait.id)
     return True
 
 

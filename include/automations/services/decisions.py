@@ -5,19 +5,20 @@ The pause's row decides: whoever sets it from OPEN is first, everybody after get
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from automations import forms
-from automations.db import jobs, runs, waits
+from automations.approvals import bans_itself
+from automations.db import callbacks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Run, Wait
 from automations.definitions import load
-from automations.errors import Conflict, Gone, NotFound, ValidationFailed
+from automations.errors import Conflict, Gone, NotAllowed, NotFound, ValidationFailed
 from automations.outcomes import JSON
+from automations.tokens import hash_token
 
 DECISIONS = ("approved", "rejected")
 
@@ -66,7 +67,7 @@ def resume(
         if wait.kind == "child":
             raise Conflict("The run waits for another run and goes on when that has ended.")
         checked = _check(wait, decision, data)
-        _settle(session, wait, checked, by, data)
+        _settle(session, run, wait, checked, by, data)
         session.refresh(run)
         return run
 
@@ -93,20 +94,54 @@ def decide(token: str, *, decision: str, data: JSON) -> CallbackView:
     with unit_of_work() as session:
         approver, wait, run = _of_token(session, token)
         checked = _check(wait, decision, data)
+        _refuse_starter(run, wait, approver.address)
         approver.used_at, approver.decision = datetime.now(UTC), checked
         session.flush()
         asked = waits.approvers(session, wait.id)
         approvals = sum(person.decision == "approved" for person in asked)
         if checked == "rejected" or approvals >= int((wait.question or {}).get("quorum", 1)):
-            _settle(session, wait, checked, approver.address, data)
+            _settle(session, run, wait, checked, approver.address, data)
         return _view(session, approver, wait, run)
 
 
-def _settle(session: Session, wait: Wait, decision: str, by: str, data: JSON) -> None:
-    if not waits.settle(session, wait, decision=decision, by=by, data=data):
+def receive(token: str, data: JSON) -> str:
+    """Take what was sent to a callback URL, once; returns the run's id.
+
+    Raises:
+        NotFound: the token is unknown.
+        Gone: it was called before, or its run no longer waits.
+    """
+    with unit_of_work() as session:
+        callback = callbacks.find(session, hash_token(token))
+        if callback is None:
+            raise NotFound("This link is unknown. Please check that it is complete.")
+        run = runs.lock_run(session, callback.run_id)
+        if run is None or run.status not in runs.UNFINISHED:
+            raise Gone("The run no longer waits for this callback.")
+        if not callbacks.receive(session, callback, data):
+            raise Gone("This callback was called already.")
+        wait = waits.open_wait_of(session, run.id)
+        # Called before its step waits, it is found when that begins.
+        if wait is not None and wait.key == callback.key:
+            waits.answer(session, wait, decision="resumed", by="callback", data=data)
+        return run.id
+
+
+def is_callback(token: str) -> bool:
+    """Whether a token is one that a step has handed out to be called."""
+    with unit_of_work() as session:
+        return callbacks.find(session, hash_token(token)) is not None
+
+
+def _settle(session: Session, run: Run, wait: Wait, decision: str, by: str, data: JSON) -> None:
+    _refuse_starter(run, wait, by)
+    if not waits.answer(session, wait, decision=decision, by=by, data=data):
         raise Conflict("Somebody else has answered already.")
-    if wait.kind in ("decision", "callback"):
-        jobs.enqueue(session, "answer_wait", wait.id)
+
+
+def _refuse_starter(run: Run, wait: Wait, by: str) -> None:
+    if bans_itself(run, wait, by):
+        raise NotAllowed("Whoever started the run may not decide on it.")
 
 
 def _check(wait: Wait, decision: str | None, data: JSON) -> str:
@@ -163,8 +198,3 @@ def _view(session: Session, approver: Approver, wait: Wait, run: Run) -> Callbac
         decision=approver.decision,
         decided_at=approver.used_at,
     )
-
-
-def hash_token(token: str) -> str:
-    """What is kept of a callback token."""
-    return hashlib.sha256(token.encode()).hexdigest()

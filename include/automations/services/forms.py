@@ -7,7 +7,7 @@ from typing import Any
 
 from automations import forms as schema
 from automations.db import forms
-from automations.db.session import unit_of_work
+from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, Submission
 from automations.errors import NotFound, ValidationFailed
 from automations.outcomes import JSON
@@ -15,13 +15,21 @@ from automations.services.starting import emit
 from automations.triggers import form_submission_key
 
 
-def create(workspace_id: str, *, title: str, description: str, form: schema.FormSchema) -> Form:
+def create(
+    workspace_id: str,
+    *,
+    title: str,
+    description: str,
+    form: schema.FormSchema,
+    public: bool = False,
+) -> Form:
     """Create a form."""
     with unit_of_work() as session:
         created = Form(
             workspace_id=workspace_id,
             title=title,
             description=description,
+            public=public,
             schema=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
         )
         session.add(created)
@@ -56,31 +64,36 @@ def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission
         form = forms.find(session, workspace_id, form_id)
         if form is None:
             raise NotFound(f"There is no form {form_id}.")
-        errors = schema.check(form.schema, data)
-        if errors:
-            raise ValidationFailed(
-                {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
-            )
-        submission = Submission(
-            workspace_id=workspace_id, form_id=form.id, form_version=form.version, data=data
+        return take(session, form, data)
+
+
+def take(session: Session, form: Form, data: dict[str, JSON]) -> Submission:
+    """Check and keep what was filled in; it is an event from then on."""
+    errors = schema.check(form.schema, data)
+    if errors:
+        raise ValidationFailed(
+            {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
         )
-        session.add(submission)
-        session.flush()
-        session.refresh(submission)
-        context: dict[str, Any] = {
-            "submissionId": submission.id,
-            "formId": form.id,
-            "formTitle": form.title,
-            "submission": data,
-        }
-        emit(
-            session,
-            workspace_id,
-            kind="FORM_SUBMITTED",
-            trigger_key=form_submission_key(form.id),
-            data=context,
-        )
-        return submission
+    submission = Submission(
+        workspace_id=form.workspace_id, form_id=form.id, form_version=form.version, data=data
+    )
+    session.add(submission)
+    session.flush()
+    session.refresh(submission)
+    context: dict[str, Any] = {
+        "submissionId": submission.id,
+        "formId": form.id,
+        "formTitle": form.title,
+        "submission": data,
+    }
+    emit(
+        session,
+        form.workspace_id,
+        kind="FORM_SUBMITTED",
+        trigger_key=form_submission_key(form.id),
+        data=context,
+    )
+    return submission
 
 
 def get_submission(workspace_id: str, submission_id: str) -> Submission:

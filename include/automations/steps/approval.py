@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from automations.clock import timestamp
 from automations.forms import FormSchema
@@ -26,22 +25,18 @@ from automations.steps.base import (
     StepContext,
     StepType,
     TemplateText,
-    is_rendered,
     is_template,
     parse_duration,
+    within_a_week,
 )
 from automations.steps.email import Addresses
 
 if TYPE_CHECKING:
     from automations.steps.base import Step
 
-LONGEST = timedelta(days=7)
 
-
-def _within_a_week(value: str, info: ValidationInfo) -> str:
-    if (is_rendered(info) or not is_template(value)) and parse_duration(value) > LONGEST:
-        raise ValueError("must be P7D at most")
-    return value
+def _seconds(duration: str | None) -> float | None:
+    return None if duration is None else parse_duration(duration).total_seconds()
 
 
 class ApprovalConfig(Model):
@@ -59,7 +54,19 @@ class ApprovalConfig(Model):
     quorum: Annotated[int, Field(ge=1, le=100)] | TemplateText = Field(
         1, description="How many approvals by link are needed; one rejection always decides."
     )
-    expires_in: Annotated[Duration, AfterValidator(_within_a_week)] = Field(
+    allow_self_approval: bool = Field(
+        True, description="Whether whoever started the run may decide on it, too."
+    )
+    remind_every: Duration | None = Field(
+        None, description="How often those who have not decided are sent their link again."
+    )
+    escalate_to: Addresses = Field(
+        default_factory=list, description="Who is asked as well when nobody decided in time."
+    )
+    escalate_after: Duration | None = Field(
+        None, description="How long the first ones have before the others are asked."
+    )
+    expires_in: Annotated[Duration, AfterValidator(within_a_week)] = Field(
         "P7D", description="How long there is to decide; 7 days at most."
     )
     on_reject: Annotated[Literal["fail", "continue"] | list[Step], AsWritten()] = Field(
@@ -78,8 +85,11 @@ class ApprovalConfig(Model):
 
     @model_validator(mode="after")
     def _quorum_can_be_reached(self) -> Self:
-        known = not any(is_template(address) for address in self.approvers)
-        if known and isinstance(self.quorum, int) and self.quorum > max(len(self.approvers), 1):
+        if bool(self.escalate_to) != (self.escalate_after is not None):
+            raise ValueError("escalateTo and escalateAfter go together")
+        asked = [*self.approvers, *self.escalate_to]
+        known = not any(is_template(address) for address in asked)
+        if known and isinstance(self.quorum, int) and self.quorum > max(len(asked), 1):
             raise ValueError("quorum is more than there are approvers")
         return self
 
@@ -104,6 +114,10 @@ class Approval(StepType[ApprovalConfig]):
             form=form,
             approvers=tuple(config.approvers),
             quorum=int(config.quorum),
+            allow_self_approval=config.allow_self_approval,
+            remind_seconds=_seconds(config.remind_every),
+            escalate_to=tuple(config.escalate_to),
+            escalate_seconds=_seconds(config.escalate_after),
         )
         return WaitForDecision(question, parse_duration(config.expires_in))
 

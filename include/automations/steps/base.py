@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -94,6 +94,7 @@ TemplateText = Annotated[str, AfterValidator(_only_a_template)]
 RENDERED: Mapping[str, Any] = {"rendered": True}
 """The validation context of a config whose templates have been rendered."""
 
+LONGEST_PAUSE = timedelta(days=7)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
 
@@ -119,6 +120,13 @@ Duration = Annotated[str, AfterValidator(_duration)]
 """An ISO 8601 duration."""
 
 
+def within_a_week(value: str, info: ValidationInfo) -> str:
+    """A duration of seven days at most: how long people or services have to answer."""
+    if (is_rendered(info) or not is_template(value)) and parse_duration(value) > LONGEST_PAUSE:
+        raise ValueError("must be P7D at most")
+    return value
+
+
 def _zone(value: str, info: ValidationInfo) -> str:
     if is_template(value) and not is_rendered(info):
         return value
@@ -141,6 +149,7 @@ class StepContext:
         idempotency_key: the same for every attempt at one effect; changes when a user redoes it.
         attempt: 1 for the first attempt.
         render: renders one text with the run's names; ``missing_ok`` gives None for a missing one.
+        kept: on resume, the output that the step had when it began to wait.
     """
 
     run_id: str
@@ -154,6 +163,7 @@ class StepContext:
     timeout: timedelta
     ports: Ports
     render: Callable[..., JSON]
+    kept: Mapping[str, JSON] = field(default_factory=dict)
 
 
 C = TypeVar("C", bound=Model)
@@ -171,6 +181,14 @@ class StepType(ABC, Generic[C]):
     """Whether a successful run may go on without taking an arm."""
     pauses: ClassVar[bool] = False
     """Whether the step always parks the run; its operator is then a sensor."""
+
+    def calls_back(self, config: C) -> bool:
+        """Whether the step hands out ``{{callback.url}}`` and waits for it to be called."""
+        return False
+
+    def waits(self, config: C) -> bool:
+        """Whether the step may park the run."""
+        return self.pauses or self.calls_back(config)
 
     @abstractmethod
     def run(self, config: C, ctx: StepContext) -> Outcome:

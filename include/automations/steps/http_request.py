@@ -7,14 +7,22 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlencode
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 from automations.ports import HttpRequest, HttpResponse
-from automations.steps.base import Model, StepContext, StepType, TemplateText
+from automations.steps.base import (
+    Duration,
+    Model,
+    StepContext,
+    StepType,
+    TemplateText,
+    parse_duration,
+    within_a_week,
+)
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
@@ -38,6 +46,14 @@ class HttpRequestConfig(Model):
     text: str | None = Field(None, description="Sent as it is, text/plain unless a header says.")
     expected_status: list[int | TemplateText] = Field(
         default_factory=list, description="Statuses that are a success; any 2xx when empty."
+    )
+    wait_for_callback: bool = Field(
+        False,
+        description="Pause after the answer until {{callback.url}}, which the request must carry, "
+        "is called with a POST; what was sent there is the output's callback.",
+    )
+    callback_timeout: Annotated[Duration, AfterValidator(within_a_week)] = Field(
+        "P7D", description="How long the callback may take; 7 days at most."
     )
     follow_redirects: bool = Field(True, description="Whether redirects are followed, 5 at most.")
     max_bytes: int = Field(
@@ -69,6 +85,9 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
     title = "HTTP request"
     Config = HttpRequestConfig
 
+    def calls_back(self, config: HttpRequestConfig) -> bool:
+        return config.wait_for_callback
+
     def run(self, config: HttpRequestConfig, ctx: StepContext) -> Outcome:
         response = ctx.ports.http.request(_request(config, ctx))
         output = {
@@ -79,6 +98,8 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
         }
         expected = [int(status) for status in config.expected_status]
         if response.status in expected or (not expected and 200 <= response.status < 300):
+            if config.wait_for_callback:
+                return WaitForCallback(output, parse_duration(config.callback_timeout))
             return Done(output)
         excerpt = response.content[:_EXCERPT].decode(errors="replace")
         return Fail(
@@ -88,6 +109,11 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
             retry_after=_retry_after(response, ctx.now),
             output={"status": response.status, "excerpt": excerpt},
         )
+
+    def resume(self, config: HttpRequestConfig, ctx: StepContext, answer: Answer) -> Outcome:
+        if answer.decision == "expired":
+            return Fail("The callback was not called in time.", "expired", output=dict(ctx.kept))
+        return Done({**ctx.kept, "callback": answer.data})
 
 
 def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:

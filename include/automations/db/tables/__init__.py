@@ -2,9 +2,9 @@
 
 from automations.db.tables.base import Base
 from automations.db.tables.effects import Effect
-from automations.db.tables.forms import Form, Submission
+from automations.db.tables.forms import Form, FormRequest, Submission
 from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
-from automations.db.tables.runs import Approver, Run, RunStep, StepLog, Wait
+from automations.db.tables.runs import Approver, Callback, Run, RunStep, StepLog, Wait
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
 
@@ -12,9 +12,11 @@ __all__ = [
     "ApiKey",
     "Approver",
     "Base",
+    "Callback",
     "Effect",
     "Event",
     "Form",
+    "FormRequest",
     "Job",
     "RateLimit",
     "Run",

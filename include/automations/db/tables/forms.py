@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
@@ -22,6 +22,8 @@ class Form(Base):
     description: Mapped[str] = mapped_column(server_default="")
     schema: Mapped[dict[str, Any]]
     version: Mapped[int] = mapped_column(server_default="1")
+    public: Mapped[bool] = mapped_column(server_default="false")
+    """Whether anybody may fill it in, without a key."""
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
 
@@ -41,4 +43,30 @@ class Submission(Base):
     form_version: Mapped[int]
     data: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(server_default="PENDING")
+    created_at: Mapped[datetime] = now_column()
+
+
+class FormRequest(Base):
+    """A form that a run has sent to one person."""
+
+    __tablename__ = "form_request"
+    __table_args__ = (UniqueConstraint("key", "recipient"),)
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    form_id: Mapped[str] = mapped_column(ForeignKey("form.id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), index=True)
+    key: Mapped[str]
+    """The idempotency key of the step that sent it."""
+    recipient: Mapped[str]
+    subject: Mapped[str]
+    message: Mapped[str]
+    prefill: Mapped[dict[str, Any]]
+    wait_for: Mapped[str | None]
+    remind_seconds: Mapped[float | None]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    submission_id: Mapped[str | None] = mapped_column(ForeignKey("submission.id"))
+    submitted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = now_column()

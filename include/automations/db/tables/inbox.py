@@ -38,7 +38,17 @@ class Job(Base):
 
     __tablename__ = "job"
     __table_args__ = (
-        one_of("kind", "match_event", "start_run", "answer_wait", "ask_approvers", "fail_run"),
+        one_of(
+            "kind",
+            "match_event",
+            "start_run",
+            "answer_wait",
+            "ask_approvers",
+            "remind_approvers",
+            "escalate_wait",
+            "send_form",
+            "fail_run",
+        ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),
     )

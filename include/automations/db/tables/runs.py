@@ -104,7 +104,7 @@ class Wait(Base):
     __tablename__ = "wait"
     __table_args__ = (
         one_of("status", "OPEN", "ANSWERED", "CANCELLED"),
-        one_of("kind", "delay", "decision", "callback", "child"),
+        one_of("kind", "delay", "decision", "callback", "form", "child"),
         Index(
             "uq_wait_open_node",
             "run_id",
@@ -122,11 +122,27 @@ class Wait(Base):
     kind: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="OPEN")
     question: Mapped[dict[str, Any] | None]
+    key: Mapped[str | None]
+    """The idempotency key of the step that waits, by which its callback or forms are known."""
     due_at: Mapped[datetime]
     """When it ends by itself: a delay elapses, a decision expires."""
     decision: Mapped[str | None]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+    data: Mapped[Any | None] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = now_column()
+
+
+class Callback(Base):
+    """A URL that a step has handed out, made before the step acts, and what was sent to it."""
+
+    __tablename__ = "callback"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), index=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    """The step's idempotency key."""
+    called_at: Mapped[datetime | None]
     data: Mapped[Any | None] = mapped_column(JSONB)
     created_at: Mapped[datetime] = now_column()
 

@@ -1,0 +1,132 @@
+"""Public pages: how they are protected, rendered, and how their forms are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi import HTTPException, Request
+from fastapi.responses import Response
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from api_bridge.deps import client_address
+from api_bridge.errors import STATUSES, domain_error
+from automations.errors import DomainError, TooManyRequests, ValidationFailed
+from automations.forms import DISPLAY, FormSchema
+from automations.services import rate_limits
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_PER_TOKEN, _PER_ADDRESS = 20, 60
+_NUMBERS = ("number", "currency", "rating")
+
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(["html"]),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def limit(request: Request, name: str, token: str) -> None:
+    """Bound how often one link, and one address, may be tried."""
+    # A hash: the token itself is a secret and kept nowhere.
+    hashed = hashlib.sha256(token.encode()).hexdigest()[:32]
+    rate_limits.check(
+        {
+            f"{name}:token:{hashed}": _PER_TOKEN,
+            f"{name}:address:{client_address(request)}": _PER_ADDRESS,
+        }
+    )
+
+
+async def sent(request: Request) -> dict[str, Any]:
+    """What a page's form (under ``form``) or a program's JSON has sent.
+
+    Raises:
+        HTTPException: 415, it is neither.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return {"json": json.loads(await request.body() or b"{}")}
+    if kind == "application/x-www-form-urlencoded":
+        form = await request.form()
+        if any("\0" in str(value) for _, value in form.multi_items()):
+            raise ValidationFailed({"body": ["must not hold a NUL character"]})
+        return {"form": form}
+    if kind:
+        raise HTTPException(415, "Send a form (urlencoded) or JSON.")
+    return {}
+
+
+def fields(schema: Mapping[str, Any]) -> Sequence[Any]:
+    """The fields that a page shows."""
+    return [
+        field
+        for section in FormSchema.model_validate(schema).sections
+        if not section.repeatable
+        for field in section.fields
+        if field.type not in DISPLAY
+    ]
+
+
+def values(schema: Mapping[str, Any], form: Any) -> dict[str, Any]:
+    """The data that a page's form holds, in the types of its fields."""
+    data: dict[str, Any] = {}
+    for field in fields(schema):
+        given = [value for value in form.getlist(f"data.{field.key}") if value != ""]
+        if field.type in ("checkbox", "multiselect"):
+            data[field.key] = given
+        elif field.type == "yesno":
+            data[field.key] = bool(given)
+        elif given:
+            data[field.key] = _number(given[0]) if field.type in _NUMBERS else given[0]
+    return data
+
+
+def _number(text: str) -> float | str:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return text
+    return int(number) if number.is_integer() else number
+
+
+def page(template: str, status: int, **shown: Any) -> Response:
+    """A rendered page."""
+    return Response(_templates.get_template(template).render(**shown), status, HEADERS, "text/html")
+
+
+def failed(request: Request, template: str, error: DomainError) -> Response:
+    """A refusal, as a page or as JSON."""
+    if wants_json(request):
+        answer: Response = domain_error(request, error)
+        answer.headers.update(HEADERS)
+        return answer
+    problems = error.field_errors if isinstance(error, ValidationFailed) else {}
+    answer = page(
+        template, STATUSES[type(error)], view=None, message=error.message, problems=problems
+    )
+    if isinstance(error, TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks, rather than a person."""
+    accept = request.headers.get("accept", "")
+    content = request.headers.get("content-type", "")
+    return "application/json" in accept or "application/json" in content

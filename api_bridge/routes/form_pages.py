@@ -1,0 +1,111 @@
+"""Public forms: a page for everybody, and one of each recipient's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+
+from api_bridge import pages
+from automations.errors import DomainError, ValidationFailed
+from automations.services import form_requests
+from automations.services.form_requests import FormView
+
+router = APIRouter(prefix="/api/forms", tags=["form pages"])
+
+TEMPLATE = "form.html"
+
+
+@router.get("/requests/{token}")
+def show_request(request: Request, token: str) -> Response:
+    """Show the form that somebody was sent; changes nothing."""
+    return _show(request, token, form_requests.view)
+
+
+@router.post("/requests/{token}")
+async def submit_request(request: Request, token: str) -> Response:
+    """Take what somebody filled in by their link, once."""
+    return await _submit(request, token, form_requests.view, form_requests.submit)
+
+
+@router.get("/{form_id}/public")
+def show_public(request: Request, form_id: str) -> Response:
+    """Show a public form; changes nothing."""
+    return _show(request, form_id, form_requests.view_public)
+
+
+@router.post("/{form_id}/public")
+async def submit_public(request: Request, form_id: str) -> Response:
+    """Take what somebody filled into a public form; no key is needed."""
+    return await _submit(request, form_id, form_requests.view_public, form_requests.submit_public)
+
+
+def _show(request: Request, token: str, view: Callable[[str], FormView]) -> Response:
+    try:
+        pages.limit(request, "form", token)
+        return _page(view(token), 200)
+    except DomainError as error:
+        return pages.failed(request, TEMPLATE, error)
+
+
+async def _submit(
+    request: Request,
+    token: str,
+    view: Callable[[str], FormView],
+    submit: Callable[[str, dict[str, Any]], str],
+) -> Response:
+    try:
+        given = await pages.sent(request)
+    except DomainError as error:
+        return pages.failed(request, TEMPLATE, error)
+    return await run_in_threadpool(_take, request, token, given, view, submit)
+
+
+def _take(
+    request: Request,
+    token: str,
+    given: dict[str, Any],
+    view: Callable[[str], FormView],
+    submit: Callable[[str, dict[str, Any]], str],
+) -> Response:
+    shown: FormView | None = None
+    data: Any = None
+    try:
+        pages.limit(request, "form", token)
+        if "form" in given:
+            shown = view(token)
+            data = pages.values(shown.schema, given["form"])
+        elif isinstance(given.get("json"), dict):
+            data = given["json"].get("data")
+        if not isinstance(data, dict):
+            raise ValidationFailed({"data": ["must be an object"]})
+        submission_id = submit(token, data)
+    except ValidationFailed as error:
+        if shown is not None and not pages.wants_json(request):
+            # What was typed is shown again, so that nothing has to be typed twice.
+            return _page(shown, 400, data, error.field_errors)
+        return pages.failed(request, TEMPLATE, error)
+    except DomainError as error:
+        return pages.failed(request, TEMPLATE, error)
+    if pages.wants_json(request):
+        return JSONResponse({"submissionId": submission_id}, 201, headers=pages.HEADERS)
+    return pages.page(TEMPLATE, 201, view=None, submitted=True)
+
+
+def _page(
+    view: FormView,
+    status: int,
+    typed: dict[str, Any] | None = None,
+    problems: dict[str, list[str]] | None = None,
+) -> Response:
+    return pages.page(
+        TEMPLATE,
+        status,
+        view=view,
+        fields=pages.fields(view.schema),
+        values=view.prefill if typed is None else typed,
+        problems=problems or {},
+    )

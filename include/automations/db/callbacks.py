@@ -1,0 +1,37 @@
+"""URLs that steps hand out, and what was sent to them."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import Callback
+from automations.outcomes import JSON
+
+
+def register(session: Session, run_id: str, key: str, token_hash: str) -> None:
+    """Make a callback known before anybody can call it."""
+    row = insert(Callback).values(token_hash=token_hash, run_id=run_id, key=key)
+    session.execute(row.on_conflict_do_nothing())
+
+
+def find(session: Session, token_hash: str) -> Callback | None:
+    """The callback that a token belongs to."""
+    return session.get(Callback, token_hash)
+
+
+def by_key(session: Session, key: str) -> Callback | None:
+    """The callback of a step."""
+    return session.scalar(select(Callback).where(Callback.key == key))
+
+
+def receive(session: Session, callback: Callback, data: JSON) -> bool:
+    """Keep what was sent; False when the URL was called before."""
+    won = session.scalar(
+        update(Callback)
+        .where(Callback.token_hash == callback.token_hash, Callback.called_at.is_(None))
+        .values(called_at=func.clock_timestamp(), data=data)
+        .returning(Callback.token_hash)
+    )
+    return won is not None

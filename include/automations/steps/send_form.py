@@ -1,0 +1,99 @@
+"""Send a form to recipients for completion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from automations.clock import timestamp
+from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForSubmissions
+from automations.ports import FormRequest
+from automations.steps.base import (
+    Duration,
+    Model,
+    StepContext,
+    StepType,
+    parse_duration,
+    within_a_week,
+)
+from automations.steps.email import Addresses, Line
+
+
+class SendFormConfig(Model):
+    """Which form goes to whom."""
+
+    form_id: str = Field(min_length=1, description="The form.")
+    recipients: Annotated[Addresses, Field(min_length=1)] = Field(
+        description="Addresses; each is sent a link of their own by mail."
+    )
+    subject: Line = Field("Please fill in a form", description="Subject of the mail, one line.")
+    message: str = Field("", max_length=10_000, description="What the mail says above the link.")
+    prefill: dict[str, JSON] = Field(
+        default_factory=dict, description="Values by the fields' keys that the page starts with."
+    )
+    wait_for_completion: bool = Field(
+        False, description="Pause until the form is filled in; its submissions are the output."
+    )
+    wait_for: Literal["all", "any"] = Field(
+        "all", description="Whether all recipients must have answered, or the first one is enough."
+    )
+    expires_in: Annotated[Duration, AfterValidator(within_a_week)] = Field(
+        "P7D", description="How long the links work; 7 days at most."
+    )
+    remind_every: Duration | None = Field(
+        None, description="How often those who have not answered are sent their link again."
+    )
+
+
+class SendForm(StepType[SendFormConfig]):
+    """Send a form to recipients by mail, and wait for their answers when told to."""
+
+    type = "send_form"
+    title = "Send a form"
+    Config = SendFormConfig
+
+    def waits(self, config: SendFormConfig) -> bool:
+        return config.wait_for_completion
+
+    def run(self, config: SendFormConfig, ctx: StepContext) -> Outcome:
+        expires_in = parse_duration(config.expires_in)
+        ctx.ports.forms.send(
+            FormRequest(
+                workspace_id=ctx.workspace_id,
+                run_id=ctx.run_id,
+                form_id=config.form_id,
+                recipients=tuple(dict.fromkeys(config.recipients)),
+                subject=config.subject,
+                message=config.message,
+                prefill=config.prefill,
+                wait_for=config.wait_for if config.wait_for_completion else None,
+                expires_in=expires_in,
+                remind_every=parse_duration(config.remind_every) if config.remind_every else None,
+                key=ctx.idempotency_key,
+            )
+        )
+        output = {"formId": config.form_id, "recipients": list(config.recipients)}
+        if config.wait_for_completion:
+            return WaitForSubmissions(output, expires_in)
+        return Done(output)
+
+    def resume(self, config: SendFormConfig, ctx: StepContext, answer: Answer) -> Outcome:
+        answers = ctx.ports.forms.answers(ctx.idempotency_key)
+        output: dict[str, JSON] = {
+            **ctx.kept,
+            "submissions": [
+                {
+                    "recipient": one.recipient,
+                    "submissionId": one.submission_id,
+                    "submittedAt": timestamp(one.submitted_at) if one.submitted_at else None,
+                    "data": one.data,
+                }
+                for one in answers
+                if one.submission_id is not None
+            ],
+            "missing": [one.recipient for one in answers if one.submission_id is None],
+        }
+        if answer.decision == "expired":
+            return Fail("The form was not filled in in time.", "expired", output=output)
+        return Done(output)

@@ -1,0 +1,33 @@
+"""Secrets in links: derived, so that a repeat or a reminder carries the same one."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+from automations.settings import get_settings
+
+
+def derive_token(purpose: str) -> str:
+    """The token for one purpose: nobody without the installation's key can make or guess it."""
+    key = get_settings().encryption_key
+    if not key:
+        raise RuntimeError("encryption_key is not set: tokens could be guessed")
+    digest = hmac.digest(key.encode(), f"token:{purpose}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def hash_token(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def callback_url(token: str) -> str:
+    """The link of an approval or a callback."""
+    return f"{get_settings().bridge_base}/api/workflows/callback/{token}"
+
+
+def form_url(token: str) -> str:
+    """The link of a form that was sent to one person."""
+    return f"{get_settings().bridge_base}/api/forms/requests/{token}"

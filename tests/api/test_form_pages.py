@@ -1,0 +1,117 @@
+"""Public forms: the page for everybody and the links that people are sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from automations.db.session import unit_of_work
+from automations.db.tables import Form, RateLimit, Submission
+from automations.ports import FormRequest
+from automations.services.form_requests import SentForms, form_token
+from tests.api.conftest import FORM, Api
+
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def form(api: Api) -> str:
+    return str(api.call("POST", "/api/forms", {**FORM, "public": True}).json()["id"])
+
+
+@pytest.fixture
+def link(api: Api, form: str) -> str:
+    run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
+    with unit_of_work() as session:
+        workspace = session.scalars(select(Form.workspace_id)).one()
+    SentForms().send(
+        FormRequest(
+            workspace_id=workspace,
+            run_id=run,
+            form_id=form,
+            recipients=("ada@b.example",),
+            subject="Please",
+            message="<b>Please</b>",
+            prefill={"email": "known@b.example"},
+            wait_for=None,
+            expires_in=timedelta(days=1),
+            remind_every=None,
+            key="k",
+        )
+    )
+    return f"/api/forms/requests/{form_token('k', 'ada@b.example')}"
+
+
+def submissions() -> list[dict[str, Any]]:
+    with unit_of_work() as session:
+        return [one.data for one in session.scalars(select(Submission))]
+
+
+class TestPublicForm:
+    def test_anybody_sees_the_page_and_it_is_private_to_nobody(self, api: Api, form: str) -> None:
+        page = api.http.get(f"/api/forms/{form}/public")
+        assert page.status_code == 200
+        assert 'name="data.email"' in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+    def test_what_is_filled_in_is_a_submission(self, api: Api, form: str) -> None:
+        data = {"data.email": "ada@b.example", "data.age": "41"}
+        assert api.http.post(f"/api/forms/{form}/public", data=data).status_code == 201
+        assert submissions() == [{"email": "ada@b.example", "age": 41}]
+
+    def test_wrong_values_are_named_and_what_was_typed_is_kept(self, api: Api, form: str) -> None:
+        data = {"data.email": "nobody", "data.age": "41"}
+        page = api.http.post(f"/api/forms/{form}/public", data=data)
+        assert page.status_code == 400
+        assert "must be an e-mail address" in page.text
+        assert 'value="nobody"' in page.text
+        assert 'aria-invalid="true"' in page.text
+        assert submissions() == []
+
+    def test_a_program_may_send_json(self, api: Api, form: str) -> None:
+        path = f"/api/forms/{form}/public"
+        answer = api.http.post(path, json={"data": {"email": "ada@b.example"}})
+        assert answer.status_code == 201
+        assert set(answer.json()) == {"submissionId"}
+        assert api.http.post(path, json=["no"]).json()["code"] == "VALIDATION_ERROR"
+
+    def test_a_form_that_is_not_public_is_unknown(self, api: Api) -> None:
+        form = api.form()
+        assert api.http.get(f"/api/forms/{form}/public", headers=JSON).status_code == 404
+        assert api.http.post(f"/api/forms/{form}/public", json={"data": {}}).status_code == 404
+
+    def test_another_kind_of_body_is_refused(self, api: Api, form: str) -> None:
+        answer = api.http.post(
+            f"/api/forms/{form}/public", content=b"x", headers={"Content-Type": "text/csv"}
+        )
+        assert answer.status_code == 415
+
+    def test_one_address_may_not_send_without_end(self, api: Api, form: str) -> None:
+        path = f"/api/forms/{form}/public"
+        api.http.get(path)
+        with unit_of_work() as session:
+            session.execute(update(RateLimit).values(hits=1000))
+        limited = api.http.post(path, json={"data": {"email": "ada@b.example"}})
+        assert limited.status_code == 429
+        assert int(limited.headers["retry-after"]) > 0
+
+
+class TestSentForm:
+    def test_the_page_shows_the_message_and_the_values_known(self, api: Api, link: str) -> None:
+        page = api.http.get(link).text
+        assert "&lt;b&gt;Please&lt;/b&gt;" in page
+        assert 'value="known@b.example"' in page
+        assert submissions() == []
+
+    def test_it_is_filled_in_once(self, api: Api, link: str) -> None:
+        data = {"data.email": "ada@b.example"}
+        assert api.http.post(link, data=data).status_code == 201
+        assert api.http.post(link, data=data).status_code == 410
+        assert api.http.get(link, headers=JSON).json()["code"] == "GONE"
+        assert len(submissions()) == 1
+
+    def test_an_unknown_link_says_so(self, api: Api) -> None:
+        assert api.http.get("/api/forms/requests/nonsense").status_code == 404

@@ -1,0 +1,331 @@
+"""Pauses that are ended from outside: callbacks, sent forms, reminders, escalation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from automations import definitions
+from automations.db import jobs, waits
+from automations.db.session import unit_of_work
+from automations.db.tables import Approver, Event, Form, FormRequest, Job, Run, Wait
+from automations.deliveries import Deliveries
+from automations.engine import Engine
+from automations.errors import Gone, NotAllowed, ValidationFailed
+from automations.outcomes import Question
+from automations.ports import HttpRequest, HttpResponse
+from automations.services import decisions, form_requests
+from automations.services.form_requests import SentForms, form_token
+from automations.tokens import derive_token
+from automations.verdicts import AskPeople, Proceed, Sleep
+from tests.db.test_engine import Outbox, begin, reload, row, step, task
+from tests.doubles import ports
+
+FORM = {
+    "sections": [
+        {
+            "id": "s",
+            "fields": [
+                {"id": "1", "key": "size", "type": "number", "validation": {"required": True}}
+            ],
+        }
+    ]
+}
+CALLING = {"method": "POST", "url": "https://a.example", "waitForCallback": True}
+
+
+class Service:
+    """A service that is told where to report, and may report at once."""
+
+    def __init__(self) -> None:
+        self.requests: list[HttpRequest] = []
+        self.reports_at_once = False
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        if self.reports_at_once:
+            decisions.receive(self.token, {"state": "early"})
+        return HttpResponse(202, {"content-type": "application/json"}, b'{"job": 7}', request.url)
+
+    @property
+    def token(self) -> str:
+        return (self.requests[-1].content or b"").decode().rpartition("/")[2].rstrip('"}')
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox()
+
+
+@pytest.fixture
+def engine(database: str, service: Service, outbox: Outbox) -> Iterator[Engine]:
+    yield Engine(ports(mailer=outbox, http=service, forms=SentForms()))
+    definitions._cache.clear()
+
+
+@pytest.fixture
+def deliveries(engine: Engine, outbox: Outbox) -> Deliveries:
+    return Deliveries(ports(), ports(mailer=outbox))  # type: ignore[arg-type]  # no Airflow here
+
+
+def calling() -> Run:
+    config = {**CALLING, "body": {"report": "{{callback.url}}"}}
+    return begin(step("call", "http_request", 0, config))
+
+
+def job(kind: str) -> Job:
+    with unit_of_work() as session:
+        return session.scalars(select(Job).where(Job.kind == kind)).one()
+
+
+def claimed(kind: str) -> Job:
+    """The job as a dispatcher holds it when its time has come."""
+    with unit_of_work() as session:
+        session.execute(update(Job).where(Job.kind == kind).values(available_at=datetime.now(UTC)))
+    with unit_of_work() as session:
+        return next(one for one in jobs.claim(session, 100) if one.kind == kind)
+
+
+def form() -> Form:
+    with unit_of_work() as session:
+        workspace = session.scalars(select(Run.workspace_id)).first()
+        made = Form(workspace_id=workspace, title="Size", schema=FORM)
+        session.add(made)
+        session.flush()
+        session.refresh(made)
+        return made
+
+
+def sending(**config: Any) -> tuple[Run, Form]:
+    """A run whose one step sends a form that is made for it."""
+    given = {"formId": "{{input.text}}", "recipients": ["ada@b.example", "bob@b.example"], **config}
+    run = begin(step("send", "send_form", 0, given))
+    made = form()
+    with unit_of_work() as session:
+        session.execute(update(Run).where(Run.id == run.id).values(input={"text": made.id}))
+    return run, made
+
+
+def link(run: Run, recipient: str) -> str:
+    return form_token(f"{run.id}:send:0", recipient)
+
+
+class TestCallback:
+    def test_the_step_pauses_until_its_url_is_called(
+        self, engine: Engine, service: Service
+    ) -> None:
+        run = calling()
+        asked = engine.run(task(run, "call"))
+        assert isinstance(asked, AskPeople)
+        assert reload(run).status == "PAUSED"
+        decisions.receive(service.token, {"state": "ready"})
+        assert job("answer_wait").subject_id == asked.wait_id
+        assert isinstance(engine.resume(task(run, "call"), asked.wait_id, None), Proceed)
+        done = row(run, "call")
+        assert done is not None
+        assert done.output is not None
+        assert (done.output["body"], done.output["callback"]) == ({"job": 7}, {"state": "ready"})
+
+    def test_a_callback_that_comes_before_the_step_waits_is_not_lost(
+        self, engine: Engine, service: Service
+    ) -> None:
+        service.reports_at_once = True
+        run = calling()
+        asked = engine.run(task(run, "call"))
+        assert isinstance(asked, Sleep)
+        assert isinstance(engine.resume(task(run, "call"), asked.wait_id, None), Proceed)
+        done = row(run, "call")
+        assert done is not None
+        assert (done.output or {})["callback"] == {"state": "early"}
+
+    def test_a_second_call_is_refused_and_changes_nothing(
+        self, engine: Engine, service: Service
+    ) -> None:
+        engine.run(task(calling(), "call"))
+        decisions.receive(service.token, 1)
+        with pytest.raises(Gone):
+            decisions.receive(service.token, 2)
+
+    def test_a_repeat_after_a_crash_hands_out_the_same_url(
+        self, engine: Engine, service: Service
+    ) -> None:
+        run = calling()
+        asked = engine.run(task(run, "call"))
+        assert isinstance(asked, AskPeople)
+        first = service.token
+        with unit_of_work() as session:  # as if the process had died before it recorded the wait
+            session.execute(update(Wait).where(Wait.id == asked.wait_id).values(status="CANCELLED"))
+        engine.run(task(run, "call"))
+        assert service.token == first
+        decisions.receive(first, "once")
+        assert row(run, "call") is not None
+
+
+class TestSentForms:
+    def test_each_recipient_gets_a_link_of_their_own_by_mail(
+        self, engine: Engine, deliveries: Deliveries, outbox: Outbox
+    ) -> None:
+        run, _ = sending()
+        assert isinstance(engine.run(task(run, "send")), Proceed)
+        with unit_of_work() as session:
+            todo = list(session.scalars(select(Job).where(Job.kind == "send_form")))
+        for one in todo:
+            deliveries.carry(one)
+        sent = {mail.to[0]: mail.body for mail in outbox.sent}
+        for recipient in ("ada@b.example", "bob@b.example"):
+            assert link(run, recipient) in sent[recipient]
+
+    def test_a_repeat_of_the_step_sends_nothing_anew(self, engine: Engine) -> None:
+        run, _ = sending()
+        first = engine.run(task(run, "send"))
+        with unit_of_work() as session:
+            session.execute(update(Run).where(Run.id == run.id).values(status="RUNNING"))
+        assert engine.run(task(run, "send")) == first
+        with unit_of_work() as session:
+            assert len(list(session.scalars(select(FormRequest)))) == 2
+
+    def test_the_pause_ends_when_all_have_answered(self, engine: Engine) -> None:
+        run, _ = sending(waitForCompletion=True)
+        asked = engine.run(task(run, "send"))
+        assert isinstance(asked, AskPeople)
+        form_requests.submit(link(run, "ada@b.example"), {"size": 1})
+        assert reload(run).status == "PAUSED"
+        form_requests.submit(link(run, "bob@b.example"), {"size": 2})
+        assert reload(run).status == "RUNNING"
+        assert isinstance(engine.resume(task(run, "send"), asked.wait_id, None), Proceed)
+        done = row(run, "send")
+        assert done is not None
+        answers = (done.output or {})["submissions"]
+        assert [one["data"] for one in answers] == [{"size": 1}, {"size": 2}]
+
+    def test_one_answer_is_enough_when_any_is_waited_for(self, engine: Engine) -> None:
+        run, _ = sending(waitForCompletion=True, waitFor="any")
+        asked = engine.run(task(run, "send"))
+        assert isinstance(asked, AskPeople)
+        form_requests.submit(link(run, "bob@b.example"), {"size": 2})
+        engine.resume(task(run, "send"), asked.wait_id, None)
+        with pytest.raises(Gone, match="no longer needed"):
+            form_requests.view(link(run, "ada@b.example"))
+
+    def test_a_submission_by_link_is_an_event_like_any_other(self, engine: Engine) -> None:
+        run, made = sending()
+        engine.run(task(run, "send"))
+        form_requests.submit(link(run, "ada@b.example"), {"size": 1})
+        with unit_of_work() as session:
+            event = session.scalars(select(Event)).one()
+        assert event.trigger_key == f"form_submission:{made.id}"
+
+    def test_wrong_data_is_refused_and_the_link_still_works(self, engine: Engine) -> None:
+        run, _ = sending()
+        engine.run(task(run, "send"))
+        with pytest.raises(ValidationFailed):
+            form_requests.submit(link(run, "ada@b.example"), {"size": "large"})
+        form_requests.submit(link(run, "ada@b.example"), {"size": 1})
+        with pytest.raises(Gone, match="already"):
+            form_requests.submit(link(run, "ada@b.example"), {"size": 1})
+
+    def test_an_expired_link_is_gone(self, engine: Engine) -> None:
+        run, _ = sending()
+        engine.run(task(run, "send"))
+        with unit_of_work() as session:
+            past = datetime.now(UTC) - timedelta(seconds=1)
+            session.execute(update(FormRequest).values(expires_at=past))
+        with pytest.raises(Gone, match="expired"):
+            form_requests.view(link(run, "ada@b.example"))
+
+
+def asked_run(question: Question, by: str | None = "test") -> Wait:
+    """A run that waits for a decision."""
+    run = begin(step("ask", "approval", 0, {"message": "OK?"}))
+    with unit_of_work() as session:
+        session.execute(update(Run).where(Run.id == run.id).values(started_by=by))
+        return waits.open_wait(
+            session,
+            run_id=run.id,
+            node_id="ask",
+            generation=0,
+            kind="decision",
+            due_at=datetime.now(UTC) + timedelta(days=1),
+            question=asdict(question),
+            approvers=question.approvers,
+        )
+
+
+QUESTION = Question("Approval needed: Ask", "OK?", approvers=("ada@b.example",))
+
+
+class TestReminders:
+    def test_a_reminder_carries_the_same_link_and_comes_again(
+        self, deliveries: Deliveries, outbox: Outbox
+    ) -> None:
+        wait = asked_run(replace(QUESTION, remind_seconds=3600.0))
+        deliveries.carry(claimed("ask_approvers"))
+        deliveries.carry(claimed("remind_approvers"))
+        first, reminder = outbox.sent
+        with unit_of_work() as session:
+            approver = session.scalars(select(Approver)).one()
+        assert derive_token(f"approver:{approver.id}") in first.body
+        assert reminder.body == first.body
+        assert reminder.subject == f"Reminder: {first.subject}"
+        again = job("remind_approvers")
+        assert again.subject_id == wait.id
+        assert again.available_at > datetime.now(UTC) + timedelta(minutes=59)
+
+    def test_nobody_is_reminded_of_what_is_decided(
+        self, deliveries: Deliveries, outbox: Outbox
+    ) -> None:
+        wait = asked_run(replace(QUESTION, remind_seconds=3600.0))
+        with unit_of_work() as session:
+            held = session.get_one(Wait, wait.id)
+            waits.answer(session, held, decision="approved", by="x", data=None)
+        deliveries.carry(claimed("remind_approvers"))
+        assert outbox.sent == []
+        with unit_of_work() as session:
+            kinds = set(session.scalars(select(Job.kind)))
+        assert "remind_approvers" not in kinds
+
+    def test_others_are_asked_when_nobody_decided_in_time(
+        self, deliveries: Deliveries, outbox: Outbox
+    ) -> None:
+        wait = asked_run(
+            replace(QUESTION, escalate_to=("boss@b.example",), escalate_seconds=3600.0)
+        )
+        deliveries.carry(claimed("ask_approvers"))
+        deliveries.carry(claimed("escalate_wait"))
+        deliveries.carry(claimed("ask_approvers"))
+        assert [mail.to for mail in outbox.sent] == [("ada@b.example",), ("boss@b.example",)]
+        with unit_of_work() as session:
+            assert len(waits.approvers(session, wait.id)) == 2
+
+
+class TestSelfApproval:
+    def test_whoever_started_the_run_may_not_decide_when_that_is_banned(
+        self, database: str
+    ) -> None:
+        wait = asked_run(replace(QUESTION, allow_self_approval=False), by="Ada@B.example")
+        run = wait.run_id
+        with unit_of_work() as session:
+            workspace = session.get_one(Run, run).workspace_id
+        given = {"decision": "approved", "data": None}
+        with pytest.raises(NotAllowed):
+            decisions.resume(run, workspace, by="ada@b.example", **given)
+        assert decisions.resume(run, workspace, by="bob", **given).status == "RUNNING"
+        definitions._cache.clear()
+
+    def test_it_is_allowed_unless_it_is_banned(self, database: str) -> None:
+        wait = asked_run(QUESTION, by="ada")
+        with unit_of_work() as session:
+            workspace = session.get_one(Run, wait.run_id).workspace_id
+        run = decisions.resume(wait.run_id, workspace, decision="approved", data=None, by="ada")
+        assert run.status == "RUNNING"
+        definitions._cache.clear()
