@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api_bridge.refusals import refusal
 from automations import errors
 from automations.db.outages import OUTAGES
 
@@ -43,15 +44,16 @@ def envelope(
     details: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """The platform's error envelope."""
-    body = {
-        "success": False,
-        "error": error,
-        "code": code,
-        "details": details or {},
-        "requestId": request.state.request_id,
-    }
-    return JSONResponse(body, status, headers=headers)
+    """The platform's error envelope, or a problem of RFC 9457 for who asks for that."""
+    body, media_type = refusal(
+        request.headers.get("accept", ""),
+        status,
+        error,
+        code,
+        request.state.request_id,
+        details or {},
+    )
+    return JSONResponse(body, status, headers=headers, media_type=media_type)
 
 
 def domain_error(request: Request, error: errors.DomainError) -> JSONResponse:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from api_bridge.refusals import refusal
 from automations.ids import new_id
 
 Scope = MutableMapping[str, Any]
@@ -31,6 +32,7 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        accept = headers.get(b"accept", b"")
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _SANE_ID.fullmatch(given) else new_id()
         scope.setdefault("state", {})["request_id"] = request_id
@@ -46,12 +48,13 @@ class RequestGuard:
         # psycopg2 refuses a NUL with an error of its own, after the route has begun.
         if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
             error = "The address holds a NUL character."
-            await _refuse(named, 400, "VALIDATION_ERROR", error, request_id)
+            await _refuse(named, accept, 400, "VALIDATION_ERROR", error, request_id)
             return
         body = await _read(receive)
         if body is None:
             await _refuse(
                 named,
+                accept,
                 413,
                 "PAYLOAD_TOO_LARGE",
                 f"The body is over {LARGEST_BODY} bytes.",
@@ -61,7 +64,7 @@ class RequestGuard:
         if body and _JSON.match(headers.get(b"content-type", b"")):
             refused = _problem(body)
             if refused:
-                await _refuse(named, 400, "VALIDATION_ERROR", refused, request_id)
+                await _refuse(named, accept, 400, "VALIDATION_ERROR", refused, request_id)
                 return
         await self._app(scope, _again(body, receive), named)
 
@@ -128,10 +131,14 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-async def _refuse(send: Send, status: int, code: str, error: str, request_id: str) -> None:
-    body = json.dumps(
-        {"success": False, "error": error, "code": code, "details": {}, "requestId": request_id}
-    ).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+async def _refuse(
+    send: Send, accept: bytes, status: int, code: str, error: str, request_id: str
+) -> None:
+    content, media_type = refusal(accept.decode("latin-1"), status, error, code, request_id)
+    body = json.dumps(content).encode()
+    headers = [
+        (b"content-type", media_type.encode()),
+        (b"content-length", b"%d" % len(body)),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -20,6 +20,20 @@ def _at(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
+def updated_workflow(found: Found) -> dict[str, Any]:
+    """An automation after a change, with what the change means for runs in flight."""
+    shown = workflow(found)
+    if found.in_flight is not None:
+        shown["inFlight"] = {
+            "runsOnOlderVersions": found.in_flight.older,
+            "waitingAtRemovedSteps": [
+                {"runId": run_id, "stepId": step_id}
+                for run_id, step_id in found.in_flight.at_removed_steps.items()
+            ],
+        }
+    return shown
+
+
 def workflow(found: Found) -> dict[str, Any]:
     """An automation with its steps."""
     row, definition = found.workflow, found.definition

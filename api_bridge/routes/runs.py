@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Member, Viewer
+from automations.clock import timestamp
+from automations.db.run_queries import Filter
+from automations.exports import sha256_of
+from automations.model import RunStatus
 from automations.services import decisions, runs
 
 router = APIRouter(prefix="/api/workflows", tags=["runs"])
@@ -29,9 +37,27 @@ def list_runs(
     workflow_id: str,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
+    status: Annotated[RunStatus | None, Query(description="Only runs of this status.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Started at or after.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Started before.")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=500,
+            description="Instead of page: goes on behind nextCursor of the answer before; empty "
+            "for the first. Nothing is counted, so that deep lists stay fast.",
+        ),
+    ] = None,
 ) -> dict[str, Any]:
     """List an automation's runs, newest first."""
-    found, total = runs.page(caller.workspace_id, workflow_id, page, page_size)
+    wanted = Filter(status, since, until)
+    if cursor is not None:
+        behind, following = runs.behind(caller.workspace_id, workflow_id, wanted, cursor, page_size)
+        return {
+            "runs": [views.run(run) for run in behind],
+            "pagination": {"pageSize": page_size, "nextCursor": following},
+        }
+    found, total = runs.page(caller.workspace_id, workflow_id, wanted, page, page_size)
     return {
         "runs": [views.run(run) for run in found],
         "pagination": {
@@ -41,6 +67,39 @@ def list_runs(
             "totalPages": -(-total // page_size),
         },
     }
+
+
+@router.get("/{workflow_id}/runs/export")
+def export_runs(
+    caller: Viewer,
+    workflow_id: str,
+    run_id: Annotated[str | None, Query(alias="runId", description="One run only.")] = None,
+) -> StreamingResponse:
+    """Download the newest runs (500 at most), or one, as a JSON file."""
+    export = runs.export(caller.workspace_id, workflow_id, run_id)
+    name = f"runs-{run_id or workflow_id}.json"
+    return StreamingResponse(
+        _written(caller.workspace_id, export),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _written(workspace_id: str, export: runs.Export) -> Iterator[str]:
+    """The export piece by piece, one run in memory at a time."""
+    head = {
+        "workflow": {"id": export.workflow.id, "name": export.workflow.name},
+        "exportedAt": timestamp(datetime.now(UTC)),
+        "runCount": len(export.run_ids),
+    }
+    yield json.dumps(head, ensure_ascii=False)[:-1] + ', "runs": ['
+    for position, run_id in enumerate(export.run_ids):
+        detail = runs.detail(workspace_id, export.workflow.id, run_id)
+        run = views.run_detail(detail)
+        yield (", " if position else "") + json.dumps(
+            {**run, "sha256": sha256_of(run)}, ensure_ascii=False
+        )
+    yield "]}"
 
 
 @router.get("/{workflow_id}/runs/{run_id}")

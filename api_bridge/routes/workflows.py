@@ -76,7 +76,7 @@ def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
 def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
     """Change an automation; runs in flight keep their version."""
     found = workflows.update(caller.workspace_id, workflow_id, payload, caller.name)
-    return views.workflow(found)
+    return views.updated_workflow(found)
 
 
 @router.delete("/{workflow_id}", status_code=204)

@@ -15,6 +15,13 @@ PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
 
 
+def find_any(session: Session, workspace_id: str, workflow_id: str) -> Workflow | None:
+    """An automation of a workspace, also a deleted one: its history stays."""
+    return session.scalar(
+        select(Workflow).where(Workflow.id == workflow_id, Workflow.workspace_id == workspace_id)
+    )
+
+
 def find(
     session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
 ) -> Workflow | None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from automations import cursors
 from automations.db import run_queries, workflows
+from automations.db.run_queries import Filter
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
 from automations.definitions import load
 from automations.errors import NotFound
+
+MOST_EXPORTED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,50 @@ class RunDetail:
     wait: Wait | None
 
 
-def page(workspace_id: str, workflow_id: str, number: int, size: int) -> tuple[Sequence[Run], int]:
+def page(
+    workspace_id: str, workflow_id: str, wanted: Filter, number: int, size: int
+) -> tuple[Sequence[Run], int]:
     """One page of an automation's runs, newest first, and how many there are."""
     with unit_of_work() as session:
         _workflow(session, workspace_id, workflow_id)
-        return run_queries.page(session, workflow_id, (number - 1) * size, size)
+        return run_queries.page(session, workflow_id, wanted, (number - 1) * size, size)
+
+
+def behind(
+    workspace_id: str, workflow_id: str, wanted: Filter, cursor: str | None, size: int
+) -> tuple[Sequence[Run], str | None]:
+    """The runs behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with unit_of_work() as session:
+        _workflow(session, workspace_id, workflow_id)
+        found = run_queries.behind(session, workflow_id, wanted, after, size + 1)
+    page, more = found[:size], found[size:]
+    return page, cursors.encode(page[-1].started_at, page[-1].id) if more else None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export holds; the runs are read while it is written."""
+
+    workflow: Workflow
+    run_ids: Sequence[str]
+
+
+def export(workspace_id: str, workflow_id: str, run_id: str | None) -> Export:
+    """The newest runs of an automation, or one, to be exported.
+
+    Raises:
+        NotFound: there is no such automation or run.
+    """
+    with unit_of_work() as session:
+        workflow = _workflow(session, workspace_id, workflow_id)
+        if run_id is None:
+            found = run_queries.behind(session, workflow_id, Filter(), None, MOST_EXPORTED)
+        elif run := run_queries.find(session, workflow_id, run_id):
+            found = [run]
+        else:
+            raise NotFound(f"There is no run {run_id}.")
+        return Export(workflow, [run.id for run in found])
 
 
 def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
@@ -54,7 +97,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
 
 
 def _workflow(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
-    workflow = workflows.find(session, workspace_id, workflow_id)
+    workflow = workflows.find_any(session, workspace_id, workflow_id)
     if workflow is None:
         raise NotFound(f"There is no automation {workflow_id}.")
     return workflow

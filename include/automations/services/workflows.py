@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from automations import checking
-from automations.db import forms, runs, workflows
+from automations.db import forms, run_queries, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
@@ -31,6 +31,20 @@ class Found:
     workflow: Workflow
     definition: Mapping[str, Any]
     runs: int
+    in_flight: InFlight | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """What a change means for runs that have not ended.
+
+    Args:
+        older: how many go on with an older version.
+        at_removed_steps: runs that wait at a step which the new version has no longer, and its id.
+    """
+
+    older: int
+    at_removed_steps: Mapping[str, str]
 
 
 def create(workspace_id: str, payload: Any, by: str) -> Found:
@@ -56,7 +70,16 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
         definition = _validated(session, workspace_id, body)
         workflow.version += 1
         workflow.updated_at = datetime.now(UTC)
-        return _write(session, workflow, definition, body, status, by)
+        found = _write(session, workflow, definition, body, status, by)
+        return replace(found, in_flight=_in_flight(session, workflow, definition))
+
+
+def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:
+    older = run_queries.in_flight(session, workflow.id, workflow.version)
+    kept = {step.id for _, step in walk(definition.steps)}
+    waiting = run_queries.waiting_nodes(session, [run.id for run in older])
+    removed = {run: node for run, node in waiting.items() if node not in kept}
+    return InFlight(len(older), removed)
 
 
 def delete(workspace_id: str, workflow_id: str, by: str) -> None:

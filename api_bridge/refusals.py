@@ -1,0 +1,39 @@
+"""How a refusal is written: the platform's envelope, or RFC 9457 for who asks for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+PROBLEM = "application/problem+json"
+
+
+def refusal(
+    accept: str,
+    status: int,
+    error: str,
+    code: str,
+    request_id: str,
+    details: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], str]:
+    """The body of a refusal and its media type."""
+    if PROBLEM in accept.lower():
+        problem = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": error,
+            "code": code,
+            "requestId": request_id,
+            **(details or {}),
+        }
+        return problem, PROBLEM
+    body = {
+        "success": False,
+        "error": error,
+        "code": code,
+        "details": dict(details or {}),
+        "requestId": request_id,
+    }
+    return body, "application/json"

@@ -1,0 +1,187 @@
+"""Lists of runs, exports, and what a change says of runs in flight."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from automations.db import waits
+from automations.db.session import unit_of_work
+from automations.db.tables import Run
+from tests.api.conftest import Api
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def workflow(api: Api) -> str:
+    return str(api.workflow()["id"])
+
+
+def executed(api: Api, workflow: str, count: int) -> list[str]:
+    """Runs, a minute apart, oldest first; every third has failed."""
+    ids = []
+    for number in range(count):
+        run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
+        ids.append(run)
+        with unit_of_work() as session:
+            session.execute(
+                update(Run)
+                .where(Run.id == run)
+                .values(
+                    started_at=START + timedelta(minutes=number // 2),
+                    status="FAILED" if number % 3 == 0 else "RUNNING",
+                )
+            )
+    return ids
+
+
+def listed(api: Api, workflow: str, query: str) -> dict[str, Any]:
+    answer = api.call("GET", f"/api/workflows/{workflow}/runs?{query}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+class TestList:
+    def test_cursors_give_every_run_once_also_those_of_one_instant(
+        self, api: Api, workflow: str
+    ) -> None:
+        ids = executed(api, workflow, 7)
+        seen: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = listed(api, workflow, f"pageSize=2&cursor={cursor}")
+            assert "total" not in page["pagination"]
+            seen += [run["id"] for run in page["runs"]]
+            cursor = page["pagination"]["nextCursor"]
+        assert sorted(seen) == sorted(ids)
+        pages = [
+            run["id"]
+            for number in range(1, 5)
+            for run in listed(api, workflow, f"pageSize=2&page={number}")["runs"]
+        ]
+        assert pages == seen
+
+    def test_runs_are_found_by_status_and_time(self, api: Api, workflow: str) -> None:
+        executed(api, workflow, 6)
+        failed = listed(api, workflow, "status=FAILED")
+        assert failed["pagination"]["total"] == 2
+        assert {run["status"] for run in failed["runs"]} == {"FAILED"}
+        since = listed(api, workflow, "since=2026-03-01T00:01:00Z&until=2026-03-01T00:02:00Z")
+        assert [run["startedAt"] for run in since["runs"]] == ["2026-03-01T00:01:00.000Z"] * 2
+
+    @pytest.mark.parametrize(
+        ("query", "field"),
+        [
+            ("status=DONE", "status"),
+            ("since=yesterday", "since"),
+            ("since=2026-03-01T00:00:00", "since"),
+            ("cursor=nonsense", "cursor"),
+            ("cursor=WyJ4Il0", "cursor"),
+            ("page=0", "page"),
+            ("pageSize=101", "pageSize"),
+        ],
+    )
+    def test_a_wrong_filter_is_named(self, api: Api, workflow: str, query: str, field: str) -> None:
+        answer = api.call("GET", f"/api/workflows/{workflow}/runs?{query}")
+        assert answer.status_code == 400
+        assert list(answer.json()["details"]["fieldErrors"]) == [field]
+
+    def test_the_history_of_a_deleted_automation_can_be_read(self, api: Api, workflow: str) -> None:
+        (run,) = executed(api, workflow, 1)
+        assert api.call("DELETE", f"/api/workflows/{workflow}").status_code == 204
+        assert listed(api, workflow, "page=1")["pagination"]["total"] == 1
+        assert api.call("GET", f"/api/workflows/{workflow}/runs/{run}").status_code == 200
+
+
+class TestExport:
+    def test_all_runs_are_a_download_in_the_specifications_shape(
+        self, api: Api, workflow: str
+    ) -> None:
+        executed(api, workflow, 3)
+        answer = api.call("GET", f"/api/workflows/{workflow}/runs/export")
+        assert answer.headers["content-disposition"].startswith("attachment; filename=")
+        export = json.loads(answer.text)
+        assert list(export) == ["workflow", "exportedAt", "runCount", "runs"]
+        assert export["workflow"] == {"id": workflow, "name": "Test"}
+        assert (export["runCount"], len(export["runs"])) == (3, 3)
+        assert {"id", "status", "startedAt", "completedAt", "logs", "state"} <= set(
+            export["runs"][0]
+        )
+
+    def test_each_run_carries_the_hash_of_its_canonical_form(self, api: Api, workflow: str) -> None:
+        (run_id,) = executed(api, workflow, 1)
+        path = f"/api/workflows/{workflow}/runs/export?runId={run_id}"
+        (run,) = api.call("GET", path).json()["runs"]
+        claimed = run.pop("sha256")
+        text = json.dumps(run, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert hashlib.sha256(text.encode()).hexdigest() == claimed
+
+    def test_500_runs_are_the_most(
+        self, api: Api, workflow: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("automations.services.runs.MOST_EXPORTED", 2)
+        ids = executed(api, workflow, 5)
+        export = api.call("GET", f"/api/workflows/{workflow}/runs/export").json()
+        assert export["runCount"] == 2
+        assert ids[-1] in [run["id"] for run in export["runs"]]
+
+    def test_an_unknown_run_and_another_workspace_are_not_found(
+        self, api: Api, workflow: str
+    ) -> None:
+        path = f"/api/workflows/{workflow}/runs/export"
+        assert api.call("GET", f"{path}?runId=nope").status_code == 404
+        assert api.call("GET", path, role="STRANGER").status_code == 404
+
+
+class TestChangeInFlight:
+    def test_the_answer_says_which_runs_wait_at_a_step_that_is_removed(
+        self, api: Api, workflow: str
+    ) -> None:
+        kept = api.call("GET", f"/api/workflows/{workflow}").json()["steps"][0]
+        run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
+        with unit_of_work() as session:
+            waits.open_wait(
+                session,
+                run_id=run,
+                node_id=kept["id"],
+                generation=0,
+                kind="delay",
+                due_at=datetime.now(UTC),
+            )
+        path = f"/api/workflows/{workflow}"
+        same = api.call("PATCH", path, {"description": "The same steps"}).json()
+        assert same["inFlight"] == {"runsOnOlderVersions": 1, "waitingAtRemovedSteps": []}
+        other = {"name": "Other", "type": "delay", "order": 0, "config": {"duration": "PT1S"}}
+        changed = api.call("PATCH", path, {"steps": [other]}).json()
+        assert changed["inFlight"]["waitingAtRemovedSteps"] == [
+            {"runId": run, "stepId": kept["id"]}
+        ]
+
+
+class TestProblems:
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "status"),
+        [
+            ("GET", "/api/workflows/nope", None, 404),
+            ("POST", "/api/workflows", {"name": ""}, 400),
+            ("POST", "/api/workflows", {"name": "x" * 1_000_001}, 413),
+            ("PUT", "/api/workflows", None, 405),
+        ],
+    )
+    def test_who_asks_for_a_problem_gets_one(
+        self, api: Api, method: str, path: str, body: Any, status: int
+    ) -> None:
+        headers = {"Accept": "application/problem+json"}
+        answer = api.call(method, path, body, headers=headers)
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert (answer.status_code, problem["status"]) == (status, status)
+        assert problem["requestId"] == answer.headers["x-request-id"]
+        assert {"type", "title", "detail", "code"} <= set(problem)
