@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.middleware import RequestGuard
+from api_bridge.openapi import description
 from api_bridge.routes import callbacks, form_pages, forms, health, runs, workflows
 from automations import wiring
 from automations.dispatcher import Dispatcher
@@ -43,6 +44,7 @@ def create_app() -> FastAPI:
     # Fixed words come before ids: /callback/… and /runs/… are no automation's.
     for module in (callbacks, workflows, runs, form_pages, forms, health):
         app.include_router(module.router)
+    app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 
 

@@ -87,7 +87,7 @@ def _step_model(name: str) -> type[StepBase]:
         __base__=StepBase,
         __doc__=step_type.__doc__,
         type=(Literal[name], ...),  # type: ignore[arg-type]  # the literal is made here
-        config=(step_type.Config, ...),
+        config=(step_type.Config, Field(description="What the step does; see its type.")),
     )
 
 

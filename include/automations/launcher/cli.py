@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
 from automations.launcher import stack
+from automations.launcher.airflow_config import parts_environment
 from automations.launcher.checks import run_checks
 from automations.launcher.logs import follow, show
 from automations.launcher.parts import Part, all_parts
 from automations.launcher.probes import works
 from automations.launcher.setup import create_key, migrate, set_up
 from automations.launcher.status import report
+from automations.settings import ROOT
 
 ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
 
@@ -58,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     key = add("key", _key, "Print a new API key for the default workspace.")
     key.add_argument("--role", choices=ROLES, default="OWNER")
     key.add_argument("--name", default="command line")
+    add("docs", _docs, "Write docs/steps.md, triggers.md and openapi.json anew.")
     for name, text in (
         ("demo", "Show the product at work."),
         ("test", "Run the checks and the tests; arguments go to pytest."),
@@ -140,6 +144,17 @@ def _demo(arguments: list[str]) -> int:
     from automations.launcher.demo import main as demo
 
     return demo(arguments)
+
+
+def _docs(options: argparse.Namespace) -> int:
+    """Write the reference pages anew, from the code that they describe."""
+    from automations.documentation import steps_page, triggers_page
+
+    folder = ROOT / "docs"
+    (folder / "steps.md").write_text(steps_page())
+    (folder / "triggers.md").write_text(triggers_page())
+    command = [sys.executable, "-m", "api_bridge.openapi", str(folder / "openapi.json")]
+    return subprocess.run(command, env=parts_environment(stack.open_home())).returncode
 
 
 def _bench(arguments: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -100,6 +100,12 @@ class Approval(StepType[ApprovalConfig]):
     type = "approval"
     title = "Ask for approval"
     Config = ApprovalConfig
+    outputs: ClassVar = {
+        "decision": "`approved`, `rejected` or `expired`",
+        "decidedBy": "who decided: an address, a key's name, `airflow:<user>`",
+        "decidedAt": "when",
+        "data": "what was given with the decision: the form's values, or a comment",
+    }
     arms = ("onReject",)
     pauses = True
 

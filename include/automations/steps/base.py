@@ -175,6 +175,8 @@ class StepType(ABC, Generic[C]):
     type: ClassVar[str]
     title: ClassVar[str]
     Config: ClassVar[Any]
+    outputs: ClassVar[Mapping[str, str]] = {}
+    """What its output holds: descriptions by field, for the documentation."""
     arms: ClassVar[tuple[str, ...]] = ()
     """Names of the config's nested step lists, one of which may be chosen by the outcome."""
     falls_through: ClassVar[bool] = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema
@@ -76,6 +76,9 @@ class Condition(StepType[ConditionConfig]):
     type = "condition"
     title = "Condition"
     Config = ConditionConfig
+    outputs: ClassVar = {
+        "result": "whether it holds",
+    }
     arms = ("then", "else")
     falls_through = False
 

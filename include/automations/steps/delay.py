@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -64,6 +64,11 @@ class Delay(StepType[DelayConfig]):
     type = "delay"
     title = "Delay"
     Config = DelayConfig
+    outputs: ClassVar = {
+        "waitedUntil": "when the wait ended",
+        "resumedEarly": "whether somebody ended it before its time",
+        "by": "who did",
+    }
     pauses = True
 
     def run(self, config: DelayConfig, ctx: StepContext) -> Outcome:

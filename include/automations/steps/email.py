@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
@@ -93,7 +93,9 @@ class EmailConfig(Model):
         None, max_length=1_000_000, description="HTML that mail programs show instead of the text."
     )
     reply_to: Address | None = Field(None, description="Where answers go.")
-    attachments: list[AttachmentConfig] = Field(default_factory=list, max_length=20)
+    attachments: list[AttachmentConfig] = Field(
+        default_factory=list, max_length=20, description="Files to send along."
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -110,6 +112,12 @@ class Email(StepType[EmailConfig]):
     type = "email"
     title = "Send an e-mail"
     Config = EmailConfig
+    outputs: ClassVar = {
+        "messageId": "the mail's Message-ID, the same for every attempt",
+        "provider": "who sent it",
+        "accepted": "recipients that the mail server took",
+        "rejected": "recipients that it refused",
+    }
 
     def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:
         receipt = ctx.ports.mailer.send(

@@ -7,7 +7,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -84,6 +84,13 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
     type = "http_request"
     title = "HTTP request"
     Config = HttpRequestConfig
+    outputs: ClassVar = {
+        "status": "the answer's status",
+        "headers": "its headers, by name in lower case",
+        "body": "its body: JSON parsed, text as text, anything else in base64",
+        "url": "where it came from, after redirects",
+        "callback": "with `waitForCallback`: what the callback was sent",
+    }
 
     def calls_back(self, config: HttpRequestConfig) -> bool:
         return config.wait_for_callback

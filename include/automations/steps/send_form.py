@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -52,6 +52,12 @@ class SendForm(StepType[SendFormConfig]):
     type = "send_form"
     title = "Send a form"
     Config = SendFormConfig
+    outputs: ClassVar = {
+        "formId": "the form",
+        "recipients": "whom it was sent to",
+        "submissions": "with `waitForCompletion`: recipient, submissionId, submittedAt and data of each answer",
+        "missing": "with `waitForCompletion`: who has not answered",
+    }
 
     def waits(self, config: SendFormConfig) -> bool:
         return config.wait_for_completion

@@ -1,0 +1,99 @@
+"""The API's description: OpenAPI 3.1, with the errors that it really answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from automations.model import DEFINITION
+
+ERROR = {
+    "type": "object",
+    "description": "The platform's error envelope; application/problem+json by Accept.",
+    "required": ["success", "error", "code", "details", "requestId"],
+    "properties": {
+        "success": {"const": False},
+        "error": {"type": "string", "description": "For people."},
+        "code": {"type": "string", "description": "For machines, such as VALIDATION_ERROR."},
+        "details": {
+            "type": "object",
+            "properties": {
+                "fieldErrors": {
+                    "type": "object",
+                    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+                }
+            },
+        },
+        "requestId": {"type": "string"},
+    },
+}
+_REFUSALS = {
+    "400": "The payload, a parameter or the address is invalid; details.fieldErrors names it.",
+    "401": "The API key is missing or invalid.",
+    "403": "The API key's role does not allow that.",
+    "404": "There is no such thing in this workspace.",
+    "409": "The current state does not allow that.",
+    "410": "It was used, has expired or is no longer needed.",
+    "413": "The body is too large.",
+    "415": "The body's media type is not supported.",
+    "422": "The data breaks a rule.",
+    "429": "Too many requests; Retry-After says when to come back.",
+    "500": "Something went wrong on our side.",
+    "503": "A part that this needs is not available now.",
+}
+_MODELS = "#/components/schemas/{model}"
+_DEFINITION_ROUTES = (("/api/workflows", "post"), ("/api/workflows/{workflow_id}", "patch"))
+
+
+def description(app: FastAPI) -> dict[str, Any]:
+    """The app's OpenAPI document."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version="3.1.0",
+        description=app.description,
+        routes=app.routes,
+    )
+    schemas = document["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Error"] = ERROR
+    schema = DEFINITION.json_schema(by_alias=True, ref_template=_MODELS)
+    schemas.update(schema.pop("$defs"))
+    schemas["Definition"] = schema
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _describe_refusals(operation)
+            if (path, method) in _DEFINITION_ROUTES:
+                content = operation["requestBody"]["content"]["application/json"]
+                content["schema"] = {"$ref": _MODELS.format(model="Definition")}
+    return document
+
+
+def _describe_refusals(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)
+    content = {"application/json": {"schema": {"$ref": _MODELS.format(model="Error")}}}
+    for status, text in _REFUSALS.items():
+        responses.setdefault(status, {"description": text, "content": content})
+
+
+def text(app: FastAPI) -> str:
+    """The document as it is committed."""
+    return json.dumps(description(app), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def main() -> None:
+    """Write the document to the file that is named."""
+    from api_bridge.app import app
+
+    Path(sys.argv[1]).write_text(text(app))
+
+
+if __name__ == "__main__":
+    main()

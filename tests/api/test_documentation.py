@@ -1,0 +1,47 @@
+"""The generated reference is as new as the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from api_bridge.app import create_app
+from api_bridge.openapi import description, text
+from automations.documentation import steps_page, triggers_page
+from automations.steps.registry import STEP_TYPES
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("name", "current"),
+    [
+        ("steps.md", steps_page),
+        ("triggers.md", triggers_page),
+        ("openapi.json", lambda: text(create_app())),
+    ],
+)
+def test_a_committed_page_is_what_the_code_says(name: str, current: object) -> None:
+    assert callable(current)
+    assert (DOCS / name).read_text() == current(), "run ./automations docs and commit"
+
+
+@pytest.mark.parametrize("name", STEP_TYPES)
+def test_a_step_type_describes_itself_its_fields_and_its_output(name: str) -> None:
+    step_type = STEP_TYPES[name]
+    assert step_type.__doc__
+    assert step_type.outputs
+    for field, info in step_type.Config.model_fields.items():
+        assert info.description, f"{name}.{field}"
+
+
+def test_the_api_is_described_as_openapi_3_1_with_its_own_errors() -> None:
+    document = description(create_app())
+    assert document["openapi"] == "3.1.0"
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert "422" not in operation["responses"] or "Error" in str(
+                operation["responses"]["422"]
+            ), f"{method} {path}"
+            assert operation["summary"], f"{method} {path}"
