@@ -73,6 +73,7 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
         "version": detail.run.version,
         "triggerType": detail.run.trigger_type,
         "startedBy": detail.run.started_by,
+        "replayOf": detail.run.replay_of_run_id,
         "logs": [
             {
                 "stepId": line.step_id,

@@ -12,12 +12,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api_bridge import views
-from api_bridge.deps import Member, Viewer
+from api_bridge.deps import Admin, Member, Viewer
 from automations.clock import timestamp
 from automations.db.run_queries import Filter
 from automations.exports import sha256_of
 from automations.model import RunStatus
-from automations.services import decisions, runs
+from automations.services import decisions, replays, runs
 
 router = APIRouter(prefix="/api/workflows", tags=["runs"])
 
@@ -107,6 +107,51 @@ def get_run(caller: Viewer, workflow_id: str, run_id: str) -> dict[str, Any]:
     """Get a run with its full state."""
     detail = runs.detail(caller.workspace_id, workflow_id, run_id)
     return {"run": views.run_detail(detail)}
+
+
+class Selection(BaseModel):
+    """Which runs to replay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: RunStatus | None = Field(None, description="Only runs of this status.")
+    since: AwareDatetime | None = Field(None, description="Started at or after.")
+    until: AwareDatetime | None = Field(None, description="Started before.")
+    limit: int = Field(
+        100, ge=1, le=replays.MOST_AT_ONCE, strict=True, description="The newest so many."
+    )
+
+
+@router.post("/{workflow_id}/runs/replay")
+def replay_runs(caller: Admin, workflow_id: str, selection: Selection) -> dict[str, Any]:
+    """Start the runs that fit a filter once more, all or none; each is a new run."""
+    wanted = Filter(selection.status, selection.since, selection.until)
+    started = replays.replay_many(
+        caller.workspace_id, workflow_id, wanted, selection.limit, caller.name
+    )
+    return {
+        "replayed": len(started),
+        "runs": [{"runId": run.id, "replayOf": run.replay_of_run_id} for run in started],
+    }
+
+
+@router.post("/{workflow_id}/runs/{run_id}/replay")
+def replay_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
+    """Start a new run of the newest version with the same input."""
+    run = replays.replay(caller.workspace_id, workflow_id, run_id, caller.name)
+    return {
+        "runId": run.id,
+        "status": run.status,
+        "startedAt": timestamp(run.started_at),
+        "replayOf": run.replay_of_run_id,
+    }
+
+
+@router.post("/{workflow_id}/runs/{run_id}/retry", status_code=202)
+def retry_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
+    """Let a failed run go on from the step that failed, on its own version."""
+    run = replays.retry(caller.workspace_id, workflow_id, run_id)
+    return {"runId": run.id, "status": run.status}
 
 
 @router.post("/runs/{run_id}/resume")

@@ -34,6 +34,7 @@ class Deliveries:
             "escalate_wait": self._escalate,
             "send_form": self._send_form,
             "fail_run": self._fail_run,
+            "retry_run": self._retry_run,
         }
 
     def carry(self, job: Job) -> None:
@@ -213,6 +214,13 @@ class Deliveries:
             run = session.get_one(Run, job.subject_id)
         if run.dispatched_at is not None:
             self._orchestrator.fail(dag_id(run.workflow_id), run.id)
+        self._done(job)
+
+    def _retry_run(self, job: Job) -> None:
+        with unit_of_work() as session:
+            run = session.get_one(Run, job.subject_id)
+        if run.status == "FAILED":
+            self._orchestrator.retry(dag_id(run.workflow_id), run.id)
         self._done(job)
 
 

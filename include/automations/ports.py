@@ -196,6 +196,10 @@ class Orchestrator(Protocol):
         """End a DagRun that is still going; one that has ended is left as it is."""
         ...
 
+    def retry(self, dag_id: str, run_id: str) -> None:
+        """Clear the failed tasks of a DagRun that has failed, so that it goes on with them."""
+        ...
+
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
         """A page of the DagRuns of automations that changed since an instant, oldest first."""
         ...

@@ -195,6 +195,20 @@ class TestFail:
         client.fail("automation_c1", "c2")
 
 
+class TestRetry:
+    path = "/dags/automation_c1/dagRuns/c2"
+
+    @pytest.mark.parametrize(("state", "cleared"), [("failed", 1), ("running", 0), ("success", 0)])
+    def test_only_a_failed_run_is_cleared(
+        self, airflow: Airflow, client: AirflowClient, state: str, cleared: int
+    ) -> None:
+        airflow.answers["GET", self.path] = (200, {**RUN, "state": state})
+        airflow.answers["POST", f"{self.path}/clear"] = (200, RUN)
+        client.retry("automation_c1", "c2")
+        sent = [body for method, _, _, body in airflow.asked if method == "POST"]
+        assert sent == [{"dry_run": False, "only_failed": True}] * cleared
+
+
 class TestReading:
     def test_changed_runs_are_asked_for_in_their_order(
         self, airflow: Airflow, client: AirflowClient

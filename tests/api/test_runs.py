@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from automations.db import waits
 from automations.db.session import unit_of_work
-from automations.db.tables import Run
+from automations.db.tables import Job, Run
 from tests.api.conftest import Api
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -185,3 +185,70 @@ class TestProblems:
         assert (answer.status_code, problem["status"]) == (status, status)
         assert problem["requestId"] == answer.headers["x-request-id"]
         assert {"type", "title", "detail", "code"} <= set(problem)
+
+
+class TestReplay:
+    def test_a_replay_is_a_new_run_with_the_same_input(self, api: Api, workflow: str) -> None:
+        path = f"/api/workflows/{workflow}"
+        first = api.call("POST", f"{path}/execute", {"input": {"n": 1}}).json()["runId"]
+        answer = api.call("POST", f"{path}/runs/{first}/replay").json()
+        assert (answer["replayOf"], answer["status"]) == (first, "RUNNING")
+        with unit_of_work() as session:
+            again = session.get_one(Run, answer["runId"])
+        assert (again.input, again.trigger_type) == ({"n": 1}, "manual")
+        shown = api.call("GET", f"{path}/runs/{again.id}").json()["run"]
+        assert shown["replayOf"] == first
+
+    def test_many_are_replayed_by_a_filter(self, api: Api, workflow: str) -> None:
+        ids = executed(api, workflow, 6)
+        path = f"/api/workflows/{workflow}/runs/replay"
+        answer = api.call("POST", path, {"status": "FAILED"}).json()
+        assert [run["replayOf"] for run in answer["runs"]] == [ids[0], ids[3]]
+        assert answer["replayed"] == 2
+        assert listed(api, workflow, "page=1")["pagination"]["total"] == 8
+
+    def test_an_archived_automation_is_not_replayed(self, api: Api, workflow: str) -> None:
+        (run,) = executed(api, workflow, 1)
+        api.call("PATCH", f"/api/workflows/{workflow}", {"status": "ARCHIVED"})
+        path = f"/api/workflows/{workflow}/runs/{run}/replay"
+        assert api.call("POST", path).status_code == 409
+
+    @pytest.mark.parametrize("wrong", [{"limit": 501}, {"status": "X"}, {"zzz": 1}])
+    def test_a_wrong_selection_is_named(
+        self, api: Api, workflow: str, wrong: dict[str, Any]
+    ) -> None:
+        answer = api.call("POST", f"/api/workflows/{workflow}/runs/replay", wrong)
+        assert list(answer.json()["details"]["fieldErrors"]) == list(wrong)
+
+
+class TestRetry:
+    def test_a_failed_run_is_retried_once_however_often_it_is_clicked(
+        self, api: Api, workflow: str
+    ) -> None:
+        (run,) = executed(api, workflow, 1)
+        with unit_of_work() as session:
+            session.execute(update(Run).where(Run.id == run).values(dispatched_at=START))
+        path = f"/api/workflows/{workflow}/runs/{run}/retry"
+        assert [api.call("POST", path).status_code for _ in range(2)] == [202, 202]
+        with unit_of_work() as session:
+            jobs = session.scalars(select(Job).where(Job.kind == "retry_run")).all()
+        assert [job.subject_id for job in jobs] == [run]
+
+    def test_a_run_that_never_came_to_airflow_is_started(self, api: Api, workflow: str) -> None:
+        (run,) = executed(api, workflow, 1)
+        answer = api.call("POST", f"/api/workflows/{workflow}/runs/{run}/retry")
+        assert answer.json() == {"runId": run, "status": "RUNNING"}
+
+    def test_only_a_failed_run_can_be_retried(self, api: Api, workflow: str) -> None:
+        run = executed(api, workflow, 2)[1]
+        answer = api.call("POST", f"/api/workflows/{workflow}/runs/{run}/retry")
+        assert answer.status_code == 409
+
+    @pytest.mark.parametrize("action", ["retry", "replay"])
+    def test_who_may_not_is_refused(self, api: Api, workflow: str, action: str) -> None:
+        (run,) = executed(api, workflow, 1)
+        path = f"/api/workflows/{workflow}/runs/{run}/{action}"
+        assert api.call("POST", path, role="VIEWER").status_code == 403
+        assert api.call("POST", path, role="STRANGER").status_code == 404
+        other = f"/api/workflows/{workflow}/runs/nope/{action}"
+        assert api.call("POST", other).status_code == 404

@@ -188,6 +188,30 @@ def test_a_run_marked_failed_in_airflow_fails_in_the_api_and_a_clear_revives_it(
     assert len(stack.mails("revived@example.com")) == 1
 
 
+def test_a_failed_step_is_retried_without_the_steps_before_it(stack: Stack) -> None:
+    broken = {
+        "name": "Fetch",
+        "type": "http_request",
+        "order": 1,
+        "config": {"url": "{{input.url}}"},
+    }
+    workflow = stack.create(
+        email("First", 0, "retry@example.com"), broken, email("Last", 2, "retry@example.com")
+    )
+    run = stack.execute(workflow, url="http://169.254.169.254/")
+    assert "Fetch" in stack.wait(workflow, run, "FAILED")["error"]
+    path = f"/api/workflows/{workflow}/runs/{run}/retry"
+    stack.api("POST", path, expect=202)
+
+    def tried_again() -> bool | None:
+        logs = stack.run(workflow, run)["logs"]
+        return [line["stepName"] for line in logs].count("Fetch") == 2 or None
+
+    until("the second attempt", tried_again)
+    stack.wait(workflow, run, "FAILED")
+    assert len(stack.mails("retry@example.com")) == 1
+
+
 def test_a_run_keeps_its_version_when_the_automation_is_edited(stack: Stack) -> None:
     workflow = stack.create(approval(), email("Tell", 1, "kept@example.com", "old"))
     run = stack.execute(workflow)

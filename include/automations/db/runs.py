@@ -30,6 +30,7 @@ def insert_run(
     run_id: str | None = None,
     version: int | None = None,
     dispatched: bool = False,
+    replay_of: str | None = None,
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already."""
     number = version or workflow.version
@@ -48,6 +49,7 @@ def insert_run(
             | {"triggerType": trigger_type}
             | context,
             event_id=event_id,
+            replay_of_run_id=replay_of,
             started_by=started_by,
             dispatched_at=func.clock_timestamp() if dispatched else None,
         )

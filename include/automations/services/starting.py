@@ -19,6 +19,7 @@ def start_run(
     input: dict[str, JSON],  # noqa: A002 -- the specification's word
     started_by: str | None,
     event_id: str | None = None,
+    replay_of: str | None = None,
 ) -> Run | None:
     """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
 
@@ -33,6 +34,7 @@ def start_run(
         input=input,
         started_by=started_by,
         event_id=event_id,
+        replay_of=replay_of,
     )
     if run is not None:
         jobs.enqueue(session, "start_run", run.id)

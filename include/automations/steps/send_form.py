@@ -55,7 +55,7 @@ class SendForm(StepType[SendFormConfig]):
     outputs: ClassVar = {
         "formId": "the form",
         "recipients": "whom it was sent to",
-        "submissions": "with `waitForCompletion`: recipient, submissionId, submittedAt and data of each answer",
+        "submissions": "with `waitForCompletion`: each answer with recipient, submissionId, data",
         "missing": "with `waitForCompletion`: who has not answered",
     }
 

@@ -48,6 +48,7 @@ class Job(Base):
             "escalate_wait",
             "send_form",
             "fail_run",
+            "retry_run",
         ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),

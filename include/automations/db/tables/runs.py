@@ -47,6 +47,7 @@ class Run(Base):
     variables: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))
     parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
+    replay_of_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
     dispatched_at: Mapped[datetime | None]

@@ -1,0 +1,87 @@
+"""Runs once more: a new run with the same input, or the same run from where it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automations.db import jobs, run_queries, runs, workflows
+from automations.db.run_queries import Filter
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run, Workflow
+from automations.errors import Conflict, NotFound
+from automations.services.starting import start_run
+
+MOST_AT_ONCE = 500
+
+
+def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
+    """Start a new run of the newest version with what an earlier run was given.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: the automation is archived or deleted.
+    """
+    with unit_of_work() as session:
+        workflow = _startable(session, workspace_id, workflow_id)
+        run = run_queries.find(session, workflow_id, run_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id}.")
+        return _again(session, workflow, run, by)
+
+
+def replay_many(
+    workspace_id: str, workflow_id: str, wanted: Filter, limit: int, by: str
+) -> Sequence[Run]:
+    """Replay the newest runs that fit a filter, all or none, in the order they first had."""
+    with unit_of_work() as session:
+        workflow = _startable(session, workspace_id, workflow_id)
+        found = run_queries.behind(session, workflow_id, wanted, None, limit)
+        return [_again(session, workflow, run, by) for run in reversed(found)]
+
+
+def retry(workspace_id: str, workflow_id: str, run_id: str) -> Run:
+    """Let a failed run go on from the step that failed, on the version it had.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has not failed.
+    """
+    with unit_of_work() as session:
+        if workflows.find_any(session, workspace_id, workflow_id) is None:
+            raise NotFound(f"There is no automation {workflow_id}.")
+        run = runs.lock_run(session, run_id)
+        if run is None or run.workflow_id != workflow_id:
+            raise NotFound(f"There is no run {run_id}.")
+        if run.status != "FAILED":
+            raise Conflict(f"Only a FAILED run can be retried; this one is {run.status}.")
+        if run.dispatched_at is None:
+            # It never came to Airflow: to start is all that there is to retry.
+            run.status, run.error, run.completed_at = "RUNNING", None, None
+            jobs.enqueue(session, "start_run", run.id)
+        else:
+            jobs.enqueue(session, "retry_run", run.id)
+        return run
+
+
+def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
+    workflow = workflows.find(session, workspace_id, workflow_id)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    if workflow.status == "ARCHIVED":
+        raise Conflict("An archived automation cannot be executed.")
+    return workflow
+
+
+def _again(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
+    fresh = start_run(
+        session,
+        workflow,
+        trigger_type=run.trigger_type,
+        trigger_data=run.trigger_data,
+        input=run.input,
+        started_by=by,
+        replay_of=run.id,
+    )
+    if fresh is None:
+        raise Conflict("The run exists already.")
+    return fresh
