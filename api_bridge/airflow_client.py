@@ -77,13 +77,16 @@ class AirflowClient:
 
     def retry(self, dag_id: str, run_id: str) -> None:
         found = self.run_state(dag_id, run_id)
-        # One that goes on was cleared before, by an earlier attempt at this or by somebody else.
-        if found is not None and found.state == "failed":
-            self._call(
-                "POST",
-                f"/dags/{dag_id}/dagRuns/{run_id}/clear",
-                {"dry_run": False, "only_failed": True},
-            )
+        if found is None or found.state == "success":
+            return
+        # Our run fails a moment before its DagRun does.
+        if found.state != "failed":
+            raise NotVisibleYet(f"{run_id} has not ended in Airflow yet.")
+        self._call(
+            "POST",
+            f"/dags/{dag_id}/dagRuns/{run_id}/clear",
+            {"dry_run": False, "only_failed": True},
+        )
 
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
         answer = self._call(

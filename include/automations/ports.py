@@ -197,7 +197,11 @@ class Orchestrator(Protocol):
         ...
 
     def retry(self, dag_id: str, run_id: str) -> None:
-        """Clear the failed tasks of a DagRun that has failed, so that it goes on with them."""
+        """Clear the failed tasks of a DagRun that has failed, so that it goes on with them.
+
+        Raises:
+            NotVisibleYet: it has not ended yet.
+        """
         ...
 
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:

@@ -198,7 +198,7 @@ class TestFail:
 class TestRetry:
     path = "/dags/automation_c1/dagRuns/c2"
 
-    @pytest.mark.parametrize(("state", "cleared"), [("failed", 1), ("running", 0), ("success", 0)])
+    @pytest.mark.parametrize(("state", "cleared"), [("failed", 1), ("success", 0)])
     def test_only_a_failed_run_is_cleared(
         self, airflow: Airflow, client: AirflowClient, state: str, cleared: int
     ) -> None:
@@ -207,6 +207,14 @@ class TestRetry:
         client.retry("automation_c1", "c2")
         sent = [body for method, _, _, body in airflow.asked if method == "POST"]
         assert sent == [{"dry_run": False, "only_failed": True}] * cleared
+
+    @pytest.mark.parametrize("state", ["queued", "running"])
+    def test_a_run_that_has_not_ended_yet_is_waited_for(
+        self, airflow: Airflow, client: AirflowClient, state: str
+    ) -> None:
+        airflow.answers["GET", self.path] = (200, {**RUN, "state": state})
+        with pytest.raises(NotVisibleYet):
+            client.retry("automation_c1", "c2")
 
 
 class TestReading:
