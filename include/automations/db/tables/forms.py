@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
@@ -24,6 +24,20 @@ class Form(Base):
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
+    deleted_at: Mapped[datetime | None]
+
+
+class FormVersion(Base):
+    """What a form was like when submissions named this version; never changed."""
+
+    __tablename__ = "form_version"
+
+    form_id: Mapped[str] = mapped_column(ForeignKey("form.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    title: Mapped[str]
+    description: Mapped[str]
+    schema: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = now_column()
 
 
 class Submission(Base):
@@ -41,4 +55,21 @@ class Submission(Base):
     form_version: Mapped[int]
     data: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(server_default="PENDING")
+    created_at: Mapped[datetime] = now_column()
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
+class SubmissionSnapshot(Base):
+    """What a submission held before a change; never changed."""
+
+    __tablename__ = "submission_snapshot"
+    __table_args__ = (UniqueConstraint("submission_id", "number"),)
+
+    id: Mapped[str] = id_column()
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"))
+    number: Mapped[int]
+    form_version: Mapped[int]
+    data: Mapped[dict[str, Any]]
+    changed_by: Mapped[str]
     created_at: Mapped[datetime] = now_column()
