@@ -10,6 +10,8 @@ from automations.db.publications import SqlPublications
 from automations.engine import Engine
 from automations.ports import Ports
 from automations.publishing import Publications
+from automations.services.matters import WorkspaceMatters
+from automations.services.notifications import WorkspaceNotifier
 from automations.settings import get_settings
 
 
@@ -17,7 +19,12 @@ from automations.settings import get_settings
 def ports() -> Ports:
     """The outside world, by the settings."""
     settings = get_settings()
-    return Ports(mailer=SmtpMailer(settings), http=GuardedHttpClient(settings.http_allow))
+    return Ports(
+        mailer=SmtpMailer(settings),
+        http=GuardedHttpClient(settings.http_allow),
+        notifier=WorkspaceNotifier(),
+        matters=WorkspaceMatters(),
+    )
 
 
 @lru_cache(maxsize=1)
