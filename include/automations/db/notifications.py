@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import Notification
 
 
-def _of(workspace_id: str, user_id: str) -> Select[tuple[Notification]]:
+def _of(workspace_id: str, user_id: str) -> Select[Notification]:
     return select(Notification).where(
         Notification.workspace_id == workspace_id, Notification.user_id == user_id
     )
