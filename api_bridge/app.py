@@ -11,7 +11,19 @@ from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.middleware import RequestGuard
 from api_bridge.openapi import description
-from api_bridge.routes import callbacks, form_pages, forms, health, runs, workflows
+from api_bridge.routes import (
+    callbacks,
+    form_pages,
+    forms,
+    health,
+    matter_templates,
+    matters,
+    members,
+    notifications,
+    runs,
+    submissions,
+    workflows,
+)
 from automations import wiring
 from automations.dispatcher import Dispatcher
 from automations.settings import get_settings
@@ -42,7 +54,19 @@ def create_app() -> FastAPI:
     app.add_middleware(RequestGuard)
     errors.install(app)
     # Fixed words come before ids: /callback/… and /runs/… are no automation's.
-    for module in (callbacks, workflows, runs, form_pages, forms, health):
+    for module in (
+        callbacks,
+        workflows,
+        runs,
+        form_pages,
+        forms,
+        submissions,
+        members,
+        notifications,
+        matter_templates,
+        matters,
+        health,
+    ):
         app.include_router(module.router)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app

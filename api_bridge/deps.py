@@ -23,6 +23,8 @@ class Caller:
     workspace_id: str
     role: str
     name: str
+    key_id: str
+    member_id: str | None
 
 
 def _caller(
@@ -31,7 +33,7 @@ def _caller(
     if credentials is None:
         raise NotAuthenticated
     key = api_keys.authenticate(credentials.credentials)
-    return Caller(key.workspace_id, key.role, key.name)
+    return Caller(key.workspace_id, key.role, key.name, key.id, key.member_id)
 
 
 def _at_least(role: str) -> Callable[[Caller], Caller]:

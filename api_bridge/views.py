@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from automations.clock import timestamp
-from automations.db.tables import Form, Run, Submission
+from automations.db.tables import Form, Run, Submission, SubmissionSnapshot
 from automations.services.runs import RunDetail
 from automations.services.workflows import Found
 from automations.triggers import Trigger
@@ -130,5 +130,20 @@ def submission(row: Submission) -> dict[str, Any]:
         "formVersion": row.form_version,
         "status": row.status,
         "data": row.data,
+        "decidedBy": row.decided_by,
+        "decidedAt": _at(row.decided_at),
+        "createdAt": _at(row.created_at),
+    }
+
+
+def snapshot(row: SubmissionSnapshot) -> dict[str, Any]:
+    """What a submission held before a change."""
+    return {
+        "id": row.id,
+        "submissionId": row.submission_id,
+        "number": row.number,
+        "formVersion": row.form_version,
+        "data": row.data,
+        "changedBy": row.changed_by,
         "createdAt": _at(row.created_at),
     }

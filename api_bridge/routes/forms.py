@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
@@ -24,6 +24,19 @@ class NewForm(BaseModel):
     description: str = Field("", max_length=5_000)
     public: bool = Field(False, description="Whether anybody may fill it in, without a key.")
     form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
+
+
+class FormChange(BaseModel):
+    """What to change of a form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field("", min_length=1, max_length=200)
+    description: str = Field("", max_length=5_000)
+    form_schema: FormSchema = Field(
+        FormSchema(sections=[]), alias="schema", description="Sections with fields."
+    )
+    public: bool = Field(False, description="Whether anybody may fill it in, without a key.")
 
 
 class NewSubmission(BaseModel):
@@ -55,9 +68,35 @@ def create_form(caller: Admin, form: NewForm) -> dict[str, Any]:
 
 
 @router.get("/forms/{form_id}")
-def get_form(caller: Viewer, form_id: str) -> dict[str, Any]:
-    """Get one form."""
-    return views.form(forms.get(caller.workspace_id, form_id))
+def get_form(
+    caller: Viewer,
+    form_id: str,
+    version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+) -> dict[str, Any]:
+    """Get one form, as it is now or was in one of its versions."""
+    return views.form(forms.get(caller.workspace_id, form_id, version))
+
+
+@router.patch("/forms/{form_id}")
+def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, Any]:
+    """Change a form; submissions keep the version that they were made with."""
+    given = change.model_fields_set
+    row = forms.update(
+        caller.workspace_id,
+        form_id,
+        title=change.title if "title" in given else None,
+        description=change.description if "description" in given else None,
+        form=change.form_schema if "form_schema" in given else None,
+        public=change.public if "public" in given else None,
+    )
+    return views.form(row)
+
+
+@router.delete("/forms/{form_id}", status_code=204)
+def delete_form(caller: Admin, form_id: str) -> Response:
+    """Delete a form; its submissions stay."""
+    forms.delete(caller.workspace_id, form_id)
+    return Response(status_code=204)
 
 
 @router.post("/submissions", status_code=201)

@@ -34,7 +34,9 @@ def list_workflows(caller: Viewer) -> list[dict[str, Any]]:
 @router.post("", status_code=201)
 def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
     """Create an automation."""
-    return views.workflow(workflows.create(caller.workspace_id, payload, caller.name))
+    return views.workflow(
+        workflows.create(caller.workspace_id, payload, caller.name, caller.key_id)
+    )
 
 
 @router.get("/stats")

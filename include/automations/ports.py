@@ -130,12 +130,77 @@ class Forms(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell people in the product.
+
+    Args:
+        user_ids: ids of members; None tells the automation's owner.
+        key: idempotency key; a repeat tells nobody again.
+    """
+
+    workspace_id: str
+    workflow_id: str
+    key: str
+    user_ids: tuple[str, ...] | None
+    title: str
+    message: str
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeReceipt:
+    """The notifications that were made, and whose they are, in the same order."""
+
+    notification_ids: tuple[str, ...]
+    user_ids: tuple[str, ...]
+
+
+class Notifier(Protocol):
+    """Tells people something in the product; raises StepError when it knows one of them not."""
+
+    def notify(self, notice: Notice) -> NoticeReceipt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewMatter:
+    """A matter to make from a board."""
+
+    template_id: str
+    title: str
+    tags: tuple[str, ...] = ()
+    priority: str = "MEDIUM"
+    assignee_id: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MatterReceipt:
+    """The matter that was made, with its steps in their order; the first one is the current."""
+
+    matter_id: str
+    number: str
+    step_ids: tuple[str, ...]
+
+
+class MatterRegister(Protocol):
+    """Makes matters; raises StepError when the board or the assignee is not there."""
+
+    def create(
+        self, matter: NewMatter, *, workspace_id: str, run_id: str, key: str
+    ) -> MatterReceipt:
+        """Make the matter once for each idempotency key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """The outside world as the steps see it."""
 
     mailer: Mailer
     http: HttpClient
     forms: Forms
+    notifier: Notifier
+    matters: MatterRegister
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from automations.engine import Engine
 from automations.ports import Ports
 from automations.publishing import Publications
 from automations.services.form_requests import SentForms
+from automations.services.matters import WorkspaceMatters
+from automations.services.notifications import WorkspaceNotifier
 from automations.settings import get_settings
 
 
@@ -19,7 +21,11 @@ def ports() -> Ports:
     """The outside world, by the settings."""
     settings = get_settings()
     return Ports(
-        mailer=SmtpMailer(settings), http=GuardedHttpClient(settings.http_allow), forms=SentForms()
+        forms=SentForms(),
+        mailer=SmtpMailer(settings),
+        http=GuardedHttpClient(settings.http_allow),
+        notifier=WorkspaceNotifier(),
+        matters=WorkspaceMatters(),
     )
 
 

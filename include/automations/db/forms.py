@@ -7,24 +7,49 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from automations.db.tables import Form, Submission
+from automations.db.tables import Form, FormVersion, Submission
 
 
-def find(session: Session, workspace_id: str, form_id: str) -> Form | None:
-    """A form of a workspace."""
-    return session.scalar(select(Form).where(Form.id == form_id, Form.workspace_id == workspace_id))
+def find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> Form | None:
+    """A form of a workspace that is not deleted."""
+    query = select(Form).where(
+        Form.id == form_id, Form.workspace_id == workspace_id, Form.deleted_at.is_(None)
+    )
+    return session.scalar(query.with_for_update() if lock else query)
 
 
 def find_public(session: Session, form_id: str) -> Form | None:
     """A form that anybody may fill in."""
-    return session.scalar(select(Form).where(Form.id == form_id, Form.public))
+    return session.scalar(
+        select(Form).where(Form.id == form_id, Form.public, Form.deleted_at.is_(None))
+    )
 
 
 def listed(session: Session, workspace_id: str) -> Sequence[Form]:
     """All forms of a workspace, newest first."""
     return session.scalars(
-        select(Form).where(Form.workspace_id == workspace_id).order_by(Form.created_at.desc())
+        select(Form)
+        .where(Form.workspace_id == workspace_id, Form.deleted_at.is_(None))
+        .order_by(Form.created_at.desc())
     ).all()
+
+
+def add_version(session: Session, form: Form) -> None:
+    """Keep what the form is like in its present version."""
+    session.add(
+        FormVersion(
+            form_id=form.id,
+            version=form.version,
+            title=form.title,
+            description=form.description,
+            schema=form.schema,
+        )
+    )
+
+
+def version(session: Session, form_id: str, number: int) -> FormVersion | None:
+    """What a form was like in one of its versions."""
+    return session.get(FormVersion, (form_id, number))
 
 
 def find_submission(session: Session, workspace_id: str, submission_id: str) -> Submission | None:

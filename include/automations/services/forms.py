@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from automations import forms as schema
@@ -35,16 +36,61 @@ def create(
         session.add(created)
         session.flush()
         session.refresh(created)
+        forms.add_version(session, created)
         return created
 
 
-def get(workspace_id: str, form_id: str) -> Form:
-    """One form."""
+def get(workspace_id: str, form_id: str, version: int | None = None) -> Form:
+    """One form, as it is now or was in one of its versions."""
     with unit_of_work() as session:
-        form = forms.find(session, workspace_id, form_id)
-        if form is None:
-            raise NotFound(f"There is no form {form_id}.")
-        return form
+        form = _find(session, workspace_id, form_id)
+        if version is None or version == form.version:
+            return form
+        before = forms.version(session, form_id, version)
+        if before is None:
+            raise NotFound(f"The form has no version {version}.")
+        return Form(
+            id=form.id,
+            workspace_id=workspace_id,
+            title=before.title,
+            description=before.description,
+            schema=before.schema,
+            version=before.version,
+            public=form.public,
+            created_at=form.created_at,
+            updated_at=before.created_at,
+        )
+
+
+def update(
+    workspace_id: str,
+    form_id: str,
+    *,
+    title: str | None,
+    description: str | None,
+    form: schema.FormSchema | None,
+    public: bool | None,
+) -> Form:
+    """Change what is given of a form; a change makes a new version."""
+    with unit_of_work() as session:
+        found = _find(session, workspace_id, form_id, lock=True)
+        before = (found.title, found.description, found.schema)
+        found.title = found.title if title is None else title
+        found.description = found.description if description is None else description
+        if form is not None:
+            found.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        found.public = found.public if public is None else public
+        if before != (found.title, found.description, found.schema):
+            found.version += 1
+            found.updated_at = datetime.now(UTC)
+            forms.add_version(session, found)
+        return found
+
+
+def delete(workspace_id: str, form_id: str) -> None:
+    """Delete a form: nobody can fill it in any more; its submissions stay."""
+    with unit_of_work() as session:
+        _find(session, workspace_id, form_id, lock=True).deleted_at = datetime.now(UTC)
 
 
 def list_all(workspace_id: str) -> Sequence[Form]:
@@ -61,19 +107,12 @@ def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission
         ValidationFailed: the data does not fit the form; names each value.
     """
     with unit_of_work() as session:
-        form = forms.find(session, workspace_id, form_id)
-        if form is None:
-            raise NotFound(f"There is no form {form_id}.")
-        return take(session, form, data)
+        return take(session, _find(session, workspace_id, form_id), data)
 
 
 def take(session: Session, form: Form, data: dict[str, JSON]) -> Submission:
     """Check and keep what was filled in; it is an event from then on."""
-    errors = schema.check(form.schema, data)
-    if errors:
-        raise ValidationFailed(
-            {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
-        )
+    check_data(form, data)
     submission = Submission(
         workspace_id=form.workspace_id, form_id=form.id, form_version=form.version, data=data
     )
@@ -109,3 +148,23 @@ def list_submissions(workspace_id: str, form_id: str | None, limit: int) -> Sequ
     """A workspace's newest submissions."""
     with unit_of_work() as session:
         return forms.submissions(session, workspace_id, form_id, limit)
+
+
+def check_data(form: Form, data: dict[str, JSON]) -> None:
+    """Check data against a form.
+
+    Raises:
+        ValidationFailed: it does not fit; names each value.
+    """
+    errors = schema.check(form.schema, data)
+    if errors:
+        raise ValidationFailed(
+            {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
+        )
+
+
+def _find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> Form:
+    form = forms.find(session, workspace_id, form_id, lock=lock)
+    if form is None:
+        raise NotFound(f"There is no form {form_id}.")
+    return form

@@ -47,8 +47,11 @@ class InFlight:
     at_removed_steps: Mapping[str, str]
 
 
-def create(workspace_id: str, payload: Any, by: str) -> Found:
+def create(workspace_id: str, payload: Any, by: str, key_id: str | None = None) -> Found:
     """Create an automation from a client's payload.
+
+    Args:
+        key_id: the API key that made it; its member owns the automation.
 
     Raises:
         ValidationFailed: names every field that is wrong; nothing is written.
@@ -56,7 +59,9 @@ def create(workspace_id: str, payload: Any, by: str) -> Found:
     status, body = _split(payload, WorkflowStatus.DRAFT)
     with unit_of_work() as session:
         definition = _validated(session, workspace_id, body)
-        workflow = Workflow(workspace_id=workspace_id, version=1, created_by=by)
+        workflow = Workflow(
+            workspace_id=workspace_id, version=1, created_by=by, created_by_key_id=key_id
+        )
         return _write(session, workflow, definition, body, status, by)
 
 

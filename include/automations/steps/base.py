@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
     TypeAdapter,
@@ -139,6 +140,25 @@ def _zone(value: str, info: ValidationInfo) -> str:
 
 Zone = Annotated[str, AfterValidator(_zone)]
 """An IANA time zone's name."""
+
+
+def listed(value: object) -> object:
+    """One text, several with commas between, a list, or a list that a template gave."""
+    if not isinstance(value, str | list):
+        return value
+    found: list[object] = []
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, list):
+            found.extend(item)
+        elif isinstance(item, str) and not is_template(item):
+            found.extend(part.strip() for part in item.split(",") if part.strip())
+        else:
+            found.append(item)
+    return found
+
+
+Texts = Annotated[list[str], BeforeValidator(listed)]
+"""Several texts: a list, or texts with commas between them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,26 +12,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from automations.outcomes import Done, Fail, Outcome
 from automations.ports import Attachment, Mail
-from automations.steps.base import Html, Model, StepContext, StepType, is_rendered, is_template
+from automations.steps.base import (
+    Html,
+    Model,
+    StepContext,
+    StepType,
+    is_rendered,
+    is_template,
+    listed,
+)
 
 MOST_RECIPIENTS = 100
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)
 MOST_ATTACHED_BYTES = 10_000_000
-
-
-def _listed(value: object) -> object:
-    """One address, several with commas between, a list, or a list that a template gave."""
-    if not isinstance(value, str | list):
-        return value
-    listed: list[object] = []
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, list):
-            listed.extend(item)
-        elif isinstance(item, str) and not is_template(item):
-            listed.extend(part.strip() for part in item.split(",") if part.strip())
-        else:
-            listed.append(item)
-    return listed
 
 
 def check_address(value: str, info: ValidationInfo) -> str:
@@ -63,7 +56,7 @@ def _base64(value: str, info: ValidationInfo) -> str:
 
 
 Address = Annotated[str, AfterValidator(check_address)]
-Addresses = Annotated[list[Address], BeforeValidator(_listed), Field(max_length=MOST_RECIPIENTS)]
+Addresses = Annotated[list[Address], BeforeValidator(listed), Field(max_length=MOST_RECIPIENTS)]
 Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
 
 

@@ -2,8 +2,16 @@
 
 from automations.db.tables.base import Base
 from automations.db.tables.effects import Effect
-from automations.db.tables.forms import Form, FormRequest, Submission
+from automations.db.tables.forms import (
+    Form,
+    FormRequest,
+    FormVersion,
+    Submission,
+    SubmissionSnapshot,
+)
 from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
+from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
+from automations.db.tables.members import Member, Notification
 from automations.db.tables.runs import Approver, Callback, Run, RunStep, StepLog, Wait
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
@@ -17,12 +25,20 @@ __all__ = [
     "Event",
     "Form",
     "FormRequest",
+    "FormVersion",
     "Job",
+    "Matter",
+    "MatterCounter",
+    "MatterStep",
+    "MatterTemplate",
+    "Member",
+    "Notification",
     "RateLimit",
     "Run",
     "RunStep",
     "StepLog",
     "Submission",
+    "SubmissionSnapshot",
     "Wait",
     "Watermark",
     "Workflow",

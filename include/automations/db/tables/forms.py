@@ -26,6 +26,20 @@ class Form(Base):
     """Whether anybody may fill it in, without a key."""
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
+    deleted_at: Mapped[datetime | None]
+
+
+class FormVersion(Base):
+    """What a form was like when submissions named this version; never changed."""
+
+    __tablename__ = "form_version"
+
+    form_id: Mapped[str] = mapped_column(ForeignKey("form.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    title: Mapped[str]
+    description: Mapped[str]
+    schema: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = now_column()
 
 
 class Submission(Base):
@@ -43,6 +57,23 @@ class Submission(Base):
     form_version: Mapped[int]
     data: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(server_default="PENDING")
+    created_at: Mapped[datetime] = now_column()
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
+class SubmissionSnapshot(Base):
+    """What a submission held before a change; never changed."""
+
+    __tablename__ = "submission_snapshot"
+    __table_args__ = (UniqueConstraint("submission_id", "number"),)
+
+    id: Mapped[str] = id_column()
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"))
+    number: Mapped[int]
+    form_version: Mapped[int]
+    data: Mapped[dict[str, Any]]
+    changed_by: Mapped[str]
     created_at: Mapped[datetime] = now_column()
 
 

@@ -30,6 +30,7 @@ class Workflow(Base):
     trigger_key: Mapped[str | None]
     """What an event must carry to start this automation, for the dispatcher's index."""
     created_by: Mapped[str | None]
+    created_by_key_id: Mapped[str | None] = mapped_column(ForeignKey("api_key.id"))
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
     deleted_at: Mapped[datetime | None]

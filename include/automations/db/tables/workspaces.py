@@ -29,6 +29,9 @@ class ApiKey(Base):
 
     id: Mapped[str] = id_column()
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    member_id: Mapped[str | None] = mapped_column(
+        ForeignKey("member.id", ondelete="SET NULL"), index=True
+    )
     name: Mapped[str]
     role: Mapped[str]
     prefix: Mapped[str]

@@ -1,0 +1,18 @@
+"""What request bodies have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Body(BaseModel):
+    """A camelCase body that refuses unknown fields."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+    def given(self) -> dict[str, Any]:
+        """The fields that the client sent, and only those."""
+        return {name: getattr(self, name) for name in self.model_fields_set}

@@ -1,0 +1,134 @@
+"""Matters: made from boards, worked off step by step."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from api_bridge import matter_views, people_views
+from api_bridge.bodies import Body
+from api_bridge.deps import Member, Viewer
+from automations.matters import MOST_TAGS, Priority, Tag, Title
+from automations.ports import NewMatter
+from automations.services import matters
+
+router = APIRouter(prefix="/api/matters", tags=["matters"])
+
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS)]
+Status = Literal["ACTIVE", "COMPLETED", "CANCELLED"]
+
+
+class MatterToMake(Body):
+    """A matter to make."""
+
+    template_id: str = Field(description="The board that its steps are made from.")
+    title: Title
+    tags: Tags = Field(default_factory=list)
+    priority: Priority = "MEDIUM"
+    assignee_id: str | None = Field(None, description="The member who is in charge.")
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class MatterChange(Body):
+    """What to change of a matter."""
+
+    title: Title = ""
+    tags: Tags = Field(default_factory=list)
+    priority: Priority = "MEDIUM"
+    assignee_id: str | None = None
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class Advance(Body):
+    """A move to the next step."""
+
+    from_step_id: str | None = Field(
+        None, description="Refuse with 409 unless this is the current step."
+    )
+
+
+class GoTo(Body):
+    """A move to any step."""
+
+    step_id: str = Field(description="The step to make the current one.")
+
+
+@router.get("")
+def list_matters(
+    caller: Viewer,
+    status: Status | None = None,
+    template_id: Annotated[str | None, Query(alias="templateId")] = None,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """List matters, newest first."""
+    found, total = matters.page(
+        caller.workspace_id, status=status, template_id=template_id, number=page, size=limit
+    )
+    return {
+        "matters": [matter_views.matter(row) for row in found],
+        "pagination": people_views.pagination(page, limit, total),
+    }
+
+
+@router.post("", status_code=201)
+def create_matter(caller: Member, matter: MatterToMake) -> dict[str, Any]:
+    """Make a matter with its board's steps."""
+    new = NewMatter(
+        template_id=matter.template_id,
+        title=matter.title,
+        tags=tuple(matter.tags),
+        priority=matter.priority,
+        assignee_id=matter.assignee_id,
+        properties=matter.properties,
+    )
+    return matter_views.matter_detail(matters.create(caller.workspace_id, new, caller.name))
+
+
+@router.get("/{matter_id}")
+def get_matter(caller: Viewer, matter_id: str) -> dict[str, Any]:
+    """Get one matter with its steps."""
+    return matter_views.matter_detail(matters.get(caller.workspace_id, matter_id))
+
+
+@router.patch("/{matter_id}")
+def update_matter(caller: Member, matter_id: str, change: MatterChange) -> dict[str, Any]:
+    """Change a matter."""
+    detail = matters.update(caller.workspace_id, matter_id, change.given())
+    return matter_views.matter_detail(detail)
+
+
+@router.delete("/{matter_id}")
+def cancel_matter(caller: Member, matter_id: str) -> dict[str, Any]:
+    """Cancel a matter; it stays readable."""
+    return matter_views.matter_detail(matters.cancel(caller.workspace_id, matter_id))
+
+
+@router.post("/{matter_id}/advance")
+def advance(caller: Member, matter_id: str, move: Advance | None = None) -> dict[str, Any]:
+    """Complete the current step and go to the next one."""
+    from_step = move.from_step_id if move else None
+    detail = matters.advance(caller.workspace_id, matter_id, from_step, caller.name)
+    return matter_views.matter_detail(detail)
+
+
+@router.post("/{matter_id}/goto")
+def go_to(caller: Member, matter_id: str, move: GoTo) -> dict[str, Any]:
+    """Make a step the current one, pending again; the others stay as they are."""
+    return matter_views.matter_detail(matters.go_to(caller.workspace_id, matter_id, move.step_id))
+
+
+@router.post("/{matter_id}/steps/{step_id}/complete")
+def complete_step(caller: Member, matter_id: str, step_id: str) -> dict[str, Any]:
+    """Complete a step, once; the last one completes the matter."""
+    detail = matters.complete(caller.workspace_id, matter_id, step_id, caller.name)
+    return matter_views.matter_detail(detail)
+
+
+@router.post("/{matter_id}/steps/{step_id}/reject")
+def reject_step(caller: Member, matter_id: str, step_id: str) -> dict[str, Any]:
+    """Reject a step, once; go to it to open it again."""
+    detail = matters.reject(caller.workspace_id, matter_id, step_id, caller.name)
+    return matter_views.matter_detail(detail)

@@ -1,0 +1,75 @@
+"""The members of the workspace."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Field, StringConstraints
+
+from api_bridge import people_views
+from api_bridge.bodies import Body
+from api_bridge.deps import Admin, Viewer
+from automations.services import members
+
+router = APIRouter(prefix="/api/members", tags=["members"])
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Role = Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"]
+
+
+class NewMember(Body):
+    """A member to add."""
+
+    name: Name
+    email: str = Field(max_length=320, description="Unique in the workspace.")
+    role: Role = Field("MEMBER", description="OWNER needs an API key of role OWNER.")
+
+
+class MemberChange(Body):
+    """What to change of a member."""
+
+    name: Name = ""
+    email: str = Field("", max_length=320)
+    role: Role = "MEMBER"
+
+
+@router.get("")
+def list_members(caller: Viewer) -> list[dict[str, Any]]:
+    """List all members."""
+    return [people_views.member(row) for row in members.list_all(caller.workspace_id)]
+
+
+@router.post("", status_code=201)
+def create_member(caller: Admin, member: NewMember) -> dict[str, Any]:
+    """Add a member."""
+    row = members.create(
+        caller.workspace_id,
+        name=member.name,
+        email=member.email,
+        role=member.role,
+        by_role=caller.role,
+    )
+    return people_views.member(row)
+
+
+@router.patch("/{member_id}")
+def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[str, Any]:
+    """Change a member; the last OWNER stays OWNER."""
+    given = change.given()
+    row = members.update(
+        caller.workspace_id,
+        member_id,
+        name=given.get("name"),
+        email=given.get("email"),
+        role=given.get("role"),
+        by_role=caller.role,
+    )
+    return people_views.member(row)
+
+
+@router.delete("/{member_id}", status_code=204)
+def delete_member(caller: Admin, member_id: str) -> Response:
+    """Remove a member, never the last OWNER; their API keys are revoked."""
+    members.delete(caller.workspace_id, member_id, caller.role)
+    return Response(status_code=204)

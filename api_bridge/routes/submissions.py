@@ -1,0 +1,49 @@
+"""What happens to submissions after they came in: changes and the decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api_bridge import views
+from api_bridge.bodies import Body
+from api_bridge.deps import Member, Viewer
+from automations.services import submissions
+
+router = APIRouter(prefix="/api/submissions", tags=["forms"])
+
+
+class SubmissionChange(Body):
+    """What a submission is to hold."""
+
+    data: dict[str, Any] = Field(description="All values by the fields' keys.")
+
+
+@router.patch("/{submission_id}")
+def change_submission(
+    caller: Member, submission_id: str, change: SubmissionChange
+) -> dict[str, Any]:
+    """Replace the data of a pending submission; what it held is kept as a snapshot."""
+    row = submissions.change(caller.workspace_id, submission_id, change.data, caller.name)
+    return views.submission(row)
+
+
+@router.get("/{submission_id}/snapshots")
+def list_snapshots(caller: Viewer, submission_id: str) -> list[dict[str, Any]]:
+    """List what a submission held before each of its changes, the oldest first."""
+    found = submissions.snapshots(caller.workspace_id, submission_id)
+    return [views.snapshot(row) for row in found]
+
+
+@router.post("/{submission_id}/approve")
+def approve_submission(caller: Member, submission_id: str) -> dict[str, Any]:
+    """Approve a submission, once."""
+    return views.submission(submissions.approve(caller.workspace_id, submission_id, caller.name))
+
+
+@router.post("/{submission_id}/reject")
+def reject_submission(caller: Member, submission_id: str) -> dict[str, Any]:
+    """Reject a submission, once."""
+    return views.submission(submissions.reject(caller.workspace_id, submission_id, caller.name))

@@ -1,0 +1,95 @@
+"""The members of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from automations.db.tables import ApiKey, Member, Notification, Workflow
+
+
+def listed(session: Session, workspace_id: str) -> Sequence[Member]:
+    """All members of a workspace, the first one first."""
+    return session.scalars(
+        select(Member)
+        .where(Member.workspace_id == workspace_id)
+        .order_by(Member.created_at, Member.id)
+    ).all()
+
+
+def find(session: Session, workspace_id: str, member_id: str) -> Member | None:
+    """A member of a workspace."""
+    return session.scalar(
+        select(Member).where(Member.id == member_id, Member.workspace_id == workspace_id)
+    )
+
+
+def lock(session: Session, workspace_id: str, member_id: str) -> Member | None:
+    """A member of a workspace, as the database has it now, until the end of the transaction."""
+    return session.scalar(
+        select(Member)
+        .where(Member.id == member_id, Member.workspace_id == workspace_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def known(session: Session, workspace_id: str, member_ids: Iterable[str]) -> set[str]:
+    """Those of the ids that are members of the workspace, who stay until the transaction ends."""
+    query = select(Member.id).where(
+        Member.workspace_id == workspace_id, Member.id.in_(list(member_ids))
+    )
+    return set(
+        session.scalars(query.order_by(Member.id).with_for_update(read=True, key_share=True))
+    )
+
+
+def lock_owners(session: Session, workspace_id: str) -> set[str]:
+    """The ids of the workspace's OWNERs; nobody else changes them until the transaction ends."""
+    query = select(Member.id).where(Member.workspace_id == workspace_id, Member.role == "OWNER")
+    return set(session.scalars(query.order_by(Member.id).with_for_update()))
+
+
+def save(session: Session, member: Member) -> bool:
+    """Write a member; False when another one of the workspace has the address."""
+    try:
+        with session.begin_nested():
+            session.add(member)
+            session.flush()
+            session.refresh(member)
+    except IntegrityError:
+        return False
+    return True
+
+
+def remove(session: Session, member: Member) -> None:
+    """Delete a member with all that they were told, and revoke their API keys."""
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.member_id == member.id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=func.clock_timestamp())
+    )
+    session.execute(delete(Notification).where(Notification.user_id == member.id))
+    session.execute(delete(Member).where(Member.id == member.id))
+
+
+def automation_owners(session: Session, workspace_id: str, workflow_id: str) -> list[str]:
+    """Who owns an automation.
+
+    The member whose API key made it; else the workspace's OWNERs; else the key itself, while it
+    is valid.
+    """
+    key = session.scalar(
+        select(ApiKey)
+        .join(Workflow, Workflow.created_by_key_id == ApiKey.id)
+        .where(Workflow.id == workflow_id, Workflow.workspace_id == workspace_id)
+    )
+    if key is not None and key.member_id is not None:
+        return [key.member_id]
+    owners = [member.id for member in listed(session, workspace_id) if member.role == "OWNER"]
+    if owners or key is None or key.revoked_at is not None:
+        return owners
+    return [key.id]

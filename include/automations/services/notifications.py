@@ -1,0 +1,115 @@
+"""Notifications: what the users of a workspace are told, and what they have read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from automations.db import members, notifications
+from automations.db.effects import once
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Notification
+from automations.errors import NotAllowed, NotFound, StepError
+from automations.ports import Notice, NoticeReceipt
+
+_TYPE = "AUTOMATION"
+
+
+def reader(
+    workspace_id: str, *, key_id: str, member_id: str | None, user_id: str | None, admin: bool
+) -> str:
+    """Whose notifications an API key sees.
+
+    Its member's. A key that belongs to no member sees those addressed to itself, or those of the
+    member that it names, when its role is ADMIN or above.
+    """
+    if user_id is None or user_id == member_id:
+        return member_id or key_id
+    if member_id is not None or not admin:
+        raise NotAllowed("userId needs an API key of role ADMIN that belongs to no member.")
+    with unit_of_work() as session:
+        if members.find(session, workspace_id, user_id) is None:
+            raise NotFound(f"There is no member {user_id}.")
+    return user_id
+
+
+def page(
+    workspace_id: str, user_id: str, *, unread_only: bool, number: int, size: int
+) -> tuple[Sequence[Notification], int]:
+    """One page of a user's notifications, newest first, and how many there are."""
+    with unit_of_work() as session:
+        return notifications.page(
+            session,
+            workspace_id,
+            user_id,
+            unread_only=unread_only,
+            offset=(number - 1) * size,
+            limit=size,
+        )
+
+
+def mark(workspace_id: str, user_id: str, notification_id: str, *, read: bool) -> Notification:
+    """Mark one notification as read or unread."""
+    with unit_of_work() as session:
+        found = notifications.mark(session, workspace_id, user_id, notification_id, read=read)
+        if found is None:
+            raise NotFound(f"There is no notification {notification_id}.")
+        return found
+
+
+def mark_all(workspace_id: str, user_id: str) -> int:
+    """Mark everything as read; how many there were."""
+    with unit_of_work() as session:
+        return notifications.mark_all(session, workspace_id, user_id)
+
+
+def delete(workspace_id: str, user_id: str, notification_id: str) -> None:
+    """Delete one notification."""
+    with unit_of_work() as session:
+        if not notifications.remove(session, workspace_id, user_id, notification_id):
+            raise NotFound(f"There is no notification {notification_id}.")
+
+
+class WorkspaceNotifier:
+    """Tells the members of a workspace; one transaction with the record that they were told."""
+
+    def notify(self, notice: Notice) -> NoticeReceipt:
+        with unit_of_work() as session:
+            made = once(session, notice.key, lambda: _tell(session, notice))
+        return NoticeReceipt(tuple(made["notificationIds"]), tuple(made["userIds"]))
+
+
+def _tell(session: Session, notice: Notice) -> dict[str, Any]:
+    users = _users(session, notice)
+    told = [
+        Notification(
+            workspace_id=notice.workspace_id,
+            user_id=user,
+            type=_TYPE,
+            title=notice.title,
+            message=notice.message,
+            link=notice.link,
+        )
+        for user in users
+    ]
+    session.add_all(told)
+    session.flush()
+    return {"notificationIds": [row.id for row in told], "userIds": users}
+
+
+def _users(session: Session, notice: Notice) -> list[str]:
+    if notice.user_ids is None:
+        owners = members.automation_owners(session, notice.workspace_id, notice.workflow_id)
+        if not owners:
+            raise StepError(
+                "userIds: the automation has no owner to tell: its API key belongs to no member, "
+                "and no member of the workspace is OWNER; name the users",
+                kind="config",
+            )
+        return owners
+    wanted = list(dict.fromkeys(notice.user_ids))
+    unknown = set(wanted) - members.known(session, notice.workspace_id, wanted)
+    if unknown:
+        named = ", ".join(sorted(unknown))
+        raise StepError(f"userIds: no member of the workspace has the id {named}", kind="config")
+    return wanted

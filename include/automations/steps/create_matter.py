@@ -1,0 +1,92 @@
+"""Make a matter from a board."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, ClassVar, cast
+
+from pydantic import AfterValidator, Field
+
+from automations.matters import MOST_TAGS, Priority, Title
+from automations.outcomes import Done, Outcome
+from automations.ports import NewMatter
+from automations.steps.base import Model, StepContext, StepType, TemplateText, Texts
+
+LARGEST_PROPERTIES = 500_000
+
+
+def _tags(tags: list[str]) -> list[str]:
+    if any(not tag.strip() or len(tag) > 100 for tag in tags):
+        raise ValueError("a tag must have 1 to 100 characters")
+    return tags
+
+
+def _not_too_large(value: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(value, default=str)) > LARGEST_PROPERTIES:
+        raise ValueError(f"may have {LARGEST_PROPERTIES} characters of JSON at most")
+    return value
+
+
+Properties = Annotated[dict[str, Any], AfterValidator(_not_too_large)]
+
+
+class CreateMatterConfig(Model):
+    """Which matter to make."""
+
+    template_id: str = Field(
+        min_length=1, max_length=200, description="Id of the board; its steps are made, too."
+    )
+    title: Title = Field(description="What the matter is called.")
+    tags: Annotated[Texts, AfterValidator(_tags)] = Field(
+        default_factory=list,
+        max_length=MOST_TAGS,
+        description="Words to find it by: a list, or one text with commas between.",
+    )
+    priority: Priority | TemplateText = Field("MEDIUM", description="LOW, MEDIUM, HIGH or URGENT.")
+    assignee_id: str | None = Field(
+        None, min_length=1, description="Id of the member who is in charge."
+    )
+    properties: Properties | TemplateText = Field(
+        default_factory=dict, description="Further values by names of your own."
+    )
+
+
+class CreateMatter(StepType[CreateMatterConfig]):
+    """Make a matter with the steps of its board; it gets the workspace's next number."""
+
+    type = "create_matter"
+    title = "Create a matter"
+    Config = CreateMatterConfig
+    outputs: ClassVar = {
+        "matterId": "the matter",
+        "number": "its number, such as MAT-0012",
+        "title": "its title",
+        "templateId": "its board",
+        "stepIds": "its steps, in their order",
+        "currentStepId": "the first of them",
+    }
+
+    def run(self, config: CreateMatterConfig, ctx: StepContext) -> Outcome:
+        receipt = ctx.ports.matters.create(
+            NewMatter(
+                template_id=config.template_id,
+                title=config.title,
+                tags=tuple(config.tags),
+                priority=config.priority,
+                assignee_id=config.assignee_id,
+                properties=cast("dict[str, Any]", config.properties),
+            ),
+            workspace_id=ctx.workspace_id,
+            run_id=ctx.run_id,
+            key=ctx.idempotency_key,
+        )
+        return Done(
+            {
+                "matterId": receipt.matter_id,
+                "number": receipt.number,
+                "title": config.title,
+                "templateId": config.template_id,
+                "stepIds": list(receipt.step_ids),
+                "currentStepId": receipt.step_ids[0],
+            }
+        )

@@ -1,0 +1,77 @@
+"""Tell people something in the product."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from automations.outcomes import Done, Outcome
+from automations.ports import Notice
+from automations.steps.base import Model, StepContext, StepType, Texts, is_rendered, is_template
+
+MOST_USERS = 100
+_LINK = re.compile(r"(?:https?://[^\s/\\]|/(?![/\\]))[^\s\\]*", re.IGNORECASE)
+
+
+def _link(value: str, info: ValidationInfo) -> str:
+    # It is shown as a link to click on: no javascript:, and no //host that looks like a path.
+    if (is_rendered(info) or not is_template(value)) and not _LINK.fullmatch(value):
+        raise ValueError("must be an http or https address, or a path such as /matters")
+    return value
+
+
+def _not_empty(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+class NotificationConfig(Model):
+    """Whom to tell what."""
+
+    user_ids: Annotated[Texts, Field(min_length=1, max_length=MOST_USERS)] | None = Field(
+        None,
+        description="Ids of the members to tell: a list, or one text with commas between. When "
+        "absent, the automation's owner is told: the member whose API key created it; when that "
+        "key belongs to no member, every member who is OWNER; when there is none, the key itself.",
+    )
+    title: Annotated[str, AfterValidator(_not_empty)] = Field(
+        max_length=500, description="What it is about, in a few words."
+    )
+    message: str = Field("", max_length=10_000, description="The text.")
+    link: Annotated[str, AfterValidator(_link)] | None = Field(
+        None, max_length=2_000, description="Where it leads: an http or https address, or a path."
+    )
+
+
+class Notification(StepType[NotificationConfig]):
+    """Show members a notification in the product."""
+
+    type = "notification"
+    title = "Send a notification"
+    Config = NotificationConfig
+    outputs: ClassVar = {
+        "notificationIds": "the notifications that were made",
+        "userIds": "whom they are for, in the same order",
+    }
+
+    def run(self, config: NotificationConfig, ctx: StepContext) -> Outcome:
+        receipt = ctx.ports.notifier.notify(
+            Notice(
+                workspace_id=ctx.workspace_id,
+                workflow_id=ctx.workflow_id,
+                key=ctx.idempotency_key,
+                user_ids=None if config.user_ids is None else tuple(config.user_ids),
+                title=config.title,
+                message=config.message,
+                link=config.link,
+            )
+        )
+        return Done(
+            {
+                "notificationIds": list(receipt.notification_ids),
+                "userIds": list(receipt.user_ids),
+            }
+        )

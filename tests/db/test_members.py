@@ -1,0 +1,125 @@
+"""Members: the last OWNER stays, whoever asks at the same time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from automations.db.session import unit_of_work
+from automations.db.tables import ApiKey, Matter
+from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from automations.ports import Notice
+from automations.services import matters, members, notifications
+from automations.services.matters import NewMatter
+from automations.services.notifications import WorkspaceNotifier
+from tests.db.workspace import at_once, automation, key, member, template, workspace
+
+pytestmark = pytest.mark.usefixtures("database")
+
+CHANGE: dict[str, Any] = {"name": None, "email": None, "role": None, "by_role": "OWNER"}
+
+
+def owners(workspace_id: str) -> list[str]:
+    return [row.name for row in members.list_all(workspace_id) if row.role == "OWNER"]
+
+
+def test_the_last_owner_is_neither_demoted_nor_removed() -> None:
+    here = workspace()
+    ada = member(here, "ada", "OWNER")
+    with pytest.raises(Conflict, match="last OWNER"):
+        members.update(here, ada.id, **{**CHANGE, "role": "ADMIN"})
+    with pytest.raises(Conflict, match="last OWNER"):
+        members.delete(here, ada.id, "OWNER")
+    members.update(here, ada.id, **{**CHANGE, "role": "OWNER", "name": "Ada"})
+    assert owners(here) == ["Ada"]
+
+
+def test_two_owners_who_demote_each_other_at_once_leave_one() -> None:
+    here = workspace()
+    for _ in range(3):
+        everyone = [member(here, name, "OWNER") for name in ("ada", "bob")]
+        results = at_once(
+            *(
+                partial(members.update, here, row.id, **{**CHANGE, "role": "VIEWER"})
+                for row in everyone
+            )
+        )
+        assert len([item for item in results if isinstance(item, Conflict)]) == 1
+        assert len(owners(here)) == 1
+        (left,) = [row for row in members.list_all(here) if row.role == "OWNER"]
+        carl = member(here, "carl", "OWNER")
+        for row in members.list_all(here):
+            if row.id != carl.id:
+                members.delete(here, row.id, "OWNER")
+        assert left.id != carl.id
+        dora = member(here, "dora", "OWNER")
+        results = at_once(*(partial(members.delete, here, row.id, "OWNER") for row in (carl, dora)))
+        assert len([item for item in results if isinstance(item, Conflict)]) == 1
+        assert len(owners(here)) == 1
+        last = members.list_all(here)[0]
+        members.update(here, last.id, **{**CHANGE, "email": "last@b.example"})
+        assert len(members.list_all(here)) == 1
+
+
+def test_two_members_with_one_address_at_once_are_one() -> None:
+    here = workspace()
+    results = at_once(*[partial(member, here, "ada")] * 4)
+    assert len([item for item in results if isinstance(item, Conflict)]) == 3
+    assert [row.email for row in members.list_all(here)] == ["ada@b.example"]
+
+
+def test_an_address_is_the_same_in_capitals_but_free_in_another_workspace() -> None:
+    here = workspace()
+    member(here, "ada")
+    with pytest.raises(Conflict, match=r"ada@b\.example"):
+        members.create(here, name="A", email="ADA@B.example", role="MEMBER", by_role="ADMIN")
+    member(workspace("elsewhere"), "ada")
+
+
+def test_a_change_to_an_address_that_is_taken_changes_nothing() -> None:
+    here = workspace()
+    member(here, "ada")
+    bob = member(here, "bob")
+    with pytest.raises(Conflict):
+        members.update(here, bob.id, **{**CHANGE, "name": "B", "email": "ada@b.example"})
+    assert [row.name for row in members.list_all(here)] == ["ada", "bob"]
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "{{input.email}}", "a@b.example, c@b.example"])
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(ValidationFailed):
+        members.create(workspace(), name="A", email=email, role="MEMBER", by_role="ADMIN")
+
+
+def test_only_an_owner_makes_changes_and_removes_owners() -> None:
+    here = workspace()
+    ada, bob = member(here, "ada", "OWNER"), member(here, "bob")
+    member(here, "carl", "OWNER")
+    with pytest.raises(NotAllowed):
+        members.create(here, name="A", email="x@b.example", role="OWNER", by_role="ADMIN")
+    with pytest.raises(NotAllowed):
+        members.update(here, bob.id, **{**CHANGE, "role": "OWNER", "by_role": "ADMIN"})
+    with pytest.raises(NotAllowed):
+        members.update(here, ada.id, **{**CHANGE, "role": "VIEWER", "by_role": "ADMIN"})
+    with pytest.raises(NotAllowed):
+        members.delete(here, ada.id, "ADMIN")
+    assert owners(here) == ["ada", "carl"]
+
+
+def test_a_member_who_is_removed_leaves_no_key_no_notification_and_no_assignment() -> None:
+    here = workspace()
+    bob = member(here, "bob")
+    token = key(here, bob.id)
+    told = Notice(here, automation(here), "k", (bob.id,), "Hi", "", None)
+    WorkspaceNotifier().notify(told)
+    made = matters.create(here, NewMatter(template(here), "M", assignee_id=bob.id), "test")
+    members.delete(here, bob.id, "ADMIN")
+    with unit_of_work() as session:
+        row = session.get_one(ApiKey, token)
+        assert (row.member_id, row.revoked_at is None) == (None, False)
+        assert session.get_one(Matter, made.matter.id).assignee_id is None
+    assert notifications.page(here, bob.id, unread_only=False, number=1, size=9) == ([], 0)
+    with pytest.raises(NotFound):
+        members.delete(here, bob.id, "ADMIN")

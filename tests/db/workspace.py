@@ -1,0 +1,82 @@
+"""A workspace with its people and boards, for tests against the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from automations.db.session import unit_of_work
+from automations.db.tables import ApiKey, Member, Workflow, Workspace
+from automations.errors import AutomationsError
+from automations.ids import new_id
+from automations.matters import Board
+from automations.services import matter_templates, members
+
+BOARD = {
+    "name": "Onboarding",
+    "steps": [
+        {"id": "form", "name": "Fill in", "type": "FORM"},
+        {"id": "check", "name": "KYC Review", "type": "APPROVAL"},
+        {"id": "sign", "name": "Sign", "type": "SIGN_DOCUMENTS"},
+    ],
+}
+
+
+def workspace(slug: str = "w") -> str:
+    with unit_of_work() as session:
+        made = Workspace(slug=slug, name=slug)
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+def member(workspace_id: str, name: str, role: str = "MEMBER") -> Member:
+    return members.create(
+        workspace_id, name=name, email=f"{name}@b.example", role=role, by_role="OWNER"
+    )
+
+
+def key(workspace_id: str, member_id: str | None = None, name: str = "key") -> str:
+    with unit_of_work() as session:
+        made = ApiKey(
+            workspace_id=workspace_id,
+            member_id=member_id,
+            name=name,
+            role="ADMIN",
+            prefix="sk_",
+            token_hash=new_id(),
+        )
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+def automation(workspace_id: str, key_id: str | None = None) -> str:
+    with unit_of_work() as session:
+        made = Workflow(
+            workspace_id=workspace_id,
+            name="Test",
+            status="ACTIVE",
+            version=1,
+            created_by_key_id=key_id,
+        )
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+def template(workspace_id: str) -> str:
+    return matter_templates.create(workspace_id, Board.model_validate(BOARD)).id
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """What each act came to when all ran at the same time; refusals as values."""
+
+    def tried(act: Callable[[], object]) -> object:
+        try:
+            return act()
+        except AutomationsError as error:
+            return error
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(tried, acts))
