@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from automations.clock import timestamp
-from automations.db.tables import Form, Run, Submission
+from automations.db.tables import Form, Run, Secret, Submission
 from automations.services.runs import RunDetail
 from automations.services.workflows import Found
 from automations.triggers import Trigger
@@ -115,4 +115,14 @@ def submission(row: Submission) -> dict[str, Any]:
         "status": row.status,
         "data": row.data,
         "createdAt": _at(row.created_at),
+    }
+
+
+def secret(row: Secret) -> dict[str, Any]:
+    """A secret, without its value."""
+    return {
+        "name": row.name,
+        "fingerprint": row.fingerprint,
+        "createdAt": _at(row.created_at),
+        "updatedAt": _at(row.updated_at),
     }

@@ -5,6 +5,7 @@ from automations.db.tables.effects import Effect
 from automations.db.tables.forms import Form, Submission
 from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
 from automations.db.tables.runs import Approver, Run, RunStep, StepLog, Wait
+from automations.db.tables.secrets import Integration, Secret
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
 
@@ -15,10 +16,12 @@ __all__ = [
     "Effect",
     "Event",
     "Form",
+    "Integration",
     "Job",
     "RateLimit",
     "Run",
     "RunStep",
+    "Secret",
     "StepLog",
     "Submission",
     "Wait",
