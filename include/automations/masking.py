@@ -6,8 +6,9 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import lru_cache
 from html.entities import codepoint2name
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -19,11 +20,14 @@ SHORTEST = 5
 _SHORTEST_LINE = 8
 # Whom a decision asks, and what the engine goes by, must stay what it is.
 _FUNCTIONAL = frozenset({"arm", "kind", "approvers"})
-_BACKSLASH = r"(?:\\|%(?:25){0,3}5[Cc])"
+_BACKSLASH = r"(?:\\|%(?:25){0,3}5[Cc]|&(?:amp;){0,3}(?:#0{0,4}92;?|#[xX]0{0,4}5[cC];?|bsol;))"
 _SHORT_ESCAPES = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 
 T = TypeVar("T")
+
+
+Find = Callable[[str, int], tuple[int, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +35,51 @@ class _Form:
     """One way to write a value.
 
     Args:
+        find: where it begins and ends in a text, from a place on.
         before: whether the character before holds some bits of the value, too.
         after: the same of the character after.
     """
 
-    pattern: re.Pattern[str]
+    find: Find
     before: bool = False
     after: bool = False
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        found = self.pattern.search(text)
+        found = self.find(text, 0)
         while found:
-            start, end = found.span()
+            start, end = found
+            # One further only: a value may begin again inside itself.
+            following = start + 1
             if self.before and start and text[start - 1] in _BASE64:
                 start -= 1
             if self.after and end < len(text) and text[end] in _BASE64:
                 end += 1
             yield start, end
-            # One further only: a value may begin again inside itself.
-            found = self.pattern.search(text, found.start() + 1)
+            found = self.find(text, following)
+
+
+def _literally(form: str) -> Find:
+    def find(text: str, start: int) -> tuple[int, int] | None:
+        at = text.find(form, start)
+        return None if at < 0 else (at, at + len(form))
+
+    return find
+
+
+def _spelled(value: str) -> Find:
+    # What every spelling leaves as it is: a quick look for it spares most texts the pattern.
+    anchor = max(re.findall(r"[A-Za-z0-9]*", value), key=len)
+    compiled: list[re.Pattern[str]] = []
+
+    def find(text: str, start: int) -> tuple[int, int] | None:
+        if text.find(anchor, start) < 0:
+            return None
+        if not compiled:
+            compiled.append(re.compile(_pattern(value)))
+        found = compiled[0].search(text, start)
+        return found.span() if found else None
+
+    return find
 
 
 class Masker:
@@ -117,18 +147,20 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join(pieces) + text[done:]
 
 
-def _forms(value: str) -> Iterator[_Form]:
-    yield _Form(re.compile(_spelled(value)))
+@lru_cache(maxsize=512)
+def _forms(value: str) -> tuple[_Form, ...]:
     sources = {value, html.escape(value), quote(value, safe="")}
     sources |= {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    for content in sorted(source.encode(errors="surrogatepass") for source in sources):
-        yield _Form(re.compile(content.hex()))
-        yield _Form(re.compile(content.hex().upper()))
+    contents = {source.encode(errors="surrogatepass") for source in sources}
+    forms = [_Form(_spelled(value))]
+    for content in sorted(contents):
+        forms += [_Form(_literally(content.hex())), _Form(_literally(content.hex().upper()))]
         for before in range(3):
-            yield _base64(content, before)
+            forms += _base64(content, before)
+    return tuple(forms)
 
 
-def _spelled(value: str) -> str:
+def _pattern(value: str) -> str:
     """A pattern of the value with each character plain or escaped for URLs, JSON or HTML."""
     # A run of backslashes is one piece, so that a long run in a text cannot be split in many ways.
     return "".join(
@@ -143,40 +175,40 @@ def _character(char: str) -> str:
     code = ord(char)
     octets = "".join(f"%(?:25){{0,3}}{octet:02X}" for octet in _encoded(char))
     units = _encoded(char, "utf-16-be")
-    escaped = "".join(
-        f"{_BACKSLASH}{{1,7}}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)
-    )
+    pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
+    escaped = f"{_BACKSLASH}{{1,7}}".join(f"u{pair}" for pair in pairs)
     entities = [f"#0{{0,4}}{code};?", f"#[xX]0{{0,4}}{code:x};?"]
     if char == "'":
         entities.append("apos;")
     if code in codepoint2name:
         entities.append(f"{codepoint2name[code]};")
     forms = [
-        f"{_BACKSLASH}{{0,7}}{re.escape(char)}",
+        re.escape(char),
         f"(?i:{octets})",
         f"(?i:{escaped})",
         f"&(?:amp;){{0,3}}(?i:{'|'.join(entities)})",
     ]
     if char in _SHORT_ESCAPES:
-        forms.append(f"{_BACKSLASH}{{1,7}}{_SHORT_ESCAPES[char]}")
+        forms.append(_SHORT_ESCAPES[char])
     if char == " ":
         forms.append(r"\+")
     if char == "\n":
         forms.append("\r\n")
-    return f"(?:{'|'.join(forms)})"
+    return f"{_BACKSLASH}{{0,7}}(?:{'|'.join(forms)})"
 
 
 def _encoded(char: str, encoding: str = "utf-8") -> bytes:
     return char.encode(encoding, errors="surrogatepass")
 
 
-def _base64(content: bytes, before: int) -> _Form:
+def _base64(content: bytes, before: int) -> Iterator[_Form]:
     """The characters that a value gives after some other bytes, whatever these are."""
     length = before + len(content)
     first = (0, 2, 3)[before]
     last = length // 3 * 4 + (0, 1, 2)[length % 3]
     core = base64.b64encode(bytes(before) + content).decode()[first:last]
-    spelled = core.replace("+", "(?:[+-]|%(?:25){0,3}2[Bb])").replace(
-        "/", "(?:%(?:25){0,3}2[Ff]|\\\\?/|_)"
-    )
-    return _Form(re.compile(spelled), before=before > 0, after=length % 3 > 0)
+    once = quote(core, safe="")
+    spelled = {core, core.replace("+", "-").replace("/", "_"), core.replace("/", "\\/")}
+    spelled |= {once, once.replace("%2B", "%2b").replace("%2F", "%2f"), quote(once, safe="")}
+    for form in sorted(spelled):
+        yield _Form(_literally(form), before=before > 0, after=length % 3 > 0)

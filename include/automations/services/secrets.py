@@ -17,7 +17,7 @@ from automations.masking import SHORTEST
 from automations.secrecy import NAME
 from automations.services import vault
 
-LONGEST = 64_000
+LONGEST = 8_000
 _ENVIRONMENT = "AUTOMATIONS_SECRET_"
 
 
