@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.middleware import RequestGuard
-from api_bridge.routes import callbacks, forms, health, runs, secrets, workflows
+from api_bridge.routes import callbacks, forms, health, integrations, mail, runs, secrets, workflows
 from automations import wiring
 from automations.dispatcher import Dispatcher
 from automations.settings import get_settings
@@ -40,8 +40,8 @@ def create_app() -> FastAPI:
     )
     app.add_middleware(RequestGuard)
     errors.install(app)
-    # Fixed words come before ids: /callback/… and /runs/… are no automation's.
-    for module in (callbacks, workflows, runs, forms, secrets, health):
+    # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
+    for module in (callbacks, mail, workflows, runs, forms, secrets, integrations, health):
         app.include_router(module.router)
     return app
 

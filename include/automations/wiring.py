@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from automations.adapters.http import GuardedHttpClient
-from automations.adapters.smtp import SmtpMailer
+from automations.adapters.smtp import SmtpTransport
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
-from automations.ports import Ports
+from automations.ports import MailTransport, Ports
 from automations.publishing import Publications
+from automations.services.mail import WorkspaceMailer
 from automations.settings import get_settings
 
 
@@ -17,7 +18,14 @@ from automations.settings import get_settings
 def ports() -> Ports:
     """The outside world, by the settings."""
     settings = get_settings()
-    return Ports(mailer=SmtpMailer(settings), http=GuardedHttpClient(settings.http_allow))
+    return Ports(
+        mailer=WorkspaceMailer(mail_transport()), http=GuardedHttpClient(settings.http_allow)
+    )
+
+
+def mail_transport() -> MailTransport:
+    """What speaks to mail servers."""
+    return SmtpTransport(get_settings().http_allow)
 
 
 @lru_cache(maxsize=1)

@@ -58,6 +58,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
+@settings(max_examples=40)
 @given(value=VALUES)
 def test_no_encoding_of_a_value_is_left(encoding: str, value: str) -> None:
     encoded = ENCODINGS[encoding](value)
