@@ -20,8 +20,8 @@ LARGEST_BODY = 1_000_000
 LARGER_BODIES = {("POST", "/api/workflows/send-email"): 16_000_000}
 """Routes that take files: attachments of 10 MB are 13.4 MB in base64."""
 DEEPEST = 64
-# Possessive: a string of megabytes is one step, and needs no memory to go back in.
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# Possessive, and up to the end when it is not closed: so no body is looked at twice.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
 

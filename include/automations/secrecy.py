@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import TypeVar
 
@@ -12,10 +11,9 @@ from pydantic import BaseModel
 from automations.errors import StepError
 from automations.masking import MASK, Masker
 from automations.outcomes import JSON
-from automations.steps.base import is_template
+from automations.steps.base import SECRET_NAME, is_template
 from automations.templating import render, render_config, undeclared
 
-NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 ROOT = "secret"
 
 Read = Callable[[Set[str]], Mapping[str, str]]
@@ -36,7 +34,7 @@ def secrets_named(text: str) -> set[str]:
         root, _, name = dotted.partition(".")
         if root != ROOT:
             continue
-        if not NAME.fullmatch(name):
+        if not SECRET_NAME.fullmatch(name):
             raise ValueError("name one secret, as in {{secret.API_KEY}}")
         found.add(name)
     return found

@@ -14,8 +14,8 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Secret
 from automations.errors import NotFound, ValidationFailed
 from automations.masking import SHORTEST
-from automations.secrecy import NAME
 from automations.services import vault
+from automations.steps.base import SECRET_NAME
 
 LONGEST = 8_000
 _ENVIRONMENT = "AUTOMATIONS_SECRET_"
@@ -34,7 +34,7 @@ def put(workspace_id: str, name: str, value: str) -> Secret:
         ValidationFailed: the name or the value cannot be used.
     """
     errors: dict[str, list[str]] = {}
-    if not NAME.fullmatch(name):
+    if not SECRET_NAME.fullmatch(name):
         errors["name"] = ["must be capital letters, digits and _, 64 at most, a letter first"]
     if len(value.strip()) < SHORTEST:
         errors["value"] = [f"must have {SHORTEST} characters at least, or it cannot be masked"]
