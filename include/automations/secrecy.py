@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from automations.steps.base import SECRET_NAME, is_template
 from automations.templating import render, render_config, undeclared
 
 ROOT = "secret"
+_TAG = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
+_IN_SLICE = re.compile(r"\bsecret\.([A-Z][A-Z0-9_]{0,63})\[[^\]]*:")
 
 Read = Callable[[Set[str]], Mapping[str, str]]
 T = TypeVar("T")
@@ -27,9 +30,10 @@ def secrets_named(text: str) -> set[str]:
         ValueError: it takes them in another way than ``secret.NAME``.
         minijinja.TemplateError: it is no valid template.
     """
-    found: set[str] = set()
     if ROOT not in text:
-        return found
+        return set()
+    # minijinja does not list what is in a slice.
+    found = {name for tag in _TAG.findall(text) for name in _IN_SLICE.findall(tag)}
     for dotted in undeclared(text):
         root, _, name = dotted.partition(".")
         if root != ROOT:
