@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     )
 
     http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Hosts (host or host:port) that http_request may reach though not public."
+        (),
+        description="Hosts (host or host:port) that http_request and workspaces' mail servers may "
+        "be at though not public.",
     )
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."

@@ -140,17 +140,21 @@ def _deliver(
 
 
 def _message(sender: str, mail: Mail) -> EmailMessage:
-    message = EmailMessage()
     try:
-        message["From"] = sender
-        message["To"] = ", ".join(mail.to)
-        if mail.cc:
-            message["Cc"] = ", ".join(mail.cc)
-        if mail.reply_to:
-            message["Reply-To"] = mail.reply_to
-        message["Subject"] = mail.subject
+        return _composed(sender, mail)
     except ValueError as error:  # a line break would start a header of the sender's choice
         raise StepError(f"The mail's headers are invalid: {error}", kind="config") from error
+
+
+def _composed(sender: str, mail: Mail) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = ", ".join(mail.to)
+    if mail.cc:
+        message["Cc"] = ", ".join(mail.cc)
+    if mail.reply_to:
+        message["Reply-To"] = mail.reply_to
+    message["Subject"] = mail.subject
     message["Date"] = formatdate()
     # The same for every attempt, so that a repeat after a crash can be recognised.
     unique = hashlib.sha256(mail.key.encode()).hexdigest()[:32]

@@ -27,7 +27,7 @@ from automations.ports import Attachment, Mail, Mailer, MailReceipt, MailServer,
 from automations.services.integrations import credentials, get
 from automations.settings import Settings, get_settings
 from automations.steps.base import RENDERED
-from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig
+from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig, decoded_size
 
 NO_PROVIDER = (
     "No site email provider is configured. An administrator adds one by POST /api/integrations "
@@ -130,7 +130,7 @@ def _attached_bytes(payload: Any) -> int:
     files = payload.get("attachments") if isinstance(payload, dict) else None
     contents: Sequence[Any] = files if isinstance(files, list) else ()
     return sum(
-        len(part["content"]) * 3 // 4
+        decoded_size(part["content"])
         for part in contents
         if isinstance(part, dict) and isinstance(part.get("content"), str)
     )
