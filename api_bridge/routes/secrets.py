@@ -30,7 +30,10 @@ def list_secrets(caller: Admin) -> list[dict[str, Any]]:
 
 @router.put("/{name}")
 def put_secret(caller: Admin, name: str, secret: NewSecret) -> dict[str, Any]:
-    """Set a secret, usable as {{secret.NAME}} in every template of a step."""
+    """Set a secret, usable as {{secret.NAME}} in every template of a step.
+
+    Its value is *** in all that is recorded of a run, and so in what later steps see of it.
+    """
     return views.secret(secrets.put(caller.workspace_id, name, secret.value))
 
 

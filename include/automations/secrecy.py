@@ -1,4 +1,8 @@
-"""The secrets that one attempt at a step uses: read when they are named, hidden when recorded."""
+"""The secrets that one attempt at a step uses: read when they are named, hidden when recorded.
+
+What is recorded is also what later steps of the run see: a secret that a service echoes is ``***``
+in ``steps.<name>``, so a step that needs the secret names it itself.
+"""
 
 from __future__ import annotations
 
