@@ -16,11 +16,14 @@ from api_bridge.routes import (
     form_pages,
     forms,
     health,
+    integrations,
+    mail,
     matter_templates,
     matters,
     members,
     notifications,
     runs,
+    secrets,
     submissions,
     workflows,
 )
@@ -53,9 +56,10 @@ def create_app() -> FastAPI:
     )
     app.add_middleware(RequestGuard)
     errors.install(app)
-    # Fixed words come before ids: /callback/… and /runs/… are no automation's.
+    # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (
         callbacks,
+        mail,
         workflows,
         runs,
         form_pages,
@@ -65,6 +69,8 @@ def create_app() -> FastAPI:
         notifications,
         matter_templates,
         matters,
+        secrets,
+        integrations,
         health,
     ):
         app.include_router(module.router)
