@@ -13,6 +13,7 @@ from api_bridge.middleware import RequestGuard
 from api_bridge.openapi import description
 from api_bridge.routes import (
     callbacks,
+    events,
     form_pages,
     forms,
     health,
@@ -56,6 +57,7 @@ def create_app() -> FastAPI:
     # Fixed words come before ids: /callback/… and /runs/… are no automation's.
     for module in (
         callbacks,
+        events,
         workflows,
         runs,
         form_pages,
