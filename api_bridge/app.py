@@ -13,6 +13,7 @@ from api_bridge.middleware import RequestGuard
 from api_bridge.openapi import description
 from api_bridge.routes import (
     callbacks,
+    events,
     form_pages,
     forms,
     health,
@@ -60,6 +61,7 @@ def create_app() -> FastAPI:
     for module in (
         callbacks,
         mail,
+        events,
         workflows,
         runs,
         form_pages,

@@ -8,7 +8,15 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from automations.clock import timestamp
-from automations.db.tables import Form, Integration, Run, Secret, Submission, SubmissionSnapshot
+from automations.db.tables import (
+    Event,
+    Form,
+    Integration,
+    Run,
+    Secret,
+    Submission,
+    SubmissionSnapshot,
+)
 from automations.services.runs import RunDetail
 from automations.services.workflows import Found
 from automations.triggers import Trigger
@@ -105,6 +113,21 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
         },
         "workflow": {"id": detail.run.workflow_id, "name": detail.workflow_name},
         "childRuns": [{**run(child), "workflowId": child.workflow_id} for child in detail.children],
+    }
+
+
+def event(row: Event) -> dict[str, Any]:
+    """An event."""
+    return {
+        "id": row.id,
+        "type": row.type,
+        "status": row.status,
+        "reason": row.reason,
+        "source": row.source,
+        "externalId": row.external_id,
+        "causeRunId": row.cause_run_id,
+        "createdAt": _at(row.created_at),
+        "matchedAt": _at(row.matched_at),
     }
 
 

@@ -11,11 +11,11 @@ import minijinja
 from pydantic import ValidationError
 
 from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists, ordered, walk
-from automations.names import CONTEXT_VARIABLES
 from automations.outcomes import JSON
 from automations.secrecy import secrets_named
 from automations.steps.base import is_template
 from automations.templating import undeclared
+from automations.triggers import CONTEXT_VARIABLES, TRIGGER_TYPES
 
 ROOTS = CONTEXT_VARIABLES | {
     "trigger", "submission", "input", "variables", "steps", "run", "workflow", "callback", "now",
@@ -141,7 +141,7 @@ def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
 
 def _is_mark(part: str) -> bool:
     marks = ("list[", "function-", "literal[", "str", "int", "float", "constrained")
-    return part in STEP_MODELS or part.startswith(marks) or part in ("manual", "form_submission")
+    return part in STEP_MODELS or part.startswith(marks) or part in TRIGGER_TYPES
 
 
 def _message(item: Any) -> str:

@@ -16,6 +16,9 @@ from automations.services.form_requests import form_token
 from automations.services.starting import start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
 
+DEEPEST_CHAIN = 10
+"""Automations that set off each other, or themselves, end after so many runs."""
+
 
 class Deliveries:
     """Carries one job at a time; safe to be used by several threads."""
@@ -56,7 +59,9 @@ class Deliveries:
         """Start one run for each ACTIVE automation that the event fits: all or nothing."""
         with unit_of_work() as session:
             event = session.get_one(Event, job.subject_id)
-            workflows = matching.listeners(session, event)
+            depth = matching.depth(session, event)
+            too_deep = depth > DEEPEST_CHAIN
+            workflows = [] if too_deep else matching.listeners(session, event)
             for workflow in workflows:
                 start_run(
                     session,
@@ -66,9 +71,12 @@ class Deliveries:
                     input={},
                     started_by=None,
                     event_id=event.id,
+                    depth=depth,
                 )
             event.status = "MATCHED" if workflows else "SKIPPED"
             event.reason = None if workflows else matching.why_nothing(session, event)
+            if too_deep:
+                event.reason = f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."
             event.matched_at = datetime.now(UTC)
             jobs.done(session, job)
 

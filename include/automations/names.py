@@ -9,23 +9,7 @@ from automations.clock import timestamp
 from automations.db.tables import Run
 from automations.definitions import Loaded
 from automations.outcomes import JSON
-
-CONTEXT_VARIABLES = frozenset(
-    {
-        "matterId",
-        "stepId",
-        "stepName",
-        "stepType",
-        "templateId",
-        "submissionId",
-        "formId",
-        "formTitle",
-        "rowId",
-        "tableId",
-        "tableName",
-    }
-)
-"""The documented variables of events, usable at top level too."""
+from automations.triggers import CONTEXT_VARIABLES
 
 
 def names_of(

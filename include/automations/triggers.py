@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -59,9 +60,89 @@ def form_submission_key(form_id: str) -> str:
     return f"form_submission:{form_id}"
 
 
-def event_key(event_type: str, subject_id: str) -> str:
-    """The key of the events of one type that concern one form, table or matter template."""
-    return f"event:{event_type}:{subject_id}"
+FILTERS: Mapping[str, str] = {
+    "MATTER_STEP_COMPLETED": "filterMatterTemplateId",
+    "MATTER_STEP_REJECTED": "filterMatterTemplateId",
+    "FORM_APPROVED": "filterFormId",
+    "FORM_REJECTED": "filterFormId",
+    "ROW_ADDED": "filterTableId",
+    "RECORD_UPDATED": "filterTableId",
+}
+"""The documented types of events, with the filter that each may have."""
 
 
-Trigger = Annotated[Manual | FormSubmission, Field(discriminator="type")]
+CONTEXT_VARIABLES = frozenset(
+    {
+        "matterId",
+        "stepId",
+        "stepName",
+        "stepType",
+        "templateId",
+        "submissionId",
+        "formId",
+        "formTitle",
+        "rowId",
+        "tableId",
+        "tableName",
+    }
+)
+"""The documented variables of events, usable at top level too."""
+
+
+class EventTrigger(TriggerBase):
+    """Started by each event of a type, of any subject or of the one that the filter names."""
+
+    type: Literal["event"] = "event"
+    trigger_type: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_.:/-]{2,199}$",
+        description=f"The type of event: {', '.join(FILTERS)}; or a name of your own, as sent to "
+        "POST /api/events or given to an asset in Airflow.",
+    )
+    filter_matter_template_id: Id | None = Field(
+        None, description="Only matters of this template; for MATTER_STEP_… events."
+    )
+    filter_form_id: Id | None = Field(
+        None, description="Only submissions of this form; for FORM_… events."
+    )
+    filter_table_id: Id | None = Field(
+        None, description="Only rows of this table; for ROW_ADDED and RECORD_UPDATED."
+    )
+
+    @model_validator(mode="after")
+    def _filter_fits(self) -> Self:
+        allowed = FILTERS.get(self.trigger_type)
+        for name in sorted(self.filters().keys() - {allowed}):
+            raise ValueError(f"{name} does not filter {self.trigger_type} events")
+        return self
+
+    def filters(self) -> dict[str, str]:
+        """The filter that is given, by its name."""
+        given = {
+            "filterMatterTemplateId": self.filter_matter_template_id,
+            "filterFormId": self.filter_form_id,
+            "filterTableId": self.filter_table_id,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def key(self) -> str:
+        return event_key(self.trigger_type, *self.filters().values())
+
+
+def event_key(event_type: str, *subject_id: str) -> str:
+    """The key of the events of one type; with a subject, of one form, table or template."""
+    return ":".join(("event", event_type, *subject_id))
+
+
+def matching_keys(key: str) -> tuple[str, ...]:
+    """What a trigger may ask for to be started by events of a key: all of it, or any subject."""
+    kind, _, rest = key.partition(":")
+    event_type, _, subject = rest.rpartition(":")
+    if kind == "event" and subject and event_type in FILTERS:
+        return key, event_key(event_type)
+    return (key,)
+
+
+Trigger = Annotated[Manual | FormSubmission | EventTrigger, Field(discriminator="type")]
+
+TRIGGER_TYPES = ("manual", "form_submission", "event")
+"""The types of triggers there are."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from automations.db.tables import Event, Workflow
+from automations.db.tables import Event, Run, Workflow
+from automations.triggers import matching_keys
 
 
 def listeners(session: Session, event: Event) -> list[Workflow]:
@@ -15,13 +16,20 @@ def listeners(session: Session, event: Event) -> list[Workflow]:
             select(Workflow)
             .where(
                 Workflow.workspace_id == event.workspace_id,
-                Workflow.trigger_key == event.trigger_key,
+                Workflow.trigger_key.in_(matching_keys(event.trigger_key)),
                 Workflow.status == "ACTIVE",
                 Workflow.deleted_at.is_(None),
             )
             .order_by(Workflow.number)
         )
     )
+
+
+def depth(session: Session, event: Event) -> int:
+    """How many runs have led to the runs that an event starts."""
+    if event.cause_run_id is None:
+        return 0
+    return 1 + (session.scalar(select(Run.depth).where(Run.id == event.cause_run_id)) or 0)
 
 
 def trigger_type(event: Event) -> str:
@@ -35,7 +43,7 @@ def why_nothing(session: Session, event: Event) -> str:
         select(Workflow.status)
         .where(
             Workflow.workspace_id == event.workspace_id,
-            Workflow.trigger_key == event.trigger_key,
+            Workflow.trigger_key.in_(matching_keys(event.trigger_key)),
             Workflow.deleted_at.is_(None),
         )
         .distinct()

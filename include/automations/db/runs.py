@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion
 from automations.ids import new_id
 from automations.outcomes import JSON
+from automations.triggers import CONTEXT_VARIABLES
 
 UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 LOG_OUTPUT_LENGTH = 500
@@ -31,10 +32,11 @@ def insert_run(
     version: int | None = None,
     dispatched: bool = False,
     replay_of: str | None = None,
+    depth: int = 0,
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already."""
     number = version or workflow.version
-    context = {key: value for key, value in trigger_data.items() if key != "submission"}
+    context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
     query = (
         insert(Run)
         .values(
@@ -50,6 +52,7 @@ def insert_run(
             | context,
             event_id=event_id,
             replay_of_run_id=replay_of,
+            depth=depth,
             started_by=started_by,
             dispatched_at=func.clock_timestamp() if dispatched else None,
         )

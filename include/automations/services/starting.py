@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automations.db import jobs, runs
+from automations.db import events, jobs, runs
 from automations.db.session import Session
 from automations.db.tables import Event, Run, Workflow
 from automations.outcomes import JSON
@@ -20,6 +20,7 @@ def start_run(
     started_by: str | None,
     event_id: str | None = None,
     replay_of: str | None = None,
+    depth: int = 0,
 ) -> Run | None:
     """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
 
@@ -35,6 +36,7 @@ def start_run(
         started_by=started_by,
         event_id=event_id,
         replay_of=replay_of,
+        depth=depth,
     )
     if run is not None:
         jobs.enqueue(session, "start_run", run.id)
@@ -49,20 +51,28 @@ def emit(
     trigger_key: str,
     data: dict[str, Any],
     cause: str | None = None,
-) -> Event:
+    source: str | None = None,
+    external_id: str | None = None,
+) -> tuple[Event, bool]:
     """Record an event; the dispatcher matches it to automations.
 
     Args:
         cause: id of the run whose step made it happen, when one did.
+        source: who sent it from outside; with the sender's own id, it is taken once.
+
+    Returns:
+        The event, and whether it is new.
     """
-    event = Event(
-        workspace_id=workspace_id,
+    event, is_new = events.add(
+        session,
+        workspace_id,
         type=kind,
         trigger_key=trigger_key,
         data=data,
         cause_run_id=cause,
+        source=source,
+        external_id=external_id,
     )
-    session.add(event)
-    session.flush()
-    jobs.enqueue(session, "match_event", event.id)
-    return event
+    if is_new:
+        jobs.enqueue(session, "match_event", event.id)
+    return event, is_new

@@ -18,6 +18,7 @@ class Event(Base):
     __table_args__ = (
         one_of("status", "PENDING", "MATCHED", "SKIPPED"),
         Index("ix_event_workspace_id_created_at", "workspace_id", "created_at"),
+        UniqueConstraint("workspace_id", "source", "external_id"),
     )
 
     id: Mapped[str] = id_column()
@@ -27,6 +28,9 @@ class Event(Base):
     data: Mapped[dict[str, Any]]
     cause_run_id: Mapped[str | None]
     """The run whose step made it happen, for chains of automations."""
+    source: Mapped[str | None]
+    external_id: Mapped[str | None]
+    """The sender's own id of the event, by which a repeat is known."""
     status: Mapped[str] = mapped_column(server_default="PENDING")
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()

@@ -46,6 +46,8 @@ class Run(Base):
     input: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     variables: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))
+    depth: Mapped[int] = mapped_column(server_default="0")
+    """How many runs, each caused by the one before, led to this one."""
     parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
     replay_of_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
     generation: Mapped[int] = mapped_column(server_default="0")

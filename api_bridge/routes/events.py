@@ -1,0 +1,163 @@
+"""Events: what happened and what came of it; CloudEvents are taken here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from api_bridge import views
+from api_bridge.deps import Admin, Member, Viewer
+from automations.checking import field_errors
+from automations.db.events import EventFilter
+from automations.errors import ValidationFailed
+from automations.services import events
+from automations.services.events import Sent
+
+router = APIRouter(prefix="/api/events", tags=["events"])
+
+_ONE, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+_MOST_AT_ONCE = 1_000
+
+
+class CloudEvent(BaseModel):
+    """A CloudEvent, version 1.0; attributes beyond these are extensions and kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    specversion: Literal["1.0"]
+    id: str = Field(min_length=1, max_length=500)
+    source: str = Field(min_length=1, max_length=2_000)
+    type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.:/-]{2,199}$")
+    subject: str | None = Field(None, max_length=500)
+    time: AwareDatetime | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data: Any = None
+    data_base64: str | None = None
+
+    def sent(self) -> Sent:
+        """The event as the inbox takes it: its data, and the event's attributes beside it."""
+        attributes = self.model_dump(
+            mode="json", exclude={"data", "data_base64"}, exclude_none=True
+        )
+        data = dict(self.data) if isinstance(self.data, dict) else {"data": self._content()}
+        return Sent(
+            type=self.type,
+            source=self.source,
+            external_id=self.id,
+            subject=self.subject,
+            data={**data, "cloudEvent": attributes},
+        )
+
+    def _content(self) -> Any:
+        if self.data_base64 is None:
+            return self.data
+        try:
+            base64.b64decode(self.data_base64, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ValidationFailed({"data_base64": ["must be base64"]}) from error
+        return self.data_base64
+
+
+_EVENT: TypeAdapter[CloudEvent] = TypeAdapter(CloudEvent)
+_EVENTS: TypeAdapter[list[CloudEvent]] = TypeAdapter(
+    Annotated[list[CloudEvent], Field(max_length=_MOST_AT_ONCE)]
+)
+
+
+@router.post(
+    "",
+    status_code=202,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                _ONE: {"schema": {"type": "object"}},
+                _BATCH: {"schema": {"type": "array", "items": {"type": "object"}}},
+                "application/json": {"schema": {}},
+            },
+        }
+    },
+)
+async def take_events(caller: Member, request: Request) -> Any:
+    """Take a CloudEvent (structured or binary mode) or a batch; each is taken once."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    if kind == _BATCH:
+        parsed = _parsed(_EVENTS, _json(body))
+    elif kind == _ONE:
+        parsed = [_parsed(_EVENT, _json(body))]
+    elif kind == "application/json" and "ce-id" in request.headers:
+        parsed = [_parsed(_EVENT, {**_attributes(request), "data": _json(body)})]
+    else:
+        raise HTTPException(
+            415, f"Send {_ONE}, {_BATCH}, or application/json with the ce- headers."
+        )
+    sent = [event.sent() for event in parsed]
+    taken = await run_in_threadpool(events.take, caller.workspace_id, sent)
+    answers = [{"id": one.event_id, "duplicate": one.duplicate} for one in taken]
+    return answers if kind == _BATCH else answers[0]
+
+
+def _attributes(request: Request) -> dict[str, Any]:
+    return {
+        name.removeprefix("ce-"): value
+        for name, value in request.headers.items()
+        if name.startswith("ce-")
+    }
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"null")
+    except ValueError as error:
+        raise ValidationFailed({"body": ["is not valid JSON"]}) from error
+
+
+def _parsed(adapter: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise ValidationFailed(field_errors(error, value)) from error
+
+
+@router.get("")
+def list_events(
+    caller: Viewer,
+    type_: Annotated[str | None, Query(alias="type", max_length=200)] = None,
+    status: Literal["PENDING", "MATCHED", "SKIPPED"] | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """List events, newest first, each with why it started nothing when it did not."""
+    wanted = EventFilter(type_, status, since, until)
+    found, following = events.behind(caller.workspace_id, wanted, cursor, limit)
+    return {
+        "events": [views.event(row) for row in found],
+        "pagination": {"limit": limit, "nextCursor": following},
+    }
+
+
+@router.get("/{event_id}")
+def get_event(caller: Viewer, event_id: str) -> dict[str, Any]:
+    """Get an event with its data and the runs that it has started."""
+    row, runs = events.get(caller.workspace_id, event_id)
+    return {
+        **views.event(row),
+        "data": row.data,
+        "runs": [{**views.run(run), "workflowId": run.workflow_id} for run in runs],
+    }
+
+
+@router.post("/{event_id}/replay", status_code=202)
+def replay_event(caller: Admin, event_id: str) -> dict[str, Any]:
+    """Match an event once more; no automation is started twice by it."""
+    return views.event(events.replay(caller.workspace_id, event_id))

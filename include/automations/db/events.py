@@ -1,0 +1,92 @@
+"""Events: what happened, what it started, and why it started nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import Event, Run
+from automations.ids import new_id
+
+
+def add(session: Session, workspace_id: str, **values: Any) -> tuple[Event, bool]:
+    """Insert an event; one that its source has sent before is given back, with False."""
+    query = (
+        insert(Event)
+        .values(id=new_id(), workspace_id=workspace_id, **values)
+        .on_conflict_do_nothing()
+        .returning(Event)
+    )
+    event = session.scalar(query)
+    if event is not None:
+        return event, True
+    known = select(Event).where(
+        Event.workspace_id == workspace_id,
+        Event.source == values["source"],
+        Event.external_id == values["external_id"],
+    )
+    return session.scalars(known).one(), False
+
+
+def find(session: Session, workspace_id: str, event_id: str) -> Event | None:
+    """An event of a workspace."""
+    return session.scalar(
+        select(Event).where(Event.id == event_id, Event.workspace_id == workspace_id)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are asked for."""
+
+    type: str | None = None
+    status: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def behind(
+    session: Session,
+    workspace_id: str,
+    wanted: EventFilter,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[Event]:
+    """The events that come behind one in a list with the newest first."""
+    query = select(Event).where(Event.workspace_id == workspace_id)
+    if wanted.type is not None:
+        query = query.where(Event.type == wanted.type)
+    if wanted.status is not None:
+        query = query.where(Event.status == wanted.status)
+    if wanted.since is not None:
+        query = query.where(Event.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(Event.created_at < wanted.until)
+    if after is not None:
+        query = query.where(tuple_(Event.created_at, Event.id) < after)
+    newest_first = query.order_by(Event.created_at.desc(), Event.id.desc())
+    return session.scalars(newest_first.limit(limit)).all()
+
+
+def runs_of(session: Session, event_id: str) -> Sequence[Run]:
+    """The runs that an event has started."""
+    return session.scalars(
+        select(Run).where(Run.event_id == event_id).order_by(Run.started_at)
+    ).all()
+
+
+def match_again(session: Session, event: Event) -> bool:
+    """Set an event back to be matched once more; False while it still is to be."""
+    found = session.scalar(
+        update(Event)
+        .where(Event.id == event.id, Event.status != "PENDING")
+        .values(status="PENDING", reason=None, matched_at=None)
+        .returning(Event.id)
+    )
+    return found is not None
