@@ -126,7 +126,7 @@ class Schedule:
     def _croniter(self, start: datetime) -> Any:
         from croniter import croniter
 
-        return croniter(self.cron, start)
+        return croniter(self.cron or "", start)
 
 
 def _every_hour(cron: Any) -> bool:

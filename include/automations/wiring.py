@@ -6,9 +6,10 @@ from functools import lru_cache
 
 from automations.adapters.http import GuardedHttpClient
 from automations.adapters.smtp import SmtpTransport
+from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
-from automations.ports import MailTransport, Ports
+from automations.ports import MailTransport, Ports, SignatureVerifier
 from automations.publishing import Publications
 from automations.services.form_requests import SentForms
 from automations.services.mail import WorkspaceMailer
@@ -33,6 +34,11 @@ def ports() -> Ports:
 def mail_transport() -> MailTransport:
     """What speaks to mail servers."""
     return SmtpTransport(get_settings().http_allow)
+
+
+def signature_verifier() -> SignatureVerifier:
+    """What verifies deliveries of webhooks."""
+    return WebhookSignatures()
 
 
 @lru_cache(maxsize=1)

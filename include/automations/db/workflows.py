@@ -35,6 +35,17 @@ def find(
     return session.scalar(query.with_for_update() if lock else query)
 
 
+def by_id(session: Session, workflow_id: str) -> Workflow | None:
+    """An automation of any workspace, deleted or not."""
+    return session.get(Workflow, workflow_id)
+
+
+def lock(session: Session, workflow_id: str) -> Workflow | None:
+    """The same, held against others that lock it; runs of it can still be inserted."""
+    query = select(Workflow).where(Workflow.id == workflow_id)
+    return session.scalar(query.with_for_update(key_share=True))
+
+
 def find_by_webhook(session: Session, token: str) -> Workflow | None:
     """The automation that a webhook URL belongs to."""
     return session.scalar(
