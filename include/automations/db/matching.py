@@ -29,8 +29,8 @@ def listeners(session: Session, event: Event) -> list[Workflow]:
 
 
 def _keys(event: Event) -> tuple[str, ...]:
-    if event.type == ASSET:
-        return event.trigger_key, event_key(event.data["assetUri"])
+    if event.type == ASSET and isinstance(uri := event.data.get("assetUri"), str):
+        return event.trigger_key, event_key(uri)
     return matching_keys(event.trigger_key)
 
 
