@@ -17,11 +17,14 @@ from api_bridge.routes import (
     form_pages,
     forms,
     health,
+    integrations,
+    mail,
     matter_templates,
     matters,
     members,
     notifications,
     runs,
+    secrets,
     submissions,
     workflows,
 )
@@ -54,10 +57,11 @@ def create_app() -> FastAPI:
     )
     app.add_middleware(RequestGuard)
     errors.install(app)
-    # Fixed words come before ids: /callback/… and /runs/… are no automation's.
+    # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (
         callbacks,
         events,
+        mail,
         workflows,
         runs,
         form_pages,
@@ -67,6 +71,8 @@ def create_app() -> FastAPI:
         notifications,
         matter_templates,
         matters,
+        secrets,
+        integrations,
         health,
     ):
         app.include_router(module.router)

@@ -8,7 +8,15 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from automations.clock import timestamp
-from automations.db.tables import Event, Form, Run, Submission, SubmissionSnapshot
+from automations.db.tables import (
+    Event,
+    Form,
+    Integration,
+    Run,
+    Secret,
+    Submission,
+    SubmissionSnapshot,
+)
 from automations.services.runs import RunDetail
 from automations.services.workflows import Found
 from automations.triggers import Trigger
@@ -161,4 +169,29 @@ def snapshot(row: SubmissionSnapshot) -> dict[str, Any]:
         "data": row.data,
         "changedBy": row.changed_by,
         "createdAt": _at(row.created_at),
+    }
+
+
+def secret(row: Secret) -> dict[str, Any]:
+    """A secret, without its value."""
+    return {
+        "name": row.name,
+        "fingerprint": row.fingerprint,
+        "createdAt": _at(row.created_at),
+        "updatedAt": _at(row.updated_at),
+    }
+
+
+def integration(row: Integration) -> dict[str, Any]:
+    """An integration, without its credentials."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "type": row.type,
+        "config": row.config,
+        "credentialsFingerprint": row.fingerprint,
+        "enabled": row.enabled,
+        "isSiteEmailProvider": row.is_site_email_provider,
+        "createdAt": _at(row.created_at),
+        "updatedAt": _at(row.updated_at),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import socket
 from collections.abc import Iterator
@@ -74,6 +75,7 @@ def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     postgres.run(f"CREATE DATABASE {name} TEMPLATE automations")
     monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", ENCRYPTION_KEY)
     monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", postgres.dsn(name))
+    monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", base64.urlsafe_b64encode(bytes(32)).decode())
     get_settings.cache_clear()
     try:
         yield postgres.dsn(name)

@@ -12,12 +12,14 @@ from pydantic import ValidationError
 
 from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists, ordered, walk
 from automations.outcomes import JSON
+from automations.secrecy import secrets_named
 from automations.steps.base import is_template
 from automations.templating import undeclared
 from automations.triggers import CONTEXT_VARIABLES, TRIGGER_TYPES
 
 ROOTS = CONTEXT_VARIABLES | {
     "trigger", "submission", "input", "variables", "steps", "run", "workflow", "callback", "now",
+    "secret",
 }  # fmt: skip
 _BRACKET = re.compile(r"""\bsteps\s*\[\s*(["'])(.*?)\1\s*\]""")
 _EXPRESSIONS = ("expression",)
@@ -96,6 +98,10 @@ def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
 def _check_text(text: str, path: str, known: set[str], names: Counter[str], errors: Errors) -> None:
     try:
         used = undeclared(text)
+        secrets_named(text)
+    except ValueError as error:
+        _add(errors, path, str(error))
+        return
     except minijinja.TemplateError as error:
         _add(errors, path, f"is not a valid template: {str(error).splitlines()[0]}")
         return

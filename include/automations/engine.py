@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from pydantic import ValidationError
 
 from automations import forms
 from automations.approvals import bans_itself
@@ -21,7 +20,8 @@ from automations.db import callbacks, locks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Wait, Workflow
 from automations.definitions import Loaded, load
-from automations.errors import AutomationsError, NotFound, StepError
+from automations.errors import NotFound
+from automations.failures import INTERNAL, failure
 from automations.names import names_of
 from automations.outcomes import (
     JSON,
@@ -31,9 +31,10 @@ from automations.outcomes import (
 )
 from automations.ports import Ports
 from automations.recording import Entered, Recorder, fail_output, output_of, parked, recorded
+from automations.secrecy import Secrecy
+from automations.services import secrets
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
-from automations.templating import render, render_config
 from automations.tokens import callback_url, derive_token, hash_token
 from automations.verdicts import (
     Again,
@@ -166,25 +167,25 @@ class Engine:
         return entered, given
 
     def _attempt(self, entered: Entered, act: Any) -> Outcome:
-        """Render the config and do the work; whatever goes wrong becomes a value."""
-        step, ref = entered.step, entered.ref
+        """Do the work; what comes out names no secret that the step used."""
+        secrecy = Secrecy(lambda names: secrets.read(entered.workspace_id, names))
+        return secrecy.outcome(self._act(entered, act, secrecy))
+
+    def _act(self, entered: Entered, act: Any, secrecy: Secrecy) -> Outcome:
+        """Render the config and act; whatever goes wrong becomes a value."""
+        step, ref, where = entered.step, entered.ref, entered.where
         try:
-            rendered = render_config(step.config, entered.names, where=entered.where)
-            self._keep_input(ref, rendered)
+            rendered, shown = secrecy.config(step.config, entered.names, where=where)
+            self._keep_input(ref, shown)
             config = type(step.config).model_validate(rendered, context=RENDERED)
-            outcome: Outcome = act(config, self._context(entered))
+            outcome: Outcome = act(config, self._context(entered, secrecy))
             return outcome
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            path = ".".join(str(part) for part in first["loc"])
-            return Fail(f"{entered.where}, config.{path}: {first['msg']}", kind="config")
-        except StepError as error:
-            return Fail(error.message, error.kind, error.retryable, error.retry_after)
-        except AutomationsError as error:
-            return Fail(error.message)
         except Exception as error:  # a bug in a step must fail that step, with its name, only
-            log.exception("Step %s of run %s raised", ref.node_id, ref.run_id)
-            return Fail(f"{entered.where}: {type(error).__name__}: {error}", kind="internal")
+            fail = failure(error, where)
+            if fail.kind == INTERNAL:
+                raised = secrecy.text(traceback.format_exc())
+                log.error("Step %s of run %s raised\n%s", ref.node_id, ref.run_id, raised)
+            return fail
 
     @staticmethod
     def _keep_input(ref: TaskRef, rendered: dict[str, JSON]) -> None:
@@ -193,11 +194,11 @@ class Engine:
             if row is not None:
                 row.input = rendered
 
-    def _context(self, entered: Entered) -> StepContext:
+    def _context(self, entered: Entered, secrecy: Secrecy) -> StepContext:
         ref, step = entered.ref, entered.step
 
         def render_text(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
-            return render(
+            return secrecy.render(
                 text, entered.names, where=f"{entered.where}, {where}", missing_ok=missing_ok
             )
 

@@ -11,6 +11,7 @@
     - TooLarge                  413
     - RuleBroken                422
     - TooManyRequests           429
+    - ProviderFailed            502
     - Unavailable               503
   + StepError                   a step could not do its work; ``retryable`` says whether again
     - TemplateError             a template could not be rendered
@@ -126,6 +127,22 @@ class Unavailable(DomainError):
     """A part that this needs is not available now; try again."""
 
     code = "UNAVAILABLE"
+
+
+class ProviderFailed(DomainError):
+    """An outside service that this needs refused, or cannot be reached."""
+
+    code = "PROVIDER_FAILED"
+
+    def __init__(
+        self, message: str | None = None, reasons: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reasons = dict(reasons or {})
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {"reasons": self.reasons} if self.reasons else {}
 
 
 class StepError(AutomationsError):

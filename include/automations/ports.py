@@ -49,6 +49,37 @@ class MailReceipt:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """A mail server, and how we speak to it.
+
+    Args:
+        security: ``starttls``, ``tls`` or ``none``.
+        sender: the From header.
+        provider: its name in receipts.
+        guarded: whether it must be a public address, since a workspace chose it.
+    """
+
+    host: str
+    port: int
+    security: str
+    sender: str
+    provider: str
+    username: str | None = None
+    password: str | None = None
+    guarded: bool = True
+
+
+class MailTransport(Protocol):
+    """Speaks to one mail server; raises StepError as ``Mailer`` does."""
+
+    def send(self, server: MailServer, mail: Mail) -> MailReceipt: ...
+
+    def check(self, server: MailServer) -> None:
+        """Connect and sign in, and send nothing."""
+        ...
+
+
 class Mailer(Protocol):
     """Sends mail; raises StepError when the server refuses all or cannot be reached."""
 

@@ -58,9 +58,14 @@ class Settings(BaseSettings):
     smtp_password: str | None = None
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
     mail_from: str = "automations@example.com"
+    mail_default: Literal["development", "none"] = Field(
+        "development", description="What sends mail without smtp_host or an integration."
+    )
 
     http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Hosts (host or host:port) that http_request may reach though not public."
+        (),
+        description="Hosts (host or host:port) that http_request and workspaces' mail servers may "
+        "be at though not public.",
     )
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
@@ -74,7 +79,10 @@ class Settings(BaseSettings):
     airflow_jwt_secret: str = ""
     airflow_secret_key: str = ""
     airflow_fernet_key: str = ""
-    encryption_key: str = ""
+    encryption_key: str = Field(
+        "",
+        description="Fernet keys of secrets and credentials, with commas; the first encrypts.",
+    )
 
     @field_validator("http_allow", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import minijinja
@@ -112,10 +112,19 @@ def evaluate(
     return value
 
 
-def render_config(config: BaseModel, names: Mapping[str, JSON], *, where: str) -> dict[str, JSON]:
+def render_config(
+    config: BaseModel,
+    names: Mapping[str, JSON],
+    *,
+    where: str,
+    by: Callable[..., JSON] = render,
+) -> dict[str, JSON]:
     """A step's config as JSON with its templates rendered, to be validated again.
 
     Fields marked ``AsWritten`` are kept as they are, those marked ``Html`` are escaped.
+
+    Args:
+        by: renders one value, as ``render`` does.
     """
     rendered: dict[str, JSON] = {}
     written = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -127,7 +136,7 @@ def render_config(config: BaseModel, names: Mapping[str, JSON], *, where: str) -
             rendered[key] = written[key]
         else:
             html = any(isinstance(mark, Html) for mark in info.metadata)
-            rendered[key] = render(written[key], names, where=f"{where}, config.{key}", html=html)
+            rendered[key] = by(written[key], names, where=f"{where}, config.{key}", html=html)
     return rendered
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, cast
@@ -144,3 +145,11 @@ class TestInputSchema:
             answer = api.call("POST", path, {"input": {"n": 1}})
         assert asked == []
         assert answer.status_code in (400, 409), answer.text
+
+
+@pytest.mark.parametrize("body", [b'"' + b'\\"' * 490_000, b'"' + b'\\"' * 490_000 + b"\\"])
+def test_a_body_of_unclosed_strings_is_refused_at_once(api: Api, body: bytes) -> None:
+    began = time.monotonic()
+    answer = raw(api, "/api/workflows", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert time.monotonic() - began < 5

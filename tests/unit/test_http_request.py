@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.errors import StepError
 from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 from automations.ports import HttpRequest, HttpResponse
 from automations.steps.base import RENDERED
@@ -197,3 +198,74 @@ def test_a_request_that_waits_for_its_callback_keeps_the_answer_until_then() -> 
     late = HttpRequestStep().resume(config, kept, Answer("expired", None, NOW))
     assert isinstance(late, Fail)
     assert late.kind == "expired"
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "value"),
+    [
+        ({"type": "bearer"}, "authorization", "Bearer s3cret"),
+        ({"type": "basic", "username": "ada"}, "authorization", "Basic YWRhOnMzY3JldA=="),
+        ({"type": "header", "name": "X-Key"}, "x-key", "s3cret"),
+    ],
+)
+def test_auth_signs_the_request(auth: dict[str, Any], header: str, value: str) -> None:
+    _, request = run(auth={**auth, "secret": "s3cret"})
+    assert request.headers[header] == value
+
+
+def test_auth_may_be_a_query_parameter() -> None:
+    _, request = run(auth={"type": "query", "name": "key", "secret": "s3c&ret"}, query={"a": 1})
+    assert request.query == {"a": 1, "key": "s3c&ret"}
+
+
+def test_the_bare_name_of_a_secret_is_short_for_its_template() -> None:
+    config = {"url": URL, "auth": {"type": "bearer", "secret": "API_KEY"}}
+    parsed = HttpRequestConfig.model_validate(config)
+    assert parsed.auth is not None
+    assert parsed.auth.secret == "{{secret.API_KEY}}"
+    again = HttpRequestConfig.model_validate(parsed.model_dump(by_alias=True, exclude_unset=True))
+    assert again == parsed
+    rendered = {"url": URL, "auth": {"type": "bearer", "secret": "LOOKS_LIKE_A_NAME"}}
+    kept = HttpRequestConfig.model_validate(rendered, context=RENDERED)
+    assert kept.auth is not None
+    assert kept.auth.secret == "LOOKS_LIKE_A_NAME"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"auth": {"type": "bearer", "secret": "sk_live_1"}}, "must name a secret"),
+        ({"auth": {"type": "digest", "secret": "A"}}, "Input should be 'bearer'"),
+        ({"auth": {"type": "basic", "secret": "A"}}, "username is for type basic"),
+        ({"auth": {"type": "bearer", "secret": "A", "username": "x"}}, "username is for type"),
+        ({"auth": {"type": "basic", "secret": "A", "username": "x:y"}}, "a colon"),
+        ({"auth": {"type": "header", "secret": "A"}}, "name is for types header and query"),
+        ({"auth": {"type": "header", "secret": "A", "name": "Host"}}, "'Host' cannot be set"),
+        ({"auth": {"type": "header", "secret": "A", "name": "a\r\nb"}}, "cannot be set"),
+        (
+            {"auth": {"type": "bearer", "secret": "A"}, "headers": {"Authorization": "x"}},
+            "give auth or its header",
+        ),
+        (
+            {"auth": {"type": "header", "name": "X-Key", "secret": "A"}, "headers": {"x-key": "x"}},
+            "give auth or its header",
+        ),
+        (
+            {"auth": {"type": "query", "name": "key", "secret": "A"}, "query": {"key": "x"}},
+            "give auth or its query parameter",
+        ),
+    ],
+)
+def test_an_auth_that_cannot_sign_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        HttpRequestConfig.model_validate({"url": URL, **config})
+
+
+@pytest.mark.parametrize("secret", ["two\nlines", "a\r\nHost: inside", "ż", "trailing\n", "a\0b"])
+@pytest.mark.parametrize("auth", [{"type": "bearer"}, {"type": "header", "name": "X-Key"}])
+def test_a_secret_that_no_header_can_hold_is_refused_without_being_told(
+    auth: dict[str, Any], secret: str
+) -> None:
+    with pytest.raises(StepError, match="no header can hold") as caught:
+        run(auth={**auth, "secret": secret})
+    assert secret not in caught.value.message

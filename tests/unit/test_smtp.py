@@ -6,17 +6,15 @@ import email
 import socket
 from collections.abc import Iterator
 from email.message import Message
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from automations.adapters.smtp import SmtpMailer
+from automations.adapters.smtp import SmtpTransport
 from automations.errors import StepError
-from automations.ports import Attachment, Mail
-from automations.settings import Settings
+from automations.ports import Attachment, Mail, MailReceipt, MailServer
 
 
 def free_port() -> int:
@@ -69,15 +67,31 @@ def port(post: Post) -> Iterator[int]:
         controller.stop()
 
 
-def settings(tmp_path: Path, **more: Any) -> Settings:
-    return Settings(home=tmp_path, mail_from="Automations <auto@sender.example>", **more)
+class Sender:
+    """The transport and the server that the tests send by."""
+
+    def __init__(self, port: int, **more: Any) -> None:
+        described: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": port,
+            "security": "none",
+            "sender": "Automations <auto@sender.example>",
+            "provider": "smtp",
+            "guarded": False,
+        }
+        self.transport = SmtpTransport()
+        self.server = MailServer(**{**described, **more})
+
+    def send(self, mail: Mail) -> MailReceipt:
+        return self.transport.send(self.server, mail)
+
+    def check(self) -> None:
+        self.transport.check(self.server)
 
 
 @pytest.fixture
-def mailer(tmp_path: Path, port: int) -> SmtpMailer:
-    return SmtpMailer(
-        settings(tmp_path, smtp_host="127.0.0.1", smtp_port=port, smtp_security="none")
-    )
+def mailer(port: int) -> Sender:
+    return Sender(port)
 
 
 def mail(*to: str, **more: Any) -> Mail:
@@ -93,7 +107,7 @@ def mail(*to: str, **more: Any) -> Mail:
     )
 
 
-def test_a_mail_arrives_as_it_was_written(mailer: SmtpMailer, post: Post) -> None:
+def test_a_mail_arrives_as_it_was_written(mailer: Sender, post: Post) -> None:
     file = Attachment("a.bin", b"\0\1", "application/octet-stream")
     mailer.send(
         mail("a@b.example", html="<p>Ł</p>", reply_to="office@b.example", attachments=(file,))
@@ -110,7 +124,7 @@ def test_a_mail_arrives_as_it_was_written(mailer: SmtpMailer, post: Post) -> Non
     assert parts["application/octet-stream"] == b"\0\1"
 
 
-def test_the_receipt_names_who_was_accepted(mailer: SmtpMailer, post: Post) -> None:
+def test_the_receipt_names_who_was_accepted(mailer: Sender, post: Post) -> None:
     receipt = mailer.send(mail("a@b.example", "c@b.example"))
     assert receipt.provider == "smtp"
     assert receipt.accepted == ("a@b.example", "c@b.example")
@@ -118,26 +132,26 @@ def test_the_receipt_names_who_was_accepted(mailer: SmtpMailer, post: Post) -> N
     assert receipt.message_id == post.message()["Message-ID"]
 
 
-def test_the_same_key_gives_the_same_message_id(mailer: SmtpMailer) -> None:
+def test_the_same_key_gives_the_same_message_id(mailer: Sender) -> None:
     first, again = mailer.send(mail("a@b.example")), mailer.send(mail("a@b.example"))
     other = mailer.send(mail("a@b.example", key="run:node:1"))
     assert first.message_id == again.message_id != other.message_id
     assert first.message_id.endswith("@sender.example>")
 
 
-def test_the_key_travels_in_a_header(mailer: SmtpMailer, post: Post) -> None:
+def test_the_key_travels_in_a_header(mailer: Sender, post: Post) -> None:
     mailer.send(mail("a@b.example"))
     assert post.message()["X-Idempotency-Key"]
 
 
-def test_blind_copies_are_delivered_and_not_shown(mailer: SmtpMailer, post: Post) -> None:
+def test_blind_copies_are_delivered_and_not_shown(mailer: Sender, post: Post) -> None:
     mailer.send(mail("a@b.example", cc=("c@b.example",), bcc=("d@b.example",)))
     assert post.envelopes[0].rcpt_tos == ["a@b.example", "c@b.example", "d@b.example"]
     assert post.message()["Cc"] == "c@b.example"
     assert b"d@b.example" not in post.message().as_bytes()
 
 
-def test_refused_recipients_are_listed_with_the_reason(mailer: SmtpMailer) -> None:
+def test_refused_recipients_are_listed_with_the_reason(mailer: Sender) -> None:
     receipt = mailer.send(mail("a@b.example", "550-x@b.example", "451-y@b.example"))
     assert receipt.accepted == ("a@b.example",)
     assert receipt.rejected == ("550-x@b.example", "451-y@b.example")
@@ -145,7 +159,7 @@ def test_refused_recipients_are_listed_with_the_reason(mailer: SmtpMailer) -> No
     assert receipt.reasons["451-y@b.example"].startswith("451 ")
 
 
-def test_when_all_are_refused_the_receipt_says_so(mailer: SmtpMailer, post: Post) -> None:
+def test_when_all_are_refused_the_receipt_says_so(mailer: Sender, post: Post) -> None:
     receipt = mailer.send(mail("550-x@b.example"))
     assert (receipt.accepted, receipt.rejected) == ((), ("550-x@b.example",))
     assert post.envelopes == []
@@ -153,7 +167,7 @@ def test_when_all_are_refused_the_receipt_says_so(mailer: SmtpMailer, post: Post
 
 @pytest.mark.parametrize(("answer", "retryable"), [("451 later", True), ("554 spam", False)])
 def test_a_refused_message_is_tried_again_only_when_the_refusal_is_temporary(
-    mailer: SmtpMailer, post: Post, answer: str, retryable: bool
+    mailer: Sender, post: Post, answer: str, retryable: bool
 ) -> None:
     post.data_answer = answer
     with pytest.raises(StepError, match=answer) as caught:
@@ -161,22 +175,60 @@ def test_a_refused_message_is_tried_again_only_when_the_refusal_is_temporary(
     assert (caught.value.kind, caught.value.retryable) == ("mail", retryable)
 
 
-def test_a_server_that_is_down_may_be_tried_again(tmp_path: Path) -> None:
-    mailer = SmtpMailer(settings(tmp_path, smtp_host="127.0.0.1", smtp_port=free_port()))
+def test_a_server_that_is_down_may_be_tried_again() -> None:
     with pytest.raises(StepError, match="cannot be reached") as caught:
-        mailer.send(mail("a@b.example"))
+        Sender(free_port()).send(mail("a@b.example"))
     assert (caught.value.kind, caught.value.retryable) == ("mail", True)
 
 
-def test_without_a_server_the_development_catcher_is_used(
-    tmp_path: Path, port: int, post: Post
+def test_the_receipt_names_the_provider(port: int) -> None:
+    assert Sender(port, provider="Office").send(mail("a@b.example")).provider == "Office"
+
+
+def test_a_check_signs_in_and_sends_nothing(mailer: Sender, post: Post) -> None:
+    mailer.check()
+    assert post.envelopes == []
+    with pytest.raises(StepError, match="cannot be reached"):
+        Sender(free_port()).check()
+
+
+def test_a_server_without_starttls_is_not_sent_to_when_it_is_wanted(port: int, post: Post) -> None:
+    with pytest.raises(StepError, match="STARTTLS"):
+        Sender(port, security="starttls").send(mail("a@b.example"))
+    assert post.envelopes == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "10.0.0.1", "169.254.169.254"])
+def test_a_workspaces_server_must_be_public_unless_it_is_allowed(
+    port: int, post: Post, host: str
 ) -> None:
-    receipt = SmtpMailer(settings(tmp_path, mail_smtp_port=port)).send(mail("a@b.example"))
-    assert receipt.provider == "development"
+    sender = Sender(port, host=host, guarded=True)
+    for act in (sender.check, lambda: sender.send(mail("a@b.example"))):
+        with pytest.raises(StepError, match="not a public address") as caught:
+            act()
+        assert caught.value.kind == "blocked"
+    assert post.envelopes == []
+
+
+def test_an_allowed_server_is_reached(port: int, post: Post) -> None:
+    sender = Sender(port, guarded=True)
+    sender.transport = SmtpTransport([f"127.0.0.1:{port}"])
+    sender.send(mail("a@b.example"))
     assert len(post.envelopes) == 1
 
 
-def test_a_line_break_in_a_header_is_refused(mailer: SmtpMailer, post: Post) -> None:
+def test_a_password_that_the_server_repeats_is_masked(port: int, post: Post) -> None:
+    # No sign-in: the test's server has none, and the answer is what matters.
+    sender = Sender(port, password="hunter2-x")
+    post.data_answer = "554 who are you, hunter2-x?"
+    with pytest.raises(StepError) as caught:
+        sender.send(mail("a@b.example"))
+    assert "who are you, ***?" in caught.value.message
+    receipt = sender.send(mail("550-hunter2-x@b.example"))
+    assert "hunter2-x" not in receipt.reasons["550-hunter2-x@b.example"]
+
+
+def test_a_line_break_in_a_header_is_refused(mailer: Sender, post: Post) -> None:
     with pytest.raises(StepError, match="headers are invalid") as caught:
         mailer.send(mail("a@b.example", subject="Hi\r\nBcc: x@b.example"))
     assert not caught.value.retryable

@@ -8,9 +8,10 @@ nothing. Redirects are walked by ourselves, each under the same guard.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from urllib.parse import urljoin
 
@@ -20,8 +21,17 @@ from automations.errors import StepError
 from automations.ports import HttpRequest, HttpResponse
 
 _MOST_REDIRECTS = 5
-_SECRETS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+# Any other header may hold a secret, under a name that only its service knows.
+_HARMLESS = frozenset(
+    {
+        *("accept", "accept-encoding", "accept-language", "content-language", "content-type"),
+        *("idempotency-key", "range", "traceparent", "tracestate", "user-agent", "x-request-id"),
+    }
+)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+# It logs whole addresses, and these may hold secrets.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Resolve = Callable[[str, int], Iterable[str]]
 
@@ -63,7 +73,7 @@ class GuardedHttpClient:
                     return response
                 following = _parse(urljoin(str(url), target))
                 if following.netloc != url.netloc or following.scheme != url.scheme:
-                    headers = {k: v for k, v in headers.items() if k.lower() not in _SECRETS}
+                    headers = {k: v for k, v in headers.items() if k.lower() in _HARMLESS}
                 if response.status == 303 or (response.status < 303 and method == "POST"):
                     method, content = "GET", None
                     headers = {k: v for k, v in headers.items() if k.lower() != "content-type"}
@@ -80,7 +90,8 @@ class GuardedHttpClient:
         request: HttpRequest,
         deadline: float,
     ) -> HttpResponse:
-        address = self._address(url)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        address = guarded_address(url.host, port, self._allow, self._resolve)
         pinned = url.copy_with(host=address)
         left = max(deadline - time.monotonic(), 0.001)
         try:
@@ -112,26 +123,33 @@ class GuardedHttpClient:
             url=str(url),
         )
 
-    def _address(self, url: httpx.URL) -> str:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        host = url.host.lower().rstrip(".")
-        try:
-            found = list(self._resolve(host, port))
-        except (OSError, UnicodeError) as error:
+
+def guarded_address(
+    host: str, port: int, allow: Collection[str] = (), resolve: Resolve = system_resolver
+) -> str:
+    """The one address to connect to for a host.
+
+    Raises:
+        StepError: the host is not known, or not public and not allowed.
+    """
+    host = host.lower().rstrip(".")
+    try:
+        found = list(resolve(host, port))
+    except (OSError, UnicodeError) as error:
+        raise StepError(
+            f"The host {host} is not known.", kind="connection", retryable=True
+        ) from error
+    allowed = host in allow or f"{host}:{port}" in allow
+    for address in found:
+        if not allowed and not is_public(address):
             raise StepError(
-                f"The host {host} is not known.", kind="connection", retryable=True
-            ) from error
-        allowed = host in self._allow or f"{host}:{port}" in self._allow
-        for address in found:
-            if not allowed and not is_public(address):
-                raise StepError(
-                    f"{host} is not a public address. An administrator can allow it by "
-                    "AUTOMATIONS_HTTP_ALLOW.",
-                    kind="blocked",
-                )
-        if not found:
-            raise StepError(f"The host {host} has no address.", kind="connection")
-        return found[0]
+                f"{host} is not a public address. An administrator can allow it by "
+                "AUTOMATIONS_HTTP_ALLOW.",
+                kind="blocked",
+            )
+    if not found:
+        raise StepError(f"The host {host} has no address.", kind="connection")
+    return found[0]
 
 
 def is_public(address: str) -> bool:
@@ -158,9 +176,9 @@ def _parse(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError) as error:
-        raise StepError(f"'{text}' is not a valid address.", kind="config") from error
+        raise StepError("The address is not valid.", kind="config") from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise StepError(f"'{text}' is not an http or https address.", kind="blocked")
+        raise StepError("The address must begin with http:// or https://.", kind="blocked")
     if url.userinfo:
         raise StepError("An address must not hold a user name or password.", kind="blocked")
     return url

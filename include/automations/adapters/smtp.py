@@ -4,120 +4,174 @@ from __future__ import annotations
 
 import hashlib
 import smtplib
+import socket
 import ssl
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
+from typing import Any
 
+from automations.adapters.http import guarded_address
 from automations.errors import StepError
-from automations.ports import Mail, MailReceipt
-from automations.settings import Settings
+from automations.masking import Masker
+from automations.ports import Mail, MailReceipt, MailServer
 
 _TIMEOUT = 30
 
 
-class SmtpMailer:
-    """The configured mail server, or the development mail catcher when there is none."""
+class _Pinned(smtplib.SMTP):
+    """Connects to an address that was looked up before, under the name of its host."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._catching = settings.smtp_host is None
+    def __init__(self, address: str, host: str, port: int, **more: Any) -> None:
+        self._address = address
+        super().__init__(host, port, timeout=_TIMEOUT, **more)
 
-    def send(self, mail: Mail) -> MailReceipt:
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connected: socket.socket = super()._get_socket(self._address, port, timeout)  # type: ignore[misc]  # made to be overridden
+        return connected
+
+
+class _PinnedTls(_Pinned, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte."""
+
+
+class SmtpTransport:
+    """Speaks to the mail server that it is told.
+
+    Args:
+        allow: hosts, as ``host`` or ``host:port``, that workspaces may use though not public.
+    """
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        self._allow = frozenset(entry.lower() for entry in allow)
+
+    def send(self, server: MailServer, mail: Mail) -> MailReceipt:
         """Send a message.
 
         Raises:
             StepError: the server cannot be reached, or refuses us or the message as a whole.
         """
-        message = self._message(mail)
+        message = _message(server.sender, mail)
         recipients = list(dict.fromkeys((*mail.to, *mail.cc, *mail.bcc)))
+        with self._session(server) as session:
+            refused = _deliver(session, message, recipients)
+        hidden = _masker(server)
+        return MailReceipt(
+            message_id=message["Message-ID"],
+            provider=server.provider,
+            accepted=tuple(address for address in recipients if address not in refused),
+            rejected=tuple(address for address in recipients if address in refused),
+            reasons={
+                who: hidden.text(f"{code} {_text(why)}") for who, (code, why) in refused.items()
+            },
+        )
+
+    def check(self, server: MailServer) -> None:
+        """Connect, sign in and do nothing.
+
+        Raises:
+            StepError: as ``send``.
+        """
+        with self._session(server) as session:
+            code, answer = session.noop()
+            if code != 250:
+                raise smtplib.SMTPResponseException(code, answer)
+
+    @contextmanager
+    def _session(self, server: MailServer) -> Iterator[smtplib.SMTP]:
+        hidden = _masker(server)
         try:
-            server = self._connect()
+            session = self._connect(server)
             try:
-                refused = self._deliver(server, message, recipients)
+                _sign_in(session, server)
+                yield session
             finally:
-                # The message is accepted or not by now: a failing farewell changes nothing.
+                # What was to be said is said by now: a failing farewell changes nothing.
                 with suppress(smtplib.SMTPException, OSError):
-                    server.quit()
+                    session.quit()
+                session.close()
         except smtplib.SMTPAuthenticationError as error:
             raise StepError(
                 "The mail server refused the user name or password.", kind="mail"
             ) from error
         except smtplib.SMTPResponseException as error:
+            reason = hidden.text(f"{error.smtp_code} {_text(error.smtp_error)}")
             raise StepError(
-                f"The mail server refused the message: {error.smtp_code} {_text(error.smtp_error)}",
+                f"The mail server refused the message: {reason}",
                 kind="mail",
                 retryable=400 <= error.smtp_code < 500,
             ) from error
         except (smtplib.SMTPException, OSError) as error:
             raise StepError(
-                f"The mail server cannot be reached: {error}", kind="mail", retryable=True
+                f"The mail server cannot be reached: {hidden.text(str(error))}",
+                kind="mail",
+                retryable=True,
             ) from error
-        return MailReceipt(
-            message_id=message["Message-ID"],
-            provider="development" if self._catching else "smtp",
-            accepted=tuple(address for address in recipients if address not in refused),
-            rejected=tuple(address for address in recipients if address in refused),
-            reasons={who: f"{code} {_text(why)}" for who, (code, why) in refused.items()},
-        )
 
-    @staticmethod
-    def _deliver(
-        server: smtplib.SMTP, message: EmailMessage, recipients: list[str]
-    ) -> dict[str, tuple[int, bytes]]:
-        try:
-            return server.send_message(message, to_addrs=recipients)
-        except smtplib.SMTPRecipientsRefused as error:
-            if len(error.recipients) < len(recipients):
-                raise StepError(
-                    "The mail server broke off before all recipients were named; nothing was sent.",
-                    kind="mail",
-                    retryable=True,
-                ) from error
-            return error.recipients
+    def _connect(self, server: MailServer) -> smtplib.SMTP:
+        host, port = server.host, server.port
+        address = guarded_address(host, port, self._allow) if server.guarded else host
+        if server.security == "tls":
+            return _PinnedTls(address, host, port, context=ssl.create_default_context())
+        return _Pinned(address, host, port)
 
-    def _connect(self) -> smtplib.SMTP:
-        settings = self._settings
-        if settings.smtp_host is None:
-            return smtplib.SMTP(settings.host, settings.mail_smtp_port, timeout=_TIMEOUT)
-        host, port = settings.smtp_host, settings.smtp_port
-        context = ssl.create_default_context()
-        if settings.smtp_security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT, context=context)
-        else:
-            server = smtplib.SMTP(host, port, timeout=_TIMEOUT)
-        if settings.smtp_security == "starttls":
-            server.starttls(context=context)
-        if settings.smtp_username:
-            server.login(settings.smtp_username, settings.smtp_password or "")
-        return server
 
-    def _message(self, mail: Mail) -> EmailMessage:
-        sender = self._settings.mail_from
-        message = EmailMessage()
-        try:
-            message["From"] = sender
-            message["To"] = ", ".join(mail.to)
-            if mail.cc:
-                message["Cc"] = ", ".join(mail.cc)
-            if mail.reply_to:
-                message["Reply-To"] = mail.reply_to
-            message["Subject"] = mail.subject
-        except ValueError as error:  # a line break would start a header of the sender's choice
-            raise StepError(f"The mail's headers are invalid: {error}", kind="config") from error
-        message["Date"] = formatdate()
-        # The same for every attempt, so that a repeat after a crash can be recognised.
-        unique = hashlib.sha256(mail.key.encode()).hexdigest()[:32]
-        domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-        message["Message-ID"] = f"<{unique}@{domain}>"
-        message["X-Idempotency-Key"] = unique
-        message.set_content(mail.body)
-        if mail.html is not None:
-            message.add_alternative(mail.html, subtype="html")
-        for file in mail.attachments:
-            main, _, sub = file.content_type.partition("/")
-            message.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename)
-        return message
+def _sign_in(session: smtplib.SMTP, server: MailServer) -> None:
+    if server.security == "starttls":
+        session.starttls(context=ssl.create_default_context())
+    if server.username:
+        session.login(server.username, server.password or "")
+
+
+def _deliver(
+    session: smtplib.SMTP, message: EmailMessage, recipients: list[str]
+) -> dict[str, tuple[int, bytes]]:
+    try:
+        return session.send_message(message, to_addrs=recipients)
+    except smtplib.SMTPRecipientsRefused as error:
+        if len(error.recipients) < len(recipients):
+            raise StepError(
+                "The mail server broke off before all recipients were named; nothing was sent.",
+                kind="mail",
+                retryable=True,
+            ) from error
+        return error.recipients
+
+
+def _message(sender: str, mail: Mail) -> EmailMessage:
+    try:
+        return _composed(sender, mail)
+    except ValueError as error:  # a line break would start a header of the sender's choice
+        raise StepError(f"The mail's headers are invalid: {error}", kind="config") from error
+
+
+def _composed(sender: str, mail: Mail) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = ", ".join(mail.to)
+    if mail.cc:
+        message["Cc"] = ", ".join(mail.cc)
+    if mail.reply_to:
+        message["Reply-To"] = mail.reply_to
+    message["Subject"] = mail.subject
+    message["Date"] = formatdate()
+    # The same for every attempt, so that a repeat after a crash can be recognised.
+    unique = hashlib.sha256(mail.key.encode()).hexdigest()[:32]
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    message["Message-ID"] = f"<{unique}@{domain}>"
+    message["X-Idempotency-Key"] = unique
+    message.set_content(mail.body)
+    if mail.html is not None:
+        message.add_alternative(mail.html, subtype="html")
+    for file in mail.attachments:
+        main, _, sub = file.content_type.partition("/")
+        message.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename)
+    return message
+
+
+def _masker(server: MailServer) -> Masker:
+    return Masker([server.password] if server.password else [])
 
 
 def _text(answer: bytes | str) -> str:

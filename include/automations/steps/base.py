@@ -69,6 +69,9 @@ class Html:
     """Marks a field whose templates escape what they insert for HTML."""
 
 
+SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+"""What a secret may be named, in ``secret.NAME``."""
+
 _TEMPLATE = re.compile(r"\{\{|\{%")
 
 

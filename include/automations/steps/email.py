@@ -41,9 +41,15 @@ def check_address(value: str, info: ValidationInfo) -> str:
 
 
 def _one_line(value: str, info: ValidationInfo) -> str:
-    if "\r" in value or "\n" in value:
+    # Any mark that some mail program may take for the end of a header.
+    if value.splitlines() not in ([], [value]):
         raise ValueError("must be one line")
     return value
+
+
+def decoded_size(content: str) -> int:
+    """How many bytes a base64 text stands for."""
+    return len(content) * 3 // 4 - content.count("=", -2)
 
 
 def _base64(value: str, info: ValidationInfo) -> str:
@@ -94,7 +100,7 @@ class EmailConfig(Model):
     def _says_something(self) -> Self:
         if self.body is None and self.html is None:
             raise ValueError("give body, html or both")
-        if sum(len(part.content) for part in self.attachments) * 3 // 4 > MOST_ATTACHED_BYTES:
+        if sum(decoded_size(part.content) for part in self.attachments) > MOST_ATTACHED_BYTES:
             raise ValueError(f"attachments may have {MOST_ATTACHED_BYTES} bytes at most")
         return self
 

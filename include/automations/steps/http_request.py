@@ -10,16 +10,20 @@ from email.utils import parsedate_to_datetime
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from automations.errors import StepError
 from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 from automations.ports import HttpRequest, HttpResponse
 from automations.steps.base import (
+    SECRET_NAME,
     Duration,
     Model,
     StepContext,
     StepType,
     TemplateText,
+    is_rendered,
+    is_template,
     parse_duration,
     within_a_week,
 )
@@ -30,6 +34,43 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
 _LONGEST_RETRY_AFTER = timedelta(hours=1)
 _EXCERPT = 2_000
+_PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+
+
+def _secret_by_name(value: str, info: ValidationInfo) -> str:
+    """A secret's bare name is short for the template; a secret itself is refused."""
+    if is_rendered(info) or is_template(value):
+        return value
+    if not SECRET_NAME.fullmatch(value):
+        raise ValueError("must name a secret, such as API_KEY or {{secret.API_KEY}}")
+    return f"{{{{secret.{value}}}}}"
+
+
+class HttpAuth(Model):
+    """How a request proves who it is from."""
+
+    type: Literal["bearer", "basic", "header", "query"] = Field(
+        description="A bearer token, a user name and password, a header, or a query parameter."
+    )
+    secret: Annotated[str, AfterValidator(_secret_by_name)] = Field(
+        min_length=1, description="The secret's name, or a template such as {{secret.API_KEY}}."
+    )
+    username: str | None = Field(None, description="For basic; the secret is the password.")
+    name: str | None = Field(
+        None, min_length=1, description="For header and query: the header's or parameter's name."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.type == "basic") != (self.username is not None):
+            raise ValueError("username is for type basic, which needs it")
+        if (self.type in ("header", "query")) != (self.name is not None):
+            raise ValueError("name is for types header and query, which need it")
+        if self.username is not None and ":" in self.username and not is_template(self.username):
+            raise ValueError("username must not hold a colon")
+        if self.type == "header" and self.name is not None and not is_template(self.name):
+            _check_header(self.name, "")
+        return self
 
 
 class HttpRequestConfig(Model):
@@ -44,6 +85,9 @@ class HttpRequestConfig(Model):
     body: JSON = Field(None, description="Sent as JSON.")
     form: dict[str, JSON] | None = Field(None, description="Sent as a web form.")
     text: str | None = Field(None, description="Sent as it is, text/plain unless a header says.")
+    auth: HttpAuth | None = Field(
+        None, description="Signs the request with a secret, which no record shows."
+    )
     expected_status: list[int | TemplateText] = Field(
         default_factory=list, description="Statuses that are a success; any 2xx when empty."
     )
@@ -64,10 +108,7 @@ class HttpRequestConfig(Model):
     @classmethod
     def _headers_are_safe(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
-                raise ValueError(f"header '{name}' cannot be set")
-            if re.search(r"[\r\n\0]", text):
-                raise ValueError(f"header '{name}' must be one line")
+            _check_header(name, text)
         return value
 
     @model_validator(mode="after")
@@ -75,6 +116,19 @@ class HttpRequestConfig(Model):
         given = [self.form is not None, self.text is not None, self.body is not None]
         if sum(given) > 1:
             raise ValueError("give one of body, form and text")
+        return self
+
+    @model_validator(mode="after")
+    def _one_auth(self) -> Self:
+        if self.auth is None:
+            return self
+        if self.auth.type == "query":
+            if self.auth.name in self.query:
+                raise ValueError("give auth or its query parameter, not both")
+        else:
+            header = (self.auth.name or "authorization").lower()
+            if header in {name.lower() for name in self.headers}:
+                raise ValueError("give auth or its header, not both")
         return self
 
 
@@ -137,16 +191,45 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
         headers.setdefault("content-type", "text/plain; charset=utf-8")
     if config.method not in _SAFE:
         headers.setdefault("idempotency-key", ctx.idempotency_key)
+    query = dict(config.query)
+    if config.auth is not None:
+        _sign(config.auth, headers, query)
     return HttpRequest(
         method=config.method,
         url=config.url,
         timeout=ctx.timeout,
-        query=config.query,
+        query=query,
         headers=headers,
         content=content,
         follow_redirects=config.follow_redirects,
         max_bytes=config.max_bytes,
     )
+
+
+def _sign(auth: HttpAuth, headers: dict[str, str], query: dict[str, JSON]) -> None:
+    match auth.type:
+        case "bearer":
+            headers["authorization"] = f"Bearer {_in_header(auth.secret)}"
+        case "basic":
+            pair = f"{auth.username}:{auth.secret}".encode()
+            headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        case "header":
+            headers[str(auth.name).lower()] = _in_header(auth.secret)
+        case "query":
+            query[str(auth.name)] = auth.secret
+
+
+def _in_header(secret: str) -> str:
+    if not _PRINTABLE.fullmatch(secret):
+        raise StepError("auth.secret has characters that no header can hold.", kind="config")
+    return secret
+
+
+def _check_header(name: str, text: str) -> None:
+    if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+        raise ValueError(f"header '{name}' cannot be set")
+    if re.search(r"[\r\n\0]", text):
+        raise ValueError(f"header '{name}' must be one line")
 
 
 def _body(response: HttpResponse) -> JSON:

@@ -13,6 +13,7 @@ from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
 from automations.db.tables.runs import Approver, Callback, Run, RunStep, StepLog, Wait
+from automations.db.tables.secrets import Integration, Secret
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
 
@@ -26,6 +27,7 @@ __all__ = [
     "Form",
     "FormRequest",
     "FormVersion",
+    "Integration",
     "Job",
     "Matter",
     "MatterCounter",
@@ -36,6 +38,7 @@ __all__ = [
     "RateLimit",
     "Run",
     "RunStep",
+    "Secret",
     "StepLog",
     "Submission",
     "SubmissionSnapshot",

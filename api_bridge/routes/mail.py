@@ -1,0 +1,30 @@
+"""Transactional mail."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+
+from api_bridge.deps import Member
+from automations import wiring
+from automations.services import mail
+
+router = APIRouter(prefix="/api/workflows", tags=["mail"])
+
+Payload = Annotated[
+    Any,
+    Body(description="to, subject and body; optionally html, cc, bcc, replyTo, attachments."),
+]
+
+
+@router.post("/send-email")
+def send_email(caller: Member, payload: Payload) -> dict[str, Any]:
+    """Send a transactional email by the site email provider."""
+    receipt = mail.send(caller.workspace_id, payload, wiring.ports().mailer)
+    return {
+        "messageId": receipt.message_id,
+        "provider": receipt.provider,
+        "accepted": list(receipt.accepted),
+        "rejected": list(receipt.rejected),
+    }

@@ -1,0 +1,44 @@
+"""Secrets: set, list by name, delete; never read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api_bridge import views
+from api_bridge.deps import Admin
+from automations.services import secrets
+
+router = APIRouter(prefix="/api/secrets", tags=["secrets"])
+
+
+class NewSecret(BaseModel):
+    """A secret's value."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: str = Field(description="5 characters at least, so that it can be masked.")
+
+
+@router.get("")
+def list_secrets(caller: Admin) -> list[dict[str, Any]]:
+    """List the names and fingerprints of all secrets."""
+    return [views.secret(row) for row in secrets.list_all(caller.workspace_id)]
+
+
+@router.put("/{name}")
+def put_secret(caller: Admin, name: str, secret: NewSecret) -> dict[str, Any]:
+    """Set a secret, usable as {{secret.NAME}} in every template of a step.
+
+    Its value is *** in all that is recorded of a run, and so in what later steps see of it.
+    """
+    return views.secret(secrets.put(caller.workspace_id, name, secret.value))
+
+
+@router.delete("/{name}", status_code=204)
+def delete_secret(caller: Admin, name: str) -> Response:
+    """Delete a secret."""
+    secrets.delete(caller.workspace_id, name)
+    return Response(status_code=204)

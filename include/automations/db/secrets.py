@@ -1,0 +1,52 @@
+"""Secrets as they are stored: encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import Secret
+
+
+def listed(session: Session, workspace_id: str) -> Sequence[Secret]:
+    """All secrets of a workspace, by name."""
+    return session.scalars(
+        select(Secret).where(Secret.workspace_id == workspace_id).order_by(Secret.name)
+    ).all()
+
+
+def named(session: Session, workspace_id: str, names: Set[str]) -> Sequence[Secret]:
+    """Some secrets of a workspace."""
+    return session.scalars(
+        select(Secret).where(Secret.workspace_id == workspace_id, Secret.name.in_(names))
+    ).all()
+
+
+def put(
+    session: Session, workspace_id: str, name: str, *, ciphertext: str, fingerprint: str
+) -> Secret:
+    """Set a secret, whether it was there or not."""
+    new = {"ciphertext": ciphertext, "fingerprint": fingerprint}
+    query = (
+        insert(Secret)
+        .values(workspace_id=workspace_id, name=name, **new)
+        .on_conflict_do_update(
+            index_elements=["workspace_id", "name"],
+            set_={**new, "updated_at": func.clock_timestamp()},
+        )
+        .returning(Secret)
+    )
+    return session.scalars(query).one()
+
+
+def remove(session: Session, workspace_id: str, name: str) -> bool:
+    """Delete a secret; False when there was none."""
+    gone = session.scalar(
+        delete(Secret)
+        .where(Secret.workspace_id == workspace_id, Secret.name == name)
+        .returning(Secret.name)
+    )
+    return gone is not None

@@ -1,0 +1,76 @@
+"""Secrets of a workspace: written by administrators, read by nobody but the steps that name them.
+
+``AUTOMATIONS_SECRET_<NAME>`` in the environment is a secret of the whole installation, for every
+workspace that has none of that name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence, Set
+
+from automations.db import secrets
+from automations.db.session import unit_of_work
+from automations.db.tables import Secret
+from automations.errors import NotFound, ValidationFailed
+from automations.masking import SHORTEST
+from automations.services import vault
+from automations.steps.base import SECRET_NAME
+
+LONGEST = 8_000
+_ENVIRONMENT = "AUTOMATIONS_SECRET_"
+
+
+def list_all(workspace_id: str) -> Sequence[Secret]:
+    """All secrets of a workspace; their values stay encrypted."""
+    with unit_of_work() as session:
+        return secrets.listed(session, workspace_id)
+
+
+def put(workspace_id: str, name: str, value: str) -> Secret:
+    """Set a secret.
+
+    Raises:
+        ValidationFailed: the name or the value cannot be used.
+    """
+    errors: dict[str, list[str]] = {}
+    if not SECRET_NAME.fullmatch(name):
+        errors["name"] = ["must be capital letters, digits and _, 64 at most, a letter first"]
+    if len(value.strip()) < SHORTEST:
+        errors["value"] = [f"must have {SHORTEST} characters at least, or it cannot be masked"]
+    elif len(value) > LONGEST:
+        errors["value"] = [f"may have {LONGEST} characters at most"]
+    if errors:
+        raise ValidationFailed(errors)
+    cipher = vault.cipher()
+    with unit_of_work() as session:
+        return secrets.put(
+            session,
+            workspace_id,
+            name,
+            ciphertext=cipher.encrypt(value),
+            fingerprint=cipher.fingerprint(value),
+        )
+
+
+def delete(workspace_id: str, name: str) -> None:
+    """Delete a secret; the steps that name it fail from now on.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    with unit_of_work() as session:
+        if not secrets.remove(session, workspace_id, name):
+            raise NotFound(f"There is no secret {name}.")
+
+
+def read(workspace_id: str, names: Set[str]) -> dict[str, str]:
+    """The values of those of the named secrets that there are."""
+    found = {
+        name: value
+        for name in names
+        if len(value := os.environ.get(_ENVIRONMENT + name, "")) >= SHORTEST
+    }
+    with unit_of_work() as session:
+        stored = secrets.named(session, workspace_id, names)
+    return found | {row.name: vault.opened(f"Secret {row.name}", row.ciphertext) for row in stored}
