@@ -55,7 +55,6 @@ from automations.verdicts import (
 log = logging.getLogger(__name__)
 
 DECISION_OPTIONS = {"approved": "Approve", "rejected": "Reject"}
-DEFAULT_TIMEOUT = timedelta(minutes=5)
 _NEVER = timedelta(days=365 * 10)
 _SUMMARY_LENGTH = 500
 
@@ -233,7 +232,7 @@ class Engine:
             idempotency_key=f"{ref.run_id}:{ref.node_id}:{ref.generation}",
             attempt=entered.attempt,
             now=datetime.now(UTC),
-            timeout=parse_duration(step.timeout) if step.timeout else DEFAULT_TIMEOUT,
+            timeout=_timeout(step),
             ports=self._ports,
             render=render_text,
         )
@@ -286,7 +285,9 @@ class _Recorder:
 
     def record(self, outcome: Outcome) -> Verdict:
         match outcome:
-            case Done(output):
+            case Done(output, variables):
+                if variables:
+                    self.run.variables = {**self.run.variables, **variables}
                 return self._done(output, None)
             case Branch(output, arm):
                 return self._done(output, arm)
@@ -393,6 +394,10 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     if run is None:
         raise NotFound(f"There is no run {ref.run_id}.")
     return run
+
+
+def _timeout(step: Any) -> timedelta:
+    return parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
 
 
 def _recorded(row: RunStep) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from automations.adapters.http import GuardedHttpClient
+from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.adapters.smtp import SmtpMailer
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
@@ -17,7 +18,11 @@ from automations.settings import get_settings
 def ports() -> Ports:
     """The outside world, by the settings."""
     settings = get_settings()
-    return Ports(mailer=SmtpMailer(settings), http=GuardedHttpClient(settings.http_allow))
+    return Ports(
+        mailer=SmtpMailer(settings),
+        http=GuardedHttpClient(settings.http_allow),
+        scripts=QuickJsRunner(),
+    )
 
 
 @lru_cache(maxsize=1)

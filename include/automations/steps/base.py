@@ -172,6 +172,9 @@ class StepType(ABC, Generic[C]):
     pauses: ClassVar[bool] = False
     """Whether the step always parks the run; its operator is then a sensor."""
 
+    timeout: ClassVar[timedelta] = timedelta(minutes=5)
+    """How long it may take when the definition does not say."""
+
     @abstractmethod
     def run(self, config: C, ctx: StepContext) -> Outcome:
         """Do the work once; every outside effect carries ``ctx.idempotency_key``."""
