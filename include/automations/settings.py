@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts (host or host:port) that http_request may reach though not public."
     )
+    slack_token: str | None = Field(None, description="Slack app's token for the slack step.")
+    slack_base_url: str = Field("https://slack.com/api/", description="Slack's Web API.")
+
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
     )

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from automations.adapters.http import GuardedHttpClient
 from automations.adapters.quickjs.runner import QuickJsRunner
+from automations.adapters.slack import SlackAccount, SlackChat
 from automations.adapters.smtp import SmtpMailer
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
@@ -18,11 +19,18 @@ from automations.settings import get_settings
 def ports() -> Ports:
     """The outside world, by the settings."""
     settings = get_settings()
+    http = GuardedHttpClient(settings.http_allow)
     return Ports(
         mailer=SmtpMailer(settings),
-        http=GuardedHttpClient(settings.http_allow),
+        http=http,
         scripts=QuickJsRunner(),
+        chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
     )
+
+
+def _slack_account(workspace_id: str) -> SlackAccount | None:
+    token = get_settings().slack_token
+    return SlackAccount(token) if token else None
 
 
 @lru_cache(maxsize=1)

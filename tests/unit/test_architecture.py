@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include" / "automations"
 
-VENDORS = {"httpx", "smtplib", "slack_sdk", "docx", "aiosmtplib"}
+VENDORS = {
+    "httpx", "smtplib", "slack_sdk", "docx", "aiosmtplib", "_quickjs", "quickjs", "pydantic_ai",
+    "openai", "anthropic", "genai_prices",
+}  # fmt: skip
 DATABASE = {"sqlalchemy", "psycopg2", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn"}
 AIRFLOW = {"airflow"}
