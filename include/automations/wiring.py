@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from automations.adapters.http import GuardedHttpClient
+from automations.adapters.language_model.accounts import ModelAccount
+from automations.adapters.language_model.asking import ProviderModels
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.adapters.slack import SlackAccount, SlackChat
 from automations.adapters.smtp import SmtpMailer
@@ -25,12 +27,22 @@ def ports() -> Ports:
         http=http,
         scripts=QuickJsRunner(),
         chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
+        language_model=ProviderModels(_model_account),
     )
 
 
 def _slack_account(workspace_id: str) -> SlackAccount | None:
     token = get_settings().slack_token
     return SlackAccount(token) if token else None
+
+
+def _model_account(workspace_id: str, provider: str | None) -> ModelAccount | None:
+    settings = get_settings()
+    if settings.ai_provider is None or provider not in (None, settings.ai_provider):
+        return None
+    return ModelAccount(
+        settings.ai_provider, settings.ai_model, settings.ai_api_key, settings.ai_base_url
+    )
 
 
 @lru_cache(maxsize=1)

@@ -175,6 +175,10 @@ class StepType(ABC, Generic[C]):
     timeout: ClassVar[timedelta] = timedelta(minutes=5)
     """How long it may take when the definition does not say."""
 
+    def unavailable(self, config: C, workspace_id: str, ports: Ports) -> str | None:
+        """Why a step cannot run as things are set up, asked when its automation is activated."""
+        return None
+
     @abstractmethod
     def run(self, config: C, ctx: StepContext) -> Outcome:
         """Do the work once; every outside effect carries ``ctx.idempotency_key``."""
