@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -43,12 +44,14 @@ class Workspace:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 workspace.seen.append((self.path, headers, json.loads(body)))
                 time.sleep(workspace.delay)
-                self.send_response(workspace.status)
-                for name, value in workspace.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(workspace.body)))
-                self.end_headers()
-                self.wfile.write(workspace.body)
+                # The client may have hung up, which is what some tests are about.
+                with suppress(ConnectionError):
+                    self.send_response(workspace.status)
+                    for name, value in workspace.headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(workspace.body)))
+                    self.end_headers()
+                    self.wfile.write(workspace.body)
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""

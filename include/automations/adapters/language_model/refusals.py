@@ -20,7 +20,8 @@ _KINDS: tuple[tuple[type[Exception], str, str, bool], ...] = (
     (exceptions.ModelAuthenticationError, "auth", "refused the API key", False),
     (exceptions.ModelNotFoundError, "config", "does not know the model", False),
     (exceptions.ModelContextWindowExceededError, "config", "cannot take so long a prompt", False),
-    (exceptions.ModelAPIError, "rejected", "refused the request", False),
+    (exceptions.ModelRequestRejectedError, "rejected", "refused the request", False),
+    (exceptions.ModelHTTPError, "rejected", "refused the request", False),
     (exceptions.ContentFilterError, "rejected", "refused to answer by its content filter", False),
 )
 
