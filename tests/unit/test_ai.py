@@ -53,7 +53,8 @@ class Provider:
                     self.send_response(provider.status)
                     for name, value in provider.headers.items():
                         self.send_header(name, value)
-                    self.send_header("Content-Type", "application/json")
+                    if "Content-Type" not in provider.headers:
+                        self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(provider.body)))
                     self.end_headers()
                     self.wfile.write(provider.body)
@@ -170,28 +171,57 @@ def test_without_usage_there_is_no_cost(provider: Provider) -> None:
     assert output(ask(provider))["cost"] is None
 
 
-def test_anthropic_is_asked_in_its_own_way(provider: Provider) -> None:
+def claude(provider: Provider, content: list[dict[str, Any]], usage: dict[str, int]) -> None:
     provider.answers(
         {
             "id": "m",
             "type": "message",
             "role": "assistant",
             "model": "claude-sonnet-5",
-            "content": [
-                {"type": "tool_use", "id": "1", "name": "final_result", "input": {"title": "A"}}
-            ],
+            "content": content,
             "stop_reason": "tool_use",
             "stop_sequence": None,
-            "usage": {"input_tokens": 7, "output_tokens": 3},
+            "usage": usage,
         }
     )
+
+
+def claude_streaming(provider: Provider, given: str, usage: dict[str, int]) -> None:
+    claude(provider, [], usage)
+    block = {"type": "tool_use", "id": "1", "name": "final_result", "input": {}}
+    part = {"type": "input_json_delta", "partial_json": given}
+    ended = {"stop_reason": "tool_use", "stop_sequence": None}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": json.loads(provider.body)},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": part},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": ended, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    lines = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    provider.answers(lines.encode(), Content_Type="text/event-stream")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_anthropic_is_asked_in_its_own_way(provider: Provider, streaming: bool) -> None:
+    usage = {"input_tokens": 7, "output_tokens": 3}
+    config: dict[str, Any] = {"system": "S", "schema": SCHEMA}
+    if streaming:  # as its library does for answers that may be long
+        claude_streaming(provider, '{"title": "A"}', usage)
+    else:
+        tool = {"type": "tool_use", "id": "1", "name": "final_result", "input": {"title": "A"}}
+        claude(provider, [tool], usage)
+        config["maxTokens"] = 100
     change = {"provider": "anthropic", "model": "claude-sonnet-5", "base_url": provider.base}
-    found = output(ask(provider, {"system": "S", "schema": SCHEMA}, **change))
+    found = output(ask(provider, config, **change))
     assert (found["data"], found["provider"]) == ({"title": "A"}, "anthropic")
     assert found["usage"] == {"inputTokens": 7, "outputTokens": 3}
     assert found["cost"] > 0
-    path, headers, _ = provider.seen[0]
-    assert (path.partition("?")[0], headers["x-api-key"]) == ("/v1/messages", "sk-1")
+    path, headers, question = provider.seen[0]
+    assert path.partition("?")[0] == "/v1/messages"
+    assert "sk-1" in (headers.get("x-api-key") or headers["authorization"])
+    assert question.get("stream", False) is streaming
 
 
 class TestSchema:
