@@ -87,6 +87,13 @@ class TestCreate:
         assert message in found[path][0]
         assert api.call("GET", "/api/workflows").json() == []
 
+    def test_braces_in_code_are_no_template(self, api: Api) -> None:
+        config = {"code": "const a = {b: {c: `${{}}{{foo`}}; return a", "input": "{{trigger}}"}
+        step = {"name": "a", "type": "code", "order": 0, "config": config}
+        answer = api.call("POST", "/api/workflows", {"name": "x", "steps": [step]})
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["steps"][0]["config"] == config
+
     def test_two_steps_of_one_list_cannot_share_an_order(self, api: Api) -> None:
         step = {"name": "a", "type": "delay", "order": 3, "config": {"duration": "PT1S"}}
         found = errors(api.call("POST", "/api/workflows", {"name": "x", "steps": [step, step]}))

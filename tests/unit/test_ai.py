@@ -132,6 +132,13 @@ def refusal(server: Provider, config: Mapping[str, Any] | None = None, **change:
     return caught.value
 
 
+def answer_or_error(server: Provider) -> Outcome | StepError:
+    try:
+        return ask(server)
+    except StepError as error:
+        return error
+
+
 def test_a_question_is_asked_with_the_key_and_answered_with_usage_and_cost(
     provider: Provider,
 ) -> None:
@@ -326,6 +333,29 @@ class TestRefusals:
     def test_garbage_is_refused(self, provider: Provider, body: bytes) -> None:
         provider.answers(body)
         assert refusal(provider).kind == "answer"
+
+    @pytest.mark.parametrize(
+        "usage",
+        [
+            "many",
+            5,
+            [],
+            {"prompt_tokens": "many", "completion_tokens": None},
+            {"prompt_tokens": -5, "completion_tokens": -5},
+            {"prompt_tokens": 10**400, "completion_tokens": 1},
+            {"prompt_tokens": 1.5, "completion_tokens": True},
+        ],
+    )
+    def test_garbage_for_usage_never_becomes_more_than_an_error(
+        self, provider: Provider, usage: Any
+    ) -> None:
+        provider.says("Hello", usage=usage)
+        found = answer_or_error(provider)
+        if isinstance(found, StepError):
+            assert found.kind == "answer"
+            return
+        counts = output(found)["usage"].values()
+        assert all(type(count) is int and 0 <= count < 10**12 for count in counts)
 
     @pytest.mark.parametrize("text", [None, ""])
     def test_an_answer_without_text_is_refused(self, provider: Provider, text: str | None) -> None:

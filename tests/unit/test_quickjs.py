@@ -292,7 +292,7 @@ def test_an_answer_without_an_end_is_not_waited_for() -> None:
 
 def test_a_script_takes_under_80_ms_when_the_machine_is_not_busy() -> None:
     times = []
-    for _ in range(9):
+    for _ in range(15):
         began = time.perf_counter()
         run("return 1")
         times.append(time.perf_counter() - began)

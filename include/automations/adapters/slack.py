@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any
@@ -38,7 +38,7 @@ _PASSING = frozenset(
 class SlackAccount:
     """How a workspace signs in to Slack, and where it posts when a message does not say."""
 
-    token: str
+    token: str = field(repr=False)
     channel: str | None = None
 
 

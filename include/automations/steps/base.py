@@ -47,7 +47,7 @@ _inside_as_written: ContextVar[bool] = ContextVar("inside_as_written", default=F
 
 
 class AsWritten:
-    """Marks a field that is not rendered before ``run``: code, nested steps, own templates."""
+    """Marks a field that is not rendered before ``run``: nested steps, own templates."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -62,6 +62,10 @@ class AsWritten:
             return validate(value)
         finally:
             _inside_as_written.reset(token)
+
+
+class Verbatim(AsWritten):
+    """Marks a field that is no template at all, whatever braces are in it: code."""
 
 
 class Html:

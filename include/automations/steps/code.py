@@ -9,7 +9,7 @@ from pydantic import Field
 
 from automations.outcomes import JSON, Done, Fail, Outcome
 from automations.ports import ScriptLimits
-from automations.steps.base import AsWritten, Model, StepContext, StepType
+from automations.steps.base import Model, StepContext, StepType, Verbatim
 
 LONGEST = timedelta(seconds=60)
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "loop", "run", "workflow")
@@ -18,7 +18,7 @@ _NAMES = ("trigger", "submission", "input", "variables", "steps", "loop", "run",
 class CodeConfig(Model):
     """What to run, and with what."""
 
-    code: Annotated[str, AsWritten()] = Field(
+    code: Annotated[str, Verbatim()] = Field(
         min_length=1,
         max_length=100_000,
         description=(

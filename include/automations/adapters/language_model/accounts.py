@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PROVIDERS = {
     "openai": "https://api.openai.com/v1",
@@ -22,5 +22,5 @@ class ModelAccount:
 
     provider: str
     model: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
