@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import _quickjs
 import pytest
 
 from automations.adapters.quickjs.runner import QuickJsRunner
@@ -260,6 +261,22 @@ os._exit(0)
     assert refused == dict.fromkeys(
         ["open", "create", "list", "socket", "fork", "exec", "kill", "remove", "pipe"], "1"
     )
+
+
+def test_without_its_walls_no_script_is_run() -> None:
+    program = f"""
+import sys
+sys.path += [{str(INCLUDE)!r}, *{[str(Path(_quickjs.__file__).parent)]!r}]
+import resource
+def refuse(*_):
+    raise PermissionError(1, "refused")
+resource.setrlimit = refuse
+from automations.adapters.quickjs import child
+child.main()
+"""
+    runner = QuickJsRunner((sys.executable, "-I", "-S", "-c", program))
+    with pytest.raises(StepError, match="sandbox cannot be set up"):
+        runner.run("return 1", None, {}, ScriptLimits(5, 32_000_000))
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,13 @@ def main() -> None:
     """Run the script of the request, and answer."""
     request = json.loads(sys.stdin.buffer.read())
     prelude = Path(__file__).with_name("prelude.js").read_text()
-    confine(request["seconds"], request["memory"] + _RESERVE + _OVERHEAD)
-    answer = _run(request, prelude).encode(errors="surrogatepass")
+    try:
+        confine(request["seconds"], request["memory"] + _RESERVE + _OVERHEAD)
+    except (OSError, ValueError) as error:
+        # Without its walls nothing is run.
+        answer = json.dumps({"stopped": f"the sandbox cannot be set up: {error}"}).encode()
+    else:
+        answer = _run(request, prelude).encode(errors="surrogatepass")
     if len(answer) > request["bytes"]:
         answer = b'{"stopped": "output"}'
     while answer:
