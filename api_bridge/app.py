@@ -62,8 +62,8 @@ def create_app() -> FastAPI:
     # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (
         callbacks,
-        mail,
         events,
+        mail,
         workflows,
         runs,
         schedules,

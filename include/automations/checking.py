@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import minijinja
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists, ordered, walk
 from automations.outcomes import JSON
 from automations.secrecy import secrets_named
-from automations.steps.base import is_template
+from automations.steps.base import Verbatim, is_template
 from automations.templating import undeclared
 from automations.triggers import CONTEXT_VARIABLES, TRIGGER_TYPES
 
@@ -68,6 +68,8 @@ def _check_names(
     for step in ordered(steps):
         here = places[id(step)]
         own = step.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        for name in _verbatim(step.config):
+            own.pop(name, None)
         nested = list(nested_lists(step))
         for _, field, _ in nested:
             own.pop(field.removeprefix("config."), None)
@@ -79,6 +81,14 @@ def _check_names(
             after = after | _check_names(inner, f"{here}.{field}", known, names, errors)
         known = after
     return known
+
+
+def _verbatim(config: BaseModel) -> list[str]:
+    return [
+        info.alias or name
+        for name, info in type(config).model_fields.items()
+        if any(isinstance(mark, Verbatim) for mark in info.metadata)
+    ]
 
 
 def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:

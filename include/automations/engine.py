@@ -48,8 +48,6 @@ from automations.verdicts import (
 
 log = logging.getLogger(__name__)
 
-DEFAULT_TIMEOUT = timedelta(minutes=5)
-
 
 class Engine:
     """Runs the nodes of runs; safe to call again for the same task at any time."""
@@ -212,7 +210,7 @@ class Engine:
             idempotency_key=entered.key,
             attempt=entered.attempt,
             now=datetime.now(UTC),
-            timeout=parse_duration(step.timeout) if step.timeout else DEFAULT_TIMEOUT,
+            timeout=_timeout(step),
             ports=self._ports,
             render=render_text,
             kept=entered.kept,
@@ -273,6 +271,10 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     if run is None:
         raise NotFound(f"There is no run {ref.run_id}.")
     return run
+
+
+def _timeout(step: Any) -> timedelta:
+    return parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
 
 
 def _by_itself(wait: Wait) -> Answer | None:

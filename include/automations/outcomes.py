@@ -13,9 +13,14 @@ JSON = Any
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step did its work."""
+    """The step did its work.
+
+    Args:
+        variables: workflow variables that it set, kept together with the output.
+    """
 
     output: Mapping[str, JSON]
+    variables: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,137 @@ class MatterRegister(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptLimits:
+    """How much a script may take."""
+
+    seconds: float
+    memory_bytes: int
+    output_bytes: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFault:
+    """An error that a script did not catch.
+
+    Args:
+        line: of the user's code, from 1; None when the error does not say.
+    """
+
+    name: str
+    message: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """What a script came to.
+
+    Args:
+        value: what it returned, as JSON.
+        variables: the workflow variables that it changed.
+        fault: the error that ended it; there is no value then.
+    """
+
+    value: Any
+    logs: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    fault: ScriptFault | None = None
+
+
+class ScriptRunner(Protocol):
+    """Runs users' scripts where they can reach nothing; raises StepError at a limit."""
+
+    def run(
+        self, code: str, given: Any, variables: Mapping[str, Any], limits: ScriptLimits
+    ) -> ScriptResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message to post, in Slack's terms.
+
+    Args:
+        channel: None for the account's own.
+        webhook: the address to post to instead of a channel.
+        key: idempotency key; the same for every attempt.
+    """
+
+    workspace_id: str
+    key: str
+    timeout: timedelta
+    text: str | None
+    blocks: tuple[Mapping[str, Any], ...] = ()
+    channel: str | None = None
+    thread: str | None = None
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReceipt:
+    """Where a message was posted; a webhook does not say."""
+
+    ts: str | None
+    channel: str | None
+
+
+class Chat(Protocol):
+    """Posts messages to a team's chat; raises StepError."""
+
+    def post(self, message: ChatMessage) -> ChatReceipt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuestion:
+    """One question to a language model.
+
+    Args:
+        provider: None for the workspace's own choice; so is ``model``.
+        schema: a JSON schema of the object to answer with; None for a text.
+        max_cost: in US dollars; refused before it is asked if it could cost more.
+    """
+
+    workspace_id: str
+    prompt: str
+    timeout: timedelta
+    system: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    schema: Mapping[str, Any] | None = None
+    max_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """What a language model answered, and what it took.
+
+    Args:
+        cost: in US dollars; None when the model's price is not known.
+        cut: whether it ended at ``max_tokens``.
+    """
+
+    text: str | None
+    data: Any
+    provider: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    cut: bool = False
+
+
+class LanguageModel(Protocol):
+    """Asks language models; raises StepError."""
+
+    def ask(self, question: ModelQuestion) -> ModelAnswer: ...
+
+    def missing(self, workspace_id: str, provider: str | None, model: str | None) -> str | None:
+        """What has to be configured before a question can be asked; None when nothing has."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """The outside world as the steps see it."""
 
@@ -232,6 +363,9 @@ class Ports:
     forms: Forms
     notifier: Notifier
     matters: MatterRegister
+    scripts: ScriptRunner
+    chat: Chat
+    language_model: LanguageModel
 
 
 class SignatureVerifier(Protocol):

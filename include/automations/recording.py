@@ -71,7 +71,9 @@ class Recorder:
 
     def record(self, outcome: Outcome) -> Verdict:
         match outcome:
-            case Done(output):
+            case Done(output, variables):
+                if variables:
+                    self.run.variables = {**self.run.variables, **variables}
                 return self._done(output, None)
             case Branch(output, arm):
                 return self._done(output, arm)

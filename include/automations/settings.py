@@ -67,6 +67,14 @@ class Settings(BaseSettings):
         description="Hosts (host or host:port) that http_request and workspaces' mail servers may "
         "be at though not public.",
     )
+    slack_token: str | None = Field(None, description="Slack app's token for the slack step.")
+    slack_base_url: str = Field("https://slack.com/api/", description="Slack's Web API.")
+    ai_provider: Literal["openai", "anthropic"] | None = Field(
+        None, description="Provider of the ai step; openai also stands for compatible servers."
+    )
+    ai_model: str | None = Field(None, description="The model when a step names none.")
+    ai_api_key: str | None = None
+    ai_base_url: str | None = Field(None, description="Of a server with the provider's API.")
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
     )

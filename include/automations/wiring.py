@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from urllib.parse import urlsplit
 
-from automations.adapters.http import GuardedHttpClient
+from automations.adapters.http import GuardedHttpClient, guarded_address
+from automations.adapters.language_model.accounts import ModelAccount
+from automations.adapters.language_model.asking import ProviderModels
+from automations.adapters.quickjs.runner import QuickJsRunner
+from automations.adapters.slack import SlackAccount, SlackChat
 from automations.adapters.smtp import SmtpTransport
 from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db.publications import SqlPublications
@@ -12,6 +17,7 @@ from automations.engine import Engine
 from automations.ports import MailTransport, Ports, SignatureVerifier
 from automations.publishing import Publications
 from automations.services.form_requests import SentForms
+from automations.services.integrations import credentials_of
 from automations.services.mail import WorkspaceMailer
 from automations.services.matters import WorkspaceMatters
 from automations.services.notifications import WorkspaceNotifier
@@ -22,12 +28,16 @@ from automations.settings import get_settings
 def ports() -> Ports:
     """The outside world, by the settings."""
     settings = get_settings()
+    http = GuardedHttpClient(settings.http_allow)
     return Ports(
         mailer=WorkspaceMailer(mail_transport()),
-        http=GuardedHttpClient(settings.http_allow),
+        http=http,
         forms=SentForms(),
         notifier=WorkspaceNotifier(),
         matters=WorkspaceMatters(),
+        scripts=QuickJsRunner(),
+        chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
+        language_model=ProviderModels(_model_account),
     )
 
 
@@ -39,6 +49,36 @@ def mail_transport() -> MailTransport:
 def signature_verifier() -> SignatureVerifier:
     """What verifies deliveries of webhooks."""
     return WebhookSignatures()
+
+
+def _slack_account(workspace_id: str) -> SlackAccount | None:
+    found = credentials_of(workspace_id, "SLACK")
+    if found is not None:
+        config, credentials = found
+        return SlackAccount(credentials["token"], config.get("channel"))
+    token = get_settings().slack_token
+    return SlackAccount(token) if token else None
+
+
+def _model_account(workspace_id: str, provider: str | None) -> ModelAccount | None:
+    settings = get_settings()
+    found = credentials_of(workspace_id, "AI_PROVIDER")
+    if found is not None and provider in (None, found[0]["provider"]):
+        config, credentials = found
+        base_url = config.get("baseUrl")
+        if base_url is not None:
+            # What a workspace sets may not lead into our own network.
+            server = urlsplit(str(base_url))
+            port = server.port or (80 if server.scheme == "http" else 443)
+            guarded_address(server.hostname or "", port, settings.http_allow)
+        return ModelAccount(
+            config["provider"], config.get("model"), credentials.get("apiKey"), base_url
+        )
+    if settings.ai_provider is None or provider not in (None, settings.ai_provider):
+        return None
+    return ModelAccount(
+        settings.ai_provider, settings.ai_model, settings.ai_api_key, settings.ai_base_url
+    )
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +13,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job
 from automations.ids import PATTERN
 from automations.launcher.demo import welcome
+from automations.settings import get_settings
 from tests.api.conftest import Api
 
 INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -85,6 +86,13 @@ class TestCreate:
         found = errors(api.call("POST", "/api/workflows", body))
         assert message in found[path][0]
         assert api.call("GET", "/api/workflows").json() == []
+
+    def test_braces_in_code_are_no_template(self, api: Api) -> None:
+        config = {"code": "const a = {b: {c: `${{}}{{foo`}}; return a", "input": "{{trigger}}"}
+        step = {"name": "a", "type": "code", "order": 0, "config": config}
+        answer = api.call("POST", "/api/workflows", {"name": "x", "steps": [step]})
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["steps"][0]["config"] == config
 
     def test_two_steps_of_one_list_cannot_share_an_order(self, api: Api) -> None:
         step = {"name": "a", "type": "delay", "order": 3, "config": {"duration": "PT1S"}}
@@ -231,3 +239,41 @@ class TestAccess:
             last = api.http.post("/api/workflows/callback/nothing", data={"decision": "approved"})
         assert last.status_code == 429
         assert int(last.headers["retry-after"]) > 0
+
+
+class TestActivation:
+    """An automation whose steps cannot run as things are set up is not activated."""
+
+    QUESTION: ClassVar[dict[str, Any]] = {
+        "name": "Ask",
+        "type": "ai",
+        "order": 0,
+        "config": {"prompt": "Hi"},
+    }
+
+    def test_a_step_that_cannot_run_keeps_its_automation_from_being_active(self, api: Api) -> None:
+        branch = {
+            "name": "If",
+            "type": "condition",
+            "order": 0,
+            "config": {"expression": "true", "then": [self.QUESTION]},
+        }
+        body = {"name": "x", "status": "ACTIVE", "steps": [branch]}
+        found = errors(api.call("POST", "/api/workflows", body))
+        assert list(found) == ["steps.0.config.then.0.type"]
+        assert "AUTOMATIONS_AI_PROVIDER" in found["steps.0.config.then.0.type"][0]
+        assert api.call("GET", "/api/workflows").json() == []
+
+    def test_a_draft_may_have_it_and_is_activated_once_it_is_set_up(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        body = {"name": "x", "steps": [self.QUESTION]}
+        created = api.call("POST", "/api/workflows", body)
+        assert created.status_code == 201
+        path = f"/api/workflows/{created.json()['id']}"
+        found = errors(api.call("PATCH", path, {"status": "ACTIVE"}))
+        assert list(found) == ["steps.0.type"]
+        for name, value in (("PROVIDER", "openai"), ("API_KEY", "sk-1"), ("MODEL", "gpt-4o-mini")):
+            monkeypatch.setenv(f"AUTOMATIONS_AI_{name}", value)
+        get_settings.cache_clear()
+        assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 200

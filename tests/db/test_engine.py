@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +17,8 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
 from automations.engine import Engine
 from automations.errors import Conflict, StepError
-from automations.outcomes import Answer
-from automations.ports import Mail, MailReceipt
+from automations.outcomes import JSON, Answer
+from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
 from automations.services import decisions
 from automations.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
 from tests.doubles import ports
@@ -50,9 +50,30 @@ def outbox() -> Outbox:
     return Outbox()
 
 
+class Scripts:
+    """A script runner that sets a variable, as told."""
+
+    def __init__(self) -> None:
+        self.seen: list[Mapping[str, JSON]] = []
+        self.sets: Mapping[str, JSON] = {}
+        self.limits: list[ScriptLimits] = []
+
+    def run(
+        self, code: str, given: JSON, variables: Mapping[str, JSON], limits: ScriptLimits
+    ) -> ScriptResult:
+        self.seen.append(variables)
+        self.limits.append(limits)
+        return ScriptResult({"ran": code}, variables=self.sets)
+
+
 @pytest.fixture
-def engine(database: str, outbox: Outbox) -> Iterator[Engine]:
-    yield Engine(ports(mailer=outbox))
+def scripts() -> Scripts:
+    return Scripts()
+
+
+@pytest.fixture
+def engine(database: str, outbox: Outbox, scripts: Scripts) -> Iterator[Engine]:
+    yield Engine(ports(mailer=outbox, scripts=scripts))
     definitions._cache.clear()
 
 
@@ -355,3 +376,29 @@ def test_a_template_may_give_a_list_of_recipients_and_a_number_for_a_text(
     assert isinstance(engine.run(task(run, "mail")), Proceed)
     assert outbox.sent[0].to == ("a@b.example", "c@b.example")
     assert outbox.sent[0].subject == "5"
+
+
+def test_variables_that_a_step_sets_are_kept_with_its_output_for_the_steps_after_it(
+    engine: Engine, outbox: Outbox, scripts: Scripts
+) -> None:
+    run = begin(
+        step("count", "code", 0, {"code": "x"}),
+        step("mail", "email", 1, {**MAIL, "body": "{{variables.total}}/{{variables.limit}}"}),
+    )
+    scripts.sets = {"total": 7}
+    engine.run(task(run, "count"))
+    assert scripts.seen == [run.variables]
+    assert reload(run).variables == {**run.variables, "total": 7}
+    engine.run(task(run, "count"))
+    assert len(scripts.seen) == 1
+    engine.run(task(run, "mail"))
+    assert outbox.sent[0].body == "7/5"
+
+
+def test_a_step_type_may_have_a_time_limit_of_its_own(engine: Engine, scripts: Scripts) -> None:
+    run = begin(
+        step("a", "code", 0, {"code": "x"}), step("b", "code", 1, {"code": "x"}, timeout="PT9S")
+    )
+    engine.run(task(run, "a"))
+    engine.run(task(run, "b"))
+    assert [limits.seconds for limits in scripts.limits] == [5, 9]

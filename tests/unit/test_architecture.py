@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include" / "automations"
 
-VENDORS = {"httpx", "smtplib", "slack_sdk", "docx", "aiosmtplib", "cryptography"}
+VENDORS = {
+    "httpx", "smtplib", "slack_sdk", "docx", "aiosmtplib", "_quickjs", "quickjs", "pydantic_ai",
+    "openai", "anthropic", "genai_prices", "cryptography",
+}  # fmt: skip
 DATABASE = {"sqlalchemy", "psycopg2", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn"}
 AIRFLOW = {"airflow"}

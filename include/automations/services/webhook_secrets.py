@@ -55,7 +55,8 @@ def _new(verification: str, secret: str) -> str:
 
 def _check_standard(secret: str) -> None:
     try:
-        key = base64.b64decode(secret.removeprefix("whsec_") + "==")
+        text = secret.removeprefix("whsec_").rstrip("=")
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise _invalid("must be base64, with whsec_ before it or not") from error
     if len(key) < _SHORTEST_KEY:

@@ -13,7 +13,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from automations import checking
+from automations import checking, wiring
 from automations.db import forms, matters, run_queries, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
@@ -23,6 +23,7 @@ from automations.outcomes import JSON
 from automations.services import schedules, webhook_secrets
 from automations.services.starting import start_run
 from automations.services.webhooks import new_token
+from automations.steps.registry import STEP_TYPES
 from automations.triggers import EventTrigger, FormSubmission, Manual, Trigger, WebhookTrigger
 
 
@@ -61,6 +62,7 @@ def create(workspace_id: str, payload: Any, by: str, key_id: str | None = None) 
     status, body = _split(payload, WorkflowStatus.DRAFT)
     with unit_of_work() as session:
         definition = _validated(session, workspace_id, body, {})
+        _check_available(workspace_id, definition, status)
         workflow = Workflow(
             workspace_id=workspace_id, version=1, created_by=by, created_by_key_id=key_id
         )
@@ -75,6 +77,7 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
         stored = runs.definition(session, workflow.id, workflow.version) or {}
         body = _merged(stored, body)
         definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
+        _check_available(workspace_id, definition, status)
         workflow.version += 1
         workflow.updated_at = datetime.now(UTC)
         found = _write(session, workflow, definition, body, status, by)
@@ -194,6 +197,18 @@ def _check_subject(session: Session, workspace_id: str, trigger: Trigger) -> Non
         raise ValidationFailed(
             {"trigger.config.filterMatterTemplateId": [f"there is no template {template_id}"]}
         )
+
+
+def _check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:
+    if status is not WorkflowStatus.ACTIVE:
+        return
+    errors: dict[str, list[str]] = {}
+    for path, step in walk(definition.steps):
+        reason = STEP_TYPES[step.type].unavailable(step.config, workspace_id, wiring.ports())
+        if reason is not None:
+            errors[f"{path}.type"] = [reason]
+    if errors:
+        raise ValidationFailed(errors)
 
 
 def _write(

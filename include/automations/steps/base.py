@@ -48,7 +48,7 @@ _inside_as_written: ContextVar[bool] = ContextVar("inside_as_written", default=F
 
 
 class AsWritten:
-    """Marks a field that is not rendered before ``run``: code, nested steps, own templates."""
+    """Marks a field that is not rendered before ``run``: nested steps, own templates."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -63,6 +63,10 @@ class AsWritten:
             return validate(value)
         finally:
             _inside_as_written.reset(token)
+
+
+class Verbatim(AsWritten):
+    """Marks a field that is no template at all, whatever braces are in it: code."""
 
 
 class Html:
@@ -214,6 +218,13 @@ class StepType(ABC, Generic[C]):
     def waits(self, config: C) -> bool:
         """Whether the step may park the run."""
         return self.pauses or self.calls_back(config)
+
+    timeout: ClassVar[timedelta] = timedelta(minutes=5)
+    """How long it may take when the definition does not say."""
+
+    def unavailable(self, config: C, workspace_id: str, ports: Ports) -> str | None:
+        """Why a step cannot run as things are set up, asked when its automation is activated."""
+        return None
 
     @abstractmethod
     def run(self, config: C, ctx: StepContext) -> Outcome:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
@@ -15,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from automations.errors import StepError
 from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 from automations.ports import HttpRequest, HttpResponse
+from automations.retry_after import wished_delay
 from automations.steps.base import (
     SECRET_NAME,
     Duration,
@@ -32,7 +31,6 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
-_LONGEST_RETRY_AFTER = timedelta(hours=1)
 _EXCERPT = 2_000
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
@@ -167,7 +165,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
             f"The service answered {response.status}.",
             kind="status",
             retryable=response.status in _RETRYABLE,
-            retry_after=_retry_after(response, ctx.now),
+            retry_after=wished_delay(response.headers.get("retry-after"), ctx.now),
             output={"status": response.status, "excerpt": excerpt},
         )
 
@@ -247,19 +245,3 @@ def _body(response: HttpResponse) -> JSON:
     except UnicodeDecodeError:
         return base64.b64encode(response.content).decode()
     return base64.b64encode(response.content).decode() if "\0" in text else text
-
-
-def _retry_after(response: HttpResponse, now: datetime) -> timedelta | None:
-    value = response.headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        delay = timedelta(seconds=int(value))
-    except OverflowError:
-        return _LONGEST_RETRY_AFTER
-    except ValueError:
-        try:
-            delay = parsedate_to_datetime(value).astimezone(UTC) - now
-        except ValueError:
-            return None
-    return min(max(delay, timedelta(0)), _LONGEST_RETRY_AFTER)

@@ -1,0 +1,118 @@
+"""Asks a language model one question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
+from automations.adapters.language_model.prices import check_budget, cost
+from automations.errors import StepError
+from automations.outcomes import JSON
+from automations.ports import ModelAnswer, ModelQuestion
+from automations.storable import storable
+
+Accounts = Callable[[str, str | None], ModelAccount | None]
+"""Finds a workspace's account with a provider, or its first one when no provider is named."""
+
+
+class ProviderModels:
+    """The language models of the configured providers."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    def missing(self, workspace_id: str, provider: str | None, model: str | None) -> str | None:
+        """What has to be configured before a question can be asked."""
+        try:
+            self._find(workspace_id, provider, model)
+        except StepError as error:
+            return error.message
+        return None
+
+    def ask(self, question: ModelQuestion) -> ModelAnswer:
+        """Ask, and wait for the answer.
+
+        Raises:
+            StepError: kind ``config``, ``budget``, ``auth``, ``quota``, ``rate_limited``,
+                ``unavailable``, ``connection``, ``timeout``, ``rejected``, ``too_large`` or
+                ``answer``.
+        """
+        account, model = self._find(question.workspace_id, question.provider, question.model)
+        schema = json.dumps(question.schema) if question.schema is not None else ""
+        written = (question.system or "") + question.prompt + schema
+        check_budget(question, account.provider, model, written)
+        # Imported when a question is asked, not when the process starts: it takes two seconds.
+        from automations.adapters.language_model.exchange import TOOL, exchange
+
+        response = exchange(question, account, model)
+        data = None if question.schema is None else _data(response, TOOL)
+        text = _text(response) if question.schema is None else None
+        usage = response.usage
+        price = None
+        if not getattr(usage, "unmeasured_requests", 0):
+            price = cost(account.provider, model, usage)
+        return ModelAnswer(
+            text=text,
+            data=data,
+            provider=account.provider,
+            model=str(storable(response.model_name or model)),
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost=None if price is None else float(price),
+            cut=response.finish_reason == "length",
+        )
+
+    def _find(
+        self, workspace_id: str, provider: str | None, model: str | None
+    ) -> tuple[ModelAccount, str]:
+        account = self._accounts(workspace_id, provider)
+        if account is None or account.provider not in PROVIDERS:
+            which = f"The provider {provider}" if provider else "A language model"
+            raise StepError(
+                f"{which} is not set up: add an AI integration, or set AUTOMATIONS_AI_PROVIDER, "
+                "AUTOMATIONS_AI_API_KEY and AUTOMATIONS_AI_MODEL.",
+                kind="config",
+            )
+        if account.api_key is None and account.base_url is None:
+            raise StepError(
+                f"The provider {account.provider} has no API key: set it in its integration, or "
+                "by AUTOMATIONS_AI_API_KEY.",
+                kind="config",
+            )
+        chosen = model or account.model
+        if chosen is None:
+            raise StepError(
+                "config.model: name a model, or set a default by AUTOMATIONS_AI_MODEL.",
+                kind="config",
+            )
+        return account, chosen
+
+
+def _text(response: Any) -> str:
+    text = response.text
+    if not text:
+        raise StepError("The model gave no text.", kind="answer", retryable=True)
+    return str(storable(text))
+
+
+def _data(response: Any, tool: str) -> JSON:
+    """What the model gave to the tool, or wrote as JSON although it was to use the tool."""
+    calls = [part.args for part in response.tool_calls if part.tool_name == tool]
+    given = calls[0] if calls else response.text
+    try:
+        value = json.loads(given, parse_constant=_no_number) if isinstance(given, str) else given
+        if not isinstance(value, dict):
+            raise ValueError("is not an object")
+        return storable(value)
+    except (ValueError, RecursionError) as error:
+        raise StepError(
+            "The model's answer is not the JSON that config.schema asks for.",
+            kind="answer",
+            retryable=True,
+        ) from error
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,76 @@
+"""Turns what went wrong with a language model into a step's error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from pydantic_ai import exceptions
+
+from automations.adapters.language_model.transport import TooLong
+from automations.errors import StepError
+from automations.retry_after import LONGEST
+
+_KINDS: tuple[tuple[type[Exception], str, str, bool], ...] = (
+    (exceptions.ModelRateLimitError, "rate_limited", "takes no more requests for a while", True),
+    (exceptions.ModelQuotaExceededError, "quota", "says that its quota is used up", False),
+    (exceptions.ModelUnavailableError, "unavailable", "is not available", True),
+    (exceptions.ModelServerError, "unavailable", "failed", True),
+    (exceptions.ModelConnectionError, "connection", "cannot be reached", True),
+    (exceptions.ModelAuthenticationError, "auth", "refused the API key", False),
+    (exceptions.ModelNotFoundError, "config", "does not know the model", False),
+    (exceptions.ModelContextWindowExceededError, "config", "cannot take so long a prompt", False),
+    (exceptions.ModelRequestRejectedError, "rejected", "refused the request", False),
+    (exceptions.ModelHTTPError, "rejected", "refused the request", False),
+    (exceptions.ContentFilterError, "rejected", "refused to answer by its content filter", False),
+)
+
+
+def refusal(error: Exception, provider: str, model: str, timeout: timedelta) -> StepError:
+    """The error of a step for an error of a provider, its SDK or the connection."""
+    causes = list(_chain(error))
+    if any(isinstance(cause, TooLong) for cause in causes):
+        return StepError(f"The answer of {provider} is too long or packed.", kind="too_large")
+    if any(isinstance(cause, TimeoutError | exceptions.ModelTimeoutError) for cause in causes):
+        seconds = timeout.total_seconds()
+        return StepError(
+            f"{provider} gave no answer within {seconds:g} s.", kind="timeout", retryable=True
+        )
+    for category, kind, what, retryable in _KINDS:
+        if isinstance(error, category):
+            # A refused key is partly repeated in what the provider says.
+            said = "" if kind == "auth" else _said(error)
+            return StepError(
+                f"{provider} {what} (model {model}){said}",
+                kind=kind,
+                retryable=retryable,
+                retry_after=_retry_after(error),
+            )
+    return StepError(
+        f"The answer of {provider} cannot be read: {type(error).__name__}.", kind="answer"
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _said(error: Exception) -> str:
+    body = getattr(error, "body", None)
+    if isinstance(body, Mapping):
+        inner = body.get("error", body)
+        message = inner.get("message") if isinstance(inner, Mapping) else inner
+        if isinstance(message, str) and message:
+            return f": {message[:500]}"
+    return "."
+
+
+def _retry_after(error: Exception) -> timedelta | None:
+    seconds = getattr(error, "retry_after", None)
+    if not isinstance(seconds, int | float) or not seconds >= 0:
+        return None
+    return timedelta(seconds=min(seconds, LONGEST.total_seconds()))

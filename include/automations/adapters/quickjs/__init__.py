@@ -1,0 +1,1 @@
+"""Runs JavaScript by QuickJS-NG in a confined child process."""

@@ -1,0 +1,157 @@
+"""Ask a language model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from automations.json_schema import first_violation, schema_fault
+from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.ports import ModelAnswer, ModelQuestion, Ports
+from automations.steps.base import (
+    Model,
+    StepContext,
+    StepType,
+    TemplateText,
+    is_rendered,
+    is_template,
+)
+
+
+class AiConfig(Model):
+    """What to ask whom."""
+
+    prompt: str = Field(min_length=1, max_length=500_000, description="The question.")
+    system: str | None = Field(
+        None, max_length=100_000, description="How the model is to behave; its system prompt."
+    )
+    provider: Literal["openai", "anthropic"] | TemplateText | None = Field(
+        None,
+        description=(
+            "openai (also any compatible server, by the integration's base URL) or anthropic; the "
+            "configured one when absent."
+        ),
+    )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The model's name; the configured one when absent.",
+    )
+    temperature: float | TemplateText | None = Field(
+        None, description="How varied answers are, 0 to 2; the model's own when absent."
+    )
+    max_tokens: int | TemplateText | None = Field(
+        None, description="The most tokens of the answer."
+    )
+    schema_: dict[str, Any] | None = Field(
+        None,
+        alias="schema",
+        description=(
+            'JSON schema of an object ("type": "object"): the answer is then such an object in '
+            "`data`, else it is `text`. An answer of another form fails and may be retried."
+        ),
+    )
+    max_cost: float | TemplateText | None = Field(
+        None,
+        description=(
+            "US dollars that the step may cost; needs maxTokens. A request that could cost more by "
+            "the public price list is not made; with an unknown price it is, and cost is null."
+        ),
+    )
+
+    @field_validator("temperature", "max_tokens", "max_cost")
+    @classmethod
+    def _within_bounds(cls, value: Any, info: ValidationInfo) -> Any:
+        least, most = {"temperature": (0, 2), "max_tokens": (1, 1_000_000)}.get(
+            str(info.field_name), (0, 10_000)
+        )
+        if isinstance(value, int | float) and not least <= value <= most:
+            raise ValueError(f"must be between {least} and {most}")
+        return value
+
+    @field_validator("schema_")
+    @classmethod
+    def _usable(cls, value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        if value is None or (not is_rendered(info) and _has_template(value)):
+            return value
+        if value.get("type") != "object":
+            raise ValueError('must have "type": "object"')
+        if fault := schema_fault(value):
+            raise ValueError(f"is not a JSON schema: {fault}")
+        return value
+
+    @model_validator(mode="after")
+    def _a_budget_can_be_estimated(self) -> Self:
+        if self.max_cost is not None and self.max_tokens is None:
+            raise ValueError("maxCost needs maxTokens, from which the cost is estimated")
+        return self
+
+
+class Ai(StepType[AiConfig]):
+    """Ask a language model for a text, or for data of a given form."""
+
+    type = "ai"
+    title = "Ask a language model"
+    Config = AiConfig
+    outputs: ClassVar = {
+        "text": "the answer, without a schema",
+        "data": "the answer, with a schema",
+        "model": "who answered",
+        "provider": "whose model that is",
+        "usage": "inputTokens and outputTokens",
+        "cost": "in US dollars; null when the price is not known",
+        "truncated": "true when it ended at maxTokens",
+        "overBudget": "true when it cost more than maxCost",
+    }
+
+    def unavailable(self, config: AiConfig, workspace_id: str, ports: Ports) -> str | None:
+        if is_template(config.provider) or is_template(config.model):
+            return None
+        return ports.language_model.missing(workspace_id, config.provider, config.model)
+
+    def run(self, config: AiConfig, ctx: StepContext) -> Outcome:
+        max_cost = None if config.max_cost is None else float(config.max_cost)
+        answer = ctx.ports.language_model.ask(
+            ModelQuestion(
+                workspace_id=ctx.workspace_id,
+                prompt=config.prompt,
+                system=config.system,
+                provider=config.provider,
+                model=config.model,
+                temperature=None if config.temperature is None else float(config.temperature),
+                max_tokens=None if config.max_tokens is None else int(config.max_tokens),
+                schema=config.schema_,
+                max_cost=max_cost,
+                timeout=ctx.timeout,
+            )
+        )
+        output = _output(answer, max_cost)
+        if config.schema_ is None:
+            return Done({"text": answer.text, **output})
+        if wrong := first_violation(config.schema_, answer.data):
+            return Fail(
+                f"The model's answer does not fit config.schema: {wrong}",
+                kind="answer",
+                retryable=True,
+                output={"data": answer.data, **output},
+            )
+        return Done({"data": answer.data, **output})
+
+
+def _output(answer: ModelAnswer, max_cost: float | None) -> dict[str, JSON]:
+    over = max_cost is not None and answer.cost is not None and answer.cost > max_cost
+    return {
+        "model": answer.model,
+        "provider": answer.provider,
+        "usage": {"inputTokens": answer.input_tokens, "outputTokens": answer.output_tokens},
+        "cost": answer.cost,
+        **({"truncated": True} if answer.cut else {}),
+        **({"overBudget": True} if over else {}),
+    }
+
+
+def _has_template(value: JSON) -> bool:
+    return is_template(json.dumps(value).replace('\\"', '"'))

@@ -1,0 +1,86 @@
+"""Run JavaScript."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.ports import ScriptLimits
+from automations.steps.base import Model, StepContext, StepType, Verbatim
+
+LONGEST = timedelta(seconds=60)
+_NAMES = ("trigger", "submission", "input", "variables", "steps", "loop", "run", "workflow")
+
+
+class CodeConfig(Model):
+    """What to run, and with what."""
+
+    code: Annotated[str, Verbatim()] = Field(
+        min_length=1,
+        max_length=100_000,
+        description=(
+            "The body of an async JavaScript function (ES2023; without timers, network, Intl, URL "
+            "and crypto). It is not a template: it reads `input`. What it returns is the output: "
+            "an object as it is, anything else as `result`. `console.log` is collected as `logs`. "
+            "`variables.name = value` sets a workflow variable; a deleted one becomes null."
+        ),
+    )
+    input: JSON = Field(
+        None,
+        description=(
+            "What the code gets as `input`; when absent, an object with trigger, submission, "
+            "input, variables, steps, run and workflow."
+        ),
+    )
+    memory_mb: int = Field(64, ge=8, le=256, description="Memory that the code may take, in MB.")
+
+
+class Code(StepType[CodeConfig]):
+    """Run JavaScript in a sandbox, for 5 seconds unless the step's timeout says other, at most 60.
+
+    The code reaches no file, network or process. An error ends the step with its name, message and
+    line; workflow variables are set only when the step succeeds.
+    """
+
+    type = "code"
+    title = "Run code"
+    Config = CodeConfig
+    outputs: ClassVar = {
+        "result": "what the script returned; an object's fields stand here themselves instead",
+        "logs": "what it wrote with console.log",
+    }
+    timeout = timedelta(seconds=5)
+
+    def run(self, config: CodeConfig, ctx: StepContext) -> Outcome:
+        result = ctx.ports.scripts.run(
+            config.code,
+            config.input if "input" in config.model_fields_set else _everything(ctx),
+            _named("variables", ctx) or {},
+            ScriptLimits(
+                seconds=min(ctx.timeout, LONGEST).total_seconds(),
+                memory_bytes=config.memory_mb * 1_000_000,
+            ),
+        )
+        logs = list(result.logs)
+        fault = result.fault
+        if fault is not None:
+            where = "" if fault.line is None else f" (line {fault.line})"
+            return Fail(
+                f"{fault.name}: {fault.message}{where}",
+                kind="script",
+                output={"name": fault.name, "line": fault.line, "logs": logs},
+            )
+        value = result.value if isinstance(result.value, dict) else {"result": result.value}
+        return Done({"logs": logs, **value}, result.variables)
+
+
+def _everything(ctx: StepContext) -> JSON:
+    found = {name: _named(name, ctx) for name in _NAMES}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _named(name: str, ctx: StepContext) -> JSON:
+    return ctx.render("{{" + name + "}}", missing_ok=True)

@@ -1,0 +1,102 @@
+"""Post a Slack message."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from automations.outcomes import Done, Outcome
+from automations.ports import ChatMessage
+from automations.steps.base import (
+    Model,
+    StepContext,
+    StepType,
+    TemplateText,
+    is_rendered,
+    is_template,
+)
+
+
+def _timestamp(value: str, info: ValidationInfo) -> str:
+    if is_rendered(info) or not is_template(value):
+        whole, _, part = value.partition(".")
+        if not (whole.isascii() and whole.isdigit() and part.isascii() and part.isdigit()):
+            raise ValueError("must be the ts of a message, such as 1503435956.000247")
+    return value
+
+
+def _web_address(value: str, info: ValidationInfo) -> str:
+    if (is_rendered(info) or not is_template(value)) and not value.startswith(
+        ("https://", "http://")
+    ):
+        raise ValueError("must be an https address")
+    return value
+
+
+class SlackConfig(Model):
+    """What to post, and where."""
+
+    text: str | None = Field(
+        None,
+        min_length=1,
+        max_length=40_000,
+        description="The message, in Slack's mrkdwn; with blocks, what notifications show.",
+    )
+    blocks: list[dict[str, Any]] | TemplateText | None = Field(
+        None, description="Block Kit blocks, 50 at most."
+    )
+    channel: str | None = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        description="Channel id or #name; the Slack integration's own when absent.",
+    )
+    thread_ts: Annotated[str, AfterValidator(_timestamp)] | None = Field(
+        None, description="The ts of a message to answer in its thread."
+    )
+    webhook: Annotated[str, AfterValidator(_web_address)] | None = Field(
+        None,
+        max_length=2_000,
+        description="Instead of a channel: the https address of an incoming webhook.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place_and_something_to_say(self) -> Self:
+        if self.text is None and not self.blocks:
+            raise ValueError("give text, blocks or both")
+        if isinstance(self.blocks, list) and len(self.blocks) > 50:
+            raise ValueError("blocks may be 50 at most")
+        if self.channel is not None and self.webhook is not None:
+            raise ValueError("give channel or webhook, not both")
+        return self
+
+
+class Slack(StepType[SlackConfig]):
+    """Post a Slack message, at least once: after a crash or a lost answer it may be posted again.
+
+    Slack knows no idempotency key; every attempt carries the same client_msg_id.
+    """
+
+    type = "slack"
+    title = "Post a Slack message"
+    Config = SlackConfig
+    outputs: ClassVar = {
+        "ts": "the message's timestamp, its id in the channel; null from a webhook",
+        "channel": "the channel's id; null from a webhook",
+    }
+
+    def run(self, config: SlackConfig, ctx: StepContext) -> Outcome:
+        receipt = ctx.ports.chat.post(
+            ChatMessage(
+                text=config.text,
+                blocks=tuple(config.blocks) if isinstance(config.blocks, list) else (),
+                channel=config.channel,
+                thread=config.thread_ts,
+                webhook=config.webhook,
+                key=ctx.idempotency_key,
+                workspace_id=ctx.workspace_id,
+                timeout=ctx.timeout,
+            )
+        )
+        return Done({"ts": receipt.ts, "channel": receipt.channel})

@@ -1,0 +1,176 @@
+"""Events: which automations they start, which not and why, and where chains end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import select
+
+from automations import definitions
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Event, Job, Run, Workflow, WorkflowVersion
+from automations.deliveries import DEEPEST_CHAIN, Deliveries
+from automations.ids import new_id
+from automations.services import events
+from automations.services.events import Sent
+from automations.services.starting import emit
+from automations.triggers import FILTERS, Trigger, event_key
+from tests.db.workspace import workspace
+from tests.doubles import ports
+
+TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
+TABLE, OTHER = new_id(), new_id()
+
+
+@pytest.fixture
+def here(database: str) -> Iterator[str]:
+    yield workspace()
+    definitions._cache.clear()
+
+
+@pytest.fixture
+def deliveries(here: str) -> Deliveries:
+    return Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+
+
+def automation(here: str, trigger: dict[str, Any], status: str = "ACTIVE") -> str:
+    with unit_of_work() as session:
+        made = Workflow(
+            workspace_id=here,
+            name="Test",
+            status=status,
+            version=1,
+            trigger_key=TRIGGER.validate_python({"type": "event", **trigger}).key(),
+        )
+        session.add(made)
+        session.flush()
+        number = len(list(session.scalars(select(WorkflowVersion.id))))
+        session.add(
+            WorkflowVersion(
+                workflow_id=made.id,
+                version=1,
+                revision=number + 1,
+                status=status,
+                definition={"name": "Test", "steps": []},
+            )
+        )
+        return made.id
+
+
+def row_added(session: Session, here: str, cause: str | None = None) -> Event:
+    data = {"rowId": "r1", "tableId": TABLE, "tableName": "Companies", "row": {"n": 1}}
+    key = event_key("ROW_ADDED", TABLE)
+    event, _ = emit(session, here, kind="ROW_ADDED", trigger_key=key, data=data, cause=cause)
+    return event
+
+
+def happened(here: str, deliveries: Deliveries, cause: str | None = None) -> Event:
+    """A row was added, and the dispatcher has matched that."""
+    with unit_of_work() as session:
+        event = row_added(session, here, cause)
+    return matched(event.id, deliveries)
+
+
+def matched(event_id: str, deliveries: Deliveries) -> Event:
+    with unit_of_work() as session:
+        job = session.scalars(
+            select(Job).where(Job.kind == "match_event", Job.subject_id == event_id)
+        ).one()
+    deliveries.carry(job)
+    with unit_of_work() as session:
+        return session.get_one(Event, event_id)
+
+
+def started(event: Event) -> list[Run]:
+    return list(events.get(event.workspace_id, event.id)[1])
+
+
+def test_an_event_starts_those_that_filter_it_and_those_that_take_any(
+    here: str, deliveries: Deliveries
+) -> None:
+    wanted = {
+        automation(here, {"triggerType": "ROW_ADDED"}),
+        automation(here, {"triggerType": "ROW_ADDED", "filterTableId": TABLE}),
+    }
+    automation(here, {"triggerType": "ROW_ADDED", "filterTableId": OTHER})
+    automation(here, {"triggerType": "RECORD_UPDATED", "filterTableId": TABLE})
+    automation(workspace("other"), {"triggerType": "ROW_ADDED"})
+    event = happened(here, deliveries)
+    assert event.status == "MATCHED"
+    assert {run.workflow_id for run in started(event)} == wanted
+
+
+def test_a_run_has_the_documented_variables_and_everything_else_under_trigger(
+    here: str, deliveries: Deliveries
+) -> None:
+    automation(here, {"triggerType": "ROW_ADDED"})
+    (run,) = started(happened(here, deliveries))
+    assert run.variables == {
+        "triggerType": "event",
+        "rowId": "r1",
+        "tableId": TABLE,
+        "tableName": "Companies",
+    }
+    assert run.trigger_data["row"] == {"n": 1}
+
+
+@pytest.mark.parametrize("status", ["DRAFT", "PAUSED", "ARCHIVED"])
+def test_an_automation_that_is_not_active_is_passed_over_with_the_reason(
+    here: str, deliveries: Deliveries, status: str
+) -> None:
+    automation(here, {"triggerType": "ROW_ADDED"}, status)
+    event = happened(here, deliveries)
+    assert (event.status, started(event)) == ("SKIPPED", [])
+    assert status in (event.reason or "")
+
+
+def test_an_event_that_nobody_listens_to_says_so(here: str, deliveries: Deliveries) -> None:
+    automation(here, {"triggerType": "ROW_ADDED", "filterTableId": OTHER})
+    assert happened(here, deliveries).reason == "No automation has a trigger that fits."
+
+
+def test_a_chain_of_runs_that_cause_each_other_ends(here: str, deliveries: Deliveries) -> None:
+    automation(here, {"triggerType": "ROW_ADDED"})
+    cause: str | None = None
+    for depth in range(DEEPEST_CHAIN + 1):
+        (run,) = started(happened(here, deliveries, cause))
+        assert run.depth == depth
+        cause = run.id
+    last = happened(here, deliveries, cause)
+    assert last.status == "SKIPPED"
+    assert "chain" in (last.reason or "")
+
+
+def test_a_replay_starts_only_what_was_not_started(here: str, deliveries: Deliveries) -> None:
+    automation(here, {"triggerType": "ROW_ADDED"})
+    event = happened(here, deliveries)
+    later = automation(here, {"triggerType": "ROW_ADDED"})
+    assert events.replay(here, event.id).status == "PENDING"
+    again = matched(event.id, deliveries)
+    assert len(started(again)) == 2
+    assert later in {run.workflow_id for run in started(again)}
+
+
+def test_a_named_event_starts_who_listens_to_the_name(here: str, deliveries: Deliveries) -> None:
+    wanted = automation(here, {"triggerType": "com.example.paid"})
+    sent = Sent("com.example.paid", "shop", "1", None, {"amount": 5})
+    first, second = events.take(here, [sent, sent])
+    assert (first.duplicate, second.duplicate) == (False, True)
+    assert first.event_id == second.event_id
+    (run,) = started(matched(first.event_id, deliveries))
+    assert (run.workflow_id, run.trigger_data) == (wanted, {"amount": 5})
+
+
+@pytest.mark.parametrize("event_type", FILTERS)
+def test_each_documented_type_has_its_own_filter_only(event_type: str) -> None:
+    for name in set(FILTERS.values()):
+        config = {"triggerType": event_type, name: TABLE}
+        if name == FILTERS[event_type]:
+            trigger = TRIGGER.validate_python({"type": "event", "config": config})
+            assert trigger.as_json() == {"type": "event", **config, "config": config}
+        else:
+            with pytest.raises(ValidationError, match="does not filter"):
+                TRIGGER.validate_python({"type": "event", **config})

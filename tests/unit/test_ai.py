@@ -1,0 +1,477 @@
+"""The ai step and its adapter, against a server that speaks the providers' APIs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from automations.adapters.language_model.accounts import ModelAccount
+from automations.adapters.language_model.asking import ProviderModels
+from automations.errors import StepError
+from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.steps.ai import Ai, AiConfig
+from automations.steps.base import RENDERED
+from tests.doubles import context, ports
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}, "score": {"type": "integer"}},
+    "required": ["title"],
+}
+USAGE = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
+
+
+class Provider:
+    """A provider that keeps what it is asked and answers as told."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body: bytes = b""
+        self.headers: dict[str, str] = {}
+        self.delay = 0.0
+        self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                provider.seen.append((self.path, headers, json.loads(body)))
+                time.sleep(provider.delay)
+                # The client may have hung up, which is what some tests are about.
+                with suppress(ConnectionError):
+                    self.send_response(provider.status)
+                    for name, value in provider.headers.items():
+                        self.send_header(name, value)
+                    if "Content-Type" not in provider.headers:
+                        self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(provider.body)))
+                    self.end_headers()
+                    self.wfile.write(provider.body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.says("Hello")
+
+    def answers(self, body: Any, status: int = 200, **headers: str) -> None:
+        self.status, self.headers = status, {k.replace("_", "-"): v for k, v in headers.items()}
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def says(self, text: str | None, usage: Any = USAGE, reason: str = "stop", **more: Any) -> None:
+        choice = {
+            "index": 0,
+            "finish_reason": reason,
+            "message": {"role": "assistant", "content": text, **more},
+        }
+        self.answers(
+            {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "gpt-4o-mini-2024-07-18",
+                "choices": [choice],
+                "usage": usage,
+            }
+        )
+
+    def gives(self, arguments: str, name: str = "final_result") -> None:
+        function = {"name": name, "arguments": arguments}
+        self.says(None, tool_calls=[{"id": "1", "type": "function", "function": function}])
+
+    @property
+    def question(self) -> dict[str, Any]:
+        return self.seen[-1][2]
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    found = Provider()
+    thread = threading.Thread(target=found.server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield found
+    finally:
+        found.server.shutdown()
+        found.server.server_close()
+        thread.join()
+
+
+def account(server: Provider, **change: Any) -> ModelAccount:
+    given = {"provider": "openai", "model": "gpt-4o-mini", "api_key": "sk-1"}
+    return ModelAccount(**{**given, "base_url": f"{server.base}/v1", **change})
+
+
+def ask(server: Provider, config: Mapping[str, Any] | None = None, **change: Any) -> Outcome:
+    seconds = change.pop("seconds", 10)
+    models = ProviderModels(lambda *_: account(server, **change))
+    parsed = AiConfig.model_validate({"prompt": "Hi", **(config or {})}, context=RENDERED)
+    return Ai().run(parsed, context(language_model=models, timeout=timedelta(seconds=seconds)))
+
+
+def output(outcome: Outcome) -> Mapping[str, JSON]:
+    assert isinstance(outcome, Done)
+    return outcome.output
+
+
+def refusal(server: Provider, config: Mapping[str, Any] | None = None, **change: Any) -> StepError:
+    with pytest.raises(StepError) as caught:
+        ask(server, config, **change)
+    return caught.value
+
+
+def answer_or_error(server: Provider) -> Outcome | StepError:
+    try:
+        return ask(server)
+    except StepError as error:
+        return error
+
+
+def test_a_question_is_asked_with_the_key_and_answered_with_usage_and_cost(
+    provider: Provider,
+) -> None:
+    config = {"system": "Be brief.", "prompt": "Hi ż", "temperature": 0.5, "maxTokens": 100}
+    assert output(ask(provider, config)) == {
+        "text": "Hello",
+        "model": "gpt-4o-mini-2024-07-18",
+        "provider": "openai",
+        "usage": {"inputTokens": 12, "outputTokens": 5},
+        "cost": pytest.approx(12 * 0.15e-6 + 5 * 0.6e-6),
+    }
+    path, headers, question = provider.seen[0]
+    assert path == "/v1/chat/completions"
+    assert headers["authorization"] == "Bearer sk-1"
+    assert question["model"] == "gpt-4o-mini"
+    assert question["temperature"] == 0.5
+    assert question["max_completion_tokens"] == 100
+    assert question["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi ż"},
+    ]
+
+
+def test_the_steps_model_goes_before_the_configured_one(provider: Provider) -> None:
+    outcome = ask(provider, {"model": "llama-of-our-own"})
+    assert provider.question["model"] == "llama-of-our-own"
+    assert output(outcome)["cost"] is None
+
+
+def test_an_answer_that_was_cut_off_says_so(provider: Provider) -> None:
+    provider.says("Hel", reason="length")
+    assert output(ask(provider, {"maxTokens": 1}))["truncated"] is True
+
+
+def test_without_usage_there_is_no_cost(provider: Provider) -> None:
+    provider.says("Hello", usage=None)
+    assert output(ask(provider))["cost"] is None
+
+
+def claude(provider: Provider, content: list[dict[str, Any]], usage: dict[str, int]) -> None:
+    provider.answers(
+        {
+            "id": "m",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude-sonnet-5",
+            "content": content,
+            "stop_reason": "tool_use",
+            "stop_sequence": None,
+            "usage": usage,
+        }
+    )
+
+
+def claude_streaming(provider: Provider, given: str, usage: dict[str, int]) -> None:
+    claude(provider, [], usage)
+    block = {"type": "tool_use", "id": "1", "name": "final_result", "input": {}}
+    part = {"type": "input_json_delta", "partial_json": given}
+    ended = {"stop_reason": "tool_use", "stop_sequence": None}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": json.loads(provider.body)},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": part},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": ended, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    lines = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    provider.answers(lines.encode(), Content_Type="text/event-stream")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_anthropic_is_asked_in_its_own_way(provider: Provider, streaming: bool) -> None:
+    usage = {"input_tokens": 7, "output_tokens": 3}
+    config: dict[str, Any] = {"system": "S", "schema": SCHEMA}
+    if streaming:  # as its library does for answers that may be long
+        claude_streaming(provider, '{"title": "A"}', usage)
+    else:
+        tool = {"type": "tool_use", "id": "1", "name": "final_result", "input": {"title": "A"}}
+        claude(provider, [tool], usage)
+        config["maxTokens"] = 100
+    change = {"provider": "anthropic", "model": "claude-sonnet-5", "base_url": provider.base}
+    found = output(ask(provider, config, **change))
+    assert (found["data"], found["provider"]) == ({"title": "A"}, "anthropic")
+    assert found["usage"] == {"inputTokens": 7, "outputTokens": 3}
+    assert found["cost"] > 0
+    path, headers, question = provider.seen[0]
+    assert path.partition("?")[0] == "/v1/messages"
+    assert "sk-1" in (headers.get("x-api-key") or headers["authorization"])
+    assert question.get("stream", False) is streaming
+
+
+class TestSchema:
+    def test_data_is_asked_for_and_comes_back(self, provider: Provider) -> None:
+        provider.gives('{"title": "A", "score": 3}')
+        found = output(ask(provider, {"schema": SCHEMA}))
+        assert found["data"] == {"title": "A", "score": 3}
+        assert "text" not in found
+        (tool,) = provider.question["tools"]
+        assert tool["function"]["parameters"]["properties"] == SCHEMA["properties"]
+
+    def test_json_written_as_text_is_taken(self, provider: Provider) -> None:
+        provider.says('{"title": "A"}')
+        assert output(ask(provider, {"schema": SCHEMA}))["data"] == {"title": "A"}
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ('{"score": 3}', "'title' is a required property"),
+            ('{"title": 5}', "title: 5 is not of type 'string'"),
+        ],
+    )
+    def test_an_answer_of_another_form_fails_and_its_cost_is_kept(
+        self, provider: Provider, given: str, message: str
+    ) -> None:
+        provider.gives(given)
+        outcome = ask(provider, {"schema": SCHEMA})
+        assert isinstance(outcome, Fail)
+        assert (outcome.kind, outcome.retryable) == ("answer", True)
+        assert message in outcome.error
+        assert outcome.output["usage"] == {"inputTokens": 12, "outputTokens": 5}
+
+    @pytest.mark.parametrize(
+        "given", ["", "{", "[1]", '"text"', '{"title": NaN}', '{"a":' * 3_000, "null"]
+    )
+    def test_what_is_no_object_is_refused(self, provider: Provider, given: str) -> None:
+        provider.gives(given)
+        error = refusal(provider, {"schema": SCHEMA})
+        assert (error.kind, error.retryable) == ("answer", True)
+        assert "config.schema" in error.message
+
+    def test_texts_that_the_database_refuses_are_mended(self, provider: Provider) -> None:
+        provider.gives(r'{"title": "a\u0000\ud800"}')
+        assert output(ask(provider, {"schema": SCHEMA}))["data"] == {"title": "a\ufffd?"}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("status", "code", "kind", "retryable"),
+        [
+            (401, "invalid_api_key", "auth", False),
+            (404, "model_not_found", "config", False),
+            (400, "bad", "rejected", False),
+            (400, "context_length_exceeded", "config", False),
+            (429, "insufficient_quota", "quota", False),
+            (500, "server_error", "unavailable", True),
+            (503, "overloaded", "unavailable", True),
+        ],
+    )
+    def test_the_cause_is_named(
+        self, provider: Provider, status: int, code: str, kind: str, retryable: bool
+    ) -> None:
+        body = {"error": {"message": "Because sk-1.", "type": "x", "code": code}}
+        provider.answers(body, status)
+        error = refusal(provider)
+        assert (error.kind, error.retryable) == (kind, retryable)
+        assert ("Because" in error.message) == (kind != "auth")
+        assert len(provider.seen) == 1
+
+    def test_a_rate_limit_is_honoured(self, provider: Provider) -> None:
+        provider.answers({"error": {"message": "slow down"}}, 429, Retry_After="30")
+        error = refusal(provider)
+        assert (error.kind, error.retryable) == ("rate_limited", True)
+        assert error.retry_after == timedelta(seconds=30)
+
+    def test_silence_ends_with_the_steps_time_limit(self, provider: Provider) -> None:
+        provider.delay = 1
+        began = time.monotonic()
+        error = refusal(provider, seconds=0.3)
+        assert (error.kind, error.retryable) == ("timeout", True)
+        assert time.monotonic() - began < 0.9
+
+    def test_a_closed_port_may_be_tried_again(self, provider: Provider) -> None:
+        provider.server.socket.close()
+        error = refusal(provider)
+        assert (error.kind, error.retryable) == ("connection", True)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"<html>",
+            b"[]",
+            b"{}",
+            b"null",
+            b'"x"',
+            b"\xff\x00",
+            b"",
+            b'{"choices": 5}',
+            b"[" * 9999,
+        ],
+    )
+    def test_garbage_is_refused(self, provider: Provider, body: bytes) -> None:
+        provider.answers(body)
+        assert refusal(provider).kind == "answer"
+
+    @pytest.mark.parametrize(
+        "usage",
+        [
+            "many",
+            5,
+            [],
+            {"prompt_tokens": "many", "completion_tokens": None},
+            {"prompt_tokens": -5, "completion_tokens": -5},
+            {"prompt_tokens": 10**400, "completion_tokens": 1},
+            {"prompt_tokens": 1.5, "completion_tokens": True},
+        ],
+    )
+    def test_garbage_for_usage_never_becomes_more_than_an_error(
+        self, provider: Provider, usage: Any
+    ) -> None:
+        provider.says("Hello", usage=usage)
+        found = answer_or_error(provider)
+        if isinstance(found, StepError):
+            assert found.kind == "answer"
+            return
+        counts = output(found)["usage"].values()
+        assert all(type(count) is int and 0 <= count < 10**12 for count in counts)
+
+    @pytest.mark.parametrize("text", [None, ""])
+    def test_an_answer_without_text_is_refused(self, provider: Provider, text: str | None) -> None:
+        provider.says(text)
+        assert refusal(provider).kind == "answer"
+
+    def test_an_answer_of_ten_megabytes_is_refused(self, provider: Provider) -> None:
+        provider.says("x" * 10_000_000)
+        assert refusal(provider).kind == "too_large"
+
+    def test_a_packed_answer_is_refused_unopened(self, provider: Provider) -> None:
+        provider.answers(gzip.compress(b" " * 100_000_000), Content_Encoding="gzip")
+        assert refusal(provider).kind == "too_large"
+
+
+class TestBudget:
+    def test_a_question_that_could_cost_more_is_not_asked(self, provider: Provider) -> None:
+        error = refusal(provider, {"maxCost": 0.01, "maxTokens": 100_000})
+        assert (error.kind, error.retryable) == ("budget", False)
+        assert "maxCost $0.01" in error.message
+        assert provider.seen == []
+
+    def test_a_long_prompt_counts(self, provider: Provider) -> None:
+        config = {"maxCost": 0.01, "maxTokens": 100}
+        assert output(ask(provider, config))["text"] == "Hello"
+        assert refusal(provider, {**config, "prompt": "x" * 100_000}).kind == "budget"
+
+    def test_with_an_unknown_price_it_is_asked(self, provider: Provider) -> None:
+        config = {"maxCost": 0.001, "maxTokens": 100_000, "model": "llama-of-our-own"}
+        assert output(ask(provider, config))["cost"] is None
+
+    def test_an_answer_that_did_cost_more_says_so(self, provider: Provider) -> None:
+        provider.says("Hello", usage={**USAGE, "completion_tokens": 10**6})
+        found = output(ask(provider, {"maxCost": 0.01, "maxTokens": 100}))
+        assert found["overBudget"] is True
+
+
+class TestSetUp:
+    @pytest.mark.parametrize(
+        ("found", "message"),
+        [
+            (None, "AUTOMATIONS_AI_PROVIDER"),
+            (ModelAccount("openai", "m"), "AUTOMATIONS_AI_API_KEY"),
+            (ModelAccount("openai", None, "k"), "AUTOMATIONS_AI_MODEL"),
+            (ModelAccount("parrot", "m", "k"), "is not set up"),
+        ],
+    )
+    def test_what_is_missing_is_named_when_activated_and_when_run(
+        self, found: ModelAccount | None, message: str
+    ) -> None:
+        models = ProviderModels(lambda *_: found)
+        config = AiConfig.model_validate({"prompt": "Hi"})
+        told = Ai().unavailable(config, "w", ports(language_model=models))
+        assert told is not None
+        assert message in told
+        with pytest.raises(StepError, match=message) as caught:
+            Ai().run(config, context(language_model=models))
+        assert caught.value.kind == "config"
+
+    def test_a_server_of_ones_own_needs_no_key(self, provider: Provider) -> None:
+        assert output(ask(provider, api_key=None))["text"] == "Hello"
+
+    def test_a_model_named_by_a_template_is_checked_at_run(self) -> None:
+        config = AiConfig.model_validate({"prompt": "Hi", "model": "{{input.model}}"})
+        assert Ai().unavailable(config, "w", ports()) is None
+
+    def test_the_account_is_that_of_the_workspace_and_provider(self) -> None:
+        asked: list[tuple[str, str | None]] = []
+
+        def accounts(workspace_id: str, provider: str | None) -> ModelAccount:
+            asked.append((workspace_id, provider))
+            return ModelAccount("anthropic", "m", "k")
+
+        config = AiConfig.model_validate({"prompt": "Hi", "provider": "anthropic"})
+        models = ProviderModels(accounts)
+        assert Ai().unavailable(config, "w", ports(language_model=models)) is None
+        assert asked == [("w", "anthropic")]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"prompt": ""}, "at least 1 character"),
+        ({"provider": "parrot"}, "must be of the documented type"),
+        ({"temperature": 3}, "between 0 and 2"),
+        ({"temperature": "warm"}, "must be of the documented type"),
+        ({"maxTokens": 0}, "between 1 and 1000000"),
+        ({"maxTokens": 1, "maxCost": -1}, "between 0 and 10000"),
+        ({"maxCost": 1}, "maxCost needs maxTokens"),
+        ({"schema": {"type": "array"}}, '"type": "object"'),
+        ({"schema": {"type": "object", "required": 5}}, "is not a JSON schema: required"),
+        (
+            {"schema": {"type": "object", "properties": {"a": {"pattern": "(?=x)"}}}},
+            "not a pattern that can be used",
+        ),
+        ({"schema": "text"}, "valid dictionary"),
+        ({"tools": []}, "Extra inputs"),
+    ],
+)
+def test_a_config_that_cannot_be_asked_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        AiConfig.model_validate({"prompt": "Hi", **config})
+
+
+def test_templates_are_accepted_when_saved_and_checked_when_rendered() -> None:
+    config = {
+        "prompt": "{{input.text}}",
+        "temperature": "{{input.t}}",
+        "maxTokens": "{{input.n}}",
+        "schema": {"type": "object", "properties": {"a": {"enum": "{{input.list}}"}}},
+    }
+    AiConfig.model_validate(config)
+    with pytest.raises(ValidationError) as caught:
+        AiConfig.model_validate(config, context=RENDERED)
+    assert {error["loc"][0] for error in caught.value.errors()} == {
+        "temperature",
+        "maxTokens",
+        "schema",
+    }

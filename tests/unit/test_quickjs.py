@@ -1,0 +1,316 @@
+"""The JavaScript sandbox: what scripts can do, and what they cannot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import _quickjs
+import pytest
+
+from automations.adapters.quickjs.runner import QuickJsRunner
+from automations.errors import StepError
+from automations.outcomes import JSON
+from automations.ports import ScriptFault, ScriptLimits, ScriptResult
+
+INCLUDE = Path(__file__).resolve().parents[2] / "include"
+DEEP = "const top = {}; let here = top; for (let i = 0; i < N; i++) { here.a = {}; here = here.a }"
+
+
+def run(
+    code: str,
+    given: JSON = None,
+    variables: dict[str, JSON] | None = None,
+    *,
+    seconds: float = 5,
+    megabytes: int = 32,
+) -> ScriptResult:
+    limits = ScriptLimits(seconds, megabytes * 1_000_000)
+    return QuickJsRunner().run(code, given, variables or {}, limits)
+
+
+def stopped(code: str, given: JSON = None, **limits: Any) -> StepError:
+    with pytest.raises(StepError) as caught:
+        run(code, given, **limits)
+    return caught.value
+
+
+def fault(code: str) -> ScriptFault:
+    found = run(code).fault
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("return input.a + 1", 3),
+        ("return await Promise.all([1, Promise.resolve(2)])", [1, 2]),
+        (
+            "const { a } = input; return { a, list: [3, 1].toSorted(), b: undefined }",
+            {"a": 2, "list": [1, 3]},
+        ),
+        ("return [1, 2].findLast(x => x < 2)", 1),
+        ("return Number(2n ** 40n)", 2**40),
+        ("return 'ż\U0001f600'", "ż\U0001f600"),
+        ("return new Date(0)", "1970-01-01T00:00:00.000Z"),
+        ("return NaN", None),
+        ("", None),
+        ("// only a remark", None),
+    ],
+)
+def test_a_script_computes_with_its_input(code: str, value: JSON) -> None:
+    result = run(code, {"a": 2})
+    assert result.fault is None
+    assert result.value == value
+
+
+def test_what_is_logged_comes_back_in_order_and_as_text() -> None:
+    code = "console.log('a', 1, [2], null, undefined); console.error(new Error('b'))"
+    assert run(code).logs == ("a 1 [2] null undefined", "Error: b")
+
+
+def test_only_changed_variables_come_back_and_a_deleted_one_is_null() -> None:
+    code = "variables.b = { c: [1] }; variables.d = 1; variables.same = [1]; delete variables.gone"
+    result = run(code, variables={"a": 1, "b": 2, "same": [1], "gone": 3})
+    assert result.variables == {"b": {"c": [1]}, "d": 1, "gone": None}
+
+
+def test_variables_are_read_and_changed_inside() -> None:
+    assert run("variables.list.push(2)", variables={"list": [1]}).variables == {"list": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "message", "line"),
+    [
+        ("\n\nnull.x", "TypeError", "cannot read property 'x' of null", 3),
+        ("const a = 1;\nlet b = ;", "SyntaxError", "unexpected token", 2),
+        ("await 1;\nawait 2;\nthrow new RangeError('bad')", "RangeError", "bad", 3),
+        ("function f() {\n  g()\n}\nf()", "ReferenceError", "g is not defined", 2),
+        ("throw 'text'", "Error", "text", None),
+        ("throw null", "Error", "null was thrown", None),
+        ("throw { name: 'Mine', message: 'M' }", "Mine", "M", None),
+        ("throw { get message() { throw 1 } }", "Error", "cannot be read", None),
+        ("variables = 5", "TypeError", "variables must stay an object", None),
+        ("const a = {}; a.a = a; return a", "TypeError", "circular", None),
+        ("return 10n", "TypeError", "BigInt", None),
+        ("const f = () => f() + 1; f()", "RangeError", "call stack", 1),
+        ("let s = 'x'; for (;;) s += s", "InternalError", "string too long", 1),
+        ("await import('fs')", "ReferenceError", "could not load module 'fs'", None),
+        (DEEP.replace("N", "100000") + "; return top", "RangeError", "call stack", None),
+    ],
+)
+def test_an_error_has_a_name_a_message_and_the_users_line(
+    code: str, name: str, message: str, line: int | None
+) -> None:
+    found = fault(code)
+    assert found.name == name
+    assert message in found.message
+    assert found.line == line
+
+
+def test_what_was_logged_before_an_error_is_kept() -> None:
+    result = run("console.log('here'); throw new Error('x')")
+    assert result.logs == ("here",)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "while (true) {}",
+        "for (;;) { try { while (true) {} } catch {} }",
+        "for (;;) await null",
+        "queueMicrotask(function again() { queueMicrotask(again) }); await new Promise(() => {})",
+        "return /^(a+)+$/.test('a'.repeat(40) + 'b')",
+        "const list = []; list.length = 2 ** 32 - 1; list.sort()",
+        "return { toJSON() { while (true) {} } }",
+        "return new Proxy({}, { ownKeys() { while (true) {} } })",
+        "console.log({ toString() { while (true) {} }, toJSON() { return undefined } })",
+        "}); while (true) {} (function () {",
+    ],
+)
+def test_no_script_outlives_its_time(code: str) -> None:
+    began = time.monotonic()
+    error = stopped(code, seconds=0.3)
+    assert (error.kind, error.retryable) == ("timeout", False)
+    assert "longer than 0.3 s" in error.message
+    assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "const a = []; for (;;) a.push(new Array(1000).fill(1))",
+        "globalThis.a = []; for (;;) globalThis.a.push(new Uint8Array(1e6))",
+        "return 'x'.repeat(20_000_000)",
+        "const m = new Map(); for (let i = 0; ; i++) m.set(i, 'x'.repeat(1000) + i)",
+    ],
+)
+def test_no_script_takes_more_memory_than_it_may(code: str) -> None:
+    error = stopped(code)
+    assert error.kind == "memory"
+    assert "32 MB" in error.message
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return 'x'.repeat(20_000_000)",
+        "variables.x = 'x'.repeat(2_000_000)",
+        "return new Array(2_000_000).fill(0)",
+    ],
+)
+def test_a_large_result_is_refused(code: str) -> None:
+    error = stopped(code, megabytes=200)
+    assert (error.kind, "1000000 bytes" in error.message) == ("output", True)
+
+
+def test_a_deep_result_is_refused_before_the_database_meets_it() -> None:
+    error = stopped(DEEP.replace("N", "500") + "; return top")
+    assert (error.kind, "more than 100 deep" in error.message) == ("output", True)
+
+
+def test_a_promise_that_nobody_settles_is_an_error_at_once() -> None:
+    began = time.monotonic()
+    assert "never happens" in stopped("await new Promise(() => {})").message
+    assert time.monotonic() - began < 2
+
+
+def test_two_hundred_thousand_lines_are_cut_and_the_result_is_kept() -> None:
+    result = run("for (let i = 0; i < 200000; i++) console.log('line ' + i); return 1")
+    assert result.value == 1
+    assert (len(result.logs), result.logs[0], result.logs[-1]) == (
+        1_001,
+        "line 0",
+        "… (more was left out)",
+    )
+
+
+def test_a_long_line_is_cut() -> None:
+    logs = run("console.log('x'.repeat(1_000_000)); console.log('y')").logs
+    assert [len(line) for line in logs[:-1]] == [50_000]
+
+
+def test_a_script_that_replaces_everything_changes_only_its_own_result() -> None:
+    code = """
+        Object.prototype.toJSON = () => "pwn"; JSON.stringify = () => "pwn"; JSON.parse = () => 1
+        Array.prototype.push = Array.prototype.join = String.prototype.slice = null
+        Object.defineProperty(Object.prototype, "0", { set() { throw 1 } })
+        Promise.prototype.then = () => {}; Reflect.apply = null; Error = null; Object = null
+        console.log("a"); variables.x = 1
+        return { x: 1 }
+    """
+    result = run(code)
+    assert (result.value, result.logs, result.fault) == ("pwn", ("a",), None)
+    assert result.variables == {"x": 1}
+
+
+def test_texts_that_the_database_refuses_are_mended() -> None:
+    result = run(r"console.log('\0'); variables.x = '\0'; return ['\0', '\ud800', {'\0': 1}]")
+    assert result.value == ["\ufffd", "?", {"\ufffd": 1}]
+    assert (result.logs, result.variables) == (("\ufffd",), {"x": "\ufffd"})
+
+
+def test_nothing_of_a_server_or_browser_is_there() -> None:
+    names = ["fetch", "process", "std", "os", "require", "setTimeout", "Deno", "WebAssembly"]
+    code = "return input.filter(name => typeof globalThis[name] !== 'undefined')"
+    assert run(code, names).value == []
+
+
+def test_an_input_that_is_too_large_is_refused_with_the_mend() -> None:
+    error = stopped("return 1", "x" * 10_000_001)
+    assert (error.kind, "config.input" in error.message) == ("input", True)
+
+
+def test_a_confined_process_reaches_no_file_socket_or_process() -> None:
+    program = f"""
+import sys
+sys.path.append({str(INCLUDE)!r})
+import os, resource, socket
+from automations.adapters.quickjs.confinement import confine
+confine(5, 50_000_000)
+tries = dict(
+    open=lambda: open("/etc/passwd"),
+    create=lambda: open("/tmp/confined", "w"),
+    list=lambda: os.listdir("/"),
+    socket=lambda: socket.socket(),
+    fork=lambda: os.fork(),
+    exec=lambda: os.execv("/bin/true", ["/bin/true"]),
+    kill=lambda: os.kill(os.getppid(), 0),
+    remove=lambda: os.unlink("/tmp/confined"),
+    pipe=lambda: os.pipe(),
+    memory=lambda: bytearray(400_000_000),
+)
+for name, attempt in tries.items():
+    try:
+        attempt()
+    except (OSError, MemoryError) as error:
+        print(name, getattr(error, "errno", None))
+sys.stdout.flush()
+os._exit(0)
+"""
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], env={}, capture_output=True, timeout=20
+    )
+    assert answer.stderr == b""
+    refused = dict(line.split() for line in answer.stdout.decode().splitlines())
+    assert refused.pop("memory") == "None"
+    assert refused == dict.fromkeys(
+        ["open", "create", "list", "socket", "fork", "exec", "kill", "remove", "pipe"], "1"
+    )
+
+
+def test_without_its_walls_no_script_is_run() -> None:
+    program = f"""
+import sys
+sys.path += [{str(INCLUDE)!r}, *{[str(Path(_quickjs.__file__).parent)]!r}]
+import resource
+def refuse(*_):
+    raise PermissionError(1, "refused")
+resource.setrlimit = refuse
+from automations.adapters.quickjs import child
+child.main()
+"""
+    runner = QuickJsRunner((sys.executable, "-I", "-S", "-c", program))
+    with pytest.raises(StepError, match="sandbox cannot be set up"):
+        runner.run("return 1", None, {}, ScriptLimits(5, 32_000_000))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\0garbage",
+        b"[]",
+        b"{}",
+        b'{"value": 1, "variables": [], "logs": [], "cut": false}',
+        b'{"value": 1, "variables": {}, "logs": "pwn", "cut": false}',
+        b'{"value": 1, "variables": {}, "logs": [1], "cut": false}',
+        b'{"fault": "pwn", "logs": [], "cut": false}',
+        b"[" * 100_000,
+        b"x" * 5_000_000,
+    ],
+)
+def test_an_answer_of_another_form_is_not_believed(answer: bytes, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_bytes(answer)
+    taken_over = QuickJsRunner(("cat", str(tmp_path / "answer")))
+    with pytest.raises(StepError, match="cannot be read"):
+        taken_over.run("return 1", None, {}, ScriptLimits(5, 32_000_000))
+
+
+def test_an_answer_without_an_end_is_not_waited_for() -> None:
+    began = time.monotonic()
+    with pytest.raises(StepError, match="cannot be read"):
+        QuickJsRunner(("yes",)).run("return 1", None, {}, ScriptLimits(5, 32_000_000))
+    assert time.monotonic() - began < 3
+
+
+def test_a_script_takes_under_80_ms_when_the_machine_is_not_busy() -> None:
+    times = []
+    for _ in range(15):
+        began = time.perf_counter()
+        run("return 1")
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.08

@@ -1,0 +1,305 @@
+"""The slack step and its adapter, against a server that answers as Slack does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from automations.adapters.http import GuardedHttpClient
+from automations.adapters.slack import SlackAccount, SlackChat
+from automations.errors import StepError
+from automations.outcomes import Done, Outcome
+from automations.steps.base import RENDERED
+from automations.steps.slack import Slack, SlackConfig
+from tests.doubles import context
+
+TS = "1503435956.000247"
+ACCOUNT = SlackAccount("xoxb-1", "#general")
+
+
+class Workspace:
+    """A Slack that keeps what is posted and answers as told."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body: bytes = b""
+        self.headers: dict[str, str] = {}
+        self.delay = 0.0
+        self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        workspace = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                workspace.seen.append((self.path, headers, json.loads(body)))
+                time.sleep(workspace.delay)
+                # The client may have hung up, which is what some tests are about.
+                with suppress(ConnectionError):
+                    self.send_response(workspace.status)
+                    for name, value in workspace.headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(workspace.body)))
+                    self.end_headers()
+                    self.wfile.write(workspace.body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        self.answers({"ok": True, "ts": TS, "channel": "C123"})
+
+    def answers(self, body: Any, status: int = 200, **headers: str) -> None:
+        self.status, self.headers = status, {k.replace("_", "-"): v for k, v in headers.items()}
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    @property
+    def message(self) -> dict[str, Any]:
+        return self.seen[-1][2]
+
+
+@pytest.fixture
+def slack() -> Iterator[Workspace]:
+    workspace = Workspace()
+    thread = threading.Thread(target=workspace.server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield workspace
+    finally:
+        workspace.server.shutdown()
+        workspace.server.server_close()
+        thread.join()
+
+
+def chat(slack: Workspace, account: SlackAccount | None = ACCOUNT, *, allow: bool = True) -> Any:
+    allowed = (slack.address,) if allow else ()
+    return SlackChat(
+        lambda _: account, GuardedHttpClient(allowed), allowed, f"http://{slack.address}/api/"
+    )
+
+
+def post(
+    slack: Workspace, config: dict[str, Any], account: SlackAccount | None = ACCOUNT, **more: Any
+) -> Outcome:
+    parsed = SlackConfig.model_validate(config, context=RENDERED)
+    return Slack().run(parsed, context(**{"chat": chat(slack, account), **more}))
+
+
+def refusal(slack: Workspace, config: dict[str, Any] | None = None, **more: Any) -> StepError:
+    with pytest.raises(StepError) as caught:
+        post(slack, config or {"text": "Hi", "channel": "C123"}, **more)
+    return caught.value
+
+
+def test_a_message_is_posted_with_the_token_and_its_place_comes_back(slack: Workspace) -> None:
+    blocks = [{"type": "divider"}]
+    outcome = post(slack, {"text": "Hi ż", "channel": "C123", "blocks": blocks, "threadTs": TS})
+    assert outcome == Done({"ts": TS, "channel": "C123"})
+    path, headers, message = slack.seen[0]
+    assert path == "/api/chat.postMessage"
+    assert headers["authorization"] == "Bearer xoxb-1"
+    assert uuid.UUID(message.pop("client_msg_id")).version == 5
+    assert message == {"channel": "C123", "text": "Hi ż", "blocks": blocks, "thread_ts": TS}
+
+
+def test_every_attempt_carries_the_same_message_id_and_a_redo_another(slack: Workspace) -> None:
+    for attempt, key in [(1, "a"), (2, "a"), (1, "b")]:
+        post(slack, {"text": "Hi"}, attempt=attempt, idempotency_key=key)
+    first, second, redone = [message["client_msg_id"] for _, _, message in slack.seen]
+    assert first == second != redone
+
+
+def test_without_a_channel_it_is_the_accounts_own(slack: Workspace) -> None:
+    post(slack, {"text": "Hi"})
+    assert slack.message["channel"] == "#general"
+    assert "config.channel" in refusal(slack, {"text": "Hi"}, account=SlackAccount("x")).message
+
+
+def test_without_an_account_the_error_says_how_to_set_it_up(slack: Workspace) -> None:
+    error = refusal(slack, account=None)
+    assert (error.kind, error.retryable) == ("config", False)
+    assert "AUTOMATIONS_SLACK_TOKEN" in error.message
+    assert slack.seen == []
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        ("channel_not_found", "channel", "no such channel"),
+        ("not_in_channel", "channel", "invite it"),
+        ("is_archived", "channel", "archived"),
+        ("invalid_auth", "auth", "refused the token: invalid_auth"),
+        ("token_revoked", "auth", "token_revoked"),
+        ("msg_too_long", "chat", "msg_too_long"),
+    ],
+)
+def test_a_refusal_names_its_cause_and_is_not_tried_again(
+    slack: Workspace, code: str, kind: str, message: str
+) -> None:
+    slack.answers({"ok": False, "error": code})
+    error = refusal(slack)
+    assert (error.kind, error.retryable) == (kind, False)
+    assert message in error.message
+    assert "xoxb" not in error.message
+    assert len(slack.seen) == 1
+
+
+def test_a_missing_scope_is_named(slack: Workspace) -> None:
+    slack.answers({"ok": False, "error": "missing_scope", "needed": "chat:write"})
+    assert "chat:write" in refusal(slack).message
+
+
+def test_what_is_wrong_with_blocks_is_told(slack: Workspace) -> None:
+    reasons = {"messages": ["[ERROR] unsupported type: x"]}
+    slack.answers({"ok": False, "error": "invalid_blocks", "response_metadata": reasons})
+    assert "unsupported type: x" in refusal(slack).message
+
+
+@pytest.mark.parametrize("webhook", [False, True])
+def test_a_rate_limit_is_honoured(slack: Workspace, webhook: bool) -> None:
+    slack.answers({"ok": False, "error": "ratelimited"}, 429, Retry_After="30")
+    config = {"text": "Hi", "webhook": f"http://{slack.address}/hook"} if webhook else None
+    error = refusal(slack, config)
+    assert (error.kind, error.retryable) == ("rate_limited", True)
+    assert error.retry_after == timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "retryable"),
+    [
+        ({"ok": False, "error": "internal_error"}, 200, True),
+        (b"<html>bad gateway</html>", 502, True),
+        (b"<html>what</html>", 200, False),
+        (b"\xff\xfe", 200, False),
+        (b"[]", 200, False),
+        (b"[1]", 200, False),
+        (b"", 200, False),
+        ({"ok": False}, 200, False),
+        ({"ok": False, "error": ["x"], "response_metadata": []}, 200, False),
+    ],
+)
+def test_only_troubles_of_slacks_own_are_tried_again(
+    slack: Workspace, body: Any, status: int, retryable: bool
+) -> None:
+    slack.answers(body, status)
+    error = refusal(slack)
+    assert (error.kind, error.retryable) == ("chat", retryable)
+
+
+def test_an_accepted_message_is_done_also_when_slack_does_not_say_where(slack: Workspace) -> None:
+    slack.answers({"ok": True, "ts": 5})
+    assert post(slack, {"text": "Hi"}) == Done({"ts": None, "channel": None})
+
+
+def test_silence_ends_with_the_steps_time_limit(slack: Workspace) -> None:
+    slack.delay = 1.5
+    error = refusal(slack, timeout=timedelta(seconds=1))
+    assert (error.kind, error.retryable) == ("timeout", True)
+    assert "1 s" in error.message
+
+
+def test_a_closed_port_may_be_tried_again(slack: Workspace) -> None:
+    slack.server.socket.close()
+    error = refusal(slack)
+    assert (error.kind, error.retryable) == ("connection", True)
+
+
+class TestWebhook:
+    def test_a_message_goes_to_the_webhook_without_a_token(self, slack: Workspace) -> None:
+        slack.answers(b"ok")
+        config = {"text": "Hi", "webhook": f"http://{slack.address}/services/T/B/x"}
+        assert post(slack, config, account=None) == Done({"ts": None, "channel": None})
+        path, headers, message = slack.seen[0]
+        assert (path, message) == ("/services/T/B/x", {"text": "Hi"})
+        assert "authorization" not in headers
+
+    @pytest.mark.parametrize(
+        ("url", "kind", "message"),
+        [
+            ("http://hooks.slack.com/services/x", "blocked", "must begin with https"),
+            ("https://127.0.0.1/services/x", "blocked", "not a public address"),
+            ("https://localhost/services/x", "blocked", "not a public address"),
+            ("https://169.254.169.254/latest", "blocked", "not a public address"),
+            ("https://user:pass@hooks.slack.com/x", "blocked", "user name"),
+            ("https://[::1/x", "config", "not a valid address"),
+            ("https://a:99999/x", "config", "not a valid address"),
+        ],
+    )
+    def test_only_public_https_addresses_are_called(
+        self, slack: Workspace, url: str, kind: str, message: str
+    ) -> None:
+        error = refusal(slack, {"text": "x", "webhook": url}, chat=chat(slack, allow=False))
+        assert error.kind == kind
+        assert message in error.message
+
+    @pytest.mark.parametrize(
+        ("body", "status", "kind", "message", "retryable"),
+        [
+            (b"invalid_payload", 400, "chat", "400: invalid_payload", False),
+            (b"channel_not_found", 404, "channel", "no such channel", False),
+            (b"no_service", 404, "channel", "revoked", False),
+            (b"", 503, "chat", "503", True),
+        ],
+    )
+    def test_a_refusal_names_its_cause(
+        self,
+        slack: Workspace,
+        body: bytes,
+        status: int,
+        kind: str,
+        message: str,
+        retryable: bool,
+    ) -> None:
+        slack.answers(body, status)
+        error = refusal(slack, {"text": "x", "webhook": f"http://{slack.address}/secret"})
+        assert (error.kind, error.retryable) == (kind, retryable)
+        assert message in error.message
+        assert "secret" not in error.message
+
+    def test_a_redirect_is_not_followed(self, slack: Workspace) -> None:
+        slack.answers(b"", 302, Location="http://169.254.169.254/latest")
+        refusal(slack, {"text": "x", "webhook": f"http://{slack.address}/hook"})
+        assert len(slack.seen) == 1
+
+    def test_an_answer_of_ten_megabytes_is_refused(self, slack: Workspace) -> None:
+        slack.answers(b"x" * 10_000_000)
+        error = refusal(slack, {"text": "x", "webhook": f"http://{slack.address}/hook"})
+        assert error.kind == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "give text, blocks or both"),
+        ({"blocks": []}, "give text, blocks or both"),
+        ({"text": ""}, "at least 1 character"),
+        ({"text": "x" * 40_001}, "at most 40000"),
+        ({"text": "x", "blocks": [{}] * 51}, "50 at most"),
+        ({"text": "x", "blocks": "no"}, "must be of the documented type"),
+        ({"text": "x", "channel": "a", "webhook": "https://b.example"}, "not both"),
+        ({"text": "x", "threadTs": "yesterday"}, "ts of a message"),
+        ({"text": "x", "webhook": "ftp://b.example"}, "must be an https address"),
+        ({"text": "x", "username": "boss"}, "Extra inputs"),
+    ],
+)
+def test_a_config_that_cannot_be_posted_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SlackConfig.model_validate(config)
+
+
+def test_templates_are_accepted_when_saved_and_checked_when_rendered() -> None:
+    config = {"blocks": "{{input.blocks}}", "threadTs": "{{steps.a.ts}}", "webhook": "{{input.w}}"}
+    SlackConfig.model_validate(config)
+    with pytest.raises(ValidationError, match="must be of the documented type"):
+        SlackConfig.model_validate(config, context=RENDERED)
