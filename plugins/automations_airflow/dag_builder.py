@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 OWNER = "automations"
 UNLIMITED = 1_000_000
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Airflow wants a start for catch-up; ours is the timetable's own."""
 TAG = "automation"
 TIMEOUT_SLACK = timedelta(seconds=30)
 """What Airflow grants beyond a step's own timeout, which the engine enforces."""
@@ -119,6 +121,7 @@ def _dag(
         schedule=scheduling.timetable,
         max_active_runs=scheduling.most_runs,
         catchup=scheduling.catchup,
+        start_date=LONG_AGO if scheduling.catchup else None,
         is_paused_upon_creation=False,
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.timetables.simple import NullTimetable
 from airflow.utils.types import DagRunType
-from pendulum import DateTime, instance, now
+from pendulum import DateTime, instance
 
 from automations.ids import new_id
 from automations.schedules import Schedule
@@ -52,10 +52,10 @@ class ScheduleTimetable(Timetable):
     ) -> DagRunInfo | None:
         after = self._since
         if last_automated_data_interval is not None:
-            after = max(after, last_automated_data_interval.end)
+            after = max(after, _plain(last_automated_data_interval.end))
         due = self._schedule.next_after(after)
         if not restriction.catchup:
-            latest = self._schedule.latest_until(now("UTC"))
+            latest = self._schedule.latest_until(datetime.now(UTC))
             due = max(due, latest) if latest is not None else due
         return DagRunInfo.exact(instance(due))
 
@@ -78,3 +78,8 @@ class ScheduleTimetable(Timetable):
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Timetable:
         return cls(**{**data, "since": datetime.fromisoformat(data["since"])})
+
+
+def _plain(moment: DateTime) -> datetime:
+    """Pendulum's differences do not divide by the standard library's."""
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
