@@ -17,6 +17,8 @@ import psutil
 import pytest
 import requests
 
+from tests.e2e.counterparts import Counterparts
+
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB")
 T = TypeVar("T")
@@ -35,8 +37,9 @@ def until(what: str, look: Callable[[], T | None], seconds: float = 60) -> T:
 class Stack:
     """A running stack and its clients."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, counterparts: Counterparts) -> None:
         self.home = home
+        self.counterparts = counterparts
         ports = _free_ports(len(PORTS))
         self._environment = {
             **os.environ,
@@ -44,6 +47,7 @@ class Stack:
             "PYTHONPATH": os.pathsep.join(
                 [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
             ),
+            **counterparts.environment(),
             **{
                 f"AUTOMATIONS_{name}_PORT": str(port)
                 for name, port in zip(PORTS, ports, strict=True)
@@ -64,9 +68,9 @@ class Stack:
         )
 
     def up(self) -> None:
+        self.http = requests.Session()
         answer = self.command("up", "--detach")
         assert answer.returncode == 0, answer.stdout + answer.stderr
-        self.http = requests.Session()
         self.http.headers["Authorization"] = (
             f"Bearer {(self.home / 'owner.key').read_text().strip()}"
         )
@@ -158,9 +162,12 @@ def _free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    running = Stack(tmp_path_factory.mktemp("home"))
-    running.up()
+    counterparts = Counterparts()
+    counterparts.start()
+    running = Stack(tmp_path_factory.mktemp("home"), counterparts)
     try:
+        running.up()
         yield running
     finally:
         running.down()
+        counterparts.stop()

@@ -1,0 +1,94 @@
+"""The outside world of the stack: a Slack, a language model and a service that calls back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import requests
+
+TS = "1503435956.000247"
+
+
+class Counterparts(ThreadingHTTPServer):
+    """One local server that plays them all, by path, and keeps what it was sent."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.posted: list[tuple[str, dict[str, Any]]] = []
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+    def environment(self) -> dict[str, str]:
+        """The settings of a stack whose outside world this is."""
+        return {
+            "AUTOMATIONS_HTTP_ALLOW": self.address,
+            "AUTOMATIONS_SLACK_TOKEN": "xoxb-test",
+            "AUTOMATIONS_SLACK_BASE_URL": f"{self.url}/api/",
+            "AUTOMATIONS_AI_PROVIDER": "openai",
+            "AUTOMATIONS_AI_MODEL": "gpt-4o-mini",
+            "AUTOMATIONS_AI_API_KEY": "sk-test",
+            "AUTOMATIONS_AI_BASE_URL": f"{self.url}/v1",
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Counterparts
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.posted.append((self.path, body))
+        if self.path == "/api/chat.postMessage":
+            self._answer({"ok": True, "ts": TS, "channel": body["channel"]})
+        elif self.path == "/v1/chat/completions":
+            self._answer(_completion(f"About {body['messages'][-1]['content']}"))
+        else:
+            self._answer({"job": 7}, 202)
+            threading.Thread(target=_report, args=(body["report"],), daemon=True).start()
+
+    def _answer(self, body: Any, status: int = 200) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def _report(url: str) -> None:
+    requests.post(url, json={"state": "ready"}, timeout=30)
+
+
+def _completion(text: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+    }
