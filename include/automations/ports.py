@@ -368,29 +368,6 @@ class Ports:
     language_model: LanguageModel
 
 
-class SignatureVerifier(Protocol):
-    """Tells genuine deliveries of webhooks from others."""
-
-    def verify(
-        self,
-        scheme: str,
-        secret: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        header: str | None = None,
-    ) -> None:
-        """Return when it is genuine.
-
-        Args:
-            headers: with their names in lower case.
-            header: the one that holds the secret, in the scheme ``header``.
-
-        Raises:
-            SignatureRefused: it is not, or it is too old.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Visible:
     """A DAG as the orchestrator knows it.

@@ -14,7 +14,7 @@ from automations.adapters.smtp import SmtpTransport
 from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
-from automations.ports import MailTransport, Ports, SignatureVerifier
+from automations.ports import MailTransport, Ports
 from automations.publishing import Publications
 from automations.services.form_requests import SentForms
 from automations.services.integrations import credentials_of
@@ -22,6 +22,7 @@ from automations.services.mail import WorkspaceMailer
 from automations.services.matters import WorkspaceMatters
 from automations.services.notifications import WorkspaceNotifier
 from automations.settings import get_settings
+from automations.webhooks import SignatureVerifier
 
 
 @lru_cache(maxsize=1)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from automations import cursors
-from automations.db import events, jobs
+from automations.db import events, intake, jobs
 from automations.db.events import EventFilter
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
 from automations.errors import Conflict, NotFound
-from automations.services.starting import emit
 from automations.triggers import FILTERS, event_key
 
 
@@ -46,7 +45,7 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
     with unit_of_work() as session:
         for one in sent:
             subject = (one.subject,) if one.type in FILTERS and one.subject else ()
-            event, is_new = emit(
+            event_id, is_new = intake.take(
                 session,
                 workspace_id,
                 kind=one.type,
@@ -55,7 +54,7 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
                 source=one.source,
                 external_id=one.external_id,
             )
-            taken.append(Taken(event.id, not is_new))
+            taken.append(Taken(event_id, not is_new))
     return taken
 
 

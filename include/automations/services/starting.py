@@ -53,7 +53,6 @@ def emit(
     cause: str | None = None,
     source: str | None = None,
     external_id: str | None = None,
-    raw: bytes | None = None,
 ) -> tuple[Event, bool]:
     """Record an event; the dispatcher matches it to automations.
 
@@ -73,7 +72,6 @@ def emit(
         cause_run_id=cause,
         source=source,
         external_id=external_id,
-        raw=raw,
     )
     if is_new:
         jobs.enqueue(session, "match_event", event.id)

@@ -7,23 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from automations.db import events, rate_limits, runs, workflows
+from automations.db import events, intake, runs, workflows
+from automations.db.intake import Hook
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import load
-from automations.errors import Conflict, NotFound, TooManyRequests
+from automations.errors import Conflict, NotFound
 from automations.outcomes import JSON
-from automations.ports import SignatureVerifier
 from automations.services import rate_limits as limits
 from automations.services import webhook_secrets
-from automations.services.starting import emit
 from automations.settings import get_settings
 from automations.steps.base import parse_duration
 from automations.triggers import WebhookTrigger, webhook_key
-from automations.webhooks import Delivery
+from automations.webhooks import Delivery, SignatureVerifier
 
 EVENT_TYPE = "WEBHOOK"
-_A_MINUTE = 60
 _MOST_A_MINUTE = 30_000
 _MOST_MISSES_A_MINUTE = 60
 
@@ -75,40 +73,36 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
     if found is None:
         limits.check({f"webhook:unknown:{address}": _MOST_MISSES_A_MINUTE})
         raise NotFound("There is no such webhook.")
-    workflow, trigger = found
+    hook, trigger = found
+    limits.check_roughly(f"webhook:{hook.workflow_id}", _MOST_A_MINUTE)
     if trigger.secret is not None:
-        secret = webhook_secrets.opened(workflow.workspace_id, trigger.secret)
+        secret = webhook_secrets.opened(hook.workspace_id, trigger.secret)
         verifier.verify(
             trigger.verification, secret, delivery.headers, delivery.body, trigger.header
         )
     data = delivery.data(trigger.verification, trigger.header)
     with unit_of_work() as session:
-        event, is_new = emit(
+        event_id, is_new = intake.take(
             session,
-            workflow.workspace_id,
+            hook.workspace_id,
             kind=EVENT_TYPE,
-            trigger_key=webhook_key(workflow.id),
+            trigger_key=webhook_key(hook.workflow_id),
             data=data,
-            source=f"webhook:{workflow.id}",
-            external_id=delivery.id(trigger.verification),
+            source=f"webhook:{hook.workflow_id}",
+            external_id=data["deliveryId"],
             raw=delivery.body,
         )
     wait = parse_duration(trigger.respond_timeout) if trigger.respond == "result" else None
-    return Accepted(event.id, not is_new, wait)
+    return Accepted(event_id, not is_new, wait)
 
 
-def _find(token: str) -> tuple[Workflow, WebhookTrigger] | None:
+def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:
     with unit_of_work() as session:
-        workflow = workflows.find_by_webhook(session, token)
-        if workflow is None:
+        hook = intake.hook(session, token)
+        if hook is None:
             return None
-        trigger = load(session, workflow.id, workflow.version).definition.trigger
-        wait = rate_limits.hit(
-            session, f"webhook:{workflow.id}", limit=_MOST_A_MINUTE, seconds=_A_MINUTE
-        )
-    if wait is not None:
-        raise TooManyRequests(wait)
-    return (workflow, trigger) if isinstance(trigger, WebhookTrigger) else None
+        trigger = load(session, hook.workflow_id, hook.version).definition.trigger
+    return (hook, trigger) if isinstance(trigger, WebhookTrigger) else None
 
 
 def result(event_id: str) -> Result | None:

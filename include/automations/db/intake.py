@@ -1,0 +1,86 @@
+"""What the front doors need of the database, in few and plain statements: they are the hot path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from automations.db.jobs import WAKE
+from automations.ids import new_id
+
+_HOOK = text("""
+SELECT id, workspace_id, version FROM workflow
+WHERE webhook_token = :token AND deleted_at IS NULL
+""")
+
+_TAKE = text("""
+WITH taken AS (
+    INSERT INTO event (id, workspace_id, type, trigger_key, data, source, external_id, raw)
+    VALUES (
+        :id, :workspace_id, :type, :trigger_key, CAST(:data AS jsonb), :source, :external_id, :raw
+    )
+    ON CONFLICT DO NOTHING RETURNING id
+), queued AS (
+    INSERT INTO job (kind, subject_id) SELECT 'match_event', id FROM taken
+)
+SELECT id, pg_notify(:channel, '') FROM taken
+""")
+
+_KNOWN = text("""
+SELECT id FROM event
+WHERE workspace_id = :workspace_id AND source = :source AND external_id = :external_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """The automation that a webhook URL belongs to."""
+
+    workflow_id: str
+    workspace_id: str
+    version: int
+
+
+def hook(session: Session, token: str) -> Hook | None:
+    """Whose webhook URL has this token."""
+    found = session.connection().execute(_HOOK, {"token": token}).first()
+    return Hook(*found) if found else None
+
+
+def take(
+    session: Session,
+    workspace_id: str,
+    *,
+    kind: str,
+    trigger_key: str,
+    data: Mapping[str, Any],
+    source: str,
+    external_id: str | None,
+    raw: bytes | None = None,
+) -> tuple[str, bool]:
+    """Insert an event to be matched; one that its source has sent before is not inserted.
+
+    Returns:
+        The event's id, and whether it is new.
+    """
+    values = {
+        "id": new_id(),
+        "workspace_id": workspace_id,
+        "type": kind,
+        "trigger_key": trigger_key,
+        "data": json.dumps(data, ensure_ascii=False),
+        "source": source,
+        "external_id": external_id,
+        "raw": raw,
+        "channel": WAKE,
+    }
+    connection = session.connection()
+    inserted = connection.execute(_TAKE, values).first()
+    if inserted is not None:
+        return str(inserted[0]), True
+    return str(connection.execute(_KNOWN, values).scalar_one()), False
