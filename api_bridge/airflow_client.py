@@ -180,4 +180,5 @@ def _state(run: Mapping[str, Any]) -> DagRunState:
         conf=run.get("conf") or {},
         started_by=run.get("triggering_user_name"),
         run_type=run["run_type"],
+        due_at=datetime.fromisoformat(due) if (due := run.get("logical_date")) else None,
     )

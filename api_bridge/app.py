@@ -24,8 +24,10 @@ from api_bridge.routes import (
     members,
     notifications,
     runs,
+    schedules,
     secrets,
     submissions,
+    webhooks,
     workflows,
 )
 from automations import wiring
@@ -64,6 +66,8 @@ def create_app() -> FastAPI:
         mail,
         workflows,
         runs,
+        schedules,
+        webhooks,
         form_pages,
         forms,
         submissions,

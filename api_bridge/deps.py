@@ -26,6 +26,11 @@ class Caller:
     key_id: str
     member_id: str | None
 
+    @property
+    def administers(self) -> bool:
+        """Whether secrets of the workspace, such as webhook URLs, are shown."""
+        return RANKS[self.role] >= RANKS["ADMIN"]
+
 
 def _caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 STATUSES: dict[type[errors.DomainError], int] = {
     errors.ValidationFailed: 400,
     errors.NotAuthenticated: 401,
+    errors.SignatureRefused: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

@@ -18,6 +18,7 @@ from automations.db.tables import (
     SubmissionSnapshot,
 )
 from automations.services.runs import RunDetail
+from automations.services.webhooks import url as webhook_url
 from automations.services.workflows import Found
 from automations.triggers import Trigger
 
@@ -30,7 +31,7 @@ def _at(moment: datetime | None) -> str | None:
 
 def updated_workflow(found: Found) -> dict[str, Any]:
     """An automation after a change, with what the change means for runs in flight."""
-    shown = workflow(found)
+    shown = administered_workflow(found)
     if found.in_flight is not None:
         shown["inFlight"] = {
             "runsOnOlderVersions": found.in_flight.older,
@@ -39,6 +40,14 @@ def updated_workflow(found: Found) -> dict[str, Any]:
                 for run_id, step_id in found.in_flight.at_removed_steps.items()
             ],
         }
+    return shown
+
+
+def administered_workflow(found: Found) -> dict[str, Any]:
+    """An automation as administrators see it: with its webhook URL, which is a secret."""
+    shown, token = workflow(found), found.workflow.webhook_token
+    if token is not None and shown["trigger"]["type"] == "webhook":
+        shown["webhookUrl"] = webhook_url(token)
     return shown
 
 

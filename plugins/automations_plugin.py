@@ -12,14 +12,14 @@ from airflow.plugins_manager import AirflowPlugin
 from automations.settings import get_settings
 from automations_airflow import bundle, listener  # noqa: F401
 from automations_airflow.links import RunLink
-from automations_airflow.timetable import AutomationTimetable
+from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
 
 
 class AutomationsPlugin(AirflowPlugin):
     """Automations in Airflow."""
 
     name = "automations"
-    timetables: ClassVar[list[Any]] = [AutomationTimetable]
+    timetables: ClassVar[list[Any]] = [AutomationTimetable, ScheduleTimetable]
     operator_extra_links: ClassVar[list[Any]] = [RunLink()]
     listeners: ClassVar[list[Any]] = [listener]
     external_views: ClassVar[list[Any]] = [

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
-from api_bridge.deps import Admin, Member, Viewer
+from api_bridge.deps import Admin, Caller, Member, Viewer
 from automations.clock import timestamp
 from automations.services import workflows
+from automations.services.workflows import Found
 
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])
 
@@ -28,13 +29,13 @@ class Execution(BaseModel):
 @router.get("")
 def list_workflows(caller: Viewer) -> list[dict[str, Any]]:
     """List all automations, with their steps and numbers of runs."""
-    return [views.workflow(found) for found in workflows.list_all(caller.workspace_id)]
+    return [_shown(found, caller) for found in workflows.list_all(caller.workspace_id)]
 
 
 @router.post("", status_code=201)
 def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
     """Create an automation."""
-    return views.workflow(
+    return views.administered_workflow(
         workflows.create(caller.workspace_id, payload, caller.name, caller.key_id)
     )
 
@@ -71,7 +72,7 @@ def stats(caller: Viewer) -> dict[str, Any]:
 @router.get("/{workflow_id}")
 def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
     """Get one automation."""
-    return views.workflow(workflows.get(caller.workspace_id, workflow_id))
+    return _shown(workflows.get(caller.workspace_id, workflow_id), caller)
 
 
 @router.patch("/{workflow_id}")
@@ -94,3 +95,9 @@ def execute(caller: Member, workflow_id: str, execution: Execution | None = None
     given = execution.input if execution else {}
     run = workflows.execute(caller.workspace_id, workflow_id, given, caller.name)
     return {"runId": run.id, "status": run.status, "startedAt": timestamp(run.started_at)}
+
+
+def _shown(found: Found, caller: Caller) -> dict[str, Any]:
+    if caller.administers:
+        return views.administered_workflow(found)
+    return views.workflow(found)

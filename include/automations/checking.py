@@ -133,8 +133,16 @@ def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Erro
         path = prefix + ".".join(_path(item["loc"], payload))
         if item["type"].startswith("union_tag"):
             path += ".type"
-        _add(errors, path or "body", _message(item))
+        _add(errors, _as_nested(path, payload) or "body", _message(item))
     return errors
+
+
+def _as_nested(path: str, payload: Any) -> str:
+    """A trigger's field where the client has written it: below ``config``, or not."""
+    head, _, field = path.partition(".")
+    trigger = payload.get(head) if head == "trigger" and isinstance(payload, dict) else None
+    nested = isinstance(trigger, dict) and isinstance(trigger.get("config"), dict)
+    return f"trigger.config.{field}" if nested and field not in ("", "type") else path
 
 
 def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
@@ -150,8 +158,9 @@ def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
 
 
 def _is_mark(part: str) -> bool:
-    marks = ("list[", "function-", "literal[", "str", "int", "float", "constrained")
-    return part in STEP_MODELS or part.startswith(marks) or part in TRIGGER_TYPES
+    marks = ("list[", "function-", "literal[", "constrained")
+    scalar = part in ("str", "int", "float")
+    return scalar or part.startswith(marks) or part in STEP_MODELS or part in TRIGGER_TYPES
 
 
 def _message(item: Any) -> str:

@@ -18,7 +18,7 @@ from automations import forms
 from automations.approvals import bans_itself
 from automations.db import callbacks, locks, runs, waits
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Run, RunStep, Wait, Workflow
+from automations.db.tables import Run, RunStep, Wait
 from automations.definitions import Loaded, load
 from automations.errors import NotFound
 from automations.failures import INTERNAL, failure
@@ -33,6 +33,7 @@ from automations.ports import Ports
 from automations.recording import Entered, Recorder, fail_output, output_of, parked, recorded
 from automations.secrecy import Secrecy
 from automations.services import secrets
+from automations.services.adoption import adopt
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import callback_url, derive_token, hash_token
@@ -256,20 +257,15 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is not None:
         return run
-    # Airflow made the DagRun itself: by its schedule, or for a person in its UI.
-    workflow = session.get(Workflow, ref.workflow_id)
-    if workflow is None:
-        raise NotFound(f"There is no automation {ref.workflow_id}.")
-    runs.insert_run(
+    adopt(
         session,
-        workflow,
-        trigger_type=ref.run_type,
-        trigger_data={},
-        input=dict(ref.conf),
-        started_by=ref.started_by,
+        ref.workflow_id,
         run_id=ref.run_id,
+        run_type=ref.run_type,
+        conf=ref.conf,
+        started_by=ref.started_by,
         version=ref.version,
-        dispatched=True,
+        due_at=ref.due_at,
     )
     run = runs.lock_run(session, ref.run_id)
     if run is None:

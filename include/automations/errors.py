@@ -4,6 +4,7 @@
   + DomainError                 an answerable refusal; becomes an HTTP answer at the boundary
     - ValidationFailed          400, names the fields
     - NotAuthenticated          401
+    - SignatureRefused          401
     - NotAllowed                403
     - NotFound                  404
     - Conflict                  409
@@ -71,6 +72,12 @@ class NotAuthenticated(DomainError):
     """A valid API key is needed: send it as 'Authorization: Bearer sk_…'."""
 
     code = "UNAUTHORIZED"
+
+
+class SignatureRefused(DomainError):
+    """The delivery is not genuine, or too old."""
+
+    code = "SIGNATURE_REFUSED"
 
 
 class NotAllowed(DomainError):

@@ -368,6 +368,29 @@ class Ports:
     language_model: LanguageModel
 
 
+class SignatureVerifier(Protocol):
+    """Tells genuine deliveries of webhooks from others."""
+
+    def verify(
+        self,
+        scheme: str,
+        secret: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        header: str | None = None,
+    ) -> None:
+        """Return when it is genuine.
+
+        Args:
+            headers: with their names in lower case.
+            header: the one that holds the secret, in the scheme ``header``.
+
+        Raises:
+            SignatureRefused: it is not, or it is too old.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Visible:
     """A DAG as the orchestrator knows it.
@@ -383,7 +406,7 @@ class Visible:
 
 @dataclass(frozen=True, slots=True)
 class DagRunState:
-    """A DagRun as the orchestrator reports it."""
+    """A DagRun as the orchestrator reports it; a scheduled one was due at ``due_at``."""
 
     dag_id: str
     run_id: str
@@ -392,6 +415,7 @@ class DagRunState:
     conf: Mapping[str, Any]
     started_by: str | None
     run_type: str
+    due_at: datetime | None = None
 
 
 class Orchestrator(Protocol):

@@ -16,6 +16,7 @@ class Published:
     Args:
         number: the automation's creation number; ``number // PACK_SIZE`` is its pack, for good.
         revision: of the installation's definitions, at which this version was written.
+        scheduled_since: since when its schedule has been in force, as ISO 8601.
         definition: the stored JSON of ``automations.model.Definition``.
     """
 
@@ -25,6 +26,7 @@ class Published:
     revision: int
     status: str
     definition: Mapping[str, Any]
+    scheduled_since: str | None = None
 
 
 class Publications(Protocol):

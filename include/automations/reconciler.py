@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import locks, runs, watermarks
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Run, Workflow
+from automations.db.tables import Run
 from automations.errors import OrchestratorError
 from automations.ports import DagRunState, Orchestrator
 from automations.publishing import dag_id, workflow_id
+from automations.services.adoption import adopt
 
 log = logging.getLogger(__name__)
 
@@ -96,22 +97,18 @@ class Reconciler:
 
     @staticmethod
     def _adopt(session: Session, automation: str, state: DagRunState) -> Run | None:
-        workflow = session.get(Workflow, automation)
-        if workflow is None:
-            return None
         version = None
         if state.bundle_version is not None:
             version = runs.version_at(session, automation, int(state.bundle_version))
-        return runs.insert_run(
+        return adopt(
             session,
-            workflow,
-            trigger_type=state.run_type,
-            trigger_data={},
-            input=dict(state.conf),
-            started_by=state.started_by,
+            automation,
             run_id=state.run_id,
+            run_type=state.run_type,
+            conf=state.conf,
+            started_by=state.started_by,
             version=version,
-            dispatched=True,
+            due_at=state.due_at,
         )
 
     @staticmethod

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from automations.ids import PATTERN
-from automations.steps.base import Model
+from automations.schedules import Schedule, check_cron, check_interval
+from automations.steps.base import Duration, Model, Zone, is_template, parse_duration
 
 Id = Annotated[str, Field(pattern=PATTERN)]
+
+HIDDEN = "********"
+"""Stands in answers for a secret; written back, it keeps the one there is."""
+
+LONGEST_REPLY = timedelta(seconds=30)
 
 
 class TriggerBase(Model):
@@ -30,9 +37,15 @@ class TriggerBase(Model):
         """What an event must carry to start the automation; None when no event does."""
         return None
 
+    def key_of(self, workflow_id: str) -> str | None:
+        """The same, where only events that are meant for this one automation start it."""
+        return self.key()
+
     def as_json(self) -> dict[str, Any]:
         """The flat fields and, beside them, the same under ``config``."""
         flat = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"type"})
+        if "secret" in flat:
+            flat["secret"] = HIDDEN
         return {"type": self.type, **flat, "config": flat}
 
 
@@ -142,7 +155,118 @@ def matching_keys(key: str) -> tuple[str, ...]:
     return (key,)
 
 
-Trigger = Annotated[Manual | FormSubmission | EventTrigger, Field(discriminator="type")]
+def _literal(value: str) -> str:
+    if is_template(value):
+        raise ValueError("must not be a template: no run is there yet to fill it")
+    return value
 
-TRIGGER_TYPES = ("manual", "form_submission", "event")
+
+def _reply_in_time(value: str) -> str:
+    if parse_duration(value) > LONGEST_REPLY:
+        raise ValueError("must be PT30S at most")
+    return value
+
+
+class WebhookTrigger(TriggerBase):
+    """Started by each delivery to the automation's own URL, which administrators see in it.
+
+    A delivery is taken whether Airflow is up or not, and once for each id that its sender gives it
+    (`webhook-id`, `X-GitHub-Delivery`, Stripe's event id, `Idempotency-Key`). While the automation
+    is not ACTIVE, deliveries are taken and recorded, and start nothing.
+    """
+
+    type: Literal["webhook"] = "webhook"
+    verification: Literal["standard", "github", "stripe", "header", "none"] = Field(
+        description="How a delivery is known to be genuine: by the signature of Standard "
+        "Webhooks, of GitHub or of Stripe, by a secret in a header, or not at all (the URL itself "
+        "is a secret)."
+    )
+    secret: str | None = Field(
+        None,
+        min_length=8,
+        max_length=3_000,
+        description="What the sender signs with, or sends in the header; or {{secret.NAME}}. Never "
+        "shown again.",
+    )
+    header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="The header that holds the secret, for verification `header`; X-Webhook-Secret "
+        "when absent.",
+    )
+    respond: Literal["accepted", "result"] = Field(
+        "accepted",
+        description="Answer as soon as the delivery is recorded, or wait for the run to end.",
+    )
+    respond_timeout: Annotated[Duration, AfterValidator(_reply_in_time)] = Field(
+        "PT10S", description="How long to wait for the run's end, PT30S at most."
+    )
+
+    @model_validator(mode="after")
+    def _secret_fits(self) -> Self:
+        if (self.verification == "none") != (self.secret is None):
+            given = "must be absent" if self.secret else "is required"
+            raise ValueError(f"secret {given} for verification '{self.verification}'")
+        if self.header is not None and self.verification != "header":
+            raise ValueError("header is for verification 'header' only")
+        return self
+
+    def key_of(self, workflow_id: str) -> str:
+        return webhook_key(workflow_id)
+
+
+def webhook_key(workflow_id: str) -> str:
+    """The key of the events that the deliveries to an automation's URL are."""
+    return f"webhook:{workflow_id}"
+
+
+class ScheduleTrigger(TriggerBase):
+    """Started by the clock."""
+
+    type: Literal["schedule"] = "schedule"
+    cron: Annotated[str, Field(max_length=200), AfterValidator(check_cron)] | None = Field(
+        None,
+        description="Five fields: minute, hour, day of month, month, day of week. Read on the wall "
+        "clock of the time zone. When clocks go forward, a time that does not exist is due as much "
+        "later as they jump; when they go back, a time that comes twice is due the first time "
+        "only, unless the schedule is due every hour: then it goes on every hour.",
+    )
+    interval: Annotated[str, AfterValidator(check_interval)] | None = Field(
+        None,
+        description="Instead of cron: an ISO 8601 duration, PT1M at least. Counts elapsed time, "
+        "from midnight of 1970-01-01 in the time zone, so PT15M is due at each quarter of an hour.",
+    )
+    timezone: Annotated[Zone, AfterValidator(_literal)] = Field(
+        "UTC", description="An IANA time zone such as Europe/Warsaw."
+    )
+    overlap: Literal["skip", "queue", "allow"] = Field(
+        "skip",
+        description="What happens when a run comes due while another of the automation has not "
+        "ended, waiting ones included: it is CANCELLED with the reason, it waits for its turn "
+        "(then all runs of the automation go one by one), or it runs beside.",
+    )
+    catchup: bool = Field(
+        False,
+        strict=True,
+        description="Whether every time that was missed while Airflow was down is made up for; "
+        "else only the latest is. Times while the automation was not ACTIVE are never made up for.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.cron is None) == (self.interval is None):
+            raise ValueError("either cron or interval is required")
+        return self
+
+    def schedule(self) -> Schedule:
+        """When it is due."""
+        return Schedule(self.cron, self.interval, self.timezone)
+
+
+Trigger = Annotated[
+    Manual | FormSubmission | EventTrigger | WebhookTrigger | ScheduleTrigger,
+    Field(discriminator="type"),
+]
+
+TRIGGER_TYPES = ("manual", "form_submission", "event", "webhook", "schedule")
 """The types of triggers there are."""

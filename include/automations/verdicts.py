@@ -20,6 +20,7 @@ class TaskRef:
         generation: the DagRun's clear_number; a higher one redoes what is cleared.
         run_type: the DagRun's type (``manual``, ``scheduled``, …).
         conf: the DagRun's conf, the input of a run that Airflow made itself.
+        due_at: when a scheduled run was due.
     """
 
     run_id: str
@@ -30,6 +31,7 @@ class TaskRef:
     run_type: str = "manual"
     conf: Mapping[str, Any] = field(default_factory=dict)
     started_by: str | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from automations.adapters.language_model.asking import ProviderModels
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.adapters.slack import SlackAccount, SlackChat
 from automations.adapters.smtp import SmtpTransport
+from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
-from automations.ports import MailTransport, Ports
+from automations.ports import MailTransport, Ports, SignatureVerifier
 from automations.publishing import Publications
 from automations.services.form_requests import SentForms
 from automations.services.integrations import credentials_of
@@ -43,6 +44,11 @@ def ports() -> Ports:
 def mail_transport() -> MailTransport:
     """What speaks to mail servers."""
     return SmtpTransport(get_settings().http_allow)
+
+
+def signature_verifier() -> SignatureVerifier:
+    """What verifies deliveries of webhooks."""
+    return WebhookSignatures()
 
 
 def _slack_account(workspace_id: str) -> SlackAccount | None:

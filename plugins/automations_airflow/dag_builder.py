@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -14,14 +15,18 @@ from automations.plan import Node, Plan
 from automations.publishing import Published, dag_id
 from automations.steps.base import parse_duration
 from automations.steps.registry import STEP_TYPES
+from automations.triggers import ScheduleTrigger
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
 from automations_airflow.retries import DEATH_DELAY, DEATHS, StepRetryPolicy
-from automations_airflow.timetable import AutomationTimetable
+from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
 
 log = logging.getLogger(__name__)
 
 OWNER = "automations"
+UNLIMITED = 1_000_000
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Airflow wants a start for catch-up; ours is the timetable's own."""
 TAG = "automation"
 TIMEOUT_SLACK = timedelta(seconds=30)
 """What Airflow grants beyond a step's own timeout, which the engine enforces."""
@@ -42,7 +47,13 @@ def build(published: Published, task_id: str | None = None) -> DAG:
 
 def _build(published: Published, definition: Definition) -> DAG:
     plan = Plan(definition.steps)
-    dag = _dag(published, definition.name, definition.description, [definition.trigger.type])
+    dag = _dag(
+        published,
+        definition.name,
+        definition.description,
+        [definition.trigger.type],
+        _scheduling(published, definition.trigger),
+    )
     if not plan.nodes:
         EmptyOperator(task_id="no_steps", task_display_name="No steps", dag=dag)
     groups = _Groups(dag, plan)
@@ -65,7 +76,37 @@ def _stand_in(published: Published, reason: str, task_id: str | None) -> DAG:
     return dag
 
 
-def _dag(published: Published, name: str, description: str, tags: list[str]) -> DAG:
+@dataclass(frozen=True, slots=True)
+class _Scheduling:
+    """When Airflow itself starts runs, and how many may go at once; parked runs count."""
+
+    timetable: Any = field(default_factory=AutomationTimetable)
+    most_runs: int = UNLIMITED
+    catchup: bool = False
+
+
+def _scheduling(published: Published, trigger: Any) -> _Scheduling:
+    since = published.scheduled_since
+    if not isinstance(trigger, ScheduleTrigger) or published.status != "ACTIVE" or not since:
+        return _Scheduling()
+    return _Scheduling(
+        ScheduleTimetable(
+            trigger.cron, trigger.interval, trigger.timezone, datetime.fromisoformat(since)
+        ),
+        # "skip" and "allow" are decided when a run comes: see automations.services.starting.
+        most_runs=1 if trigger.overlap == "queue" else UNLIMITED,
+        catchup=trigger.catchup,
+    )
+
+
+def _dag(
+    published: Published,
+    name: str,
+    description: str,
+    tags: list[str],
+    scheduling: _Scheduling | None = None,
+) -> DAG:
+    scheduling = scheduling or _Scheduling()
     url = workflow_url(published.workflow_id)
     return DAG(
         dag_id(published.workflow_id),
@@ -77,10 +118,10 @@ def _dag(published: Published, name: str, description: str, tags: list[str]) -> 
         tags=[TAG, *tags, f"v{published.version}"],
         owner_links={OWNER: url},
         default_args={"owner": OWNER},
-        schedule=AutomationTimetable(),
-        # Parked runs count as active.
-        max_active_runs=1_000_000,
-        catchup=False,
+        schedule=scheduling.timetable,
+        max_active_runs=scheduling.most_runs,
+        catchup=scheduling.catchup,
+        start_date=LONG_AGO if scheduling.catchup else None,
         is_paused_upon_creation=False,
     )
 

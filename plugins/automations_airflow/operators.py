@@ -62,6 +62,7 @@ class StepTask:
             run_type=str(getattr(run.run_type, "value", run.run_type)),
             conf=run.conf or {},
             started_by=run.triggering_user_name,
+            due_at=run.logical_date,
         )
 
     def _act(self, verdict: Verdict, context: Any) -> Any:

@@ -1,13 +1,17 @@
-"""The schedule of an automation's DAG: none, for its triggers are ours."""
+"""The schedule of an automation's DAG: its schedule trigger's, or none."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.timetables.simple import NullTimetable
 from airflow.utils.types import DagRunType
+from pendulum import DateTime, instance
 
 from automations.ids import new_id
+from automations.schedules import Schedule
 
 
 class AutomationTimetable(NullTimetable):
@@ -19,3 +23,63 @@ class AutomationTimetable(NullTimetable):
         if run_type == DagRunType.MANUAL:
             return new_id()
         return super().generate_run_id(run_type=run_type, **facts)
+
+
+class ScheduleTimetable(Timetable):
+    """Schedules what a schedule trigger says, by the computation that the API previews.
+
+    Args:
+        since: nothing before or at this instant is due. It stays the same from parse to parse, so
+            that a parse right after a due time does not lose the run.
+    """
+
+    def __init__(
+        self, cron: str | None, interval: str | None, timezone: str, since: datetime
+    ) -> None:
+        self._schedule = Schedule(cron, interval, timezone)
+        self._since = since
+        self.description = f"{self.summary}, {timezone}"
+
+    @property
+    def summary(self) -> str:
+        return str(self._schedule.cron or self._schedule.interval)
+
+    def next_dagrun_info(
+        self,
+        *,
+        last_automated_data_interval: DataInterval | None,
+        restriction: TimeRestriction,
+    ) -> DagRunInfo | None:
+        after = self._since
+        if last_automated_data_interval is not None:
+            after = max(after, _plain(last_automated_data_interval.end))
+        due = self._schedule.next_after(after)
+        if not restriction.catchup:
+            latest = self._schedule.latest_until(datetime.now(UTC))
+            due = max(due, latest) if latest is not None else due
+        return DagRunInfo.exact(instance(due))
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        return DataInterval.exact(run_after)
+
+    def generate_run_id(self, **facts: Any) -> str:
+        # Airflow's own ids say the time only, and two automations may be due at the same.
+        return new_id()
+
+    def serialize(self) -> dict[str, Any]:
+        schedule = self._schedule
+        return {
+            "cron": schedule.cron,
+            "interval": schedule.interval,
+            "timezone": schedule.timezone,
+            "since": self._since.isoformat(),
+        }
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        return cls(**{**data, "since": datetime.fromisoformat(data["since"])})
+
+
+def _plain(moment: DateTime) -> datetime:
+    """Pendulum's differences do not divide by the standard library's."""
+    return datetime.fromtimestamp(moment.timestamp(), UTC)

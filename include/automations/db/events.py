@@ -81,6 +81,11 @@ def runs_of(session: Session, event_id: str) -> Sequence[Run]:
     ).all()
 
 
+def status(session: Session, event_id: str) -> str:
+    """Whether an event has been matched."""
+    return session.scalars(select(Event.status).where(Event.id == event_id)).one()
+
+
 def match_again(session: Session, event: Event) -> bool:
     """Set an event back to be matched once more; False while it still is to be."""
     found = session.scalar(

@@ -6,7 +6,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Event, Run, Workflow
-from automations.triggers import matching_keys
+from automations.triggers import event_key, matching_keys
+
+ASSET = "ASSET"
+"""The type of the events that Airflow's assets are."""
 
 
 def listeners(session: Session, event: Event) -> list[Workflow]:
@@ -16,13 +19,19 @@ def listeners(session: Session, event: Event) -> list[Workflow]:
             select(Workflow)
             .where(
                 Workflow.workspace_id == event.workspace_id,
-                Workflow.trigger_key.in_(matching_keys(event.trigger_key)),
+                Workflow.trigger_key.in_(_keys(event)),
                 Workflow.status == "ACTIVE",
                 Workflow.deleted_at.is_(None),
             )
             .order_by(Workflow.number)
         )
     )
+
+
+def _keys(event: Event) -> tuple[str, ...]:
+    if event.type == ASSET and isinstance(uri := event.data.get("assetUri"), str):
+        return event.trigger_key, event_key(uri)
+    return matching_keys(event.trigger_key)
 
 
 def depth(session: Session, event: Event) -> int:
@@ -43,7 +52,7 @@ def why_nothing(session: Session, event: Event) -> str:
         select(Workflow.status)
         .where(
             Workflow.workspace_id == event.workspace_id,
-            Workflow.trigger_key.in_(matching_keys(event.trigger_key)),
+            Workflow.trigger_key.in_(_keys(event)),
             Workflow.deleted_at.is_(None),
         )
         .distinct()

@@ -66,6 +66,7 @@ def _published(*conditions: ColumnElement[bool]) -> Select[Workflow, WorkflowVer
 
 def _as_published(row: Row[Workflow, WorkflowVersion]) -> Published:
     workflow, version = row
+    since = version.scheduled_since
     return Published(
         workflow_id=workflow.id,
         number=workflow.number,
@@ -73,4 +74,5 @@ def _as_published(row: Row[Workflow, WorkflowVersion]) -> Published:
         revision=version.revision,
         status=version.status,
         definition=version.definition,
+        scheduled_since=since.isoformat() if since else None,
     )

@@ -17,6 +17,8 @@ from automations.triggers import CONTEXT_VARIABLES
 
 UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 LOG_OUTPUT_LENGTH = 500
+_SHOWN = {"schedule": "scheduled"}
+"""The specification's words in ``variables.triggerType``, where they differ."""
 
 
 def insert_run(
@@ -48,7 +50,7 @@ def insert_run(
             trigger_data=trigger_data,
             input=input,
             variables=_declared(session, workflow.id, number)
-            | {"triggerType": trigger_type}
+            | {"triggerType": _SHOWN.get(trigger_type, trigger_type)}
             | context,
             event_id=event_id,
             replay_of_run_id=replay_of,
@@ -98,6 +100,16 @@ def version_at(session: Session, workflow_id: str, at_revision: int) -> int | No
 def lock_run(session: Session, run_id: str) -> Run | None:
     """The run, its row locked for this transaction."""
     return session.scalar(select(Run).where(Run.id == run_id).with_for_update())
+
+
+def other_unfinished(session: Session, workflow_id: str, run_id: str) -> str | None:
+    """The oldest run of an automation, other than one, that has not ended."""
+    return session.scalar(
+        select(Run.id)
+        .where(Run.workflow_id == workflow_id, Run.id != run_id, Run.status.in_(UNFINISHED))
+        .order_by(Run.started_at)
+        .limit(1)
+    )
 
 
 def renew(session: Session, run: Run, generation: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -32,6 +33,33 @@ def find(
         Workflow.deleted_at.is_(None),
     )
     return session.scalar(query.with_for_update() if lock else query)
+
+
+def by_id(session: Session, workflow_id: str) -> Workflow | None:
+    """An automation of any workspace, deleted or not."""
+    return session.get(Workflow, workflow_id)
+
+
+def lock(session: Session, workflow_id: str) -> Workflow | None:
+    """The same, held against others that lock it; runs of it can still be inserted."""
+    query = select(Workflow).where(Workflow.id == workflow_id)
+    return session.scalar(query.with_for_update(key_share=True))
+
+
+def find_by_webhook(session: Session, token: str) -> Workflow | None:
+    """The automation that a webhook URL belongs to."""
+    return session.scalar(
+        select(Workflow).where(Workflow.webhook_token == token, Workflow.deleted_at.is_(None))
+    )
+
+
+def scheduled_since(session: Session, workflow_id: str, version: int) -> datetime | None:
+    """Since when a version's schedule has been in force."""
+    return session.scalar(
+        select(WorkflowVersion.scheduled_since).where(
+            WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.version == version
+        )
+    )
 
 
 def listed(
@@ -64,7 +92,11 @@ def count_runs(session: Session, workflow_id: str) -> int:
 
 
 def add_version(
-    session: Session, workflow: Workflow, definition: Mapping[str, Any], created_by: str | None
+    session: Session,
+    workflow: Workflow,
+    definition: Mapping[str, Any],
+    created_by: str | None,
+    scheduled_since: datetime | None = None,
 ) -> None:
     """Write the automation's next version at the next revision, and wake the publishers."""
     # Until commit: revisions must become visible in their order, or a publisher misses one.
@@ -77,6 +109,7 @@ def add_version(
             revision=newest + 1,
             status=workflow.status,
             definition=dict(definition),
+            scheduled_since=scheduled_since,
             created_by=created_by,
         )
     )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from automations.db import api_keys
 from automations.db.session import unit_of_work
 
+DEFAULT_WORKSPACE = ("default", "Default workspace")
+"""Slug and name."""
+
 
 def ensure_workspace() -> str:
     """The id of the default workspace, made when it is not there."""
     with unit_of_work() as session:
-        return api_keys.ensure_workspace(session, "default", "Default workspace")
+        return api_keys.ensure_workspace(session, *DEFAULT_WORKSPACE)

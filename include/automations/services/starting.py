@@ -53,6 +53,7 @@ def emit(
     cause: str | None = None,
     source: str | None = None,
     external_id: str | None = None,
+    raw: bytes | None = None,
 ) -> tuple[Event, bool]:
     """Record an event; the dispatcher matches it to automations.
 
@@ -72,6 +73,7 @@ def emit(
         cause_run_id=cause,
         source=source,
         external_id=external_id,
+        raw=raw,
     )
     if is_new:
         jobs.enqueue(session, "match_event", event.id)

@@ -14,15 +14,17 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from automations import checking, wiring
-from automations.db import forms, run_queries, runs, workflows
+from automations.db import forms, matters, run_queries, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.model import Definition, WorkflowStatus, walk
 from automations.outcomes import JSON
+from automations.services import schedules, webhook_secrets
 from automations.services.starting import start_run
+from automations.services.webhooks import new_token
 from automations.steps.registry import STEP_TYPES
-from automations.triggers import FormSubmission, Manual
+from automations.triggers import EventTrigger, FormSubmission, Manual, Trigger, WebhookTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def create(workspace_id: str, payload: Any, by: str, key_id: str | None = None) 
     """
     status, body = _split(payload, WorkflowStatus.DRAFT)
     with unit_of_work() as session:
-        definition = _validated(session, workspace_id, body)
+        definition = _validated(session, workspace_id, body, {})
         _check_available(workspace_id, definition, status)
         workflow = Workflow(
             workspace_id=workspace_id, version=1, created_by=by, created_by_key_id=key_id
@@ -74,7 +76,7 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
         status, body = _split(payload, WorkflowStatus(workflow.status))
         stored = runs.definition(session, workflow.id, workflow.version) or {}
         body = _merged(stored, body)
-        definition = _validated(session, workspace_id, body)
+        definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
         _check_available(workspace_id, definition, status)
         workflow.version += 1
         workflow.updated_at = datetime.now(UTC)
@@ -162,21 +164,39 @@ def _split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[
     return WorkflowStatus(status), body
 
 
-def _validated(session: Session, workspace_id: str, body: dict[str, Any]) -> Definition:
+def _validated(
+    session: Session, workspace_id: str, body: dict[str, Any], before: Mapping[str, Any]
+) -> Definition:
     definition, errors = checking.parse(body)
     if definition is None or errors:
         raise ValidationFailed(errors)
     trigger = definition.trigger
-    if isinstance(trigger, FormSubmission) and not forms.find(
-        session, workspace_id, trigger.form_id
-    ):
-        raise ValidationFailed({"trigger.config.formId": [f"there is no form {trigger.form_id}"]})
+    _check_subject(session, workspace_id, trigger)
     if isinstance(trigger, Manual) and trigger.input_schema is not None:
         try:
             Draft202012Validator.check_schema(trigger.input_schema)
         except SchemaError as error:
             raise ValidationFailed({"trigger.config.inputSchema": [error.message]}) from error
+    if isinstance(trigger, WebhookTrigger):
+        return definition.model_copy(update={"trigger": webhook_secrets.sealed(trigger, before)})
     return definition
+
+
+def _check_subject(session: Session, workspace_id: str, trigger: Trigger) -> None:
+    """What a trigger listens to must be there."""
+    form_id = template_id = None
+    field = "formId"
+    if isinstance(trigger, FormSubmission):
+        form_id = trigger.form_id
+    elif isinstance(trigger, EventTrigger):
+        field = "filterFormId"
+        form_id, template_id = trigger.filter_form_id, trigger.filter_matter_template_id
+    if form_id and not forms.find(session, workspace_id, form_id):
+        raise ValidationFailed({f"trigger.config.{field}": [f"there is no form {form_id}"]})
+    if template_id and not matters.find_template(session, workspace_id, template_id):
+        raise ValidationFailed(
+            {"trigger.config.filterMatterTemplateId": [f"there is no template {template_id}"]}
+        )
 
 
 def _check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:
@@ -200,8 +220,11 @@ def _write(
     by: str,
 ) -> Found:
     workflow.name, workflow.status = definition.name, status.value
-    workflow.trigger_key = definition.trigger.key()
     session.add(workflow)
+    session.flush()
+    workflow.trigger_key = definition.trigger.key_of(workflow.id)
+    if isinstance(definition.trigger, WebhookTrigger) and workflow.webhook_token is None:
+        workflow.webhook_token = new_token()
     session.flush()
     session.refresh(workflow)
     stored = {
@@ -209,7 +232,8 @@ def _write(
         "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
         "steps": _with_ids(body.get("steps", []), definition.steps),
     }
-    workflows.add_version(session, workflow, stored, by)
+    since = schedules.since(session, workflow, definition.trigger)
+    workflows.add_version(session, workflow, stored, by, since)
     return Found(workflow, stored, workflows.count_runs(session, workflow.id))
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
@@ -31,6 +39,8 @@ class Event(Base):
     source: Mapped[str | None]
     external_id: Mapped[str | None]
     """The sender's own id of the event, by which a repeat is known."""
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The body of a webhook's delivery as it came, which its signature speaks of."""
     status: Mapped[str] = mapped_column(server_default="PENDING")
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()

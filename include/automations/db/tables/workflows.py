@@ -29,6 +29,8 @@ class Workflow(Base):
     version: Mapped[int]
     trigger_key: Mapped[str | None]
     """What an event must carry to start this automation, for the dispatcher's index."""
+    webhook_token: Mapped[str | None] = mapped_column(unique=True)
+    """The secret part of the automation's webhook URL; kept from its first webhook trigger on."""
     created_by: Mapped[str | None]
     created_by_key_id: Mapped[str | None] = mapped_column(ForeignKey("api_key.id"))
     created_at: Mapped[datetime] = now_column()
@@ -51,5 +53,7 @@ class WorkflowVersion(Base):
     revision: Mapped[int] = mapped_column(BigInteger, unique=True)
     status: Mapped[str]
     definition: Mapped[dict[str, Any]]
+    scheduled_since: Mapped[datetime | None]
+    """Since when the schedule has been in force without a break; None when it is not."""
     created_by: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()

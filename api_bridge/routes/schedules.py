@@ -1,0 +1,29 @@
+"""When an automation is due next."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api_bridge.deps import Viewer
+from automations.clock import timestamp
+from automations.services import schedules
+
+router = APIRouter(prefix="/api/workflows", tags=["schedules"])
+
+
+@router.get("/{workflow_id}/schedule")
+def get_schedule(
+    caller: Viewer, workflow_id: str, count: Annotated[int, Query(ge=1, le=100)] = 5
+) -> dict[str, Any]:
+    """Preview the next runs, by the computation that Airflow uses.
+
+    While the automation is not ACTIVE, `active` is false and nothing starts at these times.
+    """
+    preview = schedules.preview(caller.workspace_id, workflow_id, count)
+    return {
+        **preview.trigger.as_json()["config"],
+        "active": preview.active,
+        "next": [timestamp(moment) for moment in preview.upcoming],
+    }

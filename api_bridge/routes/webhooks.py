@@ -1,0 +1,87 @@
+"""Webhooks: the public URL of each automation that has one, and a new one for an old one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from api_bridge.deps import Admin, client_address
+from automations import wiring
+from automations.services import webhooks
+from automations.services.webhooks import Result
+from automations.webhooks import Delivery
+
+router = APIRouter(prefix="/api", tags=["webhooks"])
+
+_MOST_WAITING = 100
+"""Senders that may wait for a result at once; more are answered as if none did."""
+_FIRST_LOOK, _LONGEST_PAUSE = 0.05, 0.5
+
+_waiting: set[object] = set()
+
+_BODY = {
+    "requestBody": {
+        "required": False,
+        "content": {"application/json": {"schema": {}}, "*/*": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.post("/webhooks/{token}", status_code=202, openapi_extra=_BODY)
+@router.put("/webhooks/{token}", status_code=202, openapi_extra=_BODY)
+async def deliver(request: Request, token: str) -> JSONResponse:
+    """Take a delivery; its automation starts in the background, or is waited for.
+
+    The answer is 202 with the event's id, or 200 when the delivery was taken before. Where the
+    trigger says `respond: result`, it is 200 with the run's outputs as soon as the run has ended,
+    and 202 with the run's id when that takes too long.
+    """
+    delivery = Delivery(
+        method=request.method,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=request.query_params.multi_items(),
+        body=await request.body(),
+    )
+    accepted = await run_in_threadpool(
+        webhooks.accept, token, delivery, wiring.signature_verifier(), client_address(request)
+    )
+    answer: dict[str, Any] = {"eventId": accepted.event_id, "duplicate": accepted.duplicate}
+    status = 200 if accepted.duplicate else 202
+    if accepted.wait is None or len(_waiting) >= _MOST_WAITING:
+        return JSONResponse(answer, status)
+    result = await _result(accepted.event_id, accepted.wait)
+    if result is None or result.run_id is None:
+        return JSONResponse(answer, status)
+    answer |= {"runId": result.run_id, "status": result.status}
+    if not result.ended:
+        return JSONResponse(answer, 202)
+    return JSONResponse({**answer, "outputs": result.outputs}, 200)
+
+
+async def _result(event_id: str, wait: timedelta) -> Result | None:
+    """What the run has come to when it ends, or when the time is up; no thread waits with it."""
+    until, pause = time.monotonic() + wait.total_seconds(), _FIRST_LOOK
+    waiter = object()
+    _waiting.add(waiter)
+    try:
+        while True:
+            result = await run_in_threadpool(webhooks.result, event_id)
+            left = until - time.monotonic()
+            if left <= 0 or (result is not None and result.ended):
+                return result
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+    finally:
+        _waiting.discard(waiter)
+
+
+@router.post("/workflows/{workflow_id}/rotate-webhook")
+def rotate_webhook(caller: Admin, workflow_id: str) -> dict[str, str]:
+    """Give an automation a new webhook URL; the old one is unknown from now on."""
+    return {"webhookUrl": webhooks.rotate(caller.workspace_id, workflow_id)}

@@ -1,0 +1,158 @@
+"""When a schedule is due: the one computation, for Airflow's timetable and for previews.
+
+A cron expression is read on the wall clock of its zone. When clocks go forward, a time that does
+not exist is due as much later as they jump (02:30 at 03:30). When clocks go back, a time that comes
+twice is due the first time only, unless the schedule is due in every hour of the day: then it goes
+on every hour. An interval counts elapsed time from midnight of 1970-01-01 in its zone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from automations.steps.base import parse_duration
+
+SHORTEST = timedelta(minutes=1)
+LONGEST = timedelta(days=366)
+
+_FIELDS = 5
+# R (random) and H (hashed) would give other times at every look; MAR and THU are names.
+_UNSTEADY = re.compile(r"(?<![A-Z])[RH](?![A-Z])")
+_NEAR = timedelta(hours=4)
+_LONGEST_JUMP = timedelta(hours=3)
+
+
+def check_cron(expression: str) -> str:
+    """The expression; ValueError unless it has five fields and is due some day."""
+    from croniter import CroniterBadCronError, CroniterBadDateError, croniter
+
+    if len(expression.split()) != _FIELDS:
+        raise ValueError("must have five fields: minute, hour, day, month, day of week")
+    if _UNSTEADY.search(expression.upper()):
+        raise ValueError("must not use R or H, which stand for times by chance")
+    try:
+        croniter(expression, datetime(2024, 1, 1)).get_next(datetime)
+    except CroniterBadDateError as error:
+        raise ValueError("is never due: there is no such date") from error
+    except (CroniterBadCronError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"is no cron expression: {error}") from error
+    return expression
+
+
+def check_interval(duration: str) -> str:
+    """The interval; ValueError unless it is within bounds."""
+    if not SHORTEST <= parse_duration(duration) <= LONGEST:
+        raise ValueError("must be between PT1M and P366D")
+    return duration
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Either a cron expression or an interval, in a zone."""
+
+    cron: str | None
+    interval: str | None
+    timezone: str
+
+    def next_after(self, moment: datetime) -> datetime:
+        """The first due instant after a moment, in UTC."""
+        if self.cron is not None:
+            return self._cron_after(moment)
+        anchor, step = self._grid()
+        return anchor + ((moment - anchor) // step + 1) * step
+
+    def latest_until(self, moment: datetime) -> datetime | None:
+        """The last due instant at or before a moment, in UTC; None when there was none."""
+        if self.cron is not None:
+            return self._cron_until(moment)
+        anchor, step = self._grid()
+        return anchor + ((moment - anchor) // step) * step
+
+    def upcoming(self, moment: datetime, count: int) -> list[datetime]:
+        """The next due instants after a moment."""
+        found: list[datetime] = []
+        for _ in range(count):
+            moment = self.next_after(moment)
+            found.append(moment)
+        return found
+
+    def _grid(self) -> tuple[datetime, timedelta]:
+        anchor = datetime(1970, 1, 1, tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+        return anchor, parse_duration(self.interval or "")
+
+    def _cron_after(self, moment: datetime) -> datetime:
+        clock = _Clock(self.timezone)
+        here = clock.naive(moment)
+        cron = self._croniter(here - _LONGEST_JUMP if clock.changes_near(moment) else here)
+        every_hour = _every_hour(cron)
+        best: datetime | None = None
+        while True:
+            wall = cron.get_next(datetime)
+            # Beside a change of the clocks a later time on the wall may be the earlier instant.
+            if best is not None and wall > clock.naive(best) + _LONGEST_JUMP:
+                return best
+            for instant in clock.instants(wall, twice=every_hour):
+                if instant > moment and (best is None or instant < best):
+                    best = instant
+            if best is not None and not clock.changes_near(best):
+                return best
+
+    def _cron_until(self, moment: datetime) -> datetime | None:
+        from croniter import CroniterBadDateError
+
+        clock = _Clock(self.timezone)
+        here = clock.naive(moment) + timedelta(microseconds=1)
+        cron = self._croniter(here + _LONGEST_JUMP if clock.changes_near(moment) else here)
+        every_hour = _every_hour(cron)
+        best: datetime | None = None
+        try:
+            while True:
+                wall = cron.get_prev(datetime)
+                if best is not None and wall < clock.naive(best) - _LONGEST_JUMP:
+                    return best
+                for instant in clock.instants(wall, twice=every_hour):
+                    if instant <= moment and (best is None or instant > best):
+                        best = instant
+                if best is not None and not clock.changes_near(best):
+                    return best
+        except CroniterBadDateError:
+            return best
+
+    def _croniter(self, start: datetime) -> Any:
+        from croniter import croniter
+
+        return croniter(self.cron or "", start)
+
+
+def _every_hour(cron: Any) -> bool:
+    hours = cron.expanded[1]
+    return bool(hours == ["*"] or len(set(hours)) == 24)
+
+
+class _Clock:
+    """The wall clock of a zone."""
+
+    def __init__(self, timezone: str) -> None:
+        self._zone = ZoneInfo(timezone)
+
+    def naive(self, moment: datetime) -> datetime:
+        """What the clock shows at a moment."""
+        return moment.astimezone(self._zone).replace(tzinfo=None, fold=0)
+
+    def instants(self, wall: datetime, *, twice: bool) -> Iterator[datetime]:
+        """The instants, in UTC, that a time on the wall stands for."""
+        first, second = (wall.replace(tzinfo=self._zone, fold=fold) for fold in (0, 1))
+        yield first.astimezone(UTC)
+        comes_twice = second.utcoffset() != first.utcoffset() and self.naive(second) == wall
+        if twice and comes_twice and self.naive(first.astimezone(UTC)) == wall:
+            yield second.astimezone(UTC)
+
+    def changes_near(self, moment: datetime) -> bool:
+        """Whether the clocks change within some hours of a moment."""
+        before, after = ((moment + by).astimezone(self._zone) for by in (-_NEAR, _NEAR))
+        return before.utcoffset() != after.utcoffset()

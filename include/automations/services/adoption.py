@@ -1,0 +1,67 @@
+"""Runs that Airflow made itself, by its schedule or for a person in its UI, get a row of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from automations.clock import timestamp
+from automations.db import runs, workflows
+from automations.db.session import Session
+from automations.db.tables import Run, Workflow
+from automations.outcomes import JSON
+
+_SCHEDULED = "scheduled"
+"""Airflow's word for it."""
+
+
+def adopt(
+    session: Session,
+    workflow_id: str,
+    *,
+    run_id: str,
+    run_type: str,
+    conf: Mapping[str, Any],
+    started_by: str | None,
+    version: int | None,
+    due_at: datetime | None,
+) -> Run | None:
+    """Record a run that Airflow has; None when it is recorded already or nobody's.
+
+    A scheduled one that may not overlap is CANCELLED at once while another has not ended.
+    """
+    scheduled = run_type == _SCHEDULED
+    # Of two that come at once, one must see the other.
+    lock = workflows.lock if scheduled else workflows.by_id
+    workflow = lock(session, workflow_id)
+    if workflow is None:
+        return None
+    data: dict[str, JSON] = {}
+    if scheduled and due_at is not None:
+        data["scheduledFor"] = timestamp(due_at)
+    run = runs.insert_run(
+        session,
+        workflow,
+        trigger_type="schedule" if scheduled else run_type,
+        trigger_data=data,
+        input=dict(conf),
+        started_by=started_by,
+        run_id=run_id,
+        version=version,
+        dispatched=True,
+    )
+    if run is not None and scheduled:
+        _skip_when_overlapping(session, workflow, run)
+    return run
+
+
+def _skip_when_overlapping(session: Session, workflow: Workflow, run: Run) -> None:
+    stored = runs.definition(session, workflow.id, run.version) or {}
+    if stored.get("trigger", {}).get("overlap") != "skip":
+        return
+    other = runs.other_unfinished(session, workflow.id, run.id)
+    if other is not None:
+        reason = f"Skipped: run {other} of this automation has not ended (overlap: skip)."
+        runs.end_run(session, run.id, "CANCELLED", reason)
+        session.refresh(run)

@@ -1,0 +1,58 @@
+"""Schedules: since when they are in force, and what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from automations.db import runs, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Workflow
+from automations.definitions import load
+from automations.errors import Conflict, NotFound
+from automations.triggers import ScheduleTrigger, TriggerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """When an automation is due next; ``active`` says whether it will start then."""
+
+    trigger: ScheduleTrigger
+    active: bool
+    upcoming: list[datetime]
+
+
+def since(session: Session, workflow: Workflow, trigger: TriggerBase) -> datetime | None:
+    """Since when the schedule of the version about to be written is in force.
+
+    An edit of anything else keeps the instant, so that no due time falls between two versions;
+    what came due while the automation was not ACTIVE is never made up for.
+    """
+    if not isinstance(trigger, ScheduleTrigger) or workflow.status != "ACTIVE":
+        return None
+    last = workflow.version - 1
+    known = workflows.scheduled_since(session, workflow.id, last)
+    if known is not None:
+        stored = runs.definition(session, workflow.id, last) or {}
+        before = ScheduleTrigger.model_validate(stored["trigger"])
+        if before.schedule() == trigger.schedule():
+            return known
+    return datetime.now(UTC)
+
+
+def preview(workspace_id: str, workflow_id: str, count: int) -> Preview:
+    """The next times at which an automation is due, by the computation that Airflow uses.
+
+    Raises:
+        NotFound: there is no such automation.
+        Conflict: it has no schedule.
+    """
+    with unit_of_work() as session:
+        workflow = workflows.find(session, workspace_id, workflow_id)
+        if workflow is None:
+            raise NotFound(f"There is no automation {workflow_id}.")
+        trigger = load(session, workflow.id, workflow.version).definition.trigger
+    if not isinstance(trigger, ScheduleTrigger):
+        raise Conflict("The automation has no schedule trigger.")
+    upcoming = trigger.schedule().upcoming(datetime.now(UTC), count)
+    return Preview(trigger, workflow.status == "ACTIVE", upcoming)

@@ -1,0 +1,146 @@
+"""Webhooks: a delivery is verified, committed, and only then answered."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from automations.db import events, rate_limits, runs, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Workflow
+from automations.definitions import load
+from automations.errors import Conflict, NotFound, TooManyRequests
+from automations.outcomes import JSON
+from automations.ports import SignatureVerifier
+from automations.services import rate_limits as limits
+from automations.services import webhook_secrets
+from automations.services.starting import emit
+from automations.settings import get_settings
+from automations.steps.base import parse_duration
+from automations.triggers import WebhookTrigger, webhook_key
+from automations.webhooks import Delivery
+
+EVENT_TYPE = "WEBHOOK"
+_A_MINUTE = 60
+_MOST_A_MINUTE = 30_000
+_MOST_MISSES_A_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A delivery that is on record.
+
+    Args:
+        wait: how long its sender is to wait for the run's end; None when it is not.
+    """
+
+    event_id: str
+    duplicate: bool
+    wait: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How far the run of a delivery has come; ``run_id`` is None when there is none to wait for."""
+
+    run_id: str | None
+    status: str
+    outputs: Mapping[str, JSON]
+    ended: bool
+
+
+def new_token() -> str:
+    """The secret part of a webhook URL."""
+    return secrets.token_urlsafe(24)
+
+
+def url(token: str) -> str:
+    """The webhook URL with a token."""
+    return f"{get_settings().bridge_base}/api/webhooks/{token}"
+
+
+def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address: str) -> Accepted:
+    """Take a delivery, once for each id that its sender gives it.
+
+    Raises:
+        NotFound: no automation has this URL.
+        SignatureRefused: it is not genuine, or too old.
+        TooManyRequests: the URL is used too often.
+        ValidationFailed: it cannot be read.
+    """
+    delivery.check()
+    found = _find(token)
+    if found is None:
+        limits.check({f"webhook:unknown:{address}": _MOST_MISSES_A_MINUTE})
+        raise NotFound("There is no such webhook.")
+    workflow, trigger = found
+    if trigger.secret is not None:
+        secret = webhook_secrets.opened(workflow.workspace_id, trigger.secret)
+        verifier.verify(
+            trigger.verification, secret, delivery.headers, delivery.body, trigger.header
+        )
+    data = delivery.data(trigger.verification, trigger.header)
+    with unit_of_work() as session:
+        event, is_new = emit(
+            session,
+            workflow.workspace_id,
+            kind=EVENT_TYPE,
+            trigger_key=webhook_key(workflow.id),
+            data=data,
+            source=f"webhook:{workflow.id}",
+            external_id=delivery.id(trigger.verification),
+            raw=delivery.body,
+        )
+    wait = parse_duration(trigger.respond_timeout) if trigger.respond == "result" else None
+    return Accepted(event.id, not is_new, wait)
+
+
+def _find(token: str) -> tuple[Workflow, WebhookTrigger] | None:
+    with unit_of_work() as session:
+        workflow = workflows.find_by_webhook(session, token)
+        if workflow is None:
+            return None
+        trigger = load(session, workflow.id, workflow.version).definition.trigger
+        wait = rate_limits.hit(
+            session, f"webhook:{workflow.id}", limit=_MOST_A_MINUTE, seconds=_A_MINUTE
+        )
+    if wait is not None:
+        raise TooManyRequests(wait)
+    return (workflow, trigger) if isinstance(trigger, WebhookTrigger) else None
+
+
+def result(event_id: str) -> Result | None:
+    """How far the run of a delivery has come; None while the delivery is not matched yet."""
+    with unit_of_work() as session:
+        found = events.runs_of(session, event_id)
+        if not found:
+            status = events.status(session, event_id)
+            return None if status == "PENDING" else Result(None, status, {}, ended=True)
+        run = found[0]
+        ended = run.status not in runs.UNFINISHED
+        outputs = runs.outputs(session, run.id) if ended else {}
+        return Result(run.id, run.status, outputs, ended)
+
+
+def rotate(workspace_id: str, workflow_id: str) -> str:
+    """Give an automation a new webhook URL; the old one is unknown from now on.
+
+    Raises:
+        NotFound: there is no such automation.
+        Conflict: it has never had a webhook trigger.
+    """
+    with unit_of_work() as session:
+        workflow = _locked(session, workspace_id, workflow_id)
+        if workflow.webhook_token is None:
+            raise Conflict("The automation has no webhook trigger.")
+        workflow.webhook_token = new_token()
+        return url(workflow.webhook_token)
+
+
+def _locked(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
+    workflow = workflows.find(session, workspace_id, workflow_id, lock=True)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return workflow

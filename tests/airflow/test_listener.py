@@ -1,0 +1,101 @@
+"""Assets of any team's DAG start automations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.listeners.listener import get_listener_manager
+from airflow.listeners.types import AssetEvent
+from airflow.serialization.definitions.assets import SerializedAsset
+from sqlalchemy import select
+
+from automations import definitions
+from automations.db import jobs
+from automations.db.session import unit_of_work
+from automations.db.tables import Event, Run
+from automations.deliveries import Deliveries
+from automations.services import workflows
+from automations.services.bootstrap import ensure_workspace
+from automations.settings import get_settings
+from tests.doubles import Unreachable, ports
+
+URI = "automation://table/c000000000000000000000001"
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    yield
+    definitions._cache.clear()
+
+
+def emitted(name: str = "sales", uri: str = URI, extra: Any = None) -> None:
+    """What Airflow does after a task with the outlet has succeeded."""
+    asset = SerializedAsset(name=name, uri=uri, group="asset", extra={}, watchers=[])
+    event = AssetEvent(
+        asset=asset,
+        extra=extra or {},
+        source_dag_id="load",
+        source_task_id="sync",
+        source_run_id="r1",
+        source_map_index=-1,
+        source_aliases=[],
+        partition_key=None,
+    )
+    get_listener_manager().hook.on_asset_event_emitted(asset_event=event)
+
+
+def listening(trigger_type: str) -> str:
+    trigger = {"type": "event", "config": {"triggerType": trigger_type}}
+    payload = {"name": trigger_type, "status": "ACTIVE", "trigger": trigger}
+    return workflows.create(ensure_workspace(), payload, "test").workflow.id
+
+
+@pytest.mark.usefixtures("database")
+def test_an_automation_listens_to_an_assets_name_or_to_its_uri() -> None:
+    by_name, by_uri, _ = listening("sales"), listening(URI), listening("costs")
+    emitted(extra={"rows": 3})
+    with unit_of_work() as session:
+        (job,) = jobs.claim(session, 5)
+    Deliveries(Unreachable(), ports()).carry(job)
+    with unit_of_work() as session:
+        event = session.scalars(select(Event)).one()
+        runs = session.scalars(select(Run)).all()
+    assert {run.workflow_id for run in runs} == {by_name, by_uri}
+    assert (event.type, event.status) == ("ASSET", "MATCHED")
+    assert runs[0].trigger_data == {
+        "assetName": "sales",
+        "assetUri": URI,
+        "extra": {"rows": 3},
+        "sourceDagId": "load",
+        "sourceTaskId": "sync",
+        "sourceRunId": "r1",
+    }
+
+
+@pytest.mark.usefixtures("database")
+def test_an_asset_that_nobody_listens_to_is_recorded_with_the_reason() -> None:
+    emitted("unheard", "s3://bucket/unheard")
+    with unit_of_work() as session:
+        (job,) = jobs.claim(session, 5)
+    Deliveries(Unreachable(), ports()).carry(job)
+    with unit_of_work() as session:
+        event = session.scalars(select(Event)).one()
+    assert event.status == "SKIPPED"
+    assert event.reason is not None
+
+
+def test_without_our_database_airflows_own_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = "postgresql+psycopg2://nobody@127.0.0.1:1/none"
+    monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", nowhere)
+    get_settings.cache_clear()
+    try:
+        with caplog.at_level(logging.ERROR):
+            emitted()
+    finally:
+        get_settings.cache_clear()
+    assert "sales" in caplog.text

@@ -1,0 +1,113 @@
+"""Schedules over HTTP: what is due next, and since when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations.db.publications import SqlPublications
+from automations.db.session import unit_of_work
+from automations.db.tables import WorkflowVersion
+from automations.schedules import Schedule
+from tests.api.conftest import Api
+
+DAILY = {"cron": "30 9 * * MON-FRI", "timezone": "Europe/Warsaw"}
+
+
+def scheduled(api: Api, config: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return api.workflow(trigger={"type": "schedule", "config": config}, **more)
+
+
+def since(version: int) -> datetime | None:
+    query = select(WorkflowVersion.scheduled_since).where(WorkflowVersion.version == version)
+    with unit_of_work() as session:
+        return session.scalars(query).one()
+
+
+class TestPreview:
+    def test_it_is_what_the_schedule_computes(self, api: Api) -> None:
+        workflow = scheduled(api, DAILY)
+        before = datetime.now(UTC)
+        shown = api.call("GET", f"/api/workflows/{workflow['id']}/schedule?count=3").json()
+        computed = Schedule(DAILY["cron"], None, DAILY["timezone"]).upcoming(before, 3)
+        assert shown == {
+            **DAILY,
+            "overlap": "skip",
+            "catchup": False,
+            "active": True,
+            "next": [moment.strftime("%Y-%m-%dT%H:%M:00.000Z") for moment in computed],
+        }
+
+    def test_it_says_when_nothing_will_start(self, api: Api) -> None:
+        workflow = scheduled(api, {"interval": "PT15M"}, status="PAUSED")
+        shown = api.call("GET", f"/api/workflows/{workflow['id']}/schedule", role="VIEWER").json()
+        assert (shown["active"], shown["interval"], len(shown["next"])) == (False, "PT15M", 5)
+
+    def test_it_is_refused_where_there_is_none(self, api: Api) -> None:
+        manual, daily = api.workflow()["id"], scheduled(api, DAILY)["id"]
+        assert api.call("GET", f"/api/workflows/{manual}/schedule").status_code == 409
+        where = f"/api/workflows/{daily}/schedule"
+        assert api.call("GET", where, role="STRANGER").status_code == 404
+        assert api.call("GET", f"{where}?count=101").status_code == 400
+        assert api.http.get(where).status_code == 401
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("config", "field", "message"),
+        [
+            ({}, "trigger", "either cron or interval"),
+            ({"cron": "0 9 * * *", "interval": "PT1H"}, "trigger", "either cron or interval"),
+            ({"cron": "0 9 31 2 *"}, "trigger.config.cron", "never due"),
+            ({"cron": "* * * * * *"}, "trigger.config.cron", "five fields"),
+            ({"cron": "R 9 * * *"}, "trigger.config.cron", "R or H"),
+            ({"cron": "{{input.cron}}"}, "trigger.config.cron", "five fields"),
+            ({"cron": "1," * 5_000 + "1 * * * *"}, "trigger.config.cron", "at most 200"),
+            ({"interval": "PT59S"}, "trigger.config.interval", "between PT1M"),
+            ({"interval": "{{input.every}}"}, "trigger.config.interval", "ISO 8601"),
+            ({"cron": "0 9 * * *", "timezone": "../x"}, "trigger.config.timezone", "IANA"),
+            ({"cron": "0 9 * * *", "timezone": "{{input.z}}"}, "trigger.config.timezone", "templ"),
+            ({"cron": "0 9 * * *", "overlap": "no"}, "trigger.config.overlap", "skip"),
+            ({"cron": "0 9 * * *", "catchup": "yes"}, "trigger.config.catchup", "boolean"),
+        ],
+    )
+    def test_a_schedule_that_makes_no_sense_is_refused(
+        self, api: Api, config: dict[str, Any], field: str, message: str
+    ) -> None:
+        trigger = {"type": "schedule", "config": config}
+        answer = api.call("POST", "/api/workflows", {"name": "x", "trigger": trigger})
+        assert answer.status_code == 400, answer.text
+        assert message in answer.json()["details"]["fieldErrors"][field][0]
+
+
+class TestSince:
+    def test_an_edit_of_something_else_leaves_the_schedule_in_force(self, api: Api) -> None:
+        where = f"/api/workflows/{scheduled(api, DAILY)['id']}"
+        api.call("PATCH", where, {"name": "Other"})
+        api.call("PATCH", where, {"trigger": {"type": "schedule", **DAILY, "overlap": "queue"}})
+        assert since(1) is not None
+        assert since(1) == since(2) == since(3)
+
+    def test_a_new_schedule_and_an_activation_begin_anew(self, api: Api) -> None:
+        where = f"/api/workflows/{scheduled(api, DAILY)['id']}"
+        api.call("PATCH", where, {"trigger": {"type": "schedule", "interval": "PT1H"}})
+        api.call("PATCH", where, {"status": "PAUSED"})
+        api.call("PATCH", where, {"status": "ACTIVE"})
+        api.call("PATCH", where, {"trigger": {"type": "manual"}})
+        first, second, paused, again, manual = (since(version) for version in range(1, 6))
+        assert (paused, manual) == (None, None)
+        assert first is not None
+        assert second is not None
+        assert again is not None
+        assert first < second < again
+
+    def test_it_is_published_to_airflow(self, api: Api) -> None:
+        scheduled(api, DAILY)
+        (published,) = SqlPublications().pack(0)
+        begun = since(1)
+        assert begun is not None
+        assert published.scheduled_since == begun.isoformat()
+        assert published.definition["trigger"]["cron"] == DAILY["cron"]

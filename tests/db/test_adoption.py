@@ -1,0 +1,159 @@
+"""Runs that Airflow made itself, and what becomes of one that may not overlap."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations import definitions
+from automations.db import runs
+from automations.db.session import unit_of_work
+from automations.db.tables import Run, Workflow, WorkflowVersion, Workspace
+from automations.engine import Engine
+from automations.ids import new_id
+from automations.ports import DagRunState
+from automations.publishing import dag_id
+from automations.reconciler import Reconciler
+from automations.services.adoption import adopt
+from automations.verdicts import Skip, Sleep, TaskRef
+from tests.doubles import Unreachable, ports
+
+DUE = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def forget(database: str) -> Iterator[None]:
+    yield
+    definitions._cache.clear()
+
+
+def scheduled(overlap: str = "skip") -> str:
+    """An automation with a schedule; returns its id."""
+    definition: dict[str, Any] = {
+        "name": "Test",
+        "trigger": {"type": "schedule", "cron": "30 2 * * *", "overlap": overlap},
+        "steps": [
+            {"id": "a", "name": "a", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}
+        ],
+    }
+    with unit_of_work() as session:
+        workspace = Workspace(slug="w", name="W")
+        session.add(workspace)
+        session.flush()
+        workflow = Workflow(workspace_id=workspace.id, name="Test", status="ACTIVE", version=1)
+        session.add(workflow)
+        session.flush()
+        session.add(
+            WorkflowVersion(
+                workflow_id=workflow.id,
+                version=1,
+                revision=1,
+                status="ACTIVE",
+                definition=definition,
+            )
+        )
+        return workflow.id
+
+
+def task(workflow: str, run: str, run_type: str = "scheduled") -> TaskRef:
+    return TaskRef(run, workflow, 1, "a", run_type=run_type, due_at=DUE)
+
+
+def run(run_id: str) -> Run:
+    with unit_of_work() as session:
+        return session.get_one(Run, run_id)
+
+
+def test_a_scheduled_run_knows_when_it_was_due() -> None:
+    workflow, run_id = scheduled(), new_id()
+    assert isinstance(Engine(ports()).run(task(workflow, run_id)), Sleep)
+    made = run(run_id)
+    assert (made.trigger_type, made.status) == ("schedule", "PAUSED")
+    assert made.trigger_data == {"scheduledFor": "2026-03-29T01:30:00.000Z"}
+    assert made.variables == {"triggerType": "scheduled"}
+
+
+def test_a_run_by_hand_in_airflow_is_none_of_the_schedule() -> None:
+    workflow, run_id = scheduled(), new_id()
+    Engine(ports()).run(task(workflow, run_id, "manual"))
+    assert (run(run_id).trigger_type, run(run_id).trigger_data) == ("manual", {})
+
+
+def test_the_reconciler_adopts_what_no_step_has_begun() -> None:
+    workflow, run_id = scheduled(), new_id()
+    state = DagRunState(dag_id(workflow), run_id, "running", "1", {}, None, "scheduled", due_at=DUE)
+    Reconciler(Unreachable()).apply(state)
+    assert run(run_id).trigger_data == {"scheduledFor": "2026-03-29T01:30:00.000Z"}
+    assert isinstance(Engine(ports()).run(task(workflow, run_id)), Sleep)
+
+
+def test_a_second_scheduled_run_is_skipped_while_the_first_has_not_ended() -> None:
+    workflow, first, second, third = scheduled(), new_id(), new_id(), new_id()
+    engine = Engine(ports())
+    engine.run(task(workflow, first))
+    assert isinstance(engine.run(task(workflow, second)), Skip)
+    skipped = run(second)
+    assert (skipped.status, skipped.completed_at is not None) == ("CANCELLED", True)
+    assert (
+        skipped.error == f"Skipped: run {first} of this automation has not ended (overlap: skip)."
+    )
+    assert run(first).status == "PAUSED"
+    with unit_of_work() as session:
+        runs.end_run(session, first, "COMPLETED")
+    assert isinstance(engine.run(task(workflow, third)), Sleep)
+
+
+def test_airflows_end_of_a_skipped_run_leaves_it_cancelled() -> None:
+    workflow, first, second = scheduled(), new_id(), new_id()
+    engine = Engine(ports())
+    engine.run(task(workflow, first))
+    engine.run(task(workflow, second))
+    state = DagRunState(dag_id(workflow), second, "success", "1", {}, None, "scheduled", DUE)
+    Reconciler(Unreachable()).apply(state)
+    assert run(second).status == "CANCELLED"
+
+
+@pytest.mark.parametrize("overlap", ["allow", "queue"])
+def test_others_run_beside_one_another_as_airflow_lets_them(overlap: str) -> None:
+    workflow, first, second = scheduled(overlap), new_id(), new_id()
+    engine = Engine(ports())
+    assert isinstance(engine.run(task(workflow, first)), Sleep)
+    assert isinstance(engine.run(task(workflow, second)), Sleep)
+
+
+def test_of_several_that_come_at_once_one_goes_on() -> None:
+    workflow = scheduled()
+
+    def come() -> None:
+        with unit_of_work() as session:
+            adopt(
+                session,
+                workflow,
+                run_id=new_id(),
+                run_type="scheduled",
+                conf={},
+                started_by=None,
+                version=1,
+                due_at=DUE,
+            )
+
+    coming = [threading.Thread(target=come) for _ in range(8)]
+    for one in coming:
+        one.start()
+    for one in coming:
+        one.join()
+    with unit_of_work() as session:
+        statuses = sorted(session.scalars(select(Run.status)))
+    assert statuses == ["CANCELLED"] * 7 + ["RUNNING"]
+
+
+def test_a_run_of_nobodys_is_left_alone() -> None:
+    state = DagRunState(dag_id(new_id()), new_id(), "running", "1", {}, None, "scheduled", DUE)
+    Reconciler(Unreachable()).apply(state)
+    with unit_of_work() as session:
+        assert session.scalars(select(Run)).all() == []
