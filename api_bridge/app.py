@@ -10,7 +10,15 @@ from fastapi import FastAPI
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.middleware import RequestGuard
-from api_bridge.routes import callbacks, forms, health, runs, workflows
+from api_bridge.routes import (
+    callbacks,
+    document_templates,
+    documents,
+    forms,
+    health,
+    runs,
+    workflows,
+)
 from automations import wiring
 from automations.dispatcher import Dispatcher
 from automations.settings import get_settings
@@ -41,7 +49,7 @@ def create_app() -> FastAPI:
     app.add_middleware(RequestGuard)
     errors.install(app)
     # Fixed words come before ids: /callback/… and /runs/… are no automation's.
-    for module in (callbacks, workflows, runs, forms, health):
+    for module in (callbacks, workflows, runs, forms, document_templates, documents, health):
         app.include_router(module.router)
     return app
 

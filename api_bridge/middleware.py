@@ -15,6 +15,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST_BODY = 1_000_000
+_LARGER_BODIES = {"/api/document-templates": 7_500_000}
 DEEPEST = 64
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
@@ -48,13 +49,14 @@ class RequestGuard:
             error = "The address holds a NUL character."
             await _refuse(named, 400, "VALIDATION_ERROR", error, request_id)
             return
-        body = await _read(receive)
+        largest = _largest(scope["path"])
+        body = await _read(receive, largest)
         if body is None:
             await _refuse(
                 named,
                 413,
                 "PAYLOAD_TOO_LARGE",
-                f"The body is over {LARGEST_BODY} bytes.",
+                f"The body is over {largest} bytes.",
                 request_id,
             )
             return
@@ -66,14 +68,19 @@ class RequestGuard:
         await self._app(scope, _again(body, receive), named)
 
 
-async def _read(receive: Receive) -> bytes | None:
+def _largest(path: str) -> int:
+    """The most bytes a body may have, by the resource that it is for."""
+    return _LARGER_BODIES.get("/".join(path.split("/")[:3]), LARGEST_BODY)
+
+
+async def _read(receive: Receive, largest: int) -> bytes | None:
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         part = message.get("body", b"")
         size += len(part)
-        if size > LARGEST_BODY:
+        if size > largest:
             return None
         parts.append(part)
         if not message.get("more_body"):

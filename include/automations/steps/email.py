@@ -70,13 +70,26 @@ Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
 class AttachmentConfig(Model):
     """A file to send along."""
 
-    filename: Line = Field(min_length=1, description="The name it is saved under.")
-    content: Annotated[str, AfterValidator(_base64)] = Field(description="The file, in base64.")
-    content_type: Line = Field(
-        "application/octet-stream",
-        pattern=r"^[\w.+-]+/[\w.+-]+$",
-        description="Its media type.",
+    filename: Annotated[Line, Field(min_length=1)] | None = Field(
+        None, description="The name it is saved under; a document's own name when absent."
     )
+    content: Annotated[str, AfterValidator(_base64)] | None = Field(
+        None, description="The file, in base64."
+    )
+    document_id: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="A generated document to send, instead of content."
+    )
+    content_type: Annotated[Line, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")] | None = Field(
+        None, description="Its media type; for content application/octet-stream when absent."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.content is None) == (self.document_id is None):
+            raise ValueError("give one of content and documentId")
+        if self.content is not None and self.filename is None:
+            raise ValueError("give filename with content")
+        return self
 
 
 class EmailConfig(Model):
@@ -99,7 +112,8 @@ class EmailConfig(Model):
     def _says_something(self) -> Self:
         if self.body is None and self.html is None:
             raise ValueError("give body, html or both")
-        if sum(len(part.content) for part in self.attachments) * 3 // 4 > MOST_ATTACHED_BYTES:
+        written = sum(len(part.content or "") for part in self.attachments)
+        if written * 3 // 4 > MOST_ATTACHED_BYTES:
             raise ValueError(f"attachments may have {MOST_ATTACHED_BYTES} bytes at most")
         return self
 
@@ -112,6 +126,12 @@ class Email(StepType[EmailConfig]):
     Config = EmailConfig
 
     def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:
+        attachments = tuple(_attachment(part, ctx) for part in config.attachments)
+        size = sum(len(part.content) for part in attachments)
+        if size > MOST_ATTACHED_BYTES:
+            return Fail(
+                f"The attachments have {size} bytes; {MOST_ATTACHED_BYTES} at most.", "config"
+            )
         receipt = ctx.ports.mailer.send(
             Mail(
                 to=tuple(config.to),
@@ -121,10 +141,7 @@ class Email(StepType[EmailConfig]):
                 body=config.body or "",
                 html=config.html,
                 reply_to=config.reply_to,
-                attachments=tuple(
-                    Attachment(part.filename, base64.b64decode(part.content), part.content_type)
-                    for part in config.attachments
-                ),
+                attachments=attachments,
                 key=ctx.idempotency_key,
                 workspace_id=ctx.workspace_id,
             )
@@ -142,3 +159,14 @@ class Email(StepType[EmailConfig]):
         return Fail(
             f"Every recipient was rejected: {reasons}", "rejected", temporary, output=output
         )
+
+
+def _attachment(part: AttachmentConfig, ctx: StepContext) -> Attachment:
+    if part.document_id is None:
+        content = base64.b64decode(part.content or "")
+        kind = part.content_type or "application/octet-stream"
+        return Attachment(part.filename or "attachment", content, kind)
+    file = ctx.ports.documents.file(ctx.workspace_id, part.document_id)
+    return Attachment(
+        part.filename or file.filename, file.content, part.content_type or file.content_type
+    )

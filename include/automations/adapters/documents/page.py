@@ -23,7 +23,6 @@ _RULES = """\
 #let horizontalrule = line(length: 100%, stroke: 0.5pt + luma(60%))
 #set table(stroke: 0.5pt + luma(55%), inset: 5pt)
 #show table: set align(start)
-#show table.header: set text(weight: "bold")
 #show figure: set block(breakable: true)
 #show heading: set block(above: 1.3em, below: 0.8em)
 """

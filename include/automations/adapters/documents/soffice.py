@@ -38,7 +38,9 @@ def pdf_from_docx(program: str, document: Path, result: Path, seconds: float) ->
     """Convert with a profile of its own, so that two never wait for one another."""
     profile = document.parent / "profile"
     (profile / "user").mkdir(parents=True)
-    items = "\n".join(_ITEM.format(path=path, name=name, value=value) for path, name, value in _CLOSED)
+    items = "\n".join(
+        _ITEM.format(path=path, name=name, value=value) for path, name, value in _CLOSED
+    )
     (profile / "user" / "registrymodifications.xcu").write_text(_SETTINGS.format(items=items))
     folder = document.parent / "converted"
     programs.run(

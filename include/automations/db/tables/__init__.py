@@ -1,6 +1,7 @@
 """The tables of the ``automations`` database."""
 
 from automations.db.tables.base import Base
+from automations.db.tables.documents import Document, DocumentDelivery, DocumentTemplate
 from automations.db.tables.effects import Effect
 from automations.db.tables.forms import Form, Submission
 from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
@@ -12,6 +13,9 @@ __all__ = [
     "ApiKey",
     "Approver",
     "Base",
+    "Document",
+    "DocumentDelivery",
+    "DocumentTemplate",
     "Effect",
     "Event",
     "Form",
