@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include" / "automations"
 
-VENDORS = {"httpx", "smtplib", "slack_sdk", "docx", "aiosmtplib"}
+VENDORS = {"httpx", "smtplib", "slack_sdk", "docx", "docxtpl", "pypandoc", "typst", "aiosmtplib"}
 DATABASE = {"sqlalchemy", "psycopg2", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn"}
 AIRFLOW = {"airflow"}

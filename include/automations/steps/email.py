@@ -65,12 +65,13 @@ def _base64(value: str, info: ValidationInfo) -> str:
 Address = Annotated[str, AfterValidator(check_address)]
 Addresses = Annotated[list[Address], BeforeValidator(_listed), Field(max_length=MOST_RECIPIENTS)]
 Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
+FileName = Annotated[str, Field(min_length=1, max_length=998), AfterValidator(_one_line)]
 
 
 class AttachmentConfig(Model):
     """A file to send along."""
 
-    filename: Annotated[Line, Field(min_length=1)] | None = Field(
+    filename: FileName | None = Field(
         None, description="The name it is saved under; a document's own name when absent."
     )
     content: Annotated[str, AfterValidator(_base64)] | None = Field(

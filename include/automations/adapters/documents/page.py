@@ -197,9 +197,9 @@ def _tables(document: Any, body: str) -> str:
     """The body, with no rules in those of its tables that have none in the document."""
     places = list(_TABLE.finditer(body))
     tables = document.tables
-    if len(places) != len(tables):
+    if not places or len(places) != len(tables):
         return body
-    parts = [body[: places[0].start()]] if places else [body]
+    parts = [body[: places[0].start()]]
     ends = [place.start() for place in places[1:]] + [len(body)]
     for place, end, table in zip(places, ends, tables, strict=True):
         part = body[place.start() : end]

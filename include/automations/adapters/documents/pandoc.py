@@ -10,7 +10,10 @@ from automations.adapters.documents import programs
 
 _SECONDS = 30
 # Without everything by which a text could reach a later program unescaped.
-_MARKDOWN = "markdown-raw_attribute-raw_html-raw_tex-tex_math_dollars-latex_macros-citations"
+_MARKDOWN = (
+    "markdown-raw_attribute-raw_html-raw_tex-tex_math_dollars-latex_macros"
+    "-citations-implicit_figures"
+)
 _BODY = """\
 $if(title)$
 #block(width: 100%, below: 1.4em, align(center, text(1.7em, weight: "bold")[$title$]))
@@ -47,5 +50,6 @@ def typst_from_docx(document: Path) -> str:
 
 
 def _run(*arguments: str) -> None:
-    # +RTS stays pandoc's own: its heap is bounded by the address space it is given.
-    programs.run([pypandoc.get_pandoc_path(), "--sandbox", *arguments], seconds=_SECONDS)
+    programs.run(
+        [pypandoc.get_pandoc_path(), "--sandbox", "--wrap=none", *arguments], seconds=_SECONDS
+    )
