@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, cast
@@ -80,6 +81,12 @@ class TestTexts:
         answer = api.call("GET", path)
         assert answer.status_code in (400, 404), answer.text
         assert answer.json()["success"] is False
+
+    def test_a_text_without_an_end_is_refused_at_once(self, api: Api) -> None:
+        begun = time.monotonic()
+        answer = raw(api, "/api/workflows", b'{"name": "' + b'\\"' * 400_000)
+        assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+        assert time.monotonic() - begun < 5
 
 
 class TestForms:

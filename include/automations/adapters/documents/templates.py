@@ -18,6 +18,7 @@ from markupsafe import Markup
 from automations.adapters.documents.problems import TemplateProblem
 
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_BREAK = re.compile(r"\r\n?")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _PARAGRAPH = re.compile(r"<w:p([ >])")
 _MISSING = re.compile(r"has no (?:attribute|element) '?([^']+)'?|'([^']+)' is undefined")
@@ -49,7 +50,7 @@ def _as_markdown(value: Any) -> Any:
     if isinstance(text, Markup):
         return text
     escaped = _PUNCTUATION.sub(r"\\\1", re.sub(r"[ \t]+", " ", str(text)))
-    return Markup(re.sub(r"\r\n?|\n", r"\\\n", escaped))
+    return Markup(escaped.replace("\n", "\\\n"))
 
 
 def _environment(template_format: str) -> _Environment:
@@ -192,9 +193,9 @@ def _explained(
 
 
 def _clean(value: Any) -> Any:
-    """Data without the characters that no XML can hold."""
+    """Data without the characters that no XML can hold, and with one kind of line break."""
     if isinstance(value, str):
-        return _NO_XML.sub("", value)
+        return _NO_XML.sub("", _BREAK.sub("\n", value))
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):
