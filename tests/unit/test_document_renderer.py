@@ -348,7 +348,7 @@ class TestHostilePackages:
         assert "not a sound" in self.refused(bytes(content))
 
     def test_a_docx_whose_document_is_no_xml_is_refused(self) -> None:
-        assert "cannot be read" in self.refused(
+        assert "is not XML" in self.refused(
             repacked(letter("x"), {DOCUMENT: lambda _: b"<w:document><unclosed>"})
         )
 
@@ -395,11 +395,11 @@ class TestHostilePackages:
             return
         assert all("SECRET" not in text for text in texts(content))
 
-    def test_another_encoding_cannot_hide_a_declaration(self) -> None:
-        utf16 = {DOCUMENT: lambda part: part.decode().replace("UTF-8", "UTF-16").encode("utf-16")}
-        utf7 = {DOCUMENT: lambda part: part.replace(b"UTF-8", b"UTF-7")}
-        for changed in (utf16, utf7):
-            assert "not UTF-8" in self.refused(repacked(letter("x"), changed))
+    @pytest.mark.parametrize("name", [DOCUMENT, "word/hidden.bin"])
+    def test_another_encoding_or_name_cannot_hide_a_declaration(self, name: str) -> None:
+        text = '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>'
+        docx = repacked(letter("x"), without=name, added={name: text.encode("utf-16")})
+        assert "document type" in self.refused(docx)
 
     @pytest.mark.parametrize(
         ("kind", "mode", "message"),
@@ -424,13 +424,27 @@ class TestHostilePackages:
         }
         assert message in self.refused(repacked(letter("x"), rels))
 
-    def test_a_field_that_reads_a_file_is_refused_even_in_pieces(self) -> None:
+    @pytest.mark.parametrize(
+        "field",
+        [
+            '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>INCLUDE</w:instrText>'
+            '</w:r><w:r><w:instrText>TEXT "/etc/passwd"</w:instrText></w:r>',
+            '<w:r><w:instrText> include<![CDATA[Text]]> "/etc/passwd"</w:instrText></w:r>',
+            '<w:fldSimple w:instr="&#73;NCLUDETEXT x"/>',
+            '<w:r xmlns:v="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+            "<v:instrText>INCLUDETEXT x</v:instrText></w:r>",
+        ],
+    )
+    def test_a_field_that_reads_a_file_is_refused_however_it_is_written(self, field: str) -> None:
+        changed = {DOCUMENT: lambda part: part.replace(b"</w:p>", field.encode() + b"</w:p>", 1)}
+        assert "INCLUDETEXT" in self.refused(repacked(letter("x"), changed))
+
+    def test_a_field_that_only_speaks_of_a_link_is_welcome(self) -> None:
         field = (
-            b"<w:r><w:instrText>INCLUDE</w:instrText></w:r>"
-            b'<w:r><w:instrText>TEXT "/etc/passwd"</w:instrText></w:r></w:p>'
+            b"""<w:fldSimple w:instr='HYPERLINK "https://a.example" \\o "a link here"'/></w:p>"""
         )
-        docx = repacked(letter("x"), {DOCUMENT: lambda part: part.replace(b"</w:p>", field, 1)})
-        assert "INCLUDETEXT" in self.refused(docx)
+        changed = {DOCUMENT: lambda part: part.replace(b"</w:p>", field, 1)}
+        assert ConfinedRenderer().placeholders("docx", repacked(letter("x"), changed)) == ()
 
     def test_a_hyperlink_is_welcome(self) -> None:
         def build(document: Any) -> None:

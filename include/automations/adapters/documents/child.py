@@ -28,10 +28,12 @@ def confine(limits: dict[str, Any]) -> None:
 def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     """Do what is asked and answer with what the parent wants to know."""
     # Imported under the limits, and only here: they are heavy.
-    from automations.adapters.documents import page, pandoc, templates
+    from automations.adapters.documents import page, pandoc, parts, templates
 
     template, template_format = folder / "template", str(job["template"])
     if job["task"] == "placeholders":
+        if template_format == "docx":
+            parts.check(template)
         return {"placeholders": templates.placeholders(template_format, template)}
     document = folder / "document.docx"
     if template_format == "docx":
