@@ -13,6 +13,8 @@ from api_bridge.middleware import RequestGuard
 from api_bridge.openapi import description
 from api_bridge.routes import (
     callbacks,
+    document_templates,
+    documents,
     events,
     form_pages,
     forms,
@@ -75,6 +77,8 @@ def create_app() -> FastAPI:
         notifications,
         matter_templates,
         matters,
+        document_templates,
+        documents,
         secrets,
         integrations,
         health,

@@ -18,8 +18,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST_BODY = 1_000_000
-LARGER_BODIES = {("POST", "/api/workflows/send-email"): 16_000_000}
-"""Routes that take files: attachments of 10 MB are 13.4 MB in base64."""
+LARGER_BODIES = {
+    "/api/workflows/send-email": 16_000_000,
+    "/api/document-templates": 7_500_000,
+}
+"""Resources that take files in base64: attachments of 10 MB, templates of 5 MB."""
 DEEPEST = 64
 # Possessive, and up to the end when it is not closed: so no body is looked at twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -56,7 +59,7 @@ class RequestGuard:
             error = "The address holds a NUL character."
             await _refuse(named, accept, 400, "VALIDATION_ERROR", error, request_id)
             return
-        largest = LARGER_BODIES.get((scope["method"], scope["path"]), LARGEST_BODY)
+        largest = _largest(scope["path"])
         body = await _read(receive, largest)
         if body is None:
             await _refuse(
@@ -76,6 +79,12 @@ class RequestGuard:
                 await _refuse(named, accept, 400, "VALIDATION_ERROR", refused, request_id)
                 return
         await self._app(scope, _again(body, receive), named)
+
+
+def _largest(path: str) -> int:
+    """The most bytes a body may have, by the resource that it is for."""
+    parts = path.split("/")
+    return max(LARGER_BODIES.get("/".join(parts[:depth]), LARGEST_BODY) for depth in (3, 4))
 
 
 async def _read(receive: Receive, largest: int) -> bytes | None:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
+from api_bridge.instants import Instant
 from automations.checking import field_errors
 from automations.db.events import EventFilter
 from automations.errors import ValidationFailed
@@ -31,11 +32,12 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     specversion: Literal["1.0"]
-    id: str = Field(min_length=1, max_length=500)
-    source: str = Field(min_length=1, max_length=2_000)
+    # Both are in one index, whose entries have a limit.
+    id: str = Field(min_length=1, max_length=300)
+    source: str = Field(min_length=1, max_length=1_000, pattern=r"^[!-~]+$")
     type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.:/-]{2,199}$")
     subject: str | None = Field(None, max_length=500)
-    time: AwareDatetime | None = None
+    time: Instant | None = None
     datacontenttype: str | None = None
     dataschema: str | None = None
     data: Any = None
@@ -132,8 +134,8 @@ def list_events(
     caller: Viewer,
     type_: Annotated[str | None, Query(alias="type", max_length=200)] = None,
     status: Literal["PENDING", "MATCHED", "SKIPPED"] | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:

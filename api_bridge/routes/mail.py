@@ -21,7 +21,7 @@ Payload = Annotated[
 @router.post("/send-email")
 def send_email(caller: Member, payload: Payload) -> dict[str, Any]:
     """Send a transactional email by the site email provider."""
-    receipt = mail.send(caller.workspace_id, payload, wiring.ports().mailer)
+    receipt = mail.send(caller.workspace_id, payload, wiring.ports())
     return {
         "messageId": receipt.message_id,
         "provider": receipt.provider,

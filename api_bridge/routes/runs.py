@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
+from api_bridge.instants import Instant
 from automations.clock import timestamp
 from automations.db.run_queries import Filter
 from automations.exports import sha256_of
@@ -38,8 +39,8 @@ def list_runs(
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
     status: Annotated[RunStatus | None, Query(description="Only runs of this status.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Started at or after.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Started before.")] = None,
+    since: Annotated[Instant | None, Query(description="Started at or after.")] = None,
+    until: Annotated[Instant | None, Query(description="Started before.")] = None,
     cursor: Annotated[
         str | None,
         Query(
@@ -115,8 +116,8 @@ class Selection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: RunStatus | None = Field(None, description="Only runs of this status.")
-    since: AwareDatetime | None = Field(None, description="Started at or after.")
-    until: AwareDatetime | None = Field(None, description="Started before.")
+    since: Instant | None = Field(None, description="Started at or after.")
+    until: Instant | None = Field(None, description="Started before.")
     limit: int = Field(
         100, ge=1, le=replays.MOST_AT_ONCE, strict=True, description="The newest so many."
     )

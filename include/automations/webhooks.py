@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl
 
 from automations.errors import TooLarge, ValidationFailed
@@ -112,29 +112,6 @@ class Delivery:
         if any("\0" in part for pair in pairs for part in pair):
             raise ValidationFailed({"body": ["must not hold a NUL character"]})
         return _grouped(pairs)
-
-
-class SignatureVerifier(Protocol):
-    """Tells genuine deliveries of webhooks from others."""
-
-    def verify(
-        self,
-        scheme: str,
-        secret: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        header: str | None = None,
-    ) -> None:
-        """Return when it is genuine.
-
-        Args:
-            headers: with their names in lower case.
-            header: the one that holds the secret, in the scheme ``header``.
-
-        Raises:
-            SignatureRefused: it is not, or it is too old.
-        """
-        ...
 
 
 def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, JSON]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.adapters.http import GuardedHttpClient, guarded_address
 from automations.adapters.language_model.accounts import ModelAccount
 from automations.adapters.language_model.asking import ProviderModels
@@ -14,15 +15,15 @@ from automations.adapters.smtp import SmtpTransport
 from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
-from automations.ports import MailTransport, Ports
+from automations.ports import DocumentRenderer, MailTransport, Ports, SignatureVerifier
 from automations.publishing import Publications
+from automations.services.documents import StoredDocuments
 from automations.services.form_requests import SentForms
 from automations.services.integrations import credentials_of
 from automations.services.mail import WorkspaceMailer
 from automations.services.matters import WorkspaceMatters
 from automations.services.notifications import WorkspaceNotifier
 from automations.settings import get_settings
-from automations.webhooks import SignatureVerifier
 
 
 @lru_cache(maxsize=1)
@@ -39,12 +40,18 @@ def ports() -> Ports:
         scripts=QuickJsRunner(),
         chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
         language_model=ProviderModels(_model_account),
+        documents=StoredDocuments(document_renderer()),
     )
 
 
 def mail_transport() -> MailTransport:
     """What speaks to mail servers."""
     return SmtpTransport(get_settings().http_allow)
+
+
+def document_renderer() -> DocumentRenderer:
+    """What reads and fills document templates."""
+    return ConfinedRenderer()
 
 
 def signature_verifier() -> SignatureVerifier:

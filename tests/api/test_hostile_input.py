@@ -82,6 +82,12 @@ class TestTexts:
         assert answer.status_code in (400, 404), answer.text
         assert answer.json()["success"] is False
 
+    def test_a_text_without_an_end_is_refused_at_once(self, api: Api) -> None:
+        begun = time.monotonic()
+        answer = raw(api, "/api/workflows", b'{"name": "' + b'\\"' * 400_000)
+        assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+        assert time.monotonic() - begun < 5
+
 
 class TestForms:
     def test_a_patch_with_a_step_that_is_no_step_is_refused(self, api: Api) -> None:

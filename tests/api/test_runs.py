@@ -75,6 +75,8 @@ class TestList:
         assert {run["status"] for run in failed["runs"]} == {"FAILED"}
         since = listed(api, workflow, "since=2026-03-01T00:01:00Z&until=2026-03-01T00:02:00Z")
         assert [run["startedAt"] for run in since["runs"]] == ["2026-03-01T00:01:00.000Z"] * 2
+        far = listed(api, workflow, "since=0142-07-03T04:21:52%2B20:25")
+        assert far["pagination"]["total"] == 6
 
     @pytest.mark.parametrize(
         ("query", "field"),
@@ -82,6 +84,7 @@ class TestList:
             ("status=DONE", "status"),
             ("since=yesterday", "since"),
             ("since=2026-03-01T00:00:00", "since"),
+            ("since=0001-01-01T00:00:00%2B20:00", "since"),
             ("cursor=nonsense", "cursor"),
             ("cursor=WyJ4Il0", "cursor"),
             ("page=0", "page"),

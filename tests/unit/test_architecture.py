@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include" / "automations"
 
 VENDORS = {
-    "httpx", "smtplib", "slack_sdk", "docx", "aiosmtplib", "_quickjs", "quickjs", "pydantic_ai",
-    "openai", "anthropic", "genai_prices", "cryptography",
+    "httpx", "smtplib", "slack_sdk", "docx", "docxtpl", "pypandoc", "typst", "aiosmtplib",
+    "_quickjs", "quickjs", "pydantic_ai", "openai", "anthropic", "genai_prices", "cryptography",
+    "standardwebhooks",
 }  # fmt: skip
 DATABASE = {"sqlalchemy", "psycopg2", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn"}

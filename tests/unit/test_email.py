@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from automations.outcomes import JSON, Done, Fail, Outcome
-from automations.ports import Mail, MailReceipt
+from automations.ports import Attachment, Mail, MailReceipt
 from automations.steps.base import RENDERED, StepContext
 from automations.steps.email import MOST_RECIPIENTS, Email, EmailConfig
-from tests.doubles import ports
+from tests.doubles import context, ports
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "Hello"}
 
@@ -160,6 +160,13 @@ def test_all_rejected_fails_and_only_a_temporary_no_is_retried(
         ({"attachments": [{"filename": "a\r\nb", "content": ""}]}, "must be one line"),
         ({"attachments": [{"filename": "a", "content": "", "contentType": "x"}]}, "pattern"),
         ({"attachments": [{"filename": "a", "content": "A" * 13_400_000}]}, "10000000 bytes"),
+        ({"attachments": [{"filename": "a"}]}, "give one of content and documentId"),
+        (
+            {"attachments": [{"filename": "a", "content": "", "documentId": "d"}]},
+            "give one of content and documentId",
+        ),
+        ({"attachments": [{"content": ""}]}, "give filename with content"),
+        ({"attachments": [{"documentId": ""}]}, "at least 1 character"),
         ({"importance": "high"}, "Extra inputs"),
     ],
 )
@@ -181,3 +188,38 @@ def test_templates_are_accepted_when_saved_and_checked_when_rendered() -> None:
     EmailConfig.model_validate(config)
     with pytest.raises(ValidationError, match="must be an e-mail address"):
         EmailConfig.model_validate(config, context=RENDERED)
+
+
+class Archive:
+    """Has a document of each size that its id says."""
+
+    def file(self, workspace_id: str, document_id: str) -> Attachment:
+        return Attachment(f"{workspace_id}.pdf", bytes(int(document_id)), "application/pdf")
+
+
+@pytest.mark.parametrize(
+    ("more", "sent"),
+    [
+        ({}, ("workspace1.pdf", b"\0\0\0", "application/pdf")),
+        ({"filename": "Letter.pdf"}, ("Letter.pdf", b"\0\0\0", "application/pdf")),
+        ({"contentType": "text/x"}, ("workspace1.pdf", b"\0\0\0", "text/x")),
+    ],
+)
+def test_an_attachment_may_be_a_document_under_its_own_name_or_another(
+    more: dict[str, Any], sent: tuple[str, bytes, str]
+) -> None:
+    outbox = Outbox({})
+    config = {**MAIL, "attachments": [{"documentId": "3", **more}]}
+    parsed = EmailConfig.model_validate(config, context=RENDERED)
+    Email().run(parsed, context(mailer=outbox, documents=Archive()))
+    assert outbox.sent[0].attachments == (Attachment(*sent),)
+
+
+def test_documents_that_are_too_large_together_are_not_sent() -> None:
+    outbox = Outbox({})
+    config = {**MAIL, "attachments": [{"documentId": "6000000"}, {"documentId": "6000000"}]}
+    parsed = EmailConfig.model_validate(config, context=RENDERED)
+    outcome = Email().run(parsed, context(mailer=outbox, documents=Archive()))
+    assert isinstance(outcome, Fail)
+    assert "12000000 bytes; 10000000 at most" in outcome.error
+    assert outbox.sent == []

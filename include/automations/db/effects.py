@@ -26,3 +26,9 @@ def once(session: Session, key: str, make: Callable[[], dict[str, Any]]) -> dict
     result = make()
     session.add(Effect(key=key, result=result))
     return result
+
+
+def recorded(session: Session, key: str) -> dict[str, Any] | None:
+    """What was done under this key, before much work is spent on doing it again."""
+    done = session.get(Effect, key)
+    return None if done is None else done.result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from email.utils import formataddr
 from typing import Any
@@ -23,11 +22,11 @@ from automations.errors import (
 )
 from automations.ids import new_id
 from automations.integrations import EMAIL, EmailProvider
-from automations.ports import Attachment, Mail, Mailer, MailReceipt, MailServer, MailTransport
+from automations.ports import Documents, Mail, MailReceipt, MailServer, MailTransport, Ports
 from automations.services.integrations import credentials, get
 from automations.settings import Settings, get_settings
 from automations.steps.base import RENDERED
-from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig, decoded_size
+from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig, attached, decoded_size
 
 NO_PROVIDER = (
     "No site email provider is configured. An administrator adds one by POST /api/integrations "
@@ -82,7 +81,7 @@ def check(workspace_id: str, integration_id: str, transport: MailTransport) -> s
     return None
 
 
-def send(workspace_id: str, payload: Any, mailer: Mailer) -> MailReceipt:
+def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
     """Send a mail that a client asks for.
 
     Raises:
@@ -100,7 +99,7 @@ def send(workspace_id: str, payload: Any, mailer: Mailer) -> MailReceipt:
     if server_of(workspace_id) is None:
         raise Conflict(NO_PROVIDER)
     try:
-        receipt = mailer.send(_mail(workspace_id, message))
+        receipt = ports.mailer.send(_mail(workspace_id, message, ports.documents))
     except StepError as error:
         raise ProviderFailed(error.message) from error
     if not receipt.accepted:
@@ -108,7 +107,7 @@ def send(workspace_id: str, payload: Any, mailer: Mailer) -> MailReceipt:
     return receipt
 
 
-def _mail(workspace_id: str, message: Message) -> Mail:
+def _mail(workspace_id: str, message: Message, documents: Documents) -> Mail:
     return Mail(
         to=tuple(message.to),
         cc=tuple(message.cc),
@@ -117,10 +116,7 @@ def _mail(workspace_id: str, message: Message) -> Mail:
         body=message.body,
         html=message.html,
         reply_to=message.reply_to,
-        attachments=tuple(
-            Attachment(part.filename, base64.b64decode(part.content), part.content_type)
-            for part in message.attachments
-        ),
+        attachments=tuple(attached(part, workspace_id, documents) for part in message.attachments),
         key=f"send-email:{workspace_id}:{new_id()}",
         workspace_id=workspace_id,
     )

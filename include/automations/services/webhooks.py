@@ -14,12 +14,13 @@ from automations.db.tables import Workflow
 from automations.definitions import load
 from automations.errors import Conflict, NotFound
 from automations.outcomes import JSON
+from automations.ports import SignatureVerifier
 from automations.services import rate_limits as limits
 from automations.services import webhook_secrets
 from automations.settings import get_settings
 from automations.steps.base import parse_duration
 from automations.triggers import WebhookTrigger, webhook_key
-from automations.webhooks import Delivery, SignatureVerifier
+from automations.webhooks import Delivery
 
 EVENT_TYPE = "WEBHOOK"
 _MOST_A_MINUTE = 30_000

@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from automations.outcomes import Done, Fail, Outcome
-from automations.ports import Attachment, Mail
+from automations.ports import Attachment, Documents, Mail
 from automations.steps.base import (
     Html,
     Model,
@@ -64,18 +64,32 @@ def _base64(value: str, info: ValidationInfo) -> str:
 Address = Annotated[str, AfterValidator(check_address)]
 Addresses = Annotated[list[Address], BeforeValidator(listed), Field(max_length=MOST_RECIPIENTS)]
 Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
+FileName = Annotated[str, Field(min_length=1, max_length=998), AfterValidator(_one_line)]
 
 
 class AttachmentConfig(Model):
     """A file to send along."""
 
-    filename: Line = Field(min_length=1, description="The name it is saved under.")
-    content: Annotated[str, AfterValidator(_base64)] = Field(description="The file, in base64.")
-    content_type: Line = Field(
-        "application/octet-stream",
-        pattern=r"^[\w.+-]+/[\w.+-]+$",
-        description="Its media type.",
+    filename: FileName | None = Field(
+        None, description="The name it is saved under; a document's own name when absent."
     )
+    content: Annotated[str, AfterValidator(_base64)] | None = Field(
+        None, description="The file, in base64."
+    )
+    document_id: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="A generated document to send, instead of content."
+    )
+    content_type: Annotated[Line, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")] | None = Field(
+        None, description="Its media type; for content application/octet-stream when absent."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.content is None) == (self.document_id is None):
+            raise ValueError("give one of content and documentId")
+        if self.content is not None and self.filename is None:
+            raise ValueError("give filename with content")
+        return self
 
 
 class EmailConfig(Model):
@@ -100,7 +114,8 @@ class EmailConfig(Model):
     def _says_something(self) -> Self:
         if self.body is None and self.html is None:
             raise ValueError("give body, html or both")
-        if sum(decoded_size(part.content) for part in self.attachments) > MOST_ATTACHED_BYTES:
+        written = sum(decoded_size(part.content or "") for part in self.attachments)
+        if written > MOST_ATTACHED_BYTES:
             raise ValueError(f"attachments may have {MOST_ATTACHED_BYTES} bytes at most")
         return self
 
@@ -119,6 +134,14 @@ class Email(StepType[EmailConfig]):
     }
 
     def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:
+        attachments = tuple(
+            attached(part, ctx.workspace_id, ctx.ports.documents) for part in config.attachments
+        )
+        size = sum(len(part.content) for part in attachments)
+        if size > MOST_ATTACHED_BYTES:
+            return Fail(
+                f"The attachments have {size} bytes; {MOST_ATTACHED_BYTES} at most.", "config"
+            )
         receipt = ctx.ports.mailer.send(
             Mail(
                 to=tuple(config.to),
@@ -128,10 +151,7 @@ class Email(StepType[EmailConfig]):
                 body=config.body or "",
                 html=config.html,
                 reply_to=config.reply_to,
-                attachments=tuple(
-                    Attachment(part.filename, base64.b64decode(part.content), part.content_type)
-                    for part in config.attachments
-                ),
+                attachments=attachments,
                 key=ctx.idempotency_key,
                 workspace_id=ctx.workspace_id,
             )
@@ -149,3 +169,15 @@ class Email(StepType[EmailConfig]):
         return Fail(
             f"Every recipient was rejected: {reasons}", "rejected", temporary, output=output
         )
+
+
+def attached(part: AttachmentConfig, workspace_id: str, documents: Documents) -> Attachment:
+    """The file that an attachment means; a document is loaded."""
+    if part.document_id is None:
+        content = base64.b64decode(part.content or "")
+        kind = part.content_type or "application/octet-stream"
+        return Attachment(part.filename or "attachment", content, kind)
+    file = documents.file(workspace_id, part.document_id)
+    return Attachment(
+        part.filename or file.filename, file.content, part.content_type or file.content_type
+    )

@@ -1,6 +1,7 @@
 """The tables of the ``automations`` database."""
 
 from automations.db.tables.base import Base
+from automations.db.tables.documents import Document, DocumentDelivery, DocumentTemplate
 from automations.db.tables.effects import Effect
 from automations.db.tables.forms import (
     Form,
@@ -22,6 +23,9 @@ __all__ = [
     "Approver",
     "Base",
     "Callback",
+    "Document",
+    "DocumentDelivery",
+    "DocumentTemplate",
     "Effect",
     "Event",
     "Form",

@@ -1,0 +1,25 @@
+"""Files as answers: to be saved under their name, never to be shown as a page of ours."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from fastapi import Response
+
+
+def download(name: str, content: bytes, content_type: str) -> Response:
+    """A file to save."""
+    # For old clients; the name as it is follows in RFC 8187's form.
+    plain = re.sub(r"[^\w.() -]", "_", name, flags=re.ASCII)
+    return Response(
+        content,
+        media_type=content_type,
+        headers={
+            "Content-Disposition": (
+                f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+            ),
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        },
+    )

@@ -1,0 +1,109 @@
+"""The workspace's pack of document templates."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api_bridge import document_views as views
+from api_bridge.deps import Admin, Viewer
+from api_bridge.downloads import download
+from automations import wiring
+from automations.errors import ValidationFailed
+from automations.filenames import file_name
+from automations.services import document_templates as templates
+from automations.services.documents import CONTENT_TYPES
+
+router = APIRouter(prefix="/api/document-templates", tags=["documents"])
+
+Name = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+]
+Format = Literal["docx", "markdown"]
+Content = Annotated[str, Field(max_length=7_200_000, description="The file, in base64.")]
+_EXTENSIONS = {"docx": "docx", "markdown": "md"}
+
+
+class NewTemplate(BaseModel):
+    """A template to add."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    format: Format
+    content: Content
+
+
+class ChangedTemplate(BaseModel):
+    """What changes of a template; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    format: Format | None = None
+    content: Content | None = None
+
+
+@router.get("")
+def list_templates(caller: Viewer) -> list[dict[str, Any]]:
+    """List all document templates."""
+    return [views.template(row) for row in templates.list_all(caller.workspace_id)]
+
+
+@router.post("", status_code=201)
+def create_template(caller: Admin, template: NewTemplate) -> dict[str, Any]:
+    """Add a template: DOCX with placeholders and loops, or Markdown."""
+    created = templates.create(
+        wiring.document_renderer(),
+        caller.workspace_id,
+        name=template.name,
+        template_format=template.format,
+        content=_decoded(template.content),
+    )
+    return views.template(created)
+
+
+@router.get("/{template_id}")
+def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
+    """Get one template with the placeholders found in it."""
+    return views.template(templates.get(caller.workspace_id, template_id))
+
+
+@router.get("/{template_id}/content")
+def get_content(caller: Viewer, template_id: str) -> Response:
+    """Download a template."""
+    row = templates.get(caller.workspace_id, template_id, content=True)
+    name = file_name(row.name, _EXTENSIONS[row.format])
+    return download(name, row.content, CONTENT_TYPES[row.format])
+
+
+@router.put("/{template_id}")
+def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -> dict[str, Any]:
+    """Change a template; new content makes a new version."""
+    changed = templates.replace(
+        wiring.document_renderer(),
+        caller.workspace_id,
+        template_id,
+        name=change.name,
+        template_format=change.format,
+        content=None if change.content is None else _decoded(change.content),
+    )
+    return views.template(changed)
+
+
+@router.delete("/{template_id}", status_code=204)
+def delete_template(caller: Admin, template_id: str) -> Response:
+    """Delete a template; documents that were made of it stay."""
+    templates.delete(caller.workspace_id, template_id)
+    return Response(status_code=204)
+
+
+def _decoded(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValidationFailed({"content": ["must be base64"]}) from error

@@ -1,0 +1,47 @@
+"""The documents that runs made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from api_bridge import document_views as views
+from api_bridge.deps import Viewer
+from api_bridge.downloads import download
+from automations.services import documents
+
+router = APIRouter(prefix="/api/documents", tags=["documents"])
+
+
+@router.get("")
+def list_documents(
+    caller: Viewer,
+    run_id: Annotated[str | None, Query(alias="runId")] = None,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """List documents, newest first, of one run or of all."""
+    found, total = documents.page(caller.workspace_id, run_id, page, page_size)
+    return {
+        "documents": [views.document(row) for row in found],
+        "pagination": {
+            "page": page,
+            "pageSize": page_size,
+            "total": total,
+            "totalPages": -(-total // page_size),
+        },
+    }
+
+
+@router.get("/{document_id}")
+def get_document(caller: Viewer, document_id: str) -> dict[str, Any]:
+    """Get one document with its deliveries."""
+    return views.document_detail(documents.get(caller.workspace_id, document_id))
+
+
+@router.get("/{document_id}/content")
+def get_content(caller: Viewer, document_id: str) -> Response:
+    """Download a document."""
+    row = documents.with_content(caller.workspace_id, document_id)
+    return download(row.name, row.content, documents.CONTENT_TYPES[row.format])

@@ -1,0 +1,49 @@
+"""Whether a DOCX is a bounded package, so that it may be unpacked at all."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+
+from automations.adapters.documents.problems import TemplateProblem
+
+MOST_ENTRIES = 1_000
+LARGEST_UNPACKED = 50_000_000
+
+
+def check(content: bytes) -> None:
+    """Check a package before anything parses it.
+
+    Raises:
+        TemplateProblem: says what is wrong with it.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as package:
+            names = _bounded(package)
+            if "word/document.xml" not in names or "[Content_Types].xml" not in names:
+                raise TemplateProblem("is not a DOCX: word/document.xml is missing")
+            # Its checksums, too; the reader unpacks no more of an entry than is declared.
+            damaged = package.testzip()
+            if damaged is not None:
+                raise TemplateProblem(f"is not a sound DOCX (zip) file: {damaged} is damaged")
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+        OSError, OverflowError,
+    ) as error:  # fmt: skip
+        raise TemplateProblem(f"is not a sound DOCX (zip) file: {error}") from error
+
+
+def _bounded(package: zipfile.ZipFile) -> set[str]:
+    entries = package.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise TemplateProblem(f"has {len(entries)} parts; {MOST_ENTRIES} at most")
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > LARGEST_UNPACKED:
+        raise TemplateProblem(f"unpacks to {unpacked} bytes; {LARGEST_UNPACKED} at most")
+    names = {entry.filename for entry in entries}
+    if len(names) != len(entries):
+        raise TemplateProblem("has two parts of one name")
+    if any(name.startswith(("/", "\\")) or ".." in name.split("/") for name in names):
+        raise TemplateProblem("has a part outside of the package")
+    return names

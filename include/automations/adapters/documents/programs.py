@@ -1,0 +1,49 @@
+"""Outside programs, within limits of their own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import tempfile
+from collections.abc import Sequence
+
+from automations.adapters.documents.problems import DocumentProblem
+
+_EXCERPT = 500
+
+
+def run(command: Sequence[str], *, seconds: float, memory: int | None = None) -> None:
+    """Run a program to its end; whatever it leaves running is ended with our process group.
+
+    Args:
+        memory: address space it may have, where that is more than ours.
+
+    Raises:
+        DocumentProblem: it failed, or took too long and was killed.
+    """
+
+    def allow() -> None:
+        if memory is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    name = os.path.basename(command[0])
+    # A file and no pipe: a grandchild that lives on would hold the pipe open.
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            preexec_fn=allow,
+        )
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait()
+            raise DocumentProblem(f"{name} took longer than {seconds:.0f} s") from error
+        if code != 0:
+            said.seek(0)
+            text = said.read(10_000).decode(errors="replace").strip()[-_EXCERPT:]
+            raise DocumentProblem(f"{name} failed ({code}): {text}")

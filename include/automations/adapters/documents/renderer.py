@@ -1,0 +1,147 @@
+"""Plays the role DocumentRenderer: starts a confined child for each document."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import automations
+from automations.adapters.documents import package
+from automations.adapters.documents.problems import TemplateProblem
+from automations.errors import StepError, TemplateError
+from automations.outcomes import JSON
+from automations.ports import RenderedDocument
+
+log = logging.getLogger(__name__)
+
+_CODE = Path(automations.__file__).parents[1]
+_NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one document may cost.
+
+    Args:
+        seconds: of computing.
+        memory: address space in bytes.
+        patience: seconds after which everything is ended, whatever it does.
+    """
+
+    seconds: int = 20
+    memory: int = 1 << 30
+    program_memory: int = 4 << 30
+    soffice_seconds: float = 60
+    patience: float = 120
+    largest: int = 10_000_000
+
+
+class ConfinedRenderer:
+    """Reads and fills templates in a process without our environment, time-limited and bounded."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+
+    def placeholders(self, template_format: str, content: bytes) -> tuple[str, ...]:
+        """The names that a template takes.
+
+        Raises:
+            TemplateError: it is not sound; says why.
+        """
+        try:
+            if template_format == "docx":
+                package.check(content)
+        except TemplateProblem as problem:
+            raise TemplateError(str(problem)) from problem
+        job = {"task": "placeholders", "template": template_format}
+        with tempfile.TemporaryDirectory(prefix="document-") as folder:
+            found = self._ask(Path(folder), content, job).get("placeholders")
+        if not isinstance(found, list):
+            raise StepError("The template could not be read.", kind="document")
+        return tuple(str(name) for name in found)
+
+    def render(
+        self, template_format: str, content: bytes, data: Mapping[str, JSON], output: str
+    ) -> RenderedDocument:
+        """Fill in a template.
+
+        Raises:
+            StepError: it cannot be filled in with this data, or a limit was reached.
+        """
+        job = {"task": "render", "template": template_format, "output": output, "data": data}
+        with tempfile.TemporaryDirectory(prefix="document-") as name:
+            folder = Path(name)
+            engine = self._ask(folder, content, job).get("engine")
+            result = folder / f"document.{output}"
+            size = result.stat().st_size if result.is_file() else 0
+            if not isinstance(engine, str) or not size:
+                raise StepError("No document was made.", kind="document")
+            if size > self._limits.largest:
+                raise StepError(
+                    f"The document has {size} bytes; {self._limits.largest} at most.", kind="limit"
+                )
+            return RenderedDocument(result.read_bytes(), engine)
+
+    def _ask(self, folder: Path, content: bytes, job: dict[str, Any]) -> dict[str, Any]:
+        (folder / "template").write_bytes(content)
+        (folder / "job.json").write_text(json.dumps({**job, "limits": asdict(self._limits)}))
+        code = self._run(folder)
+        answer: Any = None
+        with suppress(OSError, ValueError):
+            answer = json.loads((folder / "answer.json").read_text())
+        if not isinstance(answer, dict):
+            said = (folder / "stderr").read_text(errors="replace")[-2_000:]
+            log.warning("A document's process ended with %s: %s", code, said)
+            if code in (-signal.SIGXCPU, -signal.SIGKILL):
+                raise StepError("The document took more time than it may.", kind="limit")
+            raise StepError("The document could not be made.", kind="document")
+        if "error" in answer:
+            message, kind = str(answer["error"]), str(answer.get("kind"))
+            raise TemplateError(message) if kind == "template" else StepError(message, kind=kind)
+        return answer
+
+    def _run(self, folder: Path) -> int:
+        with (folder / "stderr").open("wb") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", f"{__package__}.child", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                cwd=folder,
+                env=_environment(folder),
+                start_new_session=True,
+            )
+        try:
+            return process.wait(self._limits.patience)
+        except subprocess.TimeoutExpired:
+            return -signal.SIGKILL
+        finally:
+            # Also after its end: a program that it started may have left others running.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of ours: no settings, no secrets, no way to the network."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONPATH": str(_CODE),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "2",
+        "HTTP_PROXY": _NOWHERE,
+        "HTTPS_PROXY": _NOWHERE,
+        "ALL_PROXY": _NOWHERE,
+    }

@@ -1,0 +1,58 @@
+"""DOCX to PDF by LibreOffice, where it is installed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from automations.adapters.documents import programs
+from automations.adapters.documents.problems import DocumentProblem
+
+MEMORY = 4 << 30
+_SETTINGS = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<oor:items xmlns:oor="http://openoffice.org/2001/registry">
+{items}
+</oor:items>
+"""
+_ITEM = (
+    '<item oor:path="/org.openoffice.Office.{path}"><prop oor:name="{name}" oor:op="fuse">'
+    "<value>{value}</value></prop></item>"
+)
+# No program of a document runs, and nothing it points at is read.
+_CLOSED = (
+    ("Common/Security/Scripting", "DisableMacrosExecution", "true"),
+    ("Common/Security/Scripting", "MacroSecurityLevel", "3"),
+    ("Common/Security/Scripting", "BlockUntrustedRefererLinks", "true"),
+    ("Common/Security/Scripting", "DisableActiveContent", "true"),
+    ("Writer/Content/Update", "Link", "0"),
+)
+
+
+def find() -> str | None:
+    """The program, when it is on PATH."""
+    return shutil.which("soffice") or shutil.which("libreoffice")
+
+
+def pdf_from_docx(program: str, document: Path, result: Path, seconds: float) -> None:
+    """Convert with a profile of its own, so that two never wait for one another."""
+    profile = document.parent / "profile"
+    (profile / "user").mkdir(parents=True)
+    items = "\n".join(
+        _ITEM.format(path=path, name=name, value=value) for path, name, value in _CLOSED
+    )
+    (profile / "user" / "registrymodifications.xcu").write_text(_SETTINGS.format(items=items))
+    folder = document.parent / "converted"
+    programs.run(
+        [
+            program, f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore",
+            "--nolockcheck", "--nodefault", "--nologo", "--convert-to", "pdf",
+            "--outdir", str(folder), str(document),
+        ],
+        seconds=seconds,
+        memory=MEMORY,
+    )  # fmt: skip
+    made = folder / document.with_suffix(".pdf").name
+    if not made.is_file():
+        raise DocumentProblem("LibreOffice made no file")
+    made.replace(result)

@@ -1,0 +1,80 @@
+"""Document templates, the documents made of them, and to whom these were sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+
+
+class DocumentTemplate(Base):
+    """A DOCX or Markdown file with placeholders."""
+
+    __tablename__ = "document_template"
+    __table_args__ = (
+        one_of("format", "docx", "markdown"),
+        Index("ix_document_template_workspace_id_created_at", "workspace_id", "created_at"),
+    )
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    name: Mapped[str]
+    format: Mapped[str]
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    size: Mapped[int]
+    sha256: Mapped[str]
+    placeholders: Mapped[list[Any]]
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = now_column()
+    updated_at: Mapped[datetime] = now_column()
+
+
+class Document(Base):
+    """A document that a run made; its content never changes."""
+
+    __tablename__ = "document"
+    __table_args__ = (
+        one_of("format", "docx", "pdf"),
+        Index("ix_document_workspace_id_created_at", "workspace_id", "created_at"),
+    )
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), index=True)
+    template_id: Mapped[str]
+    """The template it was made of, which may have been deleted since."""
+    template_version: Mapped[int]
+    name: Mapped[str]
+    format: Mapped[str]
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    size: Mapped[int]
+    sha256: Mapped[str]
+    engine: Mapped[str]
+    created_at: Mapped[datetime] = now_column()
+
+
+class DocumentDelivery(Base):
+    """What became of sending a document to one address."""
+
+    __tablename__ = "document_delivery"
+    __table_args__ = (
+        one_of("status", "SENT", "REJECTED"),
+        UniqueConstraint("key"),
+        Index("ix_document_delivery_document_id_created_at", "document_id", "created_at"),
+    )
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    document_id: Mapped[str] = mapped_column(ForeignKey("document.id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
+    key: Mapped[str]
+    """The idempotency key of the mail, by which a repeat finds what was done."""
+    address: Mapped[str]
+    status: Mapped[str]
+    message_id: Mapped[str | None]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = now_column()

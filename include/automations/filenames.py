@@ -1,0 +1,22 @@
+"""File names that are safe in a header, a mail and a folder."""
+
+from __future__ import annotations
+
+import re
+
+_LONGEST = 200
+_UNSAFE = re.compile(
+    r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+'
+)
+_KNOWN = re.compile(r"\.(docx|pdf|md)\Z", re.IGNORECASE)
+
+
+def file_name(text: str, extension: str) -> str:
+    """A name for a file, of whatever people wrote.
+
+    Args:
+        extension: without the dot; takes the place of that of another kind of document.
+    """
+    cleaned = _KNOWN.sub("", _UNSAFE.sub("_", text).strip())
+    short = cleaned.encode()[:_LONGEST].decode(errors="ignore").strip(" .")
+    return f"{short or 'document'}.{extension}"

@@ -1,0 +1,88 @@
+"""The roles that steps and services need played; adapters play them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automations.ports.chat import Chat, ChatMessage, ChatReceipt
+from automations.ports.documents import (
+    Delivery,
+    DocumentOrder,
+    DocumentRenderer,
+    Documents,
+    RenderedDocument,
+    StoredDocument,
+)
+from automations.ports.http import HttpClient, HttpRequest, HttpResponse, SignatureVerifier
+from automations.ports.mail import Attachment, Mail, Mailer, MailReceipt, MailServer, MailTransport
+from automations.ports.models import LanguageModel, ModelAnswer, ModelQuestion
+from automations.ports.orchestration import DagRunState, Orchestrator, Visible
+from automations.ports.people import (
+    FormAnswer,
+    FormRequest,
+    Forms,
+    MatterReceipt,
+    MatterRegister,
+    NewMatter,
+    Notice,
+    NoticeReceipt,
+    Notifier,
+)
+from automations.ports.scripts import ScriptFault, ScriptLimits, ScriptResult, ScriptRunner
+
+__all__ = [
+    "Attachment",
+    "Chat",
+    "ChatMessage",
+    "ChatReceipt",
+    "DagRunState",
+    "Delivery",
+    "DocumentOrder",
+    "DocumentRenderer",
+    "Documents",
+    "FormAnswer",
+    "FormRequest",
+    "Forms",
+    "HttpClient",
+    "HttpRequest",
+    "HttpResponse",
+    "LanguageModel",
+    "Mail",
+    "MailReceipt",
+    "MailServer",
+    "MailTransport",
+    "Mailer",
+    "MatterReceipt",
+    "MatterRegister",
+    "ModelAnswer",
+    "ModelQuestion",
+    "NewMatter",
+    "Notice",
+    "NoticeReceipt",
+    "Notifier",
+    "Orchestrator",
+    "Ports",
+    "RenderedDocument",
+    "ScriptFault",
+    "ScriptLimits",
+    "ScriptResult",
+    "ScriptRunner",
+    "SignatureVerifier",
+    "StoredDocument",
+    "Visible",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside world as the steps see it."""
+
+    mailer: Mailer
+    http: HttpClient
+    forms: Forms
+    notifier: Notifier
+    matters: MatterRegister
+    scripts: ScriptRunner
+    chat: Chat
+    language_model: LanguageModel
+    documents: Documents

@@ -1,0 +1,59 @@
+"""Questions to language models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuestion:
+    """One question to a language model.
+
+    Args:
+        provider: None for the workspace's own choice; so is ``model``.
+        schema: a JSON schema of the object to answer with; None for a text.
+        max_cost: in US dollars; refused before it is asked if it could cost more.
+    """
+
+    workspace_id: str
+    prompt: str
+    timeout: timedelta
+    system: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    schema: Mapping[str, Any] | None = None
+    max_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """What a language model answered, and what it took.
+
+    Args:
+        cost: in US dollars; None when the model's price is not known.
+        cut: whether it ended at ``max_tokens``.
+    """
+
+    text: str | None
+    data: Any
+    provider: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    cut: bool = False
+
+
+class LanguageModel(Protocol):
+    """Asks language models; raises StepError."""
+
+    def ask(self, question: ModelQuestion) -> ModelAnswer: ...
+
+    def missing(self, workspace_id: str, provider: str | None, model: str | None) -> str | None:
+        """What has to be configured before a question can be asked; None when nothing has."""
+        ...

@@ -1,0 +1,84 @@
+"""Airflow, as dispatcher and reconciler use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """A DAG as the orchestrator knows it.
+
+    Args:
+        version: the definition's version that the structure was made from.
+        revision: the revision that new runs are pinned to.
+    """
+
+    version: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class DagRunState:
+    """A DagRun as the orchestrator reports it; a scheduled one was due at ``due_at``."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    bundle_version: str | None
+    conf: Mapping[str, Any]
+    started_by: str | None
+    run_type: str
+    due_at: datetime | None = None
+
+
+class Orchestrator(Protocol):
+    """Airflow, as dispatcher and reconciler use it.
+
+    Every method raises OrchestratorUnavailable when it cannot be reached or is failing.
+    """
+
+    def visible(self, dag_id: str) -> Visible | None:
+        """What it knows of a DAG; None when it is unknown."""
+        ...
+
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> int | None:
+        """Create the DagRun and return its bundle revision; one that exists is left as it is.
+
+        Raises:
+            NotVisibleYet: Airflow does not know the DAG.
+        """
+        ...
+
+    def answer(
+        self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
+    ) -> bool:
+        """Answer a parked task; False when it was answered before, in Airflow.
+
+        Raises:
+            NotVisibleYet: the task does not wait (yet).
+        """
+        ...
+
+    def fail(self, dag_id: str, run_id: str) -> None:
+        """End a DagRun that is still going; one that has ended is left as it is."""
+        ...
+
+    def retry(self, dag_id: str, run_id: str) -> None:
+        """Clear the failed tasks of a DagRun that has failed, so that it goes on with them.
+
+        Raises:
+            NotVisibleYet: it has not ended yet.
+        """
+        ...
+
+    def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
+        """A page of the DagRuns of automations that changed since an instant, oldest first."""
+        ...
+
+    def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
+        """One DagRun, or None when Airflow does not know it."""
+        ...

@@ -1,0 +1,83 @@
+"""Make a document of a template."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from automations.outcomes import JSON, Done, Outcome
+from automations.ports import DocumentOrder
+from automations.steps.base import Model, StepContext, StepType, TemplateText
+
+_NAMES = ("trigger", "submission", "input", "variables", "steps", "run", "workflow", "loop", "now")
+
+
+class GenerateDocumentConfig(Model):
+    """Which template to fill with what."""
+
+    template_id: str = Field(
+        min_length=1, max_length=100, description="A document template of the workspace."
+    )
+    format: Literal["docx", "pdf"] | TemplateText = Field("pdf", description="docx or pdf.")
+    filename: Annotated[str, Field(max_length=1_000)] | None = Field(
+        None,
+        description="Name of the document, the template's name when absent; characters that no "
+        "file name can have are replaced, and the extension follows the format.",
+    )
+    data: dict[str, JSON] | TemplateText | None = Field(
+        None,
+        description="What the template's placeholders name. When absent, the names of the run: "
+        "trigger, submission, input, variables, steps, run, workflow, now, and loop in a loop.",
+    )
+
+    @field_validator("filename")
+    @classmethod
+    def _not_empty(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("must not be empty")
+        return value
+
+
+class GenerateDocument(StepType[GenerateDocumentConfig]):
+    """Fill a document template and keep the result, as DOCX or PDF."""
+
+    type = "generate_document"
+    title = "Generate a document"
+    Config = GenerateDocumentConfig
+    outputs: ClassVar = {
+        "documentId": "the document",
+        "name": "its file name",
+        "format": "docx or pdf",
+        "size": "in bytes",
+        "sha256": "of its content",
+        "engine": "what made it: docxtpl, pandoc, typst or libreoffice",
+    }
+
+    def run(self, config: GenerateDocumentConfig, ctx: StepContext) -> Outcome:
+        document = ctx.ports.documents.generate(
+            DocumentOrder(
+                workspace_id=ctx.workspace_id,
+                run_id=ctx.run_id,
+                key=ctx.idempotency_key,
+                template_id=config.template_id,
+                format=config.format,
+                filename=config.filename,
+                data=config.data if isinstance(config.data, dict) else _names(ctx),
+            )
+        )
+        return Done(
+            {
+                "documentId": document.id,
+                "name": document.name,
+                "format": document.format,
+                "size": document.size,
+                "sha256": document.sha256,
+                "engine": document.engine,
+            }
+        )
+
+
+def _names(ctx: StepContext) -> dict[str, JSON]:
+    values = {name: ctx.render("{{" + name + "}}", missing_ok=True) for name in _NAMES}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,458 @@
+"""The confined renderer: what templates become, and what hostile ones come to."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import stat
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docx.shared import Cm
+
+from automations.adapters.documents import page, pandoc
+from automations.adapters.documents.renderer import ConfinedRenderer, Limits
+from automations.errors import StepError, TemplateError
+from tests.letters import letter, repacked, texts
+
+DOCUMENT = "word/document.xml"
+QUICK = Limits(seconds=2, patience=20)
+
+
+@pytest.fixture
+def renderer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ConfinedRenderer:
+    """A renderer on a machine without LibreOffice."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return ConfinedRenderer()
+
+
+def filled(template: bytes, data: dict[str, Any], template_format: str = "docx") -> list[str]:
+    return texts(ConfinedRenderer(QUICK).render(template_format, template, data, "docx").content)
+
+
+def typeset(docx: bytes, folder: Path) -> str:
+    """What the typesetter is given for a DOCX."""
+    path = folder / "document.docx"
+    path.write_bytes(docx)
+    return page.source(path, pandoc.typst_from_docx(path))
+
+
+class TestFilling:
+    def test_placeholders_and_loops_are_filled_in(self) -> None:
+        template = letter(
+            "Dear {{ submission.name }},",
+            "{%p for item in submission.items %}",
+            "{{ loop.index }}. {{ item.title }}",
+            "{%p endfor %}",
+        )
+        data = {"submission": {"name": "Źdźbło", "items": [{"title": "One"}, {"title": "Two"}]}}
+        assert filled(template, data) == ["Dear Źdźbło,", "1. One", "2. Two"]
+
+    def test_the_names_a_template_takes_are_found_and_those_it_makes_are_not(self) -> None:
+        template = letter(
+            "{{ submission.name }} {{ steps['Look up'].total }}",
+            "{% for item in input.items %}{{ item.title }}{% endfor %}{{ range(3)|list }}",
+            build=lambda document: document.sections[0].header.paragraphs[0].add_run("{{ firm }}"),
+        )
+        assert ConfinedRenderer().placeholders("docx", template) == (
+            "firm",
+            "input.items",
+            "steps.Look up.total",
+            "submission.name",
+        )
+
+    def test_data_is_text_whatever_marks_it_holds(self) -> None:
+        value = "<w:p/> & {{ 7*7 }} {% if %} \x01\x0bźż"
+        assert filled(letter("{{ value }}"), {"value": value}) == ["<w:p/> & {{ 7*7 }} {% if %} źż"]
+
+    def test_values_are_written_as_in_other_templates(self) -> None:
+        template = letter("{{ a }}|{{ b }}|{{ c }}|{{ d }}")
+        data = {"a": True, "b": None, "c": "00123", "d": [1, "ż"]}
+        assert filled(template, data) == ['true||00123|[1, "ż"]']
+
+    def test_a_missing_name_is_named(self) -> None:
+        template = letter("{{ submission.name }} {{ submission.surname }}")
+        with pytest.raises(TemplateError, match=r"'submission\.surname', which is not there"):
+            filled(template, {"submission": {"name": "Ada"}})
+
+    def test_a_missing_name_of_a_markdown_template_is_named(self) -> None:
+        with pytest.raises(TemplateError, match=r"'firm', which is not there"):
+            filled(b"# {{ firm }}", {}, "markdown")
+
+    def test_markdown_becomes_a_document_and_data_in_it_stays_text(self) -> None:
+        value = '*a* <b>x</b> `#read("/etc/passwd")`{=typst} [x](http://x)\n# no heading\n1. no'
+        paragraphs = filled(b"# Report\n\n**{{ value }}**\n", {"value": value}, "markdown")
+        assert paragraphs == ["Report", value]
+
+    def test_markdown_cannot_hold_a_later_programs_own_language(self) -> None:
+        template = b"```{=openxml}\n<w:p><w:r><w:t>raw</w:t></w:r></w:p>\n```\n\n\\input{x} $5\n"
+        paragraphs = filled(template, {}, "markdown")
+        assert "raw" not in paragraphs
+        assert paragraphs[-1] == "\\input{x} $5"
+
+    def test_markdown_reads_no_file(self) -> None:
+        content = ConfinedRenderer().render("markdown", b"![x](/etc/passwd)", {}, "docx").content
+        assert b"root:" not in content
+        assert texts(content) == ["x"]
+
+
+class TestPdf:
+    def test_a_pdf_names_the_engine_and_has_the_font(self, renderer: ConfinedRenderer) -> None:
+        made = renderer.render("docx", letter("{{ a }}"), {"a": "Ł ź € “ ”"}, "pdf")
+        assert made.engine == "typst"
+        assert made.content.startswith(b"%PDF-")
+        assert b"LibertinusSerif" in made.content
+
+    def test_markdown_becomes_a_pdf(self, renderer: ConfinedRenderer) -> None:
+        made = renderer.render("markdown", b"# Hi\n\n- {{ a }}\n\n---\n", {"a": 1}, "pdf")
+        assert (made.engine, made.content[:5]) == ("typst", b"%PDF-")
+
+    def test_the_page_the_header_and_the_title_are_the_documents(self, tmp_path: Path) -> None:
+        def build(document: Any) -> None:
+            section = document.sections[0]
+            section.page_width, section.page_height = Cm(14.8), Cm(21)
+            section.left_margin = Cm(3)
+            section.header.paragraphs[0].text = 'Żółć "LLP"\tright'
+            section.footer.paragraphs[0].text = "Foot"
+            document.add_heading("The title", 0)
+
+        source = typeset(letter(build=build), tmp_path)
+        assert "width: 419.6pt, height: 595.3pt" in source
+        assert "left: 85.0pt" in source
+        assert 'text("Żółć \\"LLP\\""); h(1fr); text("right")' in source
+        assert 'text("Foot")' in source
+        assert "The title" in source
+
+    def test_page_fields_count_and_keep_no_old_number(self, tmp_path: Path) -> None:
+        xml = (
+            '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText> PAGE </w:instrText>'
+            '</w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>77</w:t></w:r>'
+            '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+            '<w:fldSimple w:instr="NUMPAGES"><w:r><w:t>88</w:t></w:r></w:fldSimple>'
+        )
+
+        def build(document: Any) -> None:
+            document.sections[0].footer.paragraphs[0].text = "Page "
+
+        docx = letter("x", build=build)
+        footer = {
+            "word/footer1.xml": lambda part: part.replace(b"</w:p>", xml.encode() + b"</w:p>")
+        }
+        source = typeset(repacked(docx, footer), tmp_path)
+        assert "counter(page).display()" in source
+        assert "counter(page).final()" in source
+        assert "77" not in source
+        assert "88" not in source
+
+    def test_only_tables_with_rules_get_rules(self, tmp_path: Path) -> None:
+        def build(document: Any) -> None:
+            document.add_table(2, 2).style = "Table Grid"
+            document.add_paragraph("between")
+            document.add_table(1, 2)
+
+        source = typeset(letter(build=build), tmp_path)
+        ruled, bare = source.split("between")
+        assert "stroke: none" not in ruled
+        assert "stroke: none" in bare
+
+    def test_data_cannot_speak_to_the_typesetter(
+        self, renderer: ConfinedRenderer, tmp_path: Path
+    ) -> None:
+        attack = '#read("/etc/passwd") $#x$ #import "@preview/a:1.0.0": * `#x` \\#read("main.typ")'
+
+        def build(document: Any) -> None:
+            document.sections[0].header.paragraphs[0].text = '"); #read("/etc/passwd")\\'
+            document.core_properties.title = attack
+
+        docx = renderer.render(
+            "docx", letter("{{ a }}", build=build), {"a": attack}, "docx"
+        ).content
+        source = typeset(docx, tmp_path)
+        body = source.partition("#show heading")[2]
+        assert re.findall(r"(?<!\\)#(?:read|import)", body) == []
+        assert '\\"); #read(\\"/etc/passwd\\")\\\\")' in source
+        made = renderer.render("docx", letter("{{ a }}", build=build), {"a": attack}, "pdf")
+        assert made.engine == "typst"
+        assert b"root:" not in made.content
+
+    def test_an_image_that_cannot_be_shown_does_not_stop_the_document(
+        self, renderer: ConfinedRenderer, tmp_path: Path
+    ) -> None:
+        rows = b"".join(b"\0" + b"\x7f" * 4 for _ in range(4))
+        picture = tmp_path / "a.png"
+        picture.write_bytes(png(4, rows))
+
+        def build(document: Any) -> None:
+            document.add_picture(str(picture))
+            document.sections[0].header.paragraphs[0].add_run().add_picture(str(picture), Cm(2))
+
+        docx = letter("x", build=build)
+        assert renderer.render("docx", docx, {}, "pdf").engine == "typst"
+        metafile = repacked(
+            docx,
+            {
+                name: lambda part: part.replace(b"image1.png", b"image1.emf")
+                for name in ("word/_rels/document.xml.rels", "word/_rels/header1.xml.rels")
+            }
+            | {
+                "[Content_Types].xml": lambda part: part.replace(
+                    b'Extension="png" ContentType="image/png"',
+                    b'Extension="emf" ContentType="image/x-emf"',
+                )
+            },
+            {"word/media/image1.emf": b"no picture"},
+            without="word/media/image1.png",
+        )
+        assert renderer.render("docx", metafile, {}, "pdf").engine == "typst"
+
+
+def png(width: int, rows: bytes) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + kind + data + check
+
+    size = width.to_bytes(4, "big")
+    head = size + size + bytes([8, 0, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+class TestLibreOffice:
+    @staticmethod
+    def install(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = folder / "soffice"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+    def test_it_makes_the_pdf_with_a_profile_of_its_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script = (
+            f'printf "%s\\n" "$@" >{tmp_path}/arguments; env >{tmp_path}/environment\n'
+            'profile="${1#-env:UserInstallation=file://}"\n'
+            f'cp "$profile/user/registrymodifications.xcu" {tmp_path}/profile\n'
+            'while [ "$1" != --outdir ]; do shift; done\n'
+            'mkdir "$2"; printf "%%PDF-made by it" >"$2/document.pdf"'
+        )
+        self.install(tmp_path, script, monkeypatch)
+        monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", "very secret")
+        made = ConfinedRenderer().render("docx", letter("x"), {}, "pdf")
+        assert (made.engine, made.content) == ("libreoffice", b"%PDF-made by it")
+        assert "--headless" in (tmp_path / "arguments").read_text()
+        assert "DisableMacrosExecution" in (tmp_path / "profile").read_text()
+        assert "very secret" not in (tmp_path / "environment").read_text()
+
+    @pytest.mark.parametrize("script", ["exit 77", "exit 0", "sleep 600 & wait"])
+    def test_one_that_fails_or_hangs_is_ended_and_stood_in_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+    ) -> None:
+        self.install(tmp_path, f"echo $$ >{tmp_path}/pid\n{script}", monkeypatch)
+        made = ConfinedRenderer(Limits(soffice_seconds=1)).render("docx", letter("x"), {}, "pdf")
+        assert (made.engine, made.content[:5]) == ("typst", b"%PDF-")
+        pid = int((tmp_path / "pid").read_text())
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+class TestHostileTemplates:
+    @pytest.mark.parametrize(
+        "text", ["{{ ''.__class__ }}", "{{ submission.__init__ }}", "{{ range.__globals__ }}"]
+    )
+    def test_the_insides_of_python_are_refused_when_saved_and_when_filled(self, text: str) -> None:
+        with pytest.raises(TemplateError, match="is not allowed"):
+            ConfinedRenderer().placeholders("docx", letter(text))
+        for template_format, template in (("docx", letter(text)), ("markdown", text.encode())):
+            with pytest.raises(TemplateError, match="unsafe"):
+                filled(template, {"submission": {}}, template_format)
+
+    @pytest.mark.parametrize("text", ["{{ ''['__class__'] }}", "{{ ''|attr('__class__') }}"])
+    def test_no_other_way_leads_there(self, text: str) -> None:
+        with pytest.raises(TemplateError, match=r"__class__|unsafe"):
+            filled(letter(text), {})
+
+    @pytest.mark.parametrize(
+        "text", ["{% include '/etc/passwd' %}", "{% import 'x' as y %}", "{% extends 'x' %}"]
+    )
+    def test_another_template_cannot_be_taken_in(self, text: str) -> None:
+        with pytest.raises(TemplateError, match="cannot take in another"):
+            ConfinedRenderer().placeholders("markdown", text.encode())
+
+    def test_a_mistake_in_the_syntax_is_quoted(self) -> None:
+        with pytest.raises(TemplateError, match=r"template syntax: .*near 'Total: \{\{ sum"):
+            ConfinedRenderer().placeholders("docx", letter("Fine.", "Total: {{ sum( }}"))
+
+    @pytest.mark.parametrize("template_format", ["docx", "markdown"])
+    def test_a_loop_without_end_is_ended(self, template_format: str) -> None:
+        loops = "{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3
+        template = letter(loops) if template_format == "docx" else loops.encode()
+        begun = time.monotonic()
+        with pytest.raises(StepError, match="took more time than it may") as error:
+            filled(template, {}, template_format)
+        assert (error.value.kind, error.value.retryable) == ("limit", False)
+        assert time.monotonic() - begun < 15
+
+    def test_a_process_that_only_waits_is_ended_too(self) -> None:
+        with pytest.raises(StepError, match="took more time"):
+            ConfinedRenderer(Limits(patience=0.05)).render("docx", letter("x"), {}, "docx")
+
+    @pytest.mark.parametrize("text", ["{{ 'a' * 10**10 }}", "{{ 'a'|center(10**10) }}"])
+    def test_a_memory_bomb_is_stopped(self, text: str) -> None:
+        with pytest.raises(StepError, match="more memory"):
+            filled(text.encode(), {}, "markdown")
+
+    def test_a_document_over_ten_megabytes_is_refused(self) -> None:
+        noise = random.Random(1).randbytes(10_100_000)
+        rels = "word/_rels/document.xml.rels"
+        image = (
+            b'<Relationship Id="rIdX" Type="http://schemas.openxmlformats.org/officeDocument/'
+            b'2006/relationships/image" Target="media/a.jpeg"/></Relationships>'
+        )
+        docx = repacked(
+            letter("x"),
+            {rels: lambda part: part.replace(b"</Relationships>", image)},
+            {"word/media/a.jpeg": noise},
+        )
+        with pytest.raises(StepError, match="10000000 at most") as error:
+            ConfinedRenderer().render("docx", docx, {}, "docx")
+        assert error.value.kind == "limit"
+
+
+class TestHostilePackages:
+    @staticmethod
+    def refused(content: bytes) -> str:
+        with pytest.raises(TemplateError) as error:
+            ConfinedRenderer().placeholders("docx", content)
+        return error.value.message
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK" * 50, b"%PDF-1.7", b"\0" * 99])
+    def test_what_is_no_zip_is_refused(self, content: bytes) -> None:
+        assert "not a sound DOCX" in self.refused(content)
+
+    def test_a_zip_that_is_no_docx_is_refused(self) -> None:
+        assert "word/document.xml is missing" in self.refused(
+            repacked(letter("x"), without=DOCUMENT)
+        )
+
+    def test_a_damaged_docx_is_refused(self) -> None:
+        content = bytearray(letter("x"))
+        content[200:230] = bytes(30)
+        assert "not a sound" in self.refused(bytes(content))
+
+    def test_a_docx_whose_document_is_no_xml_is_refused(self) -> None:
+        assert "is not XML" in self.refused(
+            repacked(letter("x"), {DOCUMENT: lambda _: b"<w:document><unclosed>"})
+        )
+
+    def test_a_zip_bomb_is_refused_by_its_unpacked_size(self) -> None:
+        bomb = repacked(letter("x"), added={"word/media/a.bin": bytes(60_000_000)})
+        assert len(bomb) < 200_000
+        assert "50000000 at most" in self.refused(bomb)
+
+    def test_too_many_parts_are_refused(self) -> None:
+        many = {f"word/media/{number}.bin": b"" for number in range(1_001)}
+        assert "1000 at most" in self.refused(repacked(letter("x"), added=many))
+
+    @pytest.mark.parametrize("name", ["../../etc/cron.d/x", "/etc/passwd", "word/../../x"])
+    def test_a_part_outside_of_the_package_is_refused(self, name: str) -> None:
+        assert "outside of the package" in self.refused(repacked(letter("x"), added={name: b""}))
+
+    @pytest.mark.parametrize(
+        "declaration",
+        [
+            b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>',
+            b'<!DOCTYPE x SYSTEM "http://127.0.0.1/x.dtd">',
+        ],
+    )
+    def test_external_entities_are_refused(self, declaration: bytes) -> None:
+        def attacked(part: bytes) -> bytes:
+            head, mark, rest = part.partition(b"?>")
+            return head + mark + declaration + rest
+
+        assert "document type" in self.refused(repacked(letter("x"), {DOCUMENT: attacked}))
+
+    def test_an_entity_that_slips_through_is_not_resolved(self, tmp_path: Path) -> None:
+        secret = tmp_path / "secret"
+        secret.write_text("TOP SECRET")
+        entity = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]>'.encode()
+
+        def attacked(part: bytes) -> bytes:
+            head, mark, rest = part.partition(b"?>")
+            return head + mark + entity + rest.replace(b">x<", b">&e;<")
+
+        docx = repacked(letter("x"), {DOCUMENT: attacked})
+        try:
+            content = ConfinedRenderer().render("docx", docx, {}, "docx").content
+        except StepError:
+            return
+        assert all("SECRET" not in text for text in texts(content))
+
+    @pytest.mark.parametrize("name", [DOCUMENT, "word/hidden.bin"])
+    def test_another_encoding_or_name_cannot_hide_a_declaration(self, name: str) -> None:
+        text = '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>'
+        docx = repacked(letter("x"), without=name, added={name: text.encode("utf-16")})
+        assert "document type" in self.refused(docx)
+
+    @pytest.mark.parametrize(
+        ("kind", "mode", "message"),
+        [
+            ("image", ' TargetMode="External"', "links to content outside"),
+            ("oleObject", "", "embedded program"),
+            ("vbaProject", "", "embedded program"),
+            ("aFChunk", "", "embedded program"),
+        ],
+    )
+    def test_links_to_outside_and_programs_are_refused(
+        self, kind: str, mode: str, message: str
+    ) -> None:
+        relation = (
+            f'<Relationship Id="rIdX" Type="http://schemas.openxmlformats.org/officeDocument/2006/'
+            f'relationships/{kind}" Target="http://127.0.0.1/x"{mode}/></Relationships>'
+        )
+        rels = {
+            "word/_rels/document.xml.rels": lambda part: part.replace(
+                b"</Relationships>", relation.encode()
+            )
+        }
+        assert message in self.refused(repacked(letter("x"), rels))
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>INCLUDE</w:instrText>'
+            '</w:r><w:r><w:instrText>TEXT "/etc/passwd"</w:instrText></w:r>',
+            '<w:r><w:instrText> include<![CDATA[Text]]> "/etc/passwd"</w:instrText></w:r>',
+            '<w:fldSimple w:instr="&#73;NCLUDETEXT x"/>',
+            '<w:r xmlns:v="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+            "<v:instrText>INCLUDETEXT x</v:instrText></w:r>",
+        ],
+    )
+    def test_a_field_that_reads_a_file_is_refused_however_it_is_written(self, field: str) -> None:
+        changed = {DOCUMENT: lambda part: part.replace(b"</w:p>", field.encode() + b"</w:p>", 1)}
+        assert "INCLUDETEXT" in self.refused(repacked(letter("x"), changed))
+
+    def test_a_field_that_only_speaks_of_a_link_is_welcome(self) -> None:
+        field = (
+            b"""<w:fldSimple w:instr='HYPERLINK "https://a.example" \\o "a link here"'/></w:p>"""
+        )
+        changed = {DOCUMENT: lambda part: part.replace(b"</w:p>", field, 1)}
+        assert ConfinedRenderer().placeholders("docx", repacked(letter("x"), changed)) == ()
+
+    def test_a_hyperlink_is_welcome(self) -> None:
+        def build(document: Any) -> None:
+            kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/hyperlink"
+            document.part.relate_to("https://example.com/", kind, is_external=True)
+
+        assert ConfinedRenderer().placeholders("docx", letter("{{ a }}", build=build)) == ("a",)
+
+    def test_markdown_that_is_no_text_is_refused(self) -> None:
+        with pytest.raises(TemplateError, match="not UTF-8"):
+            ConfinedRenderer().placeholders("markdown", b"\xff\xfe\x00")
