@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -74,6 +75,14 @@ class TestTake:
         assert send(api, EVENT, {"Content-Type": "application/json"}).status_code == 415
         assert send(api, EVENT, {"Content-Type": "text/plain"}).status_code == 415
         assert send(api, EVENT, ONE, role="VIEWER").status_code == 403
+
+    def test_the_longest_id_and_source_can_be_told_from_others(self, api: Api) -> None:
+        # What repeats itself is compressed, and so is no test of a limit.
+        unlike = random.Random(1)
+        wide = "".join(chr(unlike.randrange(0x10000, 0x1F000)) for _ in range(300))
+        source = "".join(chr(unlike.randrange(0x21, 0x7F)) for _ in range(1_000))
+        longest = {**EVENT, "id": wide, "source": source}
+        assert [send(api, longest, ONE).json()["duplicate"] for _ in range(2)] == [False, True]
 
 
 class TestRead:

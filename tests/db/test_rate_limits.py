@@ -55,3 +55,27 @@ def test_a_refused_try_counts_too(minute: time_machine.Coordinates) -> None:
         with pytest.raises(TooManyRequests) as refused:
             service.check({"x": 2})
         assert refused.value.retry_after == 45
+
+
+def test_a_hot_path_is_stopped_soon_after_its_limit_and_until_the_window_ends(
+    minute: time_machine.Coordinates,
+) -> None:
+    waits: list[int] = []
+
+    def passes() -> bool:
+        try:
+            service.check_roughly("hot", 120)
+        except TooManyRequests as error:
+            waits.append(error.retry_after)
+            return False
+        return True
+
+    allowed = sum(passes() for _ in range(400))
+    assert 120 <= allowed <= 120 + 50
+    assert all(0 < wait <= 60 for wait in waits)
+    with unit_of_work() as session:
+        counted = rate_limits.hit(session, "hot", limit=1_000, seconds=60)
+    assert counted is None
+    service._over.clear()
+    minute.shift(60)
+    assert passes()
