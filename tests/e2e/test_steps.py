@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,12 @@ BOARD = {
     "steps": [{"id": "check", "name": "Check", "type": "TASK", "order": 0}],
 }
 
+LETTER = {
+    "name": "Letter",
+    "format": "markdown",
+    "content": base64.b64encode(b"# Dear {{ who }}\n\nThank you.").decode(),
+}
+
 
 def step(name: str, kind: str, order: int, config: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "type": kind, "order": order, "config": config}
@@ -36,6 +43,7 @@ def step(name: str, kind: str, order: int, config: dict[str, Any]) -> dict[str, 
 
 def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     form = stack.api("POST", "/api/forms", FORM, expect=201)["id"]
+    letter = stack.api("POST", "/api/document-templates", LETTER, expect=201)["id"]
     board = stack.api("POST", "/api/matter-templates", BOARD, expect=201)["id"]
     steps: list[Callable[[int], dict[str, Any]]] = [
         lambda order: step(
@@ -72,6 +80,22 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
         ),
         lambda order: step(
             "Matter", "create_matter", order, {"templateId": board, "title": "{{steps.Think.text}}"}
+        ),
+        lambda order: step(
+            "Letter",
+            "generate_document",
+            order,
+            {"templateId": letter, "format": "pdf", "data": {"who": "{{steps.Matter.number}}"}},
+        ),
+        lambda order: step(
+            "Send",
+            "send_document",
+            order,
+            {
+                "documentId": "{{steps.Letter.documentId}}",
+                "recipients": ["letter@example.com"],
+                "subject": "Your letter",
+            },
         ),
         lambda order: step("Note", "notification", order, {"title": "Done", "message": "So far"}),
         lambda order: step(
@@ -118,6 +142,9 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     assert outputs["Order"]["callback"] == {"state": "ready"}
     matter = stack.api("GET", f"/api/matters/{outputs['Matter']['matterId']}")
     assert matter["title"] == "About size 82"
+    assert outputs["Letter"]["engine"] in ("typst", "libreoffice")
+    (mail,) = stack.mails("letter@example.com")
+    assert [file["filename"] for file in mail["attachments"]] == [outputs["Letter"]["name"]]
     assert len(outputs["Note"]["notificationIds"]) == 1
     assert outputs["Fill"]["submissions"][0]["data"] == {"size": 12}
     (mail,) = stack.mails("all@example.com")
