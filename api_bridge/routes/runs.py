@@ -18,7 +18,7 @@ from automations.clock import timestamp
 from automations.db.run_queries import Filter
 from automations.exports import sha256_of
 from automations.model import RunStatus
-from automations.services import decisions, replays, runs
+from automations.services import cancellations, decisions, replays, runs
 
 router = APIRouter(prefix="/api/workflows", tags=["runs"])
 
@@ -108,6 +108,13 @@ def get_run(caller: Viewer, workflow_id: str, run_id: str) -> dict[str, Any]:
     """Get a run with its full state."""
     detail = runs.detail(caller.workspace_id, workflow_id, run_id)
     return {"run": views.run_detail(detail)}
+
+
+@router.post("/{workflow_id}/runs/{run_id}/cancel")
+def cancel_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
+    """Cancel a run that has not ended, with the runs that it has started."""
+    run = cancellations.cancel(caller.workspace_id, workflow_id, run_id, caller.name)
+    return {"runId": run.id, "status": run.status}
 
 
 class Selection(BaseModel):

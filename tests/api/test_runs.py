@@ -224,6 +224,45 @@ class TestReplay:
         assert list(answer.json()["details"]["fieldErrors"]) == list(wrong)
 
 
+class TestCancel:
+    def test_a_run_is_cancelled_once_and_its_pause_with_it(self, api: Api, workflow: str) -> None:
+        run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
+        with unit_of_work() as session:
+            waits.open_wait(
+                session,
+                run_id=run,
+                node_id="n",
+                generation=0,
+                kind="delay",
+                due_at=datetime.now(UTC),
+            )
+        path = f"/api/workflows/{workflow}/runs/{run}"
+        answer = api.call("POST", f"{path}/cancel")
+        assert answer.json() == {"runId": run, "status": "CANCELLED"}
+        shown = api.call("GET", path).json()["run"]
+        assert (shown["error"], shown["pause"]) == ("Cancelled by owner.", None)
+        assert shown["completedAt"] is not None
+        assert api.call("POST", f"{path}/cancel").status_code == 409
+        with unit_of_work() as session:
+            jobs = session.scalars(select(Job).where(Job.kind == "fail_run")).all()
+        assert [job.subject_id for job in jobs] == [run]
+
+    def test_the_runs_that_it_has_started_are_cancelled_too(self, api: Api, workflow: str) -> None:
+        parent, child, ended = executed(api, workflow, 3)
+        with unit_of_work() as session:
+            family = update(Run).where(Run.id.in_([child, ended]))
+            session.execute(family.values(parent_run_id=parent, status="RUNNING"))
+            session.execute(update(Run).where(Run.id == parent).values(status="WAITING_FOR_CHILD"))
+            session.execute(update(Run).where(Run.id == ended).values(status="COMPLETED"))
+        path = f"/api/workflows/{workflow}/runs/{parent}/cancel"
+        assert api.call("POST", path, role="VIEWER").status_code == 403
+        assert api.call("POST", path, role="STRANGER").status_code == 404
+        assert api.call("POST", path, role="MEMBER").status_code == 200
+        with unit_of_work() as session:
+            found = {run: session.get_one(Run, run).status for run in (parent, child, ended)}
+        assert found == {parent: "CANCELLED", child: "CANCELLED", ended: "COMPLETED"}
+
+
 class TestRetry:
     def test_a_failed_run_is_retried_once_however_often_it_is_clicked(
         self, api: Api, workflow: str

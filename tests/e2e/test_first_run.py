@@ -212,6 +212,22 @@ def test_a_failed_step_is_retried_without_the_steps_before_it(stack: Stack) -> N
     assert len(stack.mails("retry@example.com")) == 1
 
 
+def test_a_cancelled_run_ends_in_airflow_and_stays_cancelled(stack: Stack) -> None:
+    workflow = stack.create(delay("P1D"), email("Tell", 1, "cancelled@example.com"))
+    run = stack.execute(workflow)
+    stack.wait(workflow, run, "PAUSED")
+    path = f"/api/workflows/{workflow}/runs/{run}/cancel"
+    assert stack.api("POST", path)["status"] == "CANCELLED"
+    dag_run = f"/dags/automation_{workflow}/dagRuns/{run}"
+
+    def ended() -> bool | None:
+        return stack.in_airflow("GET", dag_run)["state"] == "failed" or None
+
+    until("Airflow to end the run", ended)
+    assert stack.run(workflow, run)["status"] == "CANCELLED"
+    assert stack.mails("cancelled@example.com") == []
+
+
 def test_a_run_keeps_its_version_when_the_automation_is_edited(stack: Stack) -> None:
     workflow = stack.create(approval(), email("Tell", 1, "kept@example.com", "old"))
     run = stack.execute(workflow)
