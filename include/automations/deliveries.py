@@ -13,11 +13,8 @@ from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
 from automations.services.form_requests import form_token
-from automations.services.starting import start_run
+from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
-
-DEEPEST_CHAIN = 10
-"""Automations that set off each other, or themselves, end after so many runs."""
 
 
 class Deliveries:
@@ -38,6 +35,7 @@ class Deliveries:
             "send_form": self._send_form,
             "fail_run": self._fail_run,
             "retry_run": self._retry_run,
+            "wake_parent": self._wake_parent,
         }
 
     def carry(self, job: Job) -> None:
@@ -230,6 +228,17 @@ class Deliveries:
         if run.status == "FAILED":
             self._orchestrator.retry(dag_id(run.workflow_id), run.id)
         self._done(job)
+
+    def _wake_parent(self, job: Job) -> None:
+        """Let the run go on that waits for a child that has ended."""
+        with unit_of_work() as session:
+            child = session.get_one(Run, job.subject_id)
+            # Locked first: a parent that is about to wait sees the child's end, or is seen here.
+            runs.lock_run(session, str(child.parent_run_id))
+            wait = waits.open_wait_of(session, str(child.parent_run_id))
+            if wait is not None and wait.kind == "child" and waits.awaited_run(wait) == child.id:
+                waits.settle(session, wait, decision="resumed", by=None, data=None)
+            jobs.done(session, job)
 
 
 def _wait_and_run(session: Session, job: Job) -> tuple[Wait, Run]:

@@ -144,8 +144,8 @@ class Recorder:
                 kind, due_at, kept = "callback", now + expires_in, output
             case WaitForSubmissions(output, expires_in):
                 kind, due_at, kept = "form", now + expires_in, output
-            case WaitForRun():
-                kind = "child"
+            case WaitForRun(child):
+                kind, kept = "child", {"runId": child}
         self.row.status, self.row.output = "WAITING", dict(kept) or None
         wait = waits.open_wait(
             self.session,
@@ -154,20 +154,24 @@ class Recorder:
             generation=self.row.generation,
             kind=kind,
             due_at=due_at,
-            question=asdict(question) if question else None,
+            question=asdict(question) if question else kept if kind == "child" else None,
             approvers=question.approvers if question else (),
             key=self.entered.key,
         )
         return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)
 
     def _has_come(self, wait: Wait) -> bool:
-        """A callback may be called, and forms be filled in, before their step begins to wait."""
+        """What is waited for may have come before the step begins to wait."""
         data = None
         if wait.kind == "callback":
             callback = callbacks.by_key(self.session, self.entered.key)
             if callback is None or callback.called_at is None:
                 return False
             data = callback.data
+        elif wait.kind == "child":
+            child = self.session.get_one(Run, waits.awaited_run(wait), populate_existing=True)
+            if child.status in runs.UNFINISHED:
+                return False
         elif wait.kind != "form" or not form_requests.is_complete(self.session, self.entered.key):
             return False
         return waits.settle(self.session, wait, decision="resumed", by=None, data=data)

@@ -17,6 +17,7 @@ from automations.db.publications import SqlPublications
 from automations.engine import Engine
 from automations.ports import DocumentRenderer, MailTransport, Ports, SignatureVerifier
 from automations.publishing import Publications
+from automations.services.children import StartedRuns
 from automations.services.documents import StoredDocuments
 from automations.services.form_requests import SentForms
 from automations.services.integrations import credentials_of
@@ -41,6 +42,7 @@ def ports() -> Ports:
         chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
         language_model=ProviderModels(_model_account),
         documents=StoredDocuments(document_renderer()),
+        children=StartedRuns(),
     )
 
 

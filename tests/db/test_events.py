@@ -12,11 +12,11 @@ from sqlalchemy import select
 from automations import definitions
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Event, Job, Run, Workflow, WorkflowVersion
-from automations.deliveries import DEEPEST_CHAIN, Deliveries
+from automations.deliveries import Deliveries
 from automations.ids import new_id
 from automations.services import events
 from automations.services.events import Sent
-from automations.services.starting import emit
+from automations.services.starting import DEEPEST_CHAIN, emit
 from automations.triggers import FILTERS, Trigger, event_key
 from tests.db.workspace import workspace
 from tests.doubles import ports

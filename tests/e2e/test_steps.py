@@ -43,6 +43,7 @@ def step(name: str, kind: str, order: int, config: dict[str, Any]) -> dict[str, 
 
 def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     form = stack.api("POST", "/api/forms", FORM, expect=201)["id"]
+    child = stack.create(step("Add", "code", 0, {"code": "return {n: input.input.n + 1}"}))
     letter = stack.api("POST", "/api/document-templates", LETTER, expect=201)["id"]
     board = stack.api("POST", "/api/matter-templates", BOARD, expect=201)["id"]
     steps: list[Callable[[int], dict[str, Any]]] = [
@@ -108,6 +109,16 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
                 "waitForCompletion": True,
             },
         ),
+        lambda order: step(
+            "Child",
+            "run_workflow",
+            order,
+            {
+                "workflowId": child,
+                "input": {"n": "{{variables.total}}"},
+                "waitForCompletion": True,
+            },
+        ),
         lambda order: step("Rest", "delay", order, {"duration": "PT1S"}),
         lambda order: step(
             "Ask", "approval", order, {"message": "OK?", "approvers": ["ask@example.com"]}
@@ -145,6 +156,8 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     assert outputs["Letter"]["engine"] in ("typst", "libreoffice")
     (mail,) = stack.mails("letter@example.com")
     assert [file["filename"] for file in mail["attachments"]] == [outputs["Letter"]["name"]]
+    assert outputs["Child"]["outputs"]["Add"]["n"] == 83
+    assert [one["workflowId"] for one in done["childRuns"]] == [child]
     assert len(outputs["Note"]["notificationIds"]) == 1
     assert outputs["Fill"]["submissions"][0]["data"] == {"size": 12}
     (mail,) = stack.mails("all@example.com")

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from automations.db import jobs
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion
 from automations.ids import new_id
 from automations.outcomes import JSON
@@ -35,6 +36,7 @@ def insert_run(
     dispatched: bool = False,
     replay_of: str | None = None,
     depth: int = 0,
+    parent_run_id: str | None = None,
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already."""
     number = version or workflow.version
@@ -55,6 +57,7 @@ def insert_run(
             event_id=event_id,
             replay_of_run_id=replay_of,
             depth=depth,
+            parent_run_id=parent_run_id,
             started_by=started_by,
             dispatched_at=func.clock_timestamp() if dispatched else None,
         )
@@ -123,14 +126,17 @@ def renew(session: Session, run: Run, generation: int) -> None:
 
 def end_run(session: Session, run_id: str, status: str, error: str | None = None) -> bool:
     """End a run that has not ended, and cancel what it waits for."""
-    ended = session.scalar(
+    ended = session.execute(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED))
         .values(status=status, error=error, completed_at=func.clock_timestamp())
-        .returning(Run.id)
-    )
+        .returning(Run.id, Run.parent_run_id)
+    ).first()
     if ended is None:
         return False
+    if ended.parent_run_id is not None:
+        # By a job: the parent's rows are locked after the child's nowhere, lest two wait in a ring.
+        jobs.enqueue(session, "wake_parent", run_id)
     session.execute(
         update(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").values(status="CANCELLED")
     )

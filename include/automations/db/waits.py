@@ -118,6 +118,11 @@ def go_on(session: Session, run_id: str) -> None:
     )
 
 
+def awaited_run(wait: Wait) -> str | None:
+    """The run that a pause of kind ``child`` waits for."""
+    return (wait.question or {}).get("runId")
+
+
 def lock_wait(session: Session, wait_id: str) -> Wait | None:
     """The pause, its row locked for this transaction."""
     return session.scalar(select(Wait).where(Wait.id == wait_id).with_for_update())

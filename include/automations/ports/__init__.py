@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automations.ports.chat import Chat, ChatMessage, ChatReceipt
+from automations.ports.children import ChildResult, ChildRuns
 from automations.ports.documents import (
     Delivery,
     DocumentOrder,
@@ -35,6 +36,8 @@ __all__ = [
     "Chat",
     "ChatMessage",
     "ChatReceipt",
+    "ChildResult",
+    "ChildRuns",
     "DagRunState",
     "Delivery",
     "DocumentOrder",
@@ -86,3 +89,4 @@ class Ports:
     chat: Chat
     language_model: LanguageModel
     documents: Documents
+    children: ChildRuns

@@ -9,6 +9,9 @@ from automations.db.session import Session
 from automations.db.tables import Event, Run, Workflow
 from automations.outcomes import JSON
 
+DEEPEST_CHAIN = 10
+"""Automations that set off each other, or themselves, end after so many runs."""
+
 
 def start_run(
     session: Session,
@@ -21,6 +24,7 @@ def start_run(
     event_id: str | None = None,
     replay_of: str | None = None,
     depth: int = 0,
+    parent_run_id: str | None = None,
 ) -> Run | None:
     """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
 
@@ -37,6 +41,7 @@ def start_run(
         event_id=event_id,
         replay_of=replay_of,
         depth=depth,
+        parent_run_id=parent_run_id,
     )
     if run is not None:
         jobs.enqueue(session, "start_run", run.id)

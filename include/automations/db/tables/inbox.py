@@ -63,6 +63,7 @@ class Job(Base):
             "send_form",
             "fail_run",
             "retry_run",
+            "wake_parent",
         ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),

@@ -1,0 +1,21 @@
+"""Child runs wake their parents"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = '0010'
+down_revision = '0009'
+branch_labels = None
+depends_on = None
+
+KINDS = (
+    'match_event', 'start_run', 'answer_wait', 'ask_approvers', 'remind_approvers',
+    'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent',
+)
+
+
+def upgrade() -> None:
+    op.drop_constraint(op.f('ck_job_kind'), 'job')
+    listed = ', '.join(f"'{kind}'" for kind in KINDS)
+    op.create_check_constraint(op.f('ck_job_kind'), 'job', f'kind IN ({listed})')

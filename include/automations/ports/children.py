@@ -1,0 +1,35 @@
+"""Runs that a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ChildResult:
+    """What a run that was started has come to.
+
+    Args:
+        outputs: by the names of its steps.
+    """
+
+    run_id: str
+    status: str
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+class ChildRuns(Protocol):
+    """Starts runs of other automations; raises StepError when one cannot be started."""
+
+    def start(
+        self, parent_run_id: str, workflow_id: str, given: Mapping[str, Any], key: str
+    ) -> str:
+        """Start a run, once for each idempotency key, and return its id."""
+        ...
+
+    def result(self, run_id: str) -> ChildResult:
+        """Where such a run stands."""
+        ...
