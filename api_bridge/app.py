@@ -12,6 +12,8 @@ from api_bridge.airflow_client import AirflowClient
 from api_bridge.middleware import RequestGuard
 from api_bridge.openapi import description
 from api_bridge.routes import (
+    api_keys,
+    audit_logs,
     callbacks,
     events,
     form_pages,
@@ -25,6 +27,7 @@ from api_bridge.routes import (
     notifications,
     runs,
     secrets,
+    security_events,
     submissions,
     workflows,
 )
@@ -68,6 +71,9 @@ def create_app() -> FastAPI:
         forms,
         submissions,
         members,
+        api_keys,
+        audit_logs,
+        security_events,
         notifications,
         matter_templates,
         matters,
