@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from automations.clock import timestamp
-from automations.db.tables import ApiKey, AuditLog, SecurityEvent
+from automations.db.tables import ApiKey, AuditLog, EvidenceSnapshot, SecurityEvent
+from automations.services.evidence import Verification
 
 
 def _at(moment: datetime | None) -> str | None:
@@ -55,4 +56,33 @@ def security_event(row: SecurityEvent) -> dict[str, Any]:
         "requestId": row.request_id,
         "details": row.details,
         "count": row.count,
+    }
+
+
+def evidence(row: EvidenceSnapshot) -> dict[str, Any]:
+    """A snapshot in a list, without its content."""
+    return {
+        "id": row.id,
+        "number": row.number,
+        "source": row.source,
+        "title": row.title,
+        "query": row.query,
+        "rowCount": row.row_count,
+        "sha256": row.sha256,
+        "previousSha256": row.previous_sha256,
+        "chainSha256": row.chain_sha256,
+        "runId": row.run_id,
+        "createdAt": _at(row.created_at),
+    }
+
+
+def verification(found: Verification) -> dict[str, Any]:
+    """Whether a chain of evidence holds, and where it first does not."""
+    broken = found.broken
+    return {
+        "valid": broken is None,
+        "count": found.count,
+        "headSha256": found.head,
+        "firstBroken": broken
+        and {"number": broken.number, "id": broken.snapshot_id, "reason": broken.reason},
     }

@@ -15,6 +15,7 @@ from automations.db.publications import SqlPublications
 from automations.engine import Engine
 from automations.ports import MailTransport, Ports
 from automations.publishing import Publications
+from automations.services.evidence import WorkspaceEvidence
 from automations.services.form_requests import SentForms
 from automations.services.integrations import credentials_of
 from automations.services.mail import WorkspaceMailer
@@ -37,6 +38,7 @@ def ports() -> Ports:
         scripts=QuickJsRunner(),
         chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
         language_model=ProviderModels(_model_account),
+        evidence=WorkspaceEvidence(),
     )
 
 

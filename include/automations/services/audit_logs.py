@@ -9,19 +9,13 @@ from automations.db import audit
 from automations.db.audit import AuditFilter
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog
-from automations.errors import ValidationFailed
 
 
 def behind(
     workspace_id: str, wanted: AuditFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[AuditLog], str | None]:
     """The lines behind a cursor, newest first, and the cursor to go on with."""
-    after = None
-    if cursor:
-        at, row_id = cursors.decode(cursor)
-        if not (row_id.isascii() and row_id.isdigit() and len(row_id) < 19):
-            raise ValidationFailed({"cursor": ["is not a cursor that this list has given"]})
-        after = at, int(row_id)
+    after = cursors.decode_numbered(cursor) if cursor else None
     with unit_of_work() as session:
         found = audit.behind(session, workspace_id, wanted, after, size + 1)
     page, more = found[:size], found[size:]
