@@ -142,21 +142,12 @@ def _key(options: argparse.Namespace) -> int:
 
 
 def _verify_evidence(options: argparse.Namespace) -> int:
-    from automations.services.evidence import verify_all
+    from automations.launcher.evidence import verify_evidence
 
     settings = stack.open_home()
     with stack.database(settings):
         migrate(settings)
-        found = verify_all()
-    for workspace, verification in found:
-        broken = verification.broken
-        if broken is None:
-            head = f", head {verification.head}" if verification.head else ""
-            print(f"{workspace}: {verification.count} snapshots hold{head}")
-        else:
-            which = f" ({broken.snapshot_id})" if broken.snapshot_id else ""
-            print(f"{workspace}: BROKEN: snapshot {broken.number}{which} {broken.reason}")
-    return 1 if any(verification.broken for _, verification in found) else 0
+        return verify_evidence()
 
 
 def _demo(arguments: list[str]) -> int:

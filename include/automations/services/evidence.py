@@ -39,11 +39,16 @@ class WorkspaceEvidence:
 
 
 def _capture(session: Session, request: EvidenceRequest) -> dict[str, Any]:
-    rows = SOURCES[request.source](session, request.workspace_id, request)
+    source = SOURCES.get(request.source)
+    if source is None:
+        raise StepError(f"source: there is nothing to capture {request.source} of", kind="config")
+    rows = source(session, request.workspace_id, request)
     # Read before the chain is locked: what takes long holds nobody up.
     content, count = content_of(_columns(rows, request.columns))
     last = evidence.lock_chain(session, request.workspace_id)
     now = datetime.now(UTC)
+    # Not finer than it is hashed, or a part of it could be changed.
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     snapshot = EvidenceSnapshot(
         id=new_id(),
         workspace_id=request.workspace_id,
