@@ -12,10 +12,13 @@ from api_bridge.airflow_client import AirflowClient
 from api_bridge.middleware import RequestGuard
 from api_bridge.openapi import description
 from api_bridge.routes import (
+    api_keys,
+    audit_logs,
     callbacks,
     document_templates,
     documents,
     events,
+    evidence,
     form_pages,
     forms,
     health,
@@ -28,6 +31,7 @@ from api_bridge.routes import (
     runs,
     schedules,
     secrets,
+    security_events,
     submissions,
     webhooks,
     workflows,
@@ -74,6 +78,10 @@ def create_app() -> FastAPI:
         forms,
         submissions,
         members,
+        api_keys,
+        audit_logs,
+        security_events,
+        evidence,
         notifications,
         matter_templates,
         matters,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api_bridge import scopes
 from automations.errors import NotAllowed, NotAuthenticated
 from automations.services import api_keys
+from automations.services.api_keys import RANKS, Grantor
 
-RANKS = {"VIEWER": 0, "MEMBER": 1, "ADMIN": 2, "OWNER": 3}
 _bearer = HTTPBearer(auto_error=False, description="An API key, sk_…")
 
 
@@ -25,6 +26,12 @@ class Caller:
     name: str
     key_id: str
     member_id: str | None
+    scopes: Sequence[str] | None
+
+    @property
+    def grantor(self) -> Grantor:
+        """The caller as somebody who makes and changes API keys."""
+        return Grantor(self.workspace_id, self.role, self.scopes)
 
     @property
     def administers(self) -> bool:
@@ -38,13 +45,14 @@ def _caller(
     if credentials is None:
         raise NotAuthenticated
     key = api_keys.authenticate(credentials.credentials)
-    return Caller(key.workspace_id, key.role, key.name, key.id, key.member_id)
+    return Caller(key.workspace_id, key.role, key.name, key.id, key.member_id, key.scopes)
 
 
-def _at_least(role: str) -> Callable[[Caller], Caller]:
-    def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+def _at_least(role: str) -> Callable[[Request, Caller], Caller]:
+    def check(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         if RANKS[caller.role] < RANKS[role]:
             raise NotAllowed(f"This needs the role {role}; the API key has {caller.role}.")
+        scopes.check(request, caller.scopes)
         return caller
 
     return check

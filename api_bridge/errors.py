@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api_bridge import refused
 from api_bridge.refusals import refusal
 from automations import errors
 from automations.db.outages import OUTAGES
@@ -75,6 +76,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.DomainError)
     def _domain(request: Request, error: errors.DomainError) -> JSONResponse:
+        refused.note(request, error)
         return domain_error(request, error)
 
     @app.exception_handler(RequestValidationError)

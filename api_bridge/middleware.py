@@ -10,6 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from api_bridge.refusals import refusal
+from automations import audit
 from automations.ids import new_id
 
 Scope = MutableMapping[str, Any]
@@ -45,6 +46,8 @@ class RequestGuard:
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _SANE_ID.fullmatch(given) else new_id()
         scope.setdefault("state", {})["request_id"] = request_id
+        client = scope.get("client")
+        audit.begin(client[0] if client else None, request_id)
 
         async def named(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":

@@ -13,6 +13,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from api_bridge import refused
 from api_bridge.deps import client_address
 from api_bridge.errors import STATUSES, domain_error
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
@@ -112,6 +113,7 @@ def page(template: str, status: int, **shown: Any) -> Response:
 
 def failed(request: Request, template: str, error: DomainError) -> Response:
     """A refusal, as a page or as JSON."""
+    refused.note(request, error, link=True)
     if wants_json(request):
         answer: Response = domain_error(request, error)
         answer.headers.update(HEADERS)

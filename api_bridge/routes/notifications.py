@@ -13,8 +13,9 @@ from pydantic import Field, StrictBool
 
 from api_bridge import people_views
 from api_bridge.bodies import Body
-from api_bridge.deps import RANKS, Viewer
+from api_bridge.deps import Viewer
 from automations.services import notifications
+from automations.services.api_keys import RANKS
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 

@@ -9,6 +9,10 @@ from datetime import datetime
 
 from automations.errors import ValidationFailed
 
+_NOT_OURS = "is not a cursor that this list has given: leave it out to begin anew"
+_LONGEST_NUMBER = 19
+"""Digits that are too many for PostgreSQL's bigint, surely."""
+
 
 def encode(at: datetime, row_id: str) -> str:
     """The cursor behind a row."""
@@ -28,7 +32,17 @@ def decode(cursor: str) -> tuple[datetime, str]:
         if moment.tzinfo is None or not isinstance(row_id, str) or "\0" in row_id:
             raise ValueError(cursor)
     except (ValueError, TypeError, binascii.Error) as error:
-        raise ValidationFailed(
-            {"cursor": ["is not a cursor that this list has given: leave it out to begin anew"]}
-        ) from error
+        raise ValidationFailed({"cursor": [_NOT_OURS]}) from error
     return moment, row_id
+
+
+def decode_numbered(cursor: str) -> tuple[datetime, int]:
+    """The row that a list goes on behind, where ids are numbers.
+
+    Raises:
+        ValidationFailed: it is no cursor of such a list.
+    """
+    moment, row_id = decode(cursor)
+    if not (row_id.isascii() and row_id.isdigit() and len(row_id) < _LONGEST_NUMBER):
+        raise ValidationFailed({"cursor": [_NOT_OURS]})
+    return moment, int(row_id)

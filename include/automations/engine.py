@@ -14,7 +14,7 @@ import traceback
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations import forms
+from automations import audit, forms
 from automations.approvals import bans_itself
 from automations.db import callbacks, locks, runs, waits
 from automations.db.session import Session, unit_of_work
@@ -32,7 +32,7 @@ from automations.outcomes import (
 from automations.ports import Ports
 from automations.recording import Entered, Recorder, fail_output, output_of, parked, recorded
 from automations.secrecy import Secrecy
-from automations.services import secrets
+from automations.services import secrets, security_events
 from automations.services.adoption import adopt
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
@@ -156,6 +156,15 @@ class Engine:
             if ended is None or _refuses(run, wait, ended):
                 return parked(wait)
             waits.settle(session, wait, decision=ended.decision, by=ended.by, data=ended.data)
+            if answer is not None:
+                audit.record(
+                    session,
+                    "run.resume",
+                    run,
+                    by=audit.Actor("airflow", (answer.by or "").removeprefix("airflow:")),
+                    stepId=wait.node_id,
+                    decision=answer.decision,
+                )
         if row.status != "WAITING" or row.generation != wait.generation:
             return recorded(row)
         session.refresh(run)
@@ -168,7 +177,17 @@ class Engine:
     def _attempt(self, entered: Entered, act: Any) -> Outcome:
         """Do the work; what comes out names no secret that the step used."""
         secrecy = Secrecy(lambda names: secrets.read(entered.workspace_id, names))
-        return secrecy.outcome(self._act(entered, act, secrecy))
+        outcome = secrecy.outcome(self._act(entered, act, secrecy))
+        if isinstance(outcome, Fail) and outcome.kind == "blocked":
+            security_events.note(
+                "ssrf.blocked",
+                "HIGH",
+                workspace_id=entered.workspace_id,
+                runId=entered.ref.run_id,
+                stepId=entered.ref.node_id,
+                error=outcome.error,
+            )
+        return outcome
 
     def _act(self, entered: Entered, act: Any, secrecy: Secrecy) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""

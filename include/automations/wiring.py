@@ -19,6 +19,7 @@ from automations.ports import DocumentRenderer, MailTransport, Ports, SignatureV
 from automations.publishing import Publications
 from automations.services.children import StartedRuns
 from automations.services.documents import StoredDocuments
+from automations.services.evidence import WorkspaceEvidence
 from automations.services.form_requests import SentForms
 from automations.services.integrations import credentials_of
 from automations.services.mail import WorkspaceMailer
@@ -43,6 +44,7 @@ def ports() -> Ports:
         language_model=ProviderModels(_model_account),
         documents=StoredDocuments(document_renderer()),
         children=StartedRuns(),
+        evidence=WorkspaceEvidence(),
     )
 
 

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     key = add("key", _key, "Print a new API key for the default workspace.")
     key.add_argument("--role", choices=ROLES, default="OWNER")
     key.add_argument("--name", default="command line")
+    add("verify-evidence", _verify_evidence, "Recompute the chains of evidence; exit 1 on a break.")
     add("docs", _docs, "Write docs/steps.md, triggers.md and openapi.json anew.")
     for name, text in (
         ("demo", "Show the product at work."),
@@ -138,6 +139,15 @@ def _key(options: argparse.Namespace) -> int:
         migrate(settings)
         print(create_key(options.role, options.name))
     return 0
+
+
+def _verify_evidence(options: argparse.Namespace) -> int:
+    from automations.launcher.evidence import verify_evidence
+
+    settings = stack.open_home()
+    with stack.database(settings):
+        migrate(settings)
+        return verify_evidence()
 
 
 def _demo(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ from automations.ports.documents import (
     RenderedDocument,
     StoredDocument,
 )
+from automations.ports.evidence import Evidence, EvidenceReceipt, EvidenceRequest
 from automations.ports.http import HttpClient, HttpRequest, HttpResponse, SignatureVerifier
 from automations.ports.mail import Attachment, Mail, Mailer, MailReceipt, MailServer, MailTransport
 from automations.ports.models import LanguageModel, ModelAnswer, ModelQuestion
@@ -43,6 +44,9 @@ __all__ = [
     "DocumentOrder",
     "DocumentRenderer",
     "Documents",
+    "Evidence",
+    "EvidenceReceipt",
+    "EvidenceRequest",
     "FormAnswer",
     "FormRequest",
     "Forms",
@@ -90,3 +94,4 @@ class Ports:
     language_model: LanguageModel
     documents: Documents
     children: ChildRuns
+    evidence: Evidence

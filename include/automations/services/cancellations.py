@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automations import audit
 from automations.db import jobs, run_queries, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
@@ -26,6 +27,7 @@ def cancel(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
         if not _end(session, run, f"Cancelled by {by}."):
             raise Conflict(f"The run has ended already: it is {run.status}.")
         session.refresh(run)
+        audit.record(session, "run.cancel", run)
         return run
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations import forms
+from automations import audit, forms
 from automations.approvals import bans_itself
 from automations.db import callbacks, runs, waits
 from automations.db.session import Session, unit_of_work
@@ -68,6 +68,7 @@ def resume(
             raise Conflict("The run waits for another run and goes on when that has ended.")
         checked = _check(wait, decision, data)
         _settle(session, run, wait, checked, by, data)
+        audit.record(session, "run.resume", run, stepId=wait.node_id, decision=checked)
         session.refresh(run)
         return run
 
@@ -97,6 +98,14 @@ def decide(token: str, *, decision: str, data: JSON) -> CallbackView:
         _refuse_starter(run, wait, approver.address)
         approver.used_at, approver.decision = datetime.now(UTC), checked
         session.flush()
+        audit.record(
+            session,
+            "run.decide",
+            run,
+            by=audit.Actor("recipient", approver.address, approver.id),
+            stepId=wait.node_id,
+            decision=checked,
+        )
         asked = waits.approvers(session, wait.id)
         approvals = sum(person.decision == "approved" for person in asked)
         if checked == "rejected" or approvals >= int((wait.question or {}).get("quorum", 1)):
@@ -116,10 +125,13 @@ def receive(token: str, data: JSON) -> str:
         if callback is None:
             raise NotFound("This link is unknown. Please check that it is complete.")
         run = runs.lock_run(session, callback.run_id)
+        if run is not None:
+            audit.identify(run.workspace_id)
         if run is None or run.status not in runs.UNFINISHED:
             raise Gone("The run no longer waits for this callback.")
         if not callbacks.receive(session, callback, data):
             raise Gone("This callback was called already.")
+        audit.record(session, "run.callback", run)
         wait = waits.open_wait_of(session, run.id)
         # Called before its step waits, it is found when that begins.
         if wait is not None and wait.key == callback.key:
@@ -172,6 +184,7 @@ def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:
     approver = session.get(Approver, approver_id, with_for_update=True, populate_existing=True)
     if run is None or wait is None or approver is None:
         raise NotFound("This link is unknown. Please check that it is complete.")
+    audit.identify(run.workspace_id)
     if approver.used_at is not None:
         raise Gone(f"This link was used already: {approver.decision}.")
     if wait.status == "ANSWERED":

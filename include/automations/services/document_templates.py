@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from automations import audit
 from automations.db import documents
 from automations.db.session import unit_of_work
 from automations.db.tables import DocumentTemplate
@@ -35,6 +36,7 @@ def create(
         session.add(template)
         session.flush()
         session.refresh(template)
+        audit.record(session, "document_template.create", template, name=template.name)
         return template
 
 
@@ -68,6 +70,7 @@ def replace(
             _fill(template, chosen, content, placeholders)
             template.version += 1
         template.updated_at = datetime.now(UTC)
+        audit.record(session, "document_template.update", template, name=template.name)
         return template
 
 
@@ -92,6 +95,7 @@ def delete(workspace_id: str, template_id: str) -> None:
         template = documents.lock_template(session, workspace_id, template_id)
         if template is None:
             raise NotFound(f"There is no document template {template_id}.")
+        audit.record(session, "document_template.delete", template, name=template.name)
         session.delete(template)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automations import cursors
+from automations import audit, cursors
 from automations.db import events, intake, jobs
 from automations.db.events import EventFilter
 from automations.db.session import unit_of_work
@@ -55,6 +55,11 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
                 external_id=one.external_id,
             )
             taken.append(Taken(event_id, not is_new))
+        fresh = [one for one in taken if not one.duplicate]
+        if fresh:
+            # One line for a batch: the events themselves say what they are and who sent them.
+            first = audit.Resource(workspace_id, "event", fresh[0].event_id)
+            audit.record(session, "event.take", first, count=len(fresh))
     return taken
 
 
@@ -93,4 +98,5 @@ def replay(workspace_id: str, event_id: str) -> Event:
             raise Conflict("The event is still to be matched.")
         jobs.enqueue(session, "match_event", event.id)
         session.refresh(event)
+        audit.record(session, "event.replay", event, type=event.type)
         return event

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from automations import audit
 from automations.db import effects, form_requests, forms, jobs, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, FormRequest
@@ -112,7 +113,8 @@ def submit(token: str, data: dict[str, Any]) -> str:
     """
     with unit_of_work() as session:
         request, form = _of_token(session, token)
-        submission = take(session, form, data)
+        by = audit.Actor("recipient", request.recipient)
+        submission = take(session, form, data, by)
         if not form_requests.answer(session, request, submission):
             raise Conflict("The form was filled in already.")
         wait = waits.open_wait_of(session, request.run_id)
@@ -131,6 +133,7 @@ def _of_token(session: Session, token: str) -> tuple[FormRequest, Form]:
         raise NotFound("This link is unknown. Please check that it is complete.")
     # Locked first, as everywhere: two answers of one step are counted one after the other.
     run = runs.lock_run(session, request.run_id)
+    audit.identify(request.workspace_id)
     session.refresh(request)
     if request.submission_id is not None:
         raise Gone("This form was filled in already.")

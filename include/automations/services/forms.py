@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from automations import audit
 from automations import forms as schema
 from automations.db import forms
 from automations.db.session import Session, unit_of_work
@@ -37,6 +38,7 @@ def create(
         session.flush()
         session.refresh(created)
         forms.add_version(session, created)
+        audit.record(session, "form.create", created, title=title, public=public)
         return created
 
 
@@ -84,13 +86,23 @@ def update(
             found.version += 1
             found.updated_at = datetime.now(UTC)
             forms.add_version(session, found)
+        audit.record(
+            session,
+            "form.update",
+            found,
+            title=found.title,
+            version=found.version,
+            public=found.public,
+        )
         return found
 
 
 def delete(workspace_id: str, form_id: str) -> None:
     """Delete a form: nobody can fill it in any more; its submissions stay."""
     with unit_of_work() as session:
-        _find(session, workspace_id, form_id, lock=True).deleted_at = datetime.now(UTC)
+        form = _find(session, workspace_id, form_id, lock=True)
+        form.deleted_at = datetime.now(UTC)
+        audit.record(session, "form.delete", form, title=form.title)
 
 
 def list_all(workspace_id: str) -> Sequence[Form]:
@@ -110,8 +122,14 @@ def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission
         return take(session, _find(session, workspace_id, form_id), data)
 
 
-def take(session: Session, form: Form, data: dict[str, JSON]) -> Submission:
-    """Check and keep what was filled in; it is an event from then on."""
+def take(
+    session: Session, form: Form, data: dict[str, JSON], by: audit.Actor | None = None
+) -> Submission:
+    """Check and keep what was filled in; it is an event from then on.
+
+    Args:
+        by: who filled it in, when it was not whoever made the request.
+    """
     check_data(form, data)
     submission = Submission(
         workspace_id=form.workspace_id, form_id=form.id, form_version=form.version, data=data
@@ -132,6 +150,7 @@ def take(session: Session, form: Form, data: dict[str, JSON]) -> Submission:
         trigger_key=form_submission_key(form.id),
         data=context,
     )
+    audit.record(session, "submission.create", submission, by=by, formId=form.id)
     return submission
 
 

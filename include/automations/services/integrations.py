@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from automations import audit
 from automations.db import integrations
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Integration
@@ -54,6 +55,7 @@ def create(
         session.add(row)
         session.flush()
         session.refresh(row)
+        audit.record(session, "integration.create", row, name=row.name, type=row.type)
         return row
 
 
@@ -88,6 +90,7 @@ def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -
         if "site_email_provider" in changes:
             _choose(session, row, changes["site_email_provider"])
         row.updated_at = datetime.now(UTC)
+        audit.record(session, "integration.update", row, name=row.name, fields=sorted(changes))
         session.flush()
         session.refresh(row)
         return row
@@ -96,7 +99,9 @@ def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -
 def delete(workspace_id: str, integration_id: str) -> None:
     """Delete an integration and its credentials."""
     with unit_of_work() as session:
-        session.delete(_found(session, workspace_id, integration_id))
+        row = _found(session, workspace_id, integration_id)
+        audit.record(session, "integration.delete", row, name=row.name, type=row.type)
+        session.delete(row)
 
 
 def credentials_of(workspace_id: str, kind: str) -> tuple[dict[str, JSON], dict[str, JSON]] | None:

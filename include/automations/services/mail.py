@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from automations import audit
 from automations.checking import field_errors
 from automations.db import integrations
 from automations.db.session import unit_of_work
@@ -104,6 +105,13 @@ def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
         raise ProviderFailed(error.message) from error
     if not receipt.accepted:
         raise ProviderFailed("The mail provider refused every recipient.", receipt.reasons)
+    with unit_of_work() as session:
+        audit.record(
+            session,
+            "mail.send",
+            audit.Resource(workspace_id, "mail", receipt.message_id),
+            recipients=list(receipt.accepted),
+        )
     return receipt
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from automations import audit
 from automations.db import matters
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import MatterTemplate
@@ -27,7 +28,9 @@ def get(workspace_id: str, template_id: str) -> MatterTemplate:
 def create(workspace_id: str, board: Board) -> MatterTemplate:
     """Create a board."""
     with unit_of_work() as session:
-        return _write(session, MatterTemplate(workspace_id=workspace_id), board)
+        template = _write(session, MatterTemplate(workspace_id=workspace_id), board)
+        audit.record(session, "matter_template.create", template, name=template.name)
+        return template
 
 
 def replace(workspace_id: str, template_id: str, board: Board) -> MatterTemplate:
@@ -35,13 +38,17 @@ def replace(workspace_id: str, template_id: str, board: Board) -> MatterTemplate
     with unit_of_work() as session:
         template = find(session, workspace_id, template_id, lock=True)
         template.updated_at = datetime.now(UTC)
-        return _write(session, template, board)
+        _write(session, template, board)
+        audit.record(session, "matter_template.update", template, name=template.name)
+        return template
 
 
 def delete(workspace_id: str, template_id: str) -> None:
     """Delete a board; its matters stay."""
     with unit_of_work() as session:
-        find(session, workspace_id, template_id, lock=True).deleted_at = datetime.now(UTC)
+        template = find(session, workspace_id, template_id, lock=True)
+        template.deleted_at = datetime.now(UTC)
+        audit.record(session, "matter_template.delete", template, name=template.name)
 
 
 def find(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from automations import audit
 from automations.db import matters, members
 from automations.db.effects import once
 from automations.db.session import Session, unit_of_work
@@ -77,6 +78,7 @@ def update(workspace_id: str, matter_id: str, changes: Mapping[str, Any]) -> Mat
             setattr(matter, name, value)
         if changes:
             matter.updated_at = datetime.now(UTC)
+            audit.record(session, "matter.update", matter, fields=sorted(changes))
         return _detail(session, matter)
 
 
@@ -91,6 +93,7 @@ def cancel(workspace_id: str, matter_id: str) -> MatterDetail:
         matter = _find(session, workspace_id, matter_id)
         if not done:
             raise Conflict(f"The matter is {matter.status.lower()}.")
+        audit.record(session, "matter.cancel", matter)
         return _detail(session, matter)
 
 
@@ -144,6 +147,7 @@ def go_to(workspace_id: str, matter_id: str, step_id: str) -> MatterDetail:
         _step(session, matter, step_id)
         matters.reopen(session, step_id)
         matter.current_step_id, matter.updated_at = step_id, datetime.now(UTC)
+        audit.record(session, "matter.goto", matter, stepId=step_id)
         return _detail(session, matter)
 
 
@@ -199,6 +203,7 @@ def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> Matte
     session.add_all(steps)
     session.flush()
     matter.current_step_id = steps[0].id
+    audit.record(session, "matter.create", matter, title=matter.title, createdBy=by)
     return _detail(session, matter)
 
 
@@ -220,6 +225,8 @@ def _decide(session: Session, matter: Matter, step_id: str, status: str, by: str
     if not matters.decide(session, matter.id, step_id, status, by):
         raise Conflict(f"The step '{step.name}' was {step.status.lower()} before.")
     matter.updated_at = datetime.now(UTC)
+    verb = "complete_step" if status == "COMPLETED" else "reject_step"
+    audit.record(session, f"matter.{verb}", matter, stepId=step.id, stepName=step.name)
     kind = f"MATTER_STEP_{status}"
     emit(
         session,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
+from automations import audit
 from automations.db import members
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
@@ -34,6 +35,7 @@ def create(workspace_id: str, *, name: str, email: str, role: str, by_role: str)
     member = Member(workspace_id=workspace_id, name=name, email=_address(email), role=role)
     with unit_of_work() as session:
         _save(session, member)
+        audit.record(session, "member.create", member, email=member.email, role=member.role)
         return member
 
 
@@ -55,6 +57,7 @@ def update(
     with unit_of_work() as session:
         owners = members.lock_owners(session, workspace_id)
         member = _find(session, workspace_id, member_id)
+        before = member.role
         _check_owner(by_role, member.role, role)
         if role is not None and role != "OWNER":
             _check_one_stays(owners, member)
@@ -63,6 +66,9 @@ def update(
         if email is not None:
             member.email = _address(email)
         _save(session, member)
+        audit.record(
+            session, "member.update", member, email=member.email, role=[before, member.role]
+        )
         return member
 
 
@@ -78,6 +84,7 @@ def delete(workspace_id: str, member_id: str, by_role: str) -> None:
         member = _find(session, workspace_id, member_id)
         _check_owner(by_role, member.role)
         _check_one_stays(owners, member)
+        audit.record(session, "member.delete", member, email=member.email, role=member.role)
         members.remove(session, member)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from automations import audit
 from automations.db import jobs, run_queries, runs, workflows
 from automations.db.run_queries import Filter
 from automations.db.session import Session, unit_of_work
@@ -60,6 +61,7 @@ def retry(workspace_id: str, workflow_id: str, run_id: str) -> Run:
             jobs.enqueue(session, "start_run", run.id)
         else:
             jobs.enqueue(session, "retry_run", run.id)
+        audit.record(session, "run.retry", run, workflowId=workflow_id)
         return run
 
 
@@ -84,4 +86,5 @@ def _again(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
     )
     if fresh is None:
         raise Conflict("The run exists already.")
+    audit.record(session, "run.replay", run, workflowId=workflow.id, runId=fresh.id)
     return fresh

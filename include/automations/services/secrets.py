@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence, Set
 
+from automations import audit
 from automations.db import secrets
 from automations.db.session import unit_of_work
 from automations.db.tables import Secret
@@ -44,13 +45,15 @@ def put(workspace_id: str, name: str, value: str) -> Secret:
         raise ValidationFailed(errors)
     cipher = vault.cipher()
     with unit_of_work() as session:
-        return secrets.put(
+        secret = secrets.put(
             session,
             workspace_id,
             name,
             ciphertext=cipher.encrypt(value),
             fingerprint=cipher.fingerprint(value),
         )
+        audit.record(session, "secret.set", secret, fingerprint=secret.fingerprint)
+        return secret
 
 
 def delete(workspace_id: str, name: str) -> None:
@@ -62,6 +65,7 @@ def delete(workspace_id: str, name: str) -> None:
     with unit_of_work() as session:
         if not secrets.remove(session, workspace_id, name):
             raise NotFound(f"There is no secret {name}.")
+        audit.record(session, "secret.delete", audit.Resource(workspace_id, "secret", name))
 
 
 def read(workspace_id: str, names: Set[str]) -> dict[str, str]:

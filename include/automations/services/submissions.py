@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from automations import audit
 from automations.db import forms, submissions
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Submission, SubmissionSnapshot
@@ -51,6 +52,7 @@ def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str
         check_data(form, data)
         submissions.keep(session, submission, by)
         submission.data, submission.form_version = data, form.version
+        audit.record(session, "submission.update", submission, formId=form.id)
         return submission
 
 
@@ -80,6 +82,8 @@ def _decide(workspace_id: str, submission_id: str, status: str, by: str) -> Subm
                 "submission": submission.data,
             },
         )
+        verb = "approve" if status == "APPROVED" else "reject"
+        audit.record(session, f"submission.{verb}", submission, formId=form.id)
         return submission
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from automations import audit
 from automations.db import events, intake, runs, workflows
 from automations.db.intake import Hook
 from automations.db.session import Session, unit_of_work
@@ -131,6 +132,7 @@ def rotate(workspace_id: str, workflow_id: str) -> str:
         if workflow.webhook_token is None:
             raise Conflict("The automation has no webhook trigger.")
         workflow.webhook_token = new_token()
+        audit.record(session, "workflow.rotate_webhook", workflow, name=workflow.name)
         return url(workflow.webhook_token)
 
 

@@ -13,7 +13,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from automations import checking, wiring
+from automations import audit, checking, wiring
 from automations.db import forms, matters, run_queries, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
@@ -66,21 +66,37 @@ def create(workspace_id: str, payload: Any, by: str, key_id: str | None = None) 
         workflow = Workflow(
             workspace_id=workspace_id, version=1, created_by=by, created_by_key_id=key_id
         )
-        return _write(session, workflow, definition, body, status, by)
+        found = _write(session, workflow, definition, body, status, by)
+        audit.record(session, "workflow.create", workflow, name=workflow.name, status=status.value)
+        return found
 
 
 def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
     """Change the fields that the payload has; makes a new version."""
     with unit_of_work() as session:
         workflow = _find(session, workspace_id, workflow_id, lock=True)
+        before = workflow.status
         status, body = _split(payload, WorkflowStatus(workflow.status))
         stored = runs.definition(session, workflow.id, workflow.version) or {}
+        changed = sorted(body)
         body = _merged(stored, body)
         definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
         _check_available(workspace_id, definition, status)
         workflow.version += 1
         workflow.updated_at = datetime.now(UTC)
         found = _write(session, workflow, definition, body, status, by)
+        moved: dict[str, JSON] = {}
+        if before != status.value:
+            moved = {"status": [before, status.value]}
+        audit.record(
+            session,
+            "workflow.update",
+            workflow,
+            name=workflow.name,
+            version=workflow.version,
+            fields=changed,
+            **moved,
+        )
         return replace(found, in_flight=_in_flight(session, workflow, definition))
 
 
@@ -101,6 +117,7 @@ def delete(workspace_id: str, workflow_id: str, by: str) -> None:
         workflow.status = "ARCHIVED"
         workflow.deleted_at = datetime.now(UTC)
         workflows.add_version(session, workflow, stored, by)
+        audit.record(session, "workflow.delete", workflow, name=workflow.name)
 
 
 def get(workspace_id: str, workflow_id: str) -> Found:
@@ -141,6 +158,7 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
         )
         if run is None:
             raise Conflict("The run exists already.")
+        audit.record(session, "workflow.execute", workflow, name=workflow.name, runId=run.id)
         return run
 
 

@@ -1,8 +1,10 @@
 """The tables of the ``automations`` database."""
 
+from automations.db.tables.audit import AuditLog, SecurityEvent
 from automations.db.tables.base import Base
 from automations.db.tables.documents import Document, DocumentDelivery, DocumentTemplate
 from automations.db.tables.effects import Effect
+from automations.db.tables.evidence import EvidenceSnapshot
 from automations.db.tables.forms import (
     Form,
     FormRequest,
@@ -10,6 +12,7 @@ from automations.db.tables.forms import (
     Submission,
     SubmissionSnapshot,
 )
+from automations.db.tables.idempotency import IdempotencyKey
 from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
@@ -21,6 +24,7 @@ from automations.db.tables.workspaces import ApiKey, Workspace
 __all__ = [
     "ApiKey",
     "Approver",
+    "AuditLog",
     "Base",
     "Callback",
     "Document",
@@ -28,9 +32,11 @@ __all__ = [
     "DocumentTemplate",
     "Effect",
     "Event",
+    "EvidenceSnapshot",
     "Form",
     "FormRequest",
     "FormVersion",
+    "IdempotencyKey",
     "Integration",
     "Job",
     "Matter",
@@ -43,6 +49,7 @@ __all__ = [
     "Run",
     "RunStep",
     "Secret",
+    "SecurityEvent",
     "StepLog",
     "Submission",
     "SubmissionSnapshot",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -35,7 +36,12 @@ class ApiKey(Base):
     name: Mapped[str]
     role: Mapped[str]
     prefix: Mapped[str]
+    scopes: Mapped[list[Any] | None]
+    """What it is limited to below its role; none is no limit."""
     token_hash: Mapped[str] = mapped_column(unique=True)
+    previous_token_hash: Mapped[str | None] = mapped_column(unique=True)
+    """The token before the last rotation, good until ``previous_expires_at``."""
+    previous_expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = now_column()
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]

@@ -1,0 +1,91 @@
+"""API keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from api_bridge import audit_views, scopes
+from api_bridge.bodies import Body
+from api_bridge.deps import Admin
+from automations.services import api_keys
+from automations.services.api_keys import LONGEST_GRACE
+
+router = APIRouter(prefix="/api/api-keys", tags=["api-keys"])
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Scope = Annotated[str, StringConstraints(max_length=100)]
+_LONGEST_GRACE = int(LONGEST_GRACE.total_seconds())
+
+
+class NewApiKey(Body):
+    """A key to make."""
+
+    name: Name
+    role: Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"] = Field(
+        "MEMBER", description="Not above your own."
+    )
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = Field(
+        None,
+        description="What the key is limited to below its role, such as workflows:read, "
+        "workflows:execute or forms:submit; without a limit when absent.",
+    )
+    expires_at: AwareDatetime | None = Field(None, description="Never when absent.")
+    member_id: str | None = Field(None, max_length=100, description="The member it belongs to.")
+
+
+class Rotation(Body):
+    """How a key is rotated."""
+
+    grace_seconds: int = Field(
+        0,
+        ge=0,
+        le=_LONGEST_GRACE,
+        strict=True,
+        description="How long the token before goes on working; 7 days at most.",
+    )
+
+
+@router.get("")
+def list_api_keys(caller: Admin) -> list[dict[str, Any]]:
+    """List the API keys that are not revoked; their tokens are shown by nobody."""
+    return [audit_views.api_key(row) for row in api_keys.list_all(caller.workspace_id)]
+
+
+@router.post("", status_code=201)
+def create_api_key(
+    request: Request, response: Response, caller: Admin, key: NewApiKey
+) -> dict[str, Any]:
+    """Make an API key; its token is shown now and never again."""
+    scopes.refuse_unknown(request.app, key.scopes)
+    token, row = api_keys.create(
+        caller.grantor,
+        name=key.name,
+        role=key.role,
+        scopes=key.scopes,
+        expires_at=key.expires_at,
+        member_id=key.member_id,
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return {**audit_views.api_key(row), "token": token}
+
+
+@router.post("/{key_id}/rotate")
+def rotate_api_key(
+    response: Response, caller: Admin, key_id: str, rotation: Rotation | None = None
+) -> dict[str, Any]:
+    """Give an API key another token, shown now and never again."""
+    grace = timedelta(seconds=rotation.grace_seconds if rotation else 0)
+    token, row = api_keys.rotate(caller.grantor, key_id, grace)
+    response.headers["Cache-Control"] = "no-store"
+    return {**audit_views.api_key(row), "token": token}
+
+
+@router.delete("/{key_id}", status_code=204)
+def revoke_api_key(caller: Admin, key_id: str) -> Response:
+    """Revoke an API key, at once and for ever."""
+    api_keys.revoke(caller.grantor, key_id)
+    return Response(status_code=204)

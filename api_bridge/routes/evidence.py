@@ -1,0 +1,48 @@
+"""Evidence: snapshots in a chain that anybody may verify."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from api_bridge import audit_views
+from api_bridge.deps import Viewer
+from automations.services import evidence
+from automations.services.api_keys import RANKS
+
+router = APIRouter(prefix="/api/evidence", tags=["evidence"])
+
+Source = Literal["TABLE_ROWS", "AUDIT_LOGS", "SECURITY_EVENTS", "ORG_MEMBERS"]
+
+
+@router.get("")
+def list_evidence(
+    caller: Viewer,
+    source: Source | None = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """List the snapshots without their contents, newest first."""
+    found, following = evidence.behind(caller.workspace_id, source, cursor, limit)
+    return {
+        "evidence": [audit_views.evidence(row) for row in found],
+        "pagination": {"limit": limit, "nextCursor": following},
+    }
+
+
+@router.get("/verify")
+def verify_evidence(caller: Viewer) -> dict[str, Any]:
+    """Recompute the whole chain, and name its first broken link."""
+    return audit_views.verification(evidence.verify(caller.workspace_id))
+
+
+@router.get("/{snapshot_id}")
+def get_evidence(caller: Viewer, snapshot_id: str) -> dict[str, Any]:
+    """Get a snapshot; its content is the very text that sha256 is of (UTF-8).
+
+    That of AUDIT_LOGS and SECURITY_EVENTS needs the role ADMIN.
+    """
+    admin = RANKS[caller.role] >= RANKS["ADMIN"]
+    row = evidence.get(caller.workspace_id, snapshot_id, admin=admin)
+    return {**audit_views.evidence(row), "content": row.content.decode()}

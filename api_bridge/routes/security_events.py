@@ -1,0 +1,36 @@
+"""Security events."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from api_bridge import audit_views
+from api_bridge.deps import Admin
+from automations.db.security_events import SecurityFilter
+from automations.services import security_events
+
+router = APIRouter(prefix="/api/security-events", tags=["security-events"])
+
+
+@router.get("")
+def list_security_events(
+    caller: Admin,
+    type_: Annotated[str | None, Query(alias="type", max_length=100)] = None,
+    severity: Literal["INFO", "WARNING", "HIGH"] | None = None,
+    ip: Annotated[str | None, Query(max_length=100)] = None,
+    actor: Annotated[str | None, Query(max_length=500)] = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """List what was refused, newest first; those of no workspace are for the default one."""
+    wanted = SecurityFilter(type_, severity, ip, actor, since, until)
+    found, following = security_events.behind(caller.workspace_id, wanted, cursor, limit)
+    return {
+        "securityEvents": [audit_views.security_event(row) for row in found],
+        "pagination": {"limit": limit, "nextCursor": following},
+    }

@@ -1,0 +1,73 @@
+"""Scopes: what an API key is limited to below its role, as ``<tag>:<verb>`` of the routes.
+
+A route asks for its tag with ``read`` (GET) or ``write`` (everything else); a few, which are
+worth a key of their own, ask for a name of theirs instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+
+from automations.errors import NotAllowed, ValidationFailed
+
+_OWN_NAMES = {
+    ("POST", "/api/workflows/{workflow_id}/execute"): "workflows:execute",
+    ("POST", "/api/workflows/runs/{run_id}/resume"): "runs:resume",
+    ("POST", "/api/submissions"): "forms:submit",
+    ("POST", "/api/workflows/send-email"): "mail:send",
+}
+
+
+def check(request: Request, scopes: Sequence[str] | None) -> None:
+    """Refuse a key whose scopes do not cover the route.
+
+    Raises:
+        NotAllowed: the message names the scope that is missing.
+    """
+    if scopes is None:
+        return
+    route = request.scope["route"]
+    needed = _scope(route, request.method)
+    if needed not in scopes:
+        raise NotAllowed(f"This needs the scope {needed}; the API key is limited to others.")
+
+
+def refuse_unknown(app: FastAPI, scopes: Sequence[str] | None) -> None:
+    """Refuse scopes that no route asks for.
+
+    Raises:
+        ValidationFailed: names them, and those that there are.
+    """
+    known = _known(app)
+    unknown = sorted(set(scopes or ()) - known)
+    if unknown:
+        raise ValidationFailed(
+            {"scopes": [f"unknown: {', '.join(unknown)}; there are {', '.join(sorted(known))}"]}
+        )
+
+
+@lru_cache(maxsize=8)
+def _known(app: FastAPI) -> frozenset[str]:
+    return frozenset(
+        _scope(route, method)
+        for route in app.routes
+        if isinstance(route, APIRoute) and _is_kept(route)
+        for method in route.methods
+    )
+
+
+def _is_kept(route: APIRoute) -> bool:
+    """Whether a route asks for an API key at all."""
+    return any(part.name == "caller" for part in route.dependant.dependencies)
+
+
+def _scope(route: APIRoute, method: str) -> str:
+    own = _OWN_NAMES.get((method, route.path))
+    if own is not None:
+        return own
+    noun = str(route.tags[0]).replace(" ", "-")
+    return f"{noun}:{'read' if method in ('GET', 'HEAD') else 'write'}"

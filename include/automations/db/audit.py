@@ -1,0 +1,69 @@
+"""Reads the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from automations.db.tables import AuditLog
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which lines of the audit log are asked for.
+
+    Args:
+        actor: a name or an id.
+        until: the first instant that is no longer asked for.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def behind(
+    session: Session,
+    workspace_id: str,
+    wanted: AuditFilter,
+    after: tuple[datetime, int] | None,
+    limit: int,
+) -> Sequence[AuditLog]:
+    """The lines that come behind one in a list with the newest first."""
+    query = _fitting(workspace_id, wanted)
+    if after is not None:
+        query = query.where(tuple_(AuditLog.at, AuditLog.id) < after)
+    newest_first = query.order_by(AuditLog.at.desc(), AuditLog.id.desc())
+    return session.scalars(newest_first.limit(limit)).all()
+
+
+def all_of(session: Session, workspace_id: str, wanted: AuditFilter) -> Iterator[AuditLog]:
+    """Every line that fits, the oldest first, a part of them in memory at a time."""
+    oldest_first = _fitting(workspace_id, wanted).order_by(AuditLog.at, AuditLog.id)
+    return iter(session.scalars(oldest_first.execution_options(yield_per=1_000)))
+
+
+def _fitting(workspace_id: str, wanted: AuditFilter) -> Select[Any]:
+    query = select(AuditLog).where(AuditLog.workspace_id == workspace_id)
+    if wanted.actor is not None:
+        query = query.where(or_(AuditLog.actor == wanted.actor, AuditLog.actor_id == wanted.actor))
+    for column, value in (
+        (AuditLog.action, wanted.action),
+        (AuditLog.resource_type, wanted.resource_type),
+        (AuditLog.resource_id, wanted.resource_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(AuditLog.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(AuditLog.at < wanted.until)
+    return query

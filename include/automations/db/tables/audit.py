@@ -1,0 +1,58 @@
+"""Who did what, and what was refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+
+
+class AuditLog(Base):
+    """One write or decision, committed together with what it records."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        one_of("actor_type", "api_key", "recipient", "airflow", "anonymous", "system"),
+        Index("ix_audit_log_workspace_id_at", "workspace_id", text("at DESC"), text("id DESC")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    at: Mapped[datetime] = now_column()
+    actor_type: Mapped[str]
+    actor: Mapped[str]
+    actor_id: Mapped[str | None]
+    action: Mapped[str]
+    resource_type: Mapped[str]
+    resource_id: Mapped[str]
+    ip: Mapped[str | None]
+    request_id: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+
+class SecurityEvent(Base):
+    """A refusal, or a flood of them; of none known workspace when nobody could be named."""
+
+    __tablename__ = "security_event"
+    __table_args__ = (
+        one_of("severity", "INFO", "WARNING", "HIGH"),
+        Index("ix_security_event_workspace_id_at", "workspace_id", text("at DESC"), "id"),
+    )
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspace.id"))
+    at: Mapped[datetime] = now_column()
+    type: Mapped[str]
+    severity: Mapped[str]
+    actor: Mapped[str]
+    ip: Mapped[str | None]
+    request_id: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    count: Mapped[int] = mapped_column(server_default="1")
+    """How many events this row stands for; above 1 only where a flood was cut off."""
+    flood_key: Mapped[str | None] = mapped_column(unique=True)
+    """The address and minute whose further events are only counted here."""

@@ -1,0 +1,109 @@
+"""What evidence is taken of: each source gives its rows as JSON objects, the oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from automations.clock import timestamp
+from automations.db import audit, members, security_events
+from automations.db.audit import AuditFilter
+from automations.db.security_events import SecurityFilter
+from automations.db.session import Session
+from automations.errors import StepError
+from automations.evidence import fits
+from automations.ports import EvidenceRequest
+
+Row = Mapping[str, Any]
+Source = Callable[[Session, str, EvidenceRequest], Iterator[Row]]
+
+ADMINS_ONLY = frozenset({"AUDIT_LOGS", "SECURITY_EVENTS"})
+"""Sources that only administrators may read, so that evidence of them is theirs, too."""
+
+
+def audit_logs(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
+    """The lines of the audit log."""
+    wanted = AuditFilter(since=request.since, until=request.until)
+    return _filtered(
+        (
+            {
+                "id": str(line.id),
+                "at": timestamp(line.at),
+                "actorType": line.actor_type,
+                "actor": line.actor,
+                "actorId": line.actor_id,
+                "action": line.action,
+                "resourceType": line.resource_type,
+                "resourceId": line.resource_id,
+                "ip": line.ip,
+                "requestId": line.request_id,
+                "details": line.details,
+            }
+            for line in audit.all_of(session, workspace_id, wanted)
+        ),
+        request,
+    )
+
+
+def security_event_rows(
+    session: Session, workspace_id: str, request: EvidenceRequest
+) -> Iterator[Row]:
+    """The security events."""
+    wanted = SecurityFilter(since=request.since, until=request.until)
+    return _filtered(
+        (
+            {
+                "id": event.id,
+                "at": timestamp(event.at),
+                "type": event.type,
+                "severity": event.severity,
+                "actor": event.actor,
+                "ip": event.ip,
+                "requestId": event.request_id,
+                "details": event.details,
+                "count": event.count,
+            }
+            for event in security_events.all_of(session, workspace_id, wanted)
+        ),
+        request,
+    )
+
+
+def org_members(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
+    """The members of the workspace; from and to are about when they were added."""
+    return _filtered(
+        (
+            {
+                "id": member.id,
+                "name": member.name,
+                "email": member.email,
+                "role": member.role,
+                "createdAt": timestamp(member.created_at),
+            }
+            for member in members.listed(session, workspace_id)
+            if (request.since is None or member.created_at >= request.since)
+            and (request.until is None or member.created_at < request.until)
+        ),
+        request,
+    )
+
+
+def _filtered(rows: Iterable[Row], request: EvidenceRequest) -> Iterator[Row]:
+    wanted = request.filter or {}
+    for row in rows:
+        unknown = sorted(set(wanted) - set(row))
+        if unknown:
+            raise StepError(
+                f"filter: {request.source} has no field {', '.join(unknown)}; "
+                f"there are {', '.join(row)}",
+                kind="config",
+            )
+        if fits(row, wanted):
+            yield row
+
+
+SOURCES: dict[str, Source] = {
+    "AUDIT_LOGS": audit_logs,
+    "SECURITY_EVENTS": security_event_rows,
+    "ORG_MEMBERS": org_members,
+}
