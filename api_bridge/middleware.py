@@ -78,7 +78,7 @@ class RequestGuard:
             if refused:
                 await _refuse(named, accept, 400, "VALIDATION_ERROR", refused, request_id)
                 return
-        await self._app(scope, _again(body, receive), named)
+        await self._app(scope, again(body, receive), named)
 
 
 async def _read(receive: Receive, largest: int) -> bytes | None:
@@ -95,7 +95,8 @@ async def _read(receive: Receive, largest: int) -> bytes | None:
             return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def again(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read before once more."""
     given = False
 
     async def read() -> MutableMapping[str, Any]:
