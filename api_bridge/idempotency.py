@@ -49,8 +49,8 @@ class Idempotency:
             await domain_error(Request(scope), error)(scope, receive, send)
             return
         except OUTAGES:
-            error = Unavailable("The database is not available now.")
-            await domain_error(Request(scope), error)(scope, receive, send)
+            away = Unavailable("The database is not available now.")
+            await domain_error(Request(scope), away)(scope, receive, send)
             return
         if isinstance(begun, Stored):
             await _response(begun)(scope, receive, send)

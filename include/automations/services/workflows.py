@@ -83,7 +83,7 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
         workflow.version += 1
         workflow.updated_at = datetime.now(UTC)
         found = _write(session, workflow, definition, body, status, by)
-        moved = {} if before == status.value else {"status": [before, status.value]}
+        moved: dict[str, Any] = {} if before == status.value else {"status": [before, status.value]}
         audit.record(
             session,
             "workflow.update",
