@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
+from api_bridge.idempotency import Idempotency
 from api_bridge.middleware import RequestGuard
 from api_bridge.openapi import description
 from api_bridge.routes import (
@@ -63,6 +64,8 @@ def create_app() -> FastAPI:
         description="Automations with multi-step pipelines and per-step audit logs.",
         lifespan=_lifespan,
     )
+    # The last one added is the outermost.
+    app.add_middleware(Idempotency)
     app.add_middleware(RequestGuard)
     errors.install(app)
     # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.

@@ -81,7 +81,7 @@ class RequestGuard:
             if refused:
                 await _refuse(named, accept, 400, "VALIDATION_ERROR", refused, request_id)
                 return
-        await self._app(scope, _again(body, receive), named)
+        await self._app(scope, again(body, receive), named)
 
 
 def _largest(path: str) -> int:
@@ -104,7 +104,8 @@ async def _read(receive: Receive, largest: int) -> bytes | None:
             return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def again(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read before once more."""
     given = False
 
     async def read() -> MutableMapping[str, Any]:

@@ -46,6 +46,14 @@ _REFUSALS = {
     "500": "Something went wrong on our side.",
     "503": "A part that this needs is not available now.",
 }
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key and request get the same answer for 24 hours, with the header "
+    "Idempotent-Replayed; another request with the key gets 422, one at the same time 409.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 _MODELS = "#/components/schemas/{model}"
 _DEFINITION_ROUTES = (("/api/workflows", "post"), ("/api/workflows/{workflow_id}", "patch"))
 
@@ -69,6 +77,8 @@ def description(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe_refusals(operation)
+            if method == "post" and operation.get("security"):
+                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
             if (path, method) in _DEFINITION_ROUTES:
                 content = operation["requestBody"]["content"]["application/json"]
                 content["schema"] = {"$ref": _MODELS.format(model="Definition")}

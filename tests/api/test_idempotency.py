@@ -1,0 +1,214 @@
+"""Idempotency-Key: a POST that is sent again is answered again and not carried out again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select, update
+
+from automations.db.idempotency import KEPT, LEASE
+from automations.db.session import unit_of_work
+from automations.db.tables import Form, IdempotencyKey, Run, Workspace
+from automations.errors import Conflict, RuleBroken
+from automations.ids import new_id
+from automations.services import idempotency
+from automations.services.idempotency import Claim, Stored
+from tests.api.conftest import FORM, Api
+
+POSTS = [
+    ("/api/workflows", {"name": "W", "steps": []}),
+    ("/api/forms", FORM),
+    ("/api/members", {"name": "Ada", "email": "ada@b.example"}),
+    ("/api/api-keys", {"name": "K"}),
+]
+
+
+def post(api: Api, path: str, body: Any, key: str = "key-1", role: str = "OWNER") -> Any:
+    return api.call("POST", path, body, role=role, headers={"Idempotency-Key": key})
+
+
+def count(table: Any) -> int:
+    with unit_of_work() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def age(by: timedelta) -> None:
+    with unit_of_work() as session:
+        session.execute(update(IdempotencyKey).values(created_at=IdempotencyKey.created_at - by))
+
+
+@pytest.mark.parametrize(("path", "body"), POSTS)
+def test_the_same_request_gets_the_same_answer(api: Api, path: str, body: Any) -> None:
+    first, second = post(api, path, body), post(api, path, body)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.content == first.content
+    assert "idempotent-replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    for name in ("content-type", "content-length", "cache-control"):
+        assert second.headers.get(name) == first.headers.get(name)
+    assert second.headers["x-request-id"] != first.headers["x-request-id"]
+
+
+def test_a_run_is_started_once(api: Api) -> None:
+    path = f"/api/workflows/{api.workflow()['id']}/execute"
+    assert len({post(api, path, {"input": {"n": 1}}).json()["runId"] for _ in range(3)}) == 1
+    assert count(Run) == 1
+    post(api, path, {"input": {"n": 1}}, "key-2")
+    assert count(Run) == 2
+
+
+def test_without_a_key_every_request_is_carried_out(api: Api) -> None:
+    path = f"/api/workflows/{api.workflow()['id']}/execute"
+    for _ in range(2):
+        api.call("POST", path, {})
+    assert count(Run) == 2
+    assert count(IdempotencyKey) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "role"),
+    [
+        ("/api/forms", {**FORM, "title": "Other"}, "OWNER"),
+        ("/api/workflows", FORM, "OWNER"),
+        ("/api/forms?x=1", FORM, "OWNER"),
+        ("/api/forms", FORM, "VIEWER"),
+    ],
+)
+def test_another_request_with_the_key_is_refused(api: Api, path: str, body: Any, role: str) -> None:
+    post(api, "/api/forms", FORM)
+    answer = post(api, path, body, role=role)
+    assert (answer.status_code, answer.json()["code"]) == (422, "UNPROCESSABLE")
+    assert answer.json()["requestId"] == answer.headers["x-request-id"]
+    assert count(Form) == 1
+
+
+def test_workspaces_share_no_keys(api: Api) -> None:
+    assert post(api, "/api/forms", FORM).json() != post(api, "/api/forms", FORM, role="STRANGER")
+    assert count(Form) == 2
+
+
+def test_requests_at_once_are_carried_out_once(api: Api) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: post(api, "/api/forms", FORM), range(16)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
+    assert len(made) == count(Form) == 1
+
+
+def test_a_refusal_of_the_payload_is_answered_again(api: Api) -> None:
+    first, second = post(api, "/api/forms", {}), post(api, "/api/forms", {})
+    assert (first.status_code, second.content) == (400, first.content)
+
+
+def test_a_refusal_that_may_pass_is_not_kept(api: Api) -> None:
+    assert post(api, "/api/forms", FORM, role="VIEWER").status_code == 403
+    assert count(IdempotencyKey) == 0
+
+
+def test_who_has_no_key_of_ours_leaves_nothing(api: Api) -> None:
+    headers = {"Idempotency-Key": "key-1"}
+    assert api.http.post("/api/forms", json=FORM, headers=headers).status_code == 401
+    headers["Authorization"] = "Bearer sk_nothing"
+    assert api.http.post("/api/forms", json=FORM, headers=headers).status_code == 401
+    assert count(IdempotencyKey) == 0
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "\x7f"])
+def test_what_is_no_key_is_refused(api: Api, key: str) -> None:
+    answer = post(api, "/api/forms", FORM, key)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert list(answer.json()["details"]["fieldErrors"]) == ["Idempotency-Key"]
+
+
+def test_an_answer_with_a_token_is_kept_encrypted(api: Api) -> None:
+    token = post(api, "/api/api-keys", {"name": "K"}).json()["token"]
+    with unit_of_work() as session:
+        kept = session.scalars(select(IdempotencyKey.answer)).one()
+    assert kept is not None
+    assert token not in kept
+
+
+def test_an_answer_is_kept_for_a_day(api: Api) -> None:
+    first = post(api, "/api/forms", FORM).json()
+    age(KEPT - timedelta(minutes=1))
+    assert post(api, "/api/forms", FORM).json() == first
+    age(timedelta(minutes=1))
+    assert post(api, "/api/forms", FORM).json() != first
+
+
+def test_old_keys_are_pruned_by_new_ones(api: Api) -> None:
+    for number in range(3):
+        post(api, "/api/forms", FORM, f"old-{number}")
+    age(KEPT)
+    post(api, "/api/forms", FORM, "new")
+    assert count(IdempotencyKey) == 1
+
+
+def test_a_failure_of_ours_is_tried_again(api: Api) -> None:
+    app = api.http.app
+    assert isinstance(app, FastAPI)
+    calls = []
+
+    @app.post("/fails-once")
+    def fails_once() -> dict[str, int]:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("a bug")
+        return {"calls": len(calls)}
+
+    assert post(api, "/fails-once", {}).status_code == 500
+    assert post(api, "/fails-once", {}).json() == {"calls": 2}
+    assert post(api, "/fails-once", {}).json() == {"calls": 2}
+
+
+def test_a_request_that_is_still_carried_out_is_a_conflict(api: Api) -> None:
+    app = api.http.app
+    assert isinstance(app, FastAPI)
+    begun, go_on = threading.Event(), threading.Event()
+
+    @app.post("/slow")
+    async def slow() -> dict[str, bool]:
+        begun.set()
+        await asyncio.to_thread(go_on.wait, 10)
+        return {"done": True}
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, api, "/slow", {})
+        assert begun.wait(10)
+        answer = post(api, "/slow", {})
+        assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
+        assert post(api, "/slow", {"other": 1}).status_code == 422
+        go_on.set()
+        assert first.result().json() == {"done": True}
+    assert post(api, "/slow", {}).headers["idempotent-replayed"] == "true"
+
+
+def test_a_claim_that_was_lost_with_its_process_is_taken_over_later(api: Api) -> None:
+    workspace = _workspace()
+    lost = idempotency.begin(workspace, "key", "hash")
+    assert isinstance(lost, Claim)
+    with pytest.raises(Conflict):
+        idempotency.begin(workspace, "key", "hash")
+    with pytest.raises(RuleBroken):
+        idempotency.begin(workspace, "key", "other")
+    age(LEASE)
+    taken = idempotency.begin(workspace, "key", "hash")
+    assert isinstance(taken, Claim)
+    # Whoever lost the claim neither answers nor releases for its new holder.
+    idempotency.finish(lost, Stored(200, [], "late"))
+    idempotency.release(lost)
+    idempotency.finish(taken, Stored(201, [("a", "b")], "body"))
+    assert idempotency.begin(workspace, "key", "hash") == Stored(201, [("a", "b")], "body")
+
+
+def _workspace() -> str:
+    with unit_of_work() as session:
+        made = Workspace(id=new_id(), slug="w", name="w")
+        session.add(made)
+    return made.id
