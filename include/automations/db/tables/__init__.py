@@ -1,6 +1,7 @@
 """The tables of the ``automations`` database."""
 
 from automations.db.tables.base import Base
+from automations.db.tables.data import DataRow, DataTable
 from automations.db.tables.effects import Effect
 from automations.db.tables.forms import (
     Form,
@@ -22,6 +23,8 @@ __all__ = [
     "Approver",
     "Base",
     "Callback",
+    "DataRow",
+    "DataTable",
     "Effect",
     "Event",
     "Form",
