@@ -25,6 +25,8 @@ from api_bridge.routes import (
     runs,
     secrets,
     submissions,
+    table_rows,
+    tables,
     workflows,
 )
 from automations import wiring
@@ -69,6 +71,8 @@ def create_app() -> FastAPI:
         notifications,
         matter_templates,
         matters,
+        tables,
+        table_rows,
         secrets,
         integrations,
         health,

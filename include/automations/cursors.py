@@ -8,11 +8,12 @@ import json
 from datetime import datetime
 
 from automations.errors import ValidationFailed
+from automations.outcomes import JSON
 
 
-def encode(at: datetime, row_id: str) -> str:
-    """The cursor behind a row."""
-    text = json.dumps([at.isoformat(), row_id])
+def encode(at: datetime, row_id: str, *order: JSON) -> str:
+    """The cursor behind a row; ``order`` says where it is in a list with another order first."""
+    text = json.dumps([at.isoformat(), row_id, *order])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -22,13 +23,30 @@ def decode(cursor: str) -> tuple[datetime, str]:
     Raises:
         ValidationFailed: it is no cursor of ours.
     """
+    at, row_id, order = decode_ordered(cursor)
+    if order:
+        raise unknown_cursor()
+    return at, row_id
+
+
+def decode_ordered(cursor: str) -> tuple[datetime, str, list[JSON]]:
+    """The row that a list goes on behind, and what ``encode`` was given of its order.
+
+    Raises:
+        ValidationFailed: it is no cursor of ours.
+    """
     try:
-        at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        at, row_id, *order = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None or not isinstance(row_id, str) or "\0" in row_id:
             raise ValueError(cursor)
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise ValidationFailed(
-            {"cursor": ["is not a cursor that this list has given: leave it out to begin anew"]}
-        ) from error
-    return moment, row_id
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        raise unknown_cursor() from error
+    return moment, row_id, order
+
+
+def unknown_cursor() -> ValidationFailed:
+    """The refusal of a cursor that a list has not given."""
+    return ValidationFailed(
+        {"cursor": ["is not a cursor that this list has given: leave it out to begin anew"]}
+    )

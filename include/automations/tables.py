@@ -75,9 +75,9 @@ class Column(_Part):
 class TableShape(_Part):
     """A table without its rows."""
 
-    name: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)
-    ] = Field(description="What it is called.")
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = (
+        Field(description="What it is called.")
+    )
     description: str = Field("", max_length=5_000)
     category: Category = Field("USER", description="Where its rows come from.")
     columns: list[Column] = Field(min_length=1, max_length=200)
@@ -112,7 +112,7 @@ def checked(
     wrong = {f"{path}.{key}": ["is not a column of this table"] for key in data if key not in known}
     for column in columns:
         given = data.get(column.key)
-        if given is None or (given == "" and column.type != "text"):
+        if given is None or (given == "" and (column.required or column.type != "text")):
             if column.required:
                 wrong[f"{path}.{column.key}"] = ["is required"]
             continue
