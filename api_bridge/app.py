@@ -34,6 +34,8 @@ from api_bridge.routes import (
     secrets,
     security_events,
     submissions,
+    table_rows,
+    tables,
     webhooks,
     workflows,
 )
@@ -90,6 +92,8 @@ def create_app() -> FastAPI:
         matters,
         document_templates,
         documents,
+        tables,
+        table_rows,
         secrets,
         integrations,
         health,

@@ -82,7 +82,8 @@ _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*example", re.ASCII)
 _TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
 
 
-def _is_address(value: object) -> bool:
+def is_address(value: object) -> bool:
+    """Whether a value is an e-mail address."""
     try:
         validate_email(str(value), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
@@ -95,7 +96,7 @@ def _is_moment(value: object) -> bool:
     return True
 
 
-_FORMATS.checks("address")(_is_address)
+_FORMATS.checks("address")(is_address)
 _FORMATS.checks("moment", raises=ValueError)(_is_moment)
 
 

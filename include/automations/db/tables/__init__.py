@@ -2,6 +2,7 @@
 
 from automations.db.tables.audit import AuditLog, SecurityEvent
 from automations.db.tables.base import Base
+from automations.db.tables.data import DataRow, DataTable
 from automations.db.tables.documents import Document, DocumentDelivery, DocumentTemplate
 from automations.db.tables.effects import Effect
 from automations.db.tables.evidence import EvidenceSnapshot
@@ -27,6 +28,8 @@ __all__ = [
     "AuditLog",
     "Base",
     "Callback",
+    "DataRow",
+    "DataTable",
     "Document",
     "DocumentDelivery",
     "DocumentTemplate",

@@ -1,0 +1,139 @@
+"""Rows of tables: read, written, asked for and imported."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import Query as FromQuery
+from pydantic import Field
+
+from api_bridge import table_views
+from api_bridge.bodies import Body
+from api_bridge.deps import Member, Viewer
+from automations.errors import ValidationFailed
+from automations.row_filters import RowFilter
+from automations.row_imports import MOST_ROWS, Source
+from automations.services import rows
+from automations.services.rows import NAMED_ROWS, Query
+
+router = APIRouter(prefix="/api/tables/{table_id}/rows", tags=["tables"])
+
+_LONGEST_CURSOR = 5_000
+_SORT = "A column's key, or createdAt; with - before it the other way round."
+_CURSOR = "Goes on behind nextCursor of the answer before."
+
+
+class RowValues(Body):
+    """A row's values."""
+
+    data: dict[str, Any] = Field(description="Values by the columns' keys.")
+
+
+class RowQuery(Body):
+    """Which rows are asked for."""
+
+    filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
+    sort: str | None = Field(None, max_length=200, description=_SORT)
+    limit: int = Field(100, ge=1, le=1_000)
+    cursor: str | None = Field(None, max_length=_LONGEST_CURSOR, description=_CURSOR)
+
+
+async def _source(request: Request) -> Source:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    if kind == "text/csv":
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise ValidationFailed({"body": ["is not UTF-8"]}) from error
+    if kind != "application/json":
+        raise HTTPException(415, "Send application/json or text/csv.")
+    given = json.loads(body or b"null")
+    if not isinstance(given, list):
+        raise ValidationFailed({"body": ["must be a list of objects with values by columns"]})
+    return given
+
+
+@router.get("")
+def list_rows(
+    caller: Viewer,
+    table_id: str,
+    sort: Annotated[str | None, FromQuery(max_length=200, description=_SORT)] = None,
+    limit: Annotated[int, FromQuery(ge=1, le=1_000)] = 100,
+    cursor: Annotated[
+        str | None, FromQuery(max_length=_LONGEST_CURSOR, description=_CURSOR)
+    ] = None,
+) -> dict[str, Any]:
+    """List rows, the oldest first unless sorted."""
+    query = Query(sort=sort, limit=limit, cursor=cursor)
+    return table_views.page(*_page(caller.workspace_id, table_id, query))
+
+
+@router.post("", status_code=201)
+def create_row(caller: Member, table_id: str, values: RowValues) -> dict[str, Any]:
+    """Add a row."""
+    return table_views.row(rows.create(caller.workspace_id, table_id, values.data))
+
+
+@router.post("/query")
+def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]:
+    """List the rows that a filter lets through."""
+    query = Query(asked.filter, asked.sort, asked.limit, asked.cursor)
+    return table_views.page(*_page(caller.workspace_id, table_id, query))
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "array",
+                        "maxItems": MOST_ROWS,
+                        "items": {"type": "object", "description": "Values by columns."},
+                    }
+                },
+                "text/csv": {
+                    "schema": {
+                        "type": "string",
+                        "description": "The first line names columns by key or name.",
+                    }
+                },
+            },
+        }
+    },
+)
+def import_rows(
+    caller: Member, table_id: str, source: Annotated[Source, Depends(_source)]
+) -> dict[str, Any]:
+    """Add many rows, all or none of them; they are one event."""
+    ids = rows.load(caller.workspace_id, table_id, source)
+    return {"count": len(ids), "rowIds": ids[:NAMED_ROWS]}
+
+
+@router.get("/{row_id}")
+def get_row(caller: Viewer, table_id: str, row_id: str) -> dict[str, Any]:
+    """Get one row."""
+    return table_views.row(rows.get(caller.workspace_id, table_id, row_id))
+
+
+@router.patch("/{row_id}")
+def change_row(caller: Member, table_id: str, row_id: str, values: RowValues) -> dict[str, Any]:
+    """Change some values of a row; null takes one away."""
+    return table_views.row(rows.change(caller.workspace_id, table_id, row_id, values.data))
+
+
+@router.delete("/{row_id}", status_code=204)
+def delete_row(caller: Member, table_id: str, row_id: str) -> None:
+    """Delete a row."""
+    rows.delete(caller.workspace_id, table_id, row_id)
+
+
+def _page(workspace_id: str, table_id: str, query: Query) -> tuple[list[rows.Row], int, str | None]:
+    found, following = rows.page(workspace_id, table_id, query)
+    return found, query.limit, following

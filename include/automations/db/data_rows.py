@@ -1,0 +1,150 @@
+"""Rows of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg2.errors import QueryCanceled
+from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.orm import Session
+
+from automations.db.row_filters import SORTED_BY, comparable, condition, ordered
+from automations.db.tables import DataRow
+from automations.errors import ValidationFailed
+from automations.ids import new_id
+from automations.outcomes import JSON
+from automations.row_filters import Group, Order
+from automations.tables import key_hash, key_set
+
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in an order: its value in the column of the order, if one is, breaks no tie."""
+
+    created_at: datetime
+    row_id: str
+    value: JSON = None
+
+
+def place_of(row: DataRow, order: Order) -> Place:
+    """Where a row is in an order."""
+    value = row.data.get(order.column.key) if order.column else None
+    if isinstance(value, str):
+        value = value[:SORTED_BY]
+    return Place(row.created_at, row.id, value)
+
+
+def find(session: Session, table_id: str, row_id: str, *, lock: bool = False) -> DataRow | None:
+    """A row of a table."""
+    query = select(DataRow).where(DataRow.id == row_id, DataRow.table_id == table_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.scalar(query)
+
+
+def page(
+    session: Session, table_id: str, wanted: Group, order: Order, after: Place | None, limit: int
+) -> Sequence[DataRow]:
+    """The rows that a filter lets through, behind a place in their order.
+
+    Raises:
+        ValidationFailed: PostgreSQL cannot use a pattern, or the filter takes it too long.
+    """
+    query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
+    if after is not None:
+        query = query.where(_behind(order, after))
+    session.execute(text("SET LOCAL statement_timeout = '20s'"))
+    try:
+        found = session.scalars(query.order_by(*_ordering(order)).limit(limit)).all()
+    except DataError as error:
+        raise ValidationFailed({"filter": ["holds a pattern that cannot be used"]}) from error
+    except OperationalError as error:
+        if isinstance(error.orig, QueryCanceled):
+            raise ValidationFailed({"filter": ["takes too long: ask for less"]}) from error
+        raise
+    session.execute(text("SET LOCAL statement_timeout = DEFAULT"))
+    return found
+
+
+def add(session: Session, table_id: str, data: Mapping[str, JSON], hashed: str | None) -> DataRow:
+    """Insert one row."""
+    row = DataRow(table_id=table_id, data=dict(data), key_hash=hashed)
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row
+
+
+def add_many(session: Session, table_id: str, rows: Sequence[Mapping[str, JSON]]) -> list[str]:
+    """Insert rows, and give their ids in the same order."""
+    made = [{"id": new_id(), "table_id": table_id, "data": data} for data in rows]
+    for start in range(0, len(made), _AT_ONCE):
+        session.execute(insert(DataRow), made[start : start + _AT_ONCE])
+    return [str(row["id"]) for row in made]
+
+
+def find_by_keys(
+    session: Session, table_id: str, keys: Sequence[str], data: Mapping[str, JSON]
+) -> DataRow | None:
+    """The oldest row with these values in some columns; the next who asks waits until we commit."""
+    hashed, kind = key_hash(keys, data), key_set(keys)
+    lock = func.hashtextextended(f"{table_id}:{hashed}", 0)
+    session.execute(select(func.pg_advisory_xact_lock(lock)))
+    same = DataRow.data.op("@>")(literal({key: data[key] for key in keys}, JSONB))
+    # Most rows are found by their hash; the others were made without one, or by other columns.
+    other = or_(DataRow.key_hash.is_(None), func.left(DataRow.key_hash, len(kind)) != kind)
+    for place in (DataRow.key_hash == hashed, other):
+        query = select(DataRow).where(DataRow.table_id == table_id, place, same)
+        first = query.order_by(DataRow.created_at, DataRow.id).limit(1).with_for_update()
+        found = session.scalar(first.execution_options(populate_existing=True))
+        if found is not None:
+            return found
+    return None
+
+
+def change(session: Session, row: DataRow, data: Mapping[str, JSON], hashed: str | None) -> DataRow:
+    """Give a row, which is locked, other values."""
+    row.data, row.key_hash = dict(data), hashed
+    row.updated_at = func.clock_timestamp()
+    session.flush()
+    session.refresh(row)
+    return row
+
+
+def remove(session: Session, table_id: str, row_id: str) -> bool:
+    """Delete a row; False when it is not there."""
+    gone = session.scalar(
+        delete(DataRow)
+        .where(DataRow.id == row_id, DataRow.table_id == table_id)
+        .returning(DataRow.id)
+    )
+    return gone is not None
+
+
+def _ordering(order: Order) -> list[ColumnElement[Any]]:
+    if order.column is None:
+        both: list[ColumnElement[Any]] = [DataRow.created_at.expression, DataRow.id.expression]
+        return [column.desc() for column in both] if order.descending else both
+    first = ordered(order.column)
+    sorted_by = first.desc() if order.descending else first.asc()
+    return [sorted_by.nulls_last(), DataRow.created_at.expression, DataRow.id.expression]
+
+
+def _behind(order: Order, after: Place) -> ColumnElement[bool]:
+    here = tuple_(DataRow.created_at, DataRow.id)
+    there = tuple_(literal(after.created_at), literal(after.row_id))
+    if order.column is None:
+        return here < there if order.descending else here > there
+    first = ordered(order.column)
+    if after.value is None:
+        return and_(first.is_(None), here > there)
+    value = comparable(order.column, after.value)
+    further = first < value if order.descending else first > value
+    return or_(first.is_(None), further, and_(first == value, here > there))

@@ -1,0 +1,80 @@
+"""Tables of people's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Text, cast, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from automations.db.tables import DataRow, DataTable
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How many rows a table has, and when the last one was added and changed."""
+
+    rows: int
+    last_added: datetime | None
+    last_changed: datetime | None
+
+
+def find(
+    session: Session, workspace_id: str, table_id: str, *, lock: str | None = None
+) -> DataTable | None:
+    """A table of a workspace that is not deleted.
+
+    Args:
+        lock: ``shape`` to change the table, ``rows`` to change rows while its shape stays.
+    """
+    query = select(DataTable).where(
+        DataTable.id == table_id,
+        DataTable.workspace_id == workspace_id,
+        DataTable.deleted_at.is_(None),
+    )
+    if lock is not None:
+        query = query.with_for_update(read=lock == "rows").execution_options(populate_existing=True)
+    return session.scalar(query)
+
+
+def listed(session: Session, workspace_id: str, category: str | None) -> Sequence[DataTable]:
+    """All tables of a workspace, newest first."""
+    query = select(DataTable).where(
+        DataTable.workspace_id == workspace_id, DataTable.deleted_at.is_(None)
+    )
+    if category is not None:
+        query = query.where(DataTable.category == category)
+    return session.scalars(query.order_by(DataTable.created_at.desc(), DataTable.id)).all()
+
+
+def stats(session: Session, table_id: str) -> Stats:
+    """A table's figures."""
+    row = session.execute(
+        select(func.count(), func.max(DataRow.created_at), func.max(DataRow.updated_at)).where(
+            DataRow.table_id == table_id
+        )
+    ).one()
+    return Stats(row[0], row[1], row[2])
+
+
+def holds(session: Session, table_id: str, keys: Sequence[str]) -> bool:
+    """Whether any row has a value in one of these columns."""
+    some = DataRow.data.has_any(cast(list(keys), ARRAY(Text)))
+    return (
+        session.scalar(select(DataRow.id).where(DataRow.table_id == table_id, some).limit(1))
+        is not None
+    )
+
+
+def drop_values(session: Session, table_id: str, keys: Sequence[str]) -> None:
+    """Forget the values that rows have in columns that are no more."""
+    some = cast(list(keys), ARRAY(Text))
+    session.execute(
+        update(DataRow)
+        .where(DataRow.table_id == table_id, DataRow.data.has_any(some))
+        .values(data=DataRow.data.op("-")(some), key_hash=None)
+        .execution_options(synchronize_session=False)
+    )

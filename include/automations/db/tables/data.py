@@ -1,0 +1,53 @@
+"""Tables of people's own, and their rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automations.db.tables.base import Base, id_column, now_column, one_of
+
+
+class DataTable(Base):
+    """A table: its columns say what its rows may hold."""
+
+    __tablename__ = "data_table"
+    __table_args__ = (
+        one_of("category", "SYSTEM", "FORM", "PIPELINE", "USER", "MATTER", "INTEGRATION"),
+    )
+
+    id: Mapped[str] = id_column()
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    category: Mapped[str] = mapped_column(server_default="USER")
+    columns: Mapped[list[Any]]
+    created_at: Mapped[datetime] = now_column()
+    updated_at: Mapped[datetime] = now_column()
+    deleted_at: Mapped[datetime | None]
+
+
+class DataRow(Base):
+    """One row; its key hash, if any, is of the columns by which it was last upserted."""
+
+    __tablename__ = "data_row"
+    __table_args__ = (
+        Index("ix_data_row_table_id_created_at_id", "table_id", "created_at", "id"),
+        Index(
+            "uq_data_row_table_id_key_hash",
+            "table_id",
+            "key_hash",
+            unique=True,
+            postgresql_where=text("key_hash IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[str] = id_column()
+    table_id: Mapped[str] = mapped_column(ForeignKey("data_table.id"))
+    data: Mapped[dict[str, Any]]
+    key_hash: Mapped[str | None]
+    created_at: Mapped[datetime] = now_column()
+    updated_at: Mapped[datetime] = now_column()

@@ -1,0 +1,92 @@
+"""Tables: what their rows may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from automations.db import data_tables
+from automations.db.data_tables import Stats
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import DataTable
+from automations.errors import Conflict, NotFound
+from automations.tables import TableShape, columns_of
+
+
+def list_all(workspace_id: str, category: str | None = None) -> Sequence[DataTable]:
+    """All tables of a workspace, newest first."""
+    with unit_of_work() as session:
+        return data_tables.listed(session, workspace_id, category)
+
+
+def get(workspace_id: str, table_id: str) -> DataTable:
+    """One table."""
+    with unit_of_work() as session:
+        return find(session, workspace_id, table_id)
+
+
+def stats(workspace_id: str, table_id: str) -> tuple[DataTable, Stats]:
+    """One table and its figures."""
+    with unit_of_work() as session:
+        return find(session, workspace_id, table_id), data_tables.stats(session, table_id)
+
+
+def create(workspace_id: str, shape: TableShape) -> DataTable:
+    """Create a table."""
+    with unit_of_work() as session:
+        return _write(session, DataTable(workspace_id=workspace_id), shape)
+
+
+def replace(workspace_id: str, table_id: str, shape: TableShape) -> DataTable:
+    """Give a table another shape; rows forget the values of columns that are no more.
+
+    Raises:
+        Conflict: a column in which rows have values would get another type.
+    """
+    with unit_of_work() as session:
+        table = find(session, workspace_id, table_id, lock="shape")
+        before = {column.key: column.type for column in columns_of(table.columns)}
+        after = {column.key: column.type for column in shape.columns}
+        for key, kind in before.items():
+            changed = key in after and after[key] != kind
+            if changed and data_tables.holds(session, table_id, [key]):
+                raise Conflict(
+                    f"Rows have values in the {kind} column '{key}': add a new column instead."
+                )
+        gone = [key for key in before if key not in after]
+        if gone:
+            data_tables.drop_values(session, table_id, gone)
+        table.updated_at = datetime.now(UTC)
+        return _write(session, table, shape)
+
+
+def delete(workspace_id: str, table_id: str) -> None:
+    """Delete a table with its rows."""
+    with unit_of_work() as session:
+        find(session, workspace_id, table_id, lock="shape").deleted_at = datetime.now(UTC)
+
+
+def find(
+    session: Session, workspace_id: str, table_id: str, *, lock: str | None = None
+) -> DataTable:
+    """A table of a workspace.
+
+    Args:
+        lock: ``shape`` to change the table, ``rows`` to change rows while its shape stays.
+
+    Raises:
+        NotFound: it is not there, or deleted.
+    """
+    table = data_tables.find(session, workspace_id, table_id, lock=lock)
+    if table is None:
+        raise NotFound(f"There is no table {table_id}.")
+    return table
+
+
+def _write(session: Session, table: DataTable, shape: TableShape) -> DataTable:
+    table.name, table.description = shape.name, shape.description
+    table.category, table.columns = shape.category, shape.columns_json()
+    session.add(table)
+    session.flush()
+    session.refresh(table)
+    return table
