@@ -34,9 +34,13 @@ def lines() -> list[AuditLog]:
 
 
 def test_what_is_undone_is_not_on_record(home: str) -> None:
-    with pytest.raises(Conflict), unit_of_work() as session:
-        audit.record(session, "thing.create", audit.Resource(home, "thing", "1"))
-        raise Conflict
+    def refused() -> None:
+        with unit_of_work() as session:
+            audit.record(session, "thing.create", audit.Resource(home, "thing", "1"))
+            raise Conflict
+
+    with pytest.raises(Conflict):
+        refused()
     assert lines() == []
 
 
