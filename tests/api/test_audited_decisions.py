@@ -1,0 +1,36 @@
+"""Decisions are on record with whoever decided, and spent links with whose they were."""
+
+from __future__ import annotations
+
+from tests.api.conftest import Api
+from tests.api.test_audit_logs import logs
+from tests.api.test_callbacks import ask
+from tests.api.test_security_events import events
+
+
+def test_a_decision_by_a_link_is_its_recipients(api: Api) -> None:
+    asked = ask(api)
+    api.http.post(asked.path, json={"decision": "approved", "data": {"n": "private"}})
+    (line,) = logs(api, action="run.decide")
+    assert (line["actor"]["type"], line["actor"]["name"]) == ("recipient", "boss@example.com")
+    assert line["resource"] == {"type": "run", "id": asked.run}
+    assert line["details"]["decision"] == "approved"
+    assert "private" not in str(line)
+
+
+def test_a_decision_by_a_key_is_its_holders(api: Api) -> None:
+    asked = ask(api)
+    path = f"/api/workflows/runs/{asked.run}/resume"
+    assert api.call("POST", path, {"decision": "rejected"}, role="MEMBER").status_code == 200
+    (line,) = logs(api, action="run.resume")
+    assert (line["actor"]["name"], line["details"]["decision"]) == ("member", "rejected")
+
+
+def test_a_link_that_is_used_again_is_noted_in_the_runs_workspace(api: Api) -> None:
+    asked = ask(api)
+    for _ in range(2):
+        api.http.post(asked.path, json={"decision": "approved"})
+    (event,) = events(api, type="token.spent")
+    assert event["severity"] == "INFO"
+    assert asked.token not in str(event)
+    assert len(logs(api, action="run.decide")) == 1
