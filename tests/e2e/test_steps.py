@@ -119,6 +119,9 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
                 "waitForCompletion": True,
             },
         ),
+        lambda order: step(
+            "Evidence", "evidence_snapshot", order, {"source": "AUDIT_LOGS", "title": "Log"}
+        ),
         lambda order: step("Rest", "delay", order, {"duration": "PT1S"}),
         lambda order: step(
             "Ask", "approval", order, {"message": "OK?", "approvers": ["ask@example.com"]}
@@ -158,6 +161,8 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     assert [file["filename"] for file in mail["attachments"]] == [outputs["Letter"]["name"]]
     assert outputs["Child"]["outputs"]["Add"]["n"] == 83
     assert [one["workflowId"] for one in done["childRuns"]] == [child]
+    assert outputs["Evidence"]["rowCount"] > 0
+    assert stack.command("verify-evidence").returncode == 0
     assert len(outputs["Note"]["notificationIds"]) == 1
     assert outputs["Fill"]["submissions"][0]["data"] == {"size": 12}
     (mail,) = stack.mails("all@example.com")

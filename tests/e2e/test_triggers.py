@@ -65,7 +65,7 @@ def test_a_schedule_fires_as_previewed_and_shows_in_airflow(stack: Stack) -> Non
     assert len(preview["next"]) == 2
     run = first_run(stack, workflow, 130)
     done = stack.wait(workflow, run, "COMPLETED")
-    assert done["triggerType"] == "scheduled"
+    assert done["state"]["variables"]["triggerType"] == "scheduled"
     assert stack.in_airflow("GET", f"/dags/automation_{workflow}")["timetable_summary"]
     stack.api("PATCH", f"/api/workflows/{workflow}", {"status": "PAUSED"})
 
