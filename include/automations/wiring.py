@@ -14,6 +14,7 @@ from automations.services.form_requests import SentForms
 from automations.services.mail import WorkspaceMailer
 from automations.services.matters import WorkspaceMatters
 from automations.services.notifications import WorkspaceNotifier
+from automations.services.row_steps import WorkspaceTables
 from automations.settings import get_settings
 
 
@@ -27,6 +28,7 @@ def ports() -> Ports:
         forms=SentForms(),
         notifier=WorkspaceNotifier(),
         matters=WorkspaceMatters(),
+        tables=WorkspaceTables(),
     )
 
 
