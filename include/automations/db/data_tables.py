@@ -62,7 +62,7 @@ def stats(session: Session, table_id: str) -> Stats:
 
 def holds(session: Session, table_id: str, keys: Sequence[str]) -> bool:
     """Whether any row has a value in one of these columns."""
-    some = DataRow.data.has_any(cast(list(keys), ARRAY(Text)))  # type: ignore[attr-defined]
+    some = DataRow.data.has_any(cast(list(keys), ARRAY(Text)))
     return (
         session.scalar(select(DataRow.id).where(DataRow.table_id == table_id, some).limit(1))
         is not None
@@ -74,7 +74,7 @@ def drop_values(session: Session, table_id: str, keys: Sequence[str]) -> None:
     some = cast(list(keys), ARRAY(Text))
     session.execute(
         update(DataRow)
-        .where(DataRow.table_id == table_id, DataRow.data.has_any(some))  # type: ignore[attr-defined]
+        .where(DataRow.table_id == table_id, DataRow.data.has_any(some))
         .values(data=DataRow.data.op("-")(some), key_hash=None)
         .execution_options(synchronize_session=False)
     )
