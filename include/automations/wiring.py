@@ -25,6 +25,7 @@ from automations.services.integrations import credentials_of
 from automations.services.mail import WorkspaceMailer
 from automations.services.matters import WorkspaceMatters
 from automations.services.notifications import WorkspaceNotifier
+from automations.services.row_steps import WorkspaceTables
 from automations.settings import get_settings
 
 
@@ -45,6 +46,7 @@ def ports() -> Ports:
         documents=StoredDocuments(document_renderer()),
         children=StartedRuns(),
         evidence=WorkspaceEvidence(),
+        tables=WorkspaceTables(),
     )
 
 

@@ -20,8 +20,10 @@ from automations.errors import StepError
 from automations.evidence import hash_of
 from automations.launcher.evidence import verify_evidence
 from automations.ports import EvidenceReceipt, EvidenceRequest
-from automations.services import evidence, security_events
+from automations.services import evidence, security_events, tables
+from automations.services import rows as table_rows
 from automations.services.evidence import WorkspaceEvidence, verify
+from automations.tables import TableShape
 from automations.verdicts import GiveUp, Proceed
 from tests.db.test_engine import begin, row, step, task
 from tests.db.workspace import member, workspace
@@ -310,3 +312,16 @@ class TestStep:
         assert (event.type, event.severity, event.actor) == ("ssrf.blocked", "HIGH", "system")
         assert event.workspace_id == run.workspace_id
         assert event.details["runId"] == run.id
+
+
+def test_the_rows_of_a_table_are_captured_by_filter_and_columns(home: str) -> None:
+    column = {"key": "n", "name": "N", "type": "number"}
+    table = tables.create(home, TableShape.model_validate({"name": "T", "columns": [column]}))
+    with unit_of_work() as session:
+        for number in range(3):
+            table_rows.add(session, home, table.id, {"n": number})
+    wanted = {"rules": [{"field": "n", "operator": "gt", "value": 0}]}
+    receipt = capture(home, "k", "TABLE_ROWS", table_id=table.id, filter=wanted, columns=("n",))
+    assert rows(receipt) == [{"n": 1}, {"n": 2}]
+    with pytest.raises(StepError, match="filter"):
+        capture(home, "k2", "TABLE_ROWS", table_id=table.id, filter={"zzz": 1})

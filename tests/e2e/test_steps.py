@@ -30,6 +30,7 @@ BOARD = {
     "steps": [{"id": "check", "name": "Check", "type": "TASK", "order": 0}],
 }
 
+TABLE = {"name": "Matters", "columns": [{"key": "matter", "name": "Matter", "type": "text"}]}
 LETTER = {
     "name": "Letter",
     "format": "markdown",
@@ -43,6 +44,7 @@ def step(name: str, kind: str, order: int, config: dict[str, Any]) -> dict[str, 
 
 def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     form = stack.api("POST", "/api/forms", FORM, expect=201)["id"]
+    table = stack.api("POST", "/api/tables", TABLE, expect=201)["id"]
     child = stack.create(step("Add", "code", 0, {"code": "return {n: input.input.n + 1}"}))
     letter = stack.api("POST", "/api/document-templates", LETTER, expect=201)["id"]
     board = stack.api("POST", "/api/matter-templates", BOARD, expect=201)["id"]
@@ -120,6 +122,17 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
             },
         ),
         lambda order: step(
+            "Row",
+            "table_operations",
+            order,
+            {
+                "operation": "upsert",
+                "tableId": table,
+                "keys": ["matter"],
+                "data": {"matter": "{{steps.Matter.number}}"},
+            },
+        ),
+        lambda order: step(
             "Evidence", "evidence_snapshot", order, {"source": "AUDIT_LOGS", "title": "Log"}
         ),
         lambda order: step("Rest", "delay", order, {"duration": "PT1S"}),
@@ -161,6 +174,7 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     assert [file["filename"] for file in mail["attachments"]] == [outputs["Letter"]["name"]]
     assert outputs["Child"]["outputs"]["Add"]["n"] == 83
     assert [one["workflowId"] for one in done["childRuns"]] == [child]
+    assert outputs["Row"]["row"] == {"matter": outputs["Matter"]["number"]}
     assert outputs["Evidence"]["rowCount"] > 0
     assert stack.command("verify-evidence").returncode == 0
     assert len(outputs["Note"]["notificationIds"]) == 1

@@ -14,9 +14,10 @@ from automations.tables import Column
 
 SORTED_BY = 200
 """How many characters of a text count in an order."""
+_EMPTY: tuple[Any, ...] = ("", [], {})
 
 
-def condition(part: Group | Comparison) -> Any:
+def condition(part: Group | Comparison) -> ColumnElement[bool]:
     """What a row must satisfy."""
     if isinstance(part, Comparison):
         return _comparison(part)
@@ -24,14 +25,15 @@ def condition(part: Group | Comparison) -> Any:
     return or_(false(), *parts) if part.match == "any" and parts else and_(true(), *parts)
 
 
-def ordered(column: Column) -> Any:
+def ordered(column: Column) -> ColumnElement[Any]:
     """What rows are sorted by; of a long text only its beginning, which a cursor can hold."""
     if column.type in ("number", "boolean", "date", "datetime"):
         return sortable(column)
-    return func.left(DataRow.data[column.key].astext, SORTED_BY).collate("C")
+    beginning: ColumnElement[Any] = func.left(DataRow.data[column.key].astext, SORTED_BY)
+    return beginning.collate("C")
 
 
-def sortable(column: Column) -> Any:
+def sortable(column: Column) -> ColumnElement[Any]:
     """A column's value in a type that PostgreSQL orders as its values are ordered."""
     value = DataRow.data[column.key]
     if column.type == "number":
@@ -39,7 +41,8 @@ def sortable(column: Column) -> Any:
         kind = func.jsonb_typeof(value)
         return case((kind == "number", cast(value.astext, Numeric)), else_=None)
     # Dates and instants are kept in one form, whose order as text is their order in time.
-    return value.astext.collate("C")
+    text: ColumnElement[Any] = value.astext
+    return text.collate("C")
 
 
 def comparable(column: Column, value: Any) -> Any:
@@ -51,65 +54,67 @@ def comparable(column: Column, value: Any) -> Any:
     return value
 
 
-def _comparison(asked: Comparison) -> Any:
+def _comparison(asked: Comparison) -> ColumnElement[bool]:
     column, operator = asked.column, asked.operator
-    value = DataRow.data[column.key]
+    value: ColumnElement[Any] = DataRow.data[column.key]
+    text: ColumnElement[Any] = DataRow.data[column.key].astext
     match operator:
         case "exists":
-            return value.astext.is_not(None)
+            return text.is_not(None)
         case "empty":
-            blanks: list[Any] = ["", [], {}]
-            return or_(value.astext.is_(None), *[value == _json(blank) for blank in blanks])
+            return or_(text.is_(None), *[value == _json(empty) for empty in _EMPTY])
         case "equals" | "notEquals" if asked.value is None:
-            return value.astext.is_(None) if operator == "equals" else value.astext.is_not(None)
+            return text.is_(None) if operator == "equals" else text.is_not(None)
     if column.type in ("json", "multiselect"):
-        return _json_comparison(value, operator, asked.value)
+        return _json_comparison(value, text, operator, asked.value)
     if operator == "in":
         return sortable(column).in_([comparable(column, item) for item in asked.value])
-    return _plain_comparison(
-        sortable(column), value.astext, operator, comparable(column, asked.value)
-    )
+    return _plain_comparison(sortable(column), text, operator, comparable(column, asked.value))
 
 
-def _json_comparison(value: Any, operator: str, given: Any) -> Any:
+def _json_comparison(
+    value: ColumnElement[Any], text: ColumnElement[Any], operator: str, given: Any
+) -> ColumnElement[bool]:
     match operator:
         case "equals":
             return value == _json(given)
         case "notEquals":
             return value.is_distinct_from(_json(given))
-    holds = and_(func.jsonb_typeof(value) == "array", value.op("@>")(_json([given])))
-    if not isinstance(given, str):
-        return holds
     kind = func.jsonb_typeof(value)
-    inside = and_(kind == "object", func.jsonb_exists(value, given))
-    return or_(holds, inside, and_(kind == "string", func.strpos(value.astext, given) > 0))
+    listed = and_(kind == "array", value.op("@>")(_json([given])))
+    if not isinstance(given, str):
+        return listed
+    named = and_(kind == "object", func.jsonb_exists(value, given))
+    return or_(listed, named, and_(kind == "string", func.strpos(text, given) > 0))
 
 
 def _plain_comparison(
     left: ColumnElement[Any], text: ColumnElement[Any], operator: str, right: Any
-) -> Any:
+) -> ColumnElement[bool]:
+    clause: ColumnElement[bool]
     match operator:
         case "equals":
-            return left == right
+            clause = left == right
         case "notEquals":
-            return left.is_distinct_from(right)
+            clause = left.is_distinct_from(right)
         case "contains":
-            return func.strpos(text, right) > 0
+            clause = func.strpos(text, right) > 0
         case "startsWith":
-            return func.starts_with(text, right)
+            clause = func.starts_with(text, right)
         case "endsWith":
-            return func.right(text, len(right)) == right
+            clause = func.right(text, len(right)) == right
         case "matches":
-            return text.op("~")(right)
+            clause = text.op("~", is_comparison=True)(right)
         case "gt" | "after":
-            return left > right
+            clause = left > right
         case "gte":
-            return left >= right
+            clause = left >= right
         case "lt" | "before":
-            return left < right
+            clause = left < right
         case _:
-            return left <= right
+            clause = left <= right
+    return clause
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any) -> ColumnElement[Any]:
     return literal(value, JSONB)

@@ -31,6 +31,7 @@ from automations.ports.people import (
     Notifier,
 )
 from automations.ports.scripts import ScriptFault, ScriptLimits, ScriptResult, ScriptRunner
+from automations.ports.tables import FoundRow, RowReceipt, Tables
 
 __all__ = [
     "Attachment",
@@ -50,6 +51,7 @@ __all__ = [
     "FormAnswer",
     "FormRequest",
     "Forms",
+    "FoundRow",
     "HttpClient",
     "HttpRequest",
     "HttpResponse",
@@ -70,12 +72,14 @@ __all__ = [
     "Orchestrator",
     "Ports",
     "RenderedDocument",
+    "RowReceipt",
     "ScriptFault",
     "ScriptLimits",
     "ScriptResult",
     "ScriptRunner",
     "SignatureVerifier",
     "StoredDocument",
+    "Tables",
     "Visible",
 ]
 
@@ -95,3 +99,4 @@ class Ports:
     documents: Documents
     children: ChildRuns
     evidence: Evidence
+    tables: Tables

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from automations.clock import timestamp
-from automations.db import audit, members, security_events
+from automations.db import audit, data_rows, members, security_events
 from automations.db.audit import AuditFilter
 from automations.db.security_events import SecurityFilter
 from automations.db.session import Session
 from automations.errors import StepError
-from automations.evidence import fits
+from automations.evidence import MOST_ROWS, fits
 from automations.ports import EvidenceRequest
+from automations.row_filters import RowFilter, checked, order_of
+from automations.services import tables
+from automations.tables import columns_of, shown
 
 Row = Mapping[str, Any]
 Source = Callable[[Session, str, EvidenceRequest], Iterator[Row]]
@@ -88,6 +93,28 @@ def org_members(session: Session, workspace_id: str, request: EvidenceRequest) -
     )
 
 
+def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
+    """The rows of a table, with their values by columns; from and to are about when they began."""
+    table = tables.find(session, workspace_id, str(request.table_id))
+    columns = columns_of(table.columns)
+    try:
+        wanted = RowFilter.model_validate(request.filter) if request.filter else None
+    except ValidationError as error:
+        raise StepError(f"filter: {error.errors()[0]['msg']}", kind="config") from error
+    group, order = checked(wanted, columns), order_of(None, columns)
+    # One statement, so that all rows are of one moment.
+    for row in data_rows.page(session, table.id, group, order, None, MOST_ROWS + 1):
+        if (request.since is None or row.created_at >= request.since) and (
+            request.until is None or row.created_at < request.until
+        ):
+            yield {
+                "rowId": row.id,
+                "rowCreatedAt": timestamp(row.created_at),
+                "rowUpdatedAt": timestamp(row.updated_at),
+                **shown(columns, row.data),
+            }
+
+
 def _filtered(rows: Iterable[Row], request: EvidenceRequest) -> Iterator[Row]:
     wanted = request.filter or {}
     for row in rows:
@@ -106,4 +133,5 @@ SOURCES: dict[str, Source] = {
     "AUDIT_LOGS": audit_logs,
     "SECURITY_EVENTS": security_event_rows,
     "ORG_MEMBERS": org_members,
+    "TABLE_ROWS": table_rows,
 }

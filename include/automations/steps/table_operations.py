@@ -1,0 +1,142 @@
+"""Write, find or delete rows of a table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
+
+from pydantic import Field, model_validator
+
+from automations.clock import timestamp
+from automations.outcomes import Done, Outcome
+from automations.ports import RowReceipt
+from automations.row_filters import RowFilter
+from automations.steps.base import Model, StepContext, StepType, TemplateText, Texts
+
+MOST_ROWS = 1_000
+_NEEDED = {
+    "create": ("data",),
+    "update": ("row_id", "data"),
+    "upsert": ("keys", "data"),
+    "query": (),
+    "delete": ("row_id",),
+}
+_OPTIONAL = {"query": ("filter", "sort", "limit")}
+_NAMES = {"row_id": "rowId"}
+_FIELDS = ("row_id", "data", "keys", "filter", "sort", "limit")
+
+
+class TableOperationsConfig(Model):
+    """What to do with which rows."""
+
+    operation: Literal["create", "update", "upsert", "query", "delete"] = Field(
+        description="create, update, upsert, query or delete."
+    )
+    table_id: str = Field(min_length=1, max_length=200, description="Id of the table.")
+    row_id: str | None = Field(
+        None, min_length=1, max_length=200, description="Which row, to update or delete it."
+    )
+    data: dict[str, Any] | TemplateText | None = Field(
+        None,
+        description="Values by the columns' keys, to create, update or upsert. An update leaves "
+        "the columns that are not named as they are; null takes a value away.",
+    )
+    keys: Texts = Field(
+        default_factory=list,
+        max_length=20,
+        description="To upsert: the columns by which the row is found. It is changed when there "
+        "is one with the same values in them, and created when not.",
+    )
+    filter: RowFilter | TemplateText | None = Field(
+        None,
+        description="To query: match (all or any) and rules of field (a column), operator and "
+        "value. The operators are those of the step condition.",
+    )
+    sort: str | None = Field(
+        None,
+        max_length=200,
+        description="To query: a column, or createdAt; with - before it the other way round.",
+    )
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] | TemplateText = Field(
+        100, description="To query: how many rows at most, up to 1000."
+    )
+
+    @model_validator(mode="after")
+    def _fields_of_the_operation(self) -> Self:
+        needed = _NEEDED[self.operation]
+        usable = (*needed, *_OPTIONAL.get(self.operation, ()))
+        for name in _FIELDS:
+            given = name in self.model_fields_set and getattr(self, name) not in (None, [])
+            label = _NAMES.get(name, name)
+            if name in needed and not given:
+                raise ValueError(f"operation {self.operation} needs {label}")
+            if given and name not in usable:
+                raise ValueError(f"operation {self.operation} takes no {label}")
+        return self
+
+
+class TableOperations(StepType[TableOperationsConfig]):
+    """Create, update, upsert, query or delete rows of a table."""
+
+    type = "table_operations"
+    title = "Table rows"
+    Config = TableOperationsConfig
+    outputs: ClassVar = {
+        "rowId": "create, update, upsert, delete: the row",
+        "row": "create, update, upsert: its values by columns; null where it has none",
+        "created": "create, update, upsert: whether it is new",
+        "rows": "query: the rows, each with id, data (values by columns), createdAt, updatedAt",
+        "count": "query: how many rows were found, within the limit",
+        "deleted": "delete: whether the row was there",
+    }
+
+    def run(self, config: TableOperationsConfig, ctx: StepContext) -> Outcome:
+        tables, table_id, row_id = ctx.ports.tables, config.table_id, str(config.row_id)
+        workspace_id, run_id, key = ctx.workspace_id, ctx.run_id, ctx.idempotency_key
+        data = cast("dict[str, Any]", config.data)
+        match config.operation:
+            case "create":
+                return _written(
+                    tables.create(table_id, data, workspace_id=workspace_id, run_id=run_id, key=key)
+                )
+            case "update":
+                return _written(
+                    tables.update(
+                        table_id, row_id, data, workspace_id=workspace_id, run_id=run_id, key=key
+                    )
+                )
+            case "upsert":
+                keys = tuple(config.keys)
+                return _written(
+                    tables.upsert(
+                        table_id, keys, data, workspace_id=workspace_id, run_id=run_id, key=key
+                    )
+                )
+            case "delete":
+                deleted = tables.delete(table_id, row_id, workspace_id=workspace_id, key=key)
+                return Done({"rowId": row_id, "deleted": deleted})
+            case _:
+                return _found(config, ctx)
+
+
+def _written(receipt: RowReceipt) -> Done:
+    return Done({"rowId": receipt.row_id, "row": dict(receipt.row), "created": receipt.created})
+
+
+def _found(config: TableOperationsConfig, ctx: StepContext) -> Done:
+    found = ctx.ports.tables.query(
+        config.table_id,
+        cast("RowFilter | None", config.filter),
+        sort=config.sort,
+        limit=cast("int", config.limit),
+        workspace_id=ctx.workspace_id,
+    )
+    rows = [
+        {
+            "id": row.row_id,
+            "data": dict(row.row),
+            "createdAt": timestamp(row.created_at),
+            "updatedAt": timestamp(row.updated_at),
+        }
+        for row in found
+    ]
+    return Done({"rows": rows, "count": len(rows)})
