@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import minijinja
@@ -14,6 +14,7 @@ from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists,
 from automations.outcomes import JSON
 from automations.secrecy import secrets_named
 from automations.steps.base import Verbatim, is_template
+from automations.steps.registry import STEP_TYPES
 from automations.templating import undeclared
 from automations.triggers import CONTEXT_VARIABLES, TRIGGER_TYPES
 
@@ -21,6 +22,9 @@ ROOTS = CONTEXT_VARIABLES | {
     "trigger", "submission", "input", "variables", "steps", "run", "workflow", "callback", "now",
     "secret",
 }  # fmt: skip
+IN_BODY = frozenset({"loop"})
+"""What is known in the body of a loop only."""
+
 _BRACKET = re.compile(r"""\bsteps\s*\[\s*(["'])(.*?)\1\s*\]""")
 _EXPRESSIONS = ("expression",)
 
@@ -46,7 +50,9 @@ def check(definition: Definition) -> Errors:
         if ids[step.id] > 1:
             _add(errors, f"{path}.id", f"'{step.id}' is the id of another step, too")
     names = Counter(step.name for _, step in places)
-    _check_names(definition.steps, "steps", set(), names, errors)
+    _check_names(definition.steps, "steps", set(), names, errors, ROOTS)
+    for path, step in places:
+        _check_waits(step, path, errors)
     return errors
 
 
@@ -60,8 +66,32 @@ def _check_orders(steps: list[Any], path: str, errors: Errors) -> None:
             _check_orders(nested, f"{path}.{index}.{field}", errors)
 
 
+def _check_waits(step: Any, path: str, errors: Errors) -> None:
+    """A loop that waits does one item at a time."""
+    if getattr(step.config, "concurrency", 1) == 1:
+        return
+    for _, body, nested in _bodies(step):
+        for _, inner in walk(nested, body):
+            if inner.may_wait():
+                _add(
+                    errors,
+                    f"{path}.config.concurrency",
+                    f"must be 1, since step '{inner.name}' in the loop waits",
+                )
+
+
+def _bodies(step: Any) -> list[tuple[str, str, list[Any]]]:
+    body = STEP_TYPES[step.type].body
+    return [entry for entry in nested_lists(step) if entry[0] in body]
+
+
 def _check_names(
-    steps: list[Any], path: str, known: set[str], names: Counter[str], errors: Errors
+    steps: list[Any],
+    path: str,
+    known: set[str],
+    names: Counter[str],
+    errors: Errors,
+    roots: Set[str],
 ) -> set[str]:
     """Walk in the order of running; returns what is known after the list."""
     places = {id(step): f"{path}.{index}" for index, step in enumerate(steps)}
@@ -74,11 +104,16 @@ def _check_names(
         for _, field, _ in nested:
             own.pop(field.removeprefix("config."), None)
         for where, text in _texts(own, f"{here}.config"):
-            _check_text(text, where, known, names, errors)
-        known = known | {step.id, step.name}
+            _check_text(text, where, known, names, errors, roots)
+        before, known = known, known | {step.id, step.name}
         after = known
-        for _, field, inner in nested:
-            after = after | _check_names(inner, f"{here}.{field}", known, names, errors)
+        body = STEP_TYPES[step.type].body
+        for name, field, inner in nested:
+            place = f"{here}.{field}"
+            if name in body:
+                _check_names(inner, place, before, names, errors, roots | IN_BODY)
+            else:
+                after = after | _check_names(inner, place, known, names, errors, roots)
         known = after
     return known
 
@@ -105,7 +140,14 @@ def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _check_text(text: str, path: str, known: set[str], names: Counter[str], errors: Errors) -> None:
+def _check_text(
+    text: str,
+    path: str,
+    known: set[str],
+    names: Counter[str],
+    errors: Errors,
+    roots: Set[str],
+) -> None:
     try:
         used = undeclared(text)
         secrets_named(text)
@@ -115,8 +157,8 @@ def _check_text(text: str, path: str, known: set[str], names: Counter[str], erro
     except minijinja.TemplateError as error:
         _add(errors, path, f"is not a valid template: {str(error).splitlines()[0]}")
         return
-    for name in sorted({dotted.partition(".")[0] for dotted in used} - ROOTS):
-        _add(errors, path, f"unknown name '{name}'; known are {', '.join(sorted(ROOTS))}")
+    for name in sorted({dotted.partition(".")[0] for dotted in used} - roots):
+        _add(errors, path, f"unknown name '{name}'; known are {', '.join(sorted(roots))}")
     wanted = {dotted.split(".")[1] for dotted in used if dotted.startswith("steps.")}
     wanted |= {found.group(2) for found in _BRACKET.finditer(text)}
     for name in sorted(wanted):

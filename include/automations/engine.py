@@ -22,6 +22,8 @@ from automations.db.tables import Run, RunStep, Wait
 from automations.definitions import Loaded, load
 from automations.errors import NotFound
 from automations.failures import INTERNAL, failure
+from automations.loop_progress import ProgressLost
+from automations.loops import Loops
 from automations.names import names_of
 from automations.outcomes import (
     JSON,
@@ -79,7 +81,9 @@ class Engine:
                 return entered
             node, given = entered
             step_type = STEP_TYPES[node.step.type]
-            outcome = self._attempt(node, lambda config, ctx: step_type.resume(config, ctx, given))
+            outcome = self._attempt(
+                node, lambda config, ctx: step_type.resume(config, ctx, given), given
+            )
             return self._record(node, outcome)
 
     def _enter(self, session: Session, ref: TaskRef) -> Entered | Verdict:
@@ -152,7 +156,7 @@ class Engine:
         if wait is None or row is None or wait.status == "CANCELLED":
             return Skip("What this step waited for was cancelled.")
         if wait.status == "OPEN":
-            ended = answer or _by_itself(wait)
+            ended = _by_itself(wait) if _is_time(answer, wait) else answer
             if ended is None or _refuses(run, wait, ended):
                 return parked(wait)
             waits.settle(session, wait, decision=ended.decision, by=ended.by, data=ended.data)
@@ -167,6 +171,9 @@ class Engine:
                 )
         if row.status != "WAITING" or row.generation != wait.generation:
             return recorded(row)
+        newest = waits.wait_of_node(session, ref.run_id, ref.node_id, wait.generation)
+        if newest is not None and newest.id != wait.id:
+            return parked(newest)
         session.refresh(run)
         if run.status not in runs.UNFINISHED:
             return Skip(f"The run has ended: {run.status}.")
@@ -174,10 +181,10 @@ class Engine:
         given = Answer(wait.decision or "resumed", wait.decided_by, _at(wait), wait.data)
         return entered, given
 
-    def _attempt(self, entered: Entered, act: Any) -> Outcome:
+    def _attempt(self, entered: Entered, act: Any, answer: Answer | None = None) -> Outcome:
         """Do the work; what comes out names no secret that the step used."""
         secrecy = Secrecy(lambda names: secrets.read(entered.workspace_id, names))
-        outcome = secrecy.outcome(self._act(entered, act, secrecy))
+        outcome = secrecy.outcome(self._act(entered, act, secrecy, answer))
         if isinstance(outcome, Fail) and outcome.kind == "blocked":
             security_events.note(
                 "ssrf.blocked",
@@ -189,15 +196,17 @@ class Engine:
             )
         return outcome
 
-    def _act(self, entered: Entered, act: Any, secrecy: Secrecy) -> Outcome:
+    def _act(self, entered: Entered, act: Any, secrecy: Secrecy, answer: Answer | None) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""
         step, ref, where = entered.step, entered.ref, entered.where
         try:
             rendered, shown = secrecy.config(step.config, entered.names, where=where)
             self._keep_input(ref, shown)
             config = type(step.config).model_validate(rendered, context=RENDERED)
-            outcome: Outcome = act(config, self._context(entered, secrecy))
+            outcome: Outcome = act(config, self._context(entered, secrecy, answer))
             return outcome
+        except ProgressLost:
+            raise
         except Exception as error:  # a bug in a step must fail that step, with its name, only
             fail = failure(error, where)
             if fail.kind == INTERNAL:
@@ -212,8 +221,11 @@ class Engine:
             if row is not None:
                 row.input = rendered
 
-    def _context(self, entered: Entered, secrecy: Secrecy) -> StepContext:
+    def _context(self, entered: Entered, secrecy: Secrecy, answer: Answer | None) -> StepContext:
         ref, step = entered.ref, entered.step
+
+        def iterate(config: Any, items: list[JSON]) -> Outcome:
+            return Loops(entered, self._ports, answer).outermost(config, items)
 
         def render_text(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
             return secrecy.render(
@@ -233,6 +245,7 @@ class Engine:
             ports=self._ports,
             render=render_text,
             kept=entered.kept,
+            iterate=iterate,
         )
 
     def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
@@ -301,6 +314,11 @@ def _by_itself(wait: Wait) -> Answer | None:
     if now < wait.due_at:
         return None
     return Answer("elapsed" if wait.kind == "delay" else "expired", None, now)
+
+
+def _is_time(answer: Answer | None, wait: Wait) -> bool:
+    """Whether nothing more is known than that the time may have come."""
+    return answer is None or (answer.decision == "elapsed" and wait.kind != "delay")
 
 
 def _refuses(run: Run, wait: Wait, answer: Answer) -> bool:

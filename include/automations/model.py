@@ -53,6 +53,10 @@ class Retry(Model):
         (), description="Kinds of error to retry; every retryable one when empty."
     )
 
+    def covers(self, kind: str, attempt: int) -> bool:
+        """Whether there is another attempt after the given one failed by this kind of error."""
+        return attempt < self.max_attempts and (not self.on or kind in self.on)
+
     def delay_after(self, attempt: int) -> timedelta:
         """How long to wait after the given attempt (1 is the first) has failed."""
         base, cap = parse_duration(self.delay), parse_duration(self.max_delay)
@@ -78,6 +82,14 @@ class StepBase(Model):
         "fail", description="What happens after the last attempt: fail, continue, or these steps."
     )
     disabled: bool = Field(False, strict=True, description="Left out of runs when true.")
+
+    def may_wait(self) -> bool:
+        """Whether the step, or one nested in it, may park a run."""
+        step: Any = self
+        return not self.disabled and (
+            STEP_TYPES[step.type].waits(step.config)
+            or any(inner.may_wait() for _, _, nested in nested_lists(self) for inner in nested)
+        )
 
 
 def _step_model(name: str) -> type[StepBase]:
@@ -111,8 +123,9 @@ def ordered(steps: list[Any]) -> list[Any]:
 
 
 def nested_lists(step: Any) -> Iterator[tuple[str, str, list[Any]]]:
-    """The step lists inside a step: (arm's name, path of the field, steps)."""
-    for arm in STEP_TYPES[step.type].arms:
+    """The step lists inside a step: (name of arm or body, path of the field, steps)."""
+    step_type = STEP_TYPES[step.type]
+    for arm in (*step_type.arms, *step_type.body):
         steps = getattr(step.config, _attribute(step.config, arm))
         if isinstance(steps, list):
             yield arm, f"config.{arm}", steps

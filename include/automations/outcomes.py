@@ -116,8 +116,20 @@ class Fail:
     output: Mapping[str, JSON] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A step in a loop's body waits, and the loop with it.
+
+    Args:
+        key: the idempotency key of the step that waits.
+    """
+
+    wait: Wait
+    key: str
+
+
 Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForSubmissions | WaitForRun
-Outcome = Done | Branch | Stop | Wait | Fail
+Outcome = Done | Branch | Stop | Wait | Inside | Fail
 
 
 @dataclass(frozen=True, slots=True)

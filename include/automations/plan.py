@@ -60,6 +60,8 @@ class Plan:
             after = enabled[index + 1].id if index + 1 < len(enabled) else follower
             node = self.nodes[step.id] = Node(step.id, step, after, within)
             for arm, _, nested in nested_lists(step):
+                if arm in STEP_TYPES[step.type].body:
+                    continue
                 node.arms[arm] = self._lay(nested, after, (*within, (step.id, arm)))
         return enabled[0].id if enabled else follower
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import callbacks, form_requests, runs, waits
+from automations.db import callbacks, form_requests, loop_cursors, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
 from automations.definitions import Loaded
@@ -17,6 +17,7 @@ from automations.outcomes import (
     Branch,
     Done,
     Fail,
+    Inside,
     Outcome,
     Question,
     Stop,
@@ -26,6 +27,7 @@ from automations.outcomes import (
     WaitForSubmissions,
     WaitUntil,
 )
+from automations.steps.registry import STEP_TYPES
 from automations.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef, Verdict
 
 DECISION_OPTIONS = {"approved": "Approve", "rejected": "Reject"}
@@ -108,12 +110,7 @@ class Recorder:
     def _failed(self, fail: Fail) -> Verdict:
         step = self.entered.step
         retry = step.retry
-        if (
-            retry is not None
-            and fail.retryable
-            and self.row.attempt < retry.max_attempts
-            and (not retry.on or fail.kind in retry.on)
-        ):
+        if retry is not None and fail.retryable and retry.covers(fail.kind, self.row.attempt):
             delay = max(retry.delay_after(self.row.attempt), fail.retry_after or timedelta(0))
             self.row.attempt += 1
             self.row.retries += 1
@@ -130,11 +127,16 @@ class Recorder:
     def _close(self, status: str, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
         self.row.status, self.row.output, self.row.verdict = status, output, verdict
         self.row.ended_at = datetime.now(UTC)
+        if STEP_TYPES[self.entered.step.type].body:
+            loop_cursors.clear(self.session, self.run.id, self.row.node_id)
 
     def _wait(self, outcome: Outcome) -> Verdict:
         now = datetime.now(UTC)
         kind, due_at, question = "delay", now + _NEVER, None
         kept: Mapping[str, JSON] = {}
+        key = self.entered.key
+        if isinstance(outcome, Inside):
+            key, outcome = outcome.key, outcome.wait
         match outcome:
             case WaitUntil(when):
                 due_at = when
@@ -156,7 +158,7 @@ class Recorder:
             due_at=due_at,
             question=asdict(question) if question else kept if kind == "child" else None,
             approvers=question.approvers if question else (),
-            key=self.entered.key,
+            key=key,
         )
         return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)
 
@@ -164,7 +166,7 @@ class Recorder:
         """What is waited for may have come before the step begins to wait."""
         data = None
         if wait.kind == "callback":
-            callback = callbacks.by_key(self.session, self.entered.key)
+            callback = callbacks.by_key(self.session, wait.key or "")
             if callback is None or callback.called_at is None:
                 return False
             data = callback.data
@@ -172,7 +174,7 @@ class Recorder:
             child = self.session.get_one(Run, waits.awaited_run(wait), populate_existing=True)
             if child.status in runs.UNFINISHED:
                 return False
-        elif wait.kind != "form" or not form_requests.is_complete(self.session, self.entered.key):
+        elif wait.kind != "form" or not form_requests.is_complete(self.session, wait.key or ""):
             return False
         return waits.settle(self.session, wait, decision="resumed", by=None, data=data)
 
@@ -190,6 +192,8 @@ def recorded(row: RunStep) -> Verdict:
 
 def parked(wait: Wait) -> Verdict:
     """How the host is told of an open pause."""
+    if waits.in_loop(wait):
+        return Sleep(wait.id, wait.due_at)
     if wait.kind == "decision" and wait.question is not None:
         question = Question(
             **{

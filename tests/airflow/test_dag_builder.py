@@ -85,6 +85,20 @@ def test_only_a_step_that_never_waits_is_stopped_by_airflow() -> None:
     assert dag.get_task("b").execution_timeout is None
 
 
+def test_a_loop_is_one_task_that_airflow_stops_only_when_it_cannot_wait() -> None:
+    def looping(name: str, order: int, *body: Any) -> dict[str, Any]:
+        config = {"collection": [1], "steps": list(body)}
+        kept = {"id": name, "name": name, "type": "loop", "order": order, "config": config}
+        return {**kept, "timeout": "PT1M"}
+
+    dag = build(
+        published(looping("busy", 0, email("inside")), looping("patient", 1, approval("ask")))
+    )
+    assert upstream(dag) == {"busy": set(), "patient": {"busy"}}
+    assert dag.get_task("busy").execution_timeout is not None
+    assert dag.get_task("patient").execution_timeout is None
+
+
 def test_an_automation_without_steps_has_a_run_that_ends() -> None:
     (task,) = build(published()).tasks
     assert (task.task_id, task.task_type) == ("no_steps", "EmptyOperator")

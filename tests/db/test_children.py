@@ -31,19 +31,26 @@ def engine(database: str) -> Iterator[Engine]:
 def running(status: str = "ACTIVE", **config: Any) -> Run:
     """A run whose one step runs another automation."""
     run = begin(step("call", "run_workflow", 0, {"workflowId": "{{input.text}}", **config}))
+    child = other(run.workspace_id, status)
     with unit_of_work() as session:
-        child = Workflow(workspace_id=run.workspace_id, name="Child", status=status, version=1)
-        session.add(child)
+        session.execute(update(Run).where(Run.id == run.id).values(input={"text": child}))
+    return run
+
+
+def other(workspace_id: str, status: str = "ACTIVE") -> str:
+    """An automation beside the one that runs, with one light step."""
+    check = {"rules": [{"field": "{{input.n}}", "operator": "gt", "value": 0}]}
+    definition = {"name": "Child", "steps": [step("check", "condition", 0, check)]}
+    with unit_of_work() as session:
+        made = Workflow(workspace_id=workspace_id, name="Child", status=status, version=1)
+        session.add(made)
         session.flush()
-        check = {"rules": [{"field": "{{input.n}}", "operator": "gt", "value": 0}]}
-        definition = {"name": "Child", "steps": [step("check", "condition", 0, check)]}
         session.add(
             WorkflowVersion(
-                workflow_id=child.id, version=1, revision=2, status=status, definition=definition
+                workflow_id=made.id, version=1, revision=2, status=status, definition=definition
             )
         )
-        session.execute(update(Run).where(Run.id == run.id).values(input={"text": child.id}))
-    return run
+        return made.id
 
 
 def child_of(run: Run) -> Run:

@@ -122,6 +122,22 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
             },
         ),
         lambda order: step(
+            "Each",
+            "loop",
+            order,
+            {
+                "collection": "{{input.items}}",
+                "steps": [
+                    step(
+                        "Twice",
+                        "code",
+                        0,
+                        {"code": "return {n: input.n * 2}", "input": {"n": "{{loop.item}}"}},
+                    )
+                ],
+            },
+        ),
+        lambda order: step(
             "Row",
             "table_operations",
             order,
@@ -151,7 +167,7 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
         ),
     ]
     workflow = stack.create(*(make(order) for order, make in enumerate(steps)))
-    run = stack.execute(workflow, n=41)
+    run = stack.execute(workflow, n=41, items=[1, 2, 3])
 
     link = until("the form's link", lambda: found_link(stack, "fill@example.com"), 120)
     assert requests.post(link, data={"data.size": "12"}, timeout=10).status_code == 201
@@ -174,6 +190,7 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     assert [file["filename"] for file in mail["attachments"]] == [outputs["Letter"]["name"]]
     assert outputs["Child"]["outputs"]["Add"]["n"] == 83
     assert [one["workflowId"] for one in done["childRuns"]] == [child]
+    assert [one["n"] for one in outputs["Each"]["results"]] == [2, 4, 6]
     assert outputs["Row"]["row"] == {"matter": outputs["Matter"]["number"]}
     assert outputs["Evidence"]["rowCount"] > 0
     assert stack.command("verify-evidence").returncode == 0

@@ -69,6 +69,14 @@ def test_steps_for_errors_are_an_arm_of_their_own() -> None:
     assert laid.target("a", None) == laid.target("rescue", None) == "end"
 
 
+def test_the_body_of_a_loop_is_no_part_of_the_graph() -> None:
+    config = {"collection": [1], "steps": [wait("inside")]}
+    looping = {"id": "l", "name": "l", "type": "loop", "order": 0, "config": config}
+    laid = plan({**looping, "onError": [wait("rescue")]}, wait("end", 1))
+    assert set(laid.nodes) == {"l", "rescue", "end"}
+    assert (laid.target("l", None), laid.target("l", "onError")) == ("end", "rescue")
+
+
 def test_what_is_neither_done_nor_left_out_is_pending_in_order() -> None:
     laid = plan(wait("a", 0), wait("b", 1), wait("c", 2))
     assert laid.pending({"a"}) == ["b", "c"]

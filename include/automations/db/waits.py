@@ -96,6 +96,13 @@ def settle(session: Session, wait: Wait, *, decision: str, by: str | None, data:
     return True
 
 
+def in_loop(wait: Wait) -> bool:
+    """Whether a step in a loop's body waits; Airflow, which asks once a task, is not told then."""
+    return wait.key is not None and wait.key.startswith(
+        f"{wait.run_id}:{wait.node_id}:{wait.generation}["
+    )
+
+
 def answer(session: Session, wait: Wait, *, decision: str, by: str | None, data: JSON) -> bool:
     """End an open pause from outside of its task, and have the task told.
 
@@ -104,7 +111,7 @@ def answer(session: Session, wait: Wait, *, decision: str, by: str | None, data:
     """
     if not settle(session, wait, decision=decision, by=by, data=data):
         return False
-    if wait.kind in _ASKED:
+    if wait.kind in _ASKED and not in_loop(wait):
         jobs.enqueue(session, "answer_wait", wait.id)
     return True
 

@@ -168,6 +168,10 @@ Texts = Annotated[list[str], BeforeValidator(listed)]
 """Several texts: a list, or texts with commas between them."""
 
 
+def _no_body(config: Any, items: list[JSON]) -> Outcome:
+    raise TypeError("this step has no body to repeat")
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """What a step may know and use while it runs.
@@ -177,6 +181,7 @@ class StepContext:
         attempt: 1 for the first attempt.
         render: renders one text with the run's names; ``missing_ok`` gives None for a missing one.
         kept: on resume, the output that the step had when it began to wait.
+        iterate: does the steps of a loop's config for each of some items.
     """
 
     run_id: str
@@ -191,6 +196,7 @@ class StepContext:
     ports: Ports
     render: Callable[..., JSON]
     kept: Mapping[str, JSON] = field(default_factory=dict)
+    iterate: Callable[[Any, list[JSON]], Outcome] = _no_body
 
 
 C = TypeVar("C", bound=Model)
@@ -206,6 +212,10 @@ class StepType(ABC, Generic[C]):
     """What its output holds: descriptions by field, for the documentation."""
     arms: ClassVar[tuple[str, ...]] = ()
     """Names of the config's nested step lists, one of which may be chosen by the outcome."""
+    body: ClassVar[tuple[str, ...]] = ()
+    """Names of the config's nested step lists that run inside of this step's own task."""
+    acts: ClassVar[bool] = True
+    """Whether it may have an effect outside of the run; a loop records such a step at once."""
     falls_through: ClassVar[bool] = True
     """Whether a successful run may go on without taking an arm."""
     pauses: ClassVar[bool] = False

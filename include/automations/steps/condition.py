@@ -81,6 +81,7 @@ class Condition(StepType[ConditionConfig]):
     }
     arms = ("then", "else")
     falls_through = False
+    acts = False
 
     def run(self, config: ConditionConfig, ctx: StepContext) -> Outcome:
         if config.expression is not None:

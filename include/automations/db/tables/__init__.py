@@ -15,6 +15,7 @@ from automations.db.tables.forms import (
 )
 from automations.db.tables.idempotency import IdempotencyKey
 from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
+from automations.db.tables.loops import LoopCursor, LoopResult
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
 from automations.db.tables.runs import Approver, Callback, Run, RunStep, StepLog, Wait
@@ -42,6 +43,8 @@ __all__ = [
     "IdempotencyKey",
     "Integration",
     "Job",
+    "LoopCursor",
+    "LoopResult",
     "Matter",
     "MatterCounter",
     "MatterStep",

@@ -1,0 +1,212 @@
+"""How far a node's loops have come, kept in memory and written in one transaction at a time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from automations.db import loop_cursors, runs
+from automations.db.session import unit_of_work
+from automations.outcomes import JSON, Fail
+
+MOST_UNSAVED = 50
+"""Iterations without an effect that may be lost by a crash, and are then done again."""
+
+LONGEST_UNSAVED = 0.5
+LARGEST_RESULTS = 32_000_000
+
+
+class Interrupted(Exception):
+    """The loop ends here, whatever its steps say."""
+
+    def __init__(self, fail: Fail) -> None:
+        super().__init__(fail.error)
+        self.fail = fail
+
+
+class ProgressLost(Exception):
+    """Progress could not be written: the task must end, to be started again where it was."""
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where one loop stands.
+
+    Args:
+        entries: what each iteration came to; None for one that is still to be done.
+        open: what the steps of each iteration that has begun came to.
+        fresh: indexes of the iterations that have ended and are not written yet.
+    """
+
+    path: str
+    entries: list[JSON]
+    open: dict[int, dict[str, JSON]]
+    kept: bool
+    fresh: set[int] = field(default_factory=set)
+    changed: bool = False
+
+
+class Progress:
+    """The cursors of a node's loop and of the loops in it; safe to be used by several threads."""
+
+    def __init__(self, node: loop_cursors.Node, seconds: float | None) -> None:
+        """Go on from what was written before.
+
+        Args:
+            seconds: how long the loop may go on; None for as long as it takes.
+        """
+        self._node = node
+        self._lock = threading.RLock()
+        self._cursors: dict[str, Cursor] = {}
+        self._ended: list[str] = []
+        self._since = 0
+        self._written_at = time.monotonic()
+        self._late_at = None if seconds is None else self._written_at + seconds
+        self._size = 0
+        with unit_of_work() as session:
+            rows = loop_cursors.cursors(session, node)
+            results = loop_cursors.results(session, node)
+        self._stored = {row.path: row.open for row in rows}
+        self._results: dict[str, dict[int, JSON]] = {}
+        for row in results:
+            of_loop = self._results.setdefault(row.path, {})
+            of_loop.update(enumerate(row.entries, row.index))
+        self._waiting = next((row.waiting for row in rows if row.waiting), None)
+
+    def cursor(self, path: str, count: int) -> Cursor:
+        """Where the loop at a place stands; it has so many items."""
+        with self._lock:
+            if path in self._cursors:  # another attempt at it
+                return self._cursors[path]
+            done = self._results.pop(path, {})
+            stored = self._stored.pop(path, None)
+            opened = {int(index): steps for index, steps in (stored or {}).items()}
+            entries = [done.get(index) for index in range(count)]
+            kept = stored is not None or bool(done)
+            made = self._cursors[path] = Cursor(path, entries, opened, kept)
+            return made
+
+    def waits_at(self, key: str) -> bool:
+        """Whether the step of this key was the one that waited; said once."""
+        with self._lock:
+            if self._waiting != key:
+                return False
+            self._waiting = None
+            return True
+
+    def begin(self) -> None:
+        """Write what is not written: a step is about to have an effect."""
+        with self._lock:
+            if self._since:
+                self.write()
+
+    def step(self, cursor: Cursor, index: int, step_id: str, record: JSON, *, acts: bool) -> None:
+        """Note what a step of an iteration came to."""
+        with self._lock:
+            cursor.open.setdefault(index, {})[step_id] = record
+            cursor.changed = True
+            self._since += 1
+            if acts:
+                self.write()
+
+    def item(self, cursor: Cursor, index: int, entry: dict[str, JSON]) -> None:
+        """Note what an iteration came to."""
+        with self._lock:
+            self._size += len(json.dumps(entry, default=str))
+            if self._size > LARGEST_RESULTS:
+                raise Interrupted(
+                    Fail(
+                        f"The results are larger than {LARGEST_RESULTS // 1_000_000} MB; let the "
+                        "loop's last step put out less.",
+                        kind="too_large",
+                    )
+                )
+            self._end_inside(f"{cursor.path}[{index}]/")
+            cursor.entries[index] = entry
+            cursor.open.pop(index, None)
+            cursor.fresh.add(index)
+            cursor.changed = True
+            self._since += 1
+            late = time.monotonic() - self._written_at > LONGEST_UNSAVED
+            if len(cursor.fresh) >= MOST_UNSAVED or late:
+                self.write()
+
+    def _end_inside(self, place: str) -> None:
+        """Forget the loops that an iteration has left before their end."""
+        for path in [path for path in self._cursors if path.startswith(place)]:
+            self.end(self._cursors[path])
+
+    def end(self, cursor: Cursor) -> None:
+        """Forget a loop that stands in another one, and has come to its end."""
+        with self._lock:
+            if cursor.path:
+                del self._cursors[cursor.path]
+                if cursor.kept:
+                    self._ended.append(cursor.path)
+
+    def park(self, key: str) -> None:
+        """Write everything, since a step waits."""
+        with self._lock:
+            self._waiting = key
+            self._cursors[""].changed = True
+            self.write()
+
+    def write(self) -> None:
+        """Write everything in one transaction, if the run still goes on.
+
+        Raises:
+            Interrupted: the run has ended, the step was cleared, or it takes too long.
+            ProgressLost: the database cannot be written to.
+        """
+        with self._lock:
+            try:
+                stands = self._write()
+            except Exception as error:
+                raise ProgressLost(str(error)) from error
+            self._since, self._written_at = 0, time.monotonic()
+        if not stands:
+            raise Interrupted(Fail("The run has ended.", kind="ended"))
+        if self._late_at is not None and time.monotonic() > self._late_at:
+            raise Interrupted(
+                Fail("The loop took longer than its timeout.", kind="timeout", retryable=True)
+            )
+
+    def _write(self) -> bool:
+        run_id, _, generation = self._node
+        with unit_of_work() as session:
+            standing = loop_cursors.standing(session, run_id)
+            if standing is None or standing[0] not in runs.UNFINISHED or standing[1] != generation:
+                return False
+            if self._ended:
+                loop_cursors.forget(session, self._node, self._ended)
+            for cursor in self._cursors.values():
+                for index, entries in _in_a_row(cursor):
+                    loop_cursors.add(session, self._node, cursor.path, index, entries)
+                if cursor.changed:
+                    opened = {str(index): steps for index, steps in cursor.open.items()}
+                    waiting = self._waiting if not cursor.path else None
+                    loop_cursors.save(session, self._node, cursor.path, opened, waiting)
+        self._ended.clear()
+        for cursor in self._cursors.values():
+            cursor.fresh.clear()
+            cursor.kept, cursor.changed = cursor.kept or cursor.changed, False
+        return True
+
+
+def _in_a_row(cursor: Cursor) -> Iterator[tuple[int, list[Any]]]:
+    """The entries that are not written yet: the first index and the entries of each row."""
+    row: list[Any] = []
+    start = 0
+    for index in sorted(cursor.fresh):
+        if row and index != start + len(row):
+            yield start, row
+            row = []
+        if not row:
+            start = index
+        row.append(cursor.entries[index])
+    if row:
+        yield start, row

@@ -1,0 +1,81 @@
+"""Repeat steps for each item of a collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from automations.outcomes import JSON, Answer, Fail, Outcome
+from automations.steps.base import AsWritten, Model, StepContext, StepType, TemplateText
+
+if TYPE_CHECKING:
+    from automations.steps.base import Step
+
+MOST_ITEMS = 10_000
+
+
+class LoopConfig(Model):
+    """What is gone through, and what is done with each item."""
+
+    collection: list[Any] | dict[str, Any] | TemplateText = Field(
+        description="A list, or an object, whose items are then each `{key, value}`; "
+        "usually a template such as `{{steps.rows.items}}`."
+    )
+    steps: Annotated[list[Step], AsWritten()] = Field(
+        min_length=1,
+        max_length=100,
+        description="What is done with each item: it is `loop.item`, beside `loop.index` (from 0), "
+        "`loop.first` and `loop.last`. `steps.<name>` of these steps is of the same iteration.",
+    )
+    on_item_error: Literal["fail", "continue"] = Field(
+        "fail", description="Whether the loop fails with the first item that fails, or goes on."
+    )
+    max_items: int = Field(
+        MOST_ITEMS, ge=1, le=MOST_ITEMS, strict=True, description="A longer collection is refused."
+    )
+    concurrency: int = Field(
+        1,
+        ge=1,
+        le=10,
+        strict=True,
+        description="How many items are worked on at once; 1 when a step inside waits.",
+    )
+
+
+class Loop(StepType[LoopConfig]):
+    """Do steps for each item of a list; a condition's `stop` ends the iteration it is in."""
+
+    type = "loop"
+    title = "Loop"
+    Config = LoopConfig
+    outputs: ClassVar = {
+        "count": "how many items there were",
+        "results": "what the last step put out for each item; nothing for one that failed",
+        "errors": "the items that failed: each with index and error",
+    }
+    body = ("steps",)
+    acts = False
+
+    def waits(self, config: LoopConfig) -> bool:
+        return any(step.may_wait() for step in config.steps)
+
+    def run(self, config: LoopConfig, ctx: StepContext) -> Outcome:
+        items = _items(config.collection)
+        if len(items) > config.max_items:
+            return Fail(
+                f"config.collection has {len(items)} items, more than maxItems allows: "
+                f"{config.max_items}.",
+                kind="config",
+            )
+        return ctx.iterate(config, items)
+
+    def resume(self, config: LoopConfig, ctx: StepContext, answer: Answer) -> Outcome:
+        # The step inside that waits is given the answer when the loop comes to it again.
+        return self.run(config, ctx)
+
+
+def _items(collection: JSON) -> list[JSON]:
+    if isinstance(collection, dict):
+        return [{"key": key, "value": value} for key, value in collection.items()]
+    return list(collection)
