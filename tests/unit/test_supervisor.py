@@ -74,7 +74,7 @@ class Running:
     def part(self, name: str) -> PartState:
         return self.state().parts[name]
 
-    def until(self, condition: Callable[[RunState], bool], seconds: float = 15) -> RunState:
+    def until(self, condition: Callable[[RunState], bool], seconds: float = 60) -> RunState:
         deadline = time.monotonic() + seconds
         while not condition(state := self.state()):
             assert time.monotonic() < deadline, state
