@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from api_bridge import audit_views, scopes
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin
+from api_bridge.instants import Instant
 from automations.services import api_keys
 from automations.services.api_keys import LONGEST_GRACE
 
@@ -33,7 +34,7 @@ class NewApiKey(Body):
         description="What the key is limited to below its role, such as workflows:read, "
         "workflows:execute or forms:submit; without a limit when absent.",
     )
-    expires_at: AwareDatetime | None = Field(None, description="Never when absent.")
+    expires_at: Instant | None = Field(None, description="Never when absent.")
     member_id: str | None = Field(None, max_length=100, description="The member it belongs to.")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from api_bridge import audit_views
 from api_bridge.deps import Admin
+from api_bridge.instants import Instant
 from automations.db.security_events import SecurityFilter
 from automations.services import security_events
 
@@ -22,8 +22,8 @@ def list_security_events(
     severity: Literal["INFO", "WARNING", "HIGH"] | None = None,
     ip: Annotated[str | None, Query(max_length=100)] = None,
     actor: Annotated[str | None, Query(max_length=500)] = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:

@@ -147,6 +147,7 @@ def test_the_log_is_filtered_by_actor_resource_and_time(api: Api) -> None:
     "query",
     [
         {"since": "yesterday"},
+        {"since": "0001-01-01T00:00:00+20:00"},
         {"cursor": "x"},
         {"cursor": "WyIyMDI2LTAxLTAxVDAwOjAwOjAwKzAwOjAwIiwgIngiXQ"},
         {"limit": 0},
@@ -163,3 +164,8 @@ def test_another_workspace_sees_nothing_of_it(api: Api) -> None:
     answer = api.call("GET", "/api/audit-logs", role="STRANGER").json()["auditLogs"]
     assert {line["actor"]["name"] for line in answer} <= {"stranger", "system"}
     assert "workflow.create" not in {line["action"] for line in answer}
+
+
+def test_an_instant_may_have_any_offset(api: Api) -> None:
+    api.workflow()
+    assert logs(api, since="0142-07-03T04:21:52+20:25") == logs(api)

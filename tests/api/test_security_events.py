@@ -101,3 +101,8 @@ def test_events_are_filtered_and_paged(api: Api) -> None:
     ids = [event["id"] for event in first["securityEvents"] + rest["securityEvents"]]
     assert len(set(ids)) == 4
     assert rest["pagination"]["nextCursor"] is None
+
+
+def test_an_instant_may_have_any_offset(api: Api) -> None:
+    api.http.get("/api/workflows")
+    assert len(events(api, since="0142-07-03T04:21:52+20:25")) == 1
