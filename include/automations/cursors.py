@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from automations.errors import ValidationFailed
 from automations.outcomes import JSON
+
+T = TypeVar("T")
 
 _NOT_OURS = "is not a cursor that this list has given: leave it out to begin anew"
 _LONGEST_NUMBER = 19
@@ -19,6 +23,18 @@ def encode(at: datetime, row_id: str, *order: JSON) -> str:
     """The cursor behind a row; ``order`` says where it is in a list with another order first."""
     text = json.dumps([at.isoformat(), row_id, *order])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def page(
+    found: Sequence[T], size: int, place: Callable[[T], tuple[datetime, str]]
+) -> tuple[Sequence[T], str | None]:
+    """A page of a list of which one row more was read, and the cursor to go on with.
+
+    Args:
+        place: gives a row's instant and id.
+    """
+    rows = found[:size]
+    return rows, encode(*place(rows[-1])) if len(found) > size else None
 
 
 def decode(cursor: str) -> tuple[datetime, str]:

@@ -38,7 +38,6 @@ from automations.services import secrets, security_events
 from automations.services.adoption import adopt
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
-from automations.tokens import callback_url, derive_token, hash_token
 from automations.verdicts import (
     Again,
     AskPeople,
@@ -141,9 +140,8 @@ class Engine:
             kept=row.output or {},
         )
         if STEP_TYPES[entered.step.type].calls_back(entered.step.config):
-            token = derive_token(f"callback:{entered.key}")
-            callbacks.register(session, run.id, entered.key, hash_token(token))
-            entered.names["callback"] = {"url": callback_url(token)}
+            url = callbacks.hand_out(session, run.id, entered.key)
+            entered.names["callback"] = {"url": url}
         return entered
 
     def _wake(

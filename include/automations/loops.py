@@ -27,7 +27,6 @@ from automations.secrecy import Secrecy
 from automations.services import secrets
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
-from automations.tokens import callback_url, derive_token, hash_token
 
 LONGEST_DELAY = timedelta(seconds=30)
 """Between attempts at a step in a body, which hold the worker."""
@@ -304,11 +303,8 @@ class _Iteration:
         return f"{self._loops.entered.key}{self._path}/{step.id}"
 
     def _callback(self, step: Any) -> str:
-        key = self._key(step)
-        token = derive_token(f"callback:{key}")
         with unit_of_work() as session:
-            callbacks.register(session, self._loops.entered.ref.run_id, key, hash_token(token))
-        return callback_url(token)
+            return callbacks.hand_out(session, self._loops.entered.ref.run_id, self._key(step))
 
     def _context(
         self,

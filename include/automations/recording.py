@@ -132,7 +132,9 @@ class Recorder:
 
     def _wait(self, outcome: Outcome) -> Verdict:
         now = datetime.now(UTC)
-        kind, due_at, question = "delay", now + _NEVER, None
+        kind, due_at = "delay", now + _NEVER
+        question: Mapping[str, JSON] | None = None
+        approvers: tuple[str, ...] = ()
         kept: Mapping[str, JSON] = {}
         key = self.entered.key
         if isinstance(outcome, Inside):
@@ -141,13 +143,15 @@ class Recorder:
             case WaitUntil(when):
                 due_at = when
             case WaitForDecision(asked, expires_in):
-                kind, due_at, question = "decision", now + expires_in, asked
+                kind, due_at = "decision", now + expires_in
+                question, approvers = asdict(asked), asked.approvers
             case WaitForCallback(output, expires_in):
                 kind, due_at, kept = "callback", now + expires_in, output
             case WaitForSubmissions(output, expires_in):
                 kind, due_at, kept = "form", now + expires_in, output
             case WaitForRun(child):
                 kind, kept = "child", {"runId": child}
+                question = kept
         self.row.status, self.row.output = "WAITING", dict(kept) or None
         wait = waits.open_wait(
             self.session,
@@ -156,8 +160,8 @@ class Recorder:
             generation=self.row.generation,
             kind=kind,
             due_at=due_at,
-            question=asdict(question) if question else kept if kind == "child" else None,
-            approvers=question.approvers if question else (),
+            question=question,
+            approvers=approvers,
             key=key,
         )
         return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)

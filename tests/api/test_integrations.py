@@ -15,7 +15,7 @@ from automations.services import integrations
 from automations.services.mail import server_of
 from automations.settings import get_settings
 from tests.api.conftest import Api
-from tests.api.mailbox import Mailbox
+from tests.mailbox import Mailbox
 
 PASSWORD = "correct-horse"
 SMTP = {

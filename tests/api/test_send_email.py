@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from automations import wiring
 from automations.settings import get_settings
 from tests.api.conftest import Api
-from tests.api.mailbox import Mailbox
+from tests.mailbox import Mailbox
 
 PATH = "/api/workflows/send-email"
 MAIL = {"to": "client@b.example", "subject": "Ready", "body": "Please review."}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,6 +18,7 @@ from automations.errors import StepError
 from automations.outcomes import JSON, Done, Fail, Outcome
 from automations.steps.ai import Ai, AiConfig
 from automations.steps.base import RENDERED
+from tests.answering import Answering
 from tests.doubles import context, ports
 
 SCHEMA = {
@@ -31,44 +29,13 @@ SCHEMA = {
 USAGE = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
 
 
-class Provider:
+class Provider(Answering):
     """A provider that keeps what it is asked and answers as told."""
 
     def __init__(self) -> None:
-        self.status = 200
-        self.body: bytes = b""
-        self.headers: dict[str, str] = {}
-        self.delay = 0.0
-        self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                provider.seen.append((self.path, headers, json.loads(body)))
-                time.sleep(provider.delay)
-                # The client may have hung up, which is what some tests are about.
-                with suppress(ConnectionError):
-                    self.send_response(provider.status)
-                    for name, value in provider.headers.items():
-                        self.send_header(name, value)
-                    if "Content-Type" not in provider.headers:
-                        self.send_header("Content-Type", "application/json")
-                    self.send_header("Content-Length", str(len(provider.body)))
-                    self.end_headers()
-                    self.wfile.write(provider.body)
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        super().__init__()
+        self.base = f"http://{self.address}"
         self.says("Hello")
-
-    def answers(self, body: Any, status: int = 200, **headers: str) -> None:
-        self.status, self.headers = status, {k.replace("_", "-"): v for k, v in headers.items()}
-        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     def says(self, text: str | None, usage: Any = USAGE, reason: str = "stop", **more: Any) -> None:
         choice = {
@@ -91,22 +58,12 @@ class Provider:
         function = {"name": name, "arguments": arguments}
         self.says(None, tool_calls=[{"id": "1", "type": "function", "function": function}])
 
-    @property
-    def question(self) -> dict[str, Any]:
-        return self.seen[-1][2]
-
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     found = Provider()
-    thread = threading.Thread(target=found.server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with found.listening():
         yield found
-    finally:
-        found.server.shutdown()
-        found.server.server_close()
-        thread.join()
 
 
 def account(server: Provider, **change: Any) -> ModelAccount:
@@ -164,7 +121,7 @@ def test_a_question_is_asked_with_the_key_and_answered_with_usage_and_cost(
 
 def test_the_steps_model_goes_before_the_configured_one(provider: Provider) -> None:
     outcome = ask(provider, {"model": "llama-of-our-own"})
-    assert provider.question["model"] == "llama-of-our-own"
+    assert provider.last["model"] == "llama-of-our-own"
     assert output(outcome)["cost"] is None
 
 
@@ -237,7 +194,7 @@ class TestSchema:
         found = output(ask(provider, {"schema": SCHEMA}))
         assert found["data"] == {"title": "A", "score": 3}
         assert "text" not in found
-        (tool,) = provider.question["tools"]
+        (tool,) = provider.last["tools"]
         assert tool["function"]["parameters"]["properties"] == SCHEMA["properties"]
 
     def test_json_written_as_text_is_taken(self, provider: Provider) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,65 +16,26 @@ from automations.errors import StepError
 from automations.outcomes import Done, Outcome
 from automations.steps.base import RENDERED
 from automations.steps.slack import Slack, SlackConfig
+from tests.answering import Answering
 from tests.doubles import context
 
 TS = "1503435956.000247"
 ACCOUNT = SlackAccount("xoxb-1", "#general")
 
 
-class Workspace:
+class Workspace(Answering):
     """A Slack that keeps what is posted and answers as told."""
 
     def __init__(self) -> None:
-        self.status = 200
-        self.body: bytes = b""
-        self.headers: dict[str, str] = {}
-        self.delay = 0.0
-        self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        workspace = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                workspace.seen.append((self.path, headers, json.loads(body)))
-                time.sleep(workspace.delay)
-                # The client may have hung up, which is what some tests are about.
-                with suppress(ConnectionError):
-                    self.send_response(workspace.status)
-                    for name, value in workspace.headers.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(workspace.body)))
-                    self.end_headers()
-                    self.wfile.write(workspace.body)
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        super().__init__()
         self.answers({"ok": True, "ts": TS, "channel": "C123"})
-
-    def answers(self, body: Any, status: int = 200, **headers: str) -> None:
-        self.status, self.headers = status, {k.replace("_", "-"): v for k, v in headers.items()}
-        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    @property
-    def message(self) -> dict[str, Any]:
-        return self.seen[-1][2]
 
 
 @pytest.fixture
 def slack() -> Iterator[Workspace]:
     workspace = Workspace()
-    thread = threading.Thread(target=workspace.server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with workspace.listening():
         yield workspace
-    finally:
-        workspace.server.shutdown()
-        workspace.server.server_close()
-        thread.join()
 
 
 def chat(slack: Workspace, account: SlackAccount | None = ACCOUNT, *, allow: bool = True) -> Any:
@@ -122,7 +78,7 @@ def test_every_attempt_carries_the_same_message_id_and_a_redo_another(slack: Wor
 
 def test_without_a_channel_it_is_the_accounts_own(slack: Workspace) -> None:
     post(slack, {"text": "Hi"})
-    assert slack.message["channel"] == "#general"
+    assert slack.last["channel"] == "#general"
     assert "config.channel" in refusal(slack, {"text": "Hi"}, account=SlackAccount("x")).message
 
 

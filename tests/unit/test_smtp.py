@@ -3,68 +3,30 @@
 from __future__ import annotations
 
 import email
-import socket
 from collections.abc import Iterator
-from email.message import Message
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from automations.adapters.smtp import SmtpTransport
 from automations.errors import StepError
 from automations.ports import Attachment, Mail, MailReceipt, MailServer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Post:
-    """Keeps what it is given; refuses recipients by the code in their names."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
-        self.data_answer = "250 OK"
-
-    async def handle_RCPT(  # noqa: N802  # the name that the server calls
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        code = address.partition("-")[0]
-        if code.isdigit():
-            return f"{code} no {address}"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(  # noqa: N802
-        self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
-        if self.data_answer.startswith("2"):
-            self.envelopes.append(envelope)
-        return self.data_answer
-
-    def message(self) -> Message:
-        content = self.envelopes[0].content
-        assert isinstance(content, bytes)
-        return email.message_from_bytes(content)
+from tests.conftest import free_port
+from tests.mailbox import Mailbox
 
 
 @pytest.fixture
-def post() -> Post:
-    return Post()
+def post() -> Mailbox:
+    return Mailbox()
 
 
 @pytest.fixture
-def port(post: Post) -> Iterator[int]:
-    controller = Controller(post, hostname="127.0.0.1", port=free_port())
-    controller.start()
+def port(post: Mailbox) -> Iterator[int]:
+    post.start()
     try:
-        yield controller.port
+        yield post.port
     finally:
-        controller.stop()
+        post.stop()
 
 
 class Sender:
@@ -107,7 +69,7 @@ def mail(*to: str, **more: Any) -> Mail:
     )
 
 
-def test_a_mail_arrives_as_it_was_written(mailer: Sender, post: Post) -> None:
+def test_a_mail_arrives_as_it_was_written(mailer: Sender, post: Mailbox) -> None:
     file = Attachment("a.bin", b"\0\1", "application/octet-stream")
     mailer.send(
         mail("a@b.example", html="<p>Ł</p>", reply_to="office@b.example", attachments=(file,))
@@ -124,7 +86,7 @@ def test_a_mail_arrives_as_it_was_written(mailer: Sender, post: Post) -> None:
     assert parts["application/octet-stream"] == b"\0\1"
 
 
-def test_the_receipt_names_who_was_accepted(mailer: Sender, post: Post) -> None:
+def test_the_receipt_names_who_was_accepted(mailer: Sender, post: Mailbox) -> None:
     receipt = mailer.send(mail("a@b.example", "c@b.example"))
     assert receipt.provider == "smtp"
     assert receipt.accepted == ("a@b.example", "c@b.example")
@@ -139,12 +101,12 @@ def test_the_same_key_gives_the_same_message_id(mailer: Sender) -> None:
     assert first.message_id.endswith("@sender.example>")
 
 
-def test_the_key_travels_in_a_header(mailer: Sender, post: Post) -> None:
+def test_the_key_travels_in_a_header(mailer: Sender, post: Mailbox) -> None:
     mailer.send(mail("a@b.example"))
     assert post.message()["X-Idempotency-Key"]
 
 
-def test_blind_copies_are_delivered_and_not_shown(mailer: Sender, post: Post) -> None:
+def test_blind_copies_are_delivered_and_not_shown(mailer: Sender, post: Mailbox) -> None:
     mailer.send(mail("a@b.example", cc=("c@b.example",), bcc=("d@b.example",)))
     assert post.envelopes[0].rcpt_tos == ["a@b.example", "c@b.example", "d@b.example"]
     assert post.message()["Cc"] == "c@b.example"
@@ -159,7 +121,7 @@ def test_refused_recipients_are_listed_with_the_reason(mailer: Sender) -> None:
     assert receipt.reasons["451-y@b.example"].startswith("451 ")
 
 
-def test_when_all_are_refused_the_receipt_says_so(mailer: Sender, post: Post) -> None:
+def test_when_all_are_refused_the_receipt_says_so(mailer: Sender, post: Mailbox) -> None:
     receipt = mailer.send(mail("550-x@b.example"))
     assert (receipt.accepted, receipt.rejected) == ((), ("550-x@b.example",))
     assert post.envelopes == []
@@ -167,9 +129,9 @@ def test_when_all_are_refused_the_receipt_says_so(mailer: Sender, post: Post) ->
 
 @pytest.mark.parametrize(("answer", "retryable"), [("451 later", True), ("554 spam", False)])
 def test_a_refused_message_is_tried_again_only_when_the_refusal_is_temporary(
-    mailer: Sender, post: Post, answer: str, retryable: bool
+    mailer: Sender, post: Mailbox, answer: str, retryable: bool
 ) -> None:
-    post.data_answer = answer
+    post.answer = answer
     with pytest.raises(StepError, match=answer) as caught:
         mailer.send(mail("a@b.example"))
     assert (caught.value.kind, caught.value.retryable) == ("mail", retryable)
@@ -185,14 +147,16 @@ def test_the_receipt_names_the_provider(port: int) -> None:
     assert Sender(port, provider="Office").send(mail("a@b.example")).provider == "Office"
 
 
-def test_a_check_signs_in_and_sends_nothing(mailer: Sender, post: Post) -> None:
+def test_a_check_signs_in_and_sends_nothing(mailer: Sender, post: Mailbox) -> None:
     mailer.check()
     assert post.envelopes == []
     with pytest.raises(StepError, match="cannot be reached"):
         Sender(free_port()).check()
 
 
-def test_a_server_without_starttls_is_not_sent_to_when_it_is_wanted(port: int, post: Post) -> None:
+def test_a_server_without_starttls_is_not_sent_to_when_it_is_wanted(
+    port: int, post: Mailbox
+) -> None:
     with pytest.raises(StepError, match="STARTTLS"):
         Sender(port, security="starttls").send(mail("a@b.example"))
     assert post.envelopes == []
@@ -200,7 +164,7 @@ def test_a_server_without_starttls_is_not_sent_to_when_it_is_wanted(port: int, p
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "10.0.0.1", "169.254.169.254"])
 def test_a_workspaces_server_must_be_public_unless_it_is_allowed(
-    port: int, post: Post, host: str
+    port: int, post: Mailbox, host: str
 ) -> None:
     sender = Sender(port, host=host, guarded=True)
     for act in (sender.check, lambda: sender.send(mail("a@b.example"))):
@@ -210,17 +174,17 @@ def test_a_workspaces_server_must_be_public_unless_it_is_allowed(
     assert post.envelopes == []
 
 
-def test_an_allowed_server_is_reached(port: int, post: Post) -> None:
+def test_an_allowed_server_is_reached(port: int, post: Mailbox) -> None:
     sender = Sender(port, guarded=True)
     sender.transport = SmtpTransport([f"127.0.0.1:{port}"])
     sender.send(mail("a@b.example"))
     assert len(post.envelopes) == 1
 
 
-def test_a_password_that_the_server_repeats_is_masked(port: int, post: Post) -> None:
+def test_a_password_that_the_server_repeats_is_masked(port: int, post: Mailbox) -> None:
     # No sign-in: the test's server has none, and the answer is what matters.
     sender = Sender(port, password="hunter2-x")
-    post.data_answer = "554 who are you, hunter2-x?"
+    post.answer = "554 who are you, hunter2-x?"
     with pytest.raises(StepError) as caught:
         sender.send(mail("a@b.example"))
     assert "who are you, ***?" in caught.value.message
@@ -228,7 +192,7 @@ def test_a_password_that_the_server_repeats_is_masked(port: int, post: Post) -> 
     assert "hunter2-x" not in receipt.reasons["550-hunter2-x@b.example"]
 
 
-def test_a_line_break_in_a_header_is_refused(mailer: Sender, post: Post) -> None:
+def test_a_line_break_in_a_header_is_refused(mailer: Sender, post: Mailbox) -> None:
     with pytest.raises(StepError, match="headers are invalid") as caught:
         mailer.send(mail("a@b.example", subject="Hi\r\nBcc: x@b.example"))
     assert not caught.value.retryable

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
+from automations.db import timelines
 from automations.db.tables import AuditLog
 
 
@@ -39,10 +40,7 @@ def behind(
 ) -> Sequence[AuditLog]:
     """The lines that come behind one in a list with the newest first."""
     query = _fitting(workspace_id, wanted)
-    if after is not None:
-        query = query.where(tuple_(AuditLog.at, AuditLog.id) < after)
-    newest_first = query.order_by(AuditLog.at.desc(), AuditLog.id.desc())
-    return session.scalars(newest_first.limit(limit)).all()
+    return timelines.behind(session, query, (AuditLog.at, AuditLog.id), after, limit)
 
 
 def all_of(session: Session, workspace_id: str, wanted: AuditFilter) -> Iterator[AuditLog]:
@@ -62,8 +60,4 @@ def _fitting(workspace_id: str, wanted: AuditFilter) -> Select[Any]:
     ):
         if value is not None:
             query = query.where(column == value)
-    if wanted.since is not None:
-        query = query.where(AuditLog.at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(AuditLog.at < wanted.until)
-    return query
+    return timelines.between(query, AuditLog.at, wanted.since, wanted.until)

@@ -8,12 +8,15 @@ from sqlalchemy.orm import Session
 
 from automations.db.tables import Callback
 from automations.outcomes import JSON
+from automations.tokens import callback_url, derive_token, hash_token
 
 
-def register(session: Session, run_id: str, key: str, token_hash: str) -> None:
-    """Make a callback known before anybody can call it."""
-    row = insert(Callback).values(token_hash=token_hash, run_id=run_id, key=key)
+def hand_out(session: Session, run_id: str, key: str) -> str:
+    """The URL for a step's callback, made known before anybody can call it."""
+    token = derive_token(f"callback:{key}")
+    row = insert(Callback).values(token_hash=hash_token(token), run_id=run_id, key=key)
     session.execute(row.on_conflict_do_nothing())
+    return callback_url(token)
 
 
 def find(session: Session, token_hash: str) -> Callback | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from automations.db import timelines
 from automations.db.tables import Event, Run
 from automations.ids import new_id
 
@@ -64,14 +65,8 @@ def behind(
         query = query.where(Event.type == wanted.type)
     if wanted.status is not None:
         query = query.where(Event.status == wanted.status)
-    if wanted.since is not None:
-        query = query.where(Event.created_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(Event.created_at < wanted.until)
-    if after is not None:
-        query = query.where(tuple_(Event.created_at, Event.id) < after)
-    newest_first = query.order_by(Event.created_at.desc(), Event.id.desc())
-    return session.scalars(newest_first.limit(limit)).all()
+    query = timelines.between(query, Event.created_at, wanted.since, wanted.until)
+    return timelines.behind(session, query, (Event.created_at, Event.id), after, limit)
 
 
 def runs_of(session: Session, event_id: str) -> Sequence[Run]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import rate_limits
+from automations.db import rate_limits, timelines
 from automations.db.tables import SecurityEvent, Workspace
 from automations.ids import new_id
 
@@ -75,10 +75,7 @@ def behind(
 ) -> Sequence[SecurityEvent]:
     """The events that come behind one in a list with the newest first."""
     query = _fitting(workspace_id, wanted)
-    if after is not None:
-        query = query.where(tuple_(SecurityEvent.at, SecurityEvent.id) < after)
-    newest_first = query.order_by(SecurityEvent.at.desc(), SecurityEvent.id.desc())
-    return session.scalars(newest_first.limit(limit)).all()
+    return timelines.behind(session, query, (SecurityEvent.at, SecurityEvent.id), after, limit)
 
 
 def all_of(session: Session, workspace_id: str, wanted: SecurityFilter) -> Iterator[SecurityEvent]:
@@ -103,8 +100,4 @@ def _fitting(workspace_id: str, wanted: SecurityFilter) -> Select[Any]:
     ):
         if value is not None:
             query = query.where(column == value)
-    if wanted.since is not None:
-        query = query.where(SecurityEvent.at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(SecurityEvent.at < wanted.until)
-    return query
+    return timelines.between(query, SecurityEvent.at, wanted.since, wanted.until)

@@ -46,13 +46,6 @@ def lock(session: Session, workflow_id: str) -> Workflow | None:
     return session.scalar(query.with_for_update(key_share=True))
 
 
-def find_by_webhook(session: Session, token: str) -> Workflow | None:
-    """The automation that a webhook URL belongs to."""
-    return session.scalar(
-        select(Workflow).where(Workflow.webhook_token == token, Workflow.deleted_at.is_(None))
-    )
-
-
 def scheduled_since(session: Session, workflow_id: str, version: int) -> datetime | None:
     """Since when a version's schedule has been in force."""
     return session.scalar(

@@ -18,5 +18,4 @@ def behind(
     after = cursors.decode_numbered(cursor) if cursor else None
     with unit_of_work() as session:
         found = audit.behind(session, workspace_id, wanted, after, size + 1)
-    page, more = found[:size], found[size:]
-    return page, cursors.encode(page[-1].at, str(page[-1].id)) if more else None
+    return cursors.page(found, size, lambda line: (line.at, str(line.id)))

@@ -67,7 +67,8 @@ def resume(
         if wait.kind == "child":
             raise Conflict("The run waits for another run and goes on when that has ended.")
         checked = _check(wait, decision, data)
-        _settle(session, run, wait, checked, by, data)
+        _refuse_starter(run, wait, by)
+        _settle(session, wait, checked, by, data)
         audit.record(session, "run.resume", run, stepId=wait.node_id, decision=checked)
         session.refresh(run)
         return run
@@ -109,7 +110,7 @@ def decide(token: str, *, decision: str, data: JSON) -> CallbackView:
         asked = waits.approvers(session, wait.id)
         approvals = sum(person.decision == "approved" for person in asked)
         if checked == "rejected" or approvals >= int((wait.question or {}).get("quorum", 1)):
-            _settle(session, run, wait, checked, approver.address, data)
+            _settle(session, wait, checked, approver.address, data)
         return _view(session, approver, wait, run)
 
 
@@ -145,8 +146,7 @@ def is_callback(token: str) -> bool:
         return callbacks.find(session, hash_token(token)) is not None
 
 
-def _settle(session: Session, run: Run, wait: Wait, decision: str, by: str, data: JSON) -> None:
-    _refuse_starter(run, wait, by)
+def _settle(session: Session, wait: Wait, decision: str, by: str, data: JSON) -> None:
     if not waits.answer(session, wait, decision=decision, by=by, data=data):
         raise Conflict("Somebody else has answered already.")
 

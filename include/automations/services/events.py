@@ -70,8 +70,7 @@ def behind(
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = events.behind(session, workspace_id, wanted, after, size + 1)
-    page, more = found[:size], found[size:]
-    return page, cursors.encode(page[-1].created_at, page[-1].id) if more else None
+    return cursors.page(found, size, lambda event: (event.created_at, event.id))
 
 
 def get(workspace_id: str, event_id: str) -> tuple[Event, Sequence[Run]]:

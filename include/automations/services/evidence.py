@@ -187,8 +187,7 @@ def behind(
     before = cursors.decode_numbered(cursor)[1] if cursor else None
     with unit_of_work() as session:
         found = evidence.behind(session, workspace_id, source, before, size + 1)
-    page, more = found[:size], found[size:]
-    return page, cursors.encode(page[-1].created_at, str(page[-1].number)) if more else None
+    return cursors.page(found, size, lambda row: (row.created_at, str(row.number)))
 
 
 def get(workspace_id: str, snapshot_id: str, *, admin: bool) -> EvidenceSnapshot:

@@ -46,8 +46,7 @@ def behind(
     with unit_of_work() as session:
         _workflow(session, workspace_id, workflow_id)
         found = run_queries.behind(session, workflow_id, wanted, after, size + 1)
-    page, more = found[:size], found[size:]
-    return page, cursors.encode(page[-1].started_at, page[-1].id) if more else None
+    return cursors.page(found, size, lambda run: (run.started_at, run.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,7 @@ def behind(
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = security_events.behind(session, workspace_id, wanted, after, size + 1)
-    page, more = found[:size], found[size:]
-    return page, cursors.encode(page[-1].at, page[-1].id) if more else None
+    return cursors.page(found, size, lambda event: (event.at, event.id))
 
 
 def _network(ip: str) -> str:

@@ -1,0 +1,45 @@
+"""Lists in the order of their instants: parts of their queries that are the same for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+T = TypeVar("T")
+
+
+def between(
+    query: Select[T],
+    at: InstrumentedAttribute[datetime],
+    since: datetime | None,
+    until: datetime | None,
+) -> Select[T]:
+    """Only what is at or after one instant, and before another; either may be open."""
+    if since is not None:
+        query = query.where(at >= since)
+    if until is not None:
+        query = query.where(at < until)
+    return query
+
+
+def behind(
+    session: Session,
+    query: Select[T],
+    place: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[Any]],
+    after: tuple[datetime, Any] | None,
+    limit: int,
+) -> Sequence[T]:
+    """The rows that come behind one in a list with the newest first.
+
+    Args:
+        place: the columns of a row's instant and id.
+        after: the instant and id of the row; None to begin with the newest.
+    """
+    at, row_id = place
+    if after is not None:
+        query = query.where(tuple_(at, row_id) < after)
+    return session.scalars(query.order_by(at.desc(), row_id.desc()).limit(limit)).all()

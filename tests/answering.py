@@ -1,0 +1,66 @@
+"""A local HTTP server that keeps what it is sent and answers as told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Answering:
+    """The other side of a client; tests give it a name and the shapes that it answers in."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body: bytes = b""
+        self.headers: dict[str, str] = {}
+        self.delay = 0.0
+        self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        told = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                told.seen.append((self.path, headers, json.loads(body)))
+                time.sleep(told.delay)
+                # The client may have hung up, which is what some tests are about.
+                with suppress(ConnectionError):
+                    self.send_response(told.status)
+                    for name, value in told.headers.items():
+                        self.send_header(name, value)
+                    if "Content-Type" not in told.headers:
+                        self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(told.body)))
+                    self.end_headers()
+                    self.wfile.write(told.body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+
+    def answers(self, body: Any, status: int = 200, **headers: str) -> None:
+        self.status, self.headers = status, {k.replace("_", "-"): v for k, v in headers.items()}
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The body that came last."""
+        return self.seen[-1][2]
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            self.server.shutdown()
+            self.server.server_close()
+            thread.join()
