@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -48,8 +48,9 @@ def _caller(
     return Caller(key.workspace_id, key.role, key.name, key.id, key.member_id, key.scopes)
 
 
-def _at_least(role: str) -> Callable[[Request, Caller], Caller]:
-    def check(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+def _at_least(role: str) -> Callable[[Request, Caller], Awaitable[Caller]]:
+    # Without waiting in it, and yet async: so it costs no change of thread.
+    async def check(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         if RANKS[caller.role] < RANKS[role]:
             raise NotAllowed(f"This needs the role {role}; the API key has {caller.role}.")
         scopes.check(request, caller.scopes)

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _WORKERS = 4
 _BATCH = 8
 _IDLE = 5.0
+_GATHERING = 0.01
+"""Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
 _MOST_FAILURES = 12
 _MOST_DELAY = timedelta(seconds=10)
 
@@ -55,7 +57,7 @@ class Dispatcher:
     def stop(self) -> None:
         """Finish what is in hand and end."""
         self._stopping.set()
-        self._signal()
+        self._signal(_WORKERS)
         for thread in self._threads:
             thread.join(timeout=10)
 
@@ -67,10 +69,10 @@ class Dispatcher:
                 log.exception("%s goes on after an error", threading.current_thread().name)
                 self._stopping.wait(1)
 
-    def _signal(self) -> None:
+    def _signal(self, workers: int = 1) -> None:
         with self._wake:
             self._signals += 1
-            self._wake.notify_all()
+            self._wake.notify(workers)
 
     def _listen(self) -> None:
         connection = raw_connection()
@@ -78,13 +80,14 @@ class Dispatcher:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {jobs.WAKE}")
-            self._signal()  # what was committed before the LISTEN
+            self._signal(_WORKERS)  # what was committed before the LISTEN
             while not self._stopping.is_set():
                 if select.select([connection], [], [], 1)[0]:
                     connection.poll()
                     if connection.notifies:
                         connection.notifies.clear()
                         self._signal()
+                        self._stopping.wait(_GATHERING)
         finally:
             connection.close()
 
@@ -93,6 +96,8 @@ class Dispatcher:
         with unit_of_work() as session:
             claimed = jobs.claim(session, _BATCH)
             pause = None if claimed else jobs.seconds_to_next(session)
+        if len(claimed) == _BATCH:
+            self._signal()  # there may be more, for another worker
         for job in claimed:
             self._carry(job)
         if not claimed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -68,6 +68,12 @@ def lock(session: Session, workspace_id: str, key_id: str) -> ApiKey | None:
         )
         .with_for_update()
     )
+
+
+def is_use_old(key: ApiKey) -> bool:
+    """Whether the last use that is noted is so long ago that the next one should be."""
+    noted = key.last_used_at
+    return noted is None or noted < datetime.now(UTC) - _LAST_USE
 
 
 def note_use(session: Session, key_id: str) -> bool:

@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 from automations.settings import get_settings
 
-__all__ = ["Session", "dispose", "engine", "raw_connection", "unit_of_work"]
+__all__ = ["Session", "dispose", "engine", "raw_connection", "reading", "unit_of_work"]
 
+_TRUSTED_FOR = 1.0
+"""Seconds for which a connection that was just used needs no test before it is used again."""
 
 _used: set[str] = set()
 
 
 @lru_cache(maxsize=4)
 def _engine(dsn: str, _pid: int) -> Engine:
-    return create_engine(
+    made = create_engine(
         dsn,
         pool_size=10,
         max_overflow=30,
-        pool_pre_ping=True,
         connect_args={"application_name": "automations", "connect_timeout": 5},
     )
+    event.listen(made, "checkin", _note_use)
+
+    def test_idle(connection: Any, record: Any, proxy: Any) -> None:
+        used = record.info.get("used")
+        if used is None or time.monotonic() - used < _TRUSTED_FOR:
+            return
+        try:
+            made.dialect.do_ping(connection)
+        except psycopg2.Error as lost:
+            # The pool then replaces this one, and all that are as old.
+            raise InvalidatePoolError from lost
+
+    event.listen(made, "checkout", test_idle)
+    return made
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
 
 
 def engine(dsn: str | None = None) -> Engine:
@@ -50,6 +72,14 @@ def dispose() -> None:
 def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
     """A session whose transaction commits at the end of the block, or is undone by an error."""
     with Session(engine(dsn), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(dsn: str | None = None) -> Iterator[Session]:
+    """A session that only reads: each query by itself, which saves the frame of a transaction."""
+    autocommit = engine(dsn).execution_options(isolation_level="AUTOCOMMIT")
+    with Session(autocommit, expire_on_commit=False, autoflush=False) as session:
         yield session
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from automations import audit
 from automations.db import api_keys, members, rate_limits
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import ApiKey
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
 from automations.services.bootstrap import ensure_workspace
@@ -125,17 +125,19 @@ def authenticate(token: str) -> ApiKey:
         NotAuthenticated: it is unknown, revoked or expired.
     """
     hashed = _hash(token)
-    with unit_of_work() as session:
+    with reading() as session:
         key = api_keys.find_valid(session, hashed)
         named = key or api_keys.find_any(session, hashed)
-        if named is not None:
-            actor = audit.Actor("api_key", named.name, named.id)
-            audit.identify(named.workspace_id, actor)
-        if key is None:
-            raise NotAuthenticated
-        if api_keys.note_use(session, key.id):
-            _record_use(session, key)
-        return key
+    if named is not None:
+        actor = audit.Actor("api_key", named.name, named.id)
+        audit.identify(named.workspace_id, actor)
+    if key is None:
+        raise NotAuthenticated
+    if api_keys.is_use_old(key):
+        with unit_of_work() as session:
+            if api_keys.note_use(session, key.id):
+                _record_use(session, key)
+    return key
 
 
 def _record_use(session: Session, key: ApiKey) -> None:

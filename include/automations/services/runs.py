@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from automations import cursors
 from automations.db import run_queries, workflows
 from automations.db.run_queries import Filter
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
 from automations.definitions import load
 from automations.errors import NotFound
@@ -33,7 +33,7 @@ def page(
     workspace_id: str, workflow_id: str, wanted: Filter, number: int, size: int
 ) -> tuple[Sequence[Run], int]:
     """One page of an automation's runs, newest first, and how many there are."""
-    with unit_of_work() as session:
+    with reading() as session:
         _workflow(session, workspace_id, workflow_id)
         return run_queries.page(session, workflow_id, wanted, (number - 1) * size, size)
 
@@ -43,7 +43,7 @@ def behind(
 ) -> tuple[Sequence[Run], str | None]:
     """The runs behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
-    with unit_of_work() as session:
+    with reading() as session:
         _workflow(session, workspace_id, workflow_id)
         found = run_queries.behind(session, workflow_id, wanted, after, size + 1)
     return cursors.page(found, size, lambda run: (run.started_at, run.id))
@@ -63,7 +63,7 @@ def export(workspace_id: str, workflow_id: str, run_id: str | None) -> Export:
     Raises:
         NotFound: there is no such automation or run.
     """
-    with unit_of_work() as session:
+    with reading() as session:
         workflow = _workflow(session, workspace_id, workflow_id)
         if run_id is None:
             found = run_queries.behind(session, workflow_id, Filter(), None, MOST_EXPORTED)
@@ -76,7 +76,7 @@ def export(workspace_id: str, workflow_id: str, run_id: str | None) -> Export:
 
 def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
     """One run with its steps, logs and what it waits for."""
-    with unit_of_work() as session:
+    with reading() as session:
         workflow = _workflow(session, workspace_id, workflow_id)
         run = run_queries.find(session, workflow_id, run_id)
         if run is None:

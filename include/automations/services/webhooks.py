@@ -10,7 +10,7 @@ from datetime import timedelta
 from automations import audit
 from automations.db import events, intake, runs, workflows
 from automations.db.intake import Hook
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import load
 from automations.errors import Conflict, NotFound
@@ -99,7 +99,7 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
 
 
 def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:
-    with unit_of_work() as session:
+    with reading() as session:
         hook = intake.hook(session, token)
         if hook is None:
             return None
@@ -109,7 +109,7 @@ def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:
 
 def result(event_id: str) -> Result | None:
     """How far the run of a delivery has come; None while the delivery is not matched yet."""
-    with unit_of_work() as session:
+    with reading() as session:
         found = events.runs_of(session, event_id)
         if not found:
             status = events.status(session, event_id)

@@ -15,7 +15,7 @@ from referencing.exceptions import Unresolvable
 
 from automations import audit, checking, wiring
 from automations.db import forms, matters, run_queries, runs, workflows
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.model import Definition, WorkflowStatus, walk
@@ -122,7 +122,7 @@ def delete(workspace_id: str, workflow_id: str, by: str) -> None:
 
 def get(workspace_id: str, workflow_id: str) -> Found:
     """One automation."""
-    with unit_of_work() as session:
+    with reading() as session:
         workflow = _find(session, workspace_id, workflow_id)
         stored = runs.definition(session, workflow.id, workflow.version) or {}
         return Found(workflow, stored, workflows.count_runs(session, workflow.id))
@@ -130,13 +130,13 @@ def get(workspace_id: str, workflow_id: str) -> Found:
 
 def list_all(workspace_id: str) -> list[Found]:
     """All automations of a workspace, newest first."""
-    with unit_of_work() as session:
+    with reading() as session:
         return [Found(*row) for row in workflows.listed(session, workspace_id)]
 
 
 def stats(workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
     """Numbers of automations and of runs by status."""
-    with unit_of_work() as session:
+    with reading() as session:
         return workflows.counts(session, workspace_id)
 
 
