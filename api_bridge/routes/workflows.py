@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
@@ -14,6 +14,8 @@ from automations.services import workflows
 from automations.services.workflows import Found
 
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])
+
+_PAGE = 50
 
 Payload = Annotated[Any, Body(description="A definition; see the documentation of its fields.")]
 
@@ -27,9 +29,29 @@ class Execution(BaseModel):
 
 
 @router.get("")
-def list_workflows(caller: Viewer) -> list[dict[str, Any]]:
-    """List all automations, with their steps and numbers of runs."""
-    return [_shown(found, caller) for found in workflows.list_all(caller.workspace_id)]
+def list_workflows(
+    caller: Viewer,
+    request: Request,
+    response: Response,
+    limit: Annotated[int | None, Query(ge=1, le=500, description="A page of so many.")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=500, description="As in the Link header of the page before."),
+    ] = None,
+) -> list[dict[str, Any]]:
+    """List all automations, with their steps and numbers of runs, newest first.
+
+    With `limit` or `cursor` it is one page, and the header `Link` (rel="next") has the next one's
+    address, as long as there is one.
+    """
+    if limit is None and cursor is None:
+        return [_shown(found, caller) for found in workflows.list_all(caller.workspace_id)]
+    size = limit or _PAGE
+    page, following = workflows.behind(caller.workspace_id, cursor, size)
+    if following is not None:
+        address = request.url.include_query_params(limit=size, cursor=following)
+        response.headers["Link"] = f'<{address.path}?{address.query}>; rel="next"'
+    return [_shown(found, caller) for found in page]
 
 
 @router.post("", status_code=201)

@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import locks, runs, watermarks
+from automations.db import locks, run_counts, runs, watermarks
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import OrchestratorError
@@ -40,6 +40,7 @@ class Reconciler:
                 try:
                     self.follow()
                     self.sweep()
+                    self.sum_up()
                 except OrchestratorError as error:
                     log.debug("Airflow cannot be read now: %s", error)
                 stopping.wait(_INTERVAL)
@@ -79,6 +80,12 @@ class Reconciler:
             else:
                 with unit_of_work() as session:
                     runs.end_run(session, run.id, "FAILED", "The DagRun was deleted in Airflow.")
+
+    @staticmethod
+    def sum_up() -> None:
+        """Keep the numbers of runs few rows each."""
+        with unit_of_work() as session:
+            run_counts.sum_up(session)
 
     def apply(self, state: DagRunState) -> None:
         """Bring one of our runs to what Airflow says of it."""

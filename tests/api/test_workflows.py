@@ -277,3 +277,20 @@ class TestActivation:
             monkeypatch.setenv(f"AUTOMATIONS_AI_{name}", value)
         get_settings.cache_clear()
         assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 200
+
+
+def test_a_list_is_read_in_pages_that_the_link_header_leads_through(api: Api) -> None:
+    made = [api.workflow(name=f"Number {number}")["id"] for number in range(5)]
+    seen: list[str] = []
+    address: str | None = "/api/workflows?limit=2"
+    while address is not None:
+        answer = api.call("GET", address)
+        assert len(answer.json()) <= 2
+        seen += [workflow["id"] for workflow in answer.json()]
+        link = answer.links.get("next")
+        address = link and link["url"]
+    assert seen == made[::-1]
+    assert "link" not in api.call("GET", "/api/workflows").headers
+    refused = api.call("GET", "/api/workflows?cursor=nonsense")
+    assert refused.status_code == 400
+    assert "cursor" in refused.json()["details"]["fieldErrors"]

@@ -42,14 +42,18 @@ class Filter:
 
 def page(
     session: Session, workflow_id: str, wanted: Filter, offset: int, limit: int
-) -> tuple[Sequence[Run], int]:
-    """One page of an automation's runs, newest first, and how many there are in all."""
+) -> Sequence[Run]:
+    """One page of an automation's runs, newest first."""
     conditions = wanted.conditions(workflow_id)
-    found = session.scalars(
+    return session.scalars(
         select(Run).where(*conditions).order_by(*_NEWEST_FIRST).offset(offset).limit(limit)
     ).all()
-    total = session.scalar(select(func.count()).select_from(Run).where(*conditions))
-    return found, total or 0
+
+
+def count(session: Session, workflow_id: str, wanted: Filter) -> int:
+    """How many of an automation's runs are asked for, by counting them."""
+    conditions = wanted.conditions(workflow_id)
+    return session.scalar(select(func.count()).select_from(Run).where(*conditions)) or 0
 
 
 def behind(

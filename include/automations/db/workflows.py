@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import Run, Workflow, WorkflowVersion
+from automations.db.tables import Workflow, WorkflowVersion
 
 PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
@@ -56,32 +56,32 @@ def scheduled_since(session: Session, workflow_id: str, version: int) -> datetim
 
 
 def listed(
-    session: Session, workspace_id: str
-) -> Sequence[tuple[Workflow, Mapping[str, Any], int]]:
-    """All automations of a workspace with their newest definition and number of runs."""
-    counts = (
-        select(Run.workflow_id, func.count().label("runs"))
-        .where(Run.workspace_id == workspace_id)
-        .group_by(Run.workflow_id)
-        .subquery()
-    )
+    session: Session,
+    workspace_id: str,
+    after: tuple[datetime, str] | None = None,
+    limit: int | None = None,
+) -> Sequence[tuple[Workflow, Mapping[str, Any]]]:
+    """Automations of a workspace, newest first, with their newest definitions.
+
+    Args:
+        after: only those that come behind this one.
+    """
     query = (
-        select(Workflow, WorkflowVersion.definition, func.coalesce(counts.c.runs, 0))
+        select(Workflow, WorkflowVersion.definition)
         .join(
             WorkflowVersion,
             (WorkflowVersion.workflow_id == Workflow.id)
             & (WorkflowVersion.version == Workflow.version),
         )
-        .outerjoin(counts, counts.c.workflow_id == Workflow.id)
         .where(Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
         .order_by(Workflow.created_at.desc(), Workflow.id)
+        .limit(limit)
     )
-    return [(row[0], row[1], row[2]) for row in session.execute(query)]
-
-
-def count_runs(session: Session, workflow_id: str) -> int:
-    """How many runs an automation has had."""
-    return session.scalar(select(func.count()).where(Run.workflow_id == workflow_id)) or 0
+    if after is not None:
+        at, workflow_id = after
+        later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
+        query = query.where((Workflow.created_at < at) | later)
+    return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def add_version(
@@ -109,20 +109,11 @@ def add_version(
     jobs.notify(session, PUBLISHED)
 
 
-def counts(session: Session, workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Numbers of automations and of runs by status."""
-    workflows = session.execute(
+def count(session: Session, workspace_id: str) -> dict[str, int]:
+    """Numbers of automations by status."""
+    rows = session.execute(
         select(Workflow.status, func.count())
         .where(Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
         .group_by(Workflow.status)
     )
-    found = session.execute(
-        select(Run.status, func.count())
-        .where(Run.workspace_id == workspace_id)
-        .group_by(Run.status)
-    )
-    return _by_status(workflows), _by_status(found)
-
-
-def _by_status(rows: Iterable[Row[str, int]]) -> dict[str, int]:
     return {status: number for status, number in rows}  # noqa: C416 -- a Row is no pair for dict()

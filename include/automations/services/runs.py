@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automations import cursors
-from automations.db import run_queries, workflows
+from automations.db import run_counts, run_queries, workflows
 from automations.db.run_queries import Filter
 from automations.db.session import Session, reading
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
@@ -35,7 +35,12 @@ def page(
     """One page of an automation's runs, newest first, and how many there are."""
     with reading() as session:
         _workflow(session, workspace_id, workflow_id)
-        return run_queries.page(session, workflow_id, wanted, (number - 1) * size, size)
+        found = run_queries.page(session, workflow_id, wanted, (number - 1) * size, size)
+        if wanted.since or wanted.until:
+            return found, run_queries.count(session, workflow_id, wanted)
+        numbers = run_counts.by_status(session, workspace_id, workflow_id)
+        total = sum(numbers.values()) if wanted.status is None else numbers.get(wanted.status, 0)
+        return found, total
 
 
 def behind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,8 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from automations import audit, checking, wiring
-from automations.db import forms, matters, run_queries, runs, workflows
+from automations import audit, checking, cursors, wiring
+from automations.db import forms, matters, run_counts, run_queries, runs, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
@@ -125,19 +125,44 @@ def get(workspace_id: str, workflow_id: str) -> Found:
     with reading() as session:
         workflow = _find(session, workspace_id, workflow_id)
         stored = runs.definition(session, workflow.id, workflow.version) or {}
-        return Found(workflow, stored, workflows.count_runs(session, workflow.id))
+        return Found(workflow, stored, _count_runs(session, workflow))
 
 
 def list_all(workspace_id: str) -> list[Found]:
     """All automations of a workspace, newest first."""
     with reading() as session:
-        return [Found(*row) for row in workflows.listed(session, workspace_id)]
+        return _with_counts(session, workspace_id, workflows.listed(session, workspace_id))
+
+
+def behind(workspace_id: str, cursor: str | None, size: int) -> tuple[list[Found], str | None]:
+    """The automations behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with reading() as session:
+        rows = workflows.listed(session, workspace_id, after, size + 1)
+        shown, following = cursors.page(rows, size, lambda row: (row[0].created_at, row[0].id))
+        return _with_counts(session, workspace_id, shown), following
+
+
+def _with_counts(
+    session: Session, workspace_id: str, rows: Sequence[tuple[Workflow, Mapping[str, Any]]]
+) -> list[Found]:
+    runs_of = run_counts.of_workflows(session, workspace_id, [row[0].id for row in rows])
+    return [
+        Found(workflow, definition, runs_of.get(workflow.id, 0)) for workflow, definition in rows
+    ]
+
+
+def _count_runs(session: Session, workflow: Workflow) -> int:
+    return sum(run_counts.by_status(session, workflow.workspace_id, workflow.id).values())
 
 
 def stats(workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
     """Numbers of automations and of runs by status."""
     with reading() as session:
-        return workflows.counts(session, workspace_id)
+        return (
+            workflows.count(session, workspace_id),
+            run_counts.by_status(session, workspace_id),
+        )
 
 
 def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str) -> Run:
@@ -252,7 +277,7 @@ def _write(
     }
     since = schedules.since(session, workflow, definition.trigger)
     workflows.add_version(session, workflow, stored, by, since)
-    return Found(workflow, stored, workflows.count_runs(session, workflow.id))
+    return Found(workflow, stored, _count_runs(session, workflow))
 
 
 def _with_ids(written: list[Any], steps: list[Any]) -> list[Any]:

@@ -18,7 +18,15 @@ from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
 from automations.db.tables.loops import LoopCursor, LoopResult
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
-from automations.db.tables.runs import Approver, Callback, Run, RunStep, StepLog, Wait
+from automations.db.tables.runs import (
+    Approver,
+    Callback,
+    Run,
+    RunCount,
+    RunStep,
+    StepLog,
+    Wait,
+)
 from automations.db.tables.secrets import Integration, Secret
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
@@ -53,6 +61,7 @@ __all__ = [
     "Notification",
     "RateLimit",
     "Run",
+    "RunCount",
     "RunStep",
     "Secret",
     "SecurityEvent",

@@ -59,6 +59,28 @@ class Run(Base):
     error: Mapped[str | None]
 
 
+class RunCount(Base):
+    """A part of the number of runs of a status; the number is the sum of all parts.
+
+    Triggers of ``run`` add parts and change none, so that no run waits for another one's.
+    """
+
+    __tablename__ = "run_count"
+    __table_args__ = (
+        Index("ix_run_count_workspace_id_workflow_id", "workspace_id", "workflow_id"),
+        Index("ix_run_count_added", "id", postgresql_where=text("NOT summed")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    workspace_id: Mapped[str]
+    workflow_id: Mapped[str]
+    """Empty: a part of the whole workspace's number."""
+    status: Mapped[str]
+    runs: Mapped[int] = mapped_column(BigInteger)
+    summed: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether this is a sum of parts."""
+
+
 class RunStep(Base):
     """Where one node of a run stands; the run's state is made of these rows."""
 
