@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 
@@ -43,19 +44,37 @@ from automations import wiring
 from automations.dispatcher import Dispatcher
 from automations.settings import get_settings
 
+_GARBAGE = 20_000
+"""New objects at which garbage is collected; answers with long lists make many at once."""
+
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
-    if settings.dispatcher != "embedded":
-        yield
-        return
-    dispatcher = Dispatcher(AirflowClient(settings), wiring.ports())
-    dispatcher.start()
+    with _little_garbage_collection():
+        if settings.dispatcher != "embedded":
+            yield
+            return
+        dispatcher = Dispatcher(AirflowClient(settings), wiring.ports())
+        dispatcher.start()
+        try:
+            yield
+        finally:
+            dispatcher.stop()
+
+
+@contextmanager
+def _little_garbage_collection() -> Iterator[None]:
+    """What has been made until now stays: the collector need not look at it again and again."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE, 20, 50)
     try:
         yield
     finally:
-        dispatcher.stop()
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def create_app() -> FastAPI:

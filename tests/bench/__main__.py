@@ -10,7 +10,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from tests.bench import first_run
+from tests.bench import api, first_run
 from tests.bench.measuring import BenchError
 
 
@@ -40,6 +40,21 @@ def _parser() -> argparse.ArgumentParser:
         "--parked", type=_natural, default=500, help="Runs that wait meanwhile; 0: leave it out."
     )
     first.add_argument("--skip-stock", action="store_true", help="Leave stock Airflow out.")
+    first.set_defaults(
+        measure=lambda console, options: first_run.main(
+            console, options.repeat, options.parked, not options.skip_stock
+        )
+    )
+    text = "How fast the API answers with very many runs and automations in the database."
+    answers = commands.add_parser("api", help=text, description=text)
+    answers.add_argument("--runs", type=_positive, default=1_000_000)
+    answers.add_argument("--automations", type=_positive, default=10_000)
+    answers.add_argument("--requests", type=_positive, default=1_000, help="Of each kind.")
+    answers.set_defaults(
+        measure=lambda console, options: api.main(
+            console, options.runs, options.automations, options.requests
+        )
+    )
     return parser
 
 
@@ -54,13 +69,13 @@ def main() -> int:
         signal.signal(number, _terminated)
     console = Console()
     try:
-        first_run.main(console, options.repeat, options.parked, not options.skip_stock)
+        met = options.measure(console, options)
     except (BenchError, requests.RequestException, OSError) as error:
         console.print(f"The benchmark failed: {error}", style="bold red", markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ class Figures:
     megabytes: float
 
 
-def main(console: Console, repeat: int, parked: int, with_stock: bool) -> None:
-    """Measure everything and print the table."""
+def main(console: Console, repeat: int, parked: int, with_stock: bool) -> bool:
+    """Measure everything and print the table; whether every target was met."""
     with tempfile.TemporaryDirectory(
         prefix="automations-bench-", ignore_cleanup_errors=True
     ) as name:

@@ -3,16 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import column, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
+from automations.db.session import statement
 from automations.db.tables import ApiKey, Workspace
 from automations.ids import new_id
 
 _LAST_USE = timedelta(minutes=1)
+
+# Every request asks this: so it is one plain statement.
+_CREDENTIAL = text("""
+SELECT id, workspace_id, name, role, scopes, member_id,
+    revoked_at IS NULL
+        AND coalesce(expires_at > clock_timestamp(), true)
+        AND (token_hash = :hash OR coalesce(previous_expires_at > clock_timestamp(), false)),
+    coalesce(last_used_at < clock_timestamp() - interval '1 minute', true)
+FROM api_key WHERE token_hash = :hash OR previous_token_hash = :hash
+""").columns(
+    column("id"),
+    column("workspace_id"),
+    column("name"),
+    column("role"),
+    column("scopes", JSONB),
+    column("member_id"),
+    column("valid"),
+    column("use_is_old"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An API key, as a request that carries its token needs it.
+
+    Args:
+        scopes: what it is limited to below its role; None is no limit.
+        valid: neither revoked nor expired, nor rotated and past its grace.
+        use_is_old: its last use that is noted is longer ago than such a note is kept.
+    """
+
+    id: str
+    workspace_id: str
+    name: str
+    role: str
+    scopes: Sequence[str] | None
+    member_id: str | None
+    valid: bool
+    use_is_old: bool
 
 
 def ensure_workspace(session: Session, slug: str, name: str) -> str:
@@ -23,31 +64,11 @@ def ensure_workspace(session: Session, slug: str, name: str) -> str:
     return session.scalars(select(Workspace.id).where(Workspace.slug == slug)).one()
 
 
-def find_valid(session: Session, token_hash: str) -> ApiKey | None:
-    """The key with this hash, unless it is revoked, expired, or rotated and past its grace."""
-    now = func.clock_timestamp()
-    return session.scalar(
-        select(ApiKey).where(
-            or_(
-                ApiKey.token_hash == token_hash,
-                and_(
-                    ApiKey.previous_token_hash == token_hash,
-                    ApiKey.previous_expires_at > now,
-                ),
-            ),
-            ApiKey.revoked_at.is_(None),
-            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
-        )
-    )
-
-
-def find_any(session: Session, token_hash: str) -> ApiKey | None:
-    """The key that has, or had before its last rotation, this hash, whatever became of it."""
-    return session.scalar(
-        select(ApiKey).where(
-            or_(ApiKey.token_hash == token_hash, ApiKey.previous_token_hash == token_hash)
-        )
-    )
+def credential(token_hash: str) -> Credential | None:
+    """What is known of the key that has, or had before its last rotation, this hash."""
+    with statement() as connection:
+        found = connection.execute(_CREDENTIAL, {"hash": token_hash}).first()
+    return Credential(*found) if found else None
 
 
 def listed(session: Session, workspace_id: str) -> Sequence[ApiKey]:
@@ -70,22 +91,15 @@ def lock(session: Session, workspace_id: str, key_id: str) -> ApiKey | None:
     )
 
 
-def is_use_old(key: ApiKey) -> bool:
-    """Whether the last use that is noted is so long ago that the next one should be."""
-    noted = key.last_used_at
-    return noted is None or noted < datetime.now(UTC) - _LAST_USE
-
-
-def note_use(session: Session, key_id: str) -> bool:
-    """Note that a key was used, once a minute at most; says whether this time it was noted."""
+def note_use(session: Session, key_id: str) -> ApiKey | None:
+    """Note that a key was used, once a minute at most; the key, if this time it was noted."""
     now = func.clock_timestamp()
-    noted = session.scalar(
+    return session.scalar(
         update(ApiKey)
         .where(
             ApiKey.id == key_id,
             or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now - _LAST_USE),
         )
         .values(last_used_at=now)
-        .returning(ApiKey.id)
+        .returning(ApiKey)
     )
-    return noted is not None

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, text
 
 from automations.db.jobs import WAKE
+from automations.db.session import statement
 from automations.ids import new_id
 
 _HOOK = text("""
@@ -46,14 +46,15 @@ class Hook:
     version: int
 
 
-def hook(session: Session, token: str) -> Hook | None:
+def hook(token: str) -> Hook | None:
     """Whose webhook URL has this token."""
-    found = session.connection().execute(_HOOK, {"token": token}).first()
+    with statement() as connection:
+        found = connection.execute(_HOOK, {"token": token}).first()
     return Hook(*found) if found else None
 
 
 def take(
-    session: Session,
+    connection: Connection,
     workspace_id: str,
     *,
     kind: str,
@@ -79,7 +80,6 @@ def take(
         "raw": raw,
         "channel": WAKE,
     }
-    connection = session.connection()
     inserted = connection.execute(_TAKE, values).first()
     if inserted is not None:
         return str(inserted[0]), True

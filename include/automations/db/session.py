@@ -11,13 +11,21 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 from automations.settings import get_settings
 
-__all__ = ["Session", "dispose", "engine", "raw_connection", "reading", "unit_of_work"]
+__all__ = [
+    "Session",
+    "dispose",
+    "engine",
+    "raw_connection",
+    "reading",
+    "statement",
+    "unit_of_work",
+]
 
 _TRUSTED_FOR = 1.0
 """Seconds for which a connection that was just used needs no test before it is used again."""
@@ -73,6 +81,13 @@ def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
     """A session whose transaction commits at the end of the block, or is undone by an error."""
     with Session(engine(dsn), expire_on_commit=False) as session, session.begin():
         yield session
+
+
+@contextmanager
+def statement(dsn: str | None = None) -> Iterator[Connection]:
+    """A bare connection for one plain statement that each request makes; it commits by itself."""
+    with engine(dsn).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        yield connection
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from automations import audit
 from automations.db import api_keys, members, rate_limits
-from automations.db.session import Session, reading, unit_of_work
+from automations.db.api_keys import Credential
+from automations.db.session import Session, unit_of_work
 from automations.db.tables import ApiKey
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
 from automations.services.bootstrap import ensure_workspace
@@ -118,25 +119,22 @@ def revoke(by: Grantor, key_id: str) -> None:
         audit.record(session, "api_key.revoke", key, name=key.name)
 
 
-def authenticate(token: str) -> ApiKey:
+def authenticate(token: str) -> Credential:
     """The key that a token belongs to; from now on it is the actor of the request.
 
     Raises:
         NotAuthenticated: it is unknown, revoked or expired.
     """
-    hashed = _hash(token)
-    with reading() as session:
-        key = api_keys.find_valid(session, hashed)
-        named = key or api_keys.find_any(session, hashed)
-    if named is not None:
-        actor = audit.Actor("api_key", named.name, named.id)
-        audit.identify(named.workspace_id, actor)
-    if key is None:
+    key = api_keys.credential(_hash(token))
+    if key is not None:
+        audit.identify(key.workspace_id, audit.Actor("api_key", key.name, key.id))
+    if key is None or not key.valid:
         raise NotAuthenticated
-    if api_keys.is_use_old(key):
+    if key.use_is_old:
         with unit_of_work() as session:
-            if api_keys.note_use(session, key.id):
-                _record_use(session, key)
+            noted = api_keys.note_use(session, key.id)
+            if noted is not None:
+                _record_use(session, noted)
     return key
 
 

@@ -46,7 +46,7 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
         for one in sent:
             subject = (one.subject,) if one.type in FILTERS and one.subject else ()
             event_id, is_new = intake.take(
-                session,
+                session.connection(),
                 workspace_id,
                 kind=one.type,
                 trigger_key=event_key(one.type, *subject),

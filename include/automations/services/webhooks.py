@@ -10,7 +10,7 @@ from datetime import timedelta
 from automations import audit
 from automations.db import events, intake, runs, workflows
 from automations.db.intake import Hook
-from automations.db.session import Session, reading, unit_of_work
+from automations.db.session import Session, reading, statement, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import load
 from automations.errors import Conflict, NotFound
@@ -83,9 +83,9 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
             trigger.verification, secret, delivery.headers, delivery.body, trigger.header
         )
     data = delivery.data(trigger.verification, trigger.header)
-    with unit_of_work() as session:
+    with statement() as connection:
         event_id, is_new = intake.take(
-            session,
+            connection,
             hook.workspace_id,
             kind=EVENT_TYPE,
             trigger_key=webhook_key(hook.workflow_id),
@@ -99,10 +99,10 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
 
 
 def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:
+    hook = intake.hook(token)
+    if hook is None:
+        return None
     with reading() as session:
-        hook = intake.hook(session, token)
-        if hook is None:
-            return None
         trigger = load(session, hook.workflow_id, hook.version).definition.trigger
     return (hook, trigger) if isinstance(trigger, WebhookTrigger) else None
 
