@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Job
@@ -13,14 +12,20 @@ from automations.db.tables import Job
 WAKE = "automations_dispatch"
 _LEASE = timedelta(seconds=60)
 
+_ENQUEUE = text("""
+WITH queued AS (
+    INSERT INTO job (kind, subject_id, available_at)
+    VALUES (:kind, :subject_id, clock_timestamp() + :delay)
+    ON CONFLICT DO NOTHING
+)
+SELECT pg_notify(:channel, '')
+""")
+
 
 def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = timedelta(0)) -> None:
     """Add a job, once per kind and subject, and wake the dispatchers when this commits."""
-    job = insert(Job).values(
-        kind=kind, subject_id=subject_id, available_at=func.clock_timestamp() + delay
-    )
-    session.execute(job.on_conflict_do_nothing())
-    notify(session, WAKE)
+    values = {"kind": kind, "subject_id": subject_id, "delay": delay, "channel": WAKE}
+    session.connection().execute(_ENQUEUE, values)
 
 
 def notify(session: Session, channel: str, payload: str = "") -> None:
