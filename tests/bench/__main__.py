@@ -10,7 +10,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from tests.bench import api, first_run
+from tests.bench import api, events, first_run
 from tests.bench.measuring import BenchError
 
 
@@ -55,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
             console, options.runs, options.automations, options.requests
         )
     )
+    text = "How fast events are taken in and start runs, and whether a burst loses any."
+    inbox = commands.add_parser("events", help=text, description=text)
+    inbox.add_argument("--deliveries", type=_positive, default=3_000, help="Of each kind.")
+    inbox.add_argument("--burst", type=_natural, default=5_000, help="0: leave it out.")
+    inbox.set_defaults(
+        measure=lambda console, options: events.main(console, options.deliveries, options.burst)
+    )
     return parser
 
 
@@ -67,7 +74,7 @@ def main() -> int:
     options = _parser().parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminated)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         met = options.measure(console, options)
     except (BenchError, requests.RequestException, OSError) as error:

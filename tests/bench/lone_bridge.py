@@ -38,6 +38,7 @@ class LoneBridge:
 @contextmanager
 def lone_bridge(folder: Path, dispatcher: str = "off") -> Iterator[LoneBridge]:
     """Start it, and stop it at the end."""
+    folder.mkdir(mode=0o711, exist_ok=True)
     postgres_port, bridge_port, bare_port = free_ports(3)
     server = EmbeddedPostgres(folder / "postgres", postgres_port, secrets.token_hex(8))
     environment = {

@@ -47,7 +47,8 @@ class Stack:
                 for name, port in zip(PORTS, ports, strict=True)
             },
         }
-        self._bridge, self._airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
+        self.bridge, self._airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
+        self._postgres_port = ports[2]
         self._http = requests.Session()
         self._in_airflow = requests.Session()
 
@@ -82,10 +83,20 @@ class Stack:
         return memory(self._supervisor())
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return answer_of(self._http.post(self._bridge + path, json=body, timeout=60))
+        return answer_of(self._http.post(self.bridge + path, json=body, timeout=60))
+
+    def post_cloud_event(self, event: Mapping[str, Any]) -> Any:
+        headers = {"Content-Type": "application/cloudevents+json"}
+        url = f"{self.bridge}/api/events"
+        return answer_of(self._http.post(url, json=event, headers=headers, timeout=60))
+
+    def dsn(self) -> str:
+        """Our database, for psycopg2."""
+        password = json.loads((self.home / "secrets.json").read_text())["postgres_password"]
+        return f"postgresql://automations:{password}@127.0.0.1:{self._postgres_port}/automations"
 
     def get(self, path: str) -> Any:
-        return answer_of(self._http.get(self._bridge + path, timeout=60))
+        return answer_of(self._http.get(self.bridge + path, timeout=60))
 
     def create(self, name: str, steps: Sequence[Mapping[str, Any]]) -> str:
         body = {
