@@ -67,7 +67,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _little_garbage_collection() -> Iterator[None]:
     """What has been made until now stays: the collector need not look at it again and again."""
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_GARBAGE, 20, 50)
     try:

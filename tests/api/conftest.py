@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
@@ -60,9 +61,15 @@ class Api:
         return created
 
 
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """An app has no state: one serves every test."""
+    return create_app()
+
+
 @pytest.fixture
-def api(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+def api(app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
-    with TestClient(create_app(), raise_server_exceptions=False) as http:
+    with TestClient(app, raise_server_exceptions=False) as http:
         yield Api(http)
     definitions._cache.clear()

@@ -1,4 +1,4 @@
-"""Bridges that are killed while deliveries come in: what was answered is neither lost nor doubled."""
+"""Bridges are killed while deliveries come in: what was answered is neither lost nor doubled."""
 
 from __future__ import annotations
 

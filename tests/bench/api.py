@@ -210,6 +210,6 @@ def _seed_steps(cursor: Any, run_ids: list[str]) -> None:
     )
 
 
-def _copy(cursor: "psycopg2.extensions.cursor", table: str, rows: io.StringIO) -> None:
+def _copy(cursor: psycopg2.extensions.cursor, table: str, rows: io.StringIO) -> None:
     rows.seek(0)
     cursor.copy_expert(f"COPY {table} FROM STDIN", rows)
