@@ -72,9 +72,10 @@ class StepBase(Model):
     id: str = Field(
         default_factory=new_id,
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        strict=True,
         description="Made when absent, kept over updates; letters, digits, _ and -.",
     )
-    name: str = Field(min_length=1, max_length=200, description="Shown everywhere.")
+    name: str = Field(min_length=1, max_length=200, strict=True, description="Shown everywhere.")
     order: int = Field(ge=0, le=100_000, strict=True, description="Place among its siblings.")
     retry: Retry | None = Field(None, description="Tried once when absent.")
     timeout: Duration | None = Field(None, description="Longest time one attempt may take.")
@@ -152,14 +153,16 @@ def walk(steps: list[Any], path: str = "steps") -> Iterator[tuple[str, Any]]:
 class Definition(Model):
     """What a version of an automation consists of."""
 
-    name: str = Field(min_length=1, max_length=200, description="Automation name.")
-    description: str = Field("", max_length=5_000)
+    name: str = Field(min_length=1, max_length=200, strict=True, description="Automation name.")
+    description: str = Field("", max_length=5_000, strict=True)
     trigger: Trigger = Field(default_factory=Manual, description="What starts a run.")
     steps: list[Step] = Field(default_factory=list, max_length=500)
     variables: dict[str, Any] = Field(
         default_factory=dict, description="First values of the run's variables."
     )
-    form_id: str | None = Field(None, description="The form of a form_submission trigger.")
+    form_id: str | None = Field(
+        None, strict=True, description="The form of a form_submission trigger."
+    )
 
     @model_validator(mode="before")
     @classmethod

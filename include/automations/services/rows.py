@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from automations import cursors
+from automations import audit, cursors
 from automations.db import data_rows
 from automations.db.data_rows import Place
 from automations.db.session import Session, unit_of_work
@@ -68,13 +68,17 @@ def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str
 def create(workspace_id: str, table_id: str, data: Mapping[str, JSON]) -> Row:
     """Add a row."""
     with unit_of_work() as session:
-        return add(session, workspace_id, table_id, data)
+        row = add(session, workspace_id, table_id, data)
+        _record(session, "row.create", workspace_id, table_id, row.id)
+        return row
 
 
 def change(workspace_id: str, table_id: str, row_id: str, data: Mapping[str, JSON]) -> Row:
     """Change some values of a row; null takes one away."""
     with unit_of_work() as session:
-        return merge(session, workspace_id, table_id, row_id, data)
+        row = merge(session, workspace_id, table_id, row_id, data)
+        _record(session, "row.update", workspace_id, table_id, row_id, fields=sorted(data))
+        return row
 
 
 def delete(workspace_id: str, table_id: str, row_id: str) -> None:
@@ -82,6 +86,7 @@ def delete(workspace_id: str, table_id: str, row_id: str) -> None:
     with unit_of_work() as session:
         if not remove(session, workspace_id, table_id, row_id):
             raise NotFound(f"The table has no row {row_id}.")
+        _record(session, "row.delete", workspace_id, table_id, row_id)
 
 
 def load(workspace_id: str, table_id: str, source: Source) -> list[str]:
@@ -92,6 +97,7 @@ def load(workspace_id: str, table_id: str, source: Source) -> list[str]:
         if ids:
             data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:NAMED_ROWS]}
             _announce(session, table, "ROW_ADDED", data, cause=None)
+            audit.record(session, "row.import", table, name=table.name, count=len(ids))
         return ids
 
 
@@ -154,6 +160,13 @@ def remove(session: Session, workspace_id: str, table_id: str, row_id: str) -> b
     """Delete a row in a transaction; False when it is not there."""
     tables.find(session, workspace_id, table_id, lock="rows")
     return data_rows.remove(session, table_id, row_id)
+
+
+def _record(
+    session: Session, action: str, workspace_id: str, table_id: str, row_id: str, **details: JSON
+) -> None:
+    row = audit.Resource(workspace_id, "data_row", row_id)
+    audit.record(session, action, row, tableId=table_id, **details)
 
 
 def _merged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from automations import audit
 from automations.db import data_tables
 from automations.db.data_tables import Stats
 from automations.db.session import Session, unit_of_work
@@ -34,7 +35,9 @@ def stats(workspace_id: str, table_id: str) -> tuple[DataTable, Stats]:
 def create(workspace_id: str, shape: TableShape) -> DataTable:
     """Create a table."""
     with unit_of_work() as session:
-        return _write(session, DataTable(workspace_id=workspace_id), shape)
+        table = _write(session, DataTable(workspace_id=workspace_id), shape)
+        audit.record(session, "table.create", table, name=table.name)
+        return table
 
 
 def replace(workspace_id: str, table_id: str, shape: TableShape) -> DataTable:
@@ -57,13 +60,17 @@ def replace(workspace_id: str, table_id: str, shape: TableShape) -> DataTable:
         if gone:
             data_tables.drop_values(session, table_id, gone)
         table.updated_at = datetime.now(UTC)
-        return _write(session, table, shape)
+        _write(session, table, shape)
+        audit.record(session, "table.update", table, name=table.name, removedColumns=gone)
+        return table
 
 
 def delete(workspace_id: str, table_id: str) -> None:
     """Delete a table with its rows."""
     with unit_of_work() as session:
-        find(session, workspace_id, table_id, lock="shape").deleted_at = datetime.now(UTC)
+        table = find(session, workspace_id, table_id, lock="shape")
+        table.deleted_at = datetime.now(UTC)
+        audit.record(session, "table.delete", table, name=table.name)
 
 
 def find(

@@ -14,7 +14,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from automations import audit, checking, cursors, wiring
-from automations.db import forms, matters, run_counts, run_queries, runs, workflows
+from automations.db import data_tables, forms, matters, run_counts, run_queries, runs, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
@@ -227,19 +227,22 @@ def _validated(
 
 def _check_subject(session: Session, workspace_id: str, trigger: Trigger) -> None:
     """What a trigger listens to must be there."""
-    form_id = template_id = None
+    form_id = template_id = table_id = None
     field = "formId"
     if isinstance(trigger, FormSubmission):
         form_id = trigger.form_id
     elif isinstance(trigger, EventTrigger):
         field = "filterFormId"
         form_id, template_id = trigger.filter_form_id, trigger.filter_matter_template_id
+        table_id = trigger.filter_table_id
     if form_id and not forms.find(session, workspace_id, form_id):
         raise ValidationFailed({f"trigger.config.{field}": [f"there is no form {form_id}"]})
     if template_id and not matters.find_template(session, workspace_id, template_id):
         raise ValidationFailed(
             {"trigger.config.filterMatterTemplateId": [f"there is no template {template_id}"]}
         )
+    if table_id and not data_tables.find(session, workspace_id, table_id):
+        raise ValidationFailed({"trigger.config.filterTableId": [f"there is no table {table_id}"]})
 
 
 def _check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:

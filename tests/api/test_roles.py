@@ -1,0 +1,435 @@
+"""Every route of the app × every role × another workspace: who may do what, in one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from sqlalchemy import text
+from starlette.routing import Route
+
+from api_bridge.app import create_app
+from automations.db.session import unit_of_work
+from automations.db.tables import ApiKey, Notification, Workspace
+from automations.services.api_keys import RANKS
+from tests.api.conftest import Api
+from tests.api.test_documents import create as create_document_template
+from tests.api.test_documents import generate
+from tests.api.test_evidence import capture
+from tests.api.test_matters import board, matter
+from tests.api.test_members import add as add_member
+from tests.api.test_tables import add as add_row
+from tests.api.test_tables import table
+
+NEEDED = """
+GET    /api/workflows/callback/{token}                            -       -
+POST   /api/workflows/callback/{token}                            -       -
+POST   /api/events                                                MEMBER  events:write
+GET    /api/events                                                VIEWER  events:read
+GET    /api/events/{event_id}                                     VIEWER  events:read
+POST   /api/events/{event_id}/replay                              ADMIN   events:write
+POST   /api/workflows/send-email                                  MEMBER  mail:send
+GET    /api/workflows                                             VIEWER  workflows:read
+POST   /api/workflows                                             ADMIN   workflows:write
+GET    /api/workflows/stats                                       VIEWER  workflows:read
+GET    /api/workflows/{workflow_id}                               VIEWER  workflows:read
+PATCH  /api/workflows/{workflow_id}                               ADMIN   workflows:write
+DELETE /api/workflows/{workflow_id}                               ADMIN   workflows:write
+POST   /api/workflows/{workflow_id}/execute                       MEMBER  workflows:execute
+GET    /api/workflows/{workflow_id}/runs                          VIEWER  runs:read
+GET    /api/workflows/{workflow_id}/runs/export                   VIEWER  runs:read
+GET    /api/workflows/{workflow_id}/runs/{run_id}                 VIEWER  runs:read
+POST   /api/workflows/{workflow_id}/runs/{run_id}/cancel          MEMBER  runs:write
+POST   /api/workflows/{workflow_id}/runs/replay                   ADMIN   runs:write
+POST   /api/workflows/{workflow_id}/runs/{run_id}/replay          MEMBER  runs:write
+POST   /api/workflows/{workflow_id}/runs/{run_id}/retry           MEMBER  runs:write
+POST   /api/workflows/runs/{run_id}/resume                        MEMBER  runs:resume
+GET    /api/workflows/{workflow_id}/schedule                      VIEWER  schedules:read
+PUT    /api/webhooks/{token}                                      -       -
+POST   /api/webhooks/{token}                                      -       -
+POST   /api/workflows/{workflow_id}/rotate-webhook                ADMIN   webhooks:write
+GET    /api/forms/requests/{token}                                -       -
+POST   /api/forms/requests/{token}                                -       -
+GET    /api/forms/{form_id}/public                                -       -
+POST   /api/forms/{form_id}/public                                -       -
+GET    /api/forms                                                 VIEWER  forms:read
+POST   /api/forms                                                 ADMIN   forms:write
+GET    /api/forms/{form_id}                                       VIEWER  forms:read
+PATCH  /api/forms/{form_id}                                       ADMIN   forms:write
+DELETE /api/forms/{form_id}                                       ADMIN   forms:write
+POST   /api/submissions                                           MEMBER  forms:submit
+GET    /api/submissions                                           VIEWER  forms:read
+GET    /api/submissions/{submission_id}                           VIEWER  forms:read
+PATCH  /api/submissions/{submission_id}                           MEMBER  forms:write
+GET    /api/submissions/{submission_id}/snapshots                 VIEWER  forms:read
+POST   /api/submissions/{submission_id}/approve                   MEMBER  forms:write
+POST   /api/submissions/{submission_id}/reject                    MEMBER  forms:write
+GET    /api/members                                               VIEWER  members:read
+POST   /api/members                                               ADMIN   members:write
+PATCH  /api/members/{member_id}                                   ADMIN   members:write
+DELETE /api/members/{member_id}                                   ADMIN   members:write
+GET    /api/api-keys                                              ADMIN   api-keys:read
+POST   /api/api-keys                                              ADMIN   api-keys:write
+POST   /api/api-keys/{key_id}/rotate                              ADMIN   api-keys:write
+DELETE /api/api-keys/{key_id}                                     ADMIN   api-keys:write
+GET    /api/audit-logs                                            ADMIN   audit-logs:read
+GET    /api/security-events                                       ADMIN   security-events:read
+GET    /api/evidence                                              VIEWER  evidence:read
+GET    /api/evidence/verify                                       VIEWER  evidence:read
+GET    /api/evidence/{snapshot_id}                                VIEWER  evidence:read
+GET    /api/notifications                                         VIEWER  notifications:read
+POST   /api/notifications/mark-all-read                           VIEWER  notifications:write
+PATCH  /api/notifications/{notification_id}                       VIEWER  notifications:write
+DELETE /api/notifications/{notification_id}                       VIEWER  notifications:write
+GET    /api/matter-templates                                      VIEWER  matters:read
+POST   /api/matter-templates                                      ADMIN   matters:write
+GET    /api/matter-templates/{template_id}                        VIEWER  matters:read
+PUT    /api/matter-templates/{template_id}                        ADMIN   matters:write
+DELETE /api/matter-templates/{template_id}                        ADMIN   matters:write
+GET    /api/matters                                               VIEWER  matters:read
+POST   /api/matters                                               MEMBER  matters:write
+GET    /api/matters/{matter_id}                                   VIEWER  matters:read
+PATCH  /api/matters/{matter_id}                                   MEMBER  matters:write
+DELETE /api/matters/{matter_id}                                   MEMBER  matters:write
+POST   /api/matters/{matter_id}/advance                           MEMBER  matters:write
+POST   /api/matters/{matter_id}/goto                              MEMBER  matters:write
+POST   /api/matters/{matter_id}/steps/{step_id}/complete          MEMBER  matters:write
+POST   /api/matters/{matter_id}/steps/{step_id}/reject            MEMBER  matters:write
+GET    /api/document-templates                                    VIEWER  documents:read
+POST   /api/document-templates                                    ADMIN   documents:write
+GET    /api/document-templates/{template_id}                      VIEWER  documents:read
+GET    /api/document-templates/{template_id}/content              VIEWER  documents:read
+PUT    /api/document-templates/{template_id}                      ADMIN   documents:write
+DELETE /api/document-templates/{template_id}                      ADMIN   documents:write
+GET    /api/documents                                             VIEWER  documents:read
+GET    /api/documents/{document_id}                               VIEWER  documents:read
+GET    /api/documents/{document_id}/content                       VIEWER  documents:read
+GET    /api/tables                                                VIEWER  tables:read
+POST   /api/tables                                                ADMIN   tables:write
+GET    /api/tables/{table_id}                                     VIEWER  tables:read
+PUT    /api/tables/{table_id}                                     ADMIN   tables:write
+DELETE /api/tables/{table_id}                                     ADMIN   tables:write
+GET    /api/tables/{table_id}/stats                               VIEWER  tables:read
+GET    /api/tables/{table_id}/rows                                VIEWER  tables:read
+POST   /api/tables/{table_id}/rows                                MEMBER  tables:write
+POST   /api/tables/{table_id}/rows/query                          VIEWER  tables:read
+POST   /api/tables/{table_id}/rows/import                         MEMBER  tables:write
+GET    /api/tables/{table_id}/rows/{row_id}                       VIEWER  tables:read
+PATCH  /api/tables/{table_id}/rows/{row_id}                       MEMBER  tables:write
+DELETE /api/tables/{table_id}/rows/{row_id}                       MEMBER  tables:write
+GET    /api/secrets                                               ADMIN   secrets:read
+PUT    /api/secrets/{name}                                        ADMIN   secrets:write
+DELETE /api/secrets/{name}                                        ADMIN   secrets:write
+GET    /api/integrations                                          ADMIN   integrations:read
+POST   /api/integrations                                          ADMIN   integrations:write
+GET    /api/integrations/{integration_id}                         ADMIN   integrations:read
+PATCH  /api/integrations/{integration_id}                         ADMIN   integrations:write
+DELETE /api/integrations/{integration_id}                         ADMIN   integrations:write
+POST   /api/integrations/{integration_id}/test                    ADMIN   integrations:write
+GET    /healthz                                                   -       -
+GET    /readyz                                                    -       -
+"""
+"""Method, path, the role and the scope that are needed; - for what anybody may do."""
+
+PAGES = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+"""The description of the API, for everybody."""
+
+BODIES: Mapping[tuple[str, str], Any] = {
+    ("POST", "/api/submissions"): {"formId": "{form_id}", "data": {"email": "a@b.example"}},
+    ("PATCH", "/api/submissions/{submission_id}"): {"data": {"email": "b@b.example"}},
+    ("POST", "/api/matters"): {"templateId": "{board_id}", "title": "Acme"},
+    ("POST", "/api/matters/{matter_id}/goto"): {"stepId": "{step_id}"},
+    ("PATCH", "/api/matters/{matter_id}"): {"title": "Other"},
+    ("PATCH", "/api/members/{member_id}"): {"name": "Eve"},
+    ("PATCH", "/api/workflows/{workflow_id}"): {"name": "Other"},
+    ("PATCH", "/api/forms/{form_id}"): {"title": "Other"},
+    ("PUT", "/api/matter-templates/{template_id}"): {
+        "name": "B",
+        "steps": [{"name": "A", "type": "TASK"}],
+    },
+    ("PUT", "/api/tables/{table_id}"): {
+        "name": "B",
+        "columns": [{"key": "name", "type": "text"}],
+    },
+    ("POST", "/api/tables/{table_id}/rows"): {"data": {"name": "B"}},
+    ("PATCH", "/api/tables/{table_id}/rows/{row_id}"): {"data": {"name": "B"}},
+    ("POST", "/api/tables/{table_id}/rows/import"): [{"name": "B"}],
+    ("PUT", "/api/secrets/{name}"): {"value": "a-secret-value"},
+    ("POST", "/api/workflows"): {"name": "x"},
+    ("POST", "/api/forms"): {"title": "x", "schema": {"sections": []}},
+    ("POST", "/api/members"): {"name": "x", "email": "x@b.example"},
+    ("POST", "/api/api-keys"): {"name": "x", "role": "VIEWER"},
+    ("POST", "/api/matter-templates"): {"name": "B", "steps": [{"name": "A", "type": "TASK"}]},
+    ("POST", "/api/tables"): {"name": "B", "columns": [{"key": "name", "type": "text"}]},
+}
+"""What is sent, where an empty object is not enough to come as far as the thing itself."""
+
+NAMED_IN_BODY = {("POST", "/api/submissions"), ("POST", "/api/matters")}
+"""Routes whose body, and not their address, says whose thing it is."""
+
+OWN_NAMES = {"/api/secrets/{name}"}
+"""Addresses that hold a name of one's own choosing and no id."""
+
+UNAUDITED = {
+    ("POST", "/api/tables/{table_id}/rows/query"),
+    ("POST", "/api/integrations/{integration_id}/test"),
+    ("POST", "/api/notifications/mark-all-read"),
+    ("PATCH", "/api/notifications/{notification_id}"),
+    ("DELETE", "/api/notifications/{notification_id}"),
+}
+"""What changes nothing, or what somebody has read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What one route needs."""
+
+    method: str
+    path: str
+    role: str | None
+    scope: str | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.method, self.path
+
+    @property
+    def ids(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def is_kept(self) -> bool:
+        return self.role is not None
+
+
+def _needed() -> Iterator[Needed]:
+    for line in NEEDED.strip().splitlines():
+        method, path, role, scope = line.split()
+        yield Needed(method, path, *(None if word == "-" else word for word in (role, scope)))
+
+
+ROUTES = list(_needed())
+KEPT = [route for route in ROUTES if route.is_kept]
+ROLES = sorted(RANKS, key=lambda role: RANKS[role])
+
+
+@dataclass
+class World:
+    """A workspace with one of everything."""
+
+    api: Api
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        api, ids = self.api, self.ids
+        workflow = api.workflow(trigger={"type": "webhook", "config": {"verification": "none"}})
+        ids["workflow_id"] = workflow["id"]
+        execute = f"/api/workflows/{workflow['id']}/execute"
+        ids["run_id"] = api.call("POST", execute).json()["runId"]
+        ids["form_id"] = api.form()
+        submission = {"formId": ids["form_id"], "data": {"email": "a@b.example"}}
+        ids["submission_id"] = api.call("POST", "/api/submissions", submission).json()["id"]
+        event = api.call("GET", "/api/events").json()["events"][0]
+        ids["event_id"] = event["id"]
+        ids["member_id"] = add_member(api)["id"]
+        key = {"name": "victim", "role": "VIEWER"}
+        ids["key_id"] = api.call("POST", "/api/api-keys", key).json()["id"]
+        ids["snapshot_id"] = capture()
+        ids["board_id"] = board(api)["id"]
+        made = matter(api, ids["board_id"])
+        ids["matter_id"], ids["step_id"] = made["id"], made["steps"][0]["id"]
+        ids["document_template_id"] = create_document_template(api)["id"]
+        ids["document_id"] = generate(api)[1].id
+        ids["table_id"] = table(api)["id"]
+        ids["row_id"] = add_row(api, f"/api/tables/{ids['table_id']}/rows")["id"]
+        ids["name"] = "A_SECRET"
+        api.call("PUT", "/api/secrets/A_SECRET", {"value": "a-secret-value"})
+        hook = {"name": "hook", "type": "WEBHOOK"}
+        ids["integration_id"] = api.call("POST", "/api/integrations", hook).json()["id"]
+        with unit_of_work() as session:
+            for row in session.query(ApiKey).filter(ApiKey.name != "victim"):
+                told = Notification(
+                    workspace_id=row.workspace_id, user_id=row.id, type="AUTOMATION", title="Hi"
+                )
+                session.add(told)
+                session.flush()
+                ids[f"notification_id of {row.name.upper()}"] = told.id
+
+    def path(self, route: Needed, role: str = "OWNER") -> str:
+        """The address of a real thing."""
+        mine = dict(self.ids)
+        templates = "board_id" if "matter" in route.path else "document_template_id"
+        mine["template_id"] = mine[templates]
+        mine["notification_id"] = mine.get(f"notification_id of {role}", "none")
+        return route.path.format_map(mine)
+
+    def call(self, route: Needed, role: str) -> Any:
+        """Ask a route for something of this workspace."""
+        whose = "OWNER" if role == "STRANGER" else role
+        body = BODIES.get(route.key, {}) if route.method in ("POST", "PUT", "PATCH") else None
+        if isinstance(body, dict):
+            body = {
+                name: value.format_map(self.ids) if isinstance(value, str) else value
+                for name, value in body.items()
+            }
+        return self.api.call(route.method, self.path(route, whose), body, role=role)
+
+
+@pytest.fixture
+def world(api: Api) -> World:
+    return World(api)
+
+
+def everything() -> dict[str, Any]:
+    """All that the database holds, but what is noted of refusals and of the use of keys."""
+    with unit_of_work() as session:
+        names = session.scalars(
+            text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        ).all()
+        found = {}
+        for name in set(names) - {"security_event", "rate_limit", "api_key"}:
+            query = (
+                f"SELECT md5(coalesce(string_agg(t::text, '' ORDER BY t::text), '')) FROM {name} t"
+            )
+            if name == "audit_log":
+                query += " WHERE action <> 'api_key.use'"
+            found[name] = session.scalar(text(query))
+        keys = (
+            "SELECT string_agg(token_hash || coalesce(revoked_at::text, ''), ' ' ORDER BY id) "
+            "FROM api_key"
+        )
+        found["api_key"] = session.scalar(text(keys))
+        return found
+
+
+def lines_of_the_audit_log() -> int:
+    with unit_of_work() as session:
+        lines = "SELECT count(*) FROM audit_log WHERE action <> 'api_key.use'"
+        return int(session.scalar(text(lines)) or 0)
+
+
+def test_the_table_names_every_route_and_no_other() -> None:
+    routes = [route for route in create_app().routes if isinstance(route, Route | APIRoute)]
+    there = {
+        (method, route.path)
+        for route in routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    assert {route.key for route in ROUTES} == there
+    assert {route.path for route in routes if not isinstance(route, APIRoute)} == PAGES
+
+
+def test_without_a_key_no_kept_route_answers(world: World) -> None:
+    before = everything()
+    for route in KEPT:
+        for headers in ({}, {"Authorization": "Bearer sk_guess"}, {"Authorization": "Basic eDp5"}):
+            answer = world.api.http.request(route.method, world.path(route), headers=headers)
+            assert answer.status_code == 401, route
+            assert answer.json()["code"] == "UNAUTHORIZED"
+            assert answer.headers["www-authenticate"] == "Bearer"
+    assert everything() == before
+
+
+def test_a_role_below_the_needed_one_is_refused_and_writes_nothing(world: World) -> None:
+    before = everything()
+    for route in KEPT:
+        for role in ROLES[: RANKS[str(route.role)]]:
+            answer = world.call(route, role)
+            assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN"), (route, role)
+            assert str(route.role) in answer.json()["error"]
+    assert everything() == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_needed_role_and_those_above_may(world: World, role: str) -> None:
+    """Reads first, then writes, and what takes things away at last, the inner ones first."""
+    rank = {"GET": 0, "POST": 1, "PATCH": 2, "PUT": 2, "DELETE": 3}
+    # These two end what the others need: by then those have been asked.
+    last = {"/api/workflows/{workflow_id}/runs/{run_id}/cancel": 1}
+    order = sorted(
+        KEPT, key=lambda r: (rank[r.method], last.get(r.path, 0), -r.path.count("/"), r.path)
+    )
+    for route in order:
+        if RANKS[role] < RANKS[str(route.role)]:
+            continue
+        before, audited = everything(), lines_of_the_audit_log()
+        answer = world.call(route, role)
+        assert answer.status_code not in (401, 403, 404, 405), (route, answer.text)
+        assert answer.status_code < 500, (route, answer.text)
+        if route.method == "GET" or not answer.is_success:
+            assert everything() == before, route
+        elif route.key not in UNAUDITED:
+            assert lines_of_the_audit_log() > audited, route
+
+
+def test_things_of_another_workspace_are_not_there_and_stay_as_they_are(world: World) -> None:
+    """404 and never 403, which would say that there is such a thing."""
+    before = everything()
+    for route in KEPT:
+        if route.path in OWN_NAMES or not (route.ids or route.key in NAMED_IN_BODY):
+            continue
+        answer = world.call(route, "STRANGER")
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND"), route
+    assert everything() == before
+
+
+def test_lists_of_another_workspace_hold_nothing_of_this_one(world: World) -> None:
+    ours = set(world.ids.values()) - {"A_SECRET", world.ids["notification_id of STRANGER"]}
+    with unit_of_work() as session:
+        ours.add(session.query(Workspace.id).filter(Workspace.slug == "default").one()[0])
+    for route in KEPT:
+        if route.method == "GET" and not route.ids:
+            answer = world.call(route, "STRANGER")
+            assert answer.status_code == 200, route
+            assert not [id_ for id_ in ours if len(id_) > 20 and id_ in answer.text], route
+
+
+def test_a_name_of_ones_own_is_another_thing_in_another_workspace(world: World) -> None:
+    api = world.api
+    assert api.call("DELETE", "/api/secrets/A_SECRET", role="STRANGER").status_code == 404
+    api.call("PUT", "/api/secrets/A_SECRET", {"value": "another-value"}, role="STRANGER")
+    mine, other = (api.call("GET", "/api/secrets", role=r).json()[0] for r in ("OWNER", "STRANGER"))
+    assert mine["name"] == other["name"]
+    assert mine["fingerprint"] != other["fingerprint"]
+
+
+def limited(api: Api, scope: str) -> None:
+    """A key LIMITED of role OWNER with one scope."""
+    body = {"name": "limited", "role": "OWNER", "scopes": [scope]}
+    made = api.call("POST", "/api/api-keys", body)
+    assert made.status_code == 201, made.text
+    api.keys["LIMITED"] = made.json()["token"]
+
+
+def ask(api: Api, route: Needed, body: Any = None) -> Any:
+    """Ask for what is nowhere: only whether one may ask is of interest."""
+    path = re.sub(r"{\w+}", "nothing", route.path)
+    return api.call(route.method, path, body, role="LIMITED")
+
+
+# One scope more than needed, so that the first one's own routes are asked for, too.
+@pytest.mark.parametrize("scope", ["workflows:read", "schedules:read"])
+def test_a_limited_key_is_told_which_scope_a_route_needs(api: Api, scope: str) -> None:
+    limited(api, scope)
+    before = everything()
+    for route in KEPT:
+        if route.scope != scope:
+            answer = ask(api, route)
+            assert answer.status_code == 403, route
+            assert f"scope {route.scope};" in answer.json()["error"], route
+    assert everything() == before
+
+
+def test_each_scope_opens_its_routes(api: Api) -> None:
+    for scope in sorted({str(route.scope) for route in KEPT}):
+        limited(api, scope)
+        for route in KEPT:
+            if route.scope == scope:
+                answer = ask(api, route, {"no": "such field"})
+                known = (200, 202, 204, 400, 404, 409, 415)
+                assert answer.status_code in known, (route, answer.text)
