@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,12 +53,18 @@ class Cursor:
 class Progress:
     """The cursors of a node's loop and of the loops in it; safe to be used by several threads."""
 
-    def __init__(self, node: loop_cursors.Node, seconds: float | None) -> None:
+    def __init__(
+        self, node: loop_cursors.Node, seconds: float | None, variables: Mapping[str, JSON]
+    ) -> None:
         """Go on from what was written before.
 
         Args:
             seconds: how long the loop may go on; None for as long as it takes.
+            variables: the run's, as they were written before.
         """
+        self.variables = variables
+        """The run's variables as they are now, with those that are not written yet."""
+        self._set: dict[str, JSON] = {}
         self._node = node
         self._lock = threading.RLock()
         self._cursors: dict[str, Cursor] = {}
@@ -104,9 +110,21 @@ class Progress:
             if self._since:
                 self.write()
 
-    def step(self, cursor: Cursor, index: int, step_id: str, record: JSON, *, acts: bool) -> None:
-        """Note what a step of an iteration came to."""
+    def step(
+        self,
+        cursor: Cursor,
+        index: int,
+        step_id: str,
+        record: JSON,
+        *,
+        acts: bool,
+        variables: Mapping[str, JSON],
+    ) -> None:
+        """Note what a step of an iteration came to, and which of the run's variables it set."""
         with self._lock:
+            if variables:
+                self.variables = {**self.variables, **variables}
+                self._set.update(variables)
             cursor.open.setdefault(index, {})[step_id] = record
             cursor.changed = True
             self._since += 1
@@ -181,6 +199,8 @@ class Progress:
             standing = loop_cursors.standing(session, run_id)
             if standing is None or standing[0] not in runs.UNFINISHED or standing[1] != generation:
                 return False
+            if self._set:
+                runs.set_variables(session, run_id, self._set)
             if self._ended:
                 loop_cursors.forget(session, self._node, self._ended)
             for cursor in self._cursors.values():
@@ -191,6 +211,7 @@ class Progress:
                     waiting = self._waiting if not cursor.path else None
                     loop_cursors.save(session, self._node, cursor.path, opened, waiting)
         self._ended.clear()
+        self._set.clear()
         for cursor in self._cursors.values():
             cursor.fresh.clear()
             cursor.kept, cursor.changed = cursor.kept or cursor.changed, False

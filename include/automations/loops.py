@@ -62,7 +62,9 @@ class Loops:
         self.ports = ports
         limited = step.timeout is not None and not step.may_wait()
         seconds = parse_duration(step.timeout).total_seconds() if limited else None
-        self.progress = Progress((ref.run_id, ref.node_id, ref.generation), seconds)
+        self.progress = Progress(
+            (ref.run_id, ref.node_id, ref.generation), seconds, entered.names["variables"]
+        )
         self._answer = answer
         self._secrets: dict[str, str] = {}
         self._unknown: set[str] = set()
@@ -70,7 +72,10 @@ class Loops:
     def outermost(self, config: Any, items: list[JSON]) -> Outcome:
         """Go through the items of the node's own loop."""
         try:
-            return _Loop(self, "", self.entered.names, self.entered.where).go_through(config, items)
+            outermost = _Loop(self, "", self.entered.names, self.entered.where)
+            outcome = outermost.go_through(config, items)
+            self.progress.begin()
+            return outcome
         except Interrupted as interrupted:
             return interrupted.fail
 
@@ -109,7 +114,6 @@ class _Loop:
         except _Parked as parked:
             return parked.outcome
         except _Failure as failed:
-            progress.begin()
             return failed.fail
         progress.end(cursor)
         entries = cursor.entries
@@ -225,9 +229,16 @@ class _Iteration:
         """Do a step, or take what it came to before; the arm that it chose."""
         record = self._cursor.open.get(self._index, {}).get(step.id)
         if record is None:
-            record = self._record(step, self._tried(step))
-            acts = STEP_TYPES[step.type].acts
-            self._loops.progress.step(self._cursor, self._index, step.id, record, acts=acts)
+            outcome = self._tried(step)
+            record = self._record(step, outcome)
+            self._loops.progress.step(
+                self._cursor,
+                self._index,
+                step.id,
+                record,
+                acts=STEP_TYPES[step.type].acts,
+                variables=outcome.variables if isinstance(outcome, Done) else {},
+            )
         self._last = self._outputs[step.id] = self._outputs[step.name] = record["output"]
         if record.get("stop"):
             raise _Stopped
@@ -297,7 +308,12 @@ class _Iteration:
 
     def _names(self) -> dict[str, JSON]:
         names = self._loop.names
-        return {**names, "loop": self._about, "steps": {**names["steps"], **self._outputs}}
+        return {
+            **names,
+            "variables": self._loops.progress.variables,
+            "loop": self._about,
+            "steps": {**names["steps"], **self._outputs},
+        }
 
     def _key(self, step: Any) -> str:
         return f"{self._loops.entered.key}{self._path}/{step.id}"

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from automations import definitions
+from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, LoopCursor, LoopResult, Run, Wait
 from automations.engine import Engine
@@ -82,7 +83,8 @@ def service() -> Service:
 
 @pytest.fixture
 def engine(database: str, outbox: Outbox, service: Service) -> Iterator[Engine]:
-    yield Engine(ports(mailer=outbox, http=service, children=StartedRuns()))
+    roles = ports(mailer=outbox, http=service, children=StartedRuns(), scripts=QuickJsRunner())
+    yield Engine(roles)
     definitions._cache.clear()
 
 
@@ -487,6 +489,65 @@ class TestWaits:
         assert outbox.bodies == ["a"]
         with unit_of_work() as session:
             assert len(list(session.scalars(select(Wait).where(Wait.run_id == run.id)))) == 2
+
+
+class TestVariables:
+    COUNT = "variables.n = (variables.n || 0) + 1; variables.last = input.loop.item"
+
+    def test_what_a_script_sets_is_known_to_the_steps_behind_it_in_the_loop_and_after(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        count = step("count", "code", 0, {"code": self.COUNT})
+        after = mail("after", body="{{variables.n}} {{variables.last}}", order=1)
+        run = begin(loop(count, mail(body="{{variables.n}}", order=1), over=["a", "b"]), after)
+        engine.run(task(run, "loop"))
+        engine.run(task(run, "after"))
+        assert outbox.bodies == ["1", "2", "2 b"]
+        assert reload(run).variables == {
+            "limit": 5,
+            "triggerType": "manual",
+            "n": 2,
+            "last": "b",
+        }
+
+    def test_a_loop_in_a_loop_sets_them_too(self, engine: Engine, outbox: Outbox) -> None:
+        count = step("count", "code", 0, {"code": self.COUNT})
+        inner = step("inner", "loop", 0, {"collection": "{{loop.item}}", "steps": [count]})
+        engine.run(
+            task(
+                begin(loop(inner, mail(body="{{variables.n}}", order=1), over=[[1, 2], [3]])),
+                "loop",
+            )
+        )
+        assert outbox.bodies == ["2", "3"]
+
+    def test_a_crash_neither_loses_nor_doubles_them(self, engine: Engine, outbox: Outbox) -> None:
+        outbox.failures["3"] = [Killed()]
+        count = step("count", "code", 0, {"code": self.COUNT})
+        run = begin(loop(count, mail(body="{{variables.n}}", order=1), over=["a", "b", "c", "d"]))
+        with pytest.raises(Killed):
+            engine.run(task(run, "loop"))
+        assert reload(run).variables["n"] == 3
+        engine.run(task(run, "loop"))
+        assert outbox.bodies == ["1", "2", "3", "4"]
+        assert reload(run).variables["n"] == 4
+
+    def test_a_pause_keeps_them(self, engine: Engine, outbox: Outbox) -> None:
+        count = step("count", "code", 0, {"code": self.COUNT})
+        ask = step("ask", "approval", 1, {"message": "{{variables.n}}?"})
+        run = begin(loop(count, ask, mail(body="{{variables.n}}", order=2), over=["a"]))
+        parked = engine.run(task(run, "loop"))
+        assert isinstance(parked, Sleep)
+        assert reload(run).variables["n"] == 1
+        decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+        engine.resume(task(run, "loop"), parked.wait_id, None)
+        assert outbox.bodies == ["1"]
+
+    def test_what_items_at_once_set_is_all_there(self, engine: Engine) -> None:
+        note = step("note", "code", 0, {"code": "variables['of' + input.loop.item] = true"})
+        run = begin(loop(note, over=list("abcdef"), concurrency=3))
+        engine.run(task(run, "loop"))
+        assert {f"of{item}" for item in "abcdef"} <= reload(run).variables.keys()
 
 
 class TestTenThousand:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
@@ -122,6 +122,15 @@ def renew(session: Session, run: Run, generation: int) -> None:
     )
     run.generation, run.status = generation, "RUNNING"
     run.completed_at = run.error = None
+
+
+def set_variables(session: Session, run_id: str, variables: Mapping[str, JSON]) -> None:
+    """Set some of a run's variables; the others stay."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(variables=Run.variables.op("||")(bindparam("set", dict(variables), JSONB)))
+    )
 
 
 def end_run(session: Session, run_id: str, status: str, error: str | None = None) -> bool:
