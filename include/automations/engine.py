@@ -8,7 +8,6 @@ repeated under the same idempotency key.
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -32,7 +31,7 @@ from automations.outcomes import (
     Outcome,
 )
 from automations.ports import Ports
-from automations.recording import Entered, Recorder, fail_output, output_of, parked, recorded
+from automations.recording import Entered, Recorder, line_of, parked, recorded
 from automations.secrecy import Secrecy
 from automations.services import secrets, security_events
 from automations.services.adoption import adopt
@@ -268,19 +267,8 @@ class Engine:
     def _log(
         session: Session, entered: Entered, outcome: Outcome, *, retrying: bool = False
     ) -> None:
-        failed = isinstance(outcome, Fail)
-        output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
-        runs.log(
-            session,
-            entered.ref.run_id,
-            step_id=entered.step.id,
-            step_type=entered.step.type,
-            step_name=entered.step.name,
-            status="retrying" if retrying else "failed" if failed else "success",
-            started_at=entered.started_at,
-            ended_at=datetime.now(UTC),
-            output=json.dumps(output, ensure_ascii=False, default=str),
-        )
+        line = line_of(entered.step, outcome, entered.started_at, retrying=retrying)
+        runs.log(session, entered.ref.run_id, [line])
 
 
 def _run_of(session: Session, ref: TaskRef) -> Run:

@@ -11,6 +11,7 @@ from typing import Any
 
 from automations.db import loop_cursors, runs
 from automations.db.session import unit_of_work
+from automations.loop_log import LoopLog
 from automations.outcomes import JSON, Fail
 
 MOST_UNSAVED = 50
@@ -65,6 +66,7 @@ class Progress:
         self.variables = variables
         """The run's variables as they are now, with those that are not written yet."""
         self._set: dict[str, JSON] = {}
+        self.log = LoopLog()
         self._node = node
         self._lock = threading.RLock()
         self._cursors: dict[str, Cursor] = {}
@@ -105,9 +107,9 @@ class Progress:
             return True
 
     def begin(self) -> None:
-        """Write what is not written: a step is about to have an effect."""
+        """Write what is not written: a step is about to have an effect, or the loop ends."""
         with self._lock:
-            if self._since:
+            if self._since or self.log.lines:
                 self.write()
 
     def step(
@@ -197,7 +199,11 @@ class Progress:
         run_id, _, generation = self._node
         with unit_of_work() as session:
             standing = loop_cursors.standing(session, run_id)
-            if standing is None or standing[0] not in runs.UNFINISHED or standing[1] != generation:
+            if standing is None or standing[1] != generation:
+                return False
+            lines = list(self.log.lines)  # another thread may add to it meanwhile
+            runs.log(session, run_id, lines)
+            if standing[0] not in runs.UNFINISHED:
                 return False
             if self._set:
                 runs.set_variables(session, run_id, self._set)
@@ -212,6 +218,7 @@ class Progress:
                     loop_cursors.save(session, self._node, cursor.path, opened, waiting)
         self._ended.clear()
         self._set.clear()
+        del self.log.lines[: len(lines)]
         for cursor in self._cursors.values():
             cursor.fresh.clear()
             cursor.kept, cursor.changed = cursor.kept or cursor.changed, False

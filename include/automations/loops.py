@@ -18,6 +18,7 @@ from typing import Any
 from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.failures import failure
+from automations.loop_log import Place
 from automations.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.model import nested_lists, ordered
 from automations.outcomes import JSON, Answer, Branch, Done, Fail, Inside, Outcome, Stop
@@ -72,7 +73,7 @@ class Loops:
     def outermost(self, config: Any, items: list[JSON]) -> Outcome:
         """Go through the items of the node's own loop."""
         try:
-            outermost = _Loop(self, "", self.entered.names, self.entered.where)
+            outermost = _Loop(self, "", self.entered.names, self.entered.where, Place())
             outcome = outermost.go_through(config, items)
             self.progress.begin()
             return outcome
@@ -103,6 +104,7 @@ class _Loop:
     path: str
     names: Mapping[str, JSON]
     where: str
+    place: Place
 
     def go_through(self, config: Any, items: list[JSON]) -> Outcome:
         progress = self.loops.progress
@@ -170,7 +172,8 @@ class _Work:
             return None if self.broken else next(self.todo, None)
 
     def _item(self, index: int) -> None:
-        iteration = _Iteration(self.loop, self.cursor, index, self._about(index))
+        place = self.loop.place.inside(index, len(self.items))
+        iteration = _Iteration(self.loop, self.cursor, place, self._about(index))
         entry: dict[str, JSON]
         try:
             entry = {"output": iteration.run(self.config.steps)}
@@ -202,12 +205,13 @@ class _Work:
 class _Iteration:
     """One iteration: its steps, and what they have put out."""
 
-    def __init__(self, loop: _Loop, cursor: Cursor, index: int, about: dict[str, JSON]) -> None:
+    def __init__(self, loop: _Loop, cursor: Cursor, place: Place, about: dict[str, JSON]) -> None:
         self._loop = loop
         self._loops = loop.loops
         self._cursor = cursor
-        self._index = index
-        self._path = f"{loop.path}[{index}]"
+        self._place = place
+        self._index = place.indexes[-1]
+        self._path = f"{loop.path}[{self._index}]"
         self._about = about
         self._outputs: dict[str, JSON] = {}
         self._last: JSON = None
@@ -268,13 +272,20 @@ class _Iteration:
     def _tried(self, step: Any) -> Outcome:
         """What a step comes to after as many attempts as it may have."""
         attempt = 1
+        log = self._loops.progress.log
         while True:
+            began = datetime.now(UTC)
             outcome = self._attempt(step, attempt)
             retry = step.retry
-            if not isinstance(outcome, Fail) or retry is None or not outcome.retryable:
+            if (
+                not isinstance(outcome, Fail)
+                or retry is None
+                or not outcome.retryable
+                or not retry.covers(outcome.kind, attempt)
+            ):
+                log.add(self._place, step, outcome, began)
                 return outcome
-            if not retry.covers(outcome.kind, attempt):
-                return outcome
+            log.add(self._place, step, outcome, began, retrying=True)
             delay = max(retry.delay_after(attempt), outcome.retry_after or timedelta(0))
             self._loops.progress.write()
             time.sleep(min(delay, LONGEST_DELAY).total_seconds())
@@ -332,7 +343,7 @@ class _Iteration:
         kept: Mapping[str, JSON],
     ) -> StepContext:
         entered = self._loops.entered
-        inner = _Loop(self._loops, f"{self._path}/{step.id}", names, where)
+        inner = _Loop(self._loops, f"{self._path}/{step.id}", names, where, self._place)
 
         def render(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
             place = f"{inner.where}, {where}"

@@ -223,6 +223,27 @@ def fail_output(fail: Fail) -> dict[str, JSON]:
     return {**fail.output, "error": {"message": fail.error, "kind": fail.kind}}
 
 
+def line_of(
+    step: Any,
+    outcome: Outcome,
+    started_at: datetime,
+    *,
+    retrying: bool,
+    iteration: list[int] | None = None,
+) -> runs.LogLine:
+    """What the run's log says of an attempt at a step."""
+    failed = isinstance(outcome, Fail)
+    output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
+    return runs.LogLine(
+        step,
+        "retrying" if retrying else "failed" if failed else "success",
+        started_at,
+        datetime.now(UTC),
+        json.dumps(output, ensure_ascii=False, default=str),
+        iteration,
+    )
+
+
 def _summary(output: Any) -> dict[str, JSON]:
     small = {
         key: value for key, value in output.items() if isinstance(value, str | int | float | bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,22 @@ UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 LOG_OUTPUT_LENGTH = 500
 _SHOWN = {"schedule": "scheduled"}
 """The specification's words in ``variables.triggerType``, where they differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """An attempt at a step that has ended.
+
+    Args:
+        iteration: in a loop: the item's index, after those of the loops around it.
+    """
+
+    step: Any
+    status: str
+    started_at: datetime
+    ended_at: datetime
+    output: str
+    iteration: list[int] | None = None
 
 
 def insert_run(
@@ -202,30 +219,21 @@ def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int
         )
 
 
-def log(
-    session: Session,
-    run_id: str,
-    *,
-    step_id: str,
-    step_type: str,
-    step_name: str,
-    status: str,
-    started_at: datetime,
-    ended_at: datetime,
-    output: str,
-) -> None:
-    """Add a line to the run's log, its output cut as specified."""
-    session.add(
+def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
+    """Add lines to the run's log, their output cut as specified."""
+    session.add_all(
         StepLog(
             run_id=run_id,
-            step_id=step_id,
-            step_type=step_type,
-            step_name=step_name,
-            status=status,
-            duration_ms=max(0, round((ended_at - started_at).total_seconds() * 1000)),
-            timestamp=ended_at,
-            output=output[:LOG_OUTPUT_LENGTH],
+            step_id=line.step.id,
+            step_type=line.step.type,
+            step_name=line.step.name,
+            status=line.status,
+            duration_ms=max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
+            timestamp=line.ended_at,
+            output=line.output[:LOG_OUTPUT_LENGTH],
+            iteration=line.iteration,
         )
+        for line in lines
     )
 
 

@@ -44,7 +44,12 @@ class LoopConfig(Model):
 
 
 class Loop(StepType[LoopConfig]):
-    """Do steps for each item of a list; a condition's `stop` ends the iteration it is in."""
+    """Do steps for each item of a list; a condition's `stop` ends the iteration it is in.
+
+    The run's log has a line for each step of the first and last ten items, and for each failure,
+    a thousand at most, with the item's index as `iteration`. Workflow variables that a step sets
+    are known to the steps behind it, also those of later items.
+    """
 
     type = "loop"
     title = "Loop"
