@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
@@ -54,6 +54,7 @@ def insert_run(
     replay_of: str | None = None,
     depth: int = 0,
     parent_run_id: str | None = None,
+    awaited: bool = False,
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already."""
     number = version or workflow.version
@@ -75,6 +76,7 @@ def insert_run(
             replay_of_run_id=replay_of,
             depth=depth,
             parent_run_id=parent_run_id,
+            awaited=awaited,
             started_by=started_by,
             dispatched_at=func.clock_timestamp() if dispatched else None,
         )
@@ -137,6 +139,7 @@ def renew(session: Session, run: Run, generation: int) -> None:
     session.execute(
         update(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN").values(status="CANCELLED")
     )
+    _cancel_children(session, run.id, f"Run {run.id} was cleared and waits for it no more.")
     run.generation, run.status = generation, "RUNNING"
     run.completed_at = run.error = None
 
@@ -151,7 +154,10 @@ def set_variables(session: Session, run_id: str, variables: Mapping[str, JSON]) 
 
 
 def end_run(session: Session, run_id: str, status: str, error: str | None = None) -> bool:
-    """End a run that has not ended, and cancel what it waits for."""
+    """End a run that has not ended, and cancel what it waits for.
+
+    With a cancelled run all that it has started are cancelled, otherwise those that it waits for.
+    """
     ended = session.execute(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED))
@@ -166,7 +172,37 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
     session.execute(
         update(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").values(status="CANCELLED")
     )
+    if status == "CANCELLED":
+        _cancel_children(session, run_id, error or "Cancelled.", all_of_them=True)
+    else:
+        _cancel_children(session, run_id, f"Run {run_id}, which waited for it, is {status}.")
     return True
+
+
+def _cancel_children(
+    session: Session, run_id: str, reason: str, *, all_of_them: bool = False
+) -> None:
+    """Cancel the runs that a run waits for, or has started, and all that those have started."""
+    wanted: ColumnElement[bool] = Run.parent_run_id == run_id
+    if not all_of_them:
+        wanted &= Run.awaited
+    # From the top down and by id, as everybody locks them, lest two wait for each other.
+    while found := session.execute(
+        select(Run.id, Run.status).where(wanted).order_by(Run.id).with_for_update()
+    ).all():
+        if ended := [child for child, status in found if status in UNFINISHED]:
+            session.execute(
+                update(Run)
+                .where(Run.id.in_(ended))
+                .values(status="CANCELLED", error=reason, completed_at=func.clock_timestamp())
+            )
+            session.execute(
+                update(Wait)
+                .where(Wait.run_id.in_(ended), Wait.status == "OPEN")
+                .values(status="CANCELLED")
+            )
+            jobs.enqueue_all(session, "fail_run", ended)
+        wanted = Run.parent_run_id.in_([child for child, _ in found])
 
 
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:

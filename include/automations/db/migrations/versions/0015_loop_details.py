@@ -19,6 +19,10 @@ AFTER = "kind IN ('delay', 'decision', 'callback', 'form', 'child', 'retry')"
 def upgrade() -> None:
     op.add_column('step_log', sa.Column('iteration', postgresql.JSONB(), nullable=True))
     op.add_column('run', sa.Column('awaited', sa.Boolean(), server_default='false', nullable=False))
+    op.execute("""
+        UPDATE run SET awaited = true FROM wait
+        WHERE wait.kind = 'child' AND wait.status = 'OPEN' AND run.id = wait.question ->> 'runId'
+    """)
     op.add_column('run', sa.Column('model_cost', sa.Numeric(), server_default='0', nullable=False))
     op.add_column('run', sa.Column('model_tokens', sa.BigInteger(), server_default='0', nullable=False))
     op.drop_constraint(op.f(KIND), 'wait')
