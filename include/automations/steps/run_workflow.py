@@ -31,7 +31,10 @@ class RunWorkflowConfig(Model):
 
 
 class RunWorkflow(StepType[RunWorkflowConfig]):
-    """Start a run of another automation, ten deep at most, and wait for it when told to."""
+    """Start a run of another automation, ten deep at most, and wait for it when told to.
+
+    An automation that would come to run itself, by ids that are written down, is not saved.
+    """
 
     type = "run_workflow"
     title = "Run an automation"
