@@ -65,6 +65,7 @@ def workflow(found: Found) -> dict[str, Any]:
         "formId": getattr(trigger, "form_id", None),
         "trigger": trigger.as_json(),
         "variables": definition.get("variables", {}),
+        "budget": definition.get("budget"),
         "steps": definition["steps"],
         "_count": {"runs": found.runs},
         "createdAt": _at(row.created_at),
@@ -109,6 +110,10 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
             "kind": detail.wait.kind,
             "stepId": detail.wait.node_id,
             "dueAt": _at(detail.wait.due_at),
+        },
+        "modelUsage": {
+            "tokens": detail.run.model_tokens,
+            "cost": float(detail.run.model_cost),
         },
         "workflow": {"id": detail.run.workflow_id, "name": detail.workflow_name},
         "childRuns": [{**run(child), "workflowId": child.workflow_id} for child in detail.children],

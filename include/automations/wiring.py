@@ -26,6 +26,7 @@ from automations.services.mail import WorkspaceMailer
 from automations.services.matters import WorkspaceMatters
 from automations.services.notifications import WorkspaceNotifier
 from automations.services.row_steps import WorkspaceTables
+from automations.services.spending import RunSpending
 from automations.settings import get_settings
 
 
@@ -42,7 +43,7 @@ def ports() -> Ports:
         matters=WorkspaceMatters(),
         scripts=QuickJsRunner(),
         chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
-        language_model=ProviderModels(_model_account),
+        language_model=ProviderModels(_model_account, RunSpending()),
         documents=StoredDocuments(document_renderer()),
         children=StartedRuns(),
         evidence=WorkspaceEvidence(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, select, update
@@ -142,6 +143,24 @@ def renew(session: Session, run: Run, generation: int) -> None:
     _cancel_children(session, run.id, f"Run {run.id} was cleared and waits for it no more.")
     run.generation, run.status = generation, "RUNNING"
     run.completed_at = run.error = None
+
+
+def spend(
+    session: Session,
+    run_id: str,
+    tokens: int,
+    cost: Decimal,
+    most_tokens: int | None = None,
+    most_cost: Decimal | None = None,
+) -> bool:
+    """Add to what a run has spent on language models, unless it comes to more than it may."""
+    query = update(Run).where(Run.id == run_id)
+    if most_tokens is not None:
+        query = query.where(Run.model_tokens + tokens <= most_tokens)
+    if most_cost is not None:
+        query = query.where(Run.model_cost + cost <= most_cost)
+    spent = query.values(model_tokens=Run.model_tokens + tokens, model_cost=Run.model_cost + cost)
+    return session.scalar(spent.returning(Run.id)) is not None
 
 
 def set_variables(session: Session, run_id: str, variables: Mapping[str, JSON]) -> None:

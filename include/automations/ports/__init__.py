@@ -17,7 +17,14 @@ from automations.ports.documents import (
 from automations.ports.evidence import Evidence, EvidenceReceipt, EvidenceRequest
 from automations.ports.http import HttpClient, HttpRequest, HttpResponse, SignatureVerifier
 from automations.ports.mail import Attachment, Mail, Mailer, MailReceipt, MailServer, MailTransport
-from automations.ports.models import LanguageModel, ModelAnswer, ModelQuestion
+from automations.ports.models import (
+    NOTHING,
+    LanguageModel,
+    ModelAnswer,
+    ModelQuestion,
+    Spending,
+    Spent,
+)
 from automations.ports.orchestration import DagRunState, Orchestrator, Visible
 from automations.ports.people import (
     FormAnswer,
@@ -34,6 +41,7 @@ from automations.ports.scripts import ScriptFault, ScriptLimits, ScriptResult, S
 from automations.ports.tables import FoundRow, RowReceipt, Tables
 
 __all__ = [
+    "NOTHING",
     "Attachment",
     "Chat",
     "ChatMessage",
@@ -78,6 +86,8 @@ __all__ = [
     "ScriptResult",
     "ScriptRunner",
     "SignatureVerifier",
+    "Spending",
+    "Spent",
     "StoredDocument",
     "Tables",
     "Visible",
