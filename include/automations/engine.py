@@ -48,6 +48,9 @@ from automations.verdicts import (
 
 log = logging.getLogger(__name__)
 
+_BY_TIME = ("delay", "retry")
+"""Kinds of pause that end by themselves, and expect nothing else."""
+
 
 class Engine:
     """Runs the nodes of runs; safe to call again for the same task at any time."""
@@ -299,7 +302,7 @@ def _by_itself(wait: Wait) -> Answer | None:
     now = datetime.now(UTC)
     if now < wait.due_at:
         return None
-    return Answer("elapsed" if wait.kind == "delay" else "expired", None, now)
+    return Answer("elapsed" if wait.kind in _BY_TIME else "expired", None, now)
 
 
 def _is_time(answer: Answer | None, wait: Wait) -> bool:

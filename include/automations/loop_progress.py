@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automations.db import loop_cursors, runs
@@ -19,6 +20,8 @@ MOST_UNSAVED = 50
 
 LONGEST_UNSAVED = 0.5
 LARGEST_RESULTS = 32_000_000
+
+_TOO_LATE = Fail("The loop took longer than its timeout.", kind="timeout", retryable=True)
 
 
 class Interrupted(Exception):
@@ -133,6 +136,34 @@ class Progress:
             if acts:
                 self.write()
 
+    def retry(
+        self, cursor: Cursor, index: int, step_id: str, attempt: int, delay: timedelta
+    ) -> datetime:
+        """Note and write which attempt at a step is the next; when it is due.
+
+        Raises:
+            Interrupted: as ``write``; also when it is due after the loop's timeout.
+        """
+        late = (
+            self._late_at is not None and time.monotonic() + delay.total_seconds() > self._late_at
+        )
+        with self._lock:
+            due = datetime.now(UTC) + delay
+            record = {"attempt": attempt, "dueAt": due.isoformat()}
+            cursor.open.setdefault(index, {})[step_id] = record
+            cursor.changed = self._cursors[""].changed = True
+            self.write()
+        if late:
+            raise Interrupted(_TOO_LATE)
+        return due
+
+    def give_up(self, cursor: Cursor, index: int, step_id: str) -> None:
+        """Forget the attempts at a step that has failed for good."""
+        with self._lock:
+            if cursor.open.get(index, {}).pop(step_id, None) is not None:
+                cursor.changed = True
+                self._since += 1
+
     def item(self, cursor: Cursor, index: int, entry: dict[str, JSON]) -> None:
         """Note what an iteration came to."""
         with self._lock:
@@ -191,9 +222,7 @@ class Progress:
         if not stands:
             raise Interrupted(Fail("The run has ended.", kind="ended"))
         if self._late_at is not None and time.monotonic() > self._late_at:
-            raise Interrupted(
-                Fail("The loop took longer than its timeout.", kind="timeout", retryable=True)
-            )
+            raise Interrupted(_TOO_LATE)
 
     def _write(self) -> bool:
         run_id, _, generation = self._node

@@ -21,7 +21,17 @@ from automations.failures import failure
 from automations.loop_log import Place
 from automations.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.model import nested_lists, ordered
-from automations.outcomes import JSON, Answer, Branch, Done, Fail, Inside, Outcome, Stop
+from automations.outcomes import (
+    JSON,
+    Answer,
+    Branch,
+    Done,
+    Fail,
+    Inside,
+    Outcome,
+    Stop,
+    WaitToRetry,
+)
 from automations.ports import Ports
 from automations.recording import Entered, fail_output
 from automations.secrecy import Secrecy
@@ -29,8 +39,8 @@ from automations.services import secrets
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
 
-LONGEST_DELAY = timedelta(seconds=30)
-"""Between attempts at a step in a body, which hold the worker."""
+LONGEST_HOLD = timedelta(seconds=5)
+"""What is waited for in the worker between attempts; for longer the loop is parked."""
 
 
 class _Parked(Exception):
@@ -62,7 +72,10 @@ class Loops:
         self.entered = entered
         self.ports = ports
         limited = step.timeout is not None and not step.may_wait()
-        seconds = parse_duration(step.timeout).total_seconds() if limited else None
+        seconds = None
+        if limited:
+            left = parse_duration(step.timeout) - (datetime.now(UTC) - entered.started_at)
+            seconds = left.total_seconds()
         self.progress = Progress(
             (ref.run_id, ref.node_id, ref.generation), seconds, entered.names["variables"]
         )
@@ -113,10 +126,10 @@ class _Loop:
         work = _Work(self, config, items, cursor, todo)
         try:
             work.done_by(config.concurrency)
-        except _Parked as parked:
-            return parked.outcome
         except _Failure as failed:
             return failed.fail
+        if work.parked:
+            return _soonest(work.parked)
         progress.end(cursor)
         entries = cursor.entries
         return Done(
@@ -147,6 +160,7 @@ class _Work:
     items: list[JSON]
     cursor: Cursor
     todo: Iterator[int]
+    parked: list[Inside] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     broken: bool = False
 
@@ -163,6 +177,11 @@ class _Work:
         while (index := self._next()) is not None:
             try:
                 self._item(index)
+            except _Parked as parked:
+                self.parked.append(parked.outcome)
+                # One at a time means in order; of several at once, the others go on.
+                if self.config.concurrency == 1:
+                    self.broken = True
             except BaseException:
                 self.broken = True
                 raise
@@ -202,6 +221,12 @@ class _Work:
         }
 
 
+def _soonest(parked: list[Inside]) -> Inside:
+    """Of several that wait, which only attempts do, the one that goes on first."""
+    due = [(inside.wait.when, inside) for inside in parked if isinstance(inside.wait, WaitToRetry)]
+    return min(due, key=lambda one: one[0])[1] if due else parked[0]
+
+
 class _Iteration:
     """One iteration: its steps, and what they have put out."""
 
@@ -232,8 +257,8 @@ class _Iteration:
     def _step(self, step: Any) -> str | None:
         """Do a step, or take what it came to before; the arm that it chose."""
         record = self._cursor.open.get(self._index, {}).get(step.id)
-        if record is None:
-            outcome = self._tried(step)
+        if record is None or "attempt" in record:
+            outcome = self._tried(step, record)
             record = self._record(step, outcome)
             self._loops.progress.step(
                 self._cursor,
@@ -259,21 +284,35 @@ class _Iteration:
                 return {"output": dict(output), "stop": True}
             case Fail():
                 if step.on_error == "fail":
+                    self._loops.progress.give_up(self._cursor, self._index, step.id)
                     raise _ItemFailed(step.name, outcome)
                 rescued = isinstance(step.on_error, list)
                 return {"output": fail_output(outcome), "arm": "onError" if rescued else None}
             case Inside():
                 raise _Parked(outcome)
+            case WaitToRetry():
+                raise _Parked(Inside(outcome, self._key(step)))
             case _:
                 key = self._key(step)
                 self._loops.progress.park(key)
                 raise _Parked(Inside(outcome, key))
 
-    def _tried(self, step: Any) -> Outcome:
-        """What a step comes to after as many attempts as it may have."""
-        attempt = 1
-        log = self._loops.progress.log
+    def _tried(self, step: Any, record: Mapping[str, JSON] | None) -> Outcome:
+        """What a step comes to after as many attempts as it may have.
+
+        Args:
+            record: which attempt is the next, when there were some before.
+        """
+        progress = self._loops.progress
+        attempt = record["attempt"] if record else 1
+        due = (
+            datetime.fromisoformat(record["dueAt"]) if record else datetime.min.replace(tzinfo=UTC)
+        )
         while True:
+            left = due - datetime.now(UTC)
+            if left > LONGEST_HOLD:
+                return WaitToRetry(due)
+            time.sleep(max(left, timedelta(0)).total_seconds())
             began = datetime.now(UTC)
             outcome = self._attempt(step, attempt)
             retry = step.retry
@@ -283,13 +322,12 @@ class _Iteration:
                 or not outcome.retryable
                 or not retry.covers(outcome.kind, attempt)
             ):
-                log.add(self._place, step, outcome, began)
+                progress.log.add(self._place, step, outcome, began)
                 return outcome
-            log.add(self._place, step, outcome, began, retrying=True)
+            progress.log.add(self._place, step, outcome, began, retrying=True)
             delay = max(retry.delay_after(attempt), outcome.retry_after or timedelta(0))
-            self._loops.progress.write()
-            time.sleep(min(delay, LONGEST_DELAY).total_seconds())
             attempt += 1
+            due = progress.retry(self._cursor, self._index, step.id, attempt, delay)
 
     def _attempt(self, step: Any, attempt: int) -> Outcome:
         step_type = STEP_TYPES[step.type]

@@ -25,6 +25,7 @@ from automations.outcomes import (
     WaitForDecision,
     WaitForRun,
     WaitForSubmissions,
+    WaitToRetry,
     WaitUntil,
 )
 from automations.steps.registry import STEP_TYPES
@@ -142,6 +143,8 @@ class Recorder:
         match outcome:
             case WaitUntil(when):
                 due_at = when
+            case WaitToRetry(when):
+                kind, due_at = "retry", when
             case WaitForDecision(asked, expires_in):
                 kind, due_at = "decision", now + expires_in
                 question, approvers = asdict(asked), asked.approvers

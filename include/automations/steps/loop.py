@@ -48,7 +48,9 @@ class Loop(StepType[LoopConfig]):
 
     The run's log has a line for each step of the first and last ten items, and for each failure,
     a thousand at most, with the item's index as `iteration`. Workflow variables that a step sets
-    are known to the steps behind it, also those of later items.
+    are known to the steps behind it, also those of later items. When the next attempt at a step is
+    more than five seconds away, the loop waits for it without holding a worker; items that are
+    worked on at once go on meanwhile.
     """
 
     type = "loop"
