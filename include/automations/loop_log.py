@@ -38,7 +38,7 @@ class LoopLog:
     """Lines that are to be written together with what they tell of."""
 
     def __init__(self) -> None:
-        self.lines: list[LogLine] = []
+        self._lines: list[LogLine] = []
         self._left = {True: MOST_LINES, False: MOST_LINES}
 
     def add(
@@ -56,6 +56,11 @@ class LoopLog:
         if not ended or not (failed or place.shown) or self._left[failed] == 0:
             return
         self._left[failed] -= 1
-        self.lines.append(
+        self._lines.append(
             line_of(step, outcome, started_at, retrying=retrying, iteration=list(place.indexes))
         )
+
+    def take(self) -> list[LogLine]:
+        """The lines that were not taken yet."""
+        taken, self._lines = self._lines, []
+        return taken

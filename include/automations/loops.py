@@ -88,7 +88,7 @@ class Loops:
         try:
             outermost = _Loop(self, "", self.entered.names, self.entered.where, Place())
             outcome = outermost.go_through(config, items)
-            self.progress.begin()
+            self.progress.write()
             return outcome
         except Interrupted as interrupted:
             return interrupted.fail
@@ -265,7 +265,7 @@ class _Iteration:
                 self._index,
                 step.id,
                 record,
-                acts=STEP_TYPES[step.type].acts,
+                once=STEP_TYPES[step.type].once(step.config),
                 variables=outcome.variables if isinstance(outcome, Done) else {},
             )
         self._last = self._outputs[step.id] = self._outputs[step.name] = record["output"]
@@ -335,8 +335,7 @@ class _Iteration:
         names = self._names()
         if step_type.calls_back(step.config):
             names["callback"] = {"url": self._callback(step)}
-        if step_type.acts:
-            self._loops.progress.begin()
+        self._loops.progress.begin()
         where = f"{self._loop.where}, item {self._index}, step '{step.name}'"
         try:
             rendered, _ = secrecy.config(step.config, names, where=where)

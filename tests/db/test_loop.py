@@ -9,20 +9,22 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from automations import definitions
 from automations.adapters.quickjs.runner import QuickJsRunner
+from automations.db.session import engine as database_engine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, LoopCursor, LoopResult, Run, Wait
 from automations.engine import Engine
 from automations.errors import StepError
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt
+from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Notice, NoticeReceipt
 from automations.services import cancellations, decisions
 from automations.services.children import StartedRuns
 from automations.verdicts import Again, GiveUp, Proceed, Skip, Sleep
@@ -548,6 +550,68 @@ class TestVariables:
         run = begin(loop(note, over=list("abcdef"), concurrency=3))
         engine.run(task(run, "loop"))
         assert {f"of{item}" for item in "abcdef"} <= reload(run).variables.keys()
+
+
+@contextmanager
+def commits() -> Iterator[list[None]]:
+    """The transactions that are committed meanwhile."""
+    seen: list[None] = []
+
+    def note(_: Any) -> None:
+        seen.append(None)
+
+    event.listen(database_engine(), "commit", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database_engine(), "commit", note)
+
+
+class TestCommits:
+    def test_an_effect_and_what_led_to_it_are_recorded_by_one_commit(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        light = step("light", "condition", 0, {"expression": "loop.item >= 0"})
+        run = begin(loop(light, mail(order=1), over="{{range(100)}}"))
+        with commits() as made:
+            engine.run(task(run, "loop"))
+        assert len(outbox.sent) == 100
+        assert 100 <= len(made) <= 110
+
+    def test_who_comes_while_others_are_recorded_shares_the_next_commit(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        run = begin(loop(mail(), over="{{range(200)}}", concurrency=10))
+        outbox.together = threading.Barrier(10)
+        with commits() as made:
+            engine.run(task(run, "loop"))
+        assert len(outbox.sent) == 200
+        assert len(made) < 150
+
+    def test_steps_whose_repeat_changes_nothing_are_recorded_together_and_survive_a_crash(
+        self, database: str, outbox: Outbox
+    ) -> None:
+        notices: list[str] = []
+
+        class Notifier:
+            def notify(self, notice: Notice) -> NoticeReceipt:
+                if notice.title == "70":
+                    notices.append(notice.key)
+                    if notices.count(notice.key) == 1:
+                        raise Killed
+                notices.append(notice.key)
+                return NoticeReceipt((notice.key,), ())
+
+        engine = Engine(ports(notifier=Notifier()))
+        tell = {"title": "{{loop.item}}", "message": "x", "userIds": ["u"]}
+        run = begin(loop(step("tell", "notification", 0, tell), over="{{range(100)}}"))
+        with commits() as made, pytest.raises(Killed):
+            engine.run(task(run, "loop"))
+        assert len(made) < 10
+        assert isinstance(engine.run(task(run, "loop")), Proceed)
+        assert len(set(notices)) == 100  # what was repeated came under the same keys
+        assert output(run)["count"] == 100
+        definitions._cache.clear()
 
 
 class TestTenThousand:

@@ -52,7 +52,6 @@ class Code(StepType[CodeConfig]):
         "result": "what the script returned; an object's fields stand here themselves instead",
         "logs": "what it wrote with console.log",
     }
-    acts = False
     timeout = timedelta(seconds=5)
 
     def run(self, config: CodeConfig, ctx: StepContext) -> Outcome:

@@ -62,10 +62,12 @@ class Loop(StepType[LoopConfig]):
         "errors": "the items that failed: each with index and error",
     }
     body = ("steps",)
-    acts = False
 
     def waits(self, config: LoopConfig) -> bool:
         return any(step.may_wait() for step in config.steps)
+
+    def once(self, config: LoopConfig) -> bool:
+        return True
 
     def run(self, config: LoopConfig, ctx: StepContext) -> Outcome:
         items = _items(config.collection)

@@ -49,6 +49,9 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     def waits(self, config: RunWorkflowConfig) -> bool:
         return config.wait_for_completion
 
+    def once(self, config: RunWorkflowConfig) -> bool:
+        return True
+
     def run(self, config: RunWorkflowConfig, ctx: StepContext) -> Outcome:
         children = ctx.ports.children
         run_id = children.start(
