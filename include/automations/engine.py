@@ -30,9 +30,9 @@ from automations.outcomes import (
     Fail,
     Outcome,
 )
-from automations.ports import Ports
+from automations.ports import Ports, SecretSource
 from automations.recording import Entered, Recorder, line_of, parked, recorded
-from automations.secrecy import Secrecy
+from automations.secrecy import Read, Secrecy
 from automations.services import secrets, security_events
 from automations.services.adoption import adopt
 from automations.steps.base import RENDERED, StepContext, parse_duration
@@ -53,10 +53,15 @@ _BY_TIME = ("delay", "retry")
 
 
 class Engine:
-    """Runs the nodes of runs; safe to call again for the same task at any time."""
+    """Runs the nodes of runs; safe to call again for the same task at any time.
 
-    def __init__(self, ports: Ports) -> None:
+    Args:
+        elsewhere: secrets that the host keeps.
+    """
+
+    def __init__(self, ports: Ports, elsewhere: SecretSource | None = None) -> None:
         self._ports = ports
+        self._elsewhere = elsewhere
 
     def run(self, ref: TaskRef) -> Verdict:
         """Run a node, or answer again what it came to before."""
@@ -183,7 +188,7 @@ class Engine:
 
     def _attempt(self, entered: Entered, act: Any, answer: Answer | None = None) -> Outcome:
         """Do the work; what comes out names no secret that the step used."""
-        secrecy = Secrecy(lambda names: secrets.read(entered.workspace_id, names))
+        secrecy = Secrecy(self._read(entered.workspace_id))
         outcome = secrecy.outcome(self._act(entered, act, secrecy, answer))
         if isinstance(outcome, Fail) and outcome.kind == "blocked":
             security_events.note(
@@ -195,6 +200,9 @@ class Engine:
                 error=outcome.error,
             )
         return outcome
+
+    def _read(self, workspace_id: str) -> Read:
+        return lambda names: secrets.read(workspace_id, names, self._elsewhere)
 
     def _act(self, entered: Entered, act: Any, secrecy: Secrecy, answer: Answer | None) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""
@@ -225,7 +233,8 @@ class Engine:
         ref, step = entered.ref, entered.step
 
         def iterate(config: Any, items: list[JSON]) -> Outcome:
-            return Loops(entered, self._ports, answer).outermost(config, items)
+            read = self._read(entered.workspace_id)
+            return Loops(entered, self._ports, read, answer).outermost(config, items)
 
         def render_text(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
             return secrecy.render(

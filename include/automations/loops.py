@@ -34,8 +34,7 @@ from automations.outcomes import (
 )
 from automations.ports import Ports
 from automations.recording import Entered, fail_output
-from automations.secrecy import Secrecy
-from automations.services import secrets
+from automations.secrecy import Read, Secrecy
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
 
@@ -64,10 +63,11 @@ class Loops:
     """What the loops of one node share.
 
     Args:
+        read: gives the values of secrets.
         answer: how the wait of a step in the body has ended, when one has.
     """
 
-    def __init__(self, entered: Entered, ports: Ports, answer: Answer | None) -> None:
+    def __init__(self, entered: Entered, ports: Ports, read: Read, answer: Answer | None) -> None:
         ref, step = entered.ref, entered.step
         self.entered = entered
         self.ports = ports
@@ -80,6 +80,7 @@ class Loops:
             (ref.run_id, ref.node_id, ref.generation), seconds, entered.names["variables"]
         )
         self._answer = answer
+        self._read = read
         self._secrets: dict[str, str] = {}
         self._unknown: set[str] = set()
 
@@ -103,7 +104,7 @@ class Loops:
         """The values of secrets, each read once."""
         wanted = set(names) - self._secrets.keys() - self._unknown
         if wanted:
-            found = secrets.read(self.entered.workspace_id, wanted)
+            found = self._read(wanted)
             self._secrets.update(found)
             self._unknown |= wanted - found.keys()
         return {name: self._secrets[name] for name in names if name in self._secrets}

@@ -38,6 +38,7 @@ from automations.ports.people import (
     Notifier,
 )
 from automations.ports.scripts import ScriptFault, ScriptLimits, ScriptResult, ScriptRunner
+from automations.ports.secrets import SecretSource
 from automations.ports.tables import FoundRow, RowReceipt, Tables
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "ScriptLimits",
     "ScriptResult",
     "ScriptRunner",
+    "SecretSource",
     "SignatureVerifier",
     "Spending",
     "Spent",
