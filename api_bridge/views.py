@@ -14,6 +14,7 @@ from automations.db.tables import (
     Integration,
     Run,
     Secret,
+    StepLog,
     Submission,
     SubmissionSnapshot,
 )
@@ -64,6 +65,7 @@ def workflow(found: Found) -> dict[str, Any]:
         "formId": getattr(trigger, "form_id", None),
         "trigger": trigger.as_json(),
         "variables": definition.get("variables", {}),
+        "budget": definition.get("budget"),
         "steps": definition["steps"],
         "_count": {"runs": found.runs},
         "createdAt": _at(row.created_at),
@@ -91,18 +93,7 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
         "triggerType": detail.run.trigger_type,
         "startedBy": detail.run.started_by,
         "replayOf": detail.run.replay_of_run_id,
-        "logs": [
-            {
-                "stepId": line.step_id,
-                "stepType": line.step_type,
-                "stepName": line.step_name,
-                "status": line.status,
-                "durationMs": line.duration_ms,
-                "timestamp": _at(line.timestamp),
-                "output": line.output,
-            }
-            for line in detail.logs
-        ],
+        "logs": [_line(line) for line in detail.logs],
         "state": {
             "variables": detail.run.variables,
             "stepOutputs": {step.node_id: step.output for step in done},
@@ -120,9 +111,26 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
             "stepId": detail.wait.node_id,
             "dueAt": _at(detail.wait.due_at),
         },
+        "modelUsage": {
+            "tokens": detail.run.model_tokens,
+            "cost": float(detail.run.model_cost),
+        },
         "workflow": {"id": detail.run.workflow_id, "name": detail.workflow_name},
         "childRuns": [{**run(child), "workflowId": child.workflow_id} for child in detail.children],
     }
+
+
+def _line(row: StepLog) -> dict[str, Any]:
+    shown = {
+        "stepId": row.step_id,
+        "stepType": row.step_type,
+        "stepName": row.step_name,
+        "status": row.status,
+        "durationMs": row.duration_ms,
+        "timestamp": _at(row.timestamp),
+        "output": row.output,
+    }
+    return shown if row.iteration is None else {**shown, "iteration": row.iteration}
 
 
 def event(row: Event) -> dict[str, Any]:

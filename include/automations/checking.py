@@ -53,6 +53,8 @@ def check(definition: Definition) -> Errors:
     _check_names(definition.steps, "steps", set(), names, errors, ROOTS)
     for path, step in places:
         _check_waits(step, path, errors)
+        if definition.budget is not None and step.type == "ai" and step.config.max_tokens is None:
+            _add(errors, f"{path}.config.maxTokens", "is required, since there is a budget")
     return errors
 
 

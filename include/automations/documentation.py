@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import cleandoc
 from typing import Any, get_args
 
 from automations.model import StepBase
@@ -26,7 +27,7 @@ def steps_page() -> str:
     for name, step_type in STEP_TYPES.items():
         parts += [
             f"## `{name}`\n",
-            f"{(step_type.__doc__ or '').strip()}\n",
+            f"{cleandoc(step_type.__doc__ or '')}\n",
             _table(step_type.Config.model_json_schema(by_alias=True)),
             "Output:\n",
             "\n".join(f"* `{key}`: {text}" for key, text in step_type.outputs.items()) + "\n",
@@ -43,7 +44,7 @@ def triggers_page() -> str:
     for model in get_args(get_args(Trigger)[0]):
         schema = model.model_json_schema(by_alias=True)
         name = schema["properties"].pop("type")["const"]
-        parts += [f"## `{name}`\n", f"{(model.__doc__ or '').strip()}\n", _table(schema)]
+        parts += [f"## `{name}`\n", f"{cleandoc(model.__doc__ or '')}\n", _table(schema)]
     return "\n".join(parts)
 
 

@@ -8,7 +8,6 @@ repeated under the same idempotency key.
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -31,9 +30,9 @@ from automations.outcomes import (
     Fail,
     Outcome,
 )
-from automations.ports import Ports
-from automations.recording import Entered, Recorder, fail_output, output_of, parked, recorded
-from automations.secrecy import Secrecy
+from automations.ports import Ports, SecretSource
+from automations.recording import Entered, Recorder, line_of, parked, recorded
+from automations.secrecy import Read, Secrecy
 from automations.services import secrets, security_events
 from automations.services.adoption import adopt
 from automations.steps.base import RENDERED, StepContext, parse_duration
@@ -49,12 +48,20 @@ from automations.verdicts import (
 
 log = logging.getLogger(__name__)
 
+_BY_TIME = ("delay", "retry")
+"""Kinds of pause that end by themselves, and expect nothing else."""
+
 
 class Engine:
-    """Runs the nodes of runs; safe to call again for the same task at any time."""
+    """Runs the nodes of runs; safe to call again for the same task at any time.
 
-    def __init__(self, ports: Ports) -> None:
+    Args:
+        elsewhere: secrets that the host keeps.
+    """
+
+    def __init__(self, ports: Ports, elsewhere: SecretSource | None = None) -> None:
         self._ports = ports
+        self._elsewhere = elsewhere
 
     def run(self, ref: TaskRef) -> Verdict:
         """Run a node, or answer again what it came to before."""
@@ -181,7 +188,7 @@ class Engine:
 
     def _attempt(self, entered: Entered, act: Any, answer: Answer | None = None) -> Outcome:
         """Do the work; what comes out names no secret that the step used."""
-        secrecy = Secrecy(lambda names: secrets.read(entered.workspace_id, names))
+        secrecy = Secrecy(self._read(entered.workspace_id))
         outcome = secrecy.outcome(self._act(entered, act, secrecy, answer))
         if isinstance(outcome, Fail) and outcome.kind == "blocked":
             security_events.note(
@@ -193,6 +200,9 @@ class Engine:
                 error=outcome.error,
             )
         return outcome
+
+    def _read(self, workspace_id: str) -> Read:
+        return lambda names: secrets.read(workspace_id, names, self._elsewhere)
 
     def _act(self, entered: Entered, act: Any, secrecy: Secrecy, answer: Answer | None) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""
@@ -223,7 +233,8 @@ class Engine:
         ref, step = entered.ref, entered.step
 
         def iterate(config: Any, items: list[JSON]) -> Outcome:
-            return Loops(entered, self._ports, answer).outermost(config, items)
+            read = self._read(entered.workspace_id)
+            return Loops(entered, self._ports, read, answer).outermost(config, items)
 
         def render_text(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
             return secrecy.render(
@@ -268,19 +279,8 @@ class Engine:
     def _log(
         session: Session, entered: Entered, outcome: Outcome, *, retrying: bool = False
     ) -> None:
-        failed = isinstance(outcome, Fail)
-        output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
-        runs.log(
-            session,
-            entered.ref.run_id,
-            step_id=entered.step.id,
-            step_type=entered.step.type,
-            step_name=entered.step.name,
-            status="retrying" if retrying else "failed" if failed else "success",
-            started_at=entered.started_at,
-            ended_at=datetime.now(UTC),
-            output=json.dumps(output, ensure_ascii=False, default=str),
-        )
+        line = line_of(entered.step, outcome, entered.started_at, retrying=retrying)
+        runs.log(session, entered.ref.run_id, [line])
 
 
 def _run_of(session: Session, ref: TaskRef) -> Run:
@@ -311,7 +311,7 @@ def _by_itself(wait: Wait) -> Answer | None:
     now = datetime.now(UTC)
     if now < wait.due_at:
         return None
-    return Answer("elapsed" if wait.kind == "delay" else "expired", None, now)
+    return Answer("elapsed" if wait.kind in _BY_TIME else "expired", None, now)
 
 
 def _is_time(answer: Answer | None, wait: Wait) -> bool:

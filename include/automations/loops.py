@@ -18,18 +18,28 @@ from typing import Any
 from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.failures import failure
+from automations.loop_log import Place
 from automations.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.model import nested_lists, ordered
-from automations.outcomes import JSON, Answer, Branch, Done, Fail, Inside, Outcome, Stop
+from automations.outcomes import (
+    JSON,
+    Answer,
+    Branch,
+    Done,
+    Fail,
+    Inside,
+    Outcome,
+    Stop,
+    WaitToRetry,
+)
 from automations.ports import Ports
 from automations.recording import Entered, fail_output
-from automations.secrecy import Secrecy
-from automations.services import secrets
+from automations.secrecy import Read, Secrecy
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
 
-LONGEST_DELAY = timedelta(seconds=30)
-"""Between attempts at a step in a body, which hold the worker."""
+LONGEST_HOLD = timedelta(seconds=5)
+"""What is waited for in the worker between attempts; for longer the loop is parked."""
 
 
 class _Parked(Exception):
@@ -53,24 +63,34 @@ class Loops:
     """What the loops of one node share.
 
     Args:
+        read: gives the values of secrets.
         answer: how the wait of a step in the body has ended, when one has.
     """
 
-    def __init__(self, entered: Entered, ports: Ports, answer: Answer | None) -> None:
+    def __init__(self, entered: Entered, ports: Ports, read: Read, answer: Answer | None) -> None:
         ref, step = entered.ref, entered.step
         self.entered = entered
         self.ports = ports
         limited = step.timeout is not None and not step.may_wait()
-        seconds = parse_duration(step.timeout).total_seconds() if limited else None
-        self.progress = Progress((ref.run_id, ref.node_id, ref.generation), seconds)
+        seconds = None
+        if limited:
+            left = parse_duration(step.timeout) - (datetime.now(UTC) - entered.started_at)
+            seconds = left.total_seconds()
+        self.progress = Progress(
+            (ref.run_id, ref.node_id, ref.generation), seconds, entered.names["variables"]
+        )
         self._answer = answer
+        self._read = read
         self._secrets: dict[str, str] = {}
         self._unknown: set[str] = set()
 
     def outermost(self, config: Any, items: list[JSON]) -> Outcome:
         """Go through the items of the node's own loop."""
         try:
-            return _Loop(self, "", self.entered.names, self.entered.where).go_through(config, items)
+            outermost = _Loop(self, "", self.entered.names, self.entered.where, Place())
+            outcome = outermost.go_through(config, items)
+            self.progress.write()
+            return outcome
         except Interrupted as interrupted:
             return interrupted.fail
 
@@ -84,7 +104,7 @@ class Loops:
         """The values of secrets, each read once."""
         wanted = set(names) - self._secrets.keys() - self._unknown
         if wanted:
-            found = secrets.read(self.entered.workspace_id, wanted)
+            found = self._read(wanted)
             self._secrets.update(found)
             self._unknown |= wanted - found.keys()
         return {name: self._secrets[name] for name in names if name in self._secrets}
@@ -98,6 +118,7 @@ class _Loop:
     path: str
     names: Mapping[str, JSON]
     where: str
+    place: Place
 
     def go_through(self, config: Any, items: list[JSON]) -> Outcome:
         progress = self.loops.progress
@@ -106,11 +127,10 @@ class _Loop:
         work = _Work(self, config, items, cursor, todo)
         try:
             work.done_by(config.concurrency)
-        except _Parked as parked:
-            return parked.outcome
         except _Failure as failed:
-            progress.begin()
             return failed.fail
+        if work.parked:
+            return _soonest(work.parked)
         progress.end(cursor)
         entries = cursor.entries
         return Done(
@@ -141,6 +161,7 @@ class _Work:
     items: list[JSON]
     cursor: Cursor
     todo: Iterator[int]
+    parked: list[Inside] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     broken: bool = False
 
@@ -157,6 +178,11 @@ class _Work:
         while (index := self._next()) is not None:
             try:
                 self._item(index)
+            except _Parked as parked:
+                self.parked.append(parked.outcome)
+                # One at a time means in order; of several at once, the others go on.
+                if self.config.concurrency == 1:
+                    self.broken = True
             except BaseException:
                 self.broken = True
                 raise
@@ -166,7 +192,8 @@ class _Work:
             return None if self.broken else next(self.todo, None)
 
     def _item(self, index: int) -> None:
-        iteration = _Iteration(self.loop, self.cursor, index, self._about(index))
+        place = self.loop.place.inside(index, len(self.items))
+        iteration = _Iteration(self.loop, self.cursor, place, self._about(index))
         entry: dict[str, JSON]
         try:
             entry = {"output": iteration.run(self.config.steps)}
@@ -195,15 +222,22 @@ class _Work:
         }
 
 
+def _soonest(parked: list[Inside]) -> Inside:
+    """Of several that wait, which only attempts do, the one that goes on first."""
+    due = [(inside.wait.when, inside) for inside in parked if isinstance(inside.wait, WaitToRetry)]
+    return min(due, key=lambda one: one[0])[1] if due else parked[0]
+
+
 class _Iteration:
     """One iteration: its steps, and what they have put out."""
 
-    def __init__(self, loop: _Loop, cursor: Cursor, index: int, about: dict[str, JSON]) -> None:
+    def __init__(self, loop: _Loop, cursor: Cursor, place: Place, about: dict[str, JSON]) -> None:
         self._loop = loop
         self._loops = loop.loops
         self._cursor = cursor
-        self._index = index
-        self._path = f"{loop.path}[{index}]"
+        self._place = place
+        self._index = place.indexes[-1]
+        self._path = f"{loop.path}[{self._index}]"
         self._about = about
         self._outputs: dict[str, JSON] = {}
         self._last: JSON = None
@@ -224,10 +258,17 @@ class _Iteration:
     def _step(self, step: Any) -> str | None:
         """Do a step, or take what it came to before; the arm that it chose."""
         record = self._cursor.open.get(self._index, {}).get(step.id)
-        if record is None:
-            record = self._record(step, self._tried(step))
-            acts = STEP_TYPES[step.type].acts
-            self._loops.progress.step(self._cursor, self._index, step.id, record, acts=acts)
+        if record is None or "attempt" in record:
+            outcome = self._tried(step, record)
+            record = self._record(step, outcome)
+            self._loops.progress.step(
+                self._cursor,
+                self._index,
+                step.id,
+                record,
+                once=STEP_TYPES[step.type].once(step.config),
+                variables=outcome.variables if isinstance(outcome, Done) else {},
+            )
         self._last = self._outputs[step.id] = self._outputs[step.name] = record["output"]
         if record.get("stop"):
             raise _Stopped
@@ -244,30 +285,50 @@ class _Iteration:
                 return {"output": dict(output), "stop": True}
             case Fail():
                 if step.on_error == "fail":
+                    self._loops.progress.give_up(self._cursor, self._index, step.id)
                     raise _ItemFailed(step.name, outcome)
                 rescued = isinstance(step.on_error, list)
                 return {"output": fail_output(outcome), "arm": "onError" if rescued else None}
             case Inside():
                 raise _Parked(outcome)
+            case WaitToRetry():
+                raise _Parked(Inside(outcome, self._key(step)))
             case _:
                 key = self._key(step)
                 self._loops.progress.park(key)
                 raise _Parked(Inside(outcome, key))
 
-    def _tried(self, step: Any) -> Outcome:
-        """What a step comes to after as many attempts as it may have."""
-        attempt = 1
+    def _tried(self, step: Any, record: Mapping[str, JSON] | None) -> Outcome:
+        """What a step comes to after as many attempts as it may have.
+
+        Args:
+            record: which attempt is the next, when there were some before.
+        """
+        progress = self._loops.progress
+        attempt = record["attempt"] if record else 1
+        due = (
+            datetime.fromisoformat(record["dueAt"]) if record else datetime.min.replace(tzinfo=UTC)
+        )
         while True:
+            left = due - datetime.now(UTC)
+            if left > LONGEST_HOLD:
+                return WaitToRetry(due)
+            time.sleep(max(left, timedelta(0)).total_seconds())
+            began = datetime.now(UTC)
             outcome = self._attempt(step, attempt)
             retry = step.retry
-            if not isinstance(outcome, Fail) or retry is None or not outcome.retryable:
+            if (
+                not isinstance(outcome, Fail)
+                or retry is None
+                or not outcome.retryable
+                or not retry.covers(outcome.kind, attempt)
+            ):
+                progress.log.add(self._place, step, outcome, began)
                 return outcome
-            if not retry.covers(outcome.kind, attempt):
-                return outcome
+            progress.log.add(self._place, step, outcome, began, retrying=True)
             delay = max(retry.delay_after(attempt), outcome.retry_after or timedelta(0))
-            self._loops.progress.write()
-            time.sleep(min(delay, LONGEST_DELAY).total_seconds())
             attempt += 1
+            due = progress.retry(self._cursor, self._index, step.id, attempt, delay)
 
     def _attempt(self, step: Any, attempt: int) -> Outcome:
         step_type = STEP_TYPES[step.type]
@@ -275,8 +336,7 @@ class _Iteration:
         names = self._names()
         if step_type.calls_back(step.config):
             names["callback"] = {"url": self._callback(step)}
-        if step_type.acts:
-            self._loops.progress.begin()
+        self._loops.progress.begin()
         where = f"{self._loop.where}, item {self._index}, step '{step.name}'"
         try:
             rendered, _ = secrecy.config(step.config, names, where=where)
@@ -297,7 +357,12 @@ class _Iteration:
 
     def _names(self) -> dict[str, JSON]:
         names = self._loop.names
-        return {**names, "loop": self._about, "steps": {**names["steps"], **self._outputs}}
+        return {
+            **names,
+            "variables": self._loops.progress.variables,
+            "loop": self._about,
+            "steps": {**names["steps"], **self._outputs},
+        }
 
     def _key(self, step: Any) -> str:
         return f"{self._loops.entered.key}{self._path}/{step.id}"
@@ -316,7 +381,7 @@ class _Iteration:
         kept: Mapping[str, JSON],
     ) -> StepContext:
         entered = self._loops.entered
-        inner = _Loop(self._loops, f"{self._path}/{step.id}", names, where)
+        inner = _Loop(self._loops, f"{self._path}/{step.id}", names, where, self._place)
 
         def render(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
             place = f"{inner.where}, {where}"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, create_model, model_validator
 
@@ -150,6 +150,27 @@ def walk(steps: list[Any], path: str = "steps") -> Iterator[tuple[str, Any]]:
             yield from walk(nested, f"{here}.{field}")
 
 
+class Budget(Model):
+    """What the `ai` steps of one run may take together."""
+
+    max_cost: float | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="US dollars, by the public price lists; a model whose price is not known "
+        "counts nothing.",
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, strict=True, description="Tokens of questions and answers."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.max_cost is None and self.max_tokens is None:
+            raise ValueError("needs maxCost or maxTokens")
+        return self
+
+
 class Definition(Model):
     """What a version of an automation consists of."""
 
@@ -162,6 +183,9 @@ class Definition(Model):
     )
     form_id: str | None = Field(
         None, strict=True, description="The form of a form_submission trigger."
+    )
+    budget: Budget | None = Field(
+        None, description="What the `ai` steps of a run may take together; no limit when absent."
     )
 
     @model_validator(mode="before")

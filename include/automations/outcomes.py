@@ -101,6 +101,13 @@ class WaitForRun:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitToRetry:
+    """An attempt at a step in a loop's body has failed; the next one is made at a moment."""
+
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """The step could not do its work.
 
@@ -128,7 +135,7 @@ class Inside:
     key: str
 
 
-Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForSubmissions | WaitForRun
+Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForSubmissions | WaitForRun | WaitToRetry
 Outcome = Done | Branch | Stop | Wait | Inside | Fail
 
 

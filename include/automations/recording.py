@@ -25,6 +25,7 @@ from automations.outcomes import (
     WaitForDecision,
     WaitForRun,
     WaitForSubmissions,
+    WaitToRetry,
     WaitUntil,
 )
 from automations.steps.registry import STEP_TYPES
@@ -142,6 +143,8 @@ class Recorder:
         match outcome:
             case WaitUntil(when):
                 due_at = when
+            case WaitToRetry(when):
+                kind, due_at = "retry", when
             case WaitForDecision(asked, expires_in):
                 kind, due_at = "decision", now + expires_in
                 question, approvers = asdict(asked), asked.approvers
@@ -221,6 +224,27 @@ def output_of(outcome: Outcome) -> dict[str, JSON]:
 def fail_output(fail: Fail) -> dict[str, JSON]:
     """What a failure puts out: what the step had, and the error."""
     return {**fail.output, "error": {"message": fail.error, "kind": fail.kind}}
+
+
+def line_of(
+    step: Any,
+    outcome: Outcome,
+    started_at: datetime,
+    *,
+    retrying: bool,
+    iteration: list[int] | None = None,
+) -> runs.LogLine:
+    """What the run's log says of an attempt at a step."""
+    failed = isinstance(outcome, Fail)
+    output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
+    return runs.LogLine(
+        step,
+        "retrying" if retrying else "failed" if failed else "success",
+        started_at,
+        datetime.now(UTC),
+        json.dumps(output, ensure_ascii=False, default=str),
+        iteration,
+    )
 
 
 def _summary(output: Any) -> dict[str, JSON]:

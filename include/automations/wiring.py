@@ -15,7 +15,13 @@ from automations.adapters.smtp import SmtpTransport
 from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db.publications import SqlPublications
 from automations.engine import Engine
-from automations.ports import DocumentRenderer, MailTransport, Ports, SignatureVerifier
+from automations.ports import (
+    DocumentRenderer,
+    MailTransport,
+    Ports,
+    SecretSource,
+    SignatureVerifier,
+)
 from automations.publishing import Publications
 from automations.services.children import StartedRuns
 from automations.services.documents import StoredDocuments
@@ -26,6 +32,7 @@ from automations.services.mail import WorkspaceMailer
 from automations.services.matters import WorkspaceMatters
 from automations.services.notifications import WorkspaceNotifier
 from automations.services.row_steps import WorkspaceTables
+from automations.services.spending import RunSpending
 from automations.settings import get_settings
 
 
@@ -42,7 +49,7 @@ def ports() -> Ports:
         matters=WorkspaceMatters(),
         scripts=QuickJsRunner(),
         chat=SlackChat(_slack_account, http, settings.http_allow, settings.slack_base_url),
-        language_model=ProviderModels(_model_account),
+        language_model=ProviderModels(_model_account, RunSpending()),
         documents=StoredDocuments(document_renderer()),
         children=StartedRuns(),
         evidence=WorkspaceEvidence(),
@@ -96,9 +103,13 @@ def _model_account(workspace_id: str, provider: str | None) -> ModelAccount | No
 
 
 @lru_cache(maxsize=1)
-def engine() -> Engine:
-    """The engine of this process."""
-    return Engine(ports())
+def engine(elsewhere: SecretSource | None = None) -> Engine:
+    """The engine of this process.
+
+    Args:
+        elsewhere: secrets that the process can read beside our own.
+    """
+    return Engine(ports(), elsewhere)
 
 
 def publications() -> Publications:

@@ -27,6 +27,7 @@ from automations.verdicts import (
 )
 from automations_airflow.links import RunLink
 from automations_airflow.retries import AttemptFailed
+from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.waiting import QUESTION_KEY, answer_of, ask, park_for_people, park_until
 
 
@@ -41,14 +42,14 @@ class StepTask:
     inherits_from_skipmixin = True
 
     def execute(self, context: Any) -> Any:
-        return self._act(wiring.engine().run(self._ref(context)), context)
+        return self._act(wiring.engine(AIRFLOW_SECRETS).run(self._ref(context)), context)
 
     def resume(
         self, context: Any, event: Mapping[str, Any], wait_id: str, options: Sequence[str] = ()
     ) -> Any:
         """Go on after a wait; Airflow calls it with what woke the task."""
         answer = answer_of(event, list(options))
-        verdict = wiring.engine().resume(self._ref(context), wait_id, answer)
+        verdict = wiring.engine(AIRFLOW_SECRETS).resume(self._ref(context), wait_id, answer)
         return self._act(verdict, context)
 
     def _ref(self, context: Any) -> TaskRef:

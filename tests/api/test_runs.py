@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from automations.db import waits
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, Run
+from automations.db.tables import Job, Run, StepLog
 from tests.api.conftest import Api
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -101,6 +101,30 @@ class TestList:
         assert api.call("DELETE", f"/api/workflows/{workflow}").status_code == 204
         assert listed(api, workflow, "page=1")["pagination"]["total"] == 1
         assert api.call("GET", f"/api/workflows/{workflow}/runs/{run}").status_code == 200
+
+
+class TestDetail:
+    def test_a_line_of_the_log_tells_the_iteration_that_it_is_of(
+        self, api: Api, workflow: str
+    ) -> None:
+        (run,) = executed(api, workflow, 1)
+        with unit_of_work() as session:
+            for place in ([3, 0], None):
+                session.add(
+                    StepLog(
+                        run_id=run,
+                        step_id="mail",
+                        step_type="email",
+                        step_name="Mail",
+                        status="success",
+                        duration_ms=1,
+                        timestamp=START,
+                        output="{}",
+                        iteration=place,
+                    )
+                )
+        shown = api.call("GET", f"/api/workflows/{workflow}/runs/{run}").json()["run"]["logs"]
+        assert [line.get("iteration", "none") for line in shown] == [[3, 0], "none"]
 
 
 class TestExport:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from automations import definitions
-from automations.db import runs
+from automations.db import runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow, WorkflowVersion
 from automations.deliveries import Deliveries
 from automations.engine import Engine
 from automations.services.cancellations import cancel
 from automations.services.children import StartedRuns
-from automations.services.starting import DEEPEST_CHAIN
-from automations.verdicts import GiveUp, Proceed, Sleep
+from automations.services.starting import DEEPEST_CHAIN, start_run
+from automations.verdicts import GiveUp, Proceed, Skip, Sleep
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 
@@ -108,8 +111,8 @@ def test_a_child_that_ends_before_the_parent_waits_is_not_missed(engine: Engine)
     class Quick:
         """Starts a child that has ended when the step goes on."""
 
-        def start(self, *given: Any) -> str:
-            child = children.start(*given)
+        def start(self, *given: Any, **more: Any) -> str:
+            child = children.start(*given, **more)
             end(child_of(run), "COMPLETED")
             dispatch()
             return child
@@ -160,3 +163,147 @@ def test_what_cannot_be_run_is_named(engine: Engine, target: str) -> None:
             session.execute(update(Run).where(Run.id == run.id).values(input={"text": "nope"}))
     assert isinstance(engine.run(task(run, "call")), GiveUp)
     assert ("archived" if target == "archived" else "nope") in (reload(run).error or "")
+
+
+def killed() -> set[str]:
+    """The runs whose DagRuns are to be ended."""
+    with unit_of_work() as session:
+        return set(session.scalars(select(Job.subject_id).where(Job.kind == "fail_run")))
+
+
+def wait_in(run: Run) -> None:
+    """Have a run wait for somebody."""
+    with unit_of_work() as session:
+        waits.open_wait(
+            session,
+            run_id=run.id,
+            node_id="check",
+            generation=0,
+            kind="callback",
+            due_at=datetime.now(UTC) + timedelta(hours=1),
+        )
+
+
+@pytest.mark.parametrize("status", ["FAILED", "COMPLETED"])
+def test_a_parent_that_ends_otherwise_takes_the_child_with_it_that_it_waits_for(
+    engine: Engine, status: str
+) -> None:
+    run = running(waitForCompletion=True)
+    engine.run(task(run, "call"))
+    child = child_of(run)
+    wait_in(child)
+    end(run, status)  # somebody has marked it in Airflow
+    assert reload(child).status == "CANCELLED"
+    assert run.id in (reload(child).error or "")
+    assert killed() == {child.id}
+    with unit_of_work() as session:
+        assert set(session.scalars(select(Wait.status))) == {"CANCELLED"}
+
+
+def test_a_child_that_nobody_waits_for_outlives_a_parent_that_fails(engine: Engine) -> None:
+    run = running()
+    engine.run(task(run, "call"))
+    with unit_of_work() as session:
+        session.execute(update(Run).where(Run.id == run.id).values(status="RUNNING"))
+    end(run, "FAILED")
+    assert reload(child_of(run)).status == "RUNNING"
+    assert killed() == set()
+
+
+def test_cancelling_reaches_below_a_child_that_has_ended(engine: Engine) -> None:
+    run = running(waitForCompletion=True)
+    engine.run(task(run, "call"))
+    child = child_of(run)
+    below = StartedRuns().start(child.id, child.workflow_id, {}, "key", awaited=False)
+    end(child, "COMPLETED")
+    cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+    assert reload(child).status == "COMPLETED"
+    with unit_of_work() as session:
+        assert session.get_one(Run, below).status == "CANCELLED"
+    assert killed() == {run.id, below}
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failed"])
+def test_a_child_that_a_loop_waits_for_ends_with_its_parent(engine: Engine, how: str) -> None:
+    call = {"workflowId": "{{input.text}}", "waitForCompletion": True}
+    inner = step("call", "run_workflow", 0, call)
+    nested = step("inner", "loop", 0, {"collection": [1], "steps": [inner]})
+    run = begin(step("loop", "loop", 0, {"collection": [1, 2], "steps": [nested]}))
+    child = other(run.workspace_id)
+    with unit_of_work() as session:
+        session.execute(update(Run).where(Run.id == run.id).values(input={"text": child}))
+    assert isinstance(engine.run(task(run, "loop")), Sleep)
+    if how == "cancelled":
+        cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+    else:
+        end(run, "FAILED")
+    assert reload(child_of(run)).status == "CANCELLED"
+
+
+def test_a_run_that_was_cancelled_meanwhile_starts_no_child(engine: Engine) -> None:
+    run = running(waitForCompletion=True)
+
+    class Late:
+        """The run is cancelled a moment before it starts its child."""
+
+        def start(self, *given: Any, **more: Any) -> str:
+            cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+            return StartedRuns().start(*given, **more)
+
+    assert isinstance(Engine(ports(children=Late())).run(task(run, "call")), Skip)
+    with unit_of_work() as session:
+        assert session.scalars(select(Run).where(Run.parent_run_id == run.id)).all() == []
+
+
+def test_a_child_that_is_being_started_is_seen_by_who_cancels(engine: Engine) -> None:
+    run = running(waitForCompletion=True)
+    cancelling = threading.Thread(
+        target=cancel, args=(run.workspace_id, run.workflow_id, run.id, "ada")
+    )
+    with unit_of_work() as session:  # as the start of a child does
+        runs.lock_run(session, run.id)
+        cancelling.start()
+        workflow = session.get_one(Workflow, run.workflow_id)
+        child = start_run(
+            session,
+            workflow,
+            trigger_type="workflow",
+            trigger_data={},
+            input={},
+            started_by=None,
+            parent_run_id=run.id,
+        )
+    cancelling.join(10)
+    assert child is not None
+    assert reload(child).status == "CANCELLED"
+
+
+def test_clearing_the_step_in_airflow_cancels_the_child_of_before(engine: Engine) -> None:
+    run = running(waitForCompletion=True)
+    engine.run(task(run, "call"))
+    before = child_of(run)
+    engine.run(task(run, "call", generation=1))
+    assert reload(before).status == "CANCELLED"
+    with unit_of_work() as session:
+        after = session.scalars(select(Run).where(Run.parent_run_id == run.id)).all()
+    assert sorted(child.status for child in after) == ["CANCELLED", "RUNNING"]
+
+
+def test_a_thousand_children_are_cancelled_in_a_moment(engine: Engine) -> None:
+    run = running()
+    with unit_of_work() as session:
+        workflow = session.get_one(Workflow, run.workflow_id)
+        for _ in range(1000):
+            start_run(
+                session,
+                workflow,
+                trigger_type="workflow",
+                trigger_data={},
+                input={},
+                started_by=None,
+                parent_run_id=run.id,
+            )
+    began = time.monotonic()
+    cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+    assert time.monotonic() - began < 5
+    assert len(killed()) == 1001

@@ -77,9 +77,9 @@ def engine(database: str, outbox: Outbox, scripts: Scripts) -> Iterator[Engine]:
     definitions._cache.clear()
 
 
-def begin(*steps: dict[str, Any], text: str = "hello") -> Run:
+def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
     """A run of an automation with these steps, as execute leaves it."""
-    definition = {"name": "Test", "steps": list(steps), "variables": {"limit": 5}}
+    definition = {"name": "Test", "steps": list(steps), "variables": {"limit": 5}, **more}
     with unit_of_work() as session:
         workspace = Workspace(slug="w", name="W")
         session.add(workspace)

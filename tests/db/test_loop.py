@@ -9,19 +9,22 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from automations import definitions
+from automations.adapters.quickjs.runner import QuickJsRunner
+from automations.db.session import engine as database_engine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, LoopCursor, LoopResult, Run, Wait
 from automations.engine import Engine
 from automations.errors import StepError
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt
+from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Notice, NoticeReceipt
 from automations.services import cancellations, decisions
 from automations.services.children import StartedRuns
 from automations.verdicts import Again, GiveUp, Proceed, Skip, Sleep
@@ -82,7 +85,8 @@ def service() -> Service:
 
 @pytest.fixture
 def engine(database: str, outbox: Outbox, service: Service) -> Iterator[Engine]:
-    yield Engine(ports(mailer=outbox, http=service, children=StartedRuns()))
+    roles = ports(mailer=outbox, http=service, children=StartedRuns(), scripts=QuickJsRunner())
+    yield Engine(roles)
     definitions._cache.clear()
 
 
@@ -487,6 +491,127 @@ class TestWaits:
         assert outbox.bodies == ["a"]
         with unit_of_work() as session:
             assert len(list(session.scalars(select(Wait).where(Wait.run_id == run.id)))) == 2
+
+
+class TestVariables:
+    COUNT = "variables.n = (variables.n || 0) + 1; variables.last = input.loop.item"
+
+    def test_what_a_script_sets_is_known_to_the_steps_behind_it_in_the_loop_and_after(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        count = step("count", "code", 0, {"code": self.COUNT})
+        after = mail("after", body="{{variables.n}} {{variables.last}}", order=1)
+        run = begin(loop(count, mail(body="{{variables.n}}", order=1), over=["a", "b"]), after)
+        engine.run(task(run, "loop"))
+        engine.run(task(run, "after"))
+        assert outbox.bodies == ["1", "2", "2 b"]
+        assert reload(run).variables == {
+            "limit": 5,
+            "triggerType": "manual",
+            "n": 2,
+            "last": "b",
+        }
+
+    def test_a_loop_in_a_loop_sets_them_too(self, engine: Engine, outbox: Outbox) -> None:
+        count = step("count", "code", 0, {"code": self.COUNT})
+        inner = step("inner", "loop", 0, {"collection": "{{loop.item}}", "steps": [count]})
+        engine.run(
+            task(
+                begin(loop(inner, mail(body="{{variables.n}}", order=1), over=[[1, 2], [3]])),
+                "loop",
+            )
+        )
+        assert outbox.bodies == ["2", "3"]
+
+    def test_a_crash_neither_loses_nor_doubles_them(self, engine: Engine, outbox: Outbox) -> None:
+        outbox.failures["3"] = [Killed()]
+        count = step("count", "code", 0, {"code": self.COUNT})
+        run = begin(loop(count, mail(body="{{variables.n}}", order=1), over=["a", "b", "c", "d"]))
+        with pytest.raises(Killed):
+            engine.run(task(run, "loop"))
+        assert reload(run).variables["n"] == 3
+        engine.run(task(run, "loop"))
+        assert outbox.bodies == ["1", "2", "3", "4"]
+        assert reload(run).variables["n"] == 4
+
+    def test_a_pause_keeps_them(self, engine: Engine, outbox: Outbox) -> None:
+        count = step("count", "code", 0, {"code": self.COUNT})
+        ask = step("ask", "approval", 1, {"message": "{{variables.n}}?"})
+        run = begin(loop(count, ask, mail(body="{{variables.n}}", order=2), over=["a"]))
+        parked = engine.run(task(run, "loop"))
+        assert isinstance(parked, Sleep)
+        assert reload(run).variables["n"] == 1
+        decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+        engine.resume(task(run, "loop"), parked.wait_id, None)
+        assert outbox.bodies == ["1"]
+
+    def test_what_items_at_once_set_is_all_there(self, engine: Engine) -> None:
+        note = step("note", "code", 0, {"code": "variables['of' + input.loop.item] = true"})
+        run = begin(loop(note, over=list("abcdef"), concurrency=3))
+        engine.run(task(run, "loop"))
+        assert {f"of{item}" for item in "abcdef"} <= reload(run).variables.keys()
+
+
+@contextmanager
+def commits() -> Iterator[list[None]]:
+    """The transactions that are committed meanwhile."""
+    seen: list[None] = []
+
+    def note(_: Any) -> None:
+        seen.append(None)
+
+    event.listen(database_engine(), "commit", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database_engine(), "commit", note)
+
+
+class TestCommits:
+    def test_an_effect_and_what_led_to_it_are_recorded_by_one_commit(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        light = step("light", "condition", 0, {"expression": "loop.item >= 0"})
+        run = begin(loop(light, mail(order=1), over="{{range(100)}}"))
+        with commits() as made:
+            engine.run(task(run, "loop"))
+        assert len(outbox.sent) == 100
+        assert 100 <= len(made) <= 110
+
+    def test_who_comes_while_others_are_recorded_shares_the_next_commit(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        run = begin(loop(mail(), over="{{range(200)}}", concurrency=10))
+        outbox.together = threading.Barrier(10)
+        with commits() as made:
+            engine.run(task(run, "loop"))
+        assert len(outbox.sent) == 200
+        assert len(made) < 150
+
+    def test_steps_whose_repeat_changes_nothing_are_recorded_together_and_survive_a_crash(
+        self, database: str, outbox: Outbox
+    ) -> None:
+        notices: list[str] = []
+
+        class Notifier:
+            def notify(self, notice: Notice) -> NoticeReceipt:
+                if notice.title == "70":
+                    notices.append(notice.key)
+                    if notices.count(notice.key) == 1:
+                        raise Killed
+                notices.append(notice.key)
+                return NoticeReceipt((notice.key,), ())
+
+        engine = Engine(ports(notifier=Notifier()))
+        tell = {"title": "{{loop.item}}", "message": "x", "userIds": ["u"]}
+        run = begin(loop(step("tell", "notification", 0, tell), over="{{range(100)}}"))
+        with commits() as made, pytest.raises(Killed):
+            engine.run(task(run, "loop"))
+        assert len(made) < 10
+        assert isinstance(engine.run(task(run, "loop")), Proceed)
+        assert len(set(notices)) == 100  # what was repeated came under the same keys
+        assert output(run)["count"] == 100
+        definitions._cache.clear()
 
 
 class TestTenThousand:

@@ -16,6 +16,7 @@ from automations.adapters.language_model.accounts import ModelAccount
 from automations.adapters.language_model.asking import ProviderModels
 from automations.errors import StepError
 from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.ports import Spent
 from automations.steps.ai import Ai, AiConfig
 from automations.steps.base import RENDERED
 from tests.answering import Answering
@@ -66,6 +67,16 @@ def provider() -> Iterator[Provider]:
         yield found
 
 
+class Unlimited:
+    """A run without a budget."""
+
+    def reserve(self, run_id: str, most: Spent | None) -> None:
+        """Take any."""
+
+    def settle(self, run_id: str, most: Spent | None, spent: Spent) -> None:
+        """Keep no books."""
+
+
 def account(server: Provider, **change: Any) -> ModelAccount:
     given = {"provider": "openai", "model": "gpt-4o-mini", "api_key": "sk-1"}
     return ModelAccount(**{**given, "base_url": f"{server.base}/v1", **change})
@@ -73,7 +84,7 @@ def account(server: Provider, **change: Any) -> ModelAccount:
 
 def ask(server: Provider, config: Mapping[str, Any] | None = None, **change: Any) -> Outcome:
     seconds = change.pop("seconds", 10)
-    models = ProviderModels(lambda *_: account(server, **change))
+    models = ProviderModels(lambda *_: account(server, **change), Unlimited())
     parsed = AiConfig.model_validate({"prompt": "Hi", **(config or {})}, context=RENDERED)
     return Ai().run(parsed, context(language_model=models, timeout=timedelta(seconds=seconds)))
 
@@ -363,7 +374,7 @@ class TestSetUp:
     def test_what_is_missing_is_named_when_activated_and_when_run(
         self, found: ModelAccount | None, message: str
     ) -> None:
-        models = ProviderModels(lambda *_: found)
+        models = ProviderModels(lambda *_: found, Unlimited())
         config = AiConfig.model_validate({"prompt": "Hi"})
         told = Ai().unavailable(config, "w", ports(language_model=models))
         assert told is not None
@@ -387,7 +398,7 @@ class TestSetUp:
             return ModelAccount("anthropic", "m", "k")
 
         config = AiConfig.model_validate({"prompt": "Hi", "provider": "anthropic"})
-        models = ProviderModels(accounts)
+        models = ProviderModels(accounts, Unlimited())
         assert Ai().unavailable(config, "w", ports(language_model=models)) is None
         assert asked == [("w", "anthropic")]
 

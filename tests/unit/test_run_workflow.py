@@ -20,13 +20,19 @@ class Nursery:
     """Keeps what is started, and says what it came to."""
 
     def __init__(self, status: str = "RUNNING", error: str | None = None) -> None:
-        self.started: list[tuple[str, str, Mapping[str, Any], str]] = []
+        self.started: list[tuple[str, str, Mapping[str, Any], str, bool]] = []
         self._result = ChildResult("child1", status, {"Add": {"n": 2}}, error)
 
     def start(
-        self, parent_run_id: str, workflow_id: str, given: Mapping[str, Any], key: str
+        self,
+        parent_run_id: str,
+        workflow_id: str,
+        given: Mapping[str, Any],
+        key: str,
+        *,
+        awaited: bool,
     ) -> str:
-        self.started.append((parent_run_id, workflow_id, given, key))
+        self.started.append((parent_run_id, workflow_id, given, key, awaited))
         return "child1"
 
     def result(self, run_id: str) -> ChildResult:
@@ -42,13 +48,15 @@ def test_without_waiting_the_step_is_done_when_the_child_is_started() -> None:
     nursery = Nursery()
     outcome = RunWorkflow().run(configured(input={"n": 1}), context(children=nursery))
     assert outcome == Done({"runId": "child1", "status": "RUNNING"})
-    assert nursery.started == [("run1", "w2", {"n": 1}, "run1:node1:0")]
+    assert nursery.started == [("run1", "w2", {"n": 1}, "run1:node1:0", False)]
 
 
 def test_a_waiting_step_waits_for_the_child_and_takes_its_outputs() -> None:
     config = configured(waitForCompletion=True)
     assert RunWorkflow().waits(config)
-    assert RunWorkflow().run(config, context(children=Nursery())) == WaitForRun("child1")
+    nursery = Nursery()
+    assert RunWorkflow().run(config, context(children=nursery)) == WaitForRun("child1")
+    assert [started[-1] for started in nursery.started] == [True]
     ctx = context(children=Nursery("COMPLETED"), kept={"runId": "child1"})
     outcome = RunWorkflow().resume(config, ctx, RESUMED)
     assert isinstance(outcome, Done)

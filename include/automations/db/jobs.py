@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Job
@@ -26,6 +28,13 @@ def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = tim
     """Add a job, once per kind and subject, and wake the dispatchers when this commits."""
     values = {"kind": kind, "subject_id": subject_id, "delay": delay, "channel": WAKE}
     session.connection().execute(_ENQUEUE, values)
+
+
+def enqueue_all(session: Session, kind: str, subject_ids: Sequence[str]) -> None:
+    """Add jobs of one kind, as ``enqueue``."""
+    rows = [{"kind": kind, "subject_id": subject_id} for subject_id in subject_ids]
+    session.execute(insert(Job).on_conflict_do_nothing(), rows)
+    notify(session, WAKE)
 
 
 def notify(session: Session, channel: str, payload: str = "") -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
@@ -20,6 +22,22 @@ UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 LOG_OUTPUT_LENGTH = 500
 _SHOWN = {"schedule": "scheduled"}
 """The specification's words in ``variables.triggerType``, where they differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """An attempt at a step that has ended.
+
+    Args:
+        iteration: in a loop: the item's index, after those of the loops around it.
+    """
+
+    step: Any
+    status: str
+    started_at: datetime
+    ended_at: datetime
+    output: str
+    iteration: list[int] | None = None
 
 
 def insert_run(
@@ -37,6 +55,7 @@ def insert_run(
     replay_of: str | None = None,
     depth: int = 0,
     parent_run_id: str | None = None,
+    awaited: bool = False,
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already."""
     number = version or workflow.version
@@ -58,6 +77,7 @@ def insert_run(
             replay_of_run_id=replay_of,
             depth=depth,
             parent_run_id=parent_run_id,
+            awaited=awaited,
             started_by=started_by,
             dispatched_at=func.clock_timestamp() if dispatched else None,
         )
@@ -120,12 +140,43 @@ def renew(session: Session, run: Run, generation: int) -> None:
     session.execute(
         update(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN").values(status="CANCELLED")
     )
+    _cancel_children(session, run.id, f"Run {run.id} was cleared and waits for it no more.")
     run.generation, run.status = generation, "RUNNING"
     run.completed_at = run.error = None
 
 
+def spend(
+    session: Session,
+    run_id: str,
+    tokens: int,
+    cost: Decimal,
+    most_tokens: int | None = None,
+    most_cost: Decimal | None = None,
+) -> bool:
+    """Add to what a run has spent on language models, unless it comes to more than it may."""
+    query = update(Run).where(Run.id == run_id)
+    if most_tokens is not None:
+        query = query.where(Run.model_tokens + tokens <= most_tokens)
+    if most_cost is not None:
+        query = query.where(Run.model_cost + cost <= most_cost)
+    spent = query.values(model_tokens=Run.model_tokens + tokens, model_cost=Run.model_cost + cost)
+    return session.scalar(spent.returning(Run.id)) is not None
+
+
+def set_variables(session: Session, run_id: str, variables: Mapping[str, JSON]) -> None:
+    """Set some of a run's variables; the others stay."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(variables=Run.variables.op("||")(bindparam("set", dict(variables), JSONB)))
+    )
+
+
 def end_run(session: Session, run_id: str, status: str, error: str | None = None) -> bool:
-    """End a run that has not ended, and cancel what it waits for."""
+    """End a run that has not ended, and cancel what it waits for.
+
+    With a cancelled run all that it has started are cancelled, otherwise those that it waits for.
+    """
     ended = session.execute(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED))
@@ -140,7 +191,37 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
     session.execute(
         update(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").values(status="CANCELLED")
     )
+    if status == "CANCELLED":
+        _cancel_children(session, run_id, error or "Cancelled.", all_of_them=True)
+    else:
+        _cancel_children(session, run_id, f"Run {run_id}, which waited for it, is {status}.")
     return True
+
+
+def _cancel_children(
+    session: Session, run_id: str, reason: str, *, all_of_them: bool = False
+) -> None:
+    """Cancel the runs that a run waits for, or has started, and all that those have started."""
+    wanted: ColumnElement[bool] = Run.parent_run_id == run_id
+    if not all_of_them:
+        wanted &= Run.awaited
+    # From the top down and by id, as everybody locks them, lest two wait for each other.
+    while found := session.execute(
+        select(Run.id, Run.status).where(wanted).order_by(Run.id).with_for_update()
+    ).all():
+        if ended := [child for child, status in found if status in UNFINISHED]:
+            session.execute(
+                update(Run)
+                .where(Run.id.in_(ended))
+                .values(status="CANCELLED", error=reason, completed_at=func.clock_timestamp())
+            )
+            session.execute(
+                update(Wait)
+                .where(Wait.run_id.in_(ended), Wait.status == "OPEN")
+                .values(status="CANCELLED")
+            )
+            jobs.enqueue_all(session, "fail_run", ended)
+        wanted = Run.parent_run_id.in_([child for child, _ in found])
 
 
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
@@ -193,30 +274,21 @@ def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int
         )
 
 
-def log(
-    session: Session,
-    run_id: str,
-    *,
-    step_id: str,
-    step_type: str,
-    step_name: str,
-    status: str,
-    started_at: datetime,
-    ended_at: datetime,
-    output: str,
-) -> None:
-    """Add a line to the run's log, its output cut as specified."""
-    session.add(
+def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
+    """Add lines to the run's log, their output cut as specified."""
+    session.add_all(
         StepLog(
             run_id=run_id,
-            step_id=step_id,
-            step_type=step_type,
-            step_name=step_name,
-            status=status,
-            duration_ms=max(0, round((ended_at - started_at).total_seconds() * 1000)),
-            timestamp=ended_at,
-            output=output[:LOG_OUTPUT_LENGTH],
+            step_id=line.step.id,
+            step_type=line.step.type,
+            step_name=line.step.name,
+            status=line.status,
+            duration_ms=max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
+            timestamp=line.ended_at,
+            output=line.output[:LOG_OUTPUT_LENGTH],
+            iteration=line.iteration,
         )
+        for line in lines
     )
 
 

@@ -32,7 +32,10 @@ def open_wait(
     approvers: Iterable[str] = (),
     key: str | None = None,
 ) -> Wait:
-    """Open a pause and show it in the run's status; the approvers are asked by a job."""
+    """Open a pause and show it in the run's status; the approvers are asked by a job.
+
+    A run that will try a step again is shown as running.
+    """
     wait = Wait(
         run_id=run_id,
         node_id=node_id,
@@ -51,11 +54,12 @@ def open_wait(
     ):
         if seconds := (question or {}).get(setting):
             jobs.enqueue(session, job, wait.id, timedelta(seconds=seconds))
-    session.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.status == "RUNNING")
-        .values(status="WAITING_FOR_CHILD" if kind == "child" else "PAUSED")
-    )
+    if kind != "retry":
+        session.execute(
+            update(Run)
+            .where(Run.id == run_id, Run.status == "RUNNING")
+            .values(status="WAITING_FOR_CHILD" if kind == "child" else "PAUSED")
+        )
     return wait
 
 

@@ -46,6 +46,12 @@ def lock(session: Session, workflow_id: str) -> Workflow | None:
     return session.scalar(query.with_for_update(key_share=True))
 
 
+def lock_calls(session: Session, workspace_id: str) -> None:
+    """Have nobody else change which automations of a workspace run which, until this commits."""
+    key = func.hashtextextended(f"calls:{workspace_id}", 0)
+    session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
 def scheduled_since(session: Session, workflow_id: str, version: int) -> datetime | None:
     """Since when a version's schedule has been in force."""
     return session.scalar(

@@ -17,7 +17,14 @@ from automations.ports.documents import (
 from automations.ports.evidence import Evidence, EvidenceReceipt, EvidenceRequest
 from automations.ports.http import HttpClient, HttpRequest, HttpResponse, SignatureVerifier
 from automations.ports.mail import Attachment, Mail, Mailer, MailReceipt, MailServer, MailTransport
-from automations.ports.models import LanguageModel, ModelAnswer, ModelQuestion
+from automations.ports.models import (
+    NOTHING,
+    LanguageModel,
+    ModelAnswer,
+    ModelQuestion,
+    Spending,
+    Spent,
+)
 from automations.ports.orchestration import DagRunState, Orchestrator, Visible
 from automations.ports.people import (
     FormAnswer,
@@ -31,9 +38,11 @@ from automations.ports.people import (
     Notifier,
 )
 from automations.ports.scripts import ScriptFault, ScriptLimits, ScriptResult, ScriptRunner
+from automations.ports.secrets import SecretSource
 from automations.ports.tables import FoundRow, RowReceipt, Tables
 
 __all__ = [
+    "NOTHING",
     "Attachment",
     "Chat",
     "ChatMessage",
@@ -77,7 +86,10 @@ __all__ = [
     "ScriptLimits",
     "ScriptResult",
     "ScriptRunner",
+    "SecretSource",
     "SignatureVerifier",
+    "Spending",
+    "Spent",
     "StoredDocument",
     "Tables",
     "Visible",

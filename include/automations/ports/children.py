@@ -25,9 +25,19 @@ class ChildRuns(Protocol):
     """Starts runs of other automations; raises StepError when one cannot be started."""
 
     def start(
-        self, parent_run_id: str, workflow_id: str, given: Mapping[str, Any], key: str
+        self,
+        parent_run_id: str,
+        workflow_id: str,
+        given: Mapping[str, Any],
+        key: str,
+        *,
+        awaited: bool,
     ) -> str:
-        """Start a run, once for each idempotency key, and return its id."""
+        """Start a run, once for each idempotency key, and return its id.
+
+        Args:
+            awaited: whether the parent will wait for it; it is then cancelled when the parent ends.
+        """
         ...
 
     def result(self, run_id: str) -> ChildResult:

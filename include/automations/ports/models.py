@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Protocol
 
 
@@ -19,6 +20,7 @@ class ModelQuestion:
     """
 
     workspace_id: str
+    run_id: str
     prompt: str
     timeout: timedelta
     system: str | None = None
@@ -47,6 +49,37 @@ class ModelAnswer:
     output_tokens: int
     cost: float | None
     cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What questions have taken, or may take.
+
+    Args:
+        cost: in US dollars; None when the model's price is not known.
+    """
+
+    tokens: int
+    cost: Decimal | None
+
+
+NOTHING = Spent(0, Decimal(0))
+
+
+class Spending(Protocol):
+    """Keeps what runs spend on language models within their budgets."""
+
+    def reserve(self, run_id: str, most: Spent | None) -> None:
+        """Set aside what a question may take; StepError of kind ``budget`` when there is less.
+
+        Args:
+            most: None when it cannot be told, so that no budget can be kept.
+        """
+        ...
+
+    def settle(self, run_id: str, most: Spent | None, spent: Spent) -> None:
+        """Put what a question has taken in the place of what was set aside for it."""
+        ...
 
 
 class LanguageModel(Protocol):

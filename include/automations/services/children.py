@@ -18,11 +18,17 @@ class StartedRuns:
     """Child runs of the same workspace."""
 
     def start(
-        self, parent_run_id: str, workflow_id: str, given: Mapping[str, Any], key: str
+        self,
+        parent_run_id: str,
+        workflow_id: str,
+        given: Mapping[str, Any],
+        key: str,
+        *,
+        awaited: bool,
     ) -> str:
         with unit_of_work() as session:
             started = effects.once(
-                session, key, lambda: _start(session, parent_run_id, workflow_id, given)
+                session, key, lambda: _start(session, parent_run_id, workflow_id, given, awaited)
             )
         return str(started["runId"])
 
@@ -39,9 +45,12 @@ class StartedRuns:
 
 
 def _start(
-    session: Session, parent_run_id: str, workflow_id: str, given: Mapping[str, Any]
+    session: Session, parent_run_id: str, workflow_id: str, given: Mapping[str, Any], awaited: bool
 ) -> dict[str, str]:
-    parent = session.get_one(Run, parent_run_id)
+    # Locked, so that whoever ends the parent sees this child, or is seen here.
+    parent = runs.lock_run(session, parent_run_id)
+    if parent is None or parent.status not in runs.UNFINISHED:
+        raise StepError("The run has ended and starts no other.", kind="ended")
     workflow = workflows.find(session, parent.workspace_id, workflow_id)
     if workflow is None:
         raise StepError(f"There is no automation {workflow_id}.", kind="config")
@@ -60,6 +69,7 @@ def _start(
         started_by=parent.started_by,
         depth=parent.depth + 1,
         parent_run_id=parent.id,
+        awaited=awaited,
     )
     if child is None:
         raise StepError("The child run exists already.")

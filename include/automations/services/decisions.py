@@ -66,6 +66,8 @@ def resume(
             raise Conflict("What the run waited for has expired.")
         if wait.kind == "child":
             raise Conflict("The run waits for another run and goes on when that has ended.")
+        if wait.kind == "retry":
+            raise Conflict("The run tries a step again by itself.")
         checked = _check(wait, decision, data)
         _refuse_starter(run, wait, by)
         _settle(session, wait, checked, by, data)

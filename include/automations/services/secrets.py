@@ -1,7 +1,7 @@
 """Secrets of a workspace: written by administrators, read by nobody but the steps that name them.
 
 ``AUTOMATIONS_SECRET_<NAME>`` in the environment is a secret of the whole installation, for every
-workspace that has none of that name.
+workspace that has none of that name; so is what the steps' host keeps under that name.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Secret
 from automations.errors import NotFound, ValidationFailed
 from automations.masking import SHORTEST
+from automations.ports import SecretSource
 from automations.services import vault
 from automations.steps.base import SECRET_NAME
 
 LONGEST = 8_000
-_ENVIRONMENT = "AUTOMATIONS_SECRET_"
+PREFIX = "AUTOMATIONS_SECRET_"
+"""Of the names of secrets of the whole installation."""
 
 
 def list_all(workspace_id: str) -> Sequence[Secret]:
@@ -68,13 +70,23 @@ def delete(workspace_id: str, name: str) -> None:
         audit.record(session, "secret.delete", audit.Resource(workspace_id, "secret", name))
 
 
-def read(workspace_id: str, names: Set[str]) -> dict[str, str]:
-    """The values of those of the named secrets that there are."""
-    found = {
-        name: value
-        for name in names
-        if len(value := os.environ.get(_ENVIRONMENT + name, "")) >= SHORTEST
-    }
+def read(
+    workspace_id: str, names: Set[str], elsewhere: SecretSource | None = None
+) -> dict[str, str]:
+    """The values of those of the named secrets that there are.
+
+    Args:
+        elsewhere: asked for what neither the store nor the environment has.
+    """
     with unit_of_work() as session:
         stored = secrets.named(session, workspace_id, names)
-    return found | {row.name: vault.opened(f"Secret {row.name}", row.ciphertext) for row in stored}
+    found = {row.name: vault.opened(f"Secret {row.name}", row.ciphertext) for row in stored}
+    shared = {name: os.environ.get(PREFIX + name, "") for name in names - found.keys()}
+    missing = {name for name, value in shared.items() if not _can_be_masked(value)}
+    if missing and elsewhere is not None:
+        shared.update(elsewhere.read(missing))
+    return found | {name: value for name, value in shared.items() if _can_be_masked(value)}
+
+
+def _can_be_masked(value: str) -> bool:
+    return len(value) >= SHORTEST

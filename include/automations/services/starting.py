@@ -25,8 +25,12 @@ def start_run(
     replay_of: str | None = None,
     depth: int = 0,
     parent_run_id: str | None = None,
+    awaited: bool = False,
 ) -> Run | None:
     """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
+
+    Args:
+        awaited: whether the parent waits for it, so that it ends with the parent.
 
     Returns:
         The run, or None when the event has started this automation before.
@@ -42,6 +46,7 @@ def start_run(
         replay_of=replay_of,
         depth=depth,
         parent_run_id=parent_run_id,
+        awaited=awaited,
     )
     if run is not None:
         jobs.enqueue(session, "start_run", run.id)

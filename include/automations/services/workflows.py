@@ -20,7 +20,7 @@ from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.model import Definition, WorkflowStatus, walk
 from automations.outcomes import JSON
-from automations.services import schedules, webhook_secrets
+from automations.services import rings, schedules, webhook_secrets
 from automations.services.starting import start_run
 from automations.services.webhooks import new_token
 from automations.steps.registry import STEP_TYPES
@@ -82,6 +82,8 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
         body = _merged(stored, body)
         definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
         _check_available(workspace_id, definition, status)
+        if status is not WorkflowStatus.ARCHIVED and ("steps" in changed or before != status.value):
+            rings.refuse(session, workflow, definition)
         workflow.version += 1
         workflow.updated_at = datetime.now(UTC)
         found = _write(session, workflow, definition, body, status, by)

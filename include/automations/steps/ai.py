@@ -91,7 +91,12 @@ class AiConfig(Model):
 
 
 class Ai(StepType[AiConfig]):
-    """Ask a language model for a text, or for data of a given form."""
+    """Ask a language model for a text, or for data of a given form.
+
+    With a `budget` the automation limits what all these steps of one run take together: their
+    attempts and every item of a loop included. A question is not asked when it could take more
+    than is left, for which its prompt counts with a token a byte, and needs maxTokens.
+    """
 
     type = "ai"
     title = "Ask a language model"
@@ -117,6 +122,7 @@ class Ai(StepType[AiConfig]):
         answer = ctx.ports.language_model.ask(
             ModelQuestion(
                 workspace_id=ctx.workspace_id,
+                run_id=ctx.run_id,
                 prompt=config.prompt,
                 system=config.system,
                 provider=config.provider,

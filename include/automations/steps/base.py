@@ -214,8 +214,6 @@ class StepType(ABC, Generic[C]):
     """Names of the config's nested step lists, one of which may be chosen by the outcome."""
     body: ClassVar[tuple[str, ...]] = ()
     """Names of the config's nested step lists that run inside of this step's own task."""
-    acts: ClassVar[bool] = True
-    """Whether it may have an effect outside of the run; a loop records such a step at once."""
     falls_through: ClassVar[bool] = True
     """Whether a successful run may go on without taking an arm."""
     pauses: ClassVar[bool] = False
@@ -223,6 +221,13 @@ class StepType(ABC, Generic[C]):
 
     def calls_back(self, config: C) -> bool:
         """Whether the step hands out ``{{callback.url}}`` and waits for it to be called."""
+        return False
+
+    def once(self, config: C) -> bool:
+        """Whether a repeat under the same idempotency key changes nothing and gives the same.
+
+        A loop records many such steps together, and every other one before it goes on.
+        """
         return False
 
     def waits(self, config: C) -> bool:

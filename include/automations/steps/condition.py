@@ -81,7 +81,10 @@ class Condition(StepType[ConditionConfig]):
     }
     arms = ("then", "else")
     falls_through = False
-    acts = False
+
+    def once(self, config: ConditionConfig) -> bool:
+        # After a crash the clock may lead another way.
+        return "now" not in config.model_dump_json(include={"rules", "expression"})
 
     def run(self, config: ConditionConfig, ctx: StepContext) -> Outcome:
         if config.expression is not None:

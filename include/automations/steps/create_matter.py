@@ -66,6 +66,9 @@ class CreateMatter(StepType[CreateMatterConfig]):
         "currentStepId": "the first of them",
     }
 
+    def once(self, config: CreateMatterConfig) -> bool:
+        return True
+
     def run(self, config: CreateMatterConfig, ctx: StepContext) -> Outcome:
         receipt = ctx.ports.matters.create(
             NewMatter(

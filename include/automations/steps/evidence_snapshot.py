@@ -94,6 +94,9 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
         "sha256": "of the captured content",
     }
 
+    def once(self, config: EvidenceSnapshotConfig) -> bool:
+        return True
+
     def run(self, config: EvidenceSnapshotConfig, ctx: StepContext) -> Outcome:
         receipt = ctx.ports.evidence.capture(
             EvidenceRequest(

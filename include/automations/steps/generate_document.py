@@ -54,6 +54,9 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
         "engine": "what made it: docxtpl, pandoc, typst or libreoffice",
     }
 
+    def once(self, config: GenerateDocumentConfig) -> bool:
+        return True
+
     def run(self, config: GenerateDocumentConfig, ctx: StepContext) -> Outcome:
         document = ctx.ports.documents.generate(
             DocumentOrder(

@@ -44,7 +44,14 @@ class LoopConfig(Model):
 
 
 class Loop(StepType[LoopConfig]):
-    """Do steps for each item of a list; a condition's `stop` ends the iteration it is in."""
+    """Do steps for each item of a list; a condition's `stop` ends the iteration it is in.
+
+    The run's log has a line for each step of the first and last ten items, and for each failure,
+    a thousand at most, with the item's index as `iteration`. Workflow variables that a step sets
+    are known to the steps behind it, also those of later items. When the next attempt at a step is
+    more than five seconds away, the loop waits for it without holding a worker; items that are
+    worked on at once go on meanwhile.
+    """
 
     type = "loop"
     title = "Loop"
@@ -55,10 +62,12 @@ class Loop(StepType[LoopConfig]):
         "errors": "the items that failed: each with index and error",
     }
     body = ("steps",)
-    acts = False
 
     def waits(self, config: LoopConfig) -> bool:
         return any(step.may_wait() for step in config.steps)
+
+    def once(self, config: LoopConfig) -> bool:
+        return True
 
     def run(self, config: LoopConfig, ctx: StepContext) -> Outcome:
         items = _items(config.collection)

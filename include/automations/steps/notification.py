@@ -57,6 +57,9 @@ class Notification(StepType[NotificationConfig]):
         "userIds": "whom they are for, in the same order",
     }
 
+    def once(self, config: NotificationConfig) -> bool:
+        return True
+
     def run(self, config: NotificationConfig, ctx: StepContext) -> Outcome:
         receipt = ctx.ports.notifier.notify(
             Notice(

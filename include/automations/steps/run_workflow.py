@@ -21,7 +21,9 @@ class RunWorkflowConfig(Model):
         default_factory=dict, description="Its input, usable there as {{input.…}}."
     )
     wait_for_completion: bool = Field(
-        False, description="Wait until it has ended; its outputs are then this step's."
+        False,
+        description="Wait until it has ended; its outputs are then this step's. Such a run is "
+        "cancelled when this one ends before it; others only when this one is cancelled.",
     )
     on_child_failure: Literal["fail", "continue"] = Field(
         "fail", description="What a failed or cancelled child that is waited for leads to."
@@ -29,7 +31,10 @@ class RunWorkflowConfig(Model):
 
 
 class RunWorkflow(StepType[RunWorkflowConfig]):
-    """Start a run of another automation, ten deep at most, and wait for it when told to."""
+    """Start a run of another automation, ten deep at most, and wait for it when told to.
+
+    An automation that would come to run itself, by ids that are written down, is not saved.
+    """
 
     type = "run_workflow"
     title = "Run an automation"
@@ -44,9 +49,18 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     def waits(self, config: RunWorkflowConfig) -> bool:
         return config.wait_for_completion
 
+    def once(self, config: RunWorkflowConfig) -> bool:
+        return True
+
     def run(self, config: RunWorkflowConfig, ctx: StepContext) -> Outcome:
         children = ctx.ports.children
-        run_id = children.start(ctx.run_id, config.workflow_id, config.input, ctx.idempotency_key)
+        run_id = children.start(
+            ctx.run_id,
+            config.workflow_id,
+            config.input,
+            ctx.idempotency_key,
+            awaited=config.wait_for_completion,
+        )
         if config.wait_for_completion:
             return WaitForRun(run_id)
         return Done({"runId": run_id, "status": children.result(run_id).status})

@@ -89,6 +89,9 @@ class TableOperations(StepType[TableOperationsConfig]):
         "deleted": "delete: whether the row was there",
     }
 
+    def once(self, config: TableOperationsConfig) -> bool:
+        return config.operation != "query"
+
     def run(self, config: TableOperationsConfig, ctx: StepContext) -> Outcome:
         tables, table_id, row_id = ctx.ports.tables, config.table_id, str(config.row_id)
         workspace_id, run_id, key = ctx.workspace_id, ctx.run_id, ctx.idempotency_key

@@ -7,21 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
-from automations.adapters.language_model.prices import check_budget, cost
+from automations.adapters.language_model.prices import check_cost, cost, most_spent
 from automations.errors import StepError
 from automations.outcomes import JSON
-from automations.ports import ModelAnswer, ModelQuestion
+from automations.ports import NOTHING, ModelAnswer, ModelQuestion, Spending, Spent
 from automations.storable import storable
 
 Accounts = Callable[[str, str | None], ModelAccount | None]
 """Finds a workspace's account with a provider, or its first one when no provider is named."""
 
+_FREE = frozenset(
+    {"config", "auth", "quota", "rate_limited", "unavailable", "connection", "rejected"}
+)
+"""Kinds of error by which a provider asks for no money."""
+
 
 class ProviderModels:
     """The language models of the configured providers."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, spending: Spending) -> None:
         self._accounts = accounts
+        self._spending = spending
 
     def missing(self, workspace_id: str, provider: str | None, model: str | None) -> str | None:
         """What has to be configured before a question can be asked."""
@@ -42,17 +48,26 @@ class ProviderModels:
         account, model = self._find(question.workspace_id, question.provider, question.model)
         schema = json.dumps(question.schema) if question.schema is not None else ""
         written = (question.system or "") + question.prompt + schema
-        check_budget(question, account.provider, model, written)
+        most = most_spent(question, account.provider, model, written)
+        check_cost(question, model, most)
+        self._spending.reserve(question.run_id, most)
         # Imported when a question is asked, not when the process starts: it takes two seconds.
         from automations.adapters.language_model.exchange import TOOL, exchange
 
-        response = exchange(question, account, model)
-        data = None if question.schema is None else _data(response, TOOL)
-        text = _text(response) if question.schema is None else None
+        try:
+            response = exchange(question, account, model)
+        except StepError as error:
+            if error.kind in _FREE:
+                self._spending.settle(question.run_id, most, NOTHING)
+            raise
         usage = response.usage
         price = None
         if not getattr(usage, "unmeasured_requests", 0):
             price = cost(account.provider, model, usage)
+        tokens = usage.input_tokens + usage.output_tokens
+        self._spending.settle(question.run_id, most, Spent(tokens, price))
+        data = None if question.schema is None else _data(response, TOOL)
+        text = _text(response) if question.schema is None else None
         return ModelAnswer(
             text=text,
             data=data,

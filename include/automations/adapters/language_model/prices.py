@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from automations.errors import StepError
-from automations.ports import ModelQuestion
+from automations.ports import ModelQuestion, Spent
 
 _FRAME = 1_000
 """Tokens that roles, separators and the description of a tool may take beside the texts."""
@@ -22,28 +22,33 @@ def cost(provider: str, model: str, usage: Any) -> Decimal | None:
         return None
 
 
-def check_budget(question: ModelQuestion, provider: str, model: str, written: str) -> None:
-    """Refuse a question that could cost more than it may.
+def most_spent(question: ModelQuestion, provider: str, model: str, written: str) -> Spent | None:
+    """What a question may take; None when its answer has no bound.
 
     Args:
         written: everything that is sent.
+    """
+    if question.max_tokens is None:
+        return None
+    from genai_prices import Usage
+
+    # No token has less than one byte.
+    sent = len(written.encode(errors="replace")) + _FRAME
+    usage = Usage(input_tokens=sent, output_tokens=question.max_tokens)
+    return Spent(sent + question.max_tokens, cost(provider, model, usage))
+
+
+def check_cost(question: ModelQuestion, model: str, most: Spent | None) -> None:
+    """Refuse a question that could cost more than it may.
 
     Raises:
         StepError: kind ``budget``.
     """
-    if question.max_cost is None or question.max_tokens is None:
+    if question.max_cost is None or most is None or most.cost is None:
         return
-    from genai_prices import Usage
-
-    # No token has less than one byte.
-    most = Usage(
-        input_tokens=len(written.encode(errors="replace")) + _FRAME,
-        output_tokens=question.max_tokens,
-    )
-    estimate = cost(provider, model, most)
-    if estimate is not None and estimate > Decimal(str(question.max_cost)):
+    if most.cost > Decimal(str(question.max_cost)):
         raise StepError(
-            f"The answer of {model} could cost ${estimate:.4f}, more than maxCost "
+            f"The answer of {model} could cost ${most.cost:.4f}, more than maxCost "
             f"${question.max_cost:g}; shorten the prompt or lower maxTokens.",
             kind="budget",
         )

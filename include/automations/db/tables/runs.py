@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, UniqueConstraint, text
@@ -49,9 +50,15 @@ class Run(Base):
     depth: Mapped[int] = mapped_column(server_default="0")
     """How many runs, each caused by the one before, led to this one."""
     parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
+    awaited: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the parent waits for this run's end, and is not to leave it behind."""
     replay_of_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
+    model_cost: Mapped[Decimal] = mapped_column(server_default="0")
+    """US dollars that its steps have spent on language models, or have set aside to spend."""
+    model_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The same in tokens."""
     dispatched_at: Mapped[datetime | None]
     started_by: Mapped[str | None]
     started_at: Mapped[datetime] = now_column()
@@ -121,6 +128,8 @@ class StepLog(Base):
     duration_ms: Mapped[int] = mapped_column(Integer)
     timestamp: Mapped[datetime]
     output: Mapped[str]
+    iteration: Mapped[list[Any] | None]
+    """In a loop: the index of the item, after those of the loops around it."""
 
 
 class Wait(Base):
@@ -129,7 +138,7 @@ class Wait(Base):
     __tablename__ = "wait"
     __table_args__ = (
         one_of("status", "OPEN", "ANSWERED", "CANCELLED"),
-        one_of("kind", "delay", "decision", "callback", "form", "child"),
+        one_of("kind", "delay", "decision", "callback", "form", "child", "retry"),
         Index(
             "uq_wait_open_node",
             "run_id",

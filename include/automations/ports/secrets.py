@@ -1,0 +1,14 @@
+"""Secrets that are kept outside of our own store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Protocol
+
+
+class SecretSource(Protocol):
+    """Knows secrets of the whole installation; raises StepError when it may not be asked."""
+
+    def read(self, names: Set[str]) -> Mapping[str, str]:
+        """The values of those of the named secrets that there are."""
+        ...

@@ -1,0 +1,48 @@
+"""Secrets that administrators keep in Airflow, or in the secrets backend behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+from airflow.sdk import Connection, Variable
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSecretsBackendAccessDenied
+from airflow.sdk.log import mask_secret
+
+from automations.errors import StepError
+from automations.services.secrets import PREFIX
+
+
+class AirflowSecrets:
+    """``secret.NAME`` as the variable ``AUTOMATIONS_SECRET_NAME``, or a connection's password.
+
+    Other variables and connections are out of reach: whoever may write automations could read them.
+    """
+
+    def read(self, names: Set[str]) -> Mapping[str, str]:
+        found = {name: _of(PREFIX + name) for name in names}
+        for value in found.values():
+            mask_secret(value)
+        return {name: value for name, value in found.items() if value}
+
+
+def _of(key: str) -> str | None:
+    try:
+        return _variable(key) or _password(key)
+    except AirflowSecretsBackendAccessDenied as error:
+        raise StepError(f"Airflow's secrets backend refuses {key}.", kind="secret") from error
+
+
+def _variable(key: str) -> str | None:
+    value = Variable.get(key, default=None)
+    return None if value is None else str(value)
+
+
+def _password(conn_id: str) -> str | None:
+    try:
+        password = Connection.get(conn_id).password
+    except AirflowNotFoundException:
+        return None
+    return None if password is None else str(password)
+
+
+AIRFLOW_SECRETS = AirflowSecrets()
