@@ -11,6 +11,7 @@ from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.idempotency import Idempotency
 from api_bridge.middleware import RequestGuard
+from api_bridge.observation import Observation
 from api_bridge.openapi import description
 from api_bridge.routes import (
     api_keys,
@@ -69,6 +70,7 @@ def create_app() -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Idempotency)
     app.add_middleware(RequestGuard)
+    app.add_middleware(Observation)
     errors.install(app)
     # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (

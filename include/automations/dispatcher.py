@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from automations import logs
 from automations.db import jobs
 from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job
@@ -101,6 +102,10 @@ class Dispatcher:
                     self._wake.wait(_IDLE if pause is None else min(max(pause, 0.01), _IDLE))
 
     def _carry(self, job: Job) -> None:
+        with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
+            self._try(job)
+
+    def _try(self, job: Job) -> None:
         try:
             self._deliveries.carry(job)
         except NotVisibleYet as error:
@@ -111,7 +116,7 @@ class Dispatcher:
         except Exception as error:
             message = f"{type(error).__name__}: {error}"
             final = isinstance(error, StepError) and not error.retryable
-            log.warning("Job %s %s failed: %s", job.kind, job.subject_id, message, exc_info=True)
+            log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
             if final or job.failures + 1 >= _MOST_FAILURES:
                 self._deliveries.give_up(job, message)
             else:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations import audit, forms
+from automations import audit, forms, logs
 from automations.approvals import bans_itself
 from automations.db import callbacks, locks, runs, waits
 from automations.db.session import Session, unit_of_work
@@ -58,7 +59,7 @@ class Engine:
 
     def run(self, ref: TaskRef) -> Verdict:
         """Run a node, or answer again what it came to before."""
-        with locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
+        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
             with unit_of_work() as session:
                 entered = self._enter(session, ref)
             if not isinstance(entered, Entered):
@@ -73,7 +74,7 @@ class Engine:
         Args:
             answer: what the orchestrator's own UI was told; None to take it from our database.
         """
-        with locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
+        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
             with unit_of_work() as session:
                 entered = self._wake(session, ref, wait_id, answer)
             if not isinstance(entered, tuple):
@@ -201,7 +202,8 @@ class Engine:
             rendered, shown = secrecy.config(step.config, entered.names, where=where)
             self._keep_input(ref, shown)
             config = type(step.config).model_validate(rendered, context=RENDERED)
-            outcome: Outcome = act(config, self._context(entered, secrecy, answer))
+            with logs.masked(secrecy.text):
+                outcome: Outcome = act(config, self._context(entered, secrecy, answer))
             return outcome
         except ProgressLost:
             raise
@@ -209,7 +211,7 @@ class Engine:
             fail = failure(error, where)
             if fail.kind == INTERNAL:
                 raised = secrecy.text(traceback.format_exc())
-                log.error("Step %s of run %s raised\n%s", ref.node_id, ref.run_id, raised)
+                log.error("A step of type %s raised\n%s", step.type, raised)
             return fail
 
     @staticmethod
@@ -249,6 +251,7 @@ class Engine:
     def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
         """Save what came out, in one transaction with everything that follows from it."""
         ref = entered.ref
+        log.info("A step of type %s came to %s", entered.step.type, type(outcome).__name__)
         with unit_of_work() as session:
             run = runs.lock_run(session, ref.run_id)
             row = runs.step(session, ref.run_id, ref.node_id)
@@ -281,6 +284,10 @@ class Engine:
             ended_at=datetime.now(UTC),
             output=json.dumps(output, ensure_ascii=False, default=str),
         )
+
+
+def _about(ref: TaskRef) -> AbstractContextManager[None]:
+    return logs.bound(workflowId=ref.workflow_id, runId=ref.run_id, stepId=ref.node_id)
 
 
 def _run_of(session: Session, ref: TaskRef) -> Run:

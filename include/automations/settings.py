@@ -23,6 +23,19 @@ from pydantic_settings import (
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_CONFIDENTIAL = (
+    "postgres_password",
+    "airflow_admin_password",
+    "airflow_password",
+    "airflow_jwt_secret",
+    "airflow_secret_key",
+    "airflow_fernet_key",
+    "encryption_key",
+    "smtp_password",
+    "slack_token",
+    "ai_api_key",
+)
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -78,6 +91,12 @@ class Settings(BaseSettings):
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
     )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="Of the bridge's log: an object a line, or key=value."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe lines of our own in the bridge's log."
+    )
     parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
 
     # Secrets, generated into <home>/secrets.json by the launcher.
@@ -130,6 +149,16 @@ class Settings(BaseSettings):
         return (
             f"postgresql+psycopg2://automations:{self.postgres_password}"
             f"@127.0.0.1:{self.postgres_port}/{database}"
+        )
+
+    @property
+    def confidential(self) -> tuple[str, ...]:
+        """What no log may show."""
+        return tuple(
+            part.strip()
+            for name in _CONFIDENTIAL
+            for part in (getattr(self, name) or "").split(",")
+            if part.strip()
         )
 
     @property
