@@ -76,10 +76,15 @@ def configure(
     ) -> MutableMapping[str, Any]:
         event.pop("color_message", None)  # uvicorn's, for terminals
         first = {name: event.pop(name, None) for name in ("timestamp", "level", "logger", "event")}
-        return {
-            key: _TOKENS.sub(MASK, masker.text(value)) if isinstance(value, str) else value
-            for key, value in {**first, **event}.items()
+        line = {**first, **event}
+        texts = {
+            key: value.replace("\0", "\ufffd")
+            for key, value in line.items()
+            if isinstance(value, str)
         }
+        # All at once: no secret holds a NUL, and looking for many in many texts takes long.
+        shown = _TOKENS.sub(MASK, masker.text("\0".join(texts.values()))).split("\0")
+        return line | dict(zip(texts, shown, strict=True))
 
     last: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str)

@@ -17,7 +17,7 @@ library = logging.getLogger("some.library")
 def test_a_line_is_one_object_with_the_ids_that_are_bound() -> None:
     with journal.kept() as kept:
         with logs.bound(runId="run1", stepId="step1", workflowId=None):
-            log.info("Did %d\nthings", 3, extra={"kind": "email"})
+            log.info("Did %d\nthings", 3, extra={"kind": "e\0mail"})
         log.info("After")
     first, second = kept.lines
     assert (
@@ -28,7 +28,7 @@ def test_a_line_is_one_object_with_the_ids_that_are_bound() -> None:
             "logger": "automations.test",
             "runId": "run1",
             "stepId": "step1",
-            "kind": "email",
+            "kind": "e\ufffdmail",
         }.items()
     )
     assert first["timestamp"].endswith("Z")
