@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.idempotency import Idempotency
+from api_bridge.metrics import Metrics
 from api_bridge.middleware import RequestGuard
 from api_bridge.observation import Observation
 from api_bridge.openapi import description
@@ -29,6 +30,7 @@ from api_bridge.routes import (
     matter_templates,
     matters,
     members,
+    metrics,
     notifications,
     runs,
     schedules,
@@ -70,7 +72,8 @@ def create_app() -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Idempotency)
     app.add_middleware(RequestGuard)
-    app.add_middleware(Observation)
+    app.state.metrics = Metrics()
+    app.add_middleware(Observation, metrics=app.state.metrics)
     errors.install(app)
     # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (
@@ -99,6 +102,7 @@ def create_app() -> FastAPI:
         secrets,
         integrations,
         health,
+        metrics,
     ):
         app.include_router(module.router)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way

@@ -1,4 +1,4 @@
-"""What is known of every request once it is answered: a line in the log."""
+"""What is known of every request once it is answered: a line in the log, and a metric."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from time import perf_counter
 from typing import Any
 
+from api_bridge.metrics import Metrics
 from api_bridge.middleware import App, Receive, Scope, Send
 from automations import audit
 
@@ -15,12 +16,15 @@ log = logging.getLogger("api_bridge.requests")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Routes that machines ask every few seconds."""
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 
 class Observation:
     """Notes every request by its route; the address itself may hold a token."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,11 +43,19 @@ class Observation:
         try:
             await self._app(scope, receive, seen)
         finally:
-            _note(scope, status, perf_counter() - began)
+            route = getattr(scope.get("route"), "path", "unmatched")
+            seconds = perf_counter() - began
+            self._metrics.observe(_method(scope), route, status, seconds)
+            _log(scope, route, status, seconds)
 
 
-def _note(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "unmatched")
+def _method(scope: Scope) -> str:
+    """The method; what somebody made up is one series of metrics, not many."""
+    method: str = scope["method"]
+    return method if method in _METHODS else "other"
+
+
+def _log(scope: Scope, route: str, status: int, seconds: float) -> None:
     level = logging.DEBUG if route in QUIET else logging.INFO
     if log.isEnabledFor(level):
         origin = audit.current()

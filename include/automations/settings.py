@@ -34,6 +34,7 @@ _CONFIDENTIAL = (
     "smtp_password",
     "slack_token",
     "ai_api_key",
+    "metrics_token",
 )
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -96,6 +97,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe lines of our own in the bridge's log."
+    )
+    metrics_token: str | None = Field(
+        None, description="Bearer token for GET /metrics; without one, only this machine reads it."
     )
     parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
 

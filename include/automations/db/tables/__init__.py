@@ -20,6 +20,7 @@ from automations.db.tables.matters import Matter, MatterCounter, MatterStep, Mat
 from automations.db.tables.members import Member, Notification
 from automations.db.tables.runs import Approver, Callback, Run, RunStep, StepLog, Wait
 from automations.db.tables.secrets import Integration, Secret
+from automations.db.tables.tallies import tally
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
 
@@ -64,4 +65,5 @@ __all__ = [
     "Workflow",
     "WorkflowVersion",
     "Workspace",
+    "tally",
 ]

@@ -49,7 +49,10 @@ class Run(Base):
     depth: Mapped[int] = mapped_column(server_default="0")
     """How many runs, each caused by the one before, led to this one."""
     parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
-    replay_of_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
+    replay_of_run_id: Mapped[str | None]
+    """The run that was replayed, which retention may have deleted since."""
+    traceparent: Mapped[str | None]
+    """The trace that its steps belong to."""
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
     dispatched_at: Mapped[datetime | None]
