@@ -49,6 +49,7 @@ from automations.settings import get_settings
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    wiring.begin_tracing("automations-bridge")
     settings = get_settings()
     if settings.dispatcher != "embedded":
         yield

@@ -15,6 +15,7 @@ def main() -> None:
     """Dispatch until told to stop."""
     settings = get_settings()
     logs.configure(settings.log_format, settings.log_level, settings.confidential)
+    wiring.begin_tracing("automations-dispatcher")
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

@@ -1,4 +1,4 @@
-"""What is known of every request once it is answered: a line in the log, and a metric."""
+"""What is known of every request: a span while it lasts, then a metric and a line in the log."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import MutableMapping
 from time import perf_counter
 from typing import Any
 
+from opentelemetry.trace import SpanKind
+
 from api_bridge.metrics import Metrics
 from api_bridge.middleware import App, Receive, Scope, Send
-from automations import audit
+from automations import audit, tracing
 
 log = logging.getLogger("api_bridge.requests")
 
@@ -41,12 +43,43 @@ class Observation:
             await send(message)
 
         try:
-            await self._app(scope, receive, seen)
+            await self._traced(scope, receive, seen)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = _route(scope)
             seconds = perf_counter() - began
             self._metrics.observe(_method(scope), route, status, seconds)
             _log(scope, route, status, seconds)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in a span of the caller's trace, or of a new one; without traces, at no cost."""
+        given = next((value for name, value in scope["headers"] if name == b"traceparent"), None)
+        if given is None and not tracing.is_on():
+            await self._app(scope, receive, send)
+            return
+        with tracing.span(
+            scope["method"],
+            traceparent=given.decode("latin-1") if given else None,
+            kind=SpanKind.SERVER,
+        ) as span:
+
+            async def seen(message: MutableMapping[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    span.update_name(f"{scope['method']} {_route(scope)}")
+                    span.set_attributes(
+                        {
+                            "http.request.method": scope["method"],
+                            "http.route": _route(scope),
+                            "http.response.status_code": message["status"],
+                            "automations.request_id": scope["state"]["request_id"],
+                        }
+                    )
+                await send(message)
+
+            await self._app(scope, receive, seen)
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
 
 
 def _method(scope: Scope) -> str:

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations import audit, forms, logs
+from automations import audit, forms, logs, tracing
 from automations.approvals import bans_itself
 from automations.db import callbacks, locks, runs, waits
 from automations.db.session import Session, unit_of_work
@@ -65,8 +65,7 @@ class Engine:
             if not isinstance(entered, Entered):
                 return entered
             step_type = STEP_TYPES[entered.step.type]
-            outcome = self._attempt(entered, lambda config, ctx: step_type.run(config, ctx))
-            return self._record(entered, outcome)
+            return self._carry_out(entered, lambda config, ctx: step_type.run(config, ctx))
 
     def resume(self, ref: TaskRef, wait_id: str, answer: Answer | None) -> Verdict:
         """Go on after a wait.
@@ -81,10 +80,9 @@ class Engine:
                 return entered
             node, given = entered
             step_type = STEP_TYPES[node.step.type]
-            outcome = self._attempt(
+            return self._carry_out(
                 node, lambda config, ctx: step_type.resume(config, ctx, given), given
             )
-            return self._record(node, outcome)
 
     def _enter(self, session: Session, ref: TaskRef) -> Entered | Verdict:
         run = _run_of(session, ref)
@@ -135,6 +133,7 @@ class Engine:
             loaded=loaded,
             step=loaded.plan.nodes[ref.node_id].step,
             workspace_id=run.workspace_id,
+            traceparent=run.traceparent,
             attempt=row.attempt,
             started_at=row.started_at,
             names=names_of(run, loaded, runs.outputs(session, ref.run_id), datetime.now(UTC)),
@@ -179,6 +178,24 @@ class Engine:
         entered = self._entered(session, ref, run, loaded, row)
         given = Answer(wait.decision or "resumed", wait.decided_by, _at(wait), wait.data)
         return entered, given
+
+    def _carry_out(self, entered: Entered, act: Any, answer: Answer | None = None) -> Verdict:
+        """Do the work and record it, as one span of the run's trace."""
+        ref, step = entered.ref, entered.step
+        with tracing.span(
+            f"step {step.type}",
+            traceparent=entered.traceparent,
+            run_id=ref.run_id,
+            workflow_id=ref.workflow_id,
+            workspace_id=entered.workspace_id,
+            step_id=ref.node_id,
+            step_name=step.name,
+            attempt=entered.attempt,
+        ) as span:
+            outcome = self._attempt(entered, act, answer)
+            if isinstance(outcome, Fail):
+                tracing.failed(span, outcome.error)
+            return self._record(entered, outcome)
 
     def _attempt(self, entered: Entered, act: Any, answer: Answer | None = None) -> Outcome:
         """Do the work; what comes out names no secret that the step used."""
@@ -246,6 +263,7 @@ class Engine:
             render=render_text,
             kept=entered.kept,
             iterate=iterate,
+            traceparent=tracing.current(),
         )
 
     def _record(self, entered: Entered, outcome: Outcome) -> Verdict:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations import logs
+from automations import logs, tracing
 from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.failures import failure
@@ -339,4 +339,5 @@ class _Iteration:
             render=render,
             kept=kept,
             iterate=inner.go_through,
+            traceparent=tracing.current(),
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from automations import tracing
+from automations.adapters import telemetry
 from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.adapters.http import GuardedHttpClient, guarded_address
 from automations.adapters.language_model.accounts import ModelAccount
@@ -98,7 +100,14 @@ def _model_account(workspace_id: str, provider: str | None) -> ModelAccount | No
 @lru_cache(maxsize=1)
 def engine() -> Engine:
     """The engine of this process."""
+    begin_tracing("automations-worker")
     return Engine(ports())
+
+
+def begin_tracing(service: str) -> None:
+    """Let this process record its spans, when the environment names a collector."""
+    if not tracing.is_on():
+        tracing.use(telemetry.provider(service))
 
 
 def publications() -> Publications:
