@@ -18,6 +18,7 @@ from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job
 from automations.deliveries import Deliveries
 from automations.errors import NotVisibleYet, OrchestratorUnavailable, StepError
+from automations.housekeeping import Housekeeper
 from automations.ports import Orchestrator, Ports
 from automations.reconciler import Reconciler
 
@@ -36,6 +37,7 @@ class Dispatcher:
     def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
         self._deliveries = Deliveries(orchestrator, ports)
         self._reconciler = Reconciler(orchestrator)
+        self._housekeeper = Housekeeper(orchestrator)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._signals = 0
@@ -44,6 +46,7 @@ class Dispatcher:
             for name, target in (
                 ("dispatcher-listener", self._listen),
                 ("dispatcher-reconciler", lambda: self._reconciler.run(self._stopping)),
+                ("dispatcher-housekeeper", lambda: self._housekeeper.run(self._stopping)),
                 *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
             )
         ]

@@ -7,11 +7,12 @@ Precedence, highest first: ``AUTOMATIONS_*`` environment variables, ``<home>/set
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -20,6 +21,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from automations.ages import parse_age
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,6 +100,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe lines of our own in the bridge's log."
+    )
+    retention: Annotated[timedelta, BeforeValidator(parse_age)] | None = Field(
+        None, description="How long ended runs are kept, such as 90d; for ever when absent."
     )
     metrics_token: str | None = Field(
         None, description="Bearer token for GET /metrics; without one, only this machine reads it."

@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
+from automations.ages import parse_age
 from automations.launcher import stack
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.checks import run_checks
@@ -62,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--role", choices=ROLES, default="OWNER")
     key.add_argument("--name", default="command line")
     add("verify-evidence", _verify_evidence, "Recompute the chains of evidence; exit 1 on a break.")
+    prune = add("prune", _prune, "Delete runs that ended long ago, with all that is only theirs.")
+    prune.add_argument(
+        "--older-than", type=_age, metavar="AGE", help="48h, 90d or 12w; AUTOMATIONS_RETENTION."
+    )
+    prune.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
+    prune.add_argument("--audit", action="store_true", help="The audit and security logs, too.")
+    prune.add_argument("--keep-dag-runs", action="store_true", help="Leave Airflow's alone.")
     add("docs", _docs, "Write docs/steps.md, triggers.md and openapi.json anew.")
     for name, text in (
         ("demo", "Show the product at work."),
@@ -148,6 +157,31 @@ def _verify_evidence(options: argparse.Namespace) -> int:
     with stack.database(settings):
         migrate(settings)
         return verify_evidence()
+
+
+def _age(text: str) -> timedelta:
+    try:
+        return parse_age(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _prune(options: argparse.Namespace) -> int:
+    settings = stack.open_home()
+    age = options.older_than or settings.retention
+    if age is None:
+        print("Say how old: --older-than 90d, or set AUTOMATIONS_RETENTION.", file=sys.stderr)
+        return 2
+    chosen = [
+        f"--{name}"
+        for name in ("dry-run", "audit", "keep-dag-runs")
+        if getattr(options, name.replace("-", "_"))
+    ]
+    before = (datetime.now(UTC) - age).isoformat()
+    with stack.database(settings):
+        migrate(settings)
+        command = [sys.executable, "-m", "api_bridge.prune", "--before", before, *chosen]
+        return subprocess.run(command, env=parts_environment(settings)).returncode
 
 
 def _demo(arguments: list[str]) -> int:

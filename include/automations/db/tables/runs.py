@@ -48,7 +48,8 @@ class Run(Base):
     event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))
     depth: Mapped[int] = mapped_column(server_default="0")
     """How many runs, each caused by the one before, led to this one."""
-    parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
+    parent_run_id: Mapped[str | None] = mapped_column(index=True)
+    """The run whose step has started this one, which retention may have deleted since."""
     replay_of_run_id: Mapped[str | None]
     """The run that was replayed, which retention may have deleted since."""
     traceparent: Mapped[str | None]

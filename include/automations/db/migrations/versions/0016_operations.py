@@ -62,12 +62,13 @@ TALLIED = {
     'tally_events': 'event',
 }
 # The ids stay, as history, when retention deletes the runs that they name.
-HISTORY = {
-    'run': 'replay_of_run_id',
-    'document': 'run_id',
-    'document_delivery': 'run_id',
-    'evidence_snapshot': 'run_id',
-}
+HISTORY = [
+    ('run', 'replay_of_run_id'),
+    ('run', 'parent_run_id'),
+    ('document', 'run_id'),
+    ('document_delivery', 'run_id'),
+    ('evidence_snapshot', 'run_id'),
+]
 
 
 def upgrade() -> None:
@@ -91,12 +92,12 @@ def upgrade() -> None:
     )
     op.add_column('run', sa.Column('traceparent', sa.Text(), nullable=True))
     op.add_column('event', sa.Column('traceparent', sa.Text(), nullable=True))
-    for table, column in HISTORY.items():
+    for table, column in HISTORY:
         op.drop_constraint(op.f(f'fk_{table}_{column}'), table, type_='foreignkey')
 
 
 def downgrade() -> None:
-    for table, column in HISTORY.items():
+    for table, column in HISTORY:
         op.create_foreign_key(op.f(f'fk_{table}_{column}'), table, 'run', [column], ['id'])
     op.drop_column('event', 'traceparent')
     op.drop_column('run', 'traceparent')
