@@ -88,6 +88,10 @@ class AirflowClient:
             {"dry_run": False, "only_failed": True},
         )
 
+    def forget(self, dag_id: str, run_id: str) -> bool:
+        path = f"/dags/{dag_id}/dagRuns/{run_id}"
+        return self._call("DELETE", path, missing_ok=True, conflict_ok=True) is not _CONFLICT
+
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
         answer = self._call(
             "GET",
@@ -130,7 +134,7 @@ class AirflowClient:
             raise OrchestratorError(
                 f"Airflow refused {method} {path}: {response.status_code} {response.text[:300]}"
             )
-        answer: dict[str, Any] = response.json()
+        answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 
     def _send(

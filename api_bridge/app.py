@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.idempotency import Idempotency
+from api_bridge.metrics import Metrics
 from api_bridge.middleware import RequestGuard
+from api_bridge.observation import Observation
 from api_bridge.openapi import description
 from api_bridge.routes import (
     api_keys,
@@ -29,6 +31,7 @@ from api_bridge.routes import (
     matter_templates,
     matters,
     members,
+    metrics,
     notifications,
     runs,
     schedules,
@@ -50,6 +53,7 @@ _GARBAGE = 20_000
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    wiring.begin_tracing("automations-bridge")
     settings = get_settings()
     with _little_garbage_collection():
         if settings.dispatcher != "embedded":
@@ -87,6 +91,8 @@ def create_app() -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Idempotency)
     app.add_middleware(RequestGuard)
+    app.state.metrics = Metrics()
+    app.add_middleware(Observation, metrics=app.state.metrics)
     errors.install(app)
     # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (
@@ -115,6 +121,7 @@ def create_app() -> FastAPI:
         secrets,
         integrations,
         health,
+        metrics,
     ):
         app.include_router(module.router)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 
 from api_bridge.airflow_client import AirflowClient
-from automations import wiring
+from automations import logs, wiring
 from automations.dispatcher import Dispatcher
 from automations.settings import get_settings
 
 
 def main() -> None:
     """Dispatch until told to stop."""
-    logging.basicConfig(level=logging.INFO)
+    settings = get_settings()
+    logs.configure(settings.log_format, settings.log_level, settings.confidential)
+    wiring.begin_tracing("automations-dispatcher")
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    dispatcher = Dispatcher(AirflowClient(get_settings()), wiring.ports())
+    dispatcher = Dispatcher(AirflowClient(settings), wiring.ports())
     dispatcher.start()
     stopped.wait()
     dispatcher.stop()

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from api_bridge.refusals import refusal
-from automations import audit
+from automations import audit, logs
 from automations.ids import new_id
 
 Scope = MutableMapping[str, Any]
@@ -50,6 +50,7 @@ class RequestGuard:
         scope.setdefault("state", {})["request_id"] = request_id
         client = scope.get("client")
         audit.begin(client[0] if client else None, request_id)
+        logs.bind(requestId=request_id)
 
         async def named(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":

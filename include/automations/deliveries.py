@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
+from automations import tracing
 from automations.db import jobs, matching, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait
@@ -57,26 +58,31 @@ class Deliveries:
         """Start one run for each ACTIVE automation that the event fits: all or nothing."""
         with unit_of_work() as session:
             event = session.get_one(Event, job.subject_id)
-            depth = matching.depth(session, event)
-            too_deep = depth > DEEPEST_CHAIN
-            workflows = [] if too_deep else matching.listeners(session, event)
-            for workflow in workflows:
-                start_run(
-                    session,
-                    workflow,
-                    trigger_type=matching.trigger_type(event),
-                    trigger_data=event.data,
-                    input={},
-                    started_by=None,
-                    event_id=event.id,
-                    depth=depth,
-                )
-            event.status = "MATCHED" if workflows else "SKIPPED"
-            event.reason = None if workflows else matching.why_nothing(session, event)
-            if too_deep:
-                event.reason = f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."
-            event.matched_at = datetime.now(UTC)
+            with tracing.span("match event", traceparent=event.traceparent, event_id=event.id):
+                self._start_listeners(session, event)
             jobs.done(session, job)
+
+    @staticmethod
+    def _start_listeners(session: Session, event: Event) -> None:
+        depth = matching.depth(session, event)
+        too_deep = depth > DEEPEST_CHAIN
+        workflows = [] if too_deep else matching.listeners(session, event)
+        for workflow in workflows:
+            start_run(
+                session,
+                workflow,
+                trigger_type=matching.trigger_type(event),
+                trigger_data=event.data,
+                input={},
+                started_by=None,
+                event_id=event.id,
+                depth=depth,
+            )
+        event.status = "MATCHED" if workflows else "SKIPPED"
+        event.reason = None if workflows else matching.why_nothing(session, event)
+        if too_deep:
+            event.reason = f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."
+        event.matched_at = datetime.now(UTC)
 
     def _start_run(self, job: Job) -> None:
         with unit_of_work() as session:
@@ -96,6 +102,7 @@ class Deliveries:
         with unit_of_work() as session:
             runs.mark_dispatched(session, run.id)
             jobs.done(session, job)
+        tracing.note("dispatch run", job.created_at, run.traceparent, run_id=run.id)
 
     def _await_visible(self, dag: str, needed: Visible) -> None:
         # Both are asked for: Airflow may store the outcome of a parse that began before an edit

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from automations import logs
 from automations.db import jobs
 from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job
 from automations.deliveries import Deliveries
 from automations.errors import NotVisibleYet, OrchestratorUnavailable, StepError
+from automations.housekeeping import Housekeeper
 from automations.ports import Orchestrator, Ports
 from automations.reconciler import Reconciler
 
@@ -37,6 +39,7 @@ class Dispatcher:
     def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
         self._deliveries = Deliveries(orchestrator, ports)
         self._reconciler = Reconciler(orchestrator)
+        self._housekeeper = Housekeeper(orchestrator)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._signals = 0
@@ -45,6 +48,7 @@ class Dispatcher:
             for name, target in (
                 ("dispatcher-listener", self._listen),
                 ("dispatcher-reconciler", lambda: self._reconciler.run(self._stopping)),
+                ("dispatcher-housekeeper", lambda: self._housekeeper.run(self._stopping)),
                 *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
             )
         ]
@@ -106,6 +110,10 @@ class Dispatcher:
                     self._wake.wait(_IDLE if pause is None else min(max(pause, 0.01), _IDLE))
 
     def _carry(self, job: Job) -> None:
+        with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
+            self._try(job)
+
+    def _try(self, job: Job) -> None:
         try:
             self._deliveries.carry(job)
         except NotVisibleYet as error:
@@ -116,7 +124,7 @@ class Dispatcher:
         except Exception as error:
             message = f"{type(error).__name__}: {error}"
             final = isinstance(error, StepError) and not error.retryable
-            log.warning("Job %s %s failed: %s", job.kind, job.subject_id, message, exc_info=True)
+            log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
             if final or job.failures + 1 >= _MOST_FAILURES:
                 self._deliveries.give_up(job, message)
             else:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations import audit, forms
+from automations import audit, forms, logs, tracing
 from automations.approvals import bans_itself
 from automations.db import callbacks, locks, runs, waits
 from automations.db.session import Session, unit_of_work
@@ -65,14 +66,13 @@ class Engine:
 
     def run(self, ref: TaskRef) -> Verdict:
         """Run a node, or answer again what it came to before."""
-        with locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
+        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
             with unit_of_work() as session:
                 entered = self._enter(session, ref)
             if not isinstance(entered, Entered):
                 return entered
             step_type = STEP_TYPES[entered.step.type]
-            outcome = self._attempt(entered, lambda config, ctx: step_type.run(config, ctx))
-            return self._record(entered, outcome)
+            return self._carry_out(entered, lambda config, ctx: step_type.run(config, ctx))
 
     def resume(self, ref: TaskRef, wait_id: str, answer: Answer | None) -> Verdict:
         """Go on after a wait.
@@ -80,17 +80,16 @@ class Engine:
         Args:
             answer: what the orchestrator's own UI was told; None to take it from our database.
         """
-        with locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
+        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
             with unit_of_work() as session:
                 entered = self._wake(session, ref, wait_id, answer)
             if not isinstance(entered, tuple):
                 return entered
             node, given = entered
             step_type = STEP_TYPES[node.step.type]
-            outcome = self._attempt(
+            return self._carry_out(
                 node, lambda config, ctx: step_type.resume(config, ctx, given), given
             )
-            return self._record(node, outcome)
 
     def _enter(self, session: Session, ref: TaskRef) -> Entered | Verdict:
         run = _run_of(session, ref)
@@ -141,6 +140,7 @@ class Engine:
             loaded=loaded,
             step=loaded.plan.nodes[ref.node_id].step,
             workspace_id=run.workspace_id,
+            traceparent=run.traceparent,
             attempt=row.attempt,
             started_at=row.started_at,
             names=names_of(run, loaded, runs.outputs(session, ref.run_id), datetime.now(UTC)),
@@ -186,6 +186,24 @@ class Engine:
         given = Answer(wait.decision or "resumed", wait.decided_by, _at(wait), wait.data)
         return entered, given
 
+    def _carry_out(self, entered: Entered, act: Any, answer: Answer | None = None) -> Verdict:
+        """Do the work and record it, as one span of the run's trace."""
+        ref, step = entered.ref, entered.step
+        with tracing.span(
+            f"step {step.type}",
+            traceparent=entered.traceparent,
+            run_id=ref.run_id,
+            workflow_id=ref.workflow_id,
+            workspace_id=entered.workspace_id,
+            step_id=ref.node_id,
+            step_name=step.name,
+            attempt=entered.attempt,
+        ) as span:
+            outcome = self._attempt(entered, act, answer)
+            if isinstance(outcome, Fail):
+                tracing.failed(span, outcome.error)
+            return self._record(entered, outcome)
+
     def _attempt(self, entered: Entered, act: Any, answer: Answer | None = None) -> Outcome:
         """Do the work; what comes out names no secret that the step used."""
         secrecy = Secrecy(self._read(entered.workspace_id))
@@ -211,7 +229,8 @@ class Engine:
             rendered, shown = secrecy.config(step.config, entered.names, where=where)
             self._keep_input(ref, shown)
             config = type(step.config).model_validate(rendered, context=RENDERED)
-            outcome: Outcome = act(config, self._context(entered, secrecy, answer))
+            with logs.masked(secrecy.text):
+                outcome: Outcome = act(config, self._context(entered, secrecy, answer))
             return outcome
         except ProgressLost:
             raise
@@ -219,7 +238,7 @@ class Engine:
             fail = failure(error, where)
             if fail.kind == INTERNAL:
                 raised = secrecy.text(traceback.format_exc())
-                log.error("Step %s of run %s raised\n%s", ref.node_id, ref.run_id, raised)
+                log.error("A step of type %s raised\n%s", step.type, raised)
             return fail
 
     @staticmethod
@@ -255,11 +274,13 @@ class Engine:
             render=render_text,
             kept=entered.kept,
             iterate=iterate,
+            traceparent=tracing.current(),
         )
 
     def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
         """Save what came out, in one transaction with everything that follows from it."""
         ref = entered.ref
+        log.info("A step of type %s came to %s", entered.step.type, type(outcome).__name__)
         with unit_of_work() as session:
             run = runs.lock_run(session, ref.run_id)
             row = runs.step(session, ref.run_id, ref.node_id)
@@ -281,6 +302,10 @@ class Engine:
     ) -> None:
         line = line_of(entered.step, outcome, entered.started_at, retrying=retrying)
         runs.log(session, entered.ref.run_id, [line])
+
+
+def _about(ref: TaskRef) -> AbstractContextManager[None]:
+    return logs.bound(workflowId=ref.workflow_id, runId=ref.run_id, stepId=ref.node_id)
 
 
 def _run_of(session: Session, ref: TaskRef) -> Run:

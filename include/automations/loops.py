@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from automations import logs, tracing
 from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.failures import failure
@@ -170,7 +172,7 @@ class _Work:
             self._drain()
             return
         with ThreadPoolExecutor(workers) as pool:
-            working = [pool.submit(self._drain) for _ in range(workers)]
+            working = [pool.submit(copy_context().run, self._drain) for _ in range(workers)]
         for worker in working:
             worker.result()
 
@@ -344,11 +346,12 @@ class _Iteration:
             answer = self._loops.answer_to(self._key(step))
             kept = self._loops.entered.kept if answer is not None else {}
             ctx = self._context(step, attempt, secrecy, names, where, kept)
-            outcome: Outcome = (
-                step_type.run(config, ctx)
-                if answer is None
-                else step_type.resume(config, ctx, answer)
-            )
+            with logs.masked(secrecy.text):
+                outcome: Outcome = (
+                    step_type.run(config, ctx)
+                    if answer is None
+                    else step_type.resume(config, ctx, answer)
+                )
         except (Interrupted, ProgressLost):
             raise
         except Exception as error:  # as in the engine: a step's bug fails that step only
@@ -401,4 +404,5 @@ class _Iteration:
             render=render,
             kept=kept,
             iterate=inner.go_through,
+            traceparent=tracing.current(),
         )

@@ -48,6 +48,7 @@ class Entered:
     loaded: Loaded
     step: Any
     workspace_id: str
+    traceparent: str | None
     attempt: int
     started_at: datetime
     names: dict[str, JSON]

@@ -7,11 +7,12 @@ Precedence, highest first: ``AUTOMATIONS_*`` environment variables, ``<home>/set
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -21,7 +22,23 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from automations.ages import parse_age
+
 ROOT = Path(__file__).resolve().parents[2]
+
+_CONFIDENTIAL = (
+    "postgres_password",
+    "airflow_admin_password",
+    "airflow_password",
+    "airflow_jwt_secret",
+    "airflow_secret_key",
+    "airflow_fernet_key",
+    "encryption_key",
+    "smtp_password",
+    "slack_token",
+    "ai_api_key",
+    "metrics_token",
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -78,6 +95,18 @@ class Settings(BaseSettings):
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
     )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="Of the bridge's log: an object a line, or key=value."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe lines of our own in the bridge's log."
+    )
+    retention: Annotated[timedelta, BeforeValidator(parse_age)] | None = Field(
+        None, description="How long ended runs are kept, such as 90d; for ever when absent."
+    )
+    metrics_token: str | None = Field(
+        None, description="Bearer token for GET /metrics; without one, only this machine reads it."
+    )
     parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
 
     # Secrets, generated into <home>/secrets.json by the launcher.
@@ -130,6 +159,16 @@ class Settings(BaseSettings):
         return (
             f"postgresql+psycopg2://automations:{self.postgres_password}"
             f"@127.0.0.1:{self.postgres_port}/{database}"
+        )
+
+    @property
+    def confidential(self) -> tuple[str, ...]:
+        """What no log may show."""
+        return tuple(
+            part.strip()
+            for name in _CONFIDENTIAL
+            for part in (getattr(self, name) or "").split(",")
+            if part.strip()
         )
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from automations import tracing
+from automations.adapters import telemetry
 from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.adapters.http import GuardedHttpClient, guarded_address
 from automations.adapters.language_model.accounts import ModelAccount
@@ -109,7 +111,14 @@ def engine(elsewhere: SecretSource | None = None) -> Engine:
     Args:
         elsewhere: secrets that the process can read beside our own.
     """
+    begin_tracing("automations-worker")
     return Engine(ports(), elsewhere)
+
+
+def begin_tracing(service: str) -> None:
+    """Let this process record its spans, when the environment names a collector."""
+    if not tracing.is_on():
+        tracing.use(telemetry.provider(service))
 
 
 def publications() -> Publications:

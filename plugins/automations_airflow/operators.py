@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import (
     DownstreamTasksSkipped,
 )
 
-from automations import wiring
+from automations import tracing, wiring
 from automations.steps.registry import STEP_TYPES
 from automations.verdicts import (
     Again,
@@ -42,15 +42,22 @@ class StepTask:
     inherits_from_skipmixin = True
 
     def execute(self, context: Any) -> Any:
-        return self._act(wiring.engine(AIRFLOW_SECRETS).run(self._ref(context)), context)
+        engine = wiring.engine(AIRFLOW_SECRETS)
+        try:
+            return self._act(engine.run(self._ref(context)), context)
+        finally:
+            tracing.flush()
 
     def resume(
         self, context: Any, event: Mapping[str, Any], wait_id: str, options: Sequence[str] = ()
     ) -> Any:
         """Go on after a wait; Airflow calls it with what woke the task."""
         answer = answer_of(event, list(options))
-        verdict = wiring.engine(AIRFLOW_SECRETS).resume(self._ref(context), wait_id, answer)
-        return self._act(verdict, context)
+        engine = wiring.engine(AIRFLOW_SECRETS)
+        try:
+            return self._act(engine.resume(self._ref(context), wait_id, answer), context)
+        finally:
+            tracing.flush()
 
     def _ref(self, context: Any) -> TaskRef:
         run = context["dag_run"]

@@ -15,7 +15,9 @@ from airflow.sdk.exceptions import (
     DownstreamTasksSkipped,
     TaskDeferred,
 )
+from opentelemetry import trace
 
+from automations import tracing
 from automations.outcomes import Question
 from automations.settings import get_settings
 from automations.steps.registry import STEP_TYPES
@@ -188,3 +190,33 @@ def test_a_questions_form_becomes_airflows_form() -> None:
     assert params["why"]["schema"] == {"type": "string", "format": "multiline", "title": "Why?"}
     assert params["size"]["schema"]["enum"] == ["s", "l", None]
     assert params["tags"]["schema"]["examples"] == ["x"]
+
+
+def test_a_task_sends_its_spans_before_its_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Provider:
+        flushed = 0
+
+        def force_flush(self) -> None:
+            self.flushed += 1
+
+        def get_tracer(self, name: str) -> Any:
+            return trace.NoOpTracer()
+
+    class Engine:
+        def run(self, ref: Any) -> Any:
+            return GiveUp("no")
+
+    provider = Provider()
+    monkeypatch.setattr(operators.wiring, "engine", Engine)
+    tracing.use(provider)  # type: ignore[arg-type]  # as much of one as is used
+    try:
+        task = build(published(email("a"))).get_task("a")
+        run = SimpleNamespace(
+            run_id="r", clear_number=0, run_type="manual", conf={}, triggering_user_name=None,
+            logical_date=None,
+        )  # fmt: skip
+        with pytest.raises(AirflowFailException):
+            task.execute({"ti": Pushes(task), "dag_run": run})
+    finally:
+        tracing.use(None)
+    assert provider.flushed == 1

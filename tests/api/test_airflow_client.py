@@ -55,10 +55,10 @@ class Handler(BaseHTTPRequestHandler):
             self.server.asked.append((self.command, path, parse_qs(address.query), body))
             self._send(*self.server.answers.get((self.command, path), (404, {"detail": "no"})))
 
-    do_GET = do_POST = do_PATCH = _handle  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815
 
     def _send(self, status: int, body: Any) -> None:
-        raw = json.dumps(body).encode()
+        raw = json.dumps(body).encode() if status != 204 else b""
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(raw)))
@@ -243,3 +243,19 @@ class TestReading:
         assert (found.version, found.revision) == (2, 7)
         airflow.answers["GET", "/dags/automation_c1"] = (200, {**dag, **flaw})
         assert client.visible("automation_c1") is None
+
+
+class TestForget:
+    path = "/dags/automation_c1/dagRuns/c2"
+
+    def test_a_run_that_has_ended_is_deleted(self, airflow: Airflow, client: AirflowClient) -> None:
+        airflow.answers["DELETE", self.path] = (204, None)
+        assert client.forget("automation_c1", "c2")
+        assert [asked[:2] for asked in airflow.asked] == [("DELETE", self.path)]
+
+    def test_one_that_is_not_there_need_not_be(self, client: AirflowClient) -> None:
+        assert client.forget("automation_c1", "c2")
+
+    def test_one_that_is_still_going_is_left(self, airflow: Airflow, client: AirflowClient) -> None:
+        airflow.answers["DELETE", self.path] = (409, {"detail": "cannot be deleted"})
+        assert not client.forget("automation_c1", "c2")

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from automations import tracing
 from automations.db import timelines
 from automations.db.tables import Event, Run
 from automations.ids import new_id
@@ -20,7 +21,7 @@ def add(session: Session, workspace_id: str, **values: Any) -> tuple[Event, bool
     """Insert an event; one that its source has sent before is given back, with False."""
     query = (
         insert(Event)
-        .values(id=new_id(), workspace_id=workspace_id, **values)
+        .values(id=new_id(), workspace_id=workspace_id, traceparent=tracing.current(), **values)
         .on_conflict_do_nothing()
         .returning(Event)
     )

@@ -63,19 +63,20 @@ def release(session: Session, workspace_id: str, key: str, claim_id: str) -> Non
     session.execute(delete(IdempotencyKey).where(*_claimed(workspace_id, key, claim_id)))
 
 
-def prune(session: Session) -> None:
-    """Delete some of the keys that are no longer kept, without waiting for anybody."""
+def prune(session: Session) -> int:
+    """Delete some of the keys that are no longer kept, without waiting for anybody; how many."""
     old = (
         select(IdempotencyKey.workspace_id, IdempotencyKey.key)
         .where(IdempotencyKey.created_at < func.clock_timestamp() - KEPT)
         .limit(_PRUNED_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    session.execute(
-        delete(IdempotencyKey).where(
-            tuple_(IdempotencyKey.workspace_id, IdempotencyKey.key).in_(old)
-        )
+    gone = session.scalars(
+        delete(IdempotencyKey)
+        .where(tuple_(IdempotencyKey.workspace_id, IdempotencyKey.key).in_(old))
+        .returning(IdempotencyKey.key)
     )
+    return len(gone.all())
 
 
 def _claimed(workspace_id: str, key: str, claim_id: str) -> list[ColumnElement[bool]]:

@@ -29,6 +29,12 @@ def is_current(dsn: str) -> bool:
         return MigrationContext.configure(connection).get_current_revision() == head
 
 
+def knows(revision: str) -> bool:
+    """Whether a schema of this revision can be brought to the newest one."""
+    script = ScriptDirectory.from_config(_config(""))
+    return any(known.revision == revision for known in script.walk_revisions())
+
+
 def upgrade(dsn: str) -> None:
     """Apply what is missing; several callers at once do it one after the other."""
     with engine(dsn).connect() as connection:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
+from automations import tracing
 from automations.db import jobs
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion
 from automations.ids import new_id
@@ -59,11 +60,13 @@ def insert_run(
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already."""
     number = version or workflow.version
+    chosen = run_id or new_id()
+    span, traceparent = tracing.beginning("run", run_id=chosen, workflow_id=workflow.id)
     context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
     query = (
         insert(Run)
         .values(
-            id=run_id or new_id(),
+            id=chosen,
             workspace_id=workflow.workspace_id,
             workflow_id=workflow.id,
             version=number,
@@ -78,13 +81,17 @@ def insert_run(
             depth=depth,
             parent_run_id=parent_run_id,
             awaited=awaited,
+            traceparent=traceparent,
             started_by=started_by,
             dispatched_at=func.clock_timestamp() if dispatched else None,
         )
         .on_conflict_do_nothing()
         .returning(Run)
     )
-    return session.scalar(query)
+    run = session.scalar(query)
+    if run is not None:
+        span.end()
+    return run
 
 
 def _declared(session: Session, workflow_id: str, version: int) -> dict[str, JSON]:

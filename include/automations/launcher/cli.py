@@ -8,14 +8,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import psycopg2
 from rich.console import Console
 
+from automations.ages import parse_age
 from automations.launcher import stack
 from automations.launcher.airflow_config import parts_environment
+from automations.launcher.archive import BackupError
 from automations.launcher.checks import run_checks
 from automations.launcher.logs import follow, show
 from automations.launcher.parts import Part, all_parts
+from automations.launcher.postgres import PostgresError
 from automations.launcher.probes import works
 from automations.launcher.setup import create_key, migrate, set_up
 from automations.launcher.status import report
@@ -62,6 +68,18 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--role", choices=ROLES, default="OWNER")
     key.add_argument("--name", default="command line")
     add("verify-evidence", _verify_evidence, "Recompute the chains of evidence; exit 1 on a break.")
+    prune = add("prune", _prune, "Delete runs that ended long ago, with all that is only theirs.")
+    prune.add_argument(
+        "--older-than", type=_age, metavar="AGE", help="48h, 90d or 12w; AUTOMATIONS_RETENTION."
+    )
+    prune.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
+    prune.add_argument("--audit", action="store_true", help="The audit and security logs, too.")
+    prune.add_argument("--keep-dag-runs", action="store_true", help="Leave Airflow's alone.")
+    saved = add("backup", _backup, "Save both databases and the secrets to a file.")
+    saved.add_argument("file", type=Path)
+    restored = add("restore", _restore, "Restore a backup into this home.")
+    restored.add_argument("file", type=Path)
+    restored.add_argument("--force", action="store_true", help="Replace what is there.")
     add("docs", _docs, "Write docs/steps.md, triggers.md and openapi.json anew.")
     for name, text in (
         ("demo", "Show the product at work."),
@@ -148,6 +166,58 @@ def _verify_evidence(options: argparse.Namespace) -> int:
     with stack.database(settings):
         migrate(settings)
         return verify_evidence()
+
+
+def _age(text: str) -> timedelta:
+    try:
+        return parse_age(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _prune(options: argparse.Namespace) -> int:
+    settings = stack.open_home()
+    age = options.older_than or settings.retention
+    if age is None:
+        print("Say how old: --older-than 90d, or set AUTOMATIONS_RETENTION.", file=sys.stderr)
+        return 2
+    chosen = [
+        f"--{name}"
+        for name in ("dry-run", "audit", "keep-dag-runs")
+        if getattr(options, name.replace("-", "_"))
+    ]
+    before = (datetime.now(UTC) - age).isoformat()
+    with stack.database(settings):
+        migrate(settings)
+        command = [sys.executable, "-m", "api_bridge.prune", "--before", before, *chosen]
+        return subprocess.run(command, env=parts_environment(settings)).returncode
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from automations.launcher.backup import backup
+
+    settings = stack.open_home()
+    try:
+        with stack.database(settings):
+            backup(settings, options.file)
+    except (BackupError, PostgresError, psycopg2.OperationalError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    size = options.file.stat().st_size
+    print(f"{options.file}: {size:,} bytes. It holds the secrets: keep it like a password.")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from automations.launcher.restore import restore
+
+    try:
+        manifest = restore(options.file, force=options.force)
+    except (BackupError, PostgresError, psycopg2.OperationalError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Restored the backup of {manifest.made_at}. Now: ./automations up")
+    return 0
 
 
 def _demo(arguments: list[str]) -> int:

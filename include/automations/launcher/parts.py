@@ -71,11 +71,7 @@ def all_parts(settings: Settings) -> list[Part]:
         *_airflow(settings, environment),
         Part(
             "bridge",
-            lambda: [
-                *(sys.executable, "-m", "uvicorn", "api_bridge.app:app"),
-                *("--host", settings.host, "--port", str(settings.bridge_port)),
-                *("--no-access-log", "--timeout-graceful-shutdown", "5"),
-            ],
+            lambda: [sys.executable, "-m", "api_bridge"],
             environment,
             probes.bridge(local_url(settings, settings.bridge_port)),
             ("setup",),

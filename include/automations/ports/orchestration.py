@@ -75,6 +75,10 @@ class Orchestrator(Protocol):
         """
         ...
 
+    def forget(self, dag_id: str, run_id: str) -> bool:
+        """Delete a DagRun; False when it is still going, and is left as it is."""
+        ...
+
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
         """A page of the DagRuns of automations that changed since an instant, oldest first."""
         ...

@@ -182,6 +182,7 @@ class StepContext:
         render: renders one text with the run's names; ``missing_ok`` gives None for a missing one.
         kept: on resume, the output that the step had when it began to wait.
         iterate: does the steps of a loop's config for each of some items.
+        traceparent: the trace that the step belongs to, for services that continue it.
     """
 
     run_id: str
@@ -197,6 +198,7 @@ class StepContext:
     render: Callable[..., JSON]
     kept: Mapping[str, JSON] = field(default_factory=dict)
     iterate: Callable[[Any, list[JSON]], Outcome] = _no_body
+    traceparent: str | None = None
 
 
 C = TypeVar("C", bound=Model)

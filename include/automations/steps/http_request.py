@@ -189,6 +189,8 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
         headers.setdefault("content-type", "text/plain; charset=utf-8")
     if config.method not in _SAFE:
         headers.setdefault("idempotency-key", ctx.idempotency_key)
+    if ctx.traceparent is not None:
+        headers.setdefault("traceparent", ctx.traceparent)
     query = dict(config.query)
     if config.auth is not None:
         _sign(config.auth, headers, query)

@@ -28,6 +28,7 @@ from automations.db.tables.runs import (
     Wait,
 )
 from automations.db.tables.secrets import Integration, Secret
+from automations.db.tables.tallies import tally
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
 
@@ -73,4 +74,5 @@ __all__ = [
     "Workflow",
     "WorkflowVersion",
     "Workspace",
+    "tally",
 ]

@@ -44,7 +44,8 @@ class Document(Base):
 
     id: Mapped[str] = id_column()
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
-    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), index=True)
+    run_id: Mapped[str] = mapped_column(index=True)
+    """The run that made it, which retention may have deleted since."""
     template_id: Mapped[str]
     """The template it was made of, which may have been deleted since."""
     template_version: Mapped[int]
@@ -70,7 +71,7 @@ class DocumentDelivery(Base):
     id: Mapped[str] = id_column()
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
     document_id: Mapped[str] = mapped_column(ForeignKey("document.id"))
-    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
+    run_id: Mapped[str]
     key: Mapped[str]
     """The idempotency key of the mail, by which a repeat finds what was done."""
     address: Mapped[str]

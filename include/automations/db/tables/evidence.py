@@ -36,5 +36,6 @@ class EvidenceSnapshot(Base):
     """The chain hash of the snapshot before; none for the first."""
     chain_sha256: Mapped[str]
     """Of everything in this row but itself, the content by its hash."""
-    run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
+    run_id: Mapped[str | None]
+    """The run that took it, which retention may have deleted since."""
     created_at: Mapped[datetime]

@@ -41,6 +41,8 @@ class Event(Base):
     """The sender's own id of the event, by which a repeat is known."""
     raw: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The body of a webhook's delivery as it came, which its signature speaks of."""
+    traceparent: Mapped[str | None]
+    """The trace that the runs which it starts belong to."""
     status: Mapped[str] = mapped_column(server_default="PENDING")
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()

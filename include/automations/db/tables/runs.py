@@ -49,10 +49,14 @@ class Run(Base):
     event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))
     depth: Mapped[int] = mapped_column(server_default="0")
     """How many runs, each caused by the one before, led to this one."""
-    parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
+    parent_run_id: Mapped[str | None] = mapped_column(index=True)
+    """The run whose step has started this one, which retention may have deleted since."""
     awaited: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether the parent waits for this run's end, and is not to leave it behind."""
-    replay_of_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
+    replay_of_run_id: Mapped[str | None]
+    """The run that was replayed, which retention may have deleted since."""
+    traceparent: Mapped[str | None]
+    """The trace that its steps belong to."""
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
     model_cost: Mapped[Decimal] = mapped_column(server_default="0")

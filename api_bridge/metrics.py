@@ -1,0 +1,140 @@
+"""Metrics for Prometheus: the installation's from the database, the requests' from this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from automations.db.outages import OUTAGES
+from automations.db.tallies import BOUNDS, Tally
+from automations.services import figures
+from automations.services.figures import Figures
+
+log = logging.getLogger(__name__)
+
+CACHED = 5.0
+"""Seconds that figures are given again, however many ask."""
+_REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """What one bridge tells Prometheus."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Installation())
+        self._requests = Histogram(
+            "automations_http_request_duration_seconds",
+            "Requests that this bridge has answered.",
+            ["method", "route", "status"],
+            buckets=_REQUEST_BOUNDS,
+            registry=self._registry,
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answered request."""
+        self._requests.labels(method, route, status).observe(seconds)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Everything, and its media type."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self._registry), media_type
+
+
+class _Installation(Collector):
+    """Figures that every bridge reads alike: take one of them, not the sum."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: Figures | None = None
+        self._read_at = 0.0
+
+    def describe(self) -> list[Metric]:
+        """Nothing, so that registering does not read the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures as metrics; without the database, that it is away."""
+        try:
+            found = self._figures()
+        except OUTAGES as outage:
+            log.warning("The database cannot be read for metrics: %s", outage)
+            found = None
+        yield _gauge("database_up", "Whether the database answers.", {(): found is not None}, ())
+        if found is not None:
+            yield from _gauges(found)
+            yield from _counters(found)
+            yield _steps(found)
+
+    def _figures(self) -> Figures:
+        with self._lock:
+            if self._read is None or time.monotonic() - self._read_at > CACHED:
+                self._read, self._read_at = figures.read(), time.monotonic()
+            return self._read
+
+
+def _gauges(found: Figures) -> Iterator[Metric]:
+    now = found.gauges
+    yield _gauge("runs", "Runs in flight.", _one(now.runs), ("status",))
+    yield _gauge("waits", "Pauses that are open.", _one(now.waits), ("kind",))
+    yield _gauge("jobs", "Jobs for the dispatchers.", now.jobs, ("kind", "state"))
+    lag = "How long the oldest due job has been due."
+    yield _gauge("dispatcher_lag_seconds", lag, {(): now.lag}, ())
+
+
+def _counters(found: Figures) -> Iterator[Metric]:
+    for kind, name, text, labels in (
+        ("run_started", "runs_started", "Runs that have begun.", ("trigger",)),
+        ("run_ended", "runs_finished", "Runs that have ended.", ("trigger", "status")),
+        ("event", "events", "Events that were taken in.", ("trigger",)),
+    ):
+        counter = CounterMetricFamily(f"automations_{name}", text, labels=labels)
+        for tally in found.tallies:
+            if tally.kind == kind:
+                counter.add_metric((tally.label, tally.outcome)[: len(labels)], tally.n)
+        yield counter
+
+
+def _steps(found: Figures) -> Metric:
+    family = HistogramMetricFamily(
+        "automations_step_duration_seconds",
+        "Attempts at steps, without the time that they waited parked.",
+        labels=("type", "status"),
+    )
+    series: dict[tuple[str, str], list[Tally]] = {}
+    for tally in found.tallies:
+        if tally.kind == "step":
+            series.setdefault((tally.label, tally.outcome), []).append(tally)
+    for labels, tallies in sorted(series.items()):
+        counts = [0] * (len(BOUNDS) + 1)
+        for tally in tallies:
+            counts[tally.bucket] += tally.n
+        names = (*map(str, BOUNDS), "+Inf")
+        buckets = list(zip(names, accumulate(counts), strict=True))
+        family.add_metric(labels, buckets, sum(tally.seconds for tally in tallies))
+    return family
+
+
+def _gauge(name: str, text: str, values: Mapping[Any, float], labels: tuple[str, ...]) -> Metric:
+    gauge = GaugeMetricFamily(f"automations_{name}", text, labels=labels)
+    for key, value in sorted(values.items()):
+        gauge.add_metric(key, value)
+    return gauge
+
+
+def _one(values: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+    return {(key,): value for key, value in values.items()}

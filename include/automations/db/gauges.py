@@ -1,0 +1,53 @@
+"""How things stand at this moment, by indexes that hold nothing but what is not yet done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from automations.db.runs import UNFINISHED
+from automations.db.tables import Job, Run, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is in hand.
+
+    Args:
+        runs: those in flight, by status.
+        jobs: by kind and state: ``due``, ``later`` or ``dead``.
+        lag: the seconds that the oldest due job has been due.
+        waits: open pauses by kind.
+    """
+
+    runs: Mapping[str, int]
+    jobs: Mapping[tuple[str, str], int]
+    lag: float
+    waits: Mapping[str, int]
+
+
+def read(session: Session) -> Gauges:
+    """The gauges of all workspaces."""
+    runs = session.execute(
+        select(Run.status, func.count()).where(Run.status.in_(UNFINISHED)).group_by(Run.status)
+    )
+    waits = session.execute(
+        select(Wait.kind, func.count()).where(Wait.status == "OPEN").group_by(Wait.kind)
+    )
+    now = func.clock_timestamp()
+    state = case(
+        (Job.dead_at.is_not(None), "dead"), (Job.available_at <= now, "due"), else_="later"
+    )
+    jobs = session.execute(select(Job.kind, state, func.count()).group_by(Job.kind, state))
+    oldest = select(func.extract("epoch", now - func.min(Job.available_at))).where(
+        Job.dead_at.is_(None)
+    )
+    return Gauges(
+        runs=dict.fromkeys(UNFINISHED, 0) | dict(runs.all()),
+        jobs={(kind, name): n for kind, name, n in jobs},
+        lag=max(0.0, float(session.scalar(oldest) or 0)),
+        waits=dict(waits.all()),
+    )

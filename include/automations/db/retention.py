@@ -1,0 +1,151 @@
+"""Deletes what is old, page by page; evidence, documents and whatever is in hand stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, CursorResult, Select, delete, exists, func, select
+from sqlalchemy.orm import Session
+
+from automations.db import idempotency
+from automations.db.runs import UNFINISHED
+from automations.db.tables import (
+    Approver,
+    AuditLog,
+    Callback,
+    Effect,
+    Event,
+    FormRequest,
+    IdempotencyKey,
+    Job,
+    Run,
+    RunStep,
+    SecurityEvent,
+    StepLog,
+    Wait,
+)
+
+PAGE = 500
+# In the order in which they refer to each other; loops' rows go with their run.
+_OF_RUNS: Sequence[type[Any]] = (Wait, Callback, FormRequest, StepLog, RunStep)
+Counts = dict[str, int]
+
+
+def page_of_runs(session: Session, before: datetime, after: str) -> Sequence[Run]:
+    """Runs that ended before an instant, by id, their rows locked so that none is retried."""
+    return session.scalars(
+        select(Run)
+        .where(_ended(before), Run.id > after, ~exists().where(_is_for(Run.id)))
+        .order_by(Run.id)
+        .limit(PAGE)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def delete_runs(session: Session, ids: Sequence[str]) -> Counts:
+    """Delete runs with all that is only theirs; how many rows of each table that were."""
+    waits = select(Wait.id).where(Wait.run_id.in_(ids))
+    forms = select(FormRequest.id).where(FormRequest.run_id.in_(ids))
+    # Reminders to come would not find what they are about.
+    _rows(session, delete(Job).where(Job.subject_id.in_(waits) | Job.subject_id.in_(forms)))
+    counts = {"approver": _rows(session, delete(Approver).where(Approver.wait_id.in_(waits)))}
+    for table in _OF_RUNS:
+        gone = delete(table).where(table.run_id.in_(ids))
+        counts[table.__tablename__] = _rows(session, gone)
+    counts["run"] = _rows(session, delete(Run).where(Run.id.in_(ids)))
+    return counts
+
+
+def delete_events(session: Session, before: datetime) -> int:
+    """Delete a page of old events that were matched and that no run is left of."""
+    return _page(session, Event.id, _matched(before), ~exists().where(Run.event_id == Event.id))
+
+
+def delete_jobs(session: Session, before: datetime) -> int:
+    """Delete a page of jobs that were given up."""
+    return _page(session, Job.id, Job.dead_at < before)
+
+
+def delete_audit(session: Session, before: datetime) -> int:
+    """Delete a page of the audit log."""
+    return _page(session, AuditLog.id, AuditLog.at < before)
+
+
+def delete_security_events(session: Session, before: datetime) -> int:
+    """Delete a page of security events."""
+    return _page(session, SecurityEvent.id, SecurityEvent.at < before)
+
+
+def page_of_effects(session: Session, before: datetime, after: str) -> Sequence[str]:
+    """Keys of effects that were made before an instant, in order."""
+    return session.scalars(
+        select(Effect.key)
+        .where(Effect.created_at < before, Effect.key > after)
+        .order_by(Effect.key)
+        .limit(PAGE)
+    ).all()
+
+
+def delete_effects_of_no_run(session: Session, keys: Sequence[str]) -> int:
+    """Delete those of some effects whose run is no more."""
+    begins = {key: _beginnings(key) for key in keys}
+    wanted = {begin for found in begins.values() for begin in found}
+    runs = set(session.scalars(select(Run.id).where(Run.id.in_(wanted))))
+    orphans = [key for key, found in begins.items() if runs.isdisjoint(found)]
+    return _rows(session, delete(Effect).where(Effect.key.in_(orphans)))
+
+
+def count(session: Session, before: datetime, *, audit: bool) -> Counts:
+    """How many rows of each table would be deleted, but for those that others turn out to need."""
+    doomed = select(Run.id).where(_ended(before))
+    waits = select(Wait.id).where(Wait.run_id.in_(doomed))
+    needed = exists().where(Run.event_id == Event.id, Run.id.not_in(doomed))
+    expired = IdempotencyKey.created_at < func.clock_timestamp() - idempotency.KEPT
+    counted: list[tuple[type[Any], ColumnElement[bool]]] = [
+        (Approver, Approver.wait_id.in_(waits)),
+        *((table, table.run_id.in_(doomed)) for table in _OF_RUNS),
+        (Run, _ended(before)),
+        (Event, _matched(before) & ~needed),
+        (Job, Job.dead_at < before),
+        (IdempotencyKey, expired),
+    ]
+    if audit:
+        counted += [(AuditLog, AuditLog.at < before), (SecurityEvent, SecurityEvent.at < before)]
+    return {
+        table.__tablename__: session.scalar(select(func.count()).select_from(table).where(which))
+        or 0
+        for table, which in counted
+    }
+
+
+def _ended(before: datetime) -> ColumnElement[bool]:
+    return Run.status.not_in(UNFINISHED) & (Run.completed_at < before)
+
+
+def _is_for(subject: Any) -> ColumnElement[bool]:
+    """A job that is still to be done for something, such as to wake a run that waits for it."""
+    found: ColumnElement[bool] = Job.subject_id == subject
+    return found & Job.dead_at.is_(None)
+
+
+def _matched(before: datetime) -> ColumnElement[bool]:
+    return (Event.status != "PENDING") & (Event.created_at < before)
+
+
+def _beginnings(key: str) -> list[str]:
+    """What may be the run's id in a key: the id of a run that Airflow made has colons, too."""
+    parts = key.split(":")
+    return [":".join(parts[:number]) for number in range(1, len(parts) + 1)]
+
+
+def _page(session: Session, column: Any, *which: ColumnElement[bool]) -> int:
+    page: Select[Any] = select(column).where(*which).limit(PAGE).with_for_update(skip_locked=True)
+    return _rows(session, delete(column.class_).where(column.in_(page.scalar_subquery())))
+
+
+def _rows(session: Session, statement: Any) -> int:
+    done = session.execute(statement)
+    assert isinstance(done, CursorResult)
+    return done.rowcount

@@ -1,0 +1,20 @@
+"""What metrics count: written by triggers, so that nothing that commits is missed."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Double, Integer, Table, Text
+
+from automations.db.tables.base import Base
+
+tally = Table(
+    "tally",
+    Base.metadata,
+    Column("kind", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("bucket", Integer, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+)
+"""A ledger: rows are only added, so that transactions never wait for each other's counting, and
+folded into fewer rows now and then. The sum over all rows is what counts."""

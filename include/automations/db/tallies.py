@@ -1,0 +1,61 @@
+"""What has happened so far, counted: read for the metrics, and folded now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from automations.db.tables import tally
+
+BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds of a step's duration in seconds; bucket i ends at the i-th, the last one nowhere."""
+_FOLD = text(
+    """
+    WITH gone AS (DELETE FROM tally RETURNING *)
+    INSERT INTO tally (kind, label, outcome, bucket, n, seconds)
+    SELECT kind, label, outcome, bucket, sum(n), sum(seconds) FROM gone GROUP BY 1, 2, 3, 4
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often something has happened.
+
+    Args:
+        kind: ``run_started``, ``run_ended``, ``step`` or ``event``.
+        label: the trigger's or the step's type.
+        outcome: the status in the end.
+        bucket: of a step's duration.
+        seconds: what it took in all.
+    """
+
+    kind: str
+    label: str
+    outcome: str
+    bucket: int
+    n: int
+    seconds: float
+
+
+def totals(session: Session) -> Sequence[Tally]:
+    """Everything that was counted since the beginning; retention takes nothing away."""
+    keys = (tally.c.kind, tally.c.label, tally.c.outcome, tally.c.bucket)
+    rows = session.execute(
+        select(*keys, func.sum(tally.c.n), func.sum(tally.c.seconds)).group_by(*keys)
+    )
+    return [Tally(*row[:4], int(row[4]), row[5]) for row in rows]
+
+
+def fold(session: Session, *, above: int = 0) -> bool:
+    """Put the rows of each count together; False when there are few, or another one does it."""
+    held = func.pg_try_advisory_xact_lock(func.hashtextextended("fold tallies", 0))
+    if (session.scalar(select(func.count()).select_from(tally)) or 0) <= above:
+        return False
+    if not session.scalar(select(held)):
+        return False
+    session.execute(_FOLD)
+    return True

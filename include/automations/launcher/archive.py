@@ -1,0 +1,88 @@
+"""The file that a backup is: a tar of dumps and secrets, with a manifest of what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class BackupError(Exception):
+    """A backup cannot be made or restored; the text says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an archive holds.
+
+    Args:
+        revisions: of the databases' schemas, by database.
+        sha256: of the files, by name.
+    """
+
+    made_at: str
+    airflow: str
+    postgres: str
+    revisions: Mapping[str, str | None]
+    sha256: Mapping[str, str]
+    format: int = FORMAT
+    product: str = "airflow-automations"
+
+
+def pack(target: Path, folder: Path, manifest: Manifest) -> None:
+    """Write the files of a folder into one that only its owner may read, whole or not at all."""
+    fresh = target.with_name(target.name + ".new")
+    fresh.unlink(missing_ok=True)
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
+    handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            for name in (MANIFEST, *manifest.sha256):
+                tar.add(folder / name, name)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(target)
+
+
+def unpack(source: Path, folder: Path) -> Manifest:
+    """Take an archive apart, after having looked whether it is whole and is ours.
+
+    Raises:
+        BackupError: it is not.
+    """
+    try:
+        with tarfile.open(source, "r:") as tar:
+            for member in tar:
+                # Nothing but plain files of plain names: an archive may come from anywhere.
+                if not member.isfile() or Path(member.name).name != member.name:
+                    raise BackupError(f"{source} holds {member.name!r}, which no backup does.")
+                content = tar.extractfile(member)
+                assert content is not None
+                with (folder / member.name).open("xb") as file:
+                    shutil.copyfileobj(content, file)
+        known = json.loads((folder / MANIFEST).read_text())
+        if known["format"] != FORMAT:
+            raise BackupError(
+                f"{source} has format {known['format']}, and this version reads {FORMAT}."
+            )
+        manifest = Manifest(**known)
+    except (tarfile.TarError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BackupError(f"{source} is no backup of this product: {error}") from error
+    for name, expected in manifest.sha256.items():
+        if not (folder / name).exists() or sha256(folder / name) != expected:
+            raise BackupError(f"{source} is damaged: {name} is not what was saved.")
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,348 @@
+"""Retention: what is old goes, in pages, and what must stay stays."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from automations import definitions
+from automations.db import tallies
+from automations.db.session import engine, unit_of_work
+from automations.db.tables import AuditLog, Job, Run
+from automations.errors import OrchestratorUnavailable
+from automations.housekeeping import Housekeeper
+from automations.ports import EvidenceRequest
+from automations.publishing import dag_id
+from automations.services import evidence, retention, runs
+from automations.settings import get_settings
+from tests.db.test_engine import begin, step
+
+NOW = datetime.now(UTC)
+BEFORE = NOW - timedelta(days=90)
+OLD = 30_000
+
+# Every second of the old runs was started by an event, every third one has waited for people.
+SEED = """
+INSERT INTO event (id, workspace_id, type, trigger_key, data, status, created_at)
+SELECT 'event' || n, :workspace, 'T', 'event:T', '{}', 'MATCHED', now() - interval '100 days'
+FROM generate_series(1, :old, 2) n;
+INSERT INTO run (id, workspace_id, workflow_id, version, trigger_type, status, event_id, started_at,
+                 completed_at, dispatched_at)
+SELECT 'c' || lpad(n::text, 24, '0'), :workspace, :workflow, 1, 'event',
+       (ARRAY['COMPLETED', 'FAILED', 'CANCELLED'])[n % 3 + 1],
+       CASE WHEN n % 2 = 1 THEN 'event' || n END,
+       now() - interval '100 days', now() - interval '100 days', now() - interval '100 days'
+FROM generate_series(1, :old) n;
+INSERT INTO run_step (run_id, node_id, status, generation, attempt, started_at)
+SELECT id, node, 'DONE', 0, 1, started_at FROM run, unnest(ARRAY['a', 'b']) node;
+INSERT INTO step_log (run_id, step_id, step_type, step_name, status, duration_ms, timestamp, output)
+SELECT run_id, node_id, 'email', node_id, 'success', 5, started_at, '{}' FROM run_step;
+INSERT INTO wait (id, run_id, node_id, generation, kind, status, due_at)
+SELECT 'wait' || id, id, 'a', 0, 'decision', 'ANSWERED', started_at FROM run
+WHERE event_id IS NULL;
+INSERT INTO approver (id, wait_id, address) SELECT 'of' || id, id, 'a@b.example' FROM wait;
+INSERT INTO effect (key, result, created_at)
+SELECT id || ':a:0', '{}', started_at FROM run;
+"""
+
+
+class Airflow:
+    """Forgets DagRuns, but for those that are going."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[tuple[str, str]] = []
+        self.going: set[str] = set()
+        self.away = False
+
+    def forget(self, dag: str, run_id: str) -> bool:
+        if self.away:
+            raise OrchestratorUnavailable("Airflow cannot be reached.")
+        if run_id in self.going:
+            return False
+        self.forgotten.append((dag, run_id))
+        return True
+
+
+@pytest.fixture
+def airflow() -> Airflow:
+    return Airflow()
+
+
+@pytest.fixture
+def young(database: str) -> Iterator[Run]:
+    """A run that ended a moment ago; its automation has nothing else."""
+    run = begin(step("a", "email", 0, {"to": "a@b.example", "subject": "S", "body": "B"}))
+    sql("UPDATE run SET status = 'COMPLETED', completed_at = now()")
+    yield run
+    definitions._cache.clear()
+
+
+def sql(statements: str, **values: Any) -> None:
+    with unit_of_work() as session:
+        for statement in filter(str.strip, statements.split(";\n")):
+            session.execute(text(statement), values)
+
+
+def seed(run: Run, old: int = OLD) -> None:
+    sql(SEED, workspace=run.workspace_id, workflow=run.workflow_id, old=old)
+    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def rows(table: str) -> int:
+    with unit_of_work() as session:
+        return int(session.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+def prune(airflow: Airflow | None = None, **more: Any) -> dict[str, int]:
+    return dict(retention.prune(BEFORE, airflow, **more))  # type: ignore[arg-type]  # enough of it
+
+
+def old(run: Run, run_id: str, **more: Any) -> str:
+    """A run that ended long ago."""
+    values = {
+        "id": run_id,
+        "workspace_id": run.workspace_id,
+        "workflow_id": run.workflow_id,
+        "version": 1,
+        "trigger_type": "manual",
+        "status": "COMPLETED",
+        "started_at": NOW - timedelta(days=100),
+        "completed_at": NOW - timedelta(days=100),
+        **more,
+    }
+    with unit_of_work() as session:
+        session.add(Run(**values))
+    return run_id
+
+
+def left() -> set[str]:
+    with unit_of_work() as session:
+        return set(session.scalars(text("SELECT id FROM run")))
+
+
+def test_tens_of_thousands_of_old_runs_go_with_all_that_is_theirs(
+    young: Run, airflow: Airflow
+) -> None:
+    seed(young)
+    with unit_of_work() as session:
+        counted = tallies.totals(session)
+    expected = {
+        "run": OLD, "run_step": 2 * OLD, "step_log": 2 * OLD, "event": OLD // 2,
+        "wait": OLD // 2, "approver": OLD // 2,
+    }  # fmt: skip
+    foreseen = retention.would_prune(BEFORE, with_audit=False)
+    assert rows("run") == OLD + 1, "nothing is deleted by looking"
+    began = time.monotonic()
+    deleted = prune(airflow)
+    print(f"{OLD} runs in {time.monotonic() - began:.1f} s")
+    assert {name: deleted[name] for name in expected} == expected
+    assert {name: foreseen[name] for name in expected} == expected
+    assert deleted["effect"] == OLD
+    assert left() == {young.id}
+    # What is the young run's own is there.
+    assert [rows(table) for table in ("wait", "approver", "effect", "event")] == [1, 1, 1, 0]
+    assert rows("run_step") == rows("step_log") == 2
+    assert len(airflow.forgotten) == OLD
+    assert airflow.forgotten[0][0] == dag_id(young.workflow_id)
+    with unit_of_work() as session:
+        assert set(tallies.totals(session)) == set(counted), "counters never go back"
+        entry = session.query(AuditLog).one()
+    assert (entry.action, entry.details["runs"]) == ("runs.prune", OLD)
+    assert not any(prune(airflow).values())
+
+
+def test_what_is_in_flight_stays_however_old(young: Run, airflow: Airflow) -> None:
+    long_ago = {"started_at": NOW - timedelta(days=400), "completed_at": None}
+    for number, status in enumerate(("RUNNING", "PAUSED", "WAITING_FOR_CHILD")):
+        old(young, f"c{number}", status=status, **long_ago)
+    going = old(young, "c9", dispatched_at=NOW, parent_run_id="c2")
+    airflow.going.add(going)
+    sql("INSERT INTO effect (key, result, created_at) VALUES ('c0:a:0', '{}', '2020-01-01')")
+    prune(airflow)
+    assert left() == {young.id, "c0", "c1", "c2", going}
+    assert rows("effect") == 1
+    airflow.going.clear()
+    prune(airflow)
+    assert left() == {young.id, "c0", "c1", "c2"}
+
+
+def test_a_run_that_somebody_still_waits_for_stays_until_they_are_woken(young: Run) -> None:
+    child = old(young, "c1")
+    with unit_of_work() as session:
+        session.add(Job(kind="wake_parent", subject_id=child))
+    prune()
+    assert child in left()
+    sql("DELETE FROM job")
+    prune()
+    assert child not in left()
+
+
+def test_children_go_on_without_their_parent(young: Run) -> None:
+    old(young, "c1")
+    old(young, "c2", parent_run_id="c1", replay_of_run_id="c1", status="RUNNING", completed_at=None)
+    prune()
+    assert left() == {young.id, "c2"}
+    detail = runs.detail(young.workspace_id, young.workflow_id, "c2")
+    assert detail.run.replay_of_run_id == "c1"
+
+
+def test_evidence_and_documents_outlive_the_run_that_made_them(young: Run) -> None:
+    old(young, "c1")
+    evidence.WorkspaceEvidence().capture(
+        EvidenceRequest(
+            workspace_id=young.workspace_id,
+            run_id="c1",
+            key="c1:a:0",
+            source="ORG_MEMBERS",
+            title="People",
+        )
+    )
+    sql(
+        "INSERT INTO document (id, workspace_id, run_id, template_id, template_version, name,"
+        " format, content, size, sha256, engine)"
+        " VALUES ('d', :workspace, 'c1', 't', 1, 'N', 'pdf', '', 0, '', 'x')",
+        workspace=young.workspace_id,
+    )
+    prune(with_audit=True)
+    assert left() == {young.id}
+    assert rows("document") == rows("evidence_snapshot") == 1
+    assert all(found.broken is None for _, found in evidence.verify_all())
+
+
+def test_events_stay_that_are_pending_or_have_a_run_left(young: Run) -> None:
+    for name, status in (("pending", "PENDING"), ("used", "MATCHED"), ("done", "SKIPPED")):
+        sql(
+            "INSERT INTO event (id, workspace_id, type, trigger_key, data, status, created_at)"
+            " VALUES (:id, :workspace, 'T', 'event:T', '{}', :status, '2020-01-01')",
+            id=name,
+            status=status,
+            workspace=young.workspace_id,
+        )
+    sql("UPDATE run SET event_id = 'used'")
+    assert retention.would_prune(BEFORE, with_audit=False)["event"] == 1
+    assert prune()["event"] == 1
+    with unit_of_work() as session:
+        assert set(session.scalars(text("SELECT id FROM event"))) == {"pending", "used"}
+
+
+def test_the_ids_of_runs_that_airflow_made_have_colons_and_are_understood(young: Run) -> None:
+    kept, gone = (f"scheduled__2020-01-0{n}T00:00:00+00:00" for n in (1, 2))
+    old(young, kept, status="RUNNING", completed_at=None)
+    old(young, gone)
+    for run_id in (kept, gone):
+        sql(
+            "INSERT INTO effect (key, result, created_at) VALUES (:key, '{}', '2020-01-01')",
+            key=f"{run_id}:a:0[3]/b",
+        )
+    assert prune()["effect"] == 1
+    with unit_of_work() as session:
+        assert session.scalars(text("SELECT key FROM effect")).one().startswith(kept)
+
+
+def test_reminders_of_what_is_gone_go_too(young: Run) -> None:
+    old(young, "c1")
+    sql(
+        "INSERT INTO wait (id, run_id, node_id, generation, kind, status, due_at)"
+        " VALUES ('w', 'c1', 'a', 0, 'decision', 'CANCELLED', now())"
+    )
+    with unit_of_work() as session:
+        session.add(Job(kind="remind_approvers", subject_id="w"))
+        session.add(Job(kind="send_form", subject_id="other"))
+        session.add(Job(kind="send_form", subject_id="dead", dead_at=BEFORE - timedelta(days=1)))
+    assert prune()["job"] == 1
+    with unit_of_work() as session:
+        assert session.query(Job).one().subject_id == "other"
+
+
+def test_the_logs_of_audit_and_security_go_only_when_told(young: Run) -> None:
+    sql(
+        "INSERT INTO audit_log (workspace_id, at, actor_type, actor, action, resource_type,"
+        " resource_id) VALUES (:workspace, '2020-01-01', 'system', 's', 'a.b', 'run', 'x')",
+        workspace=young.workspace_id,
+    )
+    sql(
+        "INSERT INTO security_event (id, at, type, severity, actor)"
+        " VALUES ('s', '2020-01-01', 'auth.failed', 'INFO', 'a')"
+    )
+    prune()
+    assert rows("audit_log") == rows("security_event") == 1
+    assert retention.would_prune(BEFORE, with_audit=True)["audit_log"] == 1
+    deleted = prune(with_audit=True)
+    assert (deleted["audit_log"], deleted["security_event"]) == (1, 1)
+    assert rows("audit_log") == rows("security_event") == 0
+
+
+def test_expired_idempotency_keys_go(young: Run) -> None:
+    for number, hours in enumerate((1, 30)):
+        sql(
+            "INSERT INTO idempotency_key (workspace_id, key, request_sha256, claim, created_at)"
+            " VALUES (:workspace, :key, '', '', now() - make_interval(hours => :hours))",
+            workspace=young.workspace_id,
+            key=str(number),
+            hours=hours,
+        )
+    assert prune()["idempotency_key"] == 1
+    assert rows("idempotency_key") == 1
+
+
+def test_while_airflow_is_away_nothing_is_deleted(young: Run, airflow: Airflow) -> None:
+    seed(young, 10)
+    airflow.away = True
+    with pytest.raises(OrchestratorUnavailable):
+        prune(airflow)
+    assert rows("run") == 11
+    # Without Airflow's runs it does not matter.
+    assert prune()["run"] == 10
+
+
+def test_it_may_be_stopped_between_pages_and_done_again(young: Run) -> None:
+    seed(young, 1_200)
+    turns = iter([True, True])
+    assert prune(going=lambda: next(turns, False))["run"] == 1_000
+    assert prune()["run"] == 200
+
+
+class TestHousekeeper:
+    @pytest.fixture
+    def kept(self, young: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+        monkeypatch.setenv("AUTOMATIONS_RETENTION", "90d")
+        get_settings.cache_clear()
+        yield young
+        get_settings.cache_clear()
+
+    def tidy(self, airflow: Airflow) -> None:
+        Housekeeper(airflow).tidy(threading.Event())  # type: ignore[arg-type]  # enough of it
+
+    def test_prunes_once_a_day_when_told_how_long_to_keep(
+        self, kept: Run, airflow: Airflow
+    ) -> None:
+        old(kept, "c1")
+        self.tidy(airflow)
+        assert left() == {kept.id}
+        old(kept, "c2")
+        self.tidy(airflow)
+        assert left() == {kept.id, "c2"}
+        sql("UPDATE watermark SET value = '2020-01-01T00:00:00+00:00' WHERE name = 'retention'")
+        self.tidy(airflow)
+        assert left() == {kept.id}
+
+    def test_tries_again_when_airflow_was_away(self, kept: Run, airflow: Airflow) -> None:
+        old(kept, "c1", dispatched_at=NOW)
+        airflow.away = True
+        self.tidy(airflow)
+        assert "c1" in left()
+        airflow.away = False
+        self.tidy(airflow)
+        assert left() == {kept.id}
+
+    def test_keeps_everything_when_not_told_otherwise(self, young: Run, airflow: Airflow) -> None:
+        old(young, "c1")
+        self.tidy(airflow)
+        assert "c1" in left()

@@ -1,0 +1,106 @@
+"""Structured logs: a line is an object with ids, and holds no secret."""
+
+from __future__ import annotations
+
+import logging
+from io import StringIO
+
+import pytest
+
+from automations import logs
+from tests import journal
+
+log = logging.getLogger("automations.test")
+library = logging.getLogger("some.library")
+
+
+def test_a_line_is_one_object_with_the_ids_that_are_bound() -> None:
+    with journal.kept() as kept:
+        with logs.bound(runId="run1", stepId="step1", workflowId=None):
+            log.info("Did %d\nthings", 3, extra={"kind": "e\0mail"})
+        log.info("After")
+    first, second = kept.lines
+    assert (
+        first.items()
+        >= {
+            "event": "Did 3\nthings",
+            "level": "info",
+            "logger": "automations.test",
+            "runId": "run1",
+            "stepId": "step1",
+            "kind": "e\ufffdmail",
+        }.items()
+    )
+    assert first["timestamp"].endswith("Z")
+    assert "workflowId" not in first
+    assert "runId" not in second
+
+
+def test_an_exception_is_a_field_of_its_line() -> None:
+    with journal.kept() as kept:
+        try:
+            raise ValueError("no")
+        except ValueError:
+            log.exception("Failed")
+    assert kept.lines[0]["exception"].endswith("ValueError: no")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("key sk_1234567890abcdef-_x used", "key *** used"),
+        (
+            "GET /api/workflows/callback/abcdefghijklmnop12 200",
+            "GET /api/workflows/callback/*** 200",
+        ),
+        ("/api/forms/requests/abcdefghijklmnop12?x=1", "/api/forms/requests/***?x=1"),
+        ("/api/webhooks/abcdefghijklmnop12", "/api/webhooks/***"),
+        ("Authorization: Bearer eyJhbGciOi.J9", "Authorization: Bearer ***"),
+        ("postgresql://u:pass@localhost/db", "postgresql://***@localhost/db"),
+        ("the password is hunter22!", "the password is ***"),
+    ],
+)
+def test_what_says_who_somebody_is_is_masked(written: str, shown: str) -> None:
+    with journal.kept(secrets=("hunter22!",)) as kept:
+        log.info(written)
+        try:
+            raise ValueError(written)
+        except ValueError:
+            log.exception("Failed", extra={"where": written})
+    plain, failed = kept.lines
+    assert plain["event"] == shown
+    assert failed["exception"].endswith(f"ValueError: {shown}")
+    assert failed["where"] == shown
+
+
+def test_what_a_library_logs_during_a_step_shows_no_secret_of_it() -> None:
+    with journal.kept() as kept:
+        with logs.masked(lambda text: text.replace("s3cret", "***")):
+            with logs.masked(lambda text: text.replace("inner", "***")):
+                library.warning("GET ?key=%s&%s", "s3cret", "inner")
+            try:
+                raise ValueError("s3cret inner")
+            except ValueError:
+                library.exception("Failed")
+        library.warning("s3cret")
+    assert kept.lines[0]["event"] == "GET ?key=***&***"
+    assert kept.lines[1]["event"].endswith("ValueError: *** inner")
+    assert kept.lines[2]["event"] == "s3cret"
+
+
+def test_text_is_for_people() -> None:
+    root = logging.getLogger()
+    before, threshold = list(root.handlers), root.level
+    stream = StringIO()
+    try:
+        logs.configure("text", "INFO", (), stream)
+        with logs.bound(runId="run1"):
+            log.info("Hello")
+        log.debug("Not this")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(threshold)
+    (line,) = stream.getvalue().splitlines()
+    assert "level='info'" in line
+    assert "event='Hello'" in line
+    assert "runId='run1'" in line
