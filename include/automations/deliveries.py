@@ -15,6 +15,7 @@ from automations.recording import DECISION_OPTIONS
 from automations.services.form_requests import form_token
 from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
+from automations.triggers import seen_by
 
 
 class Deliveries:
@@ -65,7 +66,7 @@ class Deliveries:
                     session,
                     workflow,
                     trigger_type=matching.trigger_type(event),
-                    trigger_data=event.data,
+                    trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
                     input={},
                     started_by=None,
                     event_id=event.id,

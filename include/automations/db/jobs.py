@@ -23,6 +23,11 @@ def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = tim
     notify(session, WAKE)
 
 
+def cancel(session: Session, kind: str, subject_id: str) -> None:
+    """Remove a job that is not wanted any more."""
+    session.execute(delete(Job).where(Job.kind == kind, Job.subject_id == subject_id))
+
+
 def notify(session: Session, channel: str, payload: str = "") -> None:
     """Wake the listeners of a channel when this transaction commits."""
     session.execute(select(func.pg_notify(channel, payload)))
