@@ -70,7 +70,11 @@ class LinkPaging(_Way):
         if link is None:
             return None
         address = urljoin(page.url, link)
-        if len(address) > _LONGEST or urlsplit(address)[:2] != urlsplit(page.source)[:2]:
+        if (
+            len(address) > _LONGEST
+            or not address.isprintable()
+            or urlsplit(address)[:2] != urlsplit(page.source)[:2]
+        ):
             # The secret goes with the request for the next page.
             raise StepError("The next page's address leads away from the source.", kind="paging")
         return address
@@ -110,8 +114,8 @@ class CursorPaging(_Way):
         found = value_at(page.body, self.path)
         if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
             return None
-        if len(str(found)) > _LONGEST:
-            raise StepError("The cursor of the next page is too long.", kind="paging")
+        if len(str(found)) > _LONGEST or not str(found).isprintable():
+            raise StepError("The cursor of the next page cannot be used.", kind="paging")
         return str(found)
 
 

@@ -139,7 +139,7 @@ class HttpConfig(Model):
         return found.group(1) if found else None
 
 
-CONNECTORS: Mapping[ConnectorType, type[PushConfig] | type[HttpConfig]] = {
+CONNECTORS: Mapping[str, type[PushConfig] | type[HttpConfig]] = {
     "push": PushConfig,
     "http": HttpConfig,
 }
@@ -189,7 +189,7 @@ def shape_of(given: Mapping[str, Any]) -> ConnectionShape:
         raise ValidationFailed(field_errors(error, given)) from error
 
 
-def config_errors(connector_type: ConnectorType, config: Mapping[str, Any]) -> Errors:
+def config_errors(connector_type: str, config: Mapping[str, Any]) -> Errors:
     """What is wrong with the configuration of a connector."""
     try:
         CONNECTORS[connector_type].model_validate(dict(config))

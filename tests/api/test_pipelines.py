@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import select
@@ -319,15 +319,63 @@ class TestPush:
         api.call("PATCH", f"{CONNECTIONS}/{made['id']}", {"enabled": True}, role="ADMIN")
         push(api, made, {"id": 1})
         api.call("DELETE", f"{CONNECTIONS}/{made['id']}", role="ADMIN")
-        found = api.call("GET", "/api/audit-logs").json()["auditLogs"]
-        lines = [(line["action"], line["actor"]["name"]) for line in found]
-        assert lines[:4] == [
+        lines = api.call("GET", "/api/audit-logs").json()["auditLogs"]
+        found = [line for line in lines if line["action"].startswith("pipeline.")]
+        assert [(line["action"], line["actor"]["name"]) for line in found] == [
             ("pipeline.delete", "admin"),
             ("pipeline.sync", "member"),
             ("pipeline.update", "admin"),
             ("pipeline.create", "admin"),
         ]
         assert found[1]["details"]["created"] == 1
+
+
+class TestPull:
+    CONFIG: ClassVar = {"url": "http://127.0.0.1:1/alerts", "paging": {"type": "link"}}
+
+    def made(self, api: Api) -> dict[str, Any]:
+        return connection(api, mapping(register(api)), connectorType="http", config=self.CONFIG)
+
+    def test_a_sync_is_begun_and_said_to_run(self, api: Api) -> None:
+        made = self.made(api)
+        path = f"{CONNECTIONS}/{made['id']}/runs"
+        for body in (None, {}):
+            answer = api.call("POST", path, body, role="MEMBER")
+            assert (answer.status_code, answer.json()["status"]) == (202, "RUNNING"), answer.text
+            assert api.call("POST", path).status_code == 409
+            run = f"{path}/{answer.json()['id']}"
+            stopped = api.call("DELETE", run, role="MEMBER").json()
+            assert stopped["status"] == "STOPPED"
+            assert re.fullmatch(INSTANT, stopped["completedAt"])
+        sent = api.call("POST", path, {"records": []})
+        assert (sent.status_code, list(errors(sent))) == (400, ["records"])
+
+    def test_all_are_begun_that_read_and_are_not_reading(self, api: Api) -> None:
+        made = self.made(api)
+        connection(api, mapping(register(api)), name="Push")
+        assert api.call("POST", "/api/pipelines/run-all", role="VIEWER").status_code == 403
+        for expected in ([made["id"]], []):
+            answer = api.call("POST", "/api/pipelines/run-all", role="MEMBER")
+            assert answer.status_code == 202
+            assert [run["connectionId"] for run in answer.json()["runs"]] == expected
+
+    def test_a_source_is_tried_by_administrators_and_only_if_public(self, api: Api) -> None:
+        made = self.made(api)
+        source = {"connectorType": "http", "config": self.CONFIG}
+        for path in (f"/{made['id']}/check", "/test"):
+            body = source if path == "/test" else None
+            assert api.call("POST", CONNECTIONS + path, body, role="MEMBER").status_code == 403
+            tried = api.call("POST", CONNECTIONS + path, body, role="ADMIN").json()
+            assert (tried["success"], "not a public" in tried["message"]) == (False, True)
+        found = api.call("POST", f"{CONNECTIONS}/{made['id']}/discover", role="ADMIN")
+        assert found.status_code == 502
+        wrong = api.call("POST", f"{CONNECTIONS}/test", {"connectorType": "http", "config": {}})
+        assert list(errors(wrong)) == ["config.url"]
+
+    def test_nothing_is_read_from_a_connection_that_is_sent_to(self, api: Api) -> None:
+        path = f"{CONNECTIONS}/{connection(api, mapping(register(api)))['id']}"
+        assert api.call("POST", f"{path}/check").json()["success"] is True
+        assert api.call("POST", f"{path}/discover").status_code == 409
 
 
 REQUIRED_KEY = "is required, because it is a key"

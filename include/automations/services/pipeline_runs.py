@@ -43,21 +43,19 @@ def get(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
         return _found(session, workspace_id, connection_id, run_id)
 
 
-def push(workspace_id: str, connection_id: str, records: Sequence[JSON] | None) -> PipelineRun:
+def push(workspace_id: str, connection_id: str, records: Sequence[JSON]) -> PipelineRun:
     """Sync records that were sent; they, their events and the record of it are one transaction.
 
     Raises:
-        ValidationFailed: they are too many, or absent, or the connection reads its own.
+        ValidationFailed: they are too many, or the connection reads its own.
         Conflict: the connection is disabled, or does not fit its tables any more.
     """
-    if records is not None and len(records) > MOST_RECORDS:
+    if len(records) > MOST_RECORDS:
         raise ValidationFailed({"records": [f"may be {MOST_RECORDS} at most in one sync"]})
     with unit_of_work() as session:
         connection = usable(session, workspace_id, connection_id)
         if connection.connector_type != "push":
             raise ValidationFailed({"records": ["this connection reads its records itself"]})
-        if records is None:
-            raise ValidationFailed({"records": ["is required: a list of objects"]})
         run, _ = pipelines.begin_run(session, connection, "push", None)
         write(session, run, mappings_of(connection), records)
         finish(session, run, connection.name, "COMPLETED")

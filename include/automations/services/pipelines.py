@@ -112,6 +112,7 @@ def _write(session: Session, row: PipelineConnection, shape: ConnectionShape) ->
         other = pipelines.id_of_name(session, row.workspace_id, shape.name)
     if other is not None and other != row.id:
         raise Conflict(f"Another pipeline connection is named '{shape.name}'.")
+    before = (row.interval, row.enabled)
     row.name, row.config, row.enabled = shape.name, shape.config, shape.enabled
     row.tables = [mapping.model_dump(by_alias=True) for mapping in shape.tables]
     row.interval = shape.interval
@@ -119,7 +120,8 @@ def _write(session: Session, row: PipelineConnection, shape: ConnectionShape) ->
     session.add(row)
     session.flush()
     session.refresh(row)
-    _schedule(session, row)
+    if (row.interval, row.enabled) != before:
+        _schedule(session, row)
 
 
 def _mapping_errors(

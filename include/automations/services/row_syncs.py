@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from automations.db import data_rows, keyed_rows
@@ -13,7 +14,11 @@ from automations.errors import Conflict
 from automations.outcomes import JSON
 from automations.pipelines import TableMapping
 from automations.services import tables
+from automations.storable import storable
 from automations.tables import Column, checked, columns_of, key_hash, key_values
+
+_NAMED_FIELDS = 20
+_LONGEST_PATH = 200
 
 
 class _Given(NamedTuple):
@@ -34,8 +39,10 @@ class Synced:
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def refuse(self, place: int, wrong: Mapping[str, Sequence[str]]) -> None:
-        """Note what is wrong with a record."""
-        error = {"record": place, "tableId": self.table_id, "fieldErrors": dict(wrong)}
+        """Note what is wrong with a record; its own keys may hold what cannot be kept."""
+        first = islice(wrong.items(), _NAMED_FIELDS)
+        named: Any = {path[:_LONGEST_PATH]: list(messages) for path, messages in first}
+        error = {"record": place, "tableId": self.table_id, "fieldErrors": storable(named)}
         self.errors.append(error)
 
 
