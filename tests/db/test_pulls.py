@@ -16,7 +16,7 @@ from automations.db.tables import DataRow, Event, Job, PipelineRun
 from automations.deliveries import Deliveries
 from automations.dispatcher import Dispatcher
 from automations.errors import Conflict, ValidationFailed
-from automations.launcher.dependabot import DependabotSource, alert
+from automations.launcher.dependabot_source import DependabotSource, alert
 from automations.pipelines import shape_of
 from automations.ports import HttpRequest, HttpResponse
 from automations.services import pipeline_runs, pipelines, probes, pulls, secrets, tables

@@ -78,19 +78,16 @@ def alert(number: int, **changes: Any) -> dict[str, Any]:
 
 
 class DependabotSource(ThreadingHTTPServer):
-    """The alerts of one repository, for who has its token.
-
-    Args:
-        refusals: statuses and headers of the next answers, before any alert is given.
-    """
+    """The alerts of one repository, for who has its token."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, alerts: list[dict[str, Any]], token: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, alerts: list[dict[str, Any]], token: str, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.alerts, self.token = alerts, token
         self.refusals: list[tuple[int, dict[str, str]]] = []
+        """Statuses and headers of the next answers, before any alert is given."""
         self.asked: list[str] = []
 
     @property
