@@ -40,10 +40,10 @@ def find(
     return session.scalar(query)
 
 
-def id_of_name(session: Session, workspace_id: str, name: str) -> str | None:
-    """The id of the connection with a name."""
+def find_by_name(session: Session, workspace_id: str, name: str) -> PipelineConnection | None:
+    """The connection of a workspace with a name."""
     return session.scalar(
-        select(PipelineConnection.id).where(
+        select(PipelineConnection).where(
             PipelineConnection.workspace_id == workspace_id, PipelineConnection.name == name
         )
     )

@@ -21,7 +21,8 @@ from automations.triggers import SYNCED, sync_key
 
 MOST_RECORDS = 50_000
 """How many records one push may have."""
-_AT_ONCE = 1_000
+AT_ONCE = 1_000
+"""How many records one statement takes."""
 _NAMED_ERRORS = 100
 _COUNTS = ("created", "updated", "unchanged", "failed")
 
@@ -117,12 +118,19 @@ def write(
 
 
 def finish(
-    session: Session, run: PipelineRun, name: str, status: str, error: str | None = None
+    session: Session,
+    run: PipelineRun,
+    name: str,
+    status: str,
+    error: str | None = None,
+    *,
+    by: audit.Actor | None = None,
 ) -> None:
     """End a sync, and announce each table that it has changed; nothing when it has ended before.
 
     Args:
         name: the connection's.
+        by: who did it, when it was not whoever made the request.
     """
     if not pipelines.end_run(session, run, status, error):
         return
@@ -130,7 +138,7 @@ def finish(
         if tally["created"] or tally["updated"]:
             _announce(session, run, name, tally)
     counts: Any = totals(run)
-    audit.record(session, "pipeline.sync", run, name=name, status=status, **counts)
+    audit.record(session, "pipeline.sync", run, by=by, name=name, status=status, **counts)
 
 
 def totals(run: PipelineRun) -> dict[str, int]:
@@ -146,8 +154,8 @@ def _found(session: Session, workspace_id: str, connection_id: str, run_id: str)
 
 
 def _parts(records: Sequence[JSON]) -> Iterator[Sequence[JSON]]:
-    for start in range(0, len(records), _AT_ONCE):
-        yield records[start : start + _AT_ONCE]
+    for start in range(0, len(records), AT_ONCE):
+        yield records[start : start + AT_ONCE]
 
 
 def _added(before: Mapping[str, Any] | None, synced: Synced) -> dict[str, Any]:

@@ -109,8 +109,8 @@ def _write(session: Session, row: PipelineConnection, shape: ConnectionShape) ->
     if errors:
         raise ValidationFailed(errors)
     with session.no_autoflush:
-        other = pipelines.id_of_name(session, row.workspace_id, shape.name)
-    if other is not None and other != row.id:
+        other = pipelines.find_by_name(session, row.workspace_id, shape.name)
+    if other is not None and other.id != row.id:
         raise Conflict(f"Another pipeline connection is named '{shape.name}'.")
     before = (row.interval, row.enabled)
     row.name, row.config, row.enabled = shape.name, shape.config, shape.enabled
