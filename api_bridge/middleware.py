@@ -24,6 +24,7 @@ LARGER_BODIES = {
     "/api/workflows/send-email": 16_000_000,
     "/api/document-templates*": 7_500_000,
     "/api/tables/*/rows/import": 16_000_000,
+    "/api/pipelines/connections/*/runs": 16_000_000,
 }
 """Resources that take files: attachments of 10 MB are 13.4 MB in base64."""
 DEEPEST = 64

@@ -9,13 +9,15 @@ from automations import tracing
 from automations.db import jobs, matching, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait
-from automations.errors import NotVisibleYet
+from automations.errors import NotVisibleYet, StepError
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
+from automations.services import pulls
 from automations.services.form_requests import form_token
 from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
+from automations.triggers import seen_by
 
 
 class Deliveries:
@@ -37,6 +39,8 @@ class Deliveries:
             "fail_run": self._fail_run,
             "retry_run": self._retry_run,
             "wake_parent": self._wake_parent,
+            "sync_pipeline": self._sync_pipeline,
+            "schedule_pipeline": self._schedule_pipeline,
         }
 
     def carry(self, job: Job) -> None:
@@ -44,9 +48,11 @@ class Deliveries:
         self._kinds[job.kind](job)
 
     def give_up(self, job: Job, error: str) -> None:
-        """Bury a job; a run that cannot be started fails, with the reason."""
+        """Bury a job; a run that cannot be started, or a sync, fails with the reason."""
         with unit_of_work() as session:
             jobs.bury(session, job, error)
+            if job.kind == "sync_pipeline":
+                pulls.fail(session, job.subject_id, error)
             if job.kind == "start_run":
                 runs.end_run(session, job.subject_id, "FAILED", f"Could not be started: {error}")
 
@@ -72,7 +78,7 @@ class Deliveries:
                 session,
                 workflow,
                 trigger_type=matching.trigger_type(event),
-                trigger_data=event.data,
+                trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
                 input={},
                 started_by=None,
                 event_id=event.id,
@@ -246,6 +252,29 @@ class Deliveries:
             if wait is not None and wait.kind == "child" and waits.awaited_run(wait) == child.id:
                 waits.settle(session, wait, decision="resumed", by=None, data=None)
             jobs.done(session, job)
+
+    def _sync_pipeline(self, job: Job) -> None:
+        """Read one page of a pipeline's source; the job comes back for the next one."""
+        try:
+            more = pulls.advance(job.subject_id, self._ports.http)
+        except StepError as error:
+            if not pulls.note(job.subject_id, error):
+                raise
+            more = False
+        with unit_of_work() as session:
+            if more:
+                jobs.onward(session, job)
+            else:
+                jobs.done(session, job)
+
+    def _schedule_pipeline(self, job: Job) -> None:
+        """Begin a sync that is due, and come back when the next one is."""
+        with unit_of_work() as session:
+            every = pulls.due(session, job.subject_id)
+            if every is None:
+                jobs.done(session, job)
+            else:
+                jobs.again(session, job, every, None, counts=False)
 
 
 def _wait_and_run(session: Session, job: Job) -> tuple[Wait, Run]:

@@ -25,8 +25,10 @@ from automations.reconciler import Reconciler
 log = logging.getLogger(__name__)
 
 _WORKERS = 4
+_SLOW = 2
 _BATCH = 8
 _IDLE = 5.0
+_IDLE_SLOWLY = 1.0
 _GATHERING = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
 _MOST_FAILURES = 12
@@ -50,6 +52,7 @@ class Dispatcher:
                 ("dispatcher-reconciler", lambda: self._reconciler.run(self._stopping)),
                 ("dispatcher-housekeeper", lambda: self._housekeeper.run(self._stopping)),
                 *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
+                *((f"dispatcher-slow-{number}", self._work_slowly) for number in range(_SLOW)),
             )
         ]
 
@@ -109,6 +112,19 @@ class Dispatcher:
                 if seen == self._signals:
                     self._wake.wait(_IDLE if pause is None else min(max(pause, 0.01), _IDLE))
 
+    def _work_slowly(self) -> None:
+        """Carry one job that may take long, so that no other one waits for its end."""
+        with unit_of_work() as session:
+            claimed = jobs.claim(session, 1, slow=True)
+            pause = None if claimed else jobs.seconds_to_next(session, slow=True)
+        for job in claimed:
+            self._carry(job)
+        if not claimed:
+            # Nothing wakes it: the others' signals are not for these.
+            self._stopping.wait(
+                _IDLE_SLOWLY if pause is None else min(max(pause, 0.01), _IDLE_SLOWLY)
+            )
+
     def _carry(self, job: Job) -> None:
         with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
             self._try(job)
@@ -128,7 +144,9 @@ class Dispatcher:
             if final or job.failures + 1 >= _MOST_FAILURES:
                 self._deliveries.give_up(job, message)
             else:
-                self._again(job, timedelta(seconds=2 ** min(job.failures, 8)), message, counts=True)
+                wished = error.retry_after if isinstance(error, StepError) else None
+                delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
+                self._again(job, delay, message, counts=True)
 
     @staticmethod
     def _again(job: Job, delay: timedelta, error: str, *, counts: bool) -> None:

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     postgres_port: Port = Field(5455, description="The embedded PostgreSQL.")
     mail_smtp_port: Port = Field(2525, description="The development mail catcher, SMTP.")
     mail_web_port: Port = Field(8825, description="The development mail catcher, pages and JSON.")
+    demo_port: Port = Field(8826, description="The local source of ./automations demo dependabot.")
 
     database_dsn: str | None = Field(None, description="Our database; embedded when absent.")
     airflow_database_dsn: str | None = Field(

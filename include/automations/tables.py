@@ -30,6 +30,8 @@ ColumnType = Literal[
     "json",
 ]  # fmt: skip
 Category = Literal["SYSTEM", "FORM", "PIPELINE", "USER", "MATTER", "INTEGRATION"]
+KEYLESS = ("json", "multiselect")
+"""The types of columns that no row can be found by."""
 LONGEST_TEXT = 100_000
 LARGEST_ROW = 500_000
 _URL = re.compile(r"https?://[^\s]+")
@@ -234,6 +236,29 @@ def _has_nul(value: JSON) -> bool:
     if isinstance(value, Mapping):
         return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
     return isinstance(value, list) and any(_has_nul(item) for item in value)
+
+
+def key_values(
+    columns: Sequence[Column], keys: Sequence[str], data: Mapping[str, JSON]
+) -> tuple[dict[str, JSON], dict[str, list[str]]]:
+    """The values that a row is found by as they are kept, and what is wrong by its path."""
+    by_key = {column.key: column for column in columns}
+    values: dict[str, JSON] = {}
+    wrong: dict[str, list[str]] = {}
+    for index, key in enumerate(keys):
+        column = by_key.get(key)
+        if column is None or column.type in KEYLESS:
+            wrong[f"keys.{index}"] = [f"'{key}' is not a column that rows can be found by"]
+        elif data.get(key) in (None, ""):
+            wrong[f"data.{key}"] = ["is required, because it is a key"]
+        else:
+            try:
+                values[key] = value_of(column, data[key])
+            except ValueError as error:
+                wrong[f"data.{key}"] = [str(error)]
+    if not keys:
+        wrong["keys"] = ["must name at least one column"]
+    return values, wrong
 
 
 def key_set(keys: Iterable[str]) -> str:

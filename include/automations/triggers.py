@@ -80,8 +80,15 @@ FILTERS: Mapping[str, str] = {
     "FORM_REJECTED": "filterFormId",
     "ROW_ADDED": "filterTableId",
     "RECORD_UPDATED": "filterTableId",
+    "TABLE_SYNCED": "filterTableId",
 }
 """The documented types of events, with the filter that each may have."""
+
+SYNCED = "TABLE_SYNCED"
+"""The type of the one event that a pipeline's sync is for each table that it has changed.
+
+It starts, too, who listens to rows that were added, or changed, if any were.
+"""
 
 
 CONTEXT_VARIABLES = frozenset(
@@ -118,7 +125,7 @@ class EventTrigger(TriggerBase):
         None, description="Only submissions of this form; for FORM_… events."
     )
     filter_table_id: Id | None = Field(
-        None, description="Only rows of this table; for ROW_ADDED and RECORD_UPDATED."
+        None, description="Only rows of this table; for ROW_ADDED, RECORD_UPDATED, TABLE_SYNCED."
     )
 
     @model_validator(mode="after")
@@ -146,13 +153,33 @@ def event_key(event_type: str, *subject_id: str) -> str:
     return ":".join(("event", event_type, *subject_id))
 
 
+def sync_key(table_id: str, *, added: bool, updated: bool) -> str:
+    """The key of a sync's event: it is of several types at once."""
+    kinds = [SYNCED, *["ROW_ADDED"] * added, *["RECORD_UPDATED"] * updated]
+    return event_key(":".join(kinds), table_id)
+
+
 def matching_keys(key: str) -> tuple[str, ...]:
     """What a trigger may ask for to be started by events of a key: all of it, or any subject."""
     kind, _, rest = key.partition(":")
-    event_type, _, subject = rest.rpartition(":")
-    if kind == "event" and subject and event_type in FILTERS:
-        return key, event_key(event_type)
+    types, _, subject = rest.rpartition(":")
+    event_types = types.split(":")
+    if kind == "event" and subject and FILTERS.keys() >= set(event_types):
+        pairs = [(event_key(one, subject), event_key(one)) for one in event_types]
+        return tuple(key for pair in pairs for key in pair)
     return (key,)
+
+
+def seen_by(trigger_key: str | None, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    """An event's data for the automation that a key belongs to: of a sync, the rows it asks for."""
+    if event_type != SYNCED or trigger_key is None:
+        return data
+    asked = trigger_key.split(":")[1]
+    change = {"ROW_ADDED": "created", "RECORD_UPDATED": "updated"}.get(asked)
+    if change is None:
+        return data
+    rows = data[f"{change}RowIds"]
+    return {**data, "rowId": rows[0], "rowIds": rows, "count": data[change]}
 
 
 def _literal(value: str) -> str:

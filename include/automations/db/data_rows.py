@@ -8,8 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from psycopg2.errors import QueryCanceled
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, select, text, tuple_
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -19,7 +29,6 @@ from automations.errors import ValidationFailed
 from automations.ids import new_id
 from automations.outcomes import JSON
 from automations.row_filters import Group, Order
-from automations.tables import key_hash, key_set
 
 _AT_ONCE = 1_000
 
@@ -82,31 +91,21 @@ def add(session: Session, table_id: str, data: Mapping[str, JSON], hashed: str |
     return row
 
 
-def add_many(session: Session, table_id: str, rows: Sequence[Mapping[str, JSON]]) -> list[str]:
+def add_many(
+    session: Session,
+    table_id: str,
+    rows: Sequence[Mapping[str, JSON]],
+    hashes: Sequence[str] | None = None,
+) -> list[str]:
     """Insert rows, and give their ids in the same order."""
-    made = [{"id": new_id(), "table_id": table_id, "data": data} for data in rows]
+    hashed: Sequence[str | None] = hashes or [None] * len(rows)
+    made = [
+        {"id": new_id(), "table_id": table_id, "data": data, "key_hash": one}
+        for data, one in zip(rows, hashed, strict=True)
+    ]
     for start in range(0, len(made), _AT_ONCE):
         session.execute(insert(DataRow), made[start : start + _AT_ONCE])
     return [str(row["id"]) for row in made]
-
-
-def find_by_keys(
-    session: Session, table_id: str, keys: Sequence[str], data: Mapping[str, JSON]
-) -> DataRow | None:
-    """The oldest row with these values in some columns; the next who asks waits until we commit."""
-    hashed, kind = key_hash(keys, data), key_set(keys)
-    lock = func.hashtextextended(f"{table_id}:{hashed}", 0)
-    session.execute(select(func.pg_advisory_xact_lock(lock)))
-    same = DataRow.data.op("@>")(literal({key: data[key] for key in keys}, JSONB))
-    # Most rows are found by their hash; the others were made without one, or by other columns.
-    other = or_(DataRow.key_hash.is_(None), func.left(DataRow.key_hash, len(kind)) != kind)
-    for place in (DataRow.key_hash == hashed, other):
-        query = select(DataRow).where(DataRow.table_id == table_id, place, same)
-        first = query.order_by(DataRow.created_at, DataRow.id).limit(1).with_for_update()
-        found = session.scalar(first.execution_options(populate_existing=True))
-        if found is not None:
-            return found
-    return None
 
 
 def change(session: Session, row: DataRow, data: Mapping[str, JSON], hashed: str | None) -> DataRow:

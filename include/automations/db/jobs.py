@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,8 @@ from automations.db.tables import Job
 
 WAKE = "automations_dispatch"
 _LEASE = timedelta(seconds=60)
+_SLOW = ("sync_pipeline",)
+"""Kinds that wait long for others, so that workers of their own carry them."""
 
 _ENQUEUE = text("""
 WITH queued AS (
@@ -37,16 +39,21 @@ def enqueue_all(session: Session, kind: str, subject_ids: Sequence[str]) -> None
     notify(session, WAKE)
 
 
+def cancel(session: Session, kind: str, subject_id: str) -> None:
+    """Remove a job that is not wanted any more."""
+    session.execute(delete(Job).where(Job.kind == kind, Job.subject_id == subject_id))
+
+
 def notify(session: Session, channel: str, payload: str = "") -> None:
     """Wake the listeners of a channel when this transaction commits."""
     session.execute(select(func.pg_notify(channel, payload)))
 
 
-def claim(session: Session, limit: int) -> list[Job]:
-    """Take ready jobs, oldest first, for the length of a lease."""
+def claim(session: Session, limit: int, *, slow: bool = False) -> list[Job]:
+    """Take ready jobs, either slow or other ones, oldest first, for the length of a lease."""
     ready = (
         select(Job.id)
-        .where(Job.dead_at.is_(None), Job.available_at <= func.clock_timestamp())
+        .where(Job.dead_at.is_(None), Job.available_at <= func.clock_timestamp(), _is_slow(slow))
         .order_by(Job.available_at, Job.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -88,12 +95,24 @@ def bury(session: Session, job: Job, error: str) -> None:
     )
 
 
-def seconds_to_next(session: Session) -> float | None:
+def onward(session: Session, job: Job) -> None:
+    """Put a job back for its next part, which is ready now; that others failed is forgiven."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.claims == job.claims)
+        .values(available_at=func.clock_timestamp(), error=None, failures=0)
+    )
+
+
+def seconds_to_next(session: Session, *, slow: bool = False) -> float | None:
     """How long until the next job becomes ready; None when there is none."""
     wait = session.scalar(
-        text(
-            "SELECT extract(epoch FROM min(available_at) - clock_timestamp())"
-            " FROM job WHERE dead_at IS NULL"
+        select(func.extract("epoch", func.min(Job.available_at) - func.clock_timestamp())).where(
+            Job.dead_at.is_(None), _is_slow(slow)
         )
     )
     return None if wait is None else float(wait)
+
+
+def _is_slow(slow: bool) -> ColumnElement[bool]:
+    return Job.kind.in_(_SLOW) if slow else Job.kind.not_in(_SLOW)

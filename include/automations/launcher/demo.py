@@ -221,6 +221,11 @@ class Demo:
     def _get(self, path: str) -> Any:
         return self._answer(self._http.get(self._settings.bridge_base + path, timeout=30))
 
+    def _put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._answer(
+            self._http.put(self._settings.bridge_base + path, json=body, timeout=30)
+        )
+
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._answer(
             self._http.post(self._settings.bridge_base + path, json=body, timeout=30)
@@ -240,23 +245,46 @@ class Demo:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Bring the stack up if it is down, and show the main job."""
+    """Bring the stack up if it is down, and show the main job, or the demo that is named."""
     console = Console()
-    if argv:
-        console.print(f"There is no demo '{argv[0]}'.", style="red")
+    if argv and list(argv) not in (["dependabot"],):
+        console.print(f"There is no demo '{' '.join(argv)}'; there is dependabot.", style="red")
         return 2
-    settings = stack.open_home()
-    if (code := stack.up(settings, console, detach=True)) != 0:
-        return code
-    key = (settings.home / "owner.key").read_text().strip()
-    demo = Demo(settings, key, console)
     try:
-        demo.show_welcome()
-        demo.show_approval()
+        return _dependabot(console) if list(argv) == ["dependabot"] else _welcome(console)
     except (DemoError, requests.RequestException) as error:
         console.print(f"The demo failed: {error}", style="bold red", markup=False)
         console.print("See ./automations logs.")
         return 1
-    console.rule("[bold green]Both runs are COMPLETED")
-    console.print("The stack goes on running; ./automations down stops it.")
+
+
+def _welcome(console: Console) -> int:
+    settings = stack.open_home()
+    if (code := stack.up(settings, console, detach=True)) != 0:
+        return code
+    demo = Demo(settings, _key(settings), console)
+    demo.show_welcome()
+    demo.show_approval()
+    _end(console, "Both runs are COMPLETED")
     return 0
+
+
+def _dependabot(console: Console) -> int:
+    from automations.launcher.dependabot_demo import DependabotDemo, allow, new_source
+
+    with new_source(stack.open_home()).answering() as source:
+        settings = allow(source)
+        if (code := stack.up(settings, console, detach=True)) != 0:
+            return code
+        DependabotDemo(settings, _key(settings), console).show(source)
+    _end(console, "Both syncs and both runs are COMPLETED")
+    return 0
+
+
+def _key(settings: Settings) -> str:
+    return (settings.home / "owner.key").read_text().strip()
+
+
+def _end(console: Console, text: str) -> None:
+    console.rule(f"[bold green]{text}")
+    console.print("The stack goes on running; ./automations down stops it.")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from automations import audit, cursors
-from automations.db import data_rows
+from automations.db import data_rows, keyed_rows
 from automations.db.data_rows import Place
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataRow, DataTable
@@ -18,7 +18,15 @@ from automations.row_filters import Order, RowFilter, checked, order_of
 from automations.row_imports import Source, rows_of
 from automations.services import tables
 from automations.services.starting import emit
-from automations.tables import Column, columns_of, key_hash, row_of, shown, value_of
+from automations.tables import (
+    Column,
+    columns_of,
+    key_hash,
+    key_values,
+    row_of,
+    shown,
+    value_of,
+)
 from automations.triggers import event_key
 
 NAMED_ROWS = 100
@@ -147,8 +155,10 @@ def upsert(
     """
     table = tables.find(session, workspace_id, table_id, lock="rows")
     columns = columns_of(table.columns)
-    values = _key_values(columns, keys, data)
-    found = data_rows.find_by_keys(session, table_id, list(values), values)
+    values, wrong = key_values(columns, keys, data)
+    if wrong:
+        raise ValidationFailed(wrong)
+    found = keyed_rows.find_one(session, table_id, list(values), values)
     hashed = key_hash(values, values)
     if found is not None:
         return _merged(session, table, found, data, hashed, cause), False
@@ -217,28 +227,6 @@ def _find(session: Session, table: DataTable, row_id: str, *, lock: bool = False
     if row is None:
         raise NotFound(f"The table has no row {row_id}.")
     return row
-
-
-def _key_values(
-    columns: Sequence[Column], keys: Sequence[str], data: Mapping[str, JSON]
-) -> dict[str, JSON]:
-    by_key = {column.key: column for column in columns}
-    values: dict[str, JSON] = {}
-    for index, key in enumerate(keys):
-        column = by_key.get(key)
-        if column is None or column.type in ("json", "multiselect"):
-            raise ValidationFailed(
-                {f"keys.{index}": [f"'{key}' is not a column that rows can be found by"]}
-            )
-        if data.get(key) in (None, ""):
-            raise ValidationFailed({f"data.{key}": ["is required, because it is a key"]})
-        try:
-            values[key] = value_of(column, data[key])
-        except ValueError as error:
-            raise ValidationFailed({f"data.{key}": [str(error)]}) from error
-    if not values:
-        raise ValidationFailed({"keys": ["must name at least one column"]})
-    return values
 
 
 def _shown(columns: Sequence[Column], row: DataRow) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
@@ -67,8 +68,29 @@ class HttpAuth(Model):
         if self.username is not None and ":" in self.username and not is_template(self.username):
             raise ValueError("username must not hold a colon")
         if self.type == "header" and self.name is not None and not is_template(self.name):
-            _check_header(self.name, "")
+            check_header(self.name, "")
         return self
+
+    def alone(self, headers: Mapping[str, str], query: Mapping[str, JSON]) -> None:
+        """ValueError when the request has in its own words what this would add."""
+        if self.type == "query":
+            if self.name in query:
+                raise ValueError("give auth or its query parameter, not both")
+        elif (self.name or "authorization").lower() in {name.lower() for name in headers}:
+            raise ValueError("give auth or its header, not both")
+
+    def sign(self, headers: dict[str, str], query: dict[str, JSON]) -> None:
+        """Add the secret, which is rendered, to a request's headers or query."""
+        match self.type:
+            case "bearer":
+                headers["authorization"] = f"Bearer {_in_header(self.secret)}"
+            case "basic":
+                pair = f"{self.username}:{self.secret}".encode()
+                headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+            case "header":
+                headers[str(self.name).lower()] = _in_header(self.secret)
+            case "query":
+                query[str(self.name)] = self.secret
 
 
 class HttpRequestConfig(Model):
@@ -106,7 +128,7 @@ class HttpRequestConfig(Model):
     @classmethod
     def _headers_are_safe(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            _check_header(name, text)
+            check_header(name, text)
         return value
 
     @model_validator(mode="after")
@@ -118,15 +140,8 @@ class HttpRequestConfig(Model):
 
     @model_validator(mode="after")
     def _one_auth(self) -> Self:
-        if self.auth is None:
-            return self
-        if self.auth.type == "query":
-            if self.auth.name in self.query:
-                raise ValueError("give auth or its query parameter, not both")
-        else:
-            header = (self.auth.name or "authorization").lower()
-            if header in {name.lower() for name in self.headers}:
-                raise ValueError("give auth or its header, not both")
+        if self.auth is not None:
+            self.auth.alone(self.headers, self.query)
         return self
 
 
@@ -193,7 +208,7 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
         headers.setdefault("traceparent", ctx.traceparent)
     query = dict(config.query)
     if config.auth is not None:
-        _sign(config.auth, headers, query)
+        config.auth.sign(headers, query)
     return HttpRequest(
         method=config.method,
         url=config.url,
@@ -206,26 +221,14 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
     )
 
 
-def _sign(auth: HttpAuth, headers: dict[str, str], query: dict[str, JSON]) -> None:
-    match auth.type:
-        case "bearer":
-            headers["authorization"] = f"Bearer {_in_header(auth.secret)}"
-        case "basic":
-            pair = f"{auth.username}:{auth.secret}".encode()
-            headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        case "header":
-            headers[str(auth.name).lower()] = _in_header(auth.secret)
-        case "query":
-            query[str(auth.name)] = auth.secret
-
-
 def _in_header(secret: str) -> str:
     if not _PRINTABLE.fullmatch(secret):
         raise StepError("auth.secret has characters that no header can hold.", kind="config")
     return secret
 
 
-def _check_header(name: str, text: str) -> None:
+def check_header(name: str, text: str) -> None:
+    """ValueError when a header cannot be set."""
     if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
         raise ValueError(f"header '{name}' cannot be set")
     if re.search(r"[\r\n\0]", text):

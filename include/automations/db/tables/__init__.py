@@ -18,6 +18,7 @@ from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
 from automations.db.tables.loops import LoopCursor, LoopResult
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
+from automations.db.tables.pipelines import PipelineConnection, PipelineRun
 from automations.db.tables.runs import (
     Approver,
     Callback,
@@ -60,6 +61,8 @@ __all__ = [
     "MatterTemplate",
     "Member",
     "Notification",
+    "PipelineConnection",
+    "PipelineRun",
     "RateLimit",
     "Run",
     "RunCount",

@@ -43,6 +43,7 @@ class DataRow(Base):
             unique=True,
             postgresql_where=text("key_hash IS NOT NULL"),
         ),
+        Index("ix_data_row_unhashed", "table_id", postgresql_where=text("key_hash IS NULL")),
     )
 
     id: Mapped[str] = id_column()

@@ -66,6 +66,8 @@ class Job(Base):
             "fail_run",
             "retry_run",
             "wake_parent",
+            "sync_pipeline",
+            "schedule_pipeline",
         ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),

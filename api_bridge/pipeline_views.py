@@ -1,0 +1,42 @@
+"""How pipelines and their syncs look in answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automations.clock import timestamp
+from automations.db.tables import PipelineConnection, PipelineRun
+from automations.services.pipeline_runs import totals
+
+
+def connection(row: PipelineConnection) -> dict[str, Any]:
+    """A connection; a secret is only named in it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "connectorType": row.connector_type,
+        "config": row.config,
+        "tables": row.tables,
+        "interval": row.interval,
+        "enabled": row.enabled,
+        "createdAt": timestamp(row.created_at),
+        "updatedAt": timestamp(row.updated_at),
+    }
+
+
+def run(row: PipelineRun) -> dict[str, Any]:
+    """A sync, with what it has done so far."""
+    return {
+        "id": row.id,
+        "connectionId": row.connection_id,
+        "status": row.status,
+        "startedBy": row.way,
+        "pages": row.pages,
+        "records": row.records,
+        **totals(row),
+        "tables": row.tables,
+        "errors": row.errors,
+        "error": row.error,
+        "startedAt": timestamp(row.started_at),
+        "completedAt": row.completed_at and timestamp(row.completed_at),
+    }

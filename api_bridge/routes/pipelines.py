@@ -1,0 +1,167 @@
+"""Pipelines: named sources whose records are rows of tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api_bridge import pipeline_views
+from api_bridge.bodies import Body
+from api_bridge.deps import Admin, Caller, Member, Viewer
+from automations import wiring
+from automations.pipelines import CONNECTORS, ConnectionShape, ConnectorType, TableMapping
+from automations.services import pipeline_runs, pipelines, probes, pulls
+
+router = APIRouter(prefix="/api/pipelines", tags=["pipelines"])
+_CONNECTION = "/connections/{connection_id}"
+
+
+class ChangedConnection(Body):
+    """What changes of a connection; config and tables are replaced as a whole."""
+
+    name: str = ""
+    config: dict[str, Any] = Field({}, description="By the connector's type.")
+    tables: list[TableMapping] = Field([], description="Each record goes to all of them.")
+    interval: str | None = Field(None, description="How often to sync; null for by hand.")
+    enabled: bool = Field(True, strict=True)
+
+
+class Source(Body):
+    """Where records come from."""
+
+    connector_type: ConnectorType
+    config: dict[str, Any] = Field({}, description="By the connector's type.")
+
+
+class NewRun(Body):
+    """What is to be synced."""
+
+    records: list[Any] | None = Field(
+        None, description="Objects, for a push connection; the others read theirs themselves."
+    )
+
+
+@router.get("/connector-types")
+def list_connector_types(caller: Viewer) -> list[dict[str, Any]]:
+    """List how records can come, and what is configured for each way."""
+    return [
+        {
+            "type": name,
+            "description": (form.__doc__ or "").strip(),
+            "configSchema": form.model_json_schema(by_alias=True),
+        }
+        for name, form in CONNECTORS.items()
+    ]
+
+
+@router.get("/connections")
+def list_connections(caller: Viewer) -> list[dict[str, Any]]:
+    """List all connections, by name."""
+    return [pipeline_views.connection(row) for row in pipelines.list_all(caller.workspace_id)]
+
+
+@router.post("/connections", status_code=201)
+def create_connection(caller: Admin, shape: ConnectionShape) -> dict[str, Any]:
+    """Set up a connection."""
+    return pipeline_views.connection(pipelines.create(caller.workspace_id, shape))
+
+
+@router.post("/connections/test")
+def test_source(caller: Admin, source: Source) -> dict[str, Any]:
+    """Read the first page of a source that is to be connected."""
+    return _tried(caller, source.connector_type, source.config)
+
+
+@router.post("/run-all", status_code=202)
+def sync_all(caller: Member) -> dict[str, Any]:
+    """Begin to read all enabled connections that are not being read."""
+    return {"runs": [pipeline_views.run(row) for row in pulls.start_all(caller.workspace_id)]}
+
+
+@router.get(_CONNECTION)
+def get_connection(caller: Viewer, connection_id: str) -> dict[str, Any]:
+    """Get one connection."""
+    return pipeline_views.connection(pipelines.get(caller.workspace_id, connection_id))
+
+
+@router.patch(_CONNECTION)
+def change_connection(
+    caller: Admin, connection_id: str, changed: ChangedConnection
+) -> dict[str, Any]:
+    """Change a connection; a sync that runs begins with the first page again."""
+    changes = changed.model_dump(by_alias=True, exclude_unset=True)
+    return pipeline_views.connection(pipelines.update(caller.workspace_id, connection_id, changes))
+
+
+@router.delete(_CONNECTION, status_code=204)
+def delete_connection(caller: Admin, connection_id: str) -> None:
+    """Delete a connection and the record of its syncs; rows stay."""
+    pipelines.delete(caller.workspace_id, connection_id)
+
+
+@router.post(f"{_CONNECTION}/check")
+def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
+    """Read the first page of a connection's source; no row is written."""
+    row = pipelines.get(caller.workspace_id, connection_id)
+    return _tried(caller, row.connector_type, row.config)
+
+
+@router.post(f"{_CONNECTION}/discover")
+def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
+    """List the paths in the records of the first page, for a mapping."""
+    found = probes.fields(caller.workspace_id, connection_id, wiring.ports().http)
+    return {"fields": [{"path": path, "example": example} for path, example in found.items()]}
+
+
+@router.get(f"{_CONNECTION}/runs")
+def list_runs(
+    caller: Viewer,
+    connection_id: str,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """List a connection's syncs, newest first."""
+    found, following = pipeline_runs.behind(caller.workspace_id, connection_id, cursor, limit)
+    return {
+        "runs": [pipeline_views.run(row) for row in found],
+        "pagination": {"limit": limit, "nextCursor": following},
+    }
+
+
+@router.post(
+    f"{_CONNECTION}/runs",
+    status_code=201,
+    responses={202: {"description": "The records are being read; the run says how far."}},
+)
+def sync(
+    caller: Member, connection_id: str, response: Response, new: NewRun | None = None
+) -> dict[str, Any]:
+    """Sync records that are sent, or begin to read them where the connection says.
+
+    Records that do not fit are counted as failed, and the first of them are named.
+    """
+    if new is None or new.records is None:
+        response.status_code = 202
+        return pipeline_views.run(pulls.start(caller.workspace_id, connection_id))
+    run = pipeline_runs.push(caller.workspace_id, connection_id, new.records)
+    return pipeline_views.run(run)
+
+
+@router.get(f"{_CONNECTION}/runs/{{run_id}}")
+def get_run(caller: Viewer, connection_id: str, run_id: str) -> dict[str, Any]:
+    """Get one sync: how far it has come and what it has changed."""
+    return pipeline_views.run(pipeline_runs.get(caller.workspace_id, connection_id, run_id))
+
+
+@router.delete(f"{_CONNECTION}/runs/{{run_id}}")
+def stop_run(caller: Member, connection_id: str, run_id: str) -> dict[str, Any]:
+    """Stop a sync that runs; what it has changed stays, and is announced."""
+    return pipeline_views.run(pipeline_runs.stop(caller.workspace_id, connection_id, run_id))
+
+
+def _tried(caller: Caller, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:
+    http = wiring.ports().http
+    problem = probes.problem(caller.workspace_id, connector_type, config, http)
+    return {"success": problem is None, "message": problem or "The source answers as it should."}

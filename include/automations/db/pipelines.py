@@ -1,0 +1,131 @@
+"""Connections of pipelines and their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db import timelines
+from automations.db.tables import PipelineConnection, PipelineRun
+from automations.ids import new_id
+
+
+def listed(session: Session, workspace_id: str) -> Sequence[PipelineConnection]:
+    """All connections of a workspace, by name."""
+    return session.scalars(
+        select(PipelineConnection)
+        .where(PipelineConnection.workspace_id == workspace_id)
+        .order_by(PipelineConnection.name)
+    ).all()
+
+
+def find(
+    session: Session, workspace_id: str, connection_id: str, *, lock: str | None = None
+) -> PipelineConnection | None:
+    """A connection of a workspace.
+
+    Args:
+        lock: ``shape`` to change it, ``runs`` to sync while it stays as it is.
+    """
+    query = select(PipelineConnection).where(
+        PipelineConnection.id == connection_id, PipelineConnection.workspace_id == workspace_id
+    )
+    if lock is not None:
+        query = query.with_for_update(read=lock == "runs").execution_options(populate_existing=True)
+    return session.scalar(query)
+
+
+def find_by_name(session: Session, workspace_id: str, name: str) -> PipelineConnection | None:
+    """The connection of a workspace with a name."""
+    return session.scalar(
+        select(PipelineConnection).where(
+            PipelineConnection.workspace_id == workspace_id, PipelineConnection.name == name
+        )
+    )
+
+
+def begin_run(
+    session: Session, connection: PipelineConnection, way: str, key: str | None
+) -> tuple[PipelineRun, bool]:
+    """Insert a run; one with this key that still runs is given back, with False."""
+    query = (
+        insert(PipelineRun)
+        .values(
+            id=new_id(),
+            workspace_id=connection.workspace_id,
+            connection_id=connection.id,
+            way=way,
+            key=key,
+            tables=[],
+            errors=[],
+        )
+        .on_conflict_do_nothing()
+        .returning(PipelineRun)
+    )
+    run = session.scalar(query)
+    if run is not None:
+        return run, True
+    known = select(PipelineRun).where(
+        PipelineRun.connection_id == connection.id,
+        PipelineRun.key == key,
+        PipelineRun.status == "RUNNING",
+    )
+    return session.scalars(known).one(), False
+
+
+def find_run(
+    session: Session, workspace_id: str, connection_id: str, run_id: str
+) -> PipelineRun | None:
+    """A run of a connection."""
+    return session.scalar(
+        select(PipelineRun).where(
+            PipelineRun.id == run_id,
+            PipelineRun.connection_id == connection_id,
+            PipelineRun.workspace_id == workspace_id,
+        )
+    )
+
+
+def lock_run(session: Session, run_id: str) -> PipelineRun | None:
+    """A run that nobody else changes until this transaction ends."""
+    return session.scalar(
+        select(PipelineRun)
+        .where(PipelineRun.id == run_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def end_run(session: Session, run: PipelineRun, status: str, error: str | None) -> bool:
+    """End a run; False when it has ended before."""
+    ended = session.scalar(
+        update(PipelineRun)
+        .where(PipelineRun.id == run.id, PipelineRun.status == "RUNNING")
+        .values(status=status, error=error, completed_at=func.clock_timestamp(), cursor=None)
+        .returning(PipelineRun.id)
+    )
+    session.refresh(run)
+    return ended is not None
+
+
+def reset_cursors(session: Session, connection_id: str) -> None:
+    """Let the runs of a connection begin with the first page again."""
+    session.execute(
+        update(PipelineRun)
+        .where(PipelineRun.connection_id == connection_id, PipelineRun.status == "RUNNING")
+        .values(cursor=None, pages=0, fence=PipelineRun.fence + 1)
+    )
+
+
+def runs_behind(
+    session: Session, connection_id: str, after: tuple[datetime, Any] | None, limit: int
+) -> Sequence[PipelineRun]:
+    """The runs of a connection that come behind one in a list with the newest first."""
+    query = select(PipelineRun).where(PipelineRun.connection_id == connection_id)
+    place = (PipelineRun.started_at, PipelineRun.id)
+    return timelines.behind(session, query, place, after, limit)
