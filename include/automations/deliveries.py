@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import jobs, matching, runs, waits
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait
+from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait, Workflow
 from automations.errors import NotVisibleYet
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
+from automations.services import replays
 from automations.services.form_requests import form_token
 from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
@@ -36,6 +37,7 @@ class Deliveries:
             "fail_run": self._fail_run,
             "retry_run": self._retry_run,
             "wake_parent": self._wake_parent,
+            "retry_latest": self._retry_latest,
         }
 
     def carry(self, job: Job) -> None:
@@ -227,6 +229,21 @@ class Deliveries:
             run = session.get_one(Run, job.subject_id)
         if run.status == "FAILED":
             self._orchestrator.retry(dag_id(run.workflow_id), run.id)
+        self._done(job)
+
+    def _retry_latest(self, job: Job) -> None:
+        """Let a failed run go on by the version that Airflow would take, if it still can."""
+        with unit_of_work() as session:
+            run = session.get_one(Run, job.subject_id)
+            newest = session.get_one(Workflow, run.workflow_id).version
+            revision = runs.revision(session, run.workflow_id, newest)
+        if run.status == "FAILED":
+            dag = dag_id(run.workflow_id)
+            found = self._orchestrator.visible(dag)
+            if found is None or not _covers(found, Visible(newest, revision)):
+                raise NotVisibleYet(f"{dag} is not yet parsed at version {newest}.")
+            if replays.prepare_for(run.id, found.version):
+                self._orchestrator.retry(dag, run.id, latest=True)
         self._done(job)
 
     def _wake_parent(self, job: Job) -> None:

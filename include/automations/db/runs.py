@@ -51,7 +51,7 @@ def insert_run(
             trigger_type=trigger_type,
             trigger_data=trigger_data,
             input=input,
-            variables=_declared(session, workflow.id, number)
+            variables=declared(session, workflow.id, number)
             | {"triggerType": _SHOWN.get(trigger_type, trigger_type)}
             | context,
             event_id=event_id,
@@ -67,7 +67,8 @@ def insert_run(
     return session.scalar(query)
 
 
-def _declared(session: Session, workflow_id: str, version: int) -> dict[str, JSON]:
+def declared(session: Session, workflow_id: str, version: int) -> dict[str, JSON]:
+    """The first values of the variables of one version."""
     stored = definition(session, workflow_id, version)
     return dict(stored.get("variables", {})) if stored else {}
 

@@ -64,6 +64,7 @@ class Job(Base):
             "fail_run",
             "retry_run",
             "wake_parent",
+            "retry_latest",
         ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),
