@@ -76,6 +76,7 @@ def run(row: Run) -> dict[str, Any]:
     return {
         "id": row.id,
         "status": row.status,
+        "triggerType": row.trigger_type,
         "startedAt": _at(row.started_at),
         "completedAt": _at(row.completed_at),
         "error": row.error,
@@ -88,7 +89,6 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
     return {
         **run(detail.run),
         "version": detail.run.version,
-        "triggerType": detail.run.trigger_type,
         "startedBy": detail.run.started_by,
         "replayOf": detail.run.replay_of_run_id,
         "logs": [

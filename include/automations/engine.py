@@ -85,6 +85,22 @@ class Engine:
             )
             return self._record(node, outcome)
 
+    def try_out(self, entered: Entered) -> Outcome:
+        """Do a node's work once, for a test: of what it comes to, nothing is recorded here."""
+        step_type = STEP_TYPES[entered.step.type]
+        return self._attempt(entered, lambda config, ctx: step_type.run(config, ctx))
+
+    def preview(self, entered: Entered) -> dict[str, JSON] | Fail:
+        """A node's config as it would be rendered and recorded, or how that fails."""
+        step, where = entered.step, entered.where
+        secrecy = Secrecy(lambda names: secrets.read(entered.workspace_id, names))
+        try:
+            rendered, shown = secrecy.config(step.config, entered.names, where=where)
+            type(step.config).model_validate(rendered, context=RENDERED)
+        except Exception as error:  # as in a run: whatever goes wrong becomes a value
+            return secrecy.outcome(failure(error, where))
+        return shown
+
     def _enter(self, session: Session, ref: TaskRef) -> Entered | Verdict:
         run = _run_of(session, ref)
         loaded = load(session, ref.workflow_id, ref.version)

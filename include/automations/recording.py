@@ -214,8 +214,10 @@ def parked(wait: Wait) -> Verdict:
 
 
 def output_of(outcome: Outcome) -> dict[str, JSON]:
-    """What a successful outcome puts out."""
-    return dict(outcome.output) if isinstance(outcome, Done | Branch | Stop) else {}
+    """What a successful outcome puts out, or has so far."""
+    if isinstance(outcome, Inside | WaitUntil | WaitForDecision | WaitForRun | Fail):
+        return {}
+    return dict(outcome.output)
 
 
 def fail_output(fail: Fail) -> dict[str, JSON]:

@@ -62,9 +62,16 @@ def behind(
     wanted: Filter,
     after: tuple[datetime, str] | None,
     limit: int,
+    without: str | None = None,
 ) -> Sequence[Run]:
-    """The runs that come behind one in a list with the newest first; a deep list stays fast."""
+    """The runs that come behind one in a list with the newest first; a deep list stays fast.
+
+    Args:
+        without: a trigger type whose runs are passed over.
+    """
     conditions = wanted.conditions(workflow_id)
+    if without is not None:
+        conditions.append(Run.trigger_type != without)
     if after is not None:
         at, run_id = after
         later = (Run.started_at == at) & (Run.id > run_id)

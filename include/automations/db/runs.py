@@ -18,6 +18,9 @@ from automations.triggers import CONTEXT_VARIABLES
 
 UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 LOG_OUTPUT_LENGTH = 500
+TEST = "test"
+"""The trigger type of the runs that keep the records of tests of single steps."""
+
 _SHOWN = {"schedule": "scheduled"}
 """The specification's words in ``variables.triggerType``, where they differ."""
 
@@ -217,6 +220,23 @@ def log(
             duration_ms=max(0, round((ended_at - started_at).total_seconds() * 1000)),
             timestamp=ended_at,
             output=output[:LOG_OUTPUT_LENGTH],
+        )
+    )
+
+
+def end_lost_tests(session: Session, older_than: timedelta) -> None:
+    """End the tests of steps whose process has died."""
+    session.execute(
+        update(Run)
+        .where(
+            Run.status.in_(UNFINISHED),
+            Run.trigger_type == TEST,
+            Run.started_at < func.clock_timestamp() - older_than,
+        )
+        .values(
+            status="FAILED",
+            error="The test did not come to its end.",
+            completed_at=func.clock_timestamp(),
         )
     )
 

@@ -29,6 +29,8 @@ def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
         run = run_queries.find(session, workflow_id, run_id)
         if run is None:
             raise NotFound(f"There is no run {run_id}.")
+        if run.trigger_type == runs.TEST:
+            raise Conflict("A test of a step cannot be replayed; test the step again.")
         return _again(session, workflow, run, by)
 
 
@@ -38,7 +40,7 @@ def replay_many(
     """Replay the newest runs that fit a filter, all or none, in the order they first had."""
     with unit_of_work() as session:
         workflow = _startable(session, workspace_id, workflow_id)
-        found = run_queries.behind(session, workflow_id, wanted, None, limit)
+        found = run_queries.behind(session, workflow_id, wanted, None, limit, without=runs.TEST)
         return [_again(session, workflow, run, by) for run in reversed(found)]
 
 
@@ -59,6 +61,8 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
         run = runs.lock_run(session, run_id)
         if run is None or run.workflow_id != workflow_id:
             raise NotFound(f"There is no run {run_id}.")
+        if run.trigger_type == runs.TEST:
+            raise Conflict("A test of a step cannot be retried; test the step again.")
         if run.status != "FAILED":
             raise Conflict(f"Only a FAILED run can be retried; this one is {run.status}.")
         if latest:
