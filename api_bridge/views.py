@@ -64,6 +64,7 @@ def workflow(found: Found) -> dict[str, Any]:
         "formId": getattr(trigger, "form_id", None),
         "trigger": trigger.as_json(),
         "variables": definition.get("variables", {}),
+        "errorWorkflowId": definition.get("errorWorkflowId"),
         "steps": definition["steps"],
         "_count": {"runs": found.runs},
         "createdAt": _at(row.created_at),

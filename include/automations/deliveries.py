@@ -12,7 +12,7 @@ from automations.errors import NotVisibleYet
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
-from automations.services import replays
+from automations.services import error_workflows, replays
 from automations.services.form_requests import form_token
 from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
@@ -38,6 +38,7 @@ class Deliveries:
             "retry_run": self._retry_run,
             "wake_parent": self._wake_parent,
             "retry_latest": self._retry_latest,
+            "report_failure": self._report_failure,
         }
 
     def carry(self, job: Job) -> None:
@@ -68,7 +69,7 @@ class Deliveries:
                     workflow,
                     trigger_type=matching.trigger_type(event),
                     trigger_data=event.data,
-                    input={},
+                    input=matching.input_of(event),
                     started_by=None,
                     event_id=event.id,
                     depth=depth,
@@ -245,6 +246,11 @@ class Deliveries:
             if replays.prepare_for(run.id, found.version):
                 self._orchestrator.retry(dag, run.id, latest=True)
         self._done(job)
+
+    def _report_failure(self, job: Job) -> None:
+        with unit_of_work() as session:
+            error_workflows.report(session, session.get_one(Run, job.subject_id), job.id)
+            jobs.done(session, job)
 
     def _wake_parent(self, job: Job) -> None:
         """Let the run go on that waits for a child that has ended."""

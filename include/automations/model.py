@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter, create_model, model_validator
 from automations.ids import new_id
 from automations.steps.base import Duration, Model, parse_duration
 from automations.steps.registry import STEP_TYPES
-from automations.triggers import Manual, Trigger
+from automations.triggers import Id, Manual, Trigger
 
 
 class WorkflowStatus(StrEnum):
@@ -160,6 +160,12 @@ class Definition(Model):
         default_factory=dict, description="First values of the run's variables."
     )
     form_id: str | None = Field(None, description="The form of a form_submission trigger.")
+    error_workflow_id: Id | None = Field(
+        None,
+        description="The automation that is started when a run of this one has FAILED, while it is "
+        "ACTIVE; its input is the failed run's runId, workflowId, workflowName, error, failedAt "
+        "and its failed step's stepId, stepName, stepType.",
+    )
 
     @model_validator(mode="before")
     @classmethod

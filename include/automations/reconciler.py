@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import locks, run_counts, runs, watermarks
+from automations.db import jobs, locks, run_counts, runs, watermarks
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import OrchestratorError
@@ -133,6 +133,7 @@ class Reconciler:
     def _fail(session: Session, run: Run) -> None:
         if run.status == "COMPLETED":
             run.status, run.error = "FAILED", "Marked failed in Airflow."
+            jobs.enqueue(session, "report_failure", run.id)
         else:
             runs.end_run(session, run.id, "FAILED", "Ended as failed in Airflow.")
 

@@ -220,6 +220,11 @@ def webhook_key(workflow_id: str) -> str:
     return f"webhook:{workflow_id}"
 
 
+def error_key(workflow_id: str) -> str:
+    """The key of the events that the failures are which an error workflow is started by."""
+    return f"error:{workflow_id}"
+
+
 class ScheduleTrigger(TriggerBase):
     """Started by the clock."""
 

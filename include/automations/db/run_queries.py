@@ -114,6 +114,16 @@ def steps(session: Session, run_id: str) -> Sequence[RunStep]:
     ).all()
 
 
+def failed_step(session: Session, run_id: str) -> RunStep | None:
+    """The step by which a run has failed last, if it was one."""
+    return session.scalar(
+        select(RunStep)
+        .where(RunStep.run_id == run_id, RunStep.status == "FAILED")
+        .order_by(RunStep.ended_at.desc())
+        .limit(1)
+    )
+
+
 def logs(session: Session, run_id: str) -> Sequence[StepLog]:
     """A run's log."""
     return session.scalars(

@@ -138,6 +138,8 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
     ).first()
     if ended is None:
         return False
+    if status == "FAILED":
+        jobs.enqueue(session, "report_failure", run_id)
     if ended.parent_run_id is not None:
         # By a job: the parent's rows are locked after the child's nowhere, lest two wait in a ring.
         jobs.enqueue(session, "wake_parent", run_id)

@@ -65,6 +65,7 @@ class Job(Base):
             "retry_run",
             "wake_parent",
             "retry_latest",
+            "report_failure",
         ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),

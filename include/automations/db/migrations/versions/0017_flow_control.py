@@ -13,6 +13,7 @@ depends_on = None
 KINDS = (
     'match_event', 'start_run', 'answer_wait', 'ask_approvers', 'remind_approvers',
     'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent', 'retry_latest',
+    'report_failure',
 )
 
 
