@@ -17,6 +17,7 @@ from automations.db.tables import (
     Submission,
     SubmissionSnapshot,
 )
+from automations.db.waits import SLOT
 from automations.services.runs import RunDetail
 from automations.services.webhooks import url as webhook_url
 from automations.services.workflows import Found
@@ -64,6 +65,7 @@ def workflow(found: Found) -> dict[str, Any]:
         "formId": getattr(trigger, "form_id", None),
         "trigger": trigger.as_json(),
         "variables": definition.get("variables", {}),
+        "concurrency": definition.get("concurrency"),
         "errorWorkflowId": definition.get("errorWorkflowId"),
         "steps": definition["steps"],
         "_count": {"runs": found.runs},
@@ -77,7 +79,6 @@ def run(row: Run) -> dict[str, Any]:
     return {
         "id": row.id,
         "status": row.status,
-        "triggerType": row.trigger_type,
         "startedAt": _at(row.started_at),
         "completedAt": _at(row.completed_at),
         "error": row.error,
@@ -90,6 +91,8 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
     return {
         **run(detail.run),
         "version": detail.run.version,
+        "triggerType": detail.run.trigger_type,
+        "queued": detail.run.slot == "WAITING" and detail.run.status == "RUNNING",
         "startedBy": detail.run.started_by,
         "replayOf": detail.run.replay_of_run_id,
         "logs": [
@@ -115,7 +118,7 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
             "retryCount": {step.node_id: step.retries for step in detail.steps if step.retries},
         },
         "pause": None
-        if detail.wait is None
+        if detail.wait is None or detail.wait.kind == SLOT
         else {
             "kind": detail.wait.kind,
             "stepId": detail.wait.node_id,

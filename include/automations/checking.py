@@ -10,6 +10,7 @@ from typing import Any
 import minijinja
 from pydantic import BaseModel, ValidationError
 
+from automations.flow_control import FlowControl
 from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists, ordered, walk
 from automations.outcomes import JSON
 from automations.secrecy import secrets_named
@@ -22,6 +23,9 @@ ROOTS = CONTEXT_VARIABLES | {
     "trigger", "submission", "input", "variables", "steps", "run", "workflow", "callback", "now",
     "secret",
 }  # fmt: skip
+AT_START = CONTEXT_VARIABLES | {"trigger", "submission", "input", "variables"}
+"""What is known before there is a run."""
+
 IN_BODY = frozenset({"loop"})
 """What is known in the body of a loop only."""
 
@@ -53,6 +57,10 @@ def check(definition: Definition) -> Errors:
     _check_names(definition.steps, "steps", set(), names, errors, ROOTS)
     for path, step in places:
         _check_waits(step, path, errors)
+    for field, info in FlowControl.model_fields.items():
+        limit = getattr(definition, field)
+        if limit is not None and limit.key is not None:
+            _check_text(limit.key, f"{info.alias}.key", set(), names, errors, AT_START)
     return errors
 
 

@@ -12,7 +12,7 @@ from automations.errors import NotVisibleYet
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
-from automations.services import error_workflows, replays
+from automations.services import admission, error_workflows, replays
 from automations.services.form_requests import form_token
 from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
@@ -39,6 +39,8 @@ class Deliveries:
             "wake_parent": self._wake_parent,
             "retry_latest": self._retry_latest,
             "report_failure": self._report_failure,
+            "admit_run": self._admit,
+            "next_run": self._admit,
         }
 
     def carry(self, job: Job) -> None:
@@ -246,6 +248,13 @@ class Deliveries:
             if replays.prepare_for(run.id, found.version):
                 self._orchestrator.retry(dag, run.id, latest=True)
         self._done(job)
+
+    def _admit(self, job: Job) -> None:
+        """Hand out the slots that are free for the runs of one key."""
+        with unit_of_work() as session:
+            # First, so that the same job may be asked for once more.
+            jobs.done(session, job)
+            admission.admit(session, session.get_one(Run, job.subject_id))
 
     def _report_failure(self, job: Job) -> None:
         with unit_of_work() as session:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, create_model, model_validator
 
+from automations.flow_control import Concurrency
 from automations.ids import new_id
 from automations.steps.base import Duration, Model, parse_duration
 from automations.steps.registry import STEP_TYPES
@@ -160,6 +161,9 @@ class Definition(Model):
         default_factory=dict, description="First values of the run's variables."
     )
     form_id: str | None = Field(None, description="The form of a form_submission trigger.")
+    concurrency: Concurrency | None = Field(
+        None, description="How many runs may be in flight at once, whatever starts them."
+    )
     error_workflow_id: Id | None = Field(
         None,
         description="The automation that is started when a run of this one has FAILED, while it is "

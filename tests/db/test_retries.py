@@ -90,7 +90,8 @@ def reload(run: Run) -> Run:
 def retry(run: Run, *, latest: bool = True) -> Job:
     replays.retry(run.workspace_id, run.workflow_id, run.id, latest=latest)
     with unit_of_work() as session:
-        return session.scalars(select(Job).where(Job.subject_id == run.id)).one()
+        query = select(Job).where(Job.subject_id == run.id, Job.kind.startswith("retry_"))
+        return session.scalars(query).one()
 
 
 def test_a_run_goes_on_by_the_newest_version_with_its_new_variables(

@@ -40,10 +40,19 @@ def insert_run(
     replay_of: str | None = None,
     depth: int = 0,
     parent_run_id: str | None = None,
+    variables: Mapping[str, JSON] | None = None,
+    slot_key: str | None = None,
 ) -> Run | None:
-    """Insert a run; None when this id, or this event's run of the automation, is there already."""
+    """Insert a run; None when this id, or this event's run of the automation, is there already.
+
+    Args:
+        variables: their first values, where they are known already.
+        slot_key: of a run that must wait for its turn.
+    """
     number = version or workflow.version
-    context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
+    if variables is None:
+        stored = definition(session, workflow.id, number) or {}
+        variables = first_variables(stored, trigger_type, trigger_data)
     query = (
         insert(Run)
         .values(
@@ -54,9 +63,9 @@ def insert_run(
             trigger_type=trigger_type,
             trigger_data=trigger_data,
             input=input,
-            variables=declared(session, workflow.id, number)
-            | {"triggerType": _SHOWN.get(trigger_type, trigger_type)}
-            | context,
+            variables=variables,
+            slot_key=slot_key,
+            slot=None if slot_key is None else "WAITING",
             event_id=event_id,
             replay_of_run_id=replay_of,
             depth=depth,
@@ -70,10 +79,13 @@ def insert_run(
     return session.scalar(query)
 
 
-def declared(session: Session, workflow_id: str, version: int) -> dict[str, JSON]:
-    """The first values of the variables of one version."""
-    stored = definition(session, workflow_id, version)
-    return dict(stored.get("variables", {})) if stored else {}
+def first_variables(
+    stored: Mapping[str, Any], trigger_type: str, trigger_data: Mapping[str, JSON]
+) -> dict[str, JSON]:
+    """What a run's variables are at first: those that its definition has, and the context's."""
+    context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
+    shown = _SHOWN.get(trigger_type, trigger_type)
+    return {**stored.get("variables", {}), "triggerType": shown, **context}
 
 
 def definition(session: Session, workflow_id: str, version: int) -> Mapping[str, Any] | None:
@@ -124,6 +136,8 @@ def renew(session: Session, run: Run, generation: int) -> None:
     session.execute(
         update(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN").values(status="CANCELLED")
     )
+    if run.slot_key is not None and run.status not in UNFINISHED:
+        run.slot = "WAITING"
     run.generation, run.status = generation, "RUNNING"
     run.completed_at = run.error = None
 
@@ -134,10 +148,13 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED))
         .values(status=status, error=error, completed_at=func.clock_timestamp())
-        .returning(Run.id, Run.parent_run_id)
+        .returning(Run.id, Run.parent_run_id, Run.slot)
     ).first()
     if ended is None:
         return False
+    if ended.slot == "HELD":
+        # By a job, too: who hands out slots locks the key first, and runs after it.
+        jobs.enqueue(session, "next_run", run_id)
     if status == "FAILED":
         jobs.enqueue(session, "report_failure", run_id)
     if ended.parent_run_id is not None:

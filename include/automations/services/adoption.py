@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from automations.clock import timestamp
-from automations.db import runs, workflows
+from automations.db import jobs, runs, workflows
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
+from automations.flow_control import FlowControl, key_of
+from automations.names import names_at_start
 from automations.outcomes import JSON
 
 _SCHEDULED = "scheduled"
@@ -40,26 +42,34 @@ def adopt(
     data: dict[str, JSON] = {}
     if scheduled and due_at is not None:
         data["scheduledFor"] = timestamp(due_at)
+    trigger_type = "schedule" if scheduled else run_type
+    stored = runs.definition(session, workflow.id, version or workflow.version) or {}
+    variables = runs.first_variables(stored, trigger_type, data)
+    flow = FlowControl.of(stored)
+    names = names_at_start(trigger_type, data, conf, variables)
     run = runs.insert_run(
         session,
         workflow,
-        trigger_type="schedule" if scheduled else run_type,
+        trigger_type=trigger_type,
         trigger_data=data,
         input=dict(conf),
         started_by=started_by,
         run_id=run_id,
         version=version,
         dispatched=True,
+        variables=variables,
+        slot_key=key_of(flow.concurrency, names, workflow.id) if flow.concurrency else None,
     )
-    if run is not None and scheduled:
+    if run is None:
+        return None
+    if scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
+    if run.slot == "WAITING":
+        jobs.enqueue(session, "admit_run", run.id)
     return run
 
 
 def _skip_when_overlapping(session: Session, workflow: Workflow, run: Run) -> None:
-    stored = runs.definition(session, workflow.id, run.version) or {}
-    if stored.get("trigger", {}).get("overlap") != "skip":
-        return
     other = runs.other_unfinished(session, workflow.id, run.id)
     if other is not None:
         reason = f"Skipped: run {other} of this automation has not ended (overlap: skip)."

@@ -24,17 +24,18 @@ def cancel(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
         run = runs.lock_run(session, run_id)
         if run is None or run.workflow_id != workflow_id:
             raise NotFound(f"There is no run {run_id}.")
-        if not _end(session, run, f"Cancelled by {by}."):
+        if not end(session, run, f"Cancelled by {by}."):
             raise Conflict(f"The run has ended already: it is {run.status}.")
         session.refresh(run)
         audit.record(session, "run.cancel", run)
         return run
 
 
-def _end(session: Session, run: Run, reason: str) -> bool:
+def end(session: Session, run: Run, reason: str) -> bool:
+    """Cancel a run with those that it has started; False when it has ended before."""
     if not runs.end_run(session, run.id, "CANCELLED", reason):
         return False
     jobs.enqueue(session, "fail_run", run.id)
     for child in run_queries.children(session, run.id):
-        _end(session, child, reason)
+        end(session, child, reason)
     return True

@@ -12,6 +12,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.definitions import load
 from automations.errors import Conflict, NotFound
+from automations.services import admission
 from automations.services.starting import start_run
 
 MOST_AT_ONCE = 500
@@ -75,7 +76,7 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             run.status, run.error, run.completed_at = "RUNNING", None, None
             if latest:
                 _move(session, run, workflow.version)
-            jobs.enqueue(session, "start_run", run.id)
+            admission.enqueue(session, run)
         else:
             jobs.enqueue(session, kind, run.id)
         version = workflow.version if latest else run.version
@@ -118,7 +119,8 @@ def _obstacle(session: Session, run: Run, version: int) -> str | None:
 def _move(session: Session, run: Run, version: int) -> None:
     """Bring a run that stands still to a version; what its variables are now they stay."""
     run.version = version
-    run.variables = {**runs.declared(session, run.workflow_id, version), **run.variables}
+    stored = runs.definition(session, run.workflow_id, version) or {}
+    run.variables = {**stored.get("variables", {}), **run.variables}
 
 
 def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflow:

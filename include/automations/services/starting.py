@@ -7,7 +7,10 @@ from typing import Any
 from automations.db import events, jobs, runs
 from automations.db.session import Session
 from automations.db.tables import Event, Run, Workflow
+from automations.flow_control import FlowControl, key_of
+from automations.names import names_at_start
 from automations.outcomes import JSON
+from automations.services import admission
 
 DEEPEST_CHAIN = 10
 """Automations that set off each other, or themselves, end after so many runs."""
@@ -31,6 +34,10 @@ def start_run(
     Returns:
         The run, or None when the event has started this automation before.
     """
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    variables = runs.first_variables(stored, trigger_type, trigger_data)
+    flow = FlowControl.of(stored)
+    names = names_at_start(trigger_type, trigger_data, input, variables)
     run = runs.insert_run(
         session,
         workflow,
@@ -42,9 +49,11 @@ def start_run(
         replay_of=replay_of,
         depth=depth,
         parent_run_id=parent_run_id,
+        variables=variables,
+        slot_key=key_of(flow.concurrency, names, workflow.id) if flow.concurrency else None,
     )
     if run is not None:
-        jobs.enqueue(session, "start_run", run.id)
+        admission.enqueue(session, run)
     return run
 
 

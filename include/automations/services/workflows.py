@@ -14,7 +14,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from automations import audit, checking, cursors, wiring
-from automations.db import forms, matters, run_counts, run_queries, runs, workflows
+from automations.db import forms, matters, run_counts, run_queries, runs, slots, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
@@ -99,6 +99,8 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
             fields=changed,
             **moved,
         )
+        # A limit that is raised lets others begin.
+        slots.look_again(session, workflow.id)
         return replace(found, in_flight=_in_flight(session, workflow, definition))
 
 

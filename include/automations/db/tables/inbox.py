@@ -66,6 +66,8 @@ class Job(Base):
             "wake_parent",
             "retry_latest",
             "report_failure",
+            "admit_run",
+            "next_run",
         ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),

@@ -27,7 +27,17 @@ class Run(Base):
             "CANCELLED",
             "WAITING_FOR_CHILD",
         ),
+        one_of("slot", "WAITING", "HELD"),
         UniqueConstraint("event_id", "workflow_id"),
+        Index(
+            "ix_run_slot",
+            "slot_key",
+            "started_at",
+            "id",
+            postgresql_where=text(
+                "slot IS NOT NULL AND status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"
+            ),
+        ),
         Index("ix_run_workflow_id_started_at", "workflow_id", text("started_at DESC"), "id"),
         Index(
             "ix_run_unfinished",
@@ -50,6 +60,10 @@ class Run(Base):
     """How many runs, each caused by the one before, led to this one."""
     parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"), index=True)
     replay_of_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
+    slot_key: Mapped[str | None]
+    """What the run counts for in its automation's limit of concurrent runs, when it has one."""
+    slot: Mapped[str | None]
+    """Whether the run waits for its turn, or holds a slot until it has ended."""
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
     dispatched_at: Mapped[datetime | None]
@@ -129,7 +143,7 @@ class Wait(Base):
     __tablename__ = "wait"
     __table_args__ = (
         one_of("status", "OPEN", "ANSWERED", "CANCELLED"),
-        one_of("kind", "delay", "decision", "callback", "form", "child"),
+        one_of("kind", "delay", "decision", "callback", "form", "child", "slot"),
         Index(
             "uq_wait_open_node",
             "run_id",
