@@ -66,6 +66,8 @@ def workflow(found: Found) -> dict[str, Any]:
         "trigger": trigger.as_json(),
         "variables": definition.get("variables", {}),
         "concurrency": definition.get("concurrency"),
+        "rateLimit": definition.get("rateLimit"),
+        "debounce": definition.get("debounce"),
         "errorWorkflowId": definition.get("errorWorkflowId"),
         "steps": definition["steps"],
         "_count": {"runs": found.runs},

@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import jobs, matching, runs, waits
+from automations.db import jobs, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait, Workflow
 from automations.errors import NotVisibleYet
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
-from automations.services import admission, error_workflows, replays
+from automations.services import admission, error_workflows, event_matching, replays
 from automations.services.form_requests import form_token
-from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
 
 
@@ -41,6 +40,7 @@ class Deliveries:
             "report_failure": self._report_failure,
             "admit_run": self._admit,
             "next_run": self._admit,
+            "end_debounce": self._end_debounce,
         }
 
     def carry(self, job: Job) -> None:
@@ -59,29 +59,17 @@ class Deliveries:
             jobs.done(session, job)
 
     def _match_event(self, job: Job) -> None:
-        """Start one run for each ACTIVE automation that the event fits: all or nothing."""
         with unit_of_work() as session:
-            event = session.get_one(Event, job.subject_id)
-            depth = matching.depth(session, event)
-            too_deep = depth > DEEPEST_CHAIN
-            workflows = [] if too_deep else matching.listeners(session, event)
-            for workflow in workflows:
-                start_run(
-                    session,
-                    workflow,
-                    trigger_type=matching.trigger_type(event),
-                    trigger_data=event.data,
-                    input=matching.input_of(event),
-                    started_by=None,
-                    event_id=event.id,
-                    depth=depth,
-                )
-            event.status = "MATCHED" if workflows else "SKIPPED"
-            event.reason = None if workflows else matching.why_nothing(session, event)
-            if too_deep:
-                event.reason = f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."
-            event.matched_at = datetime.now(UTC)
+            event_matching.match(session, session.get_one(Event, job.subject_id))
             jobs.done(session, job)
+
+    def _end_debounce(self, job: Job) -> None:
+        with unit_of_work() as session:
+            left = event_matching.end_debounce(session, job.subject_id)
+            if left is None:
+                jobs.done(session, job)
+            else:
+                jobs.again(session, job, left, None, counts=False)
 
     def _start_run(self, job: Job) -> None:
         with unit_of_work() as session:

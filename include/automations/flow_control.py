@@ -5,16 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from automations.errors import TemplateError
 from automations.outcomes import JSON
-from automations.steps.base import Model
+from automations.steps.base import Model, parse_duration
 from automations.templating import render
 
 _LONGEST_KEY = 200
+
+
+LONGEST = timedelta(days=31)
+
+
+def _span(value: str) -> str:
+    if not timedelta(0) < parse_duration(value) <= LONGEST:
+        raise ValueError("must be longer than zero and P31D at most")
+    return value
+
+
+Span = Annotated[str, AfterValidator(_span)]
+"""An ISO 8601 duration that is no template: no run is there yet to fill it."""
 
 
 class Keyed(Model):
@@ -41,10 +55,43 @@ class Concurrency(Keyed):
     )
 
 
+class RateLimit(Keyed):
+    """How many runs may begin in any stretch of time; more are not started."""
+
+    limit: int = Field(ge=1, le=10_000, strict=True, description="The most runs in the time.")
+    per: Span = Field(description="The time, up to P31D; it slides.")
+
+    def rule(self) -> str:
+        """The limit for people."""
+        each = " for each key" if self.key is not None else ""
+        runs = "1 run" if self.limit == 1 else f"{self.limit} runs"
+        return f"the automation may start {runs} per {self.per}{each}"
+
+
+class Debounce(Keyed):
+    """Events that come soon after each other start one run, with the data of the last of them."""
+
+    delay: Span = Field(description="A run is started when no event has come for so long.")
+    max_wait: Span | None = Field(
+        None,
+        description="A run is started after so long at the latest, however many events still come.",
+    )
+
+    @field_validator("max_wait")
+    @classmethod
+    def _not_shorter(cls, value: str | None, info: ValidationInfo) -> str | None:
+        delay = info.data.get("delay")
+        if value is not None and delay and parse_duration(value) < parse_duration(delay):
+            raise ValueError("must not be shorter than delay")
+        return value
+
+
 class FlowControl(Model):
     """The limits of one definition."""
 
     concurrency: Concurrency | None = None
+    rate_limit: RateLimit | None = None
+    debounce: Debounce | None = None
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> FlowControl:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, create_model, model_validator
 
-from automations.flow_control import Concurrency
+from automations.flow_control import Concurrency, Debounce, RateLimit
 from automations.ids import new_id
 from automations.steps.base import Duration, Model, parse_duration
 from automations.steps.registry import STEP_TYPES
@@ -163,6 +163,12 @@ class Definition(Model):
     form_id: str | None = Field(None, description="The form of a form_submission trigger.")
     concurrency: Concurrency | None = Field(
         None, description="How many runs may be in flight at once, whatever starts them."
+    )
+    rate_limit: RateLimit | None = Field(
+        None, description="How many runs may begin in a time, whatever starts them."
+    )
+    debounce: Debounce | None = Field(
+        None, description="For triggers by events: how long to wait for the last of many."
     )
     error_workflow_id: Id | None = Field(
         None,

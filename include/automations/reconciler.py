@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import jobs, locks, run_counts, runs, slots, watermarks
+from automations.db import debounces, jobs, locks, run_counts, runs, slots, watermarks
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import OrchestratorError
@@ -57,6 +57,7 @@ class Reconciler:
         with unit_of_work() as session:
             runs.end_lost_tests(session, _LONGEST_TEST)
             slots.look_again(session)
+            debounces.look_again(session)
 
     def follow(self) -> None:
         """Apply what changed in Airflow since the last time."""

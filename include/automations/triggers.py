@@ -275,3 +275,6 @@ Trigger = Annotated[
 
 TRIGGER_TYPES = ("manual", "form_submission", "event", "webhook", "schedule")
 """The types of triggers there are."""
+
+BY_EVENTS = ("form_submission", "event", "webhook")
+"""Those whose runs are started by events in the inbox."""

@@ -42,12 +42,14 @@ def insert_run(
     parent_run_id: str | None = None,
     variables: Mapping[str, JSON] | None = None,
     slot_key: str | None = None,
+    rate_key: str | None = None,
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already.
 
     Args:
         variables: their first values, where they are known already.
         slot_key: of a run that must wait for its turn.
+        rate_key: of one that counts for a rate limit.
     """
     number = version or workflow.version
     if variables is None:
@@ -65,6 +67,7 @@ def insert_run(
             input=input,
             variables=variables,
             slot_key=slot_key,
+            rate_key=rate_key,
             slot=None if slot_key is None else "WAITING",
             event_id=event_id,
             replay_of_run_id=replay_of,

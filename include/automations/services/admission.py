@@ -1,4 +1,4 @@
-"""Lets runs begin when their automation's limit of concurrent runs has room for them.
+"""Lets runs begin when their automation's limits have room for them.
 
 A run that may not begin yet is RUNNING with a slot to wait for: it has no DagRun, and where
 Airflow has made one itself, its first task sleeps. Slots are handed out under a lock on the key;
@@ -7,13 +7,42 @@ whoever ends a run in flight leaves a job behind that looks for the next one.
 
 from __future__ import annotations
 
-from automations.db import jobs, runs, slots, waits
+import math
+from collections.abc import Mapping
+
+from automations.db import jobs, rates, runs, slots, waits
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
-from automations.flow_control import FlowControl
+from automations.errors import RateLimited
+from automations.flow_control import FlowControl, key_of
+from automations.outcomes import JSON
 from automations.services import cancellations
+from automations.steps.base import parse_duration
 
 _MOST_AT_ONCE = 100
+
+
+def rate_key(
+    session: Session, workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]
+) -> str | None:
+    """What a run that begins now counts for in the automation's rate limit, if it has one.
+
+    Raises:
+        RateLimited: too many have begun for that.
+    """
+    limit = flow.rate_limit
+    if limit is None:
+        return None
+    key = key_of(limit, names, workflow_id)
+    left = rates.time_to_wait(session, key, limit.limit, parse_duration(limit.per))
+    if left is not None:
+        raise RateLimited(limit.rule(), math.ceil(left.total_seconds()) or 1)
+    return key
+
+
+def slot_key(workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]) -> str | None:
+    """What a run counts for in the automation's limit of concurrent runs, if it has one."""
+    return key_of(flow.concurrency, names, workflow_id) if flow.concurrency else None
 
 
 def enqueue(session: Session, run: Run) -> None:

@@ -10,9 +10,11 @@ from automations.clock import timestamp
 from automations.db import jobs, runs, workflows
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
-from automations.flow_control import FlowControl, key_of
+from automations.errors import RateLimited
+from automations.flow_control import FlowControl
 from automations.names import names_at_start
 from automations.outcomes import JSON
+from automations.services import admission
 
 _SCHEDULED = "scheduled"
 """Airflow's word for it."""
@@ -31,7 +33,8 @@ def adopt(
 ) -> Run | None:
     """Record a run that Airflow has; None when it is recorded already or nobody's.
 
-    A scheduled one that may not overlap is CANCELLED at once while another has not ended.
+    One that is over the rate limit is CANCELLED at once, and so is a scheduled one that may not
+    overlap while another has not ended.
     """
     scheduled = run_type == _SCHEDULED
     # Of two that come at once, one must see the other.
@@ -47,6 +50,11 @@ def adopt(
     variables = runs.first_variables(stored, trigger_type, data)
     flow = FlowControl.of(stored)
     names = names_at_start(trigger_type, data, conf, variables)
+    rate_key, refused = None, None
+    try:
+        rate_key = admission.rate_key(session, workflow.id, flow, names)
+    except RateLimited as limited:
+        refused = limited
     run = runs.insert_run(
         session,
         workflow,
@@ -58,13 +66,17 @@ def adopt(
         version=version,
         dispatched=True,
         variables=variables,
-        slot_key=key_of(flow.concurrency, names, workflow.id) if flow.concurrency else None,
+        slot_key=admission.slot_key(workflow.id, flow, names),
+        rate_key=rate_key,
     )
     if run is None:
         return None
-    if scheduled and stored.get("trigger", {}).get("overlap") == "skip":
+    if refused is not None:
+        runs.end_run(session, run.id, "CANCELLED", f"Skipped: {refused.rule}.")
+        session.refresh(run)
+    elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
-    if run.slot == "WAITING":
+    if run.slot == "WAITING" and run.status in runs.UNFINISHED:
         jobs.enqueue(session, "admit_run", run.id)
     return run
 

@@ -41,6 +41,8 @@ def replay_many(
     """Replay the newest runs that fit a filter, all or none, in the order they first had."""
     with unit_of_work() as session:
         workflow = _startable(session, workspace_id, workflow_id)
+        # One after the other: in another order, two might wait for each other's keys.
+        workflows.lock(session, workflow.id)
         found = run_queries.behind(session, workflow_id, wanted, None, limit, without=runs.TEST)
         return [_again(session, workflow, run, by) for run in reversed(found)]
 

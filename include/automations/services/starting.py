@@ -7,7 +7,7 @@ from typing import Any
 from automations.db import events, jobs, runs
 from automations.db.session import Session
 from automations.db.tables import Event, Run, Workflow
-from automations.flow_control import FlowControl, key_of
+from automations.flow_control import FlowControl
 from automations.names import names_at_start
 from automations.outcomes import JSON
 from automations.services import admission
@@ -33,6 +33,9 @@ def start_run(
 
     Returns:
         The run, or None when the event has started this automation before.
+
+    Raises:
+        RateLimited: the automation's rate limit has no room for one more.
     """
     stored = runs.definition(session, workflow.id, workflow.version) or {}
     variables = runs.first_variables(stored, trigger_type, trigger_data)
@@ -50,7 +53,8 @@ def start_run(
         depth=depth,
         parent_run_id=parent_run_id,
         variables=variables,
-        slot_key=key_of(flow.concurrency, names, workflow.id) if flow.concurrency else None,
+        slot_key=admission.slot_key(workflow.id, flow, names),
+        rate_key=admission.rate_key(session, workflow.id, flow, names),
     )
     if run is not None:
         admission.enqueue(session, run)

@@ -30,6 +30,12 @@ class Run(Base):
         one_of("slot", "WAITING", "HELD"),
         UniqueConstraint("event_id", "workflow_id"),
         Index(
+            "ix_run_rate_key",
+            "rate_key",
+            "started_at",
+            postgresql_where=text("rate_key IS NOT NULL"),
+        ),
+        Index(
             "ix_run_slot",
             "slot_key",
             "started_at",
@@ -62,6 +68,8 @@ class Run(Base):
     replay_of_run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
     slot_key: Mapped[str | None]
     """What the run counts for in its automation's limit of concurrent runs, when it has one."""
+    rate_key: Mapped[str | None]
+    """What it counts for in its automation's limit of runs in a time, when it has one."""
     slot: Mapped[str | None]
     """Whether the run waits for its turn, or holds a slot until it has ended."""
     generation: Mapped[int] = mapped_column(server_default="0")
