@@ -75,7 +75,7 @@ class AirflowClient:
                 "PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"}, missing_ok=True
             )
 
-    def retry(self, dag_id: str, run_id: str) -> None:
+    def retry(self, dag_id: str, run_id: str, *, latest: bool = False) -> None:
         found = self.run_state(dag_id, run_id)
         if found is None or found.state == "success":
             return
@@ -85,7 +85,7 @@ class AirflowClient:
         self._call(
             "POST",
             f"/dags/{dag_id}/dagRuns/{run_id}/clear",
-            {"dry_run": False, "only_failed": True},
+            {"dry_run": False, "only_failed": True, "run_on_latest_version": latest},
         )
 
     def forget(self, dag_id: str, run_id: str) -> bool:

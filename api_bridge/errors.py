@@ -28,6 +28,7 @@ STATUSES: dict[type[errors.DomainError], int] = {
     errors.TooLarge: 413,
     errors.RuleBroken: 422,
     errors.TooManyRequests: 429,
+    errors.RateLimited: 429,
     errors.ProviderFailed: 502,
     errors.Unavailable: 503,
 }

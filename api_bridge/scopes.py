@@ -16,6 +16,7 @@ from automations.errors import NotAllowed, ValidationFailed
 
 _OWN_NAMES = {
     ("POST", "/api/workflows/{workflow_id}/execute"): "workflows:execute",
+    ("POST", "/api/workflows/{workflow_id}/steps/{step_id}/test"): "workflows:execute",
     ("POST", "/api/workflows/runs/{run_id}/resume"): "runs:resume",
     ("POST", "/api/submissions"): "forms:submit",
     ("POST", "/api/workflows/send-email"): "mail:send",

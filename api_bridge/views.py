@@ -18,6 +18,7 @@ from automations.db.tables import (
     Submission,
     SubmissionSnapshot,
 )
+from automations.db.waits import SLOT
 from automations.services.runs import RunDetail
 from automations.services.webhooks import url as webhook_url
 from automations.services.workflows import Found
@@ -66,6 +67,10 @@ def workflow(found: Found) -> dict[str, Any]:
         "trigger": trigger.as_json(),
         "variables": definition.get("variables", {}),
         "budget": definition.get("budget"),
+        "concurrency": definition.get("concurrency"),
+        "rateLimit": definition.get("rateLimit"),
+        "debounce": definition.get("debounce"),
+        "errorWorkflowId": definition.get("errorWorkflowId"),
         "steps": definition["steps"],
         "_count": {"runs": found.runs},
         "createdAt": _at(row.created_at),
@@ -91,6 +96,7 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
         **run(detail.run),
         "version": detail.run.version,
         "triggerType": detail.run.trigger_type,
+        "queued": detail.run.slot == "WAITING" and detail.run.status == "RUNNING",
         "startedBy": detail.run.started_by,
         "replayOf": detail.run.replay_of_run_id,
         "logs": [_line(line) for line in detail.logs],
@@ -105,7 +111,7 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
             "retryCount": {step.node_id: step.retries for step in detail.steps if step.retries},
         },
         "pause": None
-        if detail.wait is None
+        if detail.wait is None or detail.wait.kind == SLOT
         else {
             "kind": detail.wait.kind,
             "stepId": detail.wait.node_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -155,10 +155,25 @@ def replay_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
     }
 
 
+class Retry(BaseModel):
+    """How a failed run is to go on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal["original", "latest"] = Field(
+        "original",
+        description="By the version that the run has had, or by the newest: that one must have the "
+        "same steps up to the one that failed, else 409 says what is different.",
+    )
+
+
 @router.post("/{workflow_id}/runs/{run_id}/retry", status_code=202)
-def retry_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
-    """Let a failed run go on from the step that failed, on its own version."""
-    run = replays.retry(caller.workspace_id, workflow_id, run_id)
+def retry_run(
+    caller: Member, workflow_id: str, run_id: str, how: Retry | None = None
+) -> dict[str, Any]:
+    """Let a failed run go on from the step that failed."""
+    latest = how is not None and how.version == "latest"
+    run = replays.retry(caller.workspace_id, workflow_id, run_id, latest=latest)
     return {"runId": run.id, "status": run.status}
 
 

@@ -10,18 +10,28 @@ from typing import Any
 import minijinja
 from pydantic import BaseModel, ValidationError
 
+from automations.flow_control import FlowControl
 from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists, ordered, walk
 from automations.outcomes import JSON
 from automations.secrecy import secrets_named
 from automations.steps.base import Verbatim, is_template
 from automations.steps.registry import STEP_TYPES
 from automations.templating import undeclared
-from automations.triggers import CONTEXT_VARIABLES, TRIGGER_TYPES
+from automations.triggers import (
+    BY_EVENTS,
+    CONTEXT_VARIABLES,
+    TRIGGER_TYPES,
+    Trigger,
+    WebhookTrigger,
+)
 
 ROOTS = CONTEXT_VARIABLES | {
     "trigger", "submission", "input", "variables", "steps", "run", "workflow", "callback", "now",
     "secret",
 }  # fmt: skip
+AT_START = CONTEXT_VARIABLES | {"trigger", "submission", "input", "variables"}
+"""What is known before there is a run."""
+
 IN_BODY = frozenset({"loop"})
 """What is known in the body of a loop only."""
 
@@ -55,7 +65,21 @@ def check(definition: Definition) -> Errors:
         _check_waits(step, path, errors)
         if definition.budget is not None and step.type == "ai" and step.config.max_tokens is None:
             _add(errors, f"{path}.config.maxTokens", "is required, since there is a budget")
+    for field, info in FlowControl.model_fields.items():
+        limit = getattr(definition, field)
+        if limit is not None and limit.key is not None:
+            _check_text(limit.key, f"{info.alias}.key", set(), names, errors, AT_START)
+    if definition.debounce is not None:
+        _check_debounce(definition.trigger, errors)
     return errors
+
+
+def _check_debounce(trigger: Trigger, errors: Errors) -> None:
+    if trigger.type not in BY_EVENTS:
+        kinds = ", ".join(BY_EVENTS)
+        _add(errors, "debounce", f"needs a trigger by events ({kinds}), not '{trigger.type}'")
+    elif isinstance(trigger, WebhookTrigger) and trigger.respond == "result":
+        _add(errors, "debounce", "cannot be used with the webhook's respond 'result'")
 
 
 def _check_orders(steps: list[Any], path: str, errors: Errors) -> None:

@@ -6,18 +6,16 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from automations import tracing
-from automations.db import jobs, matching, runs, waits
+from automations.db import jobs, runs, waits
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait
+from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait, Workflow
 from automations.errors import NotVisibleYet, StepError
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
-from automations.services import pulls
+from automations.services import admission, error_workflows, event_matching, pulls, replays
 from automations.services.form_requests import form_token
-from automations.services.starting import DEEPEST_CHAIN, start_run
 from automations.tokens import callback_url, derive_token, form_url, hash_token
-from automations.triggers import seen_by
 
 
 class Deliveries:
@@ -41,6 +39,11 @@ class Deliveries:
             "wake_parent": self._wake_parent,
             "sync_pipeline": self._sync_pipeline,
             "schedule_pipeline": self._schedule_pipeline,
+            "retry_latest": self._retry_latest,
+            "report_failure": self._report_failure,
+            "admit_run": self._admit,
+            "next_run": self._admit,
+            "end_debounce": self._end_debounce,
         }
 
     def carry(self, job: Job) -> None:
@@ -61,34 +64,19 @@ class Deliveries:
             jobs.done(session, job)
 
     def _match_event(self, job: Job) -> None:
-        """Start one run for each ACTIVE automation that the event fits: all or nothing."""
         with unit_of_work() as session:
             event = session.get_one(Event, job.subject_id)
             with tracing.span("match event", traceparent=event.traceparent, event_id=event.id):
-                self._start_listeners(session, event)
+                event_matching.match(session, event)
             jobs.done(session, job)
 
-    @staticmethod
-    def _start_listeners(session: Session, event: Event) -> None:
-        depth = matching.depth(session, event)
-        too_deep = depth > DEEPEST_CHAIN
-        workflows = [] if too_deep else matching.listeners(session, event)
-        for workflow in workflows:
-            start_run(
-                session,
-                workflow,
-                trigger_type=matching.trigger_type(event),
-                trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
-                input={},
-                started_by=None,
-                event_id=event.id,
-                depth=depth,
-            )
-        event.status = "MATCHED" if workflows else "SKIPPED"
-        event.reason = None if workflows else matching.why_nothing(session, event)
-        if too_deep:
-            event.reason = f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."
-        event.matched_at = datetime.now(UTC)
+    def _end_debounce(self, job: Job) -> None:
+        with unit_of_work() as session:
+            left = event_matching.end_debounce(session, job.subject_id)
+            if left is None:
+                jobs.done(session, job)
+            else:
+                jobs.again(session, job, left, None, counts=False)
 
     def _start_run(self, job: Job) -> None:
         with unit_of_work() as session:
@@ -241,6 +229,33 @@ class Deliveries:
         if run.status == "FAILED":
             self._orchestrator.retry(dag_id(run.workflow_id), run.id)
         self._done(job)
+
+    def _retry_latest(self, job: Job) -> None:
+        """Let a failed run go on by the version that Airflow would take, if it still can."""
+        with unit_of_work() as session:
+            run = session.get_one(Run, job.subject_id)
+            newest = session.get_one(Workflow, run.workflow_id).version
+            revision = runs.revision(session, run.workflow_id, newest)
+        if run.status == "FAILED":
+            dag = dag_id(run.workflow_id)
+            found = self._orchestrator.visible(dag)
+            if found is None or not _covers(found, Visible(newest, revision)):
+                raise NotVisibleYet(f"{dag} is not yet parsed at version {newest}.")
+            if replays.prepare_for(run.id, found.version):
+                self._orchestrator.retry(dag, run.id, latest=True)
+        self._done(job)
+
+    def _admit(self, job: Job) -> None:
+        """Hand out the slots that are free for the runs of one key."""
+        with unit_of_work() as session:
+            # First, so that the same job may be asked for once more.
+            jobs.done(session, job)
+            admission.admit(session, session.get_one(Run, job.subject_id))
+
+    def _report_failure(self, job: Job) -> None:
+        with unit_of_work() as session:
+            error_workflows.report(session, session.get_one(Run, job.subject_id), job.id)
+            jobs.done(session, job)
 
     def _wake_parent(self, job: Job) -> None:
         """Let the run go on that waits for a child that has ended."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,9 +33,9 @@ from automations.outcomes import (
     Outcome,
 )
 from automations.ports import Ports, SecretSource
-from automations.recording import Entered, Recorder, line_of, parked, recorded
+from automations.recording import Entered, Recorder, line_of, parked, recorded, wait_for_slot
 from automations.secrecy import Read, Secrecy
-from automations.services import secrets, security_events
+from automations.services import admission, secrets, security_events
 from automations.services.adoption import adopt
 from automations.steps.base import RENDERED, StepContext, parse_duration
 from automations.steps.registry import STEP_TYPES
@@ -71,8 +72,7 @@ class Engine:
                 entered = self._enter(session, ref)
             if not isinstance(entered, Entered):
                 return entered
-            step_type = STEP_TYPES[entered.step.type]
-            return self._carry_out(entered, lambda config, ctx: step_type.run(config, ctx))
+            return self._carry_out(entered, _work_of(entered.step))
 
     def resume(self, ref: TaskRef, wait_id: str, answer: Answer | None) -> Verdict:
         """Go on after a wait.
@@ -86,10 +86,27 @@ class Engine:
             if not isinstance(entered, tuple):
                 return entered
             node, given = entered
+            if given is None:
+                return self._carry_out(node, _work_of(node.step))
             step_type = STEP_TYPES[node.step.type]
             return self._carry_out(
                 node, lambda config, ctx: step_type.resume(config, ctx, given), given
             )
+
+    def try_out(self, entered: Entered) -> Outcome:
+        """Do a node's work once; of what it comes to, nothing is recorded here."""
+        return self._attempt(entered, _work_of(entered.step))
+
+    def preview(self, entered: Entered) -> dict[str, JSON] | Fail:
+        """A node's config as it would be rendered and recorded, or how that fails."""
+        step, where = entered.step, entered.where
+        secrecy = Secrecy(self._read(entered.workspace_id))
+        try:
+            rendered, shown = secrecy.config(step.config, entered.names, where=where)
+            type(step.config).model_validate(rendered, context=RENDERED)
+        except Exception as error:  # as in a run: whatever goes wrong becomes a value
+            return secrecy.outcome(failure(error, where))
+        return shown
 
     def _enter(self, session: Session, ref: TaskRef) -> Entered | Verdict:
         run = _run_of(session, ref)
@@ -97,6 +114,10 @@ class Engine:
         if ref.generation > run.generation:
             runs.renew(session, run, ref.generation)
         run.version = ref.version
+        if run.slot == "WAITING" and run.status in runs.UNFINISHED:
+            session.flush()
+            admission.admit(session, run)
+            session.refresh(run)
         if run.status not in runs.UNFINISHED:
             return Skip(f"The run has ended: {run.status}.")
         row = runs.step(session, ref.run_id, ref.node_id)
@@ -109,23 +130,31 @@ class Engine:
                     return parked(wait)
                 if wait is not None and wait.status == "ANSWERED":
                     return Sleep(wait.id, datetime.now(UTC))
+        if run.slot == "WAITING":
+            row = self._row(session, ref, row, "WAITING")
+            return parked(wait_for_slot(session, row))
         return self._begin(session, ref, run, loaded, row)
 
     def _begin(
         self, session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunStep | None
     ) -> Entered:
-        now = datetime.now(UTC)
+        # Committed before anything is done outside: the record that an effect may follow.
+        row = self._row(session, ref, row, "RUNNING")
+        waits.go_on(session, ref.run_id)
+        return self._entered(session, ref, run, loaded, row)
+
+    @staticmethod
+    def _row(session: Session, ref: TaskRef, row: RunStep | None, status: str) -> RunStep:
+        """The node's row, as that of a node that is about to be done in this generation."""
         if row is None:
             row = RunStep(run_id=ref.run_id, node_id=ref.node_id, retries=0)
             session.add(row)
             row.generation, row.attempt = ref.generation, 1
         elif row.generation != ref.generation:
             row.generation, row.attempt = ref.generation, 1
-        # Committed before anything is done outside: the record that an effect may follow.
-        row.status, row.started_at, row.ended_at = "RUNNING", now, None
+        row.status, row.started_at, row.ended_at = status, datetime.now(UTC), None
         row.output = row.verdict = None
-        waits.go_on(session, ref.run_id)
-        return self._entered(session, ref, run, loaded, row)
+        return row
 
     @staticmethod
     def _entered(
@@ -153,7 +182,8 @@ class Engine:
 
     def _wake(
         self, session: Session, ref: TaskRef, wait_id: str, answer: Answer | None
-    ) -> tuple[Entered, Answer] | Verdict:
+    ) -> tuple[Entered, Answer | None] | Verdict:
+        """The node and how its wait ended; None for one that has waited to begin."""
         run = _run_of(session, ref)
         loaded = load(session, ref.workflow_id, ref.version)
         wait = waits.lock_wait(session, wait_id)
@@ -182,6 +212,8 @@ class Engine:
         session.refresh(run)
         if run.status not in runs.UNFINISHED:
             return Skip(f"The run has ended: {run.status}.")
+        if wait.kind == waits.SLOT:
+            return self._begin(session, ref, run, loaded, row), None
         entered = self._entered(session, ref, run, loaded, row)
         given = Answer(wait.decision or "resumed", wait.decided_by, _at(wait), wait.data)
         return entered, given
@@ -302,6 +334,11 @@ class Engine:
     ) -> None:
         line = line_of(entered.step, outcome, entered.started_at, retrying=retrying)
         runs.log(session, entered.ref.run_id, [line])
+
+
+def _work_of(step: Any) -> Callable[[Any, StepContext], Outcome]:
+    step_type = STEP_TYPES[step.type]
+    return lambda config, ctx: step_type.run(config, ctx)
 
 
 def _about(ref: TaskRef) -> AbstractContextManager[None]:

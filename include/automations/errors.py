@@ -12,6 +12,7 @@
     - TooLarge                  413
     - RuleBroken                422
     - TooManyRequests           429
+      . RateLimited             the automation's own limit
     - ProviderFailed            502
     - Unavailable               503
   + StepError                   a step could not do its work; ``retryable`` says whether again
@@ -128,6 +129,19 @@ class TooManyRequests(DomainError):
     @property
     def details(self) -> dict[str, object]:
         return {"retryAfter": self.retry_after}
+
+
+class RateLimited(TooManyRequests):
+    """An automation may not have one more run now.
+
+    Args:
+        rule: the limit, for people.
+    """
+
+    def __init__(self, rule: str, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.rule = rule
+        self.args = (f"{rule[:1].upper()}{rule[1:]}; try again in {retry_after} s.",)
 
 
 class Unavailable(DomainError):

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, create_model, model_validator
 
+from automations.flow_control import Concurrency, Debounce, RateLimit
 from automations.ids import new_id
 from automations.steps.base import Duration, Model, parse_duration
 from automations.steps.registry import STEP_TYPES
-from automations.triggers import Manual, Trigger
+from automations.triggers import Id, Manual, Trigger
 
 
 class WorkflowStatus(StrEnum):
@@ -186,6 +187,21 @@ class Definition(Model):
     )
     budget: Budget | None = Field(
         None, description="What the `ai` steps of a run may take together; no limit when absent."
+    )
+    concurrency: Concurrency | None = Field(
+        None, description="How many runs may be in flight at once, whatever starts them."
+    )
+    rate_limit: RateLimit | None = Field(
+        None, description="How many runs may begin in a time, whatever starts them."
+    )
+    debounce: Debounce | None = Field(
+        None, description="For triggers by events: how long to wait for the last of many."
+    )
+    error_workflow_id: Id | None = Field(
+        None,
+        description="The automation that is started when a run of this one has FAILED, while it is "
+        "ACTIVE; its input is the failed run's runId, workflowId, workflowName, error, failedAt "
+        "and its failed step's stepId, stepName, stepType.",
     )
 
     @model_validator(mode="before")

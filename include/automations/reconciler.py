@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import locks, run_counts, runs, watermarks
+from automations.db import debounces, jobs, locks, run_counts, runs, slots, watermarks
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import OrchestratorError
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 1.0
 _SWEEP_INTERVAL = timedelta(seconds=30)
 _SWEEP_SIZE = 50
+_LONGEST_TEST = timedelta(hours=1)
 _PAGE = 100
 _MARK = "airflow_runs"
 # A transaction that was stamped earlier may commit later, and clocks differ.
@@ -30,13 +31,14 @@ class Reconciler:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._swept_at = datetime.min.replace(tzinfo=UTC)
+        self._swept_at = self._mended_at = datetime.min.replace(tzinfo=UTC)
         self._sweep_after = ""
 
     def run(self, stopping: threading.Event) -> None:
         """Follow Airflow until told to stop, or until the lead is lost."""
         with locks.try_exclusive("reconciler") as leads:
             while leads and not stopping.is_set():
+                self.mend()
                 try:
                     self.follow()
                     self.sweep()
@@ -45,6 +47,17 @@ class Reconciler:
                     log.debug("Airflow cannot be read now: %s", error)
                 stopping.wait(_INTERVAL)
         stopping.wait(5)
+
+    def mend(self) -> None:
+        """Put right what a process that died has left, every now and then; Airflow is not asked."""
+        now = datetime.now(UTC)
+        if now - self._mended_at < _SWEEP_INTERVAL:
+            return
+        self._mended_at = now
+        with unit_of_work() as session:
+            runs.end_lost_tests(session, _LONGEST_TEST)
+            slots.look_again(session)
+            debounces.look_again(session)
 
     def follow(self) -> None:
         """Apply what changed in Airflow since the last time."""
@@ -122,6 +135,7 @@ class Reconciler:
     def _fail(session: Session, run: Run) -> None:
         if run.status == "COMPLETED":
             run.status, run.error = "FAILED", "Marked failed in Airflow."
+            jobs.enqueue(session, "report_failure", run.id)
         else:
             runs.end_run(session, run.id, "FAILED", "Ended as failed in Airflow.")
 

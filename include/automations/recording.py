@@ -217,9 +217,23 @@ def parked(wait: Wait) -> Verdict:
     return Sleep(wait.id, wait.due_at)
 
 
+def wait_for_slot(session: Session, row: RunStep) -> Wait:
+    """Open the pause of a run that Airflow has begun before it was its turn."""
+    return waits.open_wait(
+        session,
+        run_id=row.run_id,
+        node_id=row.node_id,
+        generation=row.generation,
+        kind=waits.SLOT,
+        due_at=datetime.now(UTC) + _NEVER,
+    )
+
+
 def output_of(outcome: Outcome) -> dict[str, JSON]:
-    """What a successful outcome puts out."""
-    return dict(outcome.output) if isinstance(outcome, Done | Branch | Stop) else {}
+    """What a successful outcome puts out, or has so far."""
+    if isinstance(outcome, Inside | WaitUntil | WaitToRetry | WaitForDecision | WaitForRun | Fail):
+        return {}
+    return dict(outcome.output)
 
 
 def fail_output(fail: Fail) -> dict[str, JSON]:

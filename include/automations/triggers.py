@@ -247,6 +247,11 @@ def webhook_key(workflow_id: str) -> str:
     return f"webhook:{workflow_id}"
 
 
+def error_key(workflow_id: str) -> str:
+    """The key of the events that the failures are which an error workflow is started by."""
+    return f"error:{workflow_id}"
+
+
 class ScheduleTrigger(TriggerBase):
     """Started by the clock."""
 
@@ -297,3 +302,6 @@ Trigger = Annotated[
 
 TRIGGER_TYPES = ("manual", "form_submission", "event", "webhook", "schedule")
 """The types of triggers there are."""
+
+BY_EVENTS = ("form_submission", "event", "webhook")
+"""Those whose runs are started by events in the inbox."""

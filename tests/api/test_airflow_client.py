@@ -204,9 +204,14 @@ class TestRetry:
     ) -> None:
         airflow.answers["GET", self.path] = (200, {**RUN, "state": state})
         airflow.answers["POST", f"{self.path}/clear"] = (200, RUN)
-        client.retry("automation_c1", "c2")
+        for latest in (False, True):
+            client.retry("automation_c1", "c2", latest=latest)
         sent = [body for method, _, _, body in airflow.asked if method == "POST"]
-        assert sent == [{"dry_run": False, "only_failed": True}] * cleared
+        failed = {"dry_run": False, "only_failed": True}
+        assert (
+            sent
+            == [{**failed, "run_on_latest_version": latest} for latest in (False, True)] * cleared
+        )
 
     @pytest.mark.parametrize("state", ["queued", "running"])
     def test_a_run_that_has_not_ended_yet_is_waited_for(

@@ -305,6 +305,15 @@ class TestRetry:
         answer = api.call("POST", f"/api/workflows/{workflow}/runs/{run}/retry")
         assert answer.json() == {"runId": run, "status": "RUNNING"}
 
+    def test_a_start_that_was_given_up_is_tried_again(self, api: Api, workflow: str) -> None:
+        (run,) = executed(api, workflow, 1)
+        with unit_of_work() as session:
+            session.execute(update(Job).values(dead_at=START, failures=12, error="no DAG"))
+        assert api.call("POST", f"/api/workflows/{workflow}/runs/{run}/retry").status_code == 202
+        with unit_of_work() as session:
+            (job,) = session.scalars(select(Job).where(Job.kind == "start_run"))
+        assert (job.subject_id, job.dead_at, job.failures) == (run, None, 0)
+
     def test_only_a_failed_run_can_be_retried(self, api: Api, workflow: str) -> None:
         run = executed(api, workflow, 2)[1]
         answer = api.call("POST", f"/api/workflows/{workflow}/runs/{run}/retry")

@@ -84,7 +84,7 @@ def homes(postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def fill() -> tuple[Run, str]:
-    """A run, a secret, evidence and a key in the home that is in force; and a table of Airflow's."""
+    """A run, a secret, evidence and a key in the home that is in force; a table of Airflow's."""
     execute(
         get_settings().airflow_dsn, "CREATE TABLE dag_run AS SELECT n FROM generate_series(1, 50) n"
     )

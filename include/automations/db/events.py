@@ -77,6 +77,12 @@ def runs_of(session: Session, event_id: str) -> Sequence[Run]:
     ).all()
 
 
+def has_started(session: Session, event_id: str, workflow_id: str) -> bool:
+    """Whether an event has started an automation."""
+    query = select(Run.id).where(Run.event_id == event_id, Run.workflow_id == workflow_id)
+    return session.scalar(query) is not None
+
+
 def status(session: Session, event_id: str) -> str:
     """Whether an event has been matched."""
     return session.scalars(select(Event.status).where(Event.id == event_id)).one()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Job
@@ -20,28 +19,40 @@ _ENQUEUE = text("""
 WITH queued AS (
     INSERT INTO job (kind, subject_id, available_at)
     VALUES (:kind, :subject_id, clock_timestamp() + :delay)
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (kind, subject_id) DO UPDATE
+    SET available_at = excluded.available_at, failures = 0, error = NULL, dead_at = NULL
+    WHERE job.dead_at IS NOT NULL
 )
 SELECT pg_notify(:channel, '')
 """)
 
 
 def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = timedelta(0)) -> None:
-    """Add a job, once per kind and subject, and wake the dispatchers when this commits."""
+    """Add a job, once per kind and subject, and wake the dispatchers when this commits.
+
+    One that was given up is tried again.
+    """
     values = {"kind": kind, "subject_id": subject_id, "delay": delay, "channel": WAKE}
     session.connection().execute(_ENQUEUE, values)
 
 
 def enqueue_all(session: Session, kind: str, subject_ids: Sequence[str]) -> None:
     """Add jobs of one kind, as ``enqueue``."""
-    rows = [{"kind": kind, "subject_id": subject_id} for subject_id in subject_ids]
-    session.execute(insert(Job).on_conflict_do_nothing(), rows)
-    notify(session, WAKE)
+    for subject_id in subject_ids:
+        enqueue(session, kind, subject_id)
 
 
 def cancel(session: Session, kind: str, subject_id: str) -> None:
     """Remove a job that is not wanted any more."""
     session.execute(delete(Job).where(Job.kind == kind, Job.subject_id == subject_id))
+
+
+def is_queued(session: Session, kind: str, subject_id: str) -> bool:
+    """Whether there is a job of this kind for the subject that was not given up."""
+    query = select(Job.id).where(
+        Job.kind == kind, Job.subject_id == subject_id, Job.dead_at.is_(None)
+    )
+    return session.scalar(query) is not None
 
 
 def notify(session: Session, channel: str, payload: str = "") -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Event, Run, Workflow
+from automations.outcomes import JSON
 from automations.triggers import event_key, matching_keys
+
+ERROR = "error"
+"""The trigger type of the runs of error workflows, which are meant whatever their trigger is."""
 
 ASSET = "ASSET"
 """The type of the events that Airflow's assets are."""
@@ -19,13 +23,20 @@ def listeners(session: Session, event: Event) -> list[Workflow]:
             select(Workflow)
             .where(
                 Workflow.workspace_id == event.workspace_id,
-                Workflow.trigger_key.in_(_keys(event)),
+                _listens(event),
                 Workflow.status == "ACTIVE",
                 Workflow.deleted_at.is_(None),
             )
             .order_by(Workflow.number)
         )
     )
+
+
+def _listens(event: Event) -> ColumnElement[bool]:
+    kind, _, workflow_id = event.trigger_key.partition(":")
+    if kind == ERROR:
+        return Workflow.id == workflow_id
+    return Workflow.trigger_key.in_(_keys(event))
 
 
 def _keys(event: Event) -> tuple[str, ...]:
@@ -46,13 +57,18 @@ def trigger_type(event: Event) -> str:
     return event.trigger_key.partition(":")[0]
 
 
+def input_of(event: Event) -> dict[str, JSON]:
+    """The input of the runs that an event starts: an error workflow's is the failure."""
+    return event.data if trigger_type(event) == ERROR else {}
+
+
 def why_nothing(session: Session, event: Event) -> str:
     """Why an event started no run, for people."""
     statuses = session.scalars(
         select(Workflow.status)
         .where(
             Workflow.workspace_id == event.workspace_id,
-            Workflow.trigger_key.in_(_keys(event)),
+            _listens(event),
             Workflow.deleted_at.is_(None),
         )
         .distinct()

@@ -62,9 +62,16 @@ def behind(
     wanted: Filter,
     after: tuple[datetime, str] | None,
     limit: int,
+    without: str | None = None,
 ) -> Sequence[Run]:
-    """The runs that come behind one in a list with the newest first; a deep list stays fast."""
+    """The runs that come behind one in a list with the newest first; a deep list stays fast.
+
+    Args:
+        without: a trigger type whose runs are passed over.
+    """
     conditions = wanted.conditions(workflow_id)
+    if without is not None:
+        conditions.append(Run.trigger_type != without)
     if after is not None:
         at, run_id = after
         later = (Run.started_at == at) & (Run.id > run_id)
@@ -105,6 +112,16 @@ def steps(session: Session, run_id: str) -> Sequence[RunStep]:
     return session.scalars(
         select(RunStep).where(RunStep.run_id == run_id).order_by(RunStep.started_at)
     ).all()
+
+
+def failed_step(session: Session, run_id: str) -> RunStep | None:
+    """The step by which a run has failed last, if it was one."""
+    return session.scalar(
+        select(RunStep)
+        .where(RunStep.run_id == run_id, RunStep.status == "FAILED")
+        .order_by(RunStep.ended_at.desc())
+        .limit(1)
+    )
 
 
 def logs(session: Session, run_id: str) -> Sequence[StepLog]:

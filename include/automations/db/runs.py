@@ -21,6 +21,9 @@ from automations.triggers import CONTEXT_VARIABLES
 
 UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 LOG_OUTPUT_LENGTH = 500
+TEST = "test"
+"""The trigger type of the runs that keep the records of tests of single steps."""
+
 _SHOWN = {"schedule": "scheduled"}
 """The specification's words in ``variables.triggerType``, where they differ."""
 
@@ -57,12 +60,23 @@ def insert_run(
     depth: int = 0,
     parent_run_id: str | None = None,
     awaited: bool = False,
+    variables: Mapping[str, JSON] | None = None,
+    slot_key: str | None = None,
+    rate_key: str | None = None,
 ) -> Run | None:
-    """Insert a run; None when this id, or this event's run of the automation, is there already."""
+    """Insert a run; None when this id, or this event's run of the automation, is there already.
+
+    Args:
+        variables: their first values, where they are known already.
+        slot_key: of a run that must wait for its turn.
+        rate_key: of one that counts for a rate limit.
+    """
     number = version or workflow.version
     chosen = run_id or new_id()
     span, traceparent = tracing.beginning("run", run_id=chosen, workflow_id=workflow.id)
-    context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
+    if variables is None:
+        stored = definition(session, workflow.id, number) or {}
+        variables = first_variables(stored, trigger_type, trigger_data)
     query = (
         insert(Run)
         .values(
@@ -73,9 +87,10 @@ def insert_run(
             trigger_type=trigger_type,
             trigger_data=trigger_data,
             input=input,
-            variables=_declared(session, workflow.id, number)
-            | {"triggerType": _SHOWN.get(trigger_type, trigger_type)}
-            | context,
+            variables=variables,
+            slot_key=slot_key,
+            rate_key=rate_key,
+            slot=None if slot_key is None else "WAITING",
             event_id=event_id,
             replay_of_run_id=replay_of,
             depth=depth,
@@ -94,9 +109,13 @@ def insert_run(
     return run
 
 
-def _declared(session: Session, workflow_id: str, version: int) -> dict[str, JSON]:
-    stored = definition(session, workflow_id, version)
-    return dict(stored.get("variables", {})) if stored else {}
+def first_variables(
+    stored: Mapping[str, Any], trigger_type: str, trigger_data: Mapping[str, JSON]
+) -> dict[str, JSON]:
+    """What a run's variables are at first: those that its definition has, and the context's."""
+    context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
+    shown = _SHOWN.get(trigger_type, trigger_type)
+    return {**stored.get("variables", {}), "triggerType": shown, **context}
 
 
 def definition(session: Session, workflow_id: str, version: int) -> Mapping[str, Any] | None:
@@ -148,6 +167,8 @@ def renew(session: Session, run: Run, generation: int) -> None:
         update(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN").values(status="CANCELLED")
     )
     _cancel_children(session, run.id, f"Run {run.id} was cleared and waits for it no more.")
+    if run.slot_key is not None and run.status not in UNFINISHED:
+        run.slot = "WAITING"
     run.generation, run.status = generation, "RUNNING"
     run.completed_at = run.error = None
 
@@ -188,10 +209,15 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED))
         .values(status=status, error=error, completed_at=func.clock_timestamp())
-        .returning(Run.id, Run.parent_run_id)
+        .returning(Run.id, Run.parent_run_id, Run.slot)
     ).first()
     if ended is None:
         return False
+    if ended.slot == "HELD":
+        # By a job, too: who hands out slots locks the key first, and runs after it.
+        jobs.enqueue(session, "next_run", run_id)
+    if status == "FAILED":
+        jobs.enqueue(session, "report_failure", run_id)
     if ended.parent_run_id is not None:
         # By a job: the parent's rows are locked after the child's nowhere, lest two wait in a ring.
         jobs.enqueue(session, "wake_parent", run_id)
@@ -214,9 +240,9 @@ def _cancel_children(
         wanted &= Run.awaited
     # From the top down and by id, as everybody locks them, lest two wait for each other.
     while found := session.execute(
-        select(Run.id, Run.status).where(wanted).order_by(Run.id).with_for_update()
+        select(Run.id, Run.status, Run.slot).where(wanted).order_by(Run.id).with_for_update()
     ).all():
-        if ended := [child for child, status in found if status in UNFINISHED]:
+        if ended := [child.id for child in found if child.status in UNFINISHED]:
             session.execute(
                 update(Run)
                 .where(Run.id.in_(ended))
@@ -228,7 +254,9 @@ def _cancel_children(
                 .values(status="CANCELLED")
             )
             jobs.enqueue_all(session, "fail_run", ended)
-        wanted = Run.parent_run_id.in_([child for child, _ in found])
+            held = [child.id for child in found if child.id in ended and child.slot == "HELD"]
+            jobs.enqueue_all(session, "next_run", held)
+        wanted = Run.parent_run_id.in_([child.id for child in found])
 
 
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
@@ -296,6 +324,23 @@ def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
             iteration=line.iteration,
         )
         for line in lines
+    )
+
+
+def end_lost_tests(session: Session, older_than: timedelta) -> None:
+    """End the tests of steps whose process has died."""
+    session.execute(
+        update(Run)
+        .where(
+            Run.status.in_(UNFINISHED),
+            Run.trigger_type == TEST,
+            Run.started_at < func.clock_timestamp() - older_than,
+        )
+        .values(
+            status="FAILED",
+            error="The test did not come to its end.",
+            completed_at=func.clock_timestamp(),
+        )
     )
 
 

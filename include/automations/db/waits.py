@@ -16,6 +16,9 @@ from automations.ids import new_id
 from automations.outcomes import JSON
 
 WOKEN = "automations_wait"
+SLOT = "slot"
+"""The kind of pause in which a run that Airflow has made waits for its turn to begin."""
+
 _ASKED = ("decision", "callback", "form")
 """Kinds of pause that stand in Airflow's Required Actions, where they must be answered, too."""
 
@@ -54,7 +57,7 @@ def open_wait(
     ):
         if seconds := (question or {}).get(setting):
             jobs.enqueue(session, job, wait.id, timedelta(seconds=seconds))
-    if kind != "retry":
+    if kind not in ("retry", SLOT):
         session.execute(
             update(Run)
             .where(Run.id == run_id, Run.status == "RUNNING")

@@ -67,8 +67,11 @@ class Orchestrator(Protocol):
         """End a DagRun that is still going; one that has ended is left as it is."""
         ...
 
-    def retry(self, dag_id: str, run_id: str) -> None:
+    def retry(self, dag_id: str, run_id: str, *, latest: bool = False) -> None:
         """Clear the failed tasks of a DagRun that has failed, so that it goes on with them.
+
+        Args:
+            latest: by the newest version of the DAG, not by the one that it has had.
 
         Raises:
             NotVisibleYet: it has not ended yet.

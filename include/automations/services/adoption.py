@@ -7,10 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from automations.clock import timestamp
-from automations.db import runs, workflows
+from automations.db import jobs, runs, workflows
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
+from automations.errors import RateLimited
+from automations.flow_control import FlowControl
+from automations.names import names_at_start
 from automations.outcomes import JSON
+from automations.services import admission
 
 _SCHEDULED = "scheduled"
 """Airflow's word for it."""
@@ -29,7 +33,8 @@ def adopt(
 ) -> Run | None:
     """Record a run that Airflow has; None when it is recorded already or nobody's.
 
-    A scheduled one that may not overlap is CANCELLED at once while another has not ended.
+    One that is over the rate limit is CANCELLED at once, and so is a scheduled one that may not
+    overlap while another has not ended.
     """
     scheduled = run_type == _SCHEDULED
     # Of two that come at once, one must see the other.
@@ -40,26 +45,43 @@ def adopt(
     data: dict[str, JSON] = {}
     if scheduled and due_at is not None:
         data["scheduledFor"] = timestamp(due_at)
+    trigger_type = "schedule" if scheduled else run_type
+    stored = runs.definition(session, workflow.id, version or workflow.version) or {}
+    variables = runs.first_variables(stored, trigger_type, data)
+    flow = FlowControl.of(stored)
+    names = names_at_start(trigger_type, data, conf, variables)
+    rate_key, refused = None, None
+    try:
+        rate_key = admission.rate_key(session, workflow.id, flow, names)
+    except RateLimited as limited:
+        refused = limited
     run = runs.insert_run(
         session,
         workflow,
-        trigger_type="schedule" if scheduled else run_type,
+        trigger_type=trigger_type,
         trigger_data=data,
         input=dict(conf),
         started_by=started_by,
         run_id=run_id,
         version=version,
         dispatched=True,
+        variables=variables,
+        slot_key=admission.slot_key(workflow.id, flow, names),
+        rate_key=rate_key,
     )
-    if run is not None and scheduled:
+    if run is None:
+        return None
+    if refused is not None:
+        runs.end_run(session, run.id, "CANCELLED", f"Skipped: {refused.rule}.")
+        session.refresh(run)
+    elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
+    if run.slot == "WAITING" and run.status in runs.UNFINISHED:
+        jobs.enqueue(session, "admit_run", run.id)
     return run
 
 
 def _skip_when_overlapping(session: Session, workflow: Workflow, run: Run) -> None:
-    stored = runs.definition(session, workflow.id, run.version) or {}
-    if stored.get("trigger", {}).get("overlap") != "skip":
-        return
     other = runs.other_unfinished(session, workflow.id, run.id)
     if other is not None:
         reason = f"Skipped: run {other} of this automation has not ended (overlap: skip)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from automations import audit
 from automations.db import jobs, runs, workflows
-from automations.db.session import unit_of_work
+from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import Conflict, NotFound
 
@@ -24,9 +24,16 @@ def cancel(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
         run = runs.lock_run(session, run_id)
         if run is None or run.workflow_id != workflow_id:
             raise NotFound(f"There is no run {run_id}.")
-        if not runs.end_run(session, run.id, "CANCELLED", f"Cancelled by {by}."):
+        if not end(session, run, f"Cancelled by {by}."):
             raise Conflict(f"The run has ended already: it is {run.status}.")
-        jobs.enqueue(session, "fail_run", run.id)
         session.refresh(run)
         audit.record(session, "run.cancel", run)
         return run
+
+
+def end(session: Session, run: Run, reason: str) -> bool:
+    """Cancel a run with those that it has started; False when it has ended before."""
+    if not runs.end_run(session, run.id, "CANCELLED", reason):
+        return False
+    jobs.enqueue(session, "fail_run", run.id)
+    return True

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from automations.db import effects, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.definitions import load
-from automations.errors import StepError
+from automations.errors import RateLimited, StepError
 from automations.ports import ChildResult
 from automations.services.starting import DEEPEST_CHAIN, start_run
 
@@ -60,17 +61,25 @@ def _start(
         raise StepError(
             f"Automations that run each other end after {DEEPEST_CHAIN} runs.", kind="config"
         )
-    child = start_run(
-        session,
-        workflow,
-        trigger_type="workflow",
-        trigger_data={"parentRunId": parent.id},
-        input=dict(given),
-        started_by=parent.started_by,
-        depth=parent.depth + 1,
-        parent_run_id=parent.id,
-        awaited=awaited,
-    )
+    try:
+        child = start_run(
+            session,
+            workflow,
+            trigger_type="workflow",
+            trigger_data={"parentRunId": parent.id},
+            input=dict(given),
+            started_by=parent.started_by,
+            depth=parent.depth + 1,
+            parent_run_id=parent.id,
+            awaited=awaited,
+        )
+    except RateLimited as limited:
+        raise StepError(
+            limited.message,
+            kind="rate_limited",
+            retryable=True,
+            retry_after=timedelta(seconds=limited.retry_after),
+        ) from limited
     if child is None:
         raise StepError("The child run exists already.")
     return {"runId": child.id}

@@ -64,6 +64,8 @@ def resume(
             raise Conflict(f"The run is {run.status} and waits for nothing.")
         if wait.due_at <= datetime.now(UTC):
             raise Conflict("What the run waited for has expired.")
+        if wait.kind == waits.SLOT:
+            raise Conflict("The run waits for its turn and begins when another one has ended.")
         if wait.kind == "child":
             raise Conflict("The run waits for another run and goes on when that has ended.")
         if wait.kind == "retry":

@@ -7,7 +7,10 @@ from typing import Any
 from automations.db import events, jobs, runs
 from automations.db.session import Session
 from automations.db.tables import Event, Run, Workflow
+from automations.flow_control import FlowControl
+from automations.names import names_at_start
 from automations.outcomes import JSON
+from automations.services import admission
 
 DEEPEST_CHAIN = 10
 """Automations that set off each other, or themselves, end after so many runs."""
@@ -34,7 +37,14 @@ def start_run(
 
     Returns:
         The run, or None when the event has started this automation before.
+
+    Raises:
+        RateLimited: the automation's rate limit has no room for one more.
     """
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    variables = runs.first_variables(stored, trigger_type, trigger_data)
+    flow = FlowControl.of(stored)
+    names = names_at_start(trigger_type, trigger_data, input, variables)
     run = runs.insert_run(
         session,
         workflow,
@@ -47,9 +57,12 @@ def start_run(
         depth=depth,
         parent_run_id=parent_run_id,
         awaited=awaited,
+        variables=variables,
+        slot_key=admission.slot_key(workflow.id, flow, names),
+        rate_key=admission.rate_key(session, workflow.id, flow, names),
     )
     if run is not None:
-        jobs.enqueue(session, "start_run", run.id)
+        admission.enqueue(session, run)
     return run
 
 

@@ -14,13 +14,22 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from automations import audit, checking, cursors, wiring
-from automations.db import data_tables, forms, matters, run_counts, run_queries, runs, workflows
+from automations.db import (
+    data_tables,
+    forms,
+    matters,
+    run_counts,
+    run_queries,
+    runs,
+    slots,
+    workflows,
+)
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.model import Definition, WorkflowStatus, walk
 from automations.outcomes import JSON
-from automations.services import rings, schedules, webhook_secrets
+from automations.services import error_workflows, rings, schedules, webhook_secrets
 from automations.services.starting import start_run
 from automations.services.webhooks import new_token
 from automations.steps.registry import STEP_TYPES
@@ -62,6 +71,7 @@ def create(workspace_id: str, payload: Any, by: str, key_id: str | None = None) 
     status, body = _split(payload, WorkflowStatus.DRAFT)
     with unit_of_work() as session:
         definition = _validated(session, workspace_id, body, {})
+        error_workflows.check(session, workspace_id, definition.error_workflow_id, None)
         _check_available(workspace_id, definition, status)
         workflow = Workflow(
             workspace_id=workspace_id, version=1, created_by=by, created_by_key_id=key_id
@@ -81,6 +91,7 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
         changed = sorted(body)
         body = _merged(stored, body)
         definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
+        error_workflows.check(session, workspace_id, definition.error_workflow_id, workflow.id)
         _check_available(workspace_id, definition, status)
         if status is not WorkflowStatus.ARCHIVED and ("steps" in changed or before != status.value):
             rings.refuse(session, workflow, definition)
@@ -99,6 +110,8 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
             fields=changed,
             **moved,
         )
+        # A limit that is raised lets others begin.
+        slots.look_again(session, workflow.id)
         return replace(found, in_flight=_in_flight(session, workflow, definition))
 
 

@@ -14,7 +14,7 @@ from automations.db.tables.forms import (
     SubmissionSnapshot,
 )
 from automations.db.tables.idempotency import IdempotencyKey
-from automations.db.tables.inbox import Event, Job, RateLimit, Watermark
+from automations.db.tables.inbox import CollectedEvents, Event, Job, RateLimit, Watermark
 from automations.db.tables.loops import LoopCursor, LoopResult
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
@@ -39,6 +39,7 @@ __all__ = [
     "AuditLog",
     "Base",
     "Callback",
+    "CollectedEvents",
     "DataRow",
     "DataTable",
     "Document",

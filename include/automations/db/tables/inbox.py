@@ -68,6 +68,11 @@ class Job(Base):
             "wake_parent",
             "sync_pipeline",
             "schedule_pipeline",
+            "retry_latest",
+            "report_failure",
+            "admit_run",
+            "next_run",
+            "end_debounce",
         ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),
@@ -83,6 +88,25 @@ class Job(Base):
     error: Mapped[str | None]
     dead_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = now_column()
+
+
+class CollectedEvents(Base):
+    """Events of one key that become one run of the last of them, when no more come for a while."""
+
+    __tablename__ = "collected_events"
+    __table_args__ = (UniqueConstraint("workflow_id", "key"),)
+
+    id: Mapped[str] = id_column()
+    workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow.id"))
+    key: Mapped[str]
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"), index=True)
+    """The latest, which counts."""
+    event_at: Mapped[datetime]
+    replaced_id: Mapped[str | None]
+    """The event that the last one to come has put aside, or itself when a later one was there."""
+    events: Mapped[int] = mapped_column(server_default="1")
+    due_at: Mapped[datetime]
+    latest_at: Mapped[datetime | None]
 
 
 class RateLimit(Base):

@@ -28,7 +28,23 @@ class Run(Base):
             "CANCELLED",
             "WAITING_FOR_CHILD",
         ),
+        one_of("slot", "WAITING", "HELD"),
         UniqueConstraint("event_id", "workflow_id"),
+        Index(
+            "ix_run_rate_key",
+            "rate_key",
+            "started_at",
+            postgresql_where=text("rate_key IS NOT NULL"),
+        ),
+        Index(
+            "ix_run_slot",
+            "slot_key",
+            "started_at",
+            "id",
+            postgresql_where=text(
+                "slot IS NOT NULL AND status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"
+            ),
+        ),
         Index("ix_run_workflow_id_started_at", "workflow_id", text("started_at DESC"), "id"),
         Index(
             "ix_run_unfinished",
@@ -57,6 +73,12 @@ class Run(Base):
     """The run that was replayed, which retention may have deleted since."""
     traceparent: Mapped[str | None]
     """The trace that its steps belong to."""
+    slot_key: Mapped[str | None]
+    """What the run counts for in its automation's limit of concurrent runs, when it has one."""
+    rate_key: Mapped[str | None]
+    """What it counts for in its automation's limit of runs in a time, when it has one."""
+    slot: Mapped[str | None]
+    """Whether the run waits for its turn, or holds a slot until it has ended."""
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
     model_cost: Mapped[Decimal] = mapped_column(server_default="0")
@@ -142,7 +164,7 @@ class Wait(Base):
     __tablename__ = "wait"
     __table_args__ = (
         one_of("status", "OPEN", "ANSWERED", "CANCELLED"),
-        one_of("kind", "delay", "decision", "callback", "form", "child", "retry"),
+        one_of("kind", "delay", "decision", "callback", "form", "child", "retry", "slot"),
         Index(
             "uq_wait_open_node",
             "run_id",

@@ -7,13 +7,14 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = '0018'
-down_revision = '0016'
+down_revision = '0017'
 branch_labels = None
 depends_on = None
 
 KINDS = (
     'match_event', 'start_run', 'answer_wait', 'ask_approvers', 'remind_approvers',
-    'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent', 'sync_pipeline',
+    'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent', 'retry_latest',
+    'report_failure', 'admit_run', 'next_run', 'end_debounce', 'sync_pipeline',
     'schedule_pipeline',
 )
 

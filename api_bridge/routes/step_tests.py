@@ -1,0 +1,133 @@
+"""Tests of single steps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api_bridge.deps import Member
+from automations.clock import timestamp
+from automations.outcomes import (
+    Branch,
+    Done,
+    Fail,
+    Outcome,
+    WaitForCallback,
+    WaitForDecision,
+    WaitForRun,
+    WaitForSubmissions,
+    WaitUntil,
+)
+from automations.recording import output_of
+from automations.services import step_tests
+from automations.services.step_tests import Given, Trial
+
+router = APIRouter(prefix="/api/workflows", tags=["workflows"])
+
+
+class StepTest(BaseModel):
+    """What a step finds when it is tested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: dict[str, Any] = Field(default_factory=dict, description="{{input.…}}")
+    variables: dict[str, Any] = Field(
+        default_factory=dict, description="{{variables.…}}, over those of the definition."
+    )
+    steps: dict[str, Any] = Field(
+        default_factory=dict, description="{{steps.….…}}: outputs of other steps, by id or name."
+    )
+    trigger: dict[str, Any] = Field(default_factory=dict, description="{{trigger.…}}")
+    submission: dict[str, Any] = Field(default_factory=dict, description="{{submission.…}}")
+    loop: dict[str, Any] | None = Field(
+        None, description="{{loop.…}}, for a step in the body of a loop."
+    )
+    dry_run: bool = Field(
+        False, alias="dryRun", strict=True, description="Render the config only, and do nothing."
+    )
+
+    def given(self) -> Given:
+        """The same without how it is to be done."""
+        return Given(
+            self.input, self.variables, self.steps, self.trigger, self.submission, self.loop
+        )
+
+
+@router.post("/{workflow_id}/steps/{step_id}/test")
+def try_step(
+    caller: Member, workflow_id: str, step_id: str, test: StepTest | None = None
+) -> dict[str, Any]:
+    """Do one step with given data; its effects are real, unless it is a dry run.
+
+    One attempt of 60 seconds at most. A step that pauses answers with what it would wait for;
+    nobody is asked. The test is on record as a run whose trigger type is `test`.
+    """
+    wanted = test or StepTest.model_validate({})
+    given = wanted.given()
+    if wanted.dry_run:
+        trial = step_tests.render(caller.workspace_id, workflow_id, step_id, given)
+    else:
+        trial = step_tests.run(caller.workspace_id, workflow_id, step_id, given, caller.name)
+    return _shown(trial)
+
+
+def _shown(trial: Trial) -> dict[str, Any]:
+    outcome = trial.outcome
+    failed = isinstance(outcome, Fail)
+    waiting = step_tests.waits(outcome)
+    return {
+        "stepId": trial.step.id,
+        "stepType": trial.step.type,
+        "stepName": trial.step.name,
+        "runId": trial.run_id,
+        "status": _status(outcome),
+        "config": trial.config,
+        "output": None if outcome is None or failed else output_of(outcome),
+        "arm": outcome.arm if isinstance(outcome, Branch) else None,
+        "variables": dict(outcome.variables) if isinstance(outcome, Done) else {},
+        "waitsFor": _wait(step_tests.awaited(outcome)) if outcome and waiting else None,
+        "error": _error(outcome) if isinstance(outcome, Fail) else None,
+        "durationMs": round(trial.duration.total_seconds() * 1000),
+    }
+
+
+def _status(outcome: Outcome | None) -> str:
+    match outcome:
+        case None:
+            return "rendered"
+        case Fail():
+            return "failed"
+        case _:
+            return "waiting" if step_tests.waits(outcome) else "success"
+
+
+def _error(fail: Fail) -> dict[str, Any]:
+    return {"message": fail.error, "kind": fail.kind, "retryable": fail.retryable}
+
+
+def _wait(outcome: Outcome) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    match outcome:
+        case WaitUntil(when):
+            return {"kind": "delay", "dueAt": timestamp(when)}
+        case WaitForDecision(question, expires_in):
+            return {
+                "kind": "decision",
+                "dueAt": timestamp(now + expires_in),
+                "subject": question.subject,
+                "body": question.body,
+                "data": question.data,
+                "form": question.form,
+                "approvers": list(question.approvers),
+                "quorum": question.quorum,
+            }
+        case WaitForCallback(_, expires_in):
+            return {"kind": "callback", "dueAt": timestamp(now + expires_in)}
+        case WaitForSubmissions(_, expires_in):
+            return {"kind": "form", "dueAt": timestamp(now + expires_in)}
+        case WaitForRun(run_id):
+            return {"kind": "child", "runId": run_id}
+    raise TypeError(f"{outcome!r} is nothing to wait for")

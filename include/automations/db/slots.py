@@ -1,0 +1,57 @@
+"""Which runs of a key are in flight, and which wait for their turn.
+
+A run holds its slot for as long as it has not ended: nothing is counted that could get lost.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from automations.db import jobs
+from automations.db.runs import UNFINISHED
+from automations.db.tables import Run
+
+
+def lock(session: Session, key: str) -> None:
+    """Be the only one to hand out slots of a key, until commit."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"slot:{key}", 0))))
+
+
+def _are(slot: str) -> ColumnElement[bool]:
+    return (Run.slot == slot) & Run.status.in_(UNFINISHED)
+
+
+def held(session: Session, key: str) -> list[Run]:
+    """The runs of a key that are in flight, oldest first."""
+    return list(
+        session.scalars(
+            select(Run).where(Run.slot_key == key, _are("HELD")).order_by(Run.started_at, Run.id)
+        )
+    )
+
+
+def waiting(session: Session, key: str, limit: int) -> list[Run]:
+    """Runs of a key that wait, oldest first, held for this transaction.
+
+    One that is being changed elsewhere is passed over: who does so asks for it to be looked at.
+    """
+    return list(
+        session.scalars(
+            select(Run)
+            .where(Run.slot_key == key, _are("WAITING"))
+            .order_by(Run.started_at, Run.id)
+            .limit(limit)
+            .with_for_update(key_share=True, skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def look_again(session: Session, workflow_id: str | None = None, limit: int = 1_000) -> None:
+    """Have slots handed out for every key for which runs wait, of an automation or of all."""
+    query = select(func.min(Run.id)).where(_are("WAITING")).group_by(Run.slot_key).limit(limit)
+    if workflow_id is not None:
+        query = query.where(Run.workflow_id == workflow_id)
+    for run_id in session.scalars(query).all():
+        jobs.enqueue(session, "admit_run", run_id)

@@ -1,0 +1,109 @@
+"""What an event starts: a run of each automation that fits, now or when no more events come."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from automations.clock import timestamp
+from automations.db import debounces, events, matching, runs
+from automations.db.session import Session
+from automations.db.tables import Event, Workflow
+from automations.errors import RateLimited
+from automations.flow_control import Debounce, FlowControl, key_of
+from automations.names import names_at_start
+from automations.services.starting import DEEPEST_CHAIN, start_run
+from automations.steps.base import parse_duration
+from automations.triggers import seen_by
+
+
+def match(session: Session, event: Event) -> None:
+    """Start one run for each ACTIVE automation that the event fits: all or nothing."""
+    too_deep = matching.depth(session, event) > DEEPEST_CHAIN
+    workflows = [] if too_deep else matching.listeners(session, event)
+    remarks = [remark for one in workflows if (remark := _match(session, event, one)) is not None]
+    if too_deep:
+        remarks = [f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."]
+    elif not workflows:
+        remarks = [matching.why_nothing(session, event)]
+    # Changed last: who collects a later event changes this one while it holds what is collected.
+    _settle(session, event, " ".join(remarks) or None)
+
+
+def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
+    """Start the run of the events that were collected; when it is too early, how long to wait."""
+    found = debounces.lock(session, debounce_id)
+    if found is None:
+        return None
+    row, left = found
+    if left > timedelta(0):
+        return left
+    event = session.get_one(Event, row.event_id)
+    workflow = session.get_one(Workflow, row.workflow_id)
+    remark = f"It stands for {row.events} events (debounce)." if row.events > 1 else None
+    session.delete(row)
+    session.flush()
+    if workflow.status == "ACTIVE":
+        remark = _start(session, event, workflow) or remark
+    else:
+        remark = f"'{workflow.name}' was {workflow.status} when no more events came (debounce)."
+    _settle(session, event, remark)
+    return None
+
+
+def _settle(session: Session, event: Event, reason: str | None) -> None:
+    status = "MATCHED" if debounces.is_of_use(session, event.id) else "SKIPPED"
+    event.status, event.reason, event.matched_at = status, reason, datetime.now(UTC)
+
+
+def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
+    """Start the automation, or collect the event for it; what is to be remarked on that."""
+    if events.has_started(session, event.id, workflow.id):
+        return None
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    debounce = FlowControl.of(stored).debounce
+    if debounce is None:
+        return _start(session, event, workflow)
+    trigger_type, given = matching.trigger_type(event), matching.input_of(event)
+    data = seen_by(workflow.trigger_key, event.type, event.data)
+    variables = runs.first_variables(stored, trigger_type, data)
+    names = names_at_start(trigger_type, data, given, variables)
+    return _collect(session, event, workflow, debounce, key_of(debounce, names, workflow.id))
+
+
+def _start(session: Session, event: Event, workflow: Workflow) -> str | None:
+    try:
+        start_run(
+            session,
+            workflow,
+            trigger_type=matching.trigger_type(event),
+            trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
+            input=matching.input_of(event),
+            started_by=None,
+            event_id=event.id,
+            depth=matching.depth(session, event),
+        )
+    except RateLimited as limited:
+        return f"'{workflow.name}' was not started: {limited.rule}."
+    return None
+
+
+def _collect(
+    session: Session, event: Event, workflow: Workflow, debounce: Debounce, key: str
+) -> str:
+    collected = debounces.collect(
+        session,
+        workflow.id,
+        key,
+        event,
+        parse_duration(debounce.delay),
+        parse_duration(debounce.max_wait) if debounce.max_wait else None,
+    )
+    if collected.event_id != event.id:
+        return f"'{workflow.name}' takes event {collected.event_id}, which came later (debounce)."
+    if collected.replaced_id not in (None, event.id):
+        replaced = session.get_one(Event, str(collected.replaced_id))
+        replaced.reason = f"'{workflow.name}' takes event {event.id}, which came later (debounce)."
+        if not debounces.is_of_use(session, replaced.id):
+            replaced.status = "SKIPPED"
+    due = timestamp(collected.due_at)
+    return f"'{workflow.name}' waits until {due} for later ones (debounce)."

@@ -1,0 +1,381 @@
+"""Limits of concurrent runs: never more in flight, in order, whatever ends or starts them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from automations import definitions
+from automations.db import jobs, runs
+from automations.db.session import unit_of_work
+from automations.db.tables import Job, Run, Wait
+from automations.deliveries import Deliveries
+from automations.dispatcher import Dispatcher
+from automations.engine import Engine
+from automations.errors import Conflict
+from automations.ports import Visible
+from automations.reconciler import Reconciler
+from automations.services import cancellations, decisions, replays, workflows
+from automations.services.adoption import adopt
+from automations.verdicts import Proceed, Skip, Sleep, TaskRef
+from tests.db.workspace import workspace
+from tests.doubles import ports
+
+RULES = [{"field": "{{input.n}}", "operator": "exists"}]
+STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0, "config": {"rules": RULES}}
+
+
+@pytest.fixture
+def here(database: str) -> Iterator[str]:
+    yield workspace()
+    definitions._cache.clear()
+
+
+@pytest.fixture
+def deliveries(here: str) -> Deliveries:
+    return Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+
+
+@pytest.fixture
+def engine(here: str) -> Engine:
+    return Engine(ports())
+
+
+def automation(here: str, limit: int, **concurrency: Any) -> str:
+    payload = {
+        "name": "Test",
+        "status": "ACTIVE",
+        "steps": [STEP],
+        "concurrency": {"limit": limit, **concurrency},
+    }
+    return workflows.create(here, payload, "t").workflow.id
+
+
+def executed(here: str, workflow: str, count: int = 1, **given: Any) -> list[str]:
+    return [workflows.execute(here, workflow, given, "t").id for _ in range(count)]
+
+
+def admit(deliveries: Deliveries) -> None:
+    """Do the jobs that hand out slots."""
+    while True:
+        with unit_of_work() as session:
+            query = select(Job).where(Job.kind.in_(("admit_run", "next_run"))).order_by(Job.id)
+            job = session.scalars(query).first()
+        if job is None:
+            return
+        deliveries.carry(job)
+
+
+def started() -> list[str]:
+    """The runs that the dispatcher is to bring to Airflow, in order."""
+    with unit_of_work() as session:
+        query = select(Job.subject_id).where(Job.kind == "start_run").order_by(Job.id)
+        return list(session.scalars(query))
+
+
+def end(run: str, status: str = "COMPLETED") -> None:
+    with unit_of_work() as session:
+        assert runs.end_run(session, run, status)
+
+
+def load(run: str) -> Run:
+    with unit_of_work() as session:
+        return session.get_one(Run, run)
+
+
+def test_more_than_the_limit_wait_and_begin_in_order_when_others_end(
+    here: str, deliveries: Deliveries
+) -> None:
+    first, second, third, fourth = executed(here, automation(here, 2), 4)
+    admit(deliveries)
+    assert started() == [first, second]
+    assert (load(third).status, load(third).slot) == ("RUNNING", "WAITING")
+    end(second, "FAILED")
+    admit(deliveries)
+    assert started() == [first, second, third]
+    cancellations.cancel(here, load(first).workflow_id, first, "t")
+    admit(deliveries)
+    assert started() == [first, second, third, fourth]
+
+
+def test_each_key_has_a_limit_of_its_own_and_what_is_missing_is_one_key(
+    here: str, deliveries: Deliveries
+) -> None:
+    workflow = automation(here, 1, key="{{input.who}}")
+    a1, a2 = executed(here, workflow, 2, who="a")
+    (b1,) = executed(here, workflow, who={"name": "b" * 300})
+    nobody, _ = executed(here, workflow, 2)
+    admit(deliveries)
+    assert started() == [a1, b1, nobody]
+    assert load(a2).slot_key == f"{workflow}:a"
+
+
+def test_one_too_many_is_skipped_when_that_is_wished(here: str, deliveries: Deliveries) -> None:
+    first, second = executed(here, automation(here, 1, policy="skip"), 2)
+    admit(deliveries)
+    skipped = load(second)
+    assert (started(), skipped.status) == ([first], "CANCELLED")
+    assert skipped.error == "Skipped: the automation has 1 in flight (concurrency: skip)."
+
+
+def test_the_oldest_makes_room_when_that_is_wished(here: str, deliveries: Deliveries) -> None:
+    first, second, third = executed(here, automation(here, 1, policy="cancel_running"), 3)
+    admit(deliveries)
+    states = [load(run).status for run in (first, second, third)]
+    assert states == ["CANCELLED", "CANCELLED", "RUNNING"]
+    assert load(third).slot == "HELD"
+    assert str(load(second).error).startswith(f"Run {third} took its place")
+
+
+def test_a_run_that_is_cancelled_while_it_waits_gives_its_turn_to_the_next(
+    here: str, deliveries: Deliveries
+) -> None:
+    workflow = automation(here, 1)
+    first, second, third = executed(here, workflow, 3)
+    admit(deliveries)
+    cancellations.cancel(here, workflow, second, "t")
+    end(first)
+    admit(deliveries)
+    assert started() == [first, third]
+
+
+def test_a_raised_limit_lets_others_begin_and_one_that_is_taken_away_all(
+    here: str, deliveries: Deliveries
+) -> None:
+    workflow = automation(here, 1)
+    ids = executed(here, workflow, 4)
+    admit(deliveries)
+    workflows.update(here, workflow, {"concurrency": {"limit": 2}}, "t")
+    admit(deliveries)
+    assert started() == ids[:2]
+    workflows.update(here, workflow, {"concurrency": None}, "t")
+    admit(deliveries)
+    assert started() == ids
+
+
+def test_a_lost_job_is_mended(here: str, deliveries: Deliveries) -> None:
+    first, second = executed(here, automation(here, 1), 2)
+    admit(deliveries)
+    end(first)
+    with unit_of_work() as session:
+        session.execute(delete(Job).where(Job.kind == "next_run"))
+    Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
+    admit(deliveries)
+    assert started() == [first, second]
+
+
+def test_a_run_that_could_not_be_started_leaves_its_place(
+    here: str, deliveries: Deliveries
+) -> None:
+    workflow = automation(here, 1)
+    first, second = executed(here, workflow, 2)
+    admit(deliveries)
+    with unit_of_work() as session:
+        job = session.scalars(select(Job).where(Job.kind == "start_run")).one()
+    deliveries.give_up(job, "no DAG")
+    admit(deliveries)
+    assert started() == [first, second]
+    replays.retry(here, workflow, first)
+    admit(deliveries)
+    assert (load(first).status, load(first).slot) == ("RUNNING", "WAITING")
+    end(second)
+    admit(deliveries)
+    assert load(first).slot == "HELD"
+
+
+def made_by_airflow(workflow: str, name: str) -> TaskRef:
+    """The first task of a run of the schedule's."""
+    due_at = datetime(2026, 3, 1, tzinfo=UTC)
+    return TaskRef(name, workflow, 1, "look", run_type="scheduled", due_at=due_at)
+
+
+def test_a_run_that_airflow_has_made_sleeps_until_it_is_its_turn(
+    here: str, deliveries: Deliveries, engine: Engine
+) -> None:
+    workflow = automation(here, 1)
+    (first,) = executed(here, workflow)
+    admit(deliveries)
+    ref = made_by_airflow(workflow, "scheduled__1")
+    asleep = engine.run(ref)
+    assert isinstance(asleep, Sleep)
+    assert engine.run(ref) == asleep
+    assert load(ref.run_id).status == "RUNNING"
+    assert isinstance(engine.resume(ref, asleep.wait_id, None), Sleep)
+    with pytest.raises(Conflict, match="waits for its turn"):
+        decisions.resume(ref.run_id, here, decision=None, data=None, by="t")
+    end(first)
+    admit(deliveries)
+    assert isinstance(engine.resume(ref, asleep.wait_id, None), Proceed)
+    assert load(ref.run_id).status == "COMPLETED"
+    assert isinstance(engine.run(made_by_airflow(workflow, "scheduled__2")), Proceed)
+
+
+def test_one_of_airflows_is_skipped_or_makes_room_likewise(
+    here: str, deliveries: Deliveries, engine: Engine
+) -> None:
+    skipping, taking = (automation(here, 1, policy=one) for one in ("skip", "cancel_running"))
+    executed(here, skipping)
+    (first,) = executed(here, taking)
+    admit(deliveries)
+    assert isinstance(engine.run(made_by_airflow(skipping, "scheduled__1")), Skip)
+    assert load("scheduled__1").status == "CANCELLED"
+    assert isinstance(engine.run(made_by_airflow(taking, "scheduled__2")), Proceed)
+    assert load(first).status == "CANCELLED"
+
+
+def test_a_run_that_is_found_in_airflow_only_is_admitted_too(
+    here: str, deliveries: Deliveries
+) -> None:
+    workflow = automation(here, 1)
+    (first,) = executed(here, workflow)
+    admit(deliveries)
+    with unit_of_work() as session:
+        adopt(
+            session,
+            workflow,
+            run_id="manual__1",
+            run_type="manual",
+            conf={},
+            started_by=None,
+            version=1,
+            due_at=None,
+        )
+    admit(deliveries)
+    assert load("manual__1").slot == "WAITING"
+    end(first)
+    admit(deliveries)
+    assert (load("manual__1").slot, started()) == ("HELD", [first])
+
+
+def test_a_cleared_run_waits_for_its_turn_like_a_new_one(
+    here: str, deliveries: Deliveries, engine: Engine
+) -> None:
+    workflow = automation(here, 1)
+    first, second = executed(here, workflow, 2)
+    admit(deliveries)
+    end(first, "FAILED")
+    admit(deliveries)
+    assert load(second).slot == "HELD"
+    again = TaskRef(first, workflow, 1, "look", generation=1)
+    asleep = engine.run(again)
+    assert isinstance(asleep, Sleep)
+    end(second)
+    admit(deliveries)
+    assert isinstance(engine.resume(again, asleep.wait_id, None), Proceed)
+
+
+def test_a_run_that_waits_in_airflow_can_be_cancelled(
+    here: str, deliveries: Deliveries, engine: Engine
+) -> None:
+    workflow = automation(here, 1)
+    executed(here, workflow)
+    admit(deliveries)
+    ref = made_by_airflow(workflow, "scheduled__1")
+    asleep = engine.run(ref)
+    assert isinstance(asleep, Sleep)
+    cancellations.cancel(here, workflow, ref.run_id, "t")
+    assert isinstance(engine.resume(ref, asleep.wait_id, None), Skip)
+    with unit_of_work() as session:
+        assert session.get_one(Wait, asleep.wait_id).status == "CANCELLED"
+
+
+def in_flight() -> int:
+    with unit_of_work() as session:
+        query = select(func.count()).where(Run.slot == "HELD", Run.status.in_(runs.UNFINISHED))
+        return session.scalar(query) or 0
+
+
+def test_many_dispatchers_never_let_more_in_and_keep_the_order(
+    here: str, deliveries: Deliveries
+) -> None:
+    limit, count = 3, 40
+    workflow = automation(here, limit)
+    order = executed(here, workflow, count)
+    ended, most, failures = threading.Event(), [0], []
+
+    def again_and_again(act: Callable[[], None]) -> None:
+        try:
+            while not ended.is_set():
+                act()
+                most[0] = max(most[0], in_flight())
+        except BaseException as error:
+            failures.append(error)
+            ended.set()
+            raise
+
+    def dispatch() -> None:
+        with unit_of_work() as session:
+            # What is to be brought to Airflow stays, to be looked at.
+            session.execute(
+                update(Job)
+                .where(Job.kind == "start_run")
+                .values(available_at=datetime(2100, 1, 1, tzinfo=UTC))
+            )
+            claimed = jobs.claim(session, 3)
+        for job in claimed:
+            if job.kind != "start_run":
+                deliveries.carry(job)
+
+    def finish() -> None:
+        with unit_of_work() as session:
+            query = select(Run.id).where(Run.slot == "HELD", Run.status == "RUNNING").limit(1)
+            run = session.scalars(query.with_for_update(skip_locked=True)).first()
+            if run is not None:
+                runs.end_run(session, run, "COMPLETED")
+            elif session.scalar(select(func.count()).where(Run.status == "RUNNING")) == 0:
+                ended.set()
+
+    acts = (dispatch, dispatch, dispatch, dispatch, finish, finish)
+    threads = [threading.Thread(target=again_and_again, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert ended.is_set()
+    assert most[0] <= limit
+    assert started() == order
+
+
+def test_two_dispatchers_that_run_hand_out_each_slot_once(here: str) -> None:
+    class Airflow:
+        """Knows every DAG, and ends each run as soon as it is made."""
+
+        def __init__(self) -> None:
+            self.made: list[str] = []
+            self.most = 0
+
+        def visible(self, dag_id: str) -> Any:
+            return Visible(1_000, 1_000)
+
+        def start(self, dag_id: str, run_id: str, conf: Any) -> None:
+            self.made.append(run_id)
+            self.most = max(self.most, in_flight())
+            end(run_id)
+
+        def changed_runs(self, *_: Any) -> list[Any]:
+            return []
+
+    workflow = automation(here, 2)
+    order = executed(here, workflow, 20)
+    airflow = Airflow()
+    dispatchers = [Dispatcher(airflow, ports()) for _ in range(2)]  # type: ignore[arg-type]
+    for one in dispatchers:
+        one.start()
+    try:
+        for _ in range(400):
+            with unit_of_work() as session:
+                left = session.scalar(select(func.count()).where(Run.status == "RUNNING"))
+            if not left:
+                break
+            threading.Event().wait(0.05)
+    finally:
+        for one in dispatchers:
+            one.stop()
+    assert sorted(airflow.made) == sorted(order)
+    assert airflow.most <= 2

@@ -1,0 +1,135 @@
+"""Retries on the newest version: what Airflow is asked, and when a run is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations import definitions
+from automations.db import runs, workflows
+from automations.db.session import unit_of_work
+from automations.db.tables import Job, Run, Workflow
+from automations.deliveries import Deliveries
+from automations.errors import Conflict, NotVisibleYet
+from automations.ports import Visible
+from automations.services import replays
+from tests.db.workspace import workspace
+from tests.doubles import ports
+
+
+class Airflow:
+    """Knows one DAG at a version, and notes what is retried."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self.retried: list[tuple[str, bool]] = []
+
+    def visible(self, dag_id: str) -> Visible:
+        return Visible(self.version, self.version)
+
+    def retry(self, dag_id: str, run_id: str, *, latest: bool = False) -> None:
+        self.retried.append((run_id, latest))
+
+
+@pytest.fixture
+def airflow() -> Airflow:
+    return Airflow()
+
+
+@pytest.fixture
+def deliveries(airflow: Airflow) -> Deliveries:
+    return Deliveries(airflow, ports())  # type: ignore[arg-type]  # only what is asked here
+
+
+def wait(name: str, order: int) -> dict[str, Any]:
+    config = {"duration": "PT1S"}
+    return {"id": name, "name": name, "type": "delay", "order": order, "config": config}
+
+
+def edit(workflow_id: str, *steps: dict[str, Any], **more: Any) -> int:
+    with unit_of_work() as session:
+        workflow = session.get_one(Workflow, workflow_id)
+        workflow.version += 1
+        definition = {"name": "Test", "steps": list(steps), **more}
+        workflows.add_version(session, workflow, definition, None)
+        return workflow.version
+
+
+@pytest.fixture
+def failed(database: str) -> Iterator[Run]:
+    """A run of two steps that has failed at the second."""
+    with unit_of_work() as session:
+        workflow = Workflow(workspace_id=workspace(), name="Test", status="ACTIVE", version=0)
+        session.add(workflow)
+    edit(workflow.id, wait("a", 0), wait("b", 1), variables={"kept": 1})
+    with unit_of_work() as session:
+        run = runs.insert_run(
+            session,
+            session.get_one(Workflow, workflow.id),
+            trigger_type="manual",
+            trigger_data={},
+            input={},
+            started_by="test",
+            dispatched=True,
+        )
+        assert run is not None
+        runs.skip(session, run.id, ["a"], 0)
+        runs.end_run(session, run.id, "FAILED", "b: it broke")
+    yield reload(run)
+    definitions._cache.clear()
+
+
+def reload(run: Run) -> Run:
+    with unit_of_work() as session:
+        return session.get_one(Run, run.id)
+
+
+def retry(run: Run, *, latest: bool = True) -> Job:
+    replays.retry(run.workspace_id, run.workflow_id, run.id, latest=latest)
+    with unit_of_work() as session:
+        query = select(Job).where(Job.subject_id == run.id, Job.kind.startswith("retry_"))
+        return session.scalars(query).one()
+
+
+def test_a_run_goes_on_by_the_newest_version_with_its_new_variables(
+    failed: Run, deliveries: Deliveries, airflow: Airflow
+) -> None:
+    edit(failed.workflow_id, wait("a", 0), wait("b", 1), variables={"kept": 2, "new": 3})
+    job = retry(failed)
+    with pytest.raises(NotVisibleYet):
+        deliveries.carry(job)
+    assert (airflow.retried, reload(failed).version) == ([], 1)
+    airflow.version = 2
+    deliveries.carry(job)
+    assert airflow.retried == [(failed.id, True)]
+    moved = reload(failed)
+    assert moved.version == 2
+    assert {"kept": 1, "new": 3}.items() <= moved.variables.items()
+
+
+def test_a_version_that_does_not_fit_is_refused_at_once(failed: Run) -> None:
+    edit(failed.workflow_id, wait("b", 0))
+    with pytest.raises(Conflict, match="version 2: step 'a', which the run has behind it"):
+        retry(failed)
+    assert retry(failed, latest=False).kind == "retry_run"
+
+
+def test_a_version_that_came_meanwhile_and_does_not_fit_leaves_the_run_failed(
+    failed: Run, deliveries: Deliveries, airflow: Airflow
+) -> None:
+    job = retry(failed)
+    airflow.version = edit(failed.workflow_id, wait("b", 0))
+    deliveries.carry(job)
+    left = reload(failed)
+    assert (airflow.retried, left.status, left.version) == ([], "FAILED", 1)
+    assert "b: it broke It could not be retried on version 2: step 'a'" in str(left.error)
+
+
+def test_one_retry_at_a_time_decides_the_version(failed: Run) -> None:
+    retry(failed)
+    retry(failed)
+    with pytest.raises(Conflict, match="on another version already"):
+        retry(failed, latest=False)

@@ -1,0 +1,114 @@
+"""Flow control, retries on the newest version and tests of steps, with the real Airflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.conftest import Stack, until
+from tests.e2e.test_first_run import approval, email
+
+
+def fetch(order: int, url: str) -> dict[str, Any]:
+    config = {"method": "GET", "url": url}
+    return {"name": "Fetch", "type": "http_request", "order": order, "config": config}
+
+
+BROKEN = "http://169.254.169.254/"
+
+
+def test_a_failed_run_goes_on_by_the_newest_version(stack: Stack) -> None:
+    to = "latest@example.com"
+    workflow = stack.create(email("First", 0, to), fetch(1, BROKEN), email("Old", 2, to))
+    run = stack.execute(workflow)
+    stack.wait(workflow, run, "FAILED")
+    path = f"/api/workflows/{workflow}"
+    added = email("Before", 0, to)
+    stack.api("PATCH", path, {"steps": [added, email("First", 1, to), fetch(2, BROKEN)]})
+    retry = f"{path}/runs/{run}/retry"
+    refused = stack.api("POST", retry, {"version": "latest"}, expect=409)
+    assert "version 2" in refused["error"]
+    mended = {**fetch(1, "x"), "type": "code", "config": {"code": "return {mended: true}"}}
+    step_id = stack.api("GET", path)["steps"][2]["id"]
+    stack.api(
+        "PATCH",
+        path,
+        {"steps": [email("First", 0, to), {**mended, "id": step_id}, email("New", 2, to)]},
+    )
+    assert stack.api("POST", retry, {"version": "latest"}, expect=202)["runId"] == run
+    done = stack.wait(workflow, run, "COMPLETED", 90)
+    assert done["version"] == 3
+    assert [line["stepName"] for line in done["logs"]] == ["First", "Fetch", "Fetch", "New"]
+    assert done["state"]["pendingNodeIds"] == []
+    assert len(stack.mails(to)) == 2
+
+
+def test_a_limit_holds_for_runs_of_the_api_and_of_airflow_and_each_gets_its_turn(
+    stack: Stack,
+) -> None:
+    workflow = stack.create(
+        approval(), email("Tell", 1, "turn@example.com"), concurrency={"limit": 1}
+    )
+    first, second = stack.execute(workflow), stack.execute(workflow)
+    stack.wait(workflow, first, "PAUSED")
+    dag = f"/dags/automation_{workflow}/dagRuns"
+    made = stack.in_airflow("POST", dag, {"logical_date": None, "conf": {}})["dag_run_id"]
+
+    def sleeps() -> bool | None:
+        found = stack.in_airflow("GET", f"{dag}/{made}/taskInstances")["task_instances"]
+        return "deferred" in [one["state"] for one in found] or None
+
+    until("Airflow's own run to sleep", sleeps)
+    for run in (second, made):
+        assert stack.run(workflow, run)["status"] == "RUNNING"
+        assert stack.run(workflow, run)["queued"]
+    for run in (first, second, made):
+        stack.wait(workflow, run, "PAUSED")
+        stack.api("POST", f"/api/workflows/runs/{run}/resume", {"decision": "approved"})
+        stack.wait(workflow, run, "COMPLETED")
+    assert len(stack.mails("turn@example.com")) == 3
+
+
+def test_many_events_are_one_run_and_its_failure_starts_the_error_workflow(stack: Stack) -> None:
+    text = "{{input.workflowName}}, {{input.stepName}}: {{input.error}}"
+    handler = stack.create(email("Tell", 0, "failure@example.com", text))
+    workflow = stack.create(
+        fetch(0, BROKEN),
+        name="Fragile",
+        trigger={"type": "event", "triggerType": "thing.changed"},
+        debounce={"delay": "PT2S", "key": "{{trigger.thing}}"},
+        errorWorkflowId=handler,
+    )
+    for number in range(3):
+        event = {
+            "specversion": "1.0",
+            "id": str(number),
+            "source": "test",
+            "type": "thing.changed",
+            "data": {"thing": "a", "number": number},
+        }
+        headers = {"Content-Type": "application/cloudevents+json"}
+        answer = stack.http.post(
+            f"{stack.bridge}/api/events", json=event, headers=headers, timeout=30
+        )
+        assert answer.status_code == 202, answer.text
+    mail = until(
+        "the mail of the error workflow",
+        lambda: next(iter(stack.mails("failure@example.com")), None),
+    )
+    assert mail["text"].startswith("Fragile, Fetch: Fetch: ")
+    (run,) = stack.api("GET", f"/api/workflows/{workflow}/runs")["runs"]
+    assert run["status"] == "FAILED"
+    (started,) = stack.api("GET", f"/api/workflows/{handler}/runs")["runs"]
+    stack.wait(handler, started["id"], "COMPLETED")
+
+
+def test_a_step_is_tested_alone(stack: Stack) -> None:
+    workflow = stack.create(email("Tell", 0, "alone@example.com", "{{input.text}}"))
+    step = stack.api("GET", f"/api/workflows/{workflow}")["steps"][0]["id"]
+    path = f"/api/workflows/{workflow}/steps/{step}/test"
+    body = {"input": {"text": "tested"}}
+    assert stack.api("POST", path, {**body, "dryRun": True})["config"]["body"] == "tested"
+    assert stack.mails("alone@example.com") == []
+    assert stack.api("POST", path, body)["status"] == "success"
+    (mail,) = stack.mails("alone@example.com")
+    assert mail["text"].strip() == "tested"
