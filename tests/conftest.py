@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the session, and an empty database of ours for each test."""
+"""A real PostgreSQL for the session, and our database in it, empty for each test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,29 @@ from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
 from automations.settings import get_settings
 
-ENCRYPTION_KEY = "J2vbYdLZ7xLh0vfHfPz1JxQd0q3v4mVwq9a0o2m8r1E="
+DATABASE = "tests"
+
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+# Nothing is deleted where nothing is: most tests fill few of the tables.
+_EMPTY = """
+DO $$
+DECLARE place text; filled boolean;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR place IN
+        SELECT quote_ident(tablename) FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP
+        EXECUTE 'SELECT EXISTS (SELECT FROM ' || place || ')' INTO filled;
+        IF filled THEN EXECUTE 'DELETE FROM ' || place; END IF;
+    END LOOP;
+    PERFORM setval(quote_ident(sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;
+END $$
+"""
 
 
 def free_port() -> int:
@@ -25,7 +47,7 @@ def free_port() -> int:
 
 
 class Server:
-    """A PostgreSQL server that makes databases from a migrated template."""
+    """A PostgreSQL server with a migrated template, and a database made from it."""
 
     def __init__(self, embedded: EmbeddedPostgres) -> None:
         self.embedded = embedded
@@ -34,14 +56,27 @@ class Server:
         server = self.embedded
         return f"postgresql+psycopg2://automations:{server.password}@127.0.0.1:{server.port}/{database}"
 
-    def run(self, statement: str) -> None:
+    def empty(self) -> None:
+        """Make the tests' database as it was when it was new, in a few milliseconds."""
+        try:
+            self.run(_END_OTHERS, DATABASE)
+            self.run(_EMPTY, DATABASE)
+        except psycopg2.Error:  # a test has changed the tables themselves
+            self.renew()
+
+    def renew(self) -> None:
+        """Make the tests' database anew, from the template."""
+        self.run(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        self.run(f"CREATE DATABASE {DATABASE} TEMPLATE automations")
+
+    def run(self, statement: str, database: str = "postgres") -> None:
         server = self.embedded
         connection = psycopg2.connect(
             host="127.0.0.1",
             port=server.port,
             user="automations",
             password=server.password,
-            dbname="postgres",
+            dbname=database,
         )
         try:
             connection.autocommit = True
@@ -62,6 +97,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server = Server(embedded)
         migrate.upgrade(server.dsn("automations"))
         session.dispose()
+        server.renew()
         yield server
     finally:
         session.dispose()
@@ -71,15 +107,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty, migrated database that the settings point to."""
-    name = f"test_{secrets.token_hex(6)}"
-    postgres.run(f"CREATE DATABASE {name} TEMPLATE automations")
-    monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", ENCRYPTION_KEY)
-    monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", postgres.dsn(name))
+    dsn = postgres.dsn(DATABASE)
+    monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", dsn)
     monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", base64.urlsafe_b64encode(bytes(32)).decode())
     get_settings.cache_clear()
     try:
-        yield postgres.dsn(name)
+        yield dsn
     finally:
         session.dispose()
         get_settings.cache_clear()
-        postgres.run(f"DROP DATABASE {name} WITH (FORCE)")
+        postgres.empty()

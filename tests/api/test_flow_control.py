@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run
-from automations.ids import new_id
 from tests.api.conftest import Api
 from tests.api.test_workflows import errors
 
+NOBODYS = "c" + "0" * 24
 FORM_APPROVED = {"type": "event", "triggerType": "FORM_APPROVED"}
 
 
@@ -55,7 +55,7 @@ def test_what_is_written_is_shown_kept_in_versions_and_taken_away_by_null(api: A
         ("debounce", {"delay": "PT2S", "maxWait": "PT1S"}, "debounce.maxWait", "shorter"),
         ("debounce", {"delay": "PT2S", "key": "{{x}}"}, "debounce.key", "'x'"),
         ("errorWorkflowId", "nope", "errorWorkflowId", "pattern"),
-        ("errorWorkflowId", new_id(), "errorWorkflowId", "there is no automation"),
+        ("errorWorkflowId", NOBODYS, "errorWorkflowId", "there is no automation"),
     ],
 )
 def test_a_refusal_names_the_field(

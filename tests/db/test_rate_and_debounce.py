@@ -17,7 +17,7 @@ from automations import definitions
 from automations.db import jobs
 from automations.db.run_queries import Filter
 from automations.db.session import unit_of_work
-from automations.db.tables import CollectedEvents, Event, Job, Run
+from automations.db.tables import CollectedEvents, DataTable, Event, Job, Run
 from automations.deliveries import Deliveries
 from automations.errors import RateLimited, StepError
 from automations.ids import new_id
@@ -36,7 +36,10 @@ ROWS = {"type": "event", "triggerType": "ROW_ADDED", "filterTableId": TABLE}
 
 @pytest.fixture
 def here(database: str) -> Iterator[str]:
-    yield workspace()
+    made = workspace()
+    with unit_of_work() as session:
+        session.add(DataTable(id=TABLE, workspace_id=made, name="Table", columns=[]))
+    yield made
     definitions._cache.clear()
 
 
@@ -145,9 +148,9 @@ class TestRateLimit:
     def test_a_child_run_may_be_tried_again_later(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 1, "per": "PT1M"})
         parent = workflows.execute(here, automation(here), {}, "t")
-        StartedRuns().start(parent.id, workflow, {}, "one")
+        StartedRuns().start(parent.id, workflow, {}, "one", awaited=True)
         with pytest.raises(StepError) as refused:
-            StartedRuns().start(parent.id, workflow, {}, "two")
+            StartedRuns().start(parent.id, workflow, {}, "two", awaited=True)
         assert (refused.value.kind, refused.value.retryable) == ("rate_limited", True)
         assert refused.value.retry_after is not None
 
