@@ -14,7 +14,7 @@ from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
 from automations.services import admission, error_workflows, event_matching, pulls, replays
-from automations.services.form_requests import form_token
+from automations.services.form_requests import link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token
 
 
@@ -165,7 +165,7 @@ class Deliveries:
 
     def _ask(self, run: Run, wait: Wait, approver: Approver, occasion: str) -> None:
         # Derived, so that a repeat after a crash and a reminder carry the same link.
-        token = derive_token(f"approver:{approver.id}")
+        token = derive_token(f"approver:{approver.id}", approver.token_hash)
         with unit_of_work() as session:
             session.get_one(Approver, approver.id).token_hash = hash_token(token)
         question = wait.question or {}
@@ -187,13 +187,13 @@ class Deliveries:
         """Send one person the link to a form, and remind them when that is wished."""
         with unit_of_work() as session:
             request = session.get_one(FormRequest, job.subject_id)
+            link = form_url(link_token(request))
         now = datetime.now(UTC)
         if request.submission_id is not None or request.expires_at <= now:
             self._done(job)
             return
         every = timedelta(seconds=request.remind_seconds) if request.remind_seconds else None
         number = (now - request.created_at) // every if every and request.sent_at else 0
-        link = form_url(form_token(request.key, request.recipient))
         self._ports.mailer.send(
             Mail(
                 to=(request.recipient,),

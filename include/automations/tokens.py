@@ -9,11 +9,21 @@ import hmac
 from automations.settings import get_settings
 
 
-def derive_token(purpose: str) -> str:
-    """The token for one purpose: nobody without the installation's key can make or guess it."""
-    key = get_settings().encryption_key
-    if not key:
+def derive_token(purpose: str, known: str | None = None) -> str:
+    """The token for one purpose: nobody without the installation's key can make or guess it.
+
+    Args:
+        known: the hash of the token that was given out, which an older key may have made; when
+            none of the keys has, the token is the newest key's.
+    """
+    keys = [key.strip() for key in get_settings().encryption_key.split(",") if key.strip()]
+    if not keys:
         raise RuntimeError("encryption_key is not set: tokens could be guessed")
+    tokens = [_derived(key, purpose) for key in keys]
+    return next((token for token in tokens if hash_token(token) == known), tokens[0])
+
+
+def _derived(key: str, purpose: str) -> str:
     digest = hmac.digest(key.encode(), f"token:{purpose}".encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

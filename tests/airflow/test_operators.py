@@ -207,7 +207,7 @@ def test_a_task_sends_its_spans_before_its_process_ends(monkeypatch: pytest.Monk
             return GiveUp("no")
 
     provider = Provider()
-    monkeypatch.setattr(operators.wiring, "engine", Engine)
+    monkeypatch.setattr(operators.wiring, "engine", lambda _: Engine())
     tracing.use(provider)  # type: ignore[arg-type]  # as much of one as is used
     try:
         task = build(published(email("a"))).get_task("a")

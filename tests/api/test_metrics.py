@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from api_bridge import metrics
 from api_bridge.app import create_app
 from automations.db import runs, tallies, waits
+from automations.db.runs import LogLine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
 from automations.settings import get_settings
@@ -26,6 +29,12 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(metrics, "CACHED", -1.0)
     yield
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """An app that has answered nothing yet."""
+    return create_app()
 
 
 @pytest.fixture
@@ -75,18 +84,20 @@ class TestInstallation:
         run_id = execute(api, api.workflow())
         began = datetime.now(UTC)
         with unit_of_work() as session:
-            for milliseconds in (4, 10, 11, 900, 400_000):
-                runs.log(
-                    session,
-                    run_id,
-                    step_id="s",
-                    step_type="email",
-                    step_name="S",
-                    status="success",
-                    started_at=began,
-                    ended_at=began + timedelta(milliseconds=milliseconds),
-                    output="",
-                )
+            runs.log(
+                session,
+                run_id,
+                [
+                    LogLine(
+                        SimpleNamespace(id="s", type="email", name="S"),
+                        "success",
+                        began,
+                        began + timedelta(milliseconds=milliseconds),
+                        "",
+                    )
+                    for milliseconds in (4, 10, 11, 900, 400_000)
+                ],
+            )
         found = read(local)
         labels = {"type": "email", "status": "success"}
         buckets = {

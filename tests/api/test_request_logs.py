@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+from fastapi import FastAPI
+
+from api_bridge.app import create_app
 from tests import journal
 from tests.api.conftest import Api
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """An app that may be given a broken route."""
+    return create_app()
 
 
 def test_a_request_is_logged_by_its_route_with_the_id_of_its_envelope(api: Api) -> None:

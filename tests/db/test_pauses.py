@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +23,7 @@ from automations.outcomes import Question
 from automations.ports import HttpRequest, HttpResponse
 from automations.services import decisions, form_requests
 from automations.services.form_requests import SentForms, form_token
+from automations.settings import get_settings
 from automations.tokens import derive_token
 from automations.verdicts import AskPeople, Proceed, Sleep
 from tests.db.test_engine import Outbox, begin, reload, row, step, task
@@ -39,15 +42,22 @@ FORM = {
 CALLING = {"method": "POST", "url": "https://a.example", "waitForCallback": True}
 
 
+class Killed(BaseException):
+    """The process of a step died."""
+
+
 class Service:
     """A service that is told where to report, and may report at once."""
 
     def __init__(self) -> None:
         self.requests: list[HttpRequest] = []
         self.reports_at_once = False
+        self.kills = False
 
     def request(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
+        if self.kills:
+            raise Killed
         if self.reports_at_once:
             decisions.receive(self.token, {"state": "early"})
         return HttpResponse(202, {"content-type": "application/json"}, b'{"job": 7}', request.url)
@@ -306,6 +316,89 @@ class TestReminders:
         assert [mail.to for mail in outbox.sent] == [("ada@b.example",), ("boss@b.example",)]
         with unit_of_work() as session:
             assert len(waits.approvers(session, wait.id)) == 2
+
+
+class TestRotation:
+    """Links that were given out, after a new encryption key was put before the old one."""
+
+    OLD = base64.urlsafe_b64encode(bytes(32)).decode()
+    NEW = base64.urlsafe_b64encode(bytes(range(32))).decode()
+
+    @pytest.fixture(params=[f"{NEW},{OLD}", f"{NEW}, {OLD},"])
+    def rotate(
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[[], None]:
+        def rotate(keys: str = request.param) -> None:
+            monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", keys)
+            get_settings.cache_clear()
+
+        return rotate
+
+    def test_a_reminder_of_a_form_carries_the_link_that_works(
+        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, rotate: Callable[..., None]
+    ) -> None:
+        run, _ = sending(recipients=["ada@b.example"], remindEvery="PT1H")
+        engine.run(task(run, "send"))
+        deliveries.carry(claimed("send_form"))
+        rotate()
+        deliveries.carry(claimed("send_form"))
+        first, reminder = (token_in(mail.body) for mail in outbox.sent)
+        assert first == reminder
+        form_requests.submit(reminder, {"size": 1})
+
+    def test_when_the_old_key_is_gone_the_reminder_carries_a_link_that_works(
+        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, rotate: Callable[..., None]
+    ) -> None:
+        run, _ = sending(recipients=["ada@b.example"], remindEvery="PT1H")
+        engine.run(task(run, "send"))
+        rotate(self.NEW)
+        deliveries.carry(claimed("send_form"))
+        form_requests.submit(token_in(outbox.sent[-1].body), {"size": 1})
+
+    def test_a_reminder_of_a_decision_carries_the_first_link(
+        self, deliveries: Deliveries, outbox: Outbox, rotate: Callable[..., None]
+    ) -> None:
+        asked_run(replace(QUESTION, remind_seconds=3600.0))
+        deliveries.carry(claimed("ask_approvers"))
+        rotate()
+        deliveries.carry(claimed("remind_approvers"))
+        first, reminder = (token_in(mail.body) for mail in outbox.sent)
+        assert first == reminder
+        decisions.decide(first, decision="approved", data=None)
+
+    def test_a_step_that_is_done_again_hands_out_a_url_that_works(
+        self, engine: Engine, service: Service, rotate: Callable[..., None]
+    ) -> None:
+        run = calling()
+        service.kills = True
+        with pytest.raises(Killed):
+            engine.run(task(run, "call"))
+        first = service.token
+        service.kills = False
+        rotate()
+        engine.run(task(run, "call"))
+        assert service.token == first
+        decisions.receive(first, {"state": "ready"})
+
+    def test_also_when_the_old_key_is_gone(
+        self, engine: Engine, service: Service, rotate: Callable[..., None]
+    ) -> None:
+        run = calling()
+        service.kills = True
+        with pytest.raises(Killed):
+            engine.run(task(run, "call"))
+        first = service.token
+        service.kills = False
+        rotate(self.NEW)
+        engine.run(task(run, "call"))
+        assert service.token != first
+        decisions.receive(service.token, {"state": "ready"})
+
+
+def token_in(body: str) -> str:
+    found = re.search(r"/(?:callback|requests)/([\w-]+)", body)
+    assert found is not None
+    return found[1]
 
 
 class TestSelfApproval:

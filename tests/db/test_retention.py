@@ -232,6 +232,35 @@ def test_events_stay_that_are_pending_or_have_a_run_left(young: Run) -> None:
         assert set(session.scalars(text("SELECT id FROM event"))) == {"pending", "used"}
 
 
+def test_events_that_are_being_collected_stay(young: Run) -> None:
+    sql(
+        "INSERT INTO event (id, workspace_id, type, trigger_key, data, status, created_at)"
+        " VALUES ('e', :workspace, 'T', 'event:T', '{}', 'MATCHED', '2020-01-01');\n"
+        "INSERT INTO collected_events (id, workflow_id, key, event_id, event_at, due_at)"
+        " VALUES ('c', :workflow, 'k', 'e', now(), now())",
+        workspace=young.workspace_id,
+        workflow=young.workflow_id,
+    )
+    assert retention.would_prune(BEFORE, with_audit=False)["event"] == 0
+    assert prune().get("event", 0) == 0
+
+
+def test_syncs_go_but_for_the_last_of_each_pipeline(young: Run) -> None:
+    sql(
+        "INSERT INTO pipeline_connection (id, workspace_id, name, connector_type, config, tables)"
+        " SELECT name, :workspace, name, 'push', '{}', '[]' FROM unnest(ARRAY['p', 'q']) name;\n"
+        "INSERT INTO pipeline_run (id, workspace_id, connection_id, status, way, tables, errors,"
+        " started_at, completed_at) SELECT name || n, :workspace, name, 'COMPLETED', 'push', '[]',"
+        " '[]', date '2020-01-01' + n, date '2020-01-01' + n"
+        " FROM unnest(ARRAY['p', 'q']) name, generate_series(1, 3) n",
+        workspace=young.workspace_id,
+    )
+    assert retention.would_prune(BEFORE, with_audit=False)["pipeline_run"] == 4
+    assert prune()["pipeline_run"] == 4
+    with unit_of_work() as session:
+        assert set(session.scalars(text("SELECT id FROM pipeline_run"))) == {"p3", "q3"}
+
+
 def test_the_ids_of_runs_that_airflow_made_have_colons_and_are_understood(young: Run) -> None:
     kept, gone = (f"scheduled__2020-01-0{n}T00:00:00+00:00" for n in (1, 2))
     old(young, kept, status="RUNNING", completed_at=None)

@@ -13,9 +13,17 @@ from automations.tokens import callback_url, derive_token, hash_token
 
 def hand_out(session: Session, run_id: str, key: str) -> str:
     """The URL for a step's callback, made known before anybody can call it."""
-    token = derive_token(f"callback:{key}")
+    known = by_key(session, key)
+    token = derive_token(f"callback:{key}", known.token_hash if known else None)
     row = insert(Callback).values(token_hash=hash_token(token), run_id=run_id, key=key)
-    session.execute(row.on_conflict_do_nothing())
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=["key"],
+            # Another one than before only when the key that made that is not in use any more.
+            set_={"token_hash": row.excluded.token_hash},
+            where=Callback.token_hash != row.excluded.token_hash,
+        )
+    )
     return callback_url(token)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, Select, delete, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from automations.db import idempotency
 from automations.db.runs import UNFINISHED
@@ -15,11 +15,13 @@ from automations.db.tables import (
     Approver,
     AuditLog,
     Callback,
+    CollectedEvents,
     Effect,
     Event,
     FormRequest,
     IdempotencyKey,
     Job,
+    PipelineRun,
     Run,
     RunStep,
     SecurityEvent,
@@ -61,6 +63,11 @@ def delete_runs(session: Session, ids: Sequence[str]) -> Counts:
 def delete_events(session: Session, before: datetime) -> int:
     """Delete a page of old events that were matched and that no run is left of."""
     return _page(session, Event.id, _matched(before), ~exists().where(Run.event_id == Event.id))
+
+
+def delete_syncs(session: Session, before: datetime) -> int:
+    """Delete a page of pipelines' syncs that have ended, but for the last of each."""
+    return _page(session, PipelineRun.id, _synced(before))
 
 
 def delete_jobs(session: Session, before: datetime) -> int:
@@ -108,6 +115,7 @@ def count(session: Session, before: datetime, *, audit: bool) -> Counts:
         *((table, table.run_id.in_(doomed)) for table in _OF_RUNS),
         (Run, _ended(before)),
         (Event, _matched(before) & ~needed),
+        (PipelineRun, _synced(before)),
         (Job, Job.dead_at < before),
         (IdempotencyKey, expired),
     ]
@@ -124,6 +132,18 @@ def _ended(before: datetime) -> ColumnElement[bool]:
     return Run.status.not_in(UNFINISHED) & (Run.completed_at < before)
 
 
+def _synced(before: datetime) -> ColumnElement[bool]:
+    later = aliased(PipelineRun)
+    return (
+        (PipelineRun.completed_at < before)
+        & (PipelineRun.status != "RUNNING")
+        & exists().where(
+            later.connection_id == PipelineRun.connection_id,
+            later.started_at > PipelineRun.started_at,
+        )
+    )
+
+
 def _is_for(subject: Any) -> ColumnElement[bool]:
     """A job that is still to be done for something, such as to wake a run that waits for it."""
     found: ColumnElement[bool] = Job.subject_id == subject
@@ -131,7 +151,11 @@ def _is_for(subject: Any) -> ColumnElement[bool]:
 
 
 def _matched(before: datetime) -> ColumnElement[bool]:
-    return (Event.status != "PENDING") & (Event.created_at < before)
+    return (
+        (Event.status != "PENDING")
+        & (Event.created_at < before)
+        & ~exists().where(CollectedEvents.event_id == Event.id)
+    )
 
 
 def _beginnings(key: str) -> list[str]:

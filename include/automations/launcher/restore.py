@@ -64,7 +64,7 @@ def restore(source: Path, *, force: bool) -> Manifest:
 
 
 def _check_versions(manifest: Manifest) -> None:
-    ours = manifest.revisions["automations"]
+    ours = manifest.revisions.get("automations")
     if ours is not None and not knows(ours):
         raise BackupError(
             f"The backup's schema is {ours}, which this version does not know: restore it with "

@@ -32,6 +32,8 @@ class RunState:
     seconds: float = 0.0
     message: str = ""
     failed_part: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Where the parts listen, for commands whose own environment does not say so."""
     parts: dict[str, PartState] = field(default_factory=dict)
 
 

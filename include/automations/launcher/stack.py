@@ -25,6 +25,14 @@ from automations.settings import Settings, default_home, get_settings
 
 ALREADY_UP = 3
 DOWN_PATIENCE = 90.0
+_WHERE = (
+    "host",
+    "bridge_port",
+    "airflow_port",
+    "postgres_port",
+    "mail_smtp_port",
+    "mail_web_port",
+)
 
 
 class PortTaken(Exception):
@@ -32,10 +40,16 @@ class PortTaken(Exception):
 
 
 def open_home() -> Settings:
-    """Make the home folder and its secrets, and read the settings."""
+    """Make the home folder and its secrets, and read the settings: what is up knows its own."""
     home = default_home()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     ensure_secrets(home)
+    folder = RunFolder(home)
+    if folder.supervisor() is not None:
+        # Through the environment, so that they hold in the processes that a command starts, too.
+        for name, value in folder.read().settings.items():
+            os.environ[f"AUTOMATIONS_{name.upper()}"] = value
+        get_settings.cache_clear()
     return get_settings()
 
 
@@ -85,6 +99,7 @@ def supervise(settings: Settings, show: Callable[[RunState], None]) -> int:
                 show(state)
 
         supervisor = Supervisor(parts, settings.home / "logs", changed)
+        supervisor.state.settings = {name: str(getattr(settings, name)) for name in _WHERE}
         handle_signals(supervisor)
         try:
             supervisor.run()

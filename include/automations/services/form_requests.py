@@ -66,9 +66,17 @@ def _make(session: Session, wanted: Wanted) -> dict[str, Any]:
     return {"formRequestIds": ids}
 
 
-def form_token(key: str, recipient: str) -> str:
-    """The token of one recipient's link."""
-    return derive_token(f"form:{key}:{recipient}")
+def form_token(key: str, recipient: str, known: str | None = None) -> str:
+    """The token of one recipient's link; the one that was given out, when its hash is known."""
+    return derive_token(f"form:{key}:{recipient}", known)
+
+
+def link_token(request: FormRequest) -> str:
+    """The token of the link to be sent now, which works from now on."""
+    token = form_token(request.key, request.recipient, request.token_hash)
+    # Another one than before only when the key that made that is not in use any more.
+    request.token_hash = hash_token(token)
+    return token
 
 
 @dataclass(frozen=True, slots=True)

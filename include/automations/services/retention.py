@@ -48,6 +48,7 @@ def prune(
         after = _page_of_runs(before, after, orchestrator, counts, runs_of)
     pages: list[tuple[str, Callable[[Session], int]]] = [
         ("event", lambda session: retention.delete_events(session, before)),
+        ("pipeline_run", lambda session: retention.delete_syncs(session, before)),
         ("job", lambda session: retention.delete_jobs(session, before)),
         ("idempotency_key", idempotency.prune),
     ]
