@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 import threading
 import time
@@ -14,15 +15,21 @@ from statistics import median, quantiles
 from typing import Any
 
 import psutil
+from cryptography.fernet import Fernet
 from rich.console import Console
 from rich.table import Table
 
 from automations import definitions, wiring
+from automations.db import migrate, session
+from automations.launcher.postgres import EmbeddedPostgres
+from automations.settings import get_settings
 from automations.steps.registry import STEP_TYPES
 from automations.templating import evaluate
 from automations.verdicts import AskPeople, Proceed, Sleep, TaskRef
-from tests.bench.measuring import BenchError
-from tests.bench.step_world import World, world
+from tests.bench.measuring import BenchError, free_ports
+from tests.e2e.counterparts import Counterparts
+from tests.mailbox import Mailbox
+from tests.step_world import World
 
 TARGET = 15.0
 CODE_TARGET = 80.0
@@ -30,7 +37,6 @@ PDF_TARGET = 1_000.0
 LOOP_TARGET = 60.0
 MEMORY_TARGET = 100.0
 WARM_UP = 3
-LIGHT = {"name": "Light", "type": "condition", "order": 0}
 EVEN = "loop.item % 2 == 0"
 
 
@@ -57,7 +63,7 @@ def main(console: Console, repeat: int, iterations: int) -> bool:
     ) as name:
         folder = Path(name)
         os.chmod(folder, 0o711)
-        with world(folder) as place:
+        with _world(folder) as place:
             met = _types(console, place, repeat)
             met &= _loop(console, place, iterations)
         load = os.getloadavg()[0]
@@ -68,32 +74,24 @@ def main(console: Console, repeat: int, iterations: int) -> bool:
 
 
 def _cases(place: World) -> Iterator[Case]:
-    name, row, ada = "{{input.name}}", place.insert, "ada@b.example"
-    yield Case("condition", {"expression": "input.name == 'Ada'"}, row)
-    yield Case("delay", {"duration": "PT1H"}, row)
-    yield Case("approval", {"message": f"OK, {name}?"}, row)
-    light = {**LIGHT, "config": {"expression": "true"}}
-    yield Case("loop", {"collection": [1], "steps": [light]}, row)
-    new = {"operation": "create", "tableId": place.table, "data": {"name": name}}
-    yield Case("table_operations", new, row)
-    yield Case("notification", {"title": f"Hi {name}", "userIds": [place.member]}, row)
-    yield Case("create_matter", {"templateId": place.board, "title": f"For {name}"}, row)
-    yield Case("evidence_snapshot", {"source": "ORG_MEMBERS"}, row)
-    yield Case("run_workflow", {"workflowId": place.child}, row)
-    yield Case("send_form", {"formId": place.form, "recipients": ada}, row)
-    mail = {"to": ada, "subject": f"Hi {name}", "body": f"Dear {name}"}
-    yield Case("email", mail, place.mail, None)
-    document = {"documentId": place.document, "recipients": ada}
-    yield Case("send_document", document, place.mail, None)
-    call = {"method": "POST", "url": place.url, "body": {"channel": name}}
-    yield Case("http_request", call, place.post, None)
-    yield Case("slack", {"text": f"Hi {name}", "channel": "C1"}, place.post, None)
-    yield Case("ai", {"prompt": f"Hi {name}"}, place.post, None)
-    script = {"code": "return {n: input.input.name.length}"}
-    yield Case("code", script, place.script, CODE_TARGET)
-    for kind, target in (("docx", None), ("pdf", PDF_TARGET)):
-        letter = {"templateId": place.letter, "format": kind, "data": {"name": name}}
-        yield Case("generate_document", letter, place.renderer(kind), target, f", {kind}")
+    outside: dict[str, Callable[[], object]] = {
+        "email": place.mail,
+        "send_document": place.mail,
+        "http_request": place.post,
+        "slack": place.post,
+        "ai": place.post,
+    }
+    for kind, config in place.configs().items():
+        if kind == "code":
+            yield Case(kind, config, place.script, CODE_TARGET)
+        elif kind == "generate_document":
+            for wanted, target in (("docx", None), ("pdf", PDF_TARGET)):
+                made = {**config, "format": wanted}
+                yield Case(kind, made, place.renderer(wanted), target, f", {wanted}")
+        elif kind in outside:
+            yield Case(kind, config, outside[kind], None)
+        else:
+            yield Case(kind, config, place.insert)
 
 
 def _types(console: Console, place: World, repeat: int) -> bool:
@@ -205,6 +203,42 @@ def _verdict(kept: bool) -> str:
 
 def _bare_condition(number: int) -> object:
     return evaluate(EVEN, {"loop": {"item": number}}, where="bench")
+
+
+@contextmanager
+def _world(folder: Path) -> Iterator[World]:
+    """Start everything, and stop it at the end."""
+    [port] = free_ports(1)
+    server = EmbeddedPostgres(folder / "postgres", port, secrets.token_hex(8))
+    mailbox, counterparts = Mailbox(), Counterparts()
+    for name in [name for name in os.environ if name.startswith("AUTOMATIONS_")]:
+        del os.environ[name]
+    os.environ.update(
+        counterparts.environment(),
+        AUTOMATIONS_HOME=str(folder),
+        AUTOMATIONS_DATABASE_DSN=server.dsn(),
+        AUTOMATIONS_ENCRYPTION_KEY=Fernet.generate_key().decode(),
+        AUTOMATIONS_SMTP_HOST="127.0.0.1",
+        AUTOMATIONS_SMTP_PORT=str(mailbox.port),
+        AUTOMATIONS_SMTP_SECURITY="none",
+    )
+    get_settings.cache_clear()
+    mailbox.start()
+    counterparts.start()
+    try:
+        server.start()
+        server.ensure_databases()
+        migrate.upgrade(server.dsn())
+        place = World(server.dsn(), mailbox, counterparts)
+        try:
+            yield place
+        finally:
+            place.close()
+    finally:
+        session.dispose()
+        counterparts.stop()
+        mailbox.stop()
+        server.stop()
 
 
 @contextmanager

@@ -1,26 +1,19 @@
-"""What steps need around them: a database, and local servers that they speak to."""
+"""What the steps of every type can refer to, and the direct ways to what they use."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
-import secrets
 import smtplib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 import psycopg2
-from cryptography.fernet import Fernet
 
 from automations import wiring
 from automations.adapters.quickjs.runner import QuickJsRunner
-from automations.db import migrate, session
 from automations.forms import FormSchema
-from automations.launcher.postgres import EmbeddedPostgres
 from automations.matters import Board
 from automations.ports import DocumentOrder, ScriptLimits
 from automations.services import (
@@ -32,9 +25,7 @@ from automations.services import (
     tables,
     workflows,
 )
-from automations.settings import get_settings
 from automations.tables import TableShape
-from tests.bench.measuring import free_ports
 from tests.e2e.counterparts import Counterparts
 from tests.letters import letter
 from tests.mailbox import Mailbox
@@ -47,7 +38,7 @@ LETTER = ("Dear {{ name }},", *(f"this is paragraph {number} of a letter." for n
 
 
 class World:
-    """A workspace with what steps refer to, and the direct ways to what they use."""
+    """A workspace with what steps refer to, in a database and beside servers that are there."""
 
     def __init__(self, dsn: str, mailbox: Mailbox, counterparts: Counterparts) -> None:
         self.workspace = bootstrap.ensure_workspace()
@@ -76,6 +67,45 @@ class World:
         self._connection = psycopg2.connect(dsn.replace("+psycopg2", ""))
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute("CREATE TABLE bare (id bigserial PRIMARY KEY, content text)")
+
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """A config of each step type that has its effect and names ``input.name``."""
+        name, ada = "{{input.name}}", "ada@b.example"
+        light = {"name": "Light", "type": "condition", "order": 0}
+        return {
+            "ai": {"prompt": f"Hi {name}", "maxTokens": 100},
+            "approval": {"message": f"OK, {name}?"},
+            "code": {"code": "return {n: input.length}", "input": name},
+            "condition": {"expression": "input.name == 'Ada'"},
+            "create_matter": {"templateId": self.board, "title": f"For {name}"},
+            "delay": {"duration": "PT{{input.name | length}}H"},
+            "email": {"to": ada, "subject": "Hi", "body": f"Dear {name}"},
+            "evidence_snapshot": {"source": "ORG_MEMBERS", "title": name},
+            "generate_document": {
+                "templateId": self.letter,
+                "format": "docx",
+                "data": {"name": name},
+            },
+            "http_request": {"method": "POST", "url": self.url, "body": {"channel": name}},
+            "loop": {
+                "collection": [name],
+                "steps": [{**light, "config": {"expression": "true"}}],
+            },
+            "notification": {"title": f"Hi {name}", "userIds": [self.member]},
+            "run_workflow": {"workflowId": self.child, "input": {"name": name}},
+            "send_document": {
+                "documentId": self.document,
+                "recipients": ada,
+                "message": f"Hi {name}",
+            },
+            "send_form": {"formId": self.form, "recipients": ada, "message": f"Hi {name}"},
+            "slack": {"text": f"Hi {name}", "channel": "C1"},
+            "table_operations": {
+                "operation": "create",
+                "tableId": self.table,
+                "data": {"name": name},
+            },
+        }
 
     def automation(self, kind: str, config: Mapping[str, Any]) -> str:
         """An automation of one step."""
@@ -135,39 +165,3 @@ class World:
     def close(self) -> None:
         """Leave the database."""
         self._connection.close()
-
-
-@contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """Start everything, and stop it at the end."""
-    [port] = free_ports(1)
-    server = EmbeddedPostgres(folder / "postgres", port, secrets.token_hex(8))
-    mailbox, counterparts = Mailbox(), Counterparts()
-    for name in [name for name in os.environ if name.startswith("AUTOMATIONS_")]:
-        del os.environ[name]
-    os.environ.update(
-        counterparts.environment(),
-        AUTOMATIONS_HOME=str(folder),
-        AUTOMATIONS_DATABASE_DSN=server.dsn(),
-        AUTOMATIONS_ENCRYPTION_KEY=Fernet.generate_key().decode(),
-        AUTOMATIONS_SMTP_HOST="127.0.0.1",
-        AUTOMATIONS_SMTP_PORT=str(mailbox.port),
-        AUTOMATIONS_SMTP_SECURITY="none",
-    )
-    get_settings.cache_clear()
-    mailbox.start()
-    counterparts.start()
-    try:
-        server.start()
-        server.ensure_databases()
-        migrate.upgrade(server.dsn())
-        place = World(server.dsn(), mailbox, counterparts)
-        try:
-            yield place
-        finally:
-            place.close()
-    finally:
-        session.dispose()
-        counterparts.stop()
-        mailbox.stop()
-        server.stop()
