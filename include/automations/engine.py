@@ -114,22 +114,23 @@ class Engine:
         if ref.generation > run.generation:
             runs.renew(session, run, ref.generation)
         run.version = ref.version
+        row = runs.step(session, ref.run_id, ref.node_id)
+        known = row if row is not None and row.generation == ref.generation else None
+        if known is not None and known.status in ("DONE", "FAILED"):
+            # Also when the run has ended, perhaps by this very step.
+            return recorded(known)
         if run.slot == "WAITING" and run.status in runs.UNFINISHED:
             session.flush()
             admission.admit(session, run)
             session.refresh(run)
         if run.status not in runs.UNFINISHED:
             return Skip(f"The run has ended: {run.status}.")
-        row = runs.step(session, ref.run_id, ref.node_id)
-        if row is not None and row.generation == ref.generation:
-            if row.status in ("DONE", "FAILED"):
-                return recorded(row)
-            if row.status == "WAITING":
-                wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
-                if wait is not None and wait.status == "OPEN":
-                    return parked(wait)
-                if wait is not None and wait.status == "ANSWERED":
-                    return Sleep(wait.id, datetime.now(UTC))
+        if known is not None and known.status == "WAITING":
+            wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
+            if wait is not None and wait.status == "OPEN":
+                return parked(wait)
+            if wait is not None and wait.status == "ANSWERED":
+                return Sleep(wait.id, datetime.now(UTC))
         if run.slot == "WAITING":
             row = self._row(session, ref, row, "WAITING")
             return parked(wait_for_slot(session, row))

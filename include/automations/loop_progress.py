@@ -230,6 +230,15 @@ class Progress:
             self._unsaved = True
         self.write()
 
+    def finish(self) -> None:
+        """Have written what is not in the results, which are recorded with the step itself."""
+        with self._lock:
+            if not self._urgent:
+                self._cursors.clear()
+                self._ended.clear()
+                self._unsaved = bool(self._set)
+        self.write()
+
     def write(self) -> None:
         """Have everything written that was noted until now, if the run still goes on.
 

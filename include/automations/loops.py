@@ -91,7 +91,10 @@ class Loops:
         try:
             outermost = _Loop(self, "", self.entered.names, self.entered.where, Place())
             outcome = outermost.go_through(config, items)
-            self.progress.write()
+            if isinstance(outcome, Done):
+                self.progress.finish()
+            else:
+                self.progress.write()
             return outcome
         except Interrupted as interrupted:
             return interrupted.fail

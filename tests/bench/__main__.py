@@ -10,7 +10,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from tests.bench import api, events, first_run
+from tests.bench import api, events, first_run, steps
 from tests.bench.measuring import BenchError
 
 
@@ -61,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     inbox.add_argument("--burst", type=_natural, default=5_000, help="0: leave it out.")
     inbox.set_defaults(
         measure=lambda console, options: events.main(console, options.deliveries, options.burst)
+    )
+    text = "What each step type costs beside its counterpart, and a loop of many iterations."
+    types = commands.add_parser("steps", help=text, description=text)
+    types.add_argument("--repeat", type=_positive, default=50, help="Runs of each type.")
+    types.add_argument("--iterations", type=_positive, default=10_000, help="Of the loop.")
+    types.set_defaults(
+        measure=lambda console, options: steps.main(console, options.repeat, options.iterations)
     )
     return parser
 

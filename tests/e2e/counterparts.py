@@ -21,6 +21,8 @@ class Counterparts(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.posted: list[tuple[str, dict[str, Any]]] = []
+        self.keys: list[str | None] = []
+        """The idempotency keys of the same."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
 
     @property
@@ -58,6 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.posted.append((self.path, body))
+        self.server.keys.append(self.headers["Idempotency-Key"])
         if self.path == "/api/chat.postMessage":
             self._answer({"ok": True, "ts": TS, "channel": body["channel"]})
         elif self.path == "/v1/chat/completions":

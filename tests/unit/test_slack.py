@@ -171,6 +171,14 @@ def test_a_closed_port_may_be_tried_again(slack: Workspace) -> None:
     assert (error.kind, error.retryable) == ("connection", True)
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_of_ten_megabytes_is_refused(slack: Workspace, status: int) -> None:
+    slack.answers(b'{"ok": true, "x": "' + b"x" * 10_000_000 + b'"}', status)
+    error = refusal(slack)
+    assert error.kind == "too_large"
+    assert not error.retryable
+
+
 class TestWebhook:
     def test_a_message_goes_to_the_webhook_without_a_token(self, slack: Workspace) -> None:
         slack.answers(b"ok")

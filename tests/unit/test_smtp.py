@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import email
+import socketserver
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -196,4 +201,73 @@ def test_a_line_break_in_a_header_is_refused(mailer: Sender, post: Mailbox) -> N
     with pytest.raises(StepError, match="headers are invalid") as caught:
         mailer.send(mail("a@b.example", subject="Hi\r\nBcc: x@b.example"))
     assert not caught.value.retryable
+    assert post.envelopes == []
+
+
+@contextmanager
+def answering(*answers: bytes, forever: bytes = b"", pause: float = 0.0) -> Iterator[int]:
+    """A server that says these lines, one for each that it is sent, and goes on with the last."""
+    stopping = threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                for answer in answers:
+                    self.wfile.write(answer)
+                    self.rfile.readline()
+                while not stopping.wait(pause):
+                    self.wfile.write(forever)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        try:
+            yield int(server.server_address[1])
+        finally:
+            stopping.set()
+            server.shutdown()
+            serving.join()
+
+
+@pytest.mark.parametrize(
+    ("answers", "forever", "pause"),
+    [
+        pytest.param((), b"", 0.05, id="silence"),
+        pytest.param((), b"\0\xff" * 50_000, 0.0, id="garbage"),
+        pytest.param((b"HTTP/1.1 200 OK\r\n\r\n",), b"", 0.05, id="another protocol"),
+        pytest.param((), b"220-hello\r\n" * 10_000, 0.0, id="an endless greeting"),
+        pytest.param((), b"220-hello\r\n", 0.05, id="a greeting that drips"),
+        pytest.param((b"220 hi\r\n",), b"250-more\r\n" * 10_000, 0.0, id="endless features"),
+        pytest.param((b"220 hi\r\n", b"250 ok\r\n"), b"", 0.05, id="silence later"),
+    ],
+)
+def test_a_server_that_makes_no_sense_or_no_end_is_given_up(
+    answers: tuple[bytes, ...], forever: bytes, pause: float
+) -> None:
+    with answering(*answers, forever=forever, pause=pause) as port:
+        began = time.monotonic()
+        with pytest.raises(StepError) as caught:
+            Sender(port).send(mail("a@b.example", timeout=timedelta(seconds=0.5)))
+        assert time.monotonic() - began < 5
+    assert caught.value.kind == "mail"
+    makes_no_sense = forever.startswith(b"\0") or answers[:1] == (b"HTTP/1.1 200 OK\r\n\r\n",)
+    assert caught.value.retryable is not makes_no_sense
+    assert len(caught.value.message) < 1_000
+
+
+@pytest.mark.parametrize("password", ["correct-horse", "battery-staple"])
+def test_a_wrong_password_is_told_and_not_tried_again(
+    port: int, post: Mailbox, password: str
+) -> None:
+    sender = Sender(port, username="office", password=password)
+    if password == Mailbox.USER[1]:
+        sender.send(mail("a@b.example"))
+        assert len(post.envelopes) == 1
+        return
+    for act in (sender.check, lambda: sender.send(mail("a@b.example"))):
+        with pytest.raises(StepError, match="refused the user name or password") as caught:
+            act()
+        assert not caught.value.retryable
+        assert password not in str(caught.value)
     assert post.envelopes == []

@@ -68,7 +68,7 @@ class SlackChat:
 
         Raises:
             StepError: kind ``config``, ``auth``, ``channel``, ``rate_limited``, ``timeout``,
-                ``connection`` or ``chat``.
+                ``connection``, ``too_large`` or ``chat``.
         """
         if message.webhook is not None:
             return self._call_webhook(message, message.webhook)
@@ -85,16 +85,12 @@ class SlackChat:
         return self._call_api(message, account.token, channel)
 
     def _call_api(self, message: ChatMessage, token: str, channel: str) -> ChatReceipt:
-        from slack_sdk import WebClient
         from slack_sdk.errors import SlackApiError, SlackClientError
 
-        client = WebClient(
-            token,
-            base_url=self._base_url,
-            timeout=max(1, round(message.timeout.total_seconds())),
-            # The step's own policy decides about another attempt.
-            retry_handlers=[],
-        )
+        from automations.adapters.slack_client import BoundedClient
+
+        seconds = message.timeout.total_seconds()
+        client = BoundedClient(token, base_url=self._base_url, seconds=seconds)
         try:
             answer = client.chat_postMessage(
                 channel=channel,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import smtplib
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from typing import Any
@@ -17,19 +20,66 @@ from automations.errors import StepError
 from automations.masking import Masker
 from automations.ports import Mail, MailReceipt, MailServer
 
-_TIMEOUT = 30
+_LONGEST_SILENCE = 30.0
+_CHECK = timedelta(seconds=30)
+_MOST_REPLIES = 100_000
+"""Bytes that a server may say in one session."""
+
+
+class _Replies(io.BufferedIOBase):
+    """What a server says, with an end to it."""
+
+    def __init__(self, connected: socket.socket, budget: _Budget) -> None:
+        self._file = connected.makefile("rb")
+        self._socket = connected
+        self._budget = budget
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self._socket.settimeout(self._budget.seconds())
+        line: bytes = self._file.readline(-1 if size is None else size)
+        self._budget.take(line)
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Budget:
+    """What is left of a session's time and bytes."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        self._deadline = time.monotonic() + timeout.total_seconds()
+        self._bytes = _MOST_REPLIES
+
+    def seconds(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("it took too long")
+        return min(left, _LONGEST_SILENCE)
+
+    def take(self, line: bytes) -> None:
+        self._bytes -= len(line)
+        if self._bytes < 0:
+            raise ConnectionError("it says too much")
 
 
 class _Pinned(smtplib.SMTP):
     """Connects to an address that was looked up before, under the name of its host."""
 
-    def __init__(self, address: str, host: str, port: int, **more: Any) -> None:
+    def __init__(self, address: str, host: str, port: int, timeout: timedelta, **more: Any) -> None:
         self._address = address
-        super().__init__(host, port, timeout=_TIMEOUT, **more)
+        self._budget = _Budget(timeout)
+        super().__init__(host, port, timeout=self._budget.seconds(), **more)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         connected: socket.socket = super()._get_socket(self._address, port, timeout)  # type: ignore[misc]  # made to be overridden
         return connected
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Replies(self.sock, self._budget)
+        return super().getreply()
 
 
 class _PinnedTls(_Pinned, smtplib.SMTP_SSL):
@@ -54,7 +104,7 @@ class SmtpTransport:
         """
         message = _message(server.sender, mail)
         recipients = list(dict.fromkeys((*mail.to, *mail.cc, *mail.bcc)))
-        with self._session(server) as session:
+        with self._session(server, mail.timeout) as session:
             refused = _deliver(session, message, recipients)
         hidden = _masker(server)
         return MailReceipt(
@@ -73,16 +123,16 @@ class SmtpTransport:
         Raises:
             StepError: as ``send``.
         """
-        with self._session(server) as session:
+        with self._session(server, _CHECK) as session:
             code, answer = session.noop()
             if code != 250:
                 raise smtplib.SMTPResponseException(code, answer)
 
     @contextmanager
-    def _session(self, server: MailServer) -> Iterator[smtplib.SMTP]:
+    def _session(self, server: MailServer, timeout: timedelta) -> Iterator[smtplib.SMTP]:
         hidden = _masker(server)
         try:
-            session = self._connect(server)
+            session = self._connect(server, timeout)
             try:
                 _sign_in(session, server)
                 yield session
@@ -109,12 +159,13 @@ class SmtpTransport:
                 retryable=True,
             ) from error
 
-    def _connect(self, server: MailServer) -> smtplib.SMTP:
+    def _connect(self, server: MailServer, timeout: timedelta) -> smtplib.SMTP:
         host, port = server.host, server.port
         address = guarded_address(host, port, self._allow) if server.guarded else host
         if server.security == "tls":
-            return _PinnedTls(address, host, port, context=ssl.create_default_context())
-        return _Pinned(address, host, port)
+            trusted = ssl.create_default_context()
+            return _PinnedTls(address, host, port, timeout, context=trusted)
+        return _Pinned(address, host, port, timeout)
 
 
 def _sign_in(session: smtplib.SMTP, server: MailServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 
@@ -23,6 +24,7 @@ class Mail:
     Args:
         workspace_id: whose mail provider sends it.
         key: idempotency key; the Message-ID is made from it, so a repeat can be recognised.
+        timeout: how long the mail server may take in all.
     """
 
     to: tuple[str, ...]
@@ -35,6 +37,7 @@ class Mail:
     bcc: tuple[str, ...] = ()
     reply_to: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    timeout: timedelta = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class Email(StepType[EmailConfig]):
                 attachments=attachments,
                 key=ctx.idempotency_key,
                 workspace_id=ctx.workspace_id,
+                timeout=ctx.timeout,
             )
         )
         output = {

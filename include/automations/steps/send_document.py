@@ -86,6 +86,7 @@ def _deliver(
             attachments=(file,),
             key=key,
             workspace_id=ctx.workspace_id,
+            timeout=ctx.timeout,
         )
     )
     accepted = recipient in receipt.accepted

@@ -1,0 +1,204 @@
+"""What holds for each of the 17 step types, with everything real around them but Airflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations import definitions, wiring
+from automations.db import runs
+from automations.db.session import unit_of_work
+from automations.db.tables import (
+    DataRow,
+    Document,
+    DocumentDelivery,
+    EvidenceSnapshot,
+    FormRequest,
+    Matter,
+    Notification,
+    Run,
+    Wait,
+)
+from automations.engine import Engine
+from automations.outcomes import Outcome
+from automations.recording import Entered
+from automations.settings import get_settings
+from automations.steps.registry import STEP_TYPES
+from automations.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
+from tests.e2e.counterparts import Counterparts
+from tests.mailbox import Mailbox
+from tests.step_world import World
+
+WAITS = {"approval", "delay"}
+
+
+class Place(World):
+    """The same, with the servers at hand."""
+
+    def __init__(self, dsn: str, mailbox: Mailbox, counterparts: Counterparts) -> None:
+        super().__init__(dsn, mailbox, counterparts)
+        self.counterparts = counterparts
+
+
+@pytest.fixture
+def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    mailbox, counterparts = Mailbox(), Counterparts()
+    environment = {
+        **counterparts.environment(),
+        "AUTOMATIONS_SMTP_HOST": "127.0.0.1",
+        "AUTOMATIONS_SMTP_PORT": str(mailbox.port),
+        "AUTOMATIONS_SMTP_SECURITY": "none",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    cached: list[Any] = [get_settings, wiring.ports, wiring.engine]
+    for function in cached:
+        function.cache_clear()
+    mailbox.start()
+    counterparts.start()
+    try:
+        made = Place(database, mailbox, counterparts)
+        yield made
+        made.close()
+    finally:
+        counterparts.stop()
+        mailbox.stop()
+        for function in cached:
+            function.cache_clear()
+        definitions._cache.clear()
+
+
+def begun(place: World, kind: str, config: dict[str, Any]) -> TaskRef:
+    """A run of an automation with one step."""
+    workflow = place.automation(kind, config)
+    return TaskRef(place.start(workflow), workflow, 1, "step")
+
+
+def output(ref: TaskRef) -> Any:
+    with unit_of_work() as session:
+        row = runs.step(session, ref.run_id, "step")
+        assert row is not None
+        return row.output
+
+
+def rows(table: Any, *columns: Any) -> list[Any]:
+    """What is in a table, beside what the place began with."""
+    with unit_of_work() as session:
+        return [tuple(row) for row in session.execute(select(*(columns or (table.id,))))]
+
+
+def message_ids(place: Place) -> list[Any]:
+    found = []
+    for envelope in place.mailbox.envelopes:
+        content = envelope.content
+        assert isinstance(content, bytes)
+        found += [line for line in content.splitlines() if line.startswith(b"Message-ID:")]
+    return found
+
+
+def slack_ids(place: Place) -> list[Any]:
+    return [body["client_msg_id"] for path, body in place.counterparts.posted if "chat." in path]
+
+
+def children(_: Place) -> list[Any]:
+    with unit_of_work() as session:
+        return list(session.scalars(select(Run.id).where(Run.parent_run_id.is_not(None))))
+
+
+def documents(place: Place) -> list[Any]:
+    return [found for found in rows(Document) if found != (place.document,)]
+
+
+EFFECTS: dict[str, tuple[int, Callable[[Place], list[Any]]]] = {
+    "ai": (2, lambda place: [json.dumps(body) for _, body in place.counterparts.posted]),
+    "approval": (1, lambda _: rows(Wait)),
+    "create_matter": (1, lambda _: rows(Matter)),
+    "delay": (1, lambda _: rows(Wait)),
+    "email": (2, message_ids),
+    "evidence_snapshot": (1, lambda _: rows(EvidenceSnapshot)),
+    "generate_document": (1, documents),
+    "http_request": (2, lambda place: list(place.counterparts.keys)),
+    "notification": (1, lambda _: rows(Notification)),
+    "run_workflow": (1, children),
+    "send_document": (1, lambda place: rows(DocumentDelivery) and message_ids(place)),
+    "send_form": (1, lambda _: rows(FormRequest)),
+    "slack": (2, slack_ids),
+    "table_operations": (1, lambda _: rows(DataRow)),
+}
+"""How often what has an effect has it when it is repeated, and by what a repeat is known."""
+
+
+class Killed(BaseException):
+    """As if the process had been killed."""
+
+
+class Dying(Engine):
+    """Is killed after the effect, before the record."""
+
+    def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
+        raise Killed
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_a_step_does_its_work_and_a_repeat_answers_the_same(place: Place, kind: str) -> None:
+    ref = begun(place, kind, place.configs()[kind])
+    verdict = wiring.engine().run(ref)
+    assert isinstance(verdict, AskPeople | Sleep if kind in WAITS else Proceed), verdict
+    before = output(ref)
+    assert wiring.engine().run(ref) == verdict
+    assert output(ref) == before
+    if kind in EFFECTS:
+        assert len(EFFECTS[kind][1](place)) == 1
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_a_process_that_is_killed_between_effect_and_record_does_no_harm(
+    place: Place, kind: str
+) -> None:
+    ref = begun(place, kind, place.configs()[kind])
+    with pytest.raises(Killed):
+        Dying(wiring.ports()).run(ref)
+    verdict = wiring.engine().run(ref)
+    assert isinstance(verdict, AskPeople | Sleep if kind in WAITS else Proceed), verdict
+    if kind in EFFECTS:
+        times, found = EFFECTS[kind]
+        effects = found(place)
+        # What cannot be undone or recognised by us carries a key by which the other side can.
+        assert len(effects) == times
+        assert len(set(effects)) == 1
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_a_template_that_names_what_is_not_there_fails_with_step_and_field(
+    place: Place, kind: str
+) -> None:
+    config = json.loads(json.dumps(place.configs()[kind]).replace("input.name", "input.missing"))
+    (field,) = [name for name, value in config.items() if "input.missing" in json.dumps(value)]
+    verdict = wiring.engine().run(begun(place, kind, config))
+    assert isinstance(verdict, GiveUp), verdict
+    assert f"step 'Step', config.{field}" in verdict.error
+    if kind in EFFECTS:
+        assert EFFECTS[kind][1](place) == []
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_a_step_does_the_same_in_a_loop_for_each_item_under_keys_of_their_own(
+    place: Place, kind: str
+) -> None:
+    inner = json.loads(json.dumps(place.configs()[kind]).replace("input.name", "loop.item"))
+    body = {"id": "inner", "name": "Inner", "type": kind, "order": 0, "config": inner}
+    ref = begun(place, "loop", {"collection": ["Ada", "Bob"], "steps": [body]})
+    verdict = wiring.engine().run(ref)
+    if kind in WAITS:
+        assert isinstance(verdict, Sleep), verdict
+        assert EFFECTS[kind][1](place) != []
+        return
+    assert isinstance(verdict, Proceed), verdict
+    assert len(output(ref)["results"]) == 2
+    if kind in EFFECTS:
+        effects = EFFECTS[kind][1](place)
+        assert len(effects) == len(set(effects)) == 2

@@ -1,0 +1,167 @@
+"""What the steps of every type can refer to, and the direct ways to what they use."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import smtplib
+from collections.abc import Callable, Mapping
+from email.message import EmailMessage
+from typing import Any
+
+import psycopg2
+
+from automations import wiring
+from automations.adapters.quickjs.runner import QuickJsRunner
+from automations.forms import FormSchema
+from automations.matters import Board
+from automations.ports import DocumentOrder, ScriptLimits
+from automations.services import (
+    bootstrap,
+    document_templates,
+    forms,
+    matter_templates,
+    members,
+    tables,
+    workflows,
+)
+from automations.tables import TableShape
+from tests.e2e.counterparts import Counterparts
+from tests.letters import letter
+from tests.mailbox import Mailbox
+
+GIVEN = {"name": "Ada"}
+FORM = {"sections": [{"id": "s", "fields": [{"id": "1", "key": "email", "type": "email"}]}]}
+COLUMNS = {"name": "Customers", "columns": [{"key": "name", "type": "text"}]}
+BOARD = {"name": "Onboarding", "steps": [{"id": "check", "name": "Check", "type": "APPROVAL"}]}
+LETTER = ("Dear {{ name }},", *(f"this is paragraph {number} of a letter." for number in range(20)))
+
+
+class World:
+    """A workspace with what steps refer to, in a database and beside servers that are there."""
+
+    def __init__(self, dsn: str, mailbox: Mailbox, counterparts: Counterparts) -> None:
+        self.workspace = bootstrap.ensure_workspace()
+        self.mailbox = mailbox
+        self.address = counterparts.address
+        self.url = f"{counterparts.url}/api/chat.postMessage"
+        made = members.create(
+            self.workspace, name="Ada", email="ada@b.example", role="OWNER", by_role="OWNER"
+        )
+        self.member = made.id
+        self.table = tables.create(self.workspace, TableShape.model_validate(COLUMNS)).id
+        self.board = matter_templates.create(self.workspace, Board.model_validate(BOARD)).id
+        self.form = forms.create(
+            self.workspace, title="Form", description="", form=FormSchema.model_validate(FORM)
+        ).id
+        self._content = letter(*LETTER)
+        self.letter = document_templates.create(
+            wiring.document_renderer(),
+            self.workspace,
+            name="Letter",
+            template_format="docx",
+            content=self._content,
+        ).id
+        self.child = self.automation("condition", {"expression": "true"})
+        self.document = self._document()
+        self._connection = psycopg2.connect(dsn.replace("+psycopg2", ""))
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE bare (id bigserial PRIMARY KEY, content text)")
+
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """A config of each step type that has its effect and names ``input.name``."""
+        name, ada = "{{input.name}}", "ada@b.example"
+        light = {"name": "Light", "type": "condition", "order": 0}
+        return {
+            "ai": {"prompt": f"Hi {name}", "maxTokens": 100},
+            "approval": {"message": f"OK, {name}?"},
+            "code": {"code": "return {n: input.length}", "input": name},
+            "condition": {"expression": "input.name == 'Ada'"},
+            "create_matter": {"templateId": self.board, "title": f"For {name}"},
+            "delay": {"duration": "PT{{input.name | length}}H"},
+            "email": {"to": ada, "subject": "Hi", "body": f"Dear {name}"},
+            "evidence_snapshot": {"source": "ORG_MEMBERS", "title": name},
+            "generate_document": {
+                "templateId": self.letter,
+                "format": "docx",
+                "data": {"name": name},
+            },
+            "http_request": {"method": "POST", "url": self.url, "body": {"channel": name}},
+            "loop": {
+                "collection": [name],
+                "steps": [{**light, "config": {"expression": "true"}}],
+            },
+            "notification": {"title": f"Hi {name}", "userIds": [self.member]},
+            "run_workflow": {"workflowId": self.child, "input": {"name": name}},
+            "send_document": {
+                "documentId": self.document,
+                "recipients": ada,
+                "message": f"Hi {name}",
+            },
+            "send_form": {"formId": self.form, "recipients": ada, "message": f"Hi {name}"},
+            "slack": {"text": f"Hi {name}", "channel": "C1"},
+            "table_operations": {
+                "operation": "create",
+                "tableId": self.table,
+                "data": {"name": name},
+            },
+        }
+
+    def automation(self, kind: str, config: Mapping[str, Any]) -> str:
+        """An automation of one step."""
+        step = {"id": "step", "name": "Step", "type": kind, "order": 0, "config": dict(config)}
+        body = {"name": f"Bench {kind}", "steps": [step]}
+        return workflows.create(self.workspace, body, "bench").workflow.id
+
+    def start(self, workflow_id: str, items: int = 0) -> str:
+        """A run of an automation, given so many items."""
+        given = {**GIVEN, "items": list(range(items))}
+        return workflows.execute(self.workspace, workflow_id, given, "bench").id
+
+    def _document(self) -> str:
+        order = DocumentOrder(
+            workspace_id=self.workspace,
+            run_id=self.start(self.child),
+            key="bench",
+            template_id=self.letter,
+            format="docx",
+            filename=None,
+            data=GIVEN,
+        )
+        return wiring.ports().documents.generate(order).id
+
+    def insert(self) -> None:
+        """One committed row."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute("INSERT INTO bare (content) VALUES ('bare')")
+
+    def mail(self) -> None:
+        """One mail."""
+        message = EmailMessage()
+        message["From"], message["To"] = "a@b.example", "ada@b.example"
+        message["Subject"] = "Hi"
+        message.set_content("Dear Ada")
+        with smtplib.SMTP("127.0.0.1", self.mailbox.port) as smtp:
+            smtp.send_message(message)
+
+    def post(self, path: str = "/api/chat.postMessage") -> None:
+        """One request."""
+        connection = http.client.HTTPConnection(self.address)
+        body = {"channel": "Ada", "messages": [{"content": "Hi"}]}
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        connection.close()
+
+    def script(self) -> None:
+        """One script in its child process."""
+        limits = ScriptLimits(seconds=5, memory_bytes=64_000_000)
+        QuickJsRunner().run("return {n: input.name.length}", GIVEN, {}, limits)
+
+    def renderer(self, kind: str) -> Callable[[], object]:
+        """One document in its child process."""
+        renderer = wiring.document_renderer()
+        return lambda: renderer.render("docx", self._content, GIVEN, kind)
+
+    def close(self) -> None:
+        """Leave the database."""
+        self._connection.close()

@@ -1,0 +1,115 @@
+"""What is wrong with a step's config is told with its field when it is saved, for every type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automations.checking import parse
+from automations.steps.registry import STEP_TYPES
+
+LIGHT = {"name": "Light", "type": "condition", "order": 0, "config": {"expression": "true"}}
+
+SOUND: dict[str, dict[str, Any]] = {
+    "ai": {"prompt": "Hi"},
+    "approval": {"message": "OK?"},
+    "code": {"code": "return 1"},
+    "condition": {"expression": "true"},
+    "create_matter": {"templateId": "t", "title": "T"},
+    "delay": {"duration": "PT1H"},
+    "email": {"to": "ada@b.example", "subject": "Hi", "body": "Hi"},
+    "evidence_snapshot": {"source": "ORG_MEMBERS"},
+    "generate_document": {"templateId": "t"},
+    "http_request": {"url": "https://a.example"},
+    "loop": {"collection": [1], "steps": [LIGHT]},
+    "notification": {"title": "Hi"},
+    "run_workflow": {"workflowId": "w"},
+    "send_document": {"documentId": "d", "recipients": "ada@b.example"},
+    "send_form": {"formId": "f", "recipients": "ada@b.example"},
+    "slack": {"text": "Hi"},
+    "table_operations": {"operation": "query", "tableId": "t"},
+}
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("ai", {"temperature": 3}, "temperature"),
+    ("approval", {"expiresIn": "P8D"}, "expiresIn"),
+    ("code", {"memoryMb": 1}, "memoryMb"),
+    ("condition", {"then": [{**LIGHT, "order": -1}]}, "then.0.order"),
+    ("create_matter", {"priority": "SOON"}, "priority"),
+    ("delay", {"duration": "an hour"}, "duration"),
+    ("email", {"to": "nobody"}, "to.0"),
+    ("evidence_snapshot", {"source": "WEATHER"}, "source"),
+    ("generate_document", {"format": "odt"}, "format"),
+    ("http_request", {"method": "BREW"}, "method"),
+    ("loop", {"steps": [{**LIGHT, "type": "moon"}]}, "steps.0.type"),
+    ("notification", {"link": "javascript:alert(1)"}, "link"),
+    ("run_workflow", {"onChildFailure": "cry"}, "onChildFailure"),
+    ("send_document", {"recipients": "nobody"}, "recipients.0"),
+    ("send_form", {"waitFor": "most"}, "waitFor"),
+    ("slack", {"threadTs": "yesterday"}, "threadTs"),
+    ("table_operations", {"operation": "drop"}, "operation"),
+]
+
+
+def errors(kind: str, config: Any) -> dict[str, list[str]]:
+    step = {"name": "Step", "type": kind, "order": 0, "config": config}
+    return parse({"name": "x", "steps": [LIGHT | {"order": 1}, step]})[1]
+
+
+def test_the_tables_here_hold_every_type() -> None:
+    assert set(SOUND) == {kind for kind, _, _ in WRONG} == set(STEP_TYPES)
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_a_sound_config_is_taken(kind: str) -> None:
+    assert errors(kind, SOUND[kind]) == {}
+
+
+@pytest.mark.parametrize(("kind", "change", "field"), WRONG)
+def test_a_wrong_value_is_named_with_its_field(
+    kind: str, change: dict[str, Any], field: str
+) -> None:
+    found = errors(kind, {**SOUND[kind], **change})
+    assert [path for path in found if path.startswith(f"steps.1.config.{field}")], found
+    assert all(message for messages in found.values() for message in messages)
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_an_unknown_field_is_named(kind: str) -> None:
+    assert errors(kind, {**SOUND[kind], "zzz": 1}) == {"steps.1.config.zzz": ["unknown field"]}
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+@pytest.mark.parametrize("config", [{}, [], "text", None])
+def test_an_empty_or_shapeless_config_is_refused(kind: str, config: Any) -> None:
+    found = errors(kind, config)
+    assert found
+    assert all(path.startswith("steps.1.config") for path in found)
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_a_name_that_no_run_knows_is_named_with_its_field(kind: str) -> None:
+    template = "{{nowhere.x}}"
+    field = {
+        "condition": "expression",
+        "code": "input",
+        "loop": "collection",
+        "delay": "duration",
+        "evidence_snapshot": "title",
+        "email": "subject",
+        "http_request": "url",
+        "table_operations": "tableId",
+        "send_document": "message",
+        "send_form": "message",
+        "generate_document": "templateId",
+        "create_matter": "title",
+        "run_workflow": "workflowId",
+        "slack": "text",
+        "ai": "prompt",
+        "approval": "message",
+        "notification": "title",
+    }[kind]
+    found = errors(kind, {**SOUND[kind], field: template})
+    assert list(found) == [f"steps.1.config.{field}"]
+    assert "nowhere" in found[f"steps.1.config.{field}"][0]
