@@ -20,6 +20,7 @@ from automations.db.tables import (
     FormRequest,
     IdempotencyKey,
     Job,
+    PipelineRun,
     Run,
     RunStep,
     SecurityEvent,
@@ -68,6 +69,11 @@ def delete_jobs(session: Session, before: datetime) -> int:
     return _page(session, Job.id, Job.dead_at < before)
 
 
+def delete_syncs(session: Session, before: datetime) -> int:
+    """Delete a page of the records of syncs that have ended."""
+    return _page(session, PipelineRun.id, PipelineRun.completed_at < before)
+
+
 def delete_audit(session: Session, before: datetime) -> int:
     """Delete a page of the audit log."""
     return _page(session, AuditLog.id, AuditLog.at < before)
@@ -109,6 +115,7 @@ def count(session: Session, before: datetime, *, audit: bool) -> Counts:
         (Run, _ended(before)),
         (Event, _matched(before) & ~needed),
         (Job, Job.dead_at < before),
+        (PipelineRun, PipelineRun.completed_at < before),
         (IdempotencyKey, expired),
     ]
     if audit:

@@ -49,6 +49,7 @@ def prune(
     pages: list[tuple[str, Callable[[Session], int]]] = [
         ("event", lambda session: retention.delete_events(session, before)),
         ("job", lambda session: retention.delete_jobs(session, before)),
+        ("pipeline_run", lambda session: retention.delete_syncs(session, before)),
         ("idempotency_key", idempotency.prune),
     ]
     if with_audit:
