@@ -50,6 +50,7 @@ POST   /api/workflows/{workflow_id}/runs/replay                   ADMIN   runs:w
 POST   /api/workflows/{workflow_id}/runs/{run_id}/replay          MEMBER  runs:write
 POST   /api/workflows/{workflow_id}/runs/{run_id}/retry           MEMBER  runs:write
 POST   /api/workflows/runs/{run_id}/resume                        MEMBER  runs:resume
+POST   /api/workflows/{workflow_id}/steps/{step_id}/test          MEMBER  workflows:execute
 GET    /api/workflows/{workflow_id}/schedule                      VIEWER  schedules:read
 PUT    /api/webhooks/{token}                                      -       -
 POST   /api/webhooks/{token}                                      -       -
@@ -249,7 +250,7 @@ class World:
     def __post_init__(self) -> None:
         api, ids = self.api, self.ids
         workflow = api.workflow(trigger={"type": "webhook", "config": {"verification": "none"}})
-        ids["workflow_id"] = workflow["id"]
+        ids["workflow_id"], ids["workflow_step_id"] = workflow["id"], workflow["steps"][0]["id"]
         execute = f"/api/workflows/{workflow['id']}/execute"
         ids["run_id"] = api.call("POST", execute).json()["runId"]
         ids["form_id"] = api.form()
@@ -297,6 +298,8 @@ class World:
         mine = dict(self.ids)
         templates = "board_id" if "matter" in route.path else "document_template_id"
         mine["template_id"] = mine[templates]
+        if route.path.startswith("/api/workflows"):
+            mine["step_id"] = mine["workflow_step_id"]
         mine["notification_id"] = mine.get(f"notification_id of {role}", "none")
         return route.path.format_map(mine)
 
