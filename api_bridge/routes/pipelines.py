@@ -149,16 +149,16 @@ def sync(
     return pipeline_views.run(run)
 
 
-@router.get(f"{_CONNECTION}/runs/{{run_id}}")
-def get_run(caller: Viewer, connection_id: str, run_id: str) -> dict[str, Any]:
+@router.get(f"{_CONNECTION}/runs/{{sync_id}}")
+def get_run(caller: Viewer, connection_id: str, sync_id: str) -> dict[str, Any]:
     """Get one sync: how far it has come and what it has changed."""
-    return pipeline_views.run(pipeline_runs.get(caller.workspace_id, connection_id, run_id))
+    return pipeline_views.run(pipeline_runs.get(caller.workspace_id, connection_id, sync_id))
 
 
-@router.delete(f"{_CONNECTION}/runs/{{run_id}}")
-def stop_run(caller: Member, connection_id: str, run_id: str) -> dict[str, Any]:
+@router.delete(f"{_CONNECTION}/runs/{{sync_id}}")
+def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]:
     """Stop a sync that runs; what it has changed stays, and is announced."""
-    return pipeline_views.run(pipeline_runs.stop(caller.workspace_id, connection_id, run_id))
+    return pipeline_views.run(pipeline_runs.stop(caller.workspace_id, connection_id, sync_id))
 
 
 def _tried(caller: Caller, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:

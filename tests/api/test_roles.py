@@ -13,8 +13,9 @@ from sqlalchemy import text
 from starlette.routing import Route
 
 from api_bridge.app import create_app
+from automations.db import pipelines
 from automations.db.session import unit_of_work
-from automations.db.tables import ApiKey, Notification, Workspace
+from automations.db.tables import ApiKey, Notification, PipelineConnection, Workspace
 from automations.services.api_keys import RANKS
 from tests.api.conftest import Api
 from tests.api.test_documents import create as create_document_template
@@ -22,6 +23,7 @@ from tests.api.test_documents import generate
 from tests.api.test_evidence import capture
 from tests.api.test_matters import board, matter
 from tests.api.test_members import add as add_member
+from tests.api.test_pipelines import connection, mapping
 from tests.api.test_tables import add as add_row
 from tests.api.test_tables import table
 
@@ -48,6 +50,7 @@ POST   /api/workflows/{workflow_id}/runs/replay                   ADMIN   runs:w
 POST   /api/workflows/{workflow_id}/runs/{run_id}/replay          MEMBER  runs:write
 POST   /api/workflows/{workflow_id}/runs/{run_id}/retry           MEMBER  runs:write
 POST   /api/workflows/runs/{run_id}/resume                        MEMBER  runs:resume
+POST   /api/workflows/{workflow_id}/steps/{step_id}/test          MEMBER  workflows:execute
 GET    /api/workflows/{workflow_id}/schedule                      VIEWER  schedules:read
 PUT    /api/webhooks/{token}                                      -       -
 POST   /api/webhooks/{token}                                      -       -
@@ -124,12 +127,27 @@ DELETE /api/tables/{table_id}/rows/{row_id}                       MEMBER  tables
 GET    /api/secrets                                               ADMIN   secrets:read
 PUT    /api/secrets/{name}                                        ADMIN   secrets:write
 DELETE /api/secrets/{name}                                        ADMIN   secrets:write
+GET    /api/pipelines/connector-types                             VIEWER  pipelines:read
+GET    /api/pipelines/connections                                 VIEWER  pipelines:read
+POST   /api/pipelines/connections                                 ADMIN   pipelines:write
+POST   /api/pipelines/connections/test                            ADMIN   pipelines:write
+POST   /api/pipelines/run-all                                     MEMBER  pipelines:write
+GET    /api/pipelines/connections/{connection_id}                 VIEWER  pipelines:read
+PATCH  /api/pipelines/connections/{connection_id}                 ADMIN   pipelines:write
+DELETE /api/pipelines/connections/{connection_id}                 ADMIN   pipelines:write
+POST   /api/pipelines/connections/{connection_id}/check           ADMIN   pipelines:write
+POST   /api/pipelines/connections/{connection_id}/discover        ADMIN   pipelines:write
+GET    /api/pipelines/connections/{connection_id}/runs            VIEWER  pipelines:read
+POST   /api/pipelines/connections/{connection_id}/runs            MEMBER  pipelines:write
+GET    /api/pipelines/connections/{connection_id}/runs/{sync_id}  VIEWER  pipelines:read
+DELETE /api/pipelines/connections/{connection_id}/runs/{sync_id}  MEMBER  pipelines:write
 GET    /api/integrations                                          ADMIN   integrations:read
 POST   /api/integrations                                          ADMIN   integrations:write
 GET    /api/integrations/{integration_id}                         ADMIN   integrations:read
 PATCH  /api/integrations/{integration_id}                         ADMIN   integrations:write
 DELETE /api/integrations/{integration_id}                         ADMIN   integrations:write
 POST   /api/integrations/{integration_id}/test                    ADMIN   integrations:write
+GET    /metrics                                                   -       -
 GET    /healthz                                                   -       -
 GET    /readyz                                                    -       -
 """
@@ -158,6 +176,9 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/api/tables/{table_id}/rows"): {"data": {"name": "B"}},
     ("PATCH", "/api/tables/{table_id}/rows/{row_id}"): {"data": {"name": "B"}},
     ("POST", "/api/tables/{table_id}/rows/import"): [{"name": "B"}],
+    ("PATCH", "/api/pipelines/connections/{connection_id}"): {"name": "B"},
+    ("POST", "/api/pipelines/connections/{connection_id}/runs"): {"records": []},
+    ("POST", "/api/pipelines/connections/test"): {"connectorType": "push"},
     ("PUT", "/api/secrets/{name}"): {"value": "a-secret-value"},
     ("POST", "/api/workflows"): {"name": "x"},
     ("POST", "/api/forms"): {"title": "x", "schema": {"sections": []}},
@@ -177,6 +198,8 @@ OWN_NAMES = {"/api/secrets/{name}"}
 UNAUDITED = {
     ("POST", "/api/tables/{table_id}/rows/query"),
     ("POST", "/api/integrations/{integration_id}/test"),
+    ("POST", "/api/pipelines/connections/test"),
+    ("POST", "/api/pipelines/connections/{connection_id}/check"),
     ("POST", "/api/notifications/mark-all-read"),
     ("PATCH", "/api/notifications/{notification_id}"),
     ("DELETE", "/api/notifications/{notification_id}"),
@@ -227,7 +250,7 @@ class World:
     def __post_init__(self) -> None:
         api, ids = self.api, self.ids
         workflow = api.workflow(trigger={"type": "webhook", "config": {"verification": "none"}})
-        ids["workflow_id"] = workflow["id"]
+        ids["workflow_id"], ids["workflow_step_id"] = workflow["id"], workflow["steps"][0]["id"]
         execute = f"/api/workflows/{workflow['id']}/execute"
         ids["run_id"] = api.call("POST", execute).json()["runId"]
         ids["form_id"] = api.form()
@@ -246,6 +269,7 @@ class World:
         ids["document_id"] = generate(api)[1].id
         ids["table_id"] = table(api)["id"]
         ids["row_id"] = add_row(api, f"/api/tables/{ids['table_id']}/rows")["id"]
+        ids["connection_id"], ids["sync_id"] = self._pipelines(mapping(ids["table_id"], "name"))
         ids["name"] = "A_SECRET"
         api.call("PUT", "/api/secrets/A_SECRET", {"value": "a-secret-value"})
         hook = {"name": "hook", "type": "WEBHOOK"}
@@ -259,11 +283,23 @@ class World:
                 session.flush()
                 ids[f"notification_id of {row.name.upper()}"] = told.id
 
+    def _pipelines(self, to: dict[str, Any]) -> tuple[str, str]:
+        """A source that waits to be read, and one that is syncing: its id, and its sync's."""
+        config = {"url": "http://127.0.0.1:1"}
+        connection(self.api, to, name="Read", connectorType="http", config=config)
+        made = connection(self.api, to)
+        with unit_of_work() as session:
+            row = session.get_one(PipelineConnection, made["id"])
+            run, _ = pipelines.begin_run(session, row, "airflow", "key")
+            return row.id, run.id
+
     def path(self, route: Needed, role: str = "OWNER") -> str:
         """The address of a real thing."""
         mine = dict(self.ids)
         templates = "board_id" if "matter" in route.path else "document_template_id"
         mine["template_id"] = mine[templates]
+        if route.path.startswith("/api/workflows"):
+            mine["step_id"] = mine["workflow_step_id"]
         mine["notification_id"] = mine.get(f"notification_id of {role}", "none")
         return route.path.format_map(mine)
 

@@ -20,7 +20,7 @@ import requests
 from tests.e2e.counterparts import Counterparts
 
 ROOT = Path(__file__).resolve().parents[2]
-PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB")
+PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB", "DEMO")
 T = TypeVar("T")
 
 
@@ -48,6 +48,7 @@ class Stack:
                 [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
             ),
             **counterparts.environment(),
+            "AUTOMATIONS_HTTP_ALLOW": f"{counterparts.address},127.0.0.1:{ports[5]}",
             **{
                 f"AUTOMATIONS_{name}_PORT": str(port)
                 for name, port in zip(PORTS, ports, strict=True)
@@ -55,6 +56,7 @@ class Stack:
         }
         self.bridge, self.airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
         self.mail = f"http://127.0.0.1:{ports[4]}"
+        self.demo_port = ports[5]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

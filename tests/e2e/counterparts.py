@@ -44,7 +44,6 @@ class Counterparts(ThreadingHTTPServer):
     def environment(self) -> dict[str, str]:
         """The settings of a stack whose outside world this is."""
         return {
-            "AUTOMATIONS_HTTP_ALLOW": self.address,
             "AUTOMATIONS_SLACK_TOKEN": "xoxb-test",
             "AUTOMATIONS_SLACK_BASE_URL": f"{self.url}/api/",
             "AUTOMATIONS_AI_PROVIDER": "openai",
