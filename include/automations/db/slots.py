@@ -22,13 +22,15 @@ def _are(slot: str) -> ColumnElement[bool]:
     return (Run.slot == slot) & Run.status.in_(UNFINISHED)
 
 
-def held(session: Session, key: str) -> list[Run]:
-    """The runs of a key that are in flight, oldest first."""
-    return list(
-        session.scalars(
-            select(Run).where(Run.slot_key == key, _are("HELD")).order_by(Run.started_at, Run.id)
-        )
-    )
+def held(session: Session, key: str) -> int:
+    """How many runs of a key are in flight."""
+    return session.scalar(select(func.count()).where(Run.slot_key == key, _are("HELD"))) or 0
+
+
+def oldest_held(session: Session, key: str) -> Run:
+    """The run of a key that has been in flight for longest."""
+    query = select(Run).where(Run.slot_key == key, _are("HELD"))
+    return session.scalars(query.order_by(Run.started_at, Run.id).limit(1)).one()
 
 
 def waiting(session: Session, key: str, limit: int) -> list[Run]:

@@ -64,19 +64,18 @@ def admit(session: Session, run: Run) -> None:
     limit = FlowControl.of(stored).concurrency
     held = slots.held(session, run.slot_key)
     queued = limit is not None and limit.policy == "queue"
-    free = limit.limit - len(held) if limit is not None else _MOST_AT_ONCE
+    free = limit.limit - held if limit is not None else _MOST_AT_ONCE
     waiting = slots.waiting(session, run.slot_key, max(free, 0) if queued else _MOST_AT_ONCE)
     for one in waiting:
-        if limit is None or len(held) < limit.limit:
-            pass
+        if limit is None or held < limit.limit:
+            held += 1
         elif limit.policy == "skip":
             _skip(session, one, f"{limit.limit} in flight (concurrency: skip)")
             continue
         else:
             reason = f"Run {one.id} took its place (concurrency: cancel_running)."
-            cancellations.end(session, held.pop(0), reason)
+            cancellations.end(session, slots.oldest_held(session, run.slot_key), reason)
         _hold(session, one)
-        held.append(one)
     if len(waiting) == _MOST_AT_ONCE:
         jobs.enqueue(session, "admit_run", waiting[-1].id)
 

@@ -20,13 +20,15 @@ def match(session: Session, event: Event) -> None:
     """Start one run for each ACTIVE automation that the event fits: all or nothing."""
     too_deep = matching.depth(session, event) > DEEPEST_CHAIN
     workflows = [] if too_deep else matching.listeners(session, event)
-    remarks = [remark for one in workflows if (remark := _match(session, event, one)) is not None]
+    matched = [_match(session, event, one) for one in workflows]
+    remarks = [remark for remark in matched if remark is not None]
     if too_deep:
         remarks = [f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."]
     elif not workflows:
         remarks = [matching.why_nothing(session, event)]
     # Changed last: who collects a later event changes this one while it holds what is collected.
-    _settle(session, event, " ".join(remarks) or None)
+    is_of_use = None in matched or debounces.is_of_use(session, event.id)
+    _settle(event, is_of_use, " ".join(remarks) or None)
 
 
 def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
@@ -46,28 +48,30 @@ def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
         remark = _start(session, event, workflow) or remark
     else:
         remark = f"'{workflow.name}' was {workflow.status} when no more events came (debounce)."
-    _settle(session, event, remark)
+    _settle(event, debounces.is_of_use(session, event.id), remark)
     return None
 
 
-def _settle(session: Session, event: Event, reason: str | None) -> None:
-    status = "MATCHED" if debounces.is_of_use(session, event.id) else "SKIPPED"
-    event.status, event.reason, event.matched_at = status, reason, datetime.now(UTC)
+def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
+    event.status, event.reason = "MATCHED" if is_of_use else "SKIPPED", reason
+    event.matched_at = datetime.now(UTC)
 
 
 def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
-    """Start the automation, or collect the event for it; what is to be remarked on that."""
-    if events.has_started(session, event.id, workflow.id):
-        return None
+    """Start the automation, or collect the event for it; a remark unless it was just started."""
     stored = runs.definition(session, workflow.id, workflow.version) or {}
-    debounce = FlowControl.of(stored).debounce
-    if debounce is None:
+    flow = FlowControl.of(stored)
+    limited = flow.debounce is not None or flow.rate_limit is not None
+    if limited and events.has_started(session, event.id, workflow.id):
+        return None
+    if flow.debounce is None:
         return _start(session, event, workflow)
     trigger_type, given = matching.trigger_type(event), matching.input_of(event)
     data = seen_by(workflow.trigger_key, event.type, event.data)
     variables = runs.first_variables(stored, trigger_type, data)
     names = names_at_start(trigger_type, data, given, variables)
-    return _collect(session, event, workflow, debounce, key_of(debounce, names, workflow.id))
+    key = key_of(flow.debounce, names, workflow.id)
+    return _collect(session, event, workflow, flow.debounce, key)
 
 
 def _start(session: Session, event: Event, workflow: Workflow) -> str | None:

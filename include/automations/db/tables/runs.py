@@ -39,6 +39,7 @@ class Run(Base):
         Index(
             "ix_run_slot",
             "slot_key",
+            "slot",
             "started_at",
             "id",
             postgresql_where=text(

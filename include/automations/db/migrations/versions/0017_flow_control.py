@@ -27,7 +27,7 @@ def upgrade() -> None:
     op.add_column('run', sa.Column('slot', sa.Text(), nullable=True))
     op.create_check_constraint(op.f('ck_run_slot'), 'run', "slot IN ('WAITING', 'HELD')")
     op.create_index(
-        'ix_run_slot', 'run', ['slot_key', 'started_at', 'id'],
+        'ix_run_slot', 'run', ['slot_key', 'slot', 'started_at', 'id'],
         postgresql_where=sa.text(f'slot IS NOT NULL AND {UNFINISHED}'),
     )
     op.add_column('run', sa.Column('rate_key', sa.Text(), nullable=True))
