@@ -266,7 +266,7 @@ class TestCreateAutomation:
         assert list(WorkflowStatus) == ["DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"]
         for status in WorkflowStatus:
             assert api.workflow(status=status)["status"] == status
-        for status in ("active", "DELETED", "", 1, []):
+        for status in ("active", "DELETED", "", 1, [], None):
             answer = api.call("POST", "/api/workflows", {"name": "x", "status": status})
             assert list(field_errors(answer)) == ["status"]
 
