@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Api, Live
 from tests.api.test_roles import World
 
@@ -54,7 +56,11 @@ def config(world: World) -> str:
     return written.replace("[parameters]\n", f"{dictionaries}\n[parameters]\n{bound}")
 
 
-def test_the_bridge_does_what_its_description_says(api: Api, live: Live, tmp_path: Path) -> None:
+# Half of all cases are definitions: the two halves run side by side.
+@pytest.mark.parametrize("part", ["--include-path=/api/workflows", "--exclude-path=/api/workflows"])
+def test_the_bridge_does_what_its_description_says(
+    api: Api, live: Live, tmp_path: Path, part: str
+) -> None:
     (tmp_path / "openapi.json").write_text(json.dumps(description()))
     (tmp_path / "schemathesis.toml").write_text(config(World(api)))
     command = [
@@ -62,6 +68,7 @@ def test_the_bridge_does_what_its_description_says(api: Api, live: Live, tmp_pat
         "run",
         str(tmp_path / "openapi.json"),
         f"--url={live.url}",
+        part,
         f"--header=Authorization: Bearer {live.key}",
     ]
     answer = subprocess.run(
