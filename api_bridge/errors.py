@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from api_bridge import refused
 from api_bridge.refusals import refusal
@@ -72,6 +73,16 @@ def domain_error(request: Request, error: errors.DomainError) -> JSONResponse:
     )
 
 
+def _allowed(request: Request) -> str:
+    """The methods of an address: each method is a route of its own, and knows only itself."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    paths = [route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    # /runs/replay is also a run's address, as far as patterns go.
+    path = min(paths, key=lambda path: path.count("{"))
+    methods = {method for route in routes if route.path == path for method in route.methods or ()}
+    return ", ".join(sorted(methods))
+
+
 def install(app: FastAPI) -> None:
     """Let every error of the app leave in the envelope, and no stack trace ever."""
 
@@ -86,6 +97,8 @@ def install(app: FastAPI) -> None:
         for item in error.errors():
             where = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
             message = "is required" if item["type"] == "missing" else str(item["msg"])
+            if item["type"] == "value_error":
+                message = str(item["ctx"]["error"])
             if item["type"] == "extra_forbidden":
                 message = "unknown field"
             found.setdefault(".".join(where) or "body", []).append(message)
@@ -94,9 +107,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "ERROR")
-        return envelope(
-            request, error.status_code, str(error.detail), code, headers=dict(error.headers or {})
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(request)
+        return envelope(request, error.status_code, str(error.detail), code, headers=headers)
 
     def _away(request: Request, error: Exception) -> JSONResponse:
         log.warning("The database cannot be used: %s", error)

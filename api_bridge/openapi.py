@@ -10,7 +10,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from automations.model import DEFINITION
+from api_bridge import definition_schemas, scopes
+from api_bridge.refusals import PROBLEM
+from api_bridge.routes.events import CloudEvent
 
 ERROR = {
     "type": "object",
@@ -55,7 +57,12 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _MODELS = "#/components/schemas/{model}"
-_DEFINITION_ROUTES = (("/api/workflows", "post"), ("/api/workflows/{workflow_id}", "patch"))
+_BODIES = {
+    ("/api/workflows", "post"): "Definition",
+    ("/api/workflows/{workflow_id}", "patch"): "DefinitionChange",
+    ("/api/workflows/send-email", "post"): "Message",
+}
+"""Bodies that are checked below the bridge."""
 
 
 def description(app: FastAPI) -> dict[str, Any]:
@@ -71,26 +78,42 @@ def description(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Error"] = ERROR
-    schema = DEFINITION.json_schema(by_alias=True, ref_template=_MODELS)
-    schemas.update(schema.pop("$defs"))
-    schemas["Definition"] = schema
+    schemas["NewApiKey"]["properties"]["scopes"]["anyOf"][0]["items"]["enum"] = scopes.known(app)
+    schemas.update(definition_schemas.schemas(_MODELS))
+    schemas["CloudEvent"] = CloudEvent.model_json_schema()
+    document["components"]["responses"] = _refusals()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe_refusals(operation)
             if method == "post" and operation.get("security"):
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-            if (path, method) in _DEFINITION_ROUTES:
+            if (model := _BODIES.get((path, method))) is not None:
                 content = operation["requestBody"]["content"]["application/json"]
-                content["schema"] = {"$ref": _MODELS.format(model="Definition")}
+                content["schema"] = {"$ref": _MODELS.format(model=model)}
     return document
+
+
+def _refusals() -> dict[str, Any]:
+    """What all operations share: each refusal as a program gets it, and as a page shows it."""
+    content = {
+        "application/json": {"schema": {"$ref": _MODELS.format(model="Error")}},
+        PROBLEM: {"schema": {"type": "object", "description": "As RFC 9457 says."}},
+    }
+    page = {**content, "text/html": {"schema": {"type": "string"}}}
+    return {
+        f"{kind}{status}": {"description": text, "content": shown}
+        for status, text in _REFUSALS.items()
+        for kind, shown in (("Error", content), ("Page", page))
+    }
 
 
 def _describe_refusals(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
-    content = {"application/json": {"schema": {"$ref": _MODELS.format(model="Error")}}}
-    for status, text in _REFUSALS.items():
-        responses.setdefault(status, {"description": text, "content": content})
+    is_page = any("text/html" in answer.get("content", ()) for answer in responses.values())
+    kind = "Page" if is_page else "Error"
+    for status in _REFUSALS:
+        responses.setdefault(status, {"$ref": f"#/components/responses/{kind}{status}"})
 
 
 def text(app: FastAPI) -> str:

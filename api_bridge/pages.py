@@ -29,6 +29,19 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
+SHOWN: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page."}
+}
+"""What a page's GET is documented to answer."""
+TAKEN: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
+            "application/json": {"schema": {"type": "object"}},
+        }
+    }
+}
+"""What a page's POST is documented to take: its form, or a program's JSON."""
 _PER_TOKEN, _PER_ADDRESS = 20, 60
 _NUMBERS = ("number", "currency", "rating")
 

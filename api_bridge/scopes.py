@@ -45,21 +45,24 @@ def refuse_unknown(app: FastAPI, scopes: Sequence[str] | None) -> None:
     Raises:
         ValidationFailed: names them, and those that there are.
     """
-    known = _known(app)
-    unknown = sorted(set(scopes or ()) - known)
+    there_are = known(app)
+    unknown = sorted(set(scopes or ()) - set(there_are))
     if unknown:
         raise ValidationFailed(
-            {"scopes": [f"unknown: {', '.join(unknown)}; there are {', '.join(sorted(known))}"]}
+            {"scopes": [f"unknown: {', '.join(unknown)}; there are {', '.join(there_are)}"]}
         )
 
 
 @lru_cache(maxsize=8)
-def _known(app: FastAPI) -> frozenset[str]:
-    return frozenset(
-        _scope(route, method)
-        for route in app.routes
-        if isinstance(route, APIRoute) and _is_kept(route)
-        for method in route.methods
+def known(app: FastAPI) -> list[str]:
+    """All scopes that there are."""
+    return sorted(
+        {
+            _scope(route, method)
+            for route in app.routes
+            if isinstance(route, APIRoute) and _is_kept(route)
+            for method in route.methods
+        }
     )
 
 

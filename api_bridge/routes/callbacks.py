@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/workflows/callback", tags=["callback"])
 TEMPLATE = "callback.html"
 
 
-@router.get("/{token}")
+@router.get("/{token}", responses=pages.SHOWN)
 def show(request: Request, token: str) -> Response:
     """Show what is to be decided; changes nothing."""
     try:
@@ -32,7 +32,7 @@ def show(request: Request, token: str) -> Response:
         return pages.failed(request, TEMPLATE, error)
 
 
-@router.post("/{token}")
+@router.post("/{token}", responses=pages.SHOWN, openapi_extra=pages.TAKEN)
 async def decide(request: Request, token: str) -> Response:
     """Decide, once; or call a step's callback, whose body is kept as it is."""
     try:

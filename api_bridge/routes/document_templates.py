@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import document_views as views
 from api_bridge.deps import Admin, Viewer
-from api_bridge.downloads import download
+from api_bridge.downloads import documented, download
 from automations import wiring
 from automations.errors import ValidationFailed
 from automations.filenames import file_name
@@ -73,7 +73,9 @@ def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
     return views.template(templates.get(caller.workspace_id, template_id))
 
 
-@router.get("/{template_id}/content")
+@router.get(
+    "/{template_id}/content", response_class=Response, responses=documented(*CONTENT_TYPES.values())
+)
 def get_content(caller: Viewer, template_id: str) -> Response:
     """Download a template."""
     row = templates.get(caller.workspace_id, template_id, content=True)

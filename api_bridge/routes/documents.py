@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Response
 
 from api_bridge import document_views as views
 from api_bridge.deps import Viewer
-from api_bridge.downloads import download
+from api_bridge.downloads import documented, download
 from automations.services import documents
+from automations.services.documents import CONTENT_TYPES
 
 router = APIRouter(prefix="/api/documents", tags=["documents"])
 
@@ -40,8 +41,10 @@ def get_document(caller: Viewer, document_id: str) -> dict[str, Any]:
     return views.document_detail(documents.get(caller.workspace_id, document_id))
 
 
-@router.get("/{document_id}/content")
+@router.get(
+    "/{document_id}/content", response_class=Response, responses=documented(*CONTENT_TYPES.values())
+)
 def get_content(caller: Viewer, document_id: str) -> Response:
     """Download a document."""
     row = documents.with_content(caller.workspace_id, document_id)
-    return download(row.name, row.content, documents.CONTENT_TYPES[row.format])
+    return download(row.name, row.content, CONTENT_TYPES[row.format])

@@ -24,6 +24,7 @@ router = APIRouter(prefix="/api/events", tags=["events"])
 
 _ONE, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _MOST_AT_ONCE = 1_000
+_SCHEMA = {"$ref": "#/components/schemas/CloudEvent"}
 
 
 class CloudEvent(BaseModel):
@@ -80,8 +81,8 @@ _EVENTS: TypeAdapter[list[CloudEvent]] = TypeAdapter(
         "requestBody": {
             "required": True,
             "content": {
-                _ONE: {"schema": {"type": "object"}},
-                _BATCH: {"schema": {"type": "array", "items": {"type": "object"}}},
+                _ONE: {"schema": _SCHEMA},
+                _BATCH: {"schema": {"type": "array", "items": _SCHEMA, "maxItems": _MOST_AT_ONCE}},
                 "application/json": {"schema": {}},
             },
         }

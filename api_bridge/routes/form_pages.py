@@ -17,27 +17,28 @@ from automations.services.form_requests import FormView
 router = APIRouter(prefix="/api/forms", tags=["form pages"])
 
 TEMPLATE = "form.html"
+_SENT: dict[int | str, dict[str, Any]] = {201: pages.SHOWN[200]}
 
 
-@router.get("/requests/{token}")
+@router.get("/requests/{token}", responses=pages.SHOWN)
 def show_request(request: Request, token: str) -> Response:
     """Show the form that somebody was sent; changes nothing."""
     return _show(request, token, form_requests.view)
 
 
-@router.post("/requests/{token}")
+@router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
     return await _submit(request, token, form_requests.view, form_requests.submit)
 
 
-@router.get("/{form_id}/public")
+@router.get("/{form_id}/public", responses=pages.SHOWN)
 def show_public(request: Request, form_id: str) -> Response:
     """Show a public form; changes nothing."""
     return _show(request, form_id, form_requests.view_public)
 
 
-@router.post("/{form_id}/public")
+@router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
 async def submit_public(request: Request, form_id: str) -> Response:
     """Take what somebody filled into a public form; no key is needed."""
     return await _submit(request, form_id, form_requests.view_public, form_requests.submit_public)

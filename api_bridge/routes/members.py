@@ -15,6 +15,7 @@ from automations.services import members
 router = APIRouter(prefix="/api/members", tags=["members"])
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+_EMAIL: dict[str, Any] = {"format": "email"}
 Role = Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"]
 
 
@@ -22,7 +23,9 @@ class NewMember(Body):
     """A member to add."""
 
     name: Name
-    email: str = Field(max_length=320, description="Unique in the workspace.")
+    email: str = Field(
+        max_length=320, description="Unique in the workspace.", json_schema_extra=_EMAIL
+    )
     role: Role = Field("MEMBER", description="OWNER needs an API key of role OWNER.")
 
 
@@ -30,7 +33,7 @@ class MemberChange(Body):
     """What to change of a member."""
 
     name: Name = ""
-    email: str = Field("", max_length=320)
+    email: str = Field("", max_length=320, json_schema_extra=_EMAIL)
     role: Role = "MEMBER"
 
 

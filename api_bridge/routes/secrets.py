@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin
 from automations.services import secrets
+from automations.steps.base import SECRET_NAME
 
 router = APIRouter(prefix="/api/secrets", tags=["secrets"])
+
+Name = Annotated[str, Path(json_schema_extra={"pattern": f"^{SECRET_NAME.pattern}$"})]
 
 
 class NewSecret(BaseModel):
@@ -19,7 +22,10 @@ class NewSecret(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    value: str = Field(description="5 characters at least, so that it can be masked.")
+    value: str = Field(
+        description="5 characters at least, so that it can be masked.",
+        json_schema_extra={"minLength": 5},
+    )
 
 
 @router.get("")
@@ -29,7 +35,7 @@ def list_secrets(caller: Admin) -> list[dict[str, Any]]:
 
 
 @router.put("/{name}")
-def put_secret(caller: Admin, name: str, secret: NewSecret) -> dict[str, Any]:
+def put_secret(caller: Admin, name: Name, secret: NewSecret) -> dict[str, Any]:
     """Set a secret, usable as {{secret.NAME}} in every template of a step.
 
     Its value is *** in all that is recorded of a run, and so in what later steps see of it.
@@ -38,7 +44,7 @@ def put_secret(caller: Admin, name: str, secret: NewSecret) -> dict[str, Any]:
 
 
 @router.delete("/{name}", status_code=204)
-def delete_secret(caller: Admin, name: str) -> Response:
+def delete_secret(caller: Admin, name: Name) -> Response:
     """Delete a secret."""
     secrets.delete(caller.workspace_id, name)
     return Response(status_code=204)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -73,3 +78,32 @@ def api(app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     with TestClient(app, raise_server_exceptions=False) as http:
         yield Api(http)
     definitions._cache.clear()
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running bridge and the key of an OWNER of its."""
+
+    url: str
+    key: str
+
+
+@pytest.fixture
+def live(app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    """The bridge as a server of its own, on a free port."""
+    monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            yield Live(url, create_key("OWNER", "owner"))
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            definitions._cache.clear()

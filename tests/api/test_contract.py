@@ -266,7 +266,7 @@ class TestCreateAutomation:
         assert list(WorkflowStatus) == ["DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"]
         for status in WorkflowStatus:
             assert api.workflow(status=status)["status"] == status
-        for status in ("active", "DELETED", "", 1, []):
+        for status in ("active", "DELETED", "", 1, [], None):
             answer = api.call("POST", "/api/workflows", {"name": "x", "status": status})
             assert list(field_errors(answer)) == ["status"]
 
@@ -682,14 +682,19 @@ class TestEventTriggers:
         assert made["trigger"]["config"] == body["trigger"]["config"]
 
     def test_each_type_has_its_filter_and_no_other(self, api: Api) -> None:
-        assert FILTERS == {
-            "MATTER_STEP_COMPLETED": "filterMatterTemplateId",
-            "MATTER_STEP_REJECTED": "filterMatterTemplateId",
-            "FORM_APPROVED": "filterFormId",
-            "FORM_REJECTED": "filterFormId",
-            "ROW_ADDED": "filterTableId",
-            "RECORD_UPDATED": "filterTableId",
-        }
+        own = {"TABLE_SYNCED": "filterTableId"}
+        assert (
+            own
+            | {
+                "MATTER_STEP_COMPLETED": "filterMatterTemplateId",
+                "MATTER_STEP_REJECTED": "filterMatterTemplateId",
+                "FORM_APPROVED": "filterFormId",
+                "FORM_REJECTED": "filterFormId",
+                "ROW_ADDED": "filterTableId",
+                "RECORD_UPDATED": "filterTableId",
+            }
+            == FILTERS
+        )
         subjects = {
             "filterMatterTemplateId": board(api)["id"],
             "filterFormId": api.form(),

@@ -159,3 +159,26 @@ def test_a_body_of_unclosed_strings_is_refused_at_once(api: Api, body: bytes) ->
     answer = raw(api, "/api/workflows", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("value", ["0.5", "1767225600", "now", "2026-01-01", ""])
+@pytest.mark.parametrize("path", ["audit-logs", "events", "security-events"])
+def test_an_instant_is_written_out(api: Api, path: str, value: str) -> None:
+    answer = api.call("GET", f"/api/{path}", params={"since": value})
+    assert (answer.status_code, list(answer.json()["details"]["fieldErrors"])) == (400, ["since"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/workflows", "GET, POST"),
+        ("POST", "/api/workflows/stats", "GET"),
+        ("PUT", "/api/workflows/x", "DELETE, GET, PATCH"),
+        ("PUT", "/api/workflows/x/runs/replay", "POST"),
+    ],
+)
+def test_a_405_names_all_methods_of_the_address(
+    api: Api, method: str, path: str, allowed: str
+) -> None:
+    answer = api.call(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)

@@ -13,9 +13,8 @@ from sqlalchemy import text
 from starlette.routing import Route
 
 from api_bridge.app import create_app
-from automations.db import pipelines
 from automations.db.session import unit_of_work
-from automations.db.tables import ApiKey, Notification, PipelineConnection, Workspace
+from automations.db.tables import ApiKey, Notification, Workspace
 from automations.services.api_keys import RANKS
 from tests.api.conftest import Api
 from tests.api.test_documents import create as create_document_template
@@ -23,133 +22,133 @@ from tests.api.test_documents import generate
 from tests.api.test_evidence import capture
 from tests.api.test_matters import board, matter
 from tests.api.test_members import add as add_member
-from tests.api.test_pipelines import connection, mapping
+from tests.api.test_pipelines import connection, mapping, push
 from tests.api.test_tables import add as add_row
 from tests.api.test_tables import table
 
 NEEDED = """
-GET    /api/workflows/callback/{token}                            -       -
-POST   /api/workflows/callback/{token}                            -       -
-POST   /api/events                                                MEMBER  events:write
-GET    /api/events                                                VIEWER  events:read
-GET    /api/events/{event_id}                                     VIEWER  events:read
-POST   /api/events/{event_id}/replay                              ADMIN   events:write
-POST   /api/workflows/send-email                                  MEMBER  mail:send
-GET    /api/workflows                                             VIEWER  workflows:read
-POST   /api/workflows                                             ADMIN   workflows:write
-GET    /api/workflows/stats                                       VIEWER  workflows:read
-GET    /api/workflows/{workflow_id}                               VIEWER  workflows:read
-PATCH  /api/workflows/{workflow_id}                               ADMIN   workflows:write
-DELETE /api/workflows/{workflow_id}                               ADMIN   workflows:write
-POST   /api/workflows/{workflow_id}/execute                       MEMBER  workflows:execute
-GET    /api/workflows/{workflow_id}/runs                          VIEWER  runs:read
-GET    /api/workflows/{workflow_id}/runs/export                   VIEWER  runs:read
-GET    /api/workflows/{workflow_id}/runs/{run_id}                 VIEWER  runs:read
-POST   /api/workflows/{workflow_id}/runs/{run_id}/cancel          MEMBER  runs:write
-POST   /api/workflows/{workflow_id}/runs/replay                   ADMIN   runs:write
-POST   /api/workflows/{workflow_id}/runs/{run_id}/replay          MEMBER  runs:write
-POST   /api/workflows/{workflow_id}/runs/{run_id}/retry           MEMBER  runs:write
-POST   /api/workflows/runs/{run_id}/resume                        MEMBER  runs:resume
-POST   /api/workflows/{workflow_id}/steps/{step_id}/test          MEMBER  workflows:execute
-GET    /api/workflows/{workflow_id}/schedule                      VIEWER  schedules:read
-PUT    /api/webhooks/{token}                                      -       -
-POST   /api/webhooks/{token}                                      -       -
-POST   /api/workflows/{workflow_id}/rotate-webhook                ADMIN   webhooks:write
-GET    /api/forms/requests/{token}                                -       -
-POST   /api/forms/requests/{token}                                -       -
-GET    /api/forms/{form_id}/public                                -       -
-POST   /api/forms/{form_id}/public                                -       -
-GET    /api/forms                                                 VIEWER  forms:read
-POST   /api/forms                                                 ADMIN   forms:write
-GET    /api/forms/{form_id}                                       VIEWER  forms:read
-PATCH  /api/forms/{form_id}                                       ADMIN   forms:write
-DELETE /api/forms/{form_id}                                       ADMIN   forms:write
-POST   /api/submissions                                           MEMBER  forms:submit
-GET    /api/submissions                                           VIEWER  forms:read
-GET    /api/submissions/{submission_id}                           VIEWER  forms:read
-PATCH  /api/submissions/{submission_id}                           MEMBER  forms:write
-GET    /api/submissions/{submission_id}/snapshots                 VIEWER  forms:read
-POST   /api/submissions/{submission_id}/approve                   MEMBER  forms:write
-POST   /api/submissions/{submission_id}/reject                    MEMBER  forms:write
-GET    /api/members                                               VIEWER  members:read
-POST   /api/members                                               ADMIN   members:write
-PATCH  /api/members/{member_id}                                   ADMIN   members:write
-DELETE /api/members/{member_id}                                   ADMIN   members:write
-GET    /api/api-keys                                              ADMIN   api-keys:read
-POST   /api/api-keys                                              ADMIN   api-keys:write
-POST   /api/api-keys/{key_id}/rotate                              ADMIN   api-keys:write
-DELETE /api/api-keys/{key_id}                                     ADMIN   api-keys:write
-GET    /api/audit-logs                                            ADMIN   audit-logs:read
-GET    /api/security-events                                       ADMIN   security-events:read
-GET    /api/evidence                                              VIEWER  evidence:read
-GET    /api/evidence/verify                                       VIEWER  evidence:read
-GET    /api/evidence/{snapshot_id}                                VIEWER  evidence:read
-GET    /api/notifications                                         VIEWER  notifications:read
-POST   /api/notifications/mark-all-read                           VIEWER  notifications:write
-PATCH  /api/notifications/{notification_id}                       VIEWER  notifications:write
-DELETE /api/notifications/{notification_id}                       VIEWER  notifications:write
-GET    /api/matter-templates                                      VIEWER  matters:read
-POST   /api/matter-templates                                      ADMIN   matters:write
-GET    /api/matter-templates/{template_id}                        VIEWER  matters:read
-PUT    /api/matter-templates/{template_id}                        ADMIN   matters:write
-DELETE /api/matter-templates/{template_id}                        ADMIN   matters:write
-GET    /api/matters                                               VIEWER  matters:read
-POST   /api/matters                                               MEMBER  matters:write
-GET    /api/matters/{matter_id}                                   VIEWER  matters:read
-PATCH  /api/matters/{matter_id}                                   MEMBER  matters:write
-DELETE /api/matters/{matter_id}                                   MEMBER  matters:write
-POST   /api/matters/{matter_id}/advance                           MEMBER  matters:write
-POST   /api/matters/{matter_id}/goto                              MEMBER  matters:write
-POST   /api/matters/{matter_id}/steps/{step_id}/complete          MEMBER  matters:write
-POST   /api/matters/{matter_id}/steps/{step_id}/reject            MEMBER  matters:write
-GET    /api/document-templates                                    VIEWER  documents:read
-POST   /api/document-templates                                    ADMIN   documents:write
-GET    /api/document-templates/{template_id}                      VIEWER  documents:read
-GET    /api/document-templates/{template_id}/content              VIEWER  documents:read
-PUT    /api/document-templates/{template_id}                      ADMIN   documents:write
-DELETE /api/document-templates/{template_id}                      ADMIN   documents:write
-GET    /api/documents                                             VIEWER  documents:read
-GET    /api/documents/{document_id}                               VIEWER  documents:read
-GET    /api/documents/{document_id}/content                       VIEWER  documents:read
-GET    /api/tables                                                VIEWER  tables:read
-POST   /api/tables                                                ADMIN   tables:write
-GET    /api/tables/{table_id}                                     VIEWER  tables:read
-PUT    /api/tables/{table_id}                                     ADMIN   tables:write
-DELETE /api/tables/{table_id}                                     ADMIN   tables:write
-GET    /api/tables/{table_id}/stats                               VIEWER  tables:read
-GET    /api/tables/{table_id}/rows                                VIEWER  tables:read
-POST   /api/tables/{table_id}/rows                                MEMBER  tables:write
-POST   /api/tables/{table_id}/rows/query                          VIEWER  tables:read
-POST   /api/tables/{table_id}/rows/import                         MEMBER  tables:write
-GET    /api/tables/{table_id}/rows/{row_id}                       VIEWER  tables:read
-PATCH  /api/tables/{table_id}/rows/{row_id}                       MEMBER  tables:write
-DELETE /api/tables/{table_id}/rows/{row_id}                       MEMBER  tables:write
-GET    /api/secrets                                               ADMIN   secrets:read
-PUT    /api/secrets/{name}                                        ADMIN   secrets:write
-DELETE /api/secrets/{name}                                        ADMIN   secrets:write
-GET    /api/pipelines/connector-types                             VIEWER  pipelines:read
-GET    /api/pipelines/connections                                 VIEWER  pipelines:read
-POST   /api/pipelines/connections                                 ADMIN   pipelines:write
-POST   /api/pipelines/connections/test                            ADMIN   pipelines:write
-POST   /api/pipelines/run-all                                     MEMBER  pipelines:write
-GET    /api/pipelines/connections/{connection_id}                 VIEWER  pipelines:read
-PATCH  /api/pipelines/connections/{connection_id}                 ADMIN   pipelines:write
-DELETE /api/pipelines/connections/{connection_id}                 ADMIN   pipelines:write
-POST   /api/pipelines/connections/{connection_id}/check           ADMIN   pipelines:write
-POST   /api/pipelines/connections/{connection_id}/discover        ADMIN   pipelines:write
-GET    /api/pipelines/connections/{connection_id}/runs            VIEWER  pipelines:read
-POST   /api/pipelines/connections/{connection_id}/runs            MEMBER  pipelines:write
-GET    /api/pipelines/connections/{connection_id}/runs/{sync_id}  VIEWER  pipelines:read
-DELETE /api/pipelines/connections/{connection_id}/runs/{sync_id}  MEMBER  pipelines:write
-GET    /api/integrations                                          ADMIN   integrations:read
-POST   /api/integrations                                          ADMIN   integrations:write
-GET    /api/integrations/{integration_id}                         ADMIN   integrations:read
-PATCH  /api/integrations/{integration_id}                         ADMIN   integrations:write
-DELETE /api/integrations/{integration_id}                         ADMIN   integrations:write
-POST   /api/integrations/{integration_id}/test                    ADMIN   integrations:write
-GET    /metrics                                                   -       -
-GET    /healthz                                                   -       -
-GET    /readyz                                                    -       -
+GET    /api/workflows/callback/{token}                          -      -
+POST   /api/workflows/callback/{token}                          -      -
+POST   /api/events                                              MEMBER events:write
+GET    /api/events                                              VIEWER events:read
+GET    /api/events/{event_id}                                   VIEWER events:read
+POST   /api/events/{event_id}/replay                            ADMIN  events:write
+POST   /api/workflows/send-email                                MEMBER mail:send
+GET    /api/workflows                                           VIEWER workflows:read
+POST   /api/workflows                                           ADMIN  workflows:write
+GET    /api/workflows/stats                                     VIEWER workflows:read
+GET    /api/workflows/{workflow_id}                             VIEWER workflows:read
+PATCH  /api/workflows/{workflow_id}                             ADMIN  workflows:write
+DELETE /api/workflows/{workflow_id}                             ADMIN  workflows:write
+POST   /api/workflows/{workflow_id}/execute                     MEMBER workflows:execute
+POST   /api/workflows/{workflow_id}/steps/{step_id}/test        MEMBER workflows:execute
+GET    /api/workflows/{workflow_id}/runs                        VIEWER runs:read
+GET    /api/workflows/{workflow_id}/runs/export                 VIEWER runs:read
+GET    /api/workflows/{workflow_id}/runs/{run_id}               VIEWER runs:read
+POST   /api/workflows/{workflow_id}/runs/{run_id}/cancel        MEMBER runs:write
+POST   /api/workflows/{workflow_id}/runs/replay                 ADMIN  runs:write
+POST   /api/workflows/{workflow_id}/runs/{run_id}/replay        MEMBER runs:write
+POST   /api/workflows/{workflow_id}/runs/{run_id}/retry         MEMBER runs:write
+POST   /api/workflows/runs/{run_id}/resume                      MEMBER runs:resume
+GET    /api/workflows/{workflow_id}/schedule                    VIEWER schedules:read
+PUT    /api/webhooks/{token}                                    -      -
+POST   /api/webhooks/{token}                                    -      -
+POST   /api/workflows/{workflow_id}/rotate-webhook              ADMIN  webhooks:write
+GET    /api/forms/requests/{token}                              -      -
+POST   /api/forms/requests/{token}                              -      -
+GET    /api/forms/{form_id}/public                              -      -
+POST   /api/forms/{form_id}/public                              -      -
+GET    /api/forms                                               VIEWER forms:read
+POST   /api/forms                                               ADMIN  forms:write
+GET    /api/forms/{form_id}                                     VIEWER forms:read
+PATCH  /api/forms/{form_id}                                     ADMIN  forms:write
+DELETE /api/forms/{form_id}                                     ADMIN  forms:write
+POST   /api/submissions                                         MEMBER forms:submit
+GET    /api/submissions                                         VIEWER forms:read
+GET    /api/submissions/{submission_id}                         VIEWER forms:read
+PATCH  /api/submissions/{submission_id}                         MEMBER forms:write
+GET    /api/submissions/{submission_id}/snapshots               VIEWER forms:read
+POST   /api/submissions/{submission_id}/approve                 MEMBER forms:write
+POST   /api/submissions/{submission_id}/reject                  MEMBER forms:write
+GET    /api/members                                             VIEWER members:read
+POST   /api/members                                             ADMIN  members:write
+PATCH  /api/members/{member_id}                                 ADMIN  members:write
+DELETE /api/members/{member_id}                                 ADMIN  members:write
+GET    /api/api-keys                                            ADMIN  api-keys:read
+POST   /api/api-keys                                            ADMIN  api-keys:write
+POST   /api/api-keys/{key_id}/rotate                            ADMIN  api-keys:write
+DELETE /api/api-keys/{key_id}                                   ADMIN  api-keys:write
+GET    /api/audit-logs                                          ADMIN  audit-logs:read
+GET    /api/security-events                                     ADMIN  security-events:read
+GET    /api/evidence                                            VIEWER evidence:read
+GET    /api/evidence/verify                                     VIEWER evidence:read
+GET    /api/evidence/{snapshot_id}                              VIEWER evidence:read
+GET    /api/notifications                                       VIEWER notifications:read
+POST   /api/notifications/mark-all-read                         VIEWER notifications:write
+PATCH  /api/notifications/{notification_id}                     VIEWER notifications:write
+DELETE /api/notifications/{notification_id}                     VIEWER notifications:write
+GET    /api/matter-templates                                    VIEWER matters:read
+POST   /api/matter-templates                                    ADMIN  matters:write
+GET    /api/matter-templates/{template_id}                      VIEWER matters:read
+PUT    /api/matter-templates/{template_id}                      ADMIN  matters:write
+DELETE /api/matter-templates/{template_id}                      ADMIN  matters:write
+GET    /api/matters                                             VIEWER matters:read
+POST   /api/matters                                             MEMBER matters:write
+GET    /api/matters/{matter_id}                                 VIEWER matters:read
+PATCH  /api/matters/{matter_id}                                 MEMBER matters:write
+DELETE /api/matters/{matter_id}                                 MEMBER matters:write
+POST   /api/matters/{matter_id}/advance                         MEMBER matters:write
+POST   /api/matters/{matter_id}/goto                            MEMBER matters:write
+POST   /api/matters/{matter_id}/steps/{step_id}/complete        MEMBER matters:write
+POST   /api/matters/{matter_id}/steps/{step_id}/reject          MEMBER matters:write
+GET    /api/document-templates                                  VIEWER documents:read
+POST   /api/document-templates                                  ADMIN  documents:write
+GET    /api/document-templates/{template_id}                    VIEWER documents:read
+GET    /api/document-templates/{template_id}/content            VIEWER documents:read
+PUT    /api/document-templates/{template_id}                    ADMIN  documents:write
+DELETE /api/document-templates/{template_id}                    ADMIN  documents:write
+GET    /api/documents                                           VIEWER documents:read
+GET    /api/documents/{document_id}                             VIEWER documents:read
+GET    /api/documents/{document_id}/content                     VIEWER documents:read
+GET    /api/tables                                              VIEWER tables:read
+POST   /api/tables                                              ADMIN  tables:write
+GET    /api/tables/{table_id}                                   VIEWER tables:read
+PUT    /api/tables/{table_id}                                   ADMIN  tables:write
+DELETE /api/tables/{table_id}                                   ADMIN  tables:write
+GET    /api/tables/{table_id}/stats                             VIEWER tables:read
+GET    /api/tables/{table_id}/rows                              VIEWER tables:read
+POST   /api/tables/{table_id}/rows                              MEMBER tables:write
+POST   /api/tables/{table_id}/rows/query                        VIEWER tables:read
+POST   /api/tables/{table_id}/rows/import                       MEMBER tables:write
+GET    /api/tables/{table_id}/rows/{row_id}                     VIEWER tables:read
+PATCH  /api/tables/{table_id}/rows/{row_id}                     MEMBER tables:write
+DELETE /api/tables/{table_id}/rows/{row_id}                     MEMBER tables:write
+GET    /api/pipelines/connections                               VIEWER pipelines:read
+POST   /api/pipelines/connections                               ADMIN  pipelines:write
+POST   /api/pipelines/connections/test                          ADMIN  pipelines:write
+GET    /api/pipelines/connections/{connection_id}               VIEWER pipelines:read
+PATCH  /api/pipelines/connections/{connection_id}               ADMIN  pipelines:write
+DELETE /api/pipelines/connections/{connection_id}               ADMIN  pipelines:write
+POST   /api/pipelines/connections/{connection_id}/check         ADMIN  pipelines:write
+POST   /api/pipelines/connections/{connection_id}/discover      ADMIN  pipelines:write
+GET    /api/pipelines/connections/{connection_id}/runs          VIEWER pipelines:read
+POST   /api/pipelines/connections/{connection_id}/runs          MEMBER pipelines:write
+GET    /api/pipelines/connections/{connection_id}/runs/{sync_id} VIEWER pipelines:read
+DELETE /api/pipelines/connections/{connection_id}/runs/{sync_id} MEMBER pipelines:write
+GET    /api/pipelines/connector-types                           VIEWER pipelines:read
+POST   /api/pipelines/run-all                                   MEMBER pipelines:write
+GET    /api/secrets                                             ADMIN  secrets:read
+PUT    /api/secrets/{name}                                      ADMIN  secrets:write
+DELETE /api/secrets/{name}                                      ADMIN  secrets:write
+GET    /api/integrations                                        ADMIN  integrations:read
+POST   /api/integrations                                        ADMIN  integrations:write
+GET    /api/integrations/{integration_id}                       ADMIN  integrations:read
+PATCH  /api/integrations/{integration_id}                       ADMIN  integrations:write
+DELETE /api/integrations/{integration_id}                       ADMIN  integrations:write
+POST   /api/integrations/{integration_id}/test                  ADMIN  integrations:write
+GET    /healthz                                                 -      -
+GET    /readyz                                                  -      -
+GET    /metrics                                                 -      -
 """
 """Method, path, the role and the scope that are needed; - for what anybody may do."""
 
@@ -176,9 +175,6 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/api/tables/{table_id}/rows"): {"data": {"name": "B"}},
     ("PATCH", "/api/tables/{table_id}/rows/{row_id}"): {"data": {"name": "B"}},
     ("POST", "/api/tables/{table_id}/rows/import"): [{"name": "B"}],
-    ("PATCH", "/api/pipelines/connections/{connection_id}"): {"name": "B"},
-    ("POST", "/api/pipelines/connections/{connection_id}/runs"): {"records": []},
-    ("POST", "/api/pipelines/connections/test"): {"connectorType": "push"},
     ("PUT", "/api/secrets/{name}"): {"value": "a-secret-value"},
     ("POST", "/api/workflows"): {"name": "x"},
     ("POST", "/api/forms"): {"title": "x", "schema": {"sections": []}},
@@ -200,11 +196,13 @@ UNAUDITED = {
     ("POST", "/api/integrations/{integration_id}/test"),
     ("POST", "/api/pipelines/connections/test"),
     ("POST", "/api/pipelines/connections/{connection_id}/check"),
+    ("POST", "/api/pipelines/connections/{connection_id}/discover"),
+    ("POST", "/api/pipelines/run-all"),
     ("POST", "/api/notifications/mark-all-read"),
     ("PATCH", "/api/notifications/{notification_id}"),
     ("DELETE", "/api/notifications/{notification_id}"),
 }
-"""What changes nothing, or what somebody has read."""
+"""What changes nothing here, or only what somebody has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +248,8 @@ class World:
     def __post_init__(self) -> None:
         api, ids = self.api, self.ids
         workflow = api.workflow(trigger={"type": "webhook", "config": {"verification": "none"}})
-        ids["workflow_id"], ids["workflow_step_id"] = workflow["id"], workflow["steps"][0]["id"]
+        ids["workflow_id"] = workflow["id"]
+        ids["workflow_step_id"] = workflow["steps"][0]["id"]
         execute = f"/api/workflows/{workflow['id']}/execute"
         ids["run_id"] = api.call("POST", execute).json()["runId"]
         ids["form_id"] = api.form()
@@ -269,11 +268,13 @@ class World:
         ids["document_id"] = generate(api)[1].id
         ids["table_id"] = table(api)["id"]
         ids["row_id"] = add_row(api, f"/api/tables/{ids['table_id']}/rows")["id"]
-        ids["connection_id"], ids["sync_id"] = self._pipelines(mapping(ids["table_id"], "name"))
         ids["name"] = "A_SECRET"
         api.call("PUT", "/api/secrets/A_SECRET", {"value": "a-secret-value"})
         hook = {"name": "hook", "type": "WEBHOOK"}
         ids["integration_id"] = api.call("POST", "/api/integrations", hook).json()["id"]
+        made = connection(api, mapping(ids["table_id"], keyColumns=["name"]))
+        ids["connection_id"] = made["id"]
+        ids["pipeline_run_id"] = push(api, made, {"name": "Acme"})["id"]
         with unit_of_work() as session:
             for row in session.query(ApiKey).filter(ApiKey.name != "victim"):
                 told = Notification(
@@ -283,22 +284,14 @@ class World:
                 session.flush()
                 ids[f"notification_id of {row.name.upper()}"] = told.id
 
-    def _pipelines(self, to: dict[str, Any]) -> tuple[str, str]:
-        """A source that waits to be read, and one that is syncing: its id, and its sync's."""
-        config = {"url": "http://127.0.0.1:1"}
-        connection(self.api, to, name="Read", connectorType="http", config=config)
-        made = connection(self.api, to)
-        with unit_of_work() as session:
-            row = session.get_one(PipelineConnection, made["id"])
-            run, _ = pipelines.begin_run(session, row, "airflow", "key")
-            return row.id, run.id
-
     def path(self, route: Needed, role: str = "OWNER") -> str:
         """The address of a real thing."""
         mine = dict(self.ids)
         templates = "board_id" if "matter" in route.path else "document_template_id"
         mine["template_id"] = mine[templates]
-        if route.path.startswith("/api/workflows"):
+        if "pipelines" in route.path:
+            mine["run_id"] = mine["pipeline_run_id"]
+        if "workflows" in route.path:
             mine["step_id"] = mine["workflow_step_id"]
         mine["notification_id"] = mine.get(f"notification_id of {role}", "none")
         return route.path.format_map(mine)

@@ -213,9 +213,9 @@ def _split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[
     if not isinstance(payload, dict):
         raise ValidationFailed({"body": ["must be a JSON object"]})
     body = dict(payload)
-    status = body.pop("status", None)
-    if status is None:
+    if "status" not in body:
         return default, body
+    status = body.pop("status")
     if status not in list(WorkflowStatus):
         known = ", ".join(WorkflowStatus)
         raise ValidationFailed({"status": [f"must be one of {known}"]})

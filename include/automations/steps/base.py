@@ -19,6 +19,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     TypeAdapter,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import core_schema
@@ -149,6 +150,12 @@ Zone = Annotated[str, AfterValidator(_zone)]
 """An IANA time zone's name."""
 
 
+ONE_OR_MORE = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+)
+"""How a field that ``listed`` reads is described."""
+
+
 def listed(value: object) -> object:
     """One text, several with commas between, a list, or a list that a template gave."""
     if not isinstance(value, str | list):
@@ -164,7 +171,7 @@ def listed(value: object) -> object:
     return found
 
 
-Texts = Annotated[list[str], BeforeValidator(listed)]
+Texts = Annotated[list[str], BeforeValidator(listed), ONE_OR_MORE]
 """Several texts: a list, or texts with commas between them."""
 
 

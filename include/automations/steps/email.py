@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 from automations.outcomes import Done, Fail, Outcome
 from automations.ports import Attachment, Documents, Mail
 from automations.steps.base import (
+    ONE_OR_MORE,
     Html,
     Model,
     StepContext,
@@ -62,7 +63,9 @@ def _base64(value: str, info: ValidationInfo) -> str:
 
 
 Address = Annotated[str, AfterValidator(check_address)]
-Addresses = Annotated[list[Address], BeforeValidator(listed), Field(max_length=MOST_RECIPIENTS)]
+Addresses = Annotated[
+    list[Address], BeforeValidator(listed), Field(max_length=MOST_RECIPIENTS), ONE_OR_MORE
+]
 Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
 FileName = Annotated[str, Field(min_length=1, max_length=998), AfterValidator(_one_line)]
 

@@ -1,0 +1,58 @@
+"""What clients may write of an automation, as JSON schemas: the model, and what surrounds it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from automations.model import DEFINITION, WorkflowStatus
+from automations.services.mail import Message
+
+_STATUS = {
+    "type": "string",
+    "enum": [status.value for status in WorkflowStatus],
+    "description": "Only the triggers of an ACTIVE automation start runs; DRAFT at first.",
+}
+_TRIGGERS = ("Manual", "FormSubmission", "EventTrigger", "WebhookTrigger", "ScheduleTrigger")
+
+
+def schemas(ref_template: str) -> dict[str, Any]:
+    """The components by name: ``Definition`` to create, ``DefinitionChange``, ``Message``."""
+    definition = DEFINITION.json_schema(by_alias=True, ref_template=ref_template)
+    message = Message.model_json_schema(by_alias=True, ref_template=ref_template)
+    found: dict[str, Any] = definition.pop("$defs")
+    found |= message.pop("$defs")
+    for name in _TRIGGERS:
+        found[name] = _in_both_shapes(found[name])
+    definition["properties"]["status"] = _STATUS
+    change = copy.deepcopy(definition)
+    change.pop("required")
+    for field in change["properties"].values():
+        field.pop("default", None)
+    change["description"] = "What to change of an automation; what is left out stays."
+    return {**found, "Definition": definition, "DefinitionChange": change, "Message": message}
+
+
+def _in_both_shapes(schema: dict[str, Any]) -> dict[str, Any]:
+    """A trigger may be written flat, or with its fields below ``config``."""
+    fields = {name: field for name, field in schema["properties"].items() if name != "type"}
+    kind = {key: value for key, value in schema["properties"]["type"].items() if key != "default"}
+    required = [name for name in schema.get("required", ()) if name != "type"]
+    config = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": fields,
+        "required": required,
+    }
+    nested = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"type": kind, "config": config},
+        "required": ["type", *(["config"] if required else [])],
+    }
+    flat = {**nested, "properties": {"type": kind, **fields}, "required": ["type", *required]}
+    return {
+        "title": schema["title"],
+        "description": schema["description"],
+        "anyOf": [flat, nested],
+    }
