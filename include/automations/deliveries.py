@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 from automations import tracing
@@ -16,6 +17,9 @@ from automations.recording import DECISION_OPTIONS
 from automations.services import admission, error_workflows, event_matching, pulls, replays
 from automations.services.form_requests import link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token
+
+_LONGEST_READ = 10.0
+"""Seconds; what is begun by then is done well before another dispatcher takes the job over."""
 
 
 class Deliveries:
@@ -269,9 +273,13 @@ class Deliveries:
             jobs.done(session, job)
 
     def _sync_pipeline(self, job: Job) -> None:
-        """Read one page of a pipeline's source; the job comes back for the next one."""
+        """Read some pages of a pipeline's source; the job comes back for the next ones."""
+        until = time.monotonic() + _LONGEST_READ
         try:
             more = pulls.advance(job.subject_id, self._ports.http)
+            # After a failure only one, so that it is forgiven before there is another.
+            while more and not job.failures and time.monotonic() < until:
+                more = pulls.advance(job.subject_id, self._ports.http)
         except StepError as error:
             if not pulls.note(job.subject_id, error):
                 raise

@@ -274,7 +274,7 @@ class World:
         ids["integration_id"] = api.call("POST", "/api/integrations", hook).json()["id"]
         made = connection(api, mapping(ids["table_id"], keyColumns=["name"]))
         ids["connection_id"] = made["id"]
-        ids["pipeline_run_id"] = push(api, made, {"name": "Acme"})["id"]
+        ids["sync_id"] = push(api, made, {"name": "Acme"})["id"]
         with unit_of_work() as session:
             for row in session.query(ApiKey).filter(ApiKey.name != "victim"):
                 told = Notification(
@@ -289,8 +289,6 @@ class World:
         mine = dict(self.ids)
         templates = "board_id" if "matter" in route.path else "document_template_id"
         mine["template_id"] = mine[templates]
-        if "pipelines" in route.path:
-            mine["run_id"] = mine["pipeline_run_id"]
         if "workflows" in route.path:
             mine["step_id"] = mine["workflow_step_id"]
         mine["notification_id"] = mine.get(f"notification_id of {role}", "none")

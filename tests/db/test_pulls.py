@@ -272,8 +272,9 @@ def test_a_source_that_is_busy_is_asked_again_when_it_wishes(
     assert pause is not None
     assert least < pause < 60
     assert (waiting.status, str(status) in str(waiting.error)) == ("RUNNING", True)
-    for _ in range(3):
-        carry(run.id, http)
+    carry(run.id, http)
+    assert (reload(run.id).pages, reload(run.id).error) == (1, None)
+    carry(run.id, http)
     done = reload(run.id)
     assert (done.status, done.records, done.error) == ("COMPLETED", 7, None)
     assert job_of(run.id) is None
@@ -283,7 +284,7 @@ def test_what_cannot_get_better_ends_the_sync_with_its_reason_and_announces_its_
     here: str, connection: str, http: GuardedHttpClient, source: DependabotSource
 ) -> None:
     run = pulls.start(here, connection)
-    carry(run.id, http)
+    pulls.advance(run.id, http)
     source.token = "another"
     carry(run.id, http)
     ended = reload(run.id)
@@ -332,9 +333,7 @@ class TestConfig:
     ) -> None:
         connection = connect(here, register, source, **{"maxPages": 3, **config})
         run = pulls.start(here, connection)
-        for _ in range(5):
-            if reload(run.id).status == "RUNNING":
-                carry(run.id, http)
+        carry(run.id, http)
         assert reload(run.id).status == "FAILED"
         assert message in str(reload(run.id).error)
 

@@ -19,12 +19,9 @@ from automations.errors import OrchestratorUnavailable
 from automations.housekeeping import Housekeeper
 from automations.ports import EvidenceRequest
 from automations.publishing import dag_id
-from automations.services import evidence, pipeline_runs, retention, runs
+from automations.services import evidence, retention, runs
 from automations.settings import get_settings
 from tests.db.test_engine import begin, step
-from tests.db.test_pipelines import connection, kept
-from tests.db.test_pipelines import table as register
-from tests.db.workspace import workspace
 
 NOW = datetime.now(UTC)
 BEFORE = NOW - timedelta(days=90)
@@ -378,18 +375,3 @@ class TestHousekeeper:
         old(young, "c1")
         self.tidy(airflow)
         assert "c1" in left()
-
-
-def test_the_records_of_old_syncs_go_and_their_rows_stay(database: str) -> None:
-    here = workspace()
-    place = register(here)
-    source = connection(here, place)
-    for number in range(3):
-        pipeline_runs.push(here, source, [{"id": number}])
-    with unit_of_work() as session:
-        old = "UPDATE pipeline_run SET completed_at = now() - interval '100 days' WHERE records = 1"
-        session.execute(text(f"{old} AND id <> (SELECT max(id) FROM pipeline_run)"))
-    assert retention.would_prune(BEFORE, with_audit=False)["pipeline_run"] == 2
-    assert prune()["pipeline_run"] == 2
-    assert len(pipeline_runs.behind(here, source, None, 10)[0]) == 1
-    assert len(kept(place)) == 3

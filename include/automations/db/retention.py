@@ -75,11 +75,6 @@ def delete_jobs(session: Session, before: datetime) -> int:
     return _page(session, Job.id, Job.dead_at < before)
 
 
-def delete_syncs(session: Session, before: datetime) -> int:
-    """Delete a page of the records of syncs that have ended."""
-    return _page(session, PipelineRun.id, PipelineRun.completed_at < before)
-
-
 def delete_audit(session: Session, before: datetime) -> int:
     """Delete a page of the audit log."""
     return _page(session, AuditLog.id, AuditLog.at < before)
@@ -122,7 +117,6 @@ def count(session: Session, before: datetime, *, audit: bool) -> Counts:
         (Event, _matched(before) & ~needed),
         (PipelineRun, _synced(before)),
         (Job, Job.dead_at < before),
-        (PipelineRun, PipelineRun.completed_at < before),
         (IdempotencyKey, expired),
     ]
     if audit:

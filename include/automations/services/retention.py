@@ -50,7 +50,6 @@ def prune(
         ("event", lambda session: retention.delete_events(session, before)),
         ("pipeline_run", lambda session: retention.delete_syncs(session, before)),
         ("job", lambda session: retention.delete_jobs(session, before)),
-        ("pipeline_run", lambda session: retention.delete_syncs(session, before)),
         ("idempotency_key", idempotency.prune),
     ]
     if with_audit:
