@@ -235,6 +235,7 @@ def _world(folder: Path) -> Iterator[BenchWorld]:
         del os.environ[name]
     os.environ.update(
         counterparts.environment(),
+        AUTOMATIONS_HTTP_ALLOW=counterparts.address,
         AUTOMATIONS_HOME=str(folder),
         AUTOMATIONS_DATABASE_DSN=server.dsn(),
         AUTOMATIONS_ENCRYPTION_KEY=Fernet.generate_key().decode(),

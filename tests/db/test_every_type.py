@@ -49,6 +49,7 @@ def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     mailbox, counterparts = Mailbox(), Counterparts()
     environment = {
         **counterparts.environment(),
+        "AUTOMATIONS_HTTP_ALLOW": counterparts.address,
         "AUTOMATIONS_SMTP_HOST": "127.0.0.1",
         "AUTOMATIONS_SMTP_PORT": str(mailbox.port),
         "AUTOMATIONS_SMTP_SECURITY": "none",
