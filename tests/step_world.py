@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from typing import Any
 
-import psycopg2
-
 from automations import wiring
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.forms import FormSchema
@@ -40,7 +38,7 @@ LETTER = ("Dear {{ name }},", *(f"this is paragraph {number} of a letter." for n
 class World:
     """A workspace with what steps refer to, in a database and beside servers that are there."""
 
-    def __init__(self, dsn: str, mailbox: Mailbox, counterparts: Counterparts) -> None:
+    def __init__(self, mailbox: Mailbox, counterparts: Counterparts) -> None:
         self.workspace = bootstrap.ensure_workspace()
         self.mailbox = mailbox
         self.address = counterparts.address
@@ -64,9 +62,6 @@ class World:
         ).id
         self.child = self.automation("condition", {"expression": "true"})
         self.document = self._document()
-        self._connection = psycopg2.connect(dsn.replace("+psycopg2", ""))
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE bare (id bigserial PRIMARY KEY, content text)")
 
     def configs(self) -> dict[str, dict[str, Any]]:
         """A config of each step type that has its effect and names ``input.name``."""
@@ -130,11 +125,6 @@ class World:
         )
         return wiring.ports().documents.generate(order).id
 
-    def insert(self) -> None:
-        """One committed row."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute("INSERT INTO bare (content) VALUES ('bare')")
-
     def mail(self) -> None:
         """One mail."""
         message = EmailMessage()
@@ -161,7 +151,3 @@ class World:
         """One document in its child process."""
         renderer = wiring.document_renderer()
         return lambda: renderer.render("docx", self._content, GIVEN, kind)
-
-    def close(self) -> None:
-        """Leave the database."""
-        self._connection.close()

@@ -39,8 +39,8 @@ WAITS = {"approval", "delay"}
 class Place(World):
     """The same, with the servers at hand."""
 
-    def __init__(self, dsn: str, mailbox: Mailbox, counterparts: Counterparts) -> None:
-        super().__init__(dsn, mailbox, counterparts)
+    def __init__(self, mailbox: Mailbox, counterparts: Counterparts) -> None:
+        super().__init__(mailbox, counterparts)
         self.counterparts = counterparts
 
 
@@ -49,6 +49,7 @@ def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     mailbox, counterparts = Mailbox(), Counterparts()
     environment = {
         **counterparts.environment(),
+        "AUTOMATIONS_HTTP_ALLOW": counterparts.address,
         "AUTOMATIONS_SMTP_HOST": "127.0.0.1",
         "AUTOMATIONS_SMTP_PORT": str(mailbox.port),
         "AUTOMATIONS_SMTP_SECURITY": "none",
@@ -61,9 +62,7 @@ def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     mailbox.start()
     counterparts.start()
     try:
-        made = Place(database, mailbox, counterparts)
-        yield made
-        made.close()
+        yield Place(mailbox, counterparts)
     finally:
         counterparts.stop()
         mailbox.stop()
