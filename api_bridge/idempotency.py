@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 
+from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
 from api_bridge.middleware import App, Receive, Scope, Send, again
+from automations.db.api_keys import Credential
 from automations.db.outages import OUTAGES
+from automations.db.sign_ins import SignedIn
 from automations.errors import DomainError, NotAuthenticated, Unavailable
-from automations.services import api_keys, idempotency
+from automations.services import api_keys, idempotency, sign_ins
 from automations.services.idempotency import Claim, Stored
+
+Who = Callable[[], Credential | SignedIn]
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +33,21 @@ _NOT_KEPT = (401, 403, 429)
 
 
 class Idempotency:
-    """Carries out a POST with an ``Idempotency-Key`` once; only for holders of API keys."""
+    """Carries out a POST with an ``Idempotency-Key`` once; for those who say who they are."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
-        key, token = headers.get(b"idempotency-key"), _token(headers)
-        if scope["type"] != "http" or scope["method"] != "POST" or key is None or token is None:
+        key, who = headers.get(b"idempotency-key"), _who(headers)
+        if scope["type"] != "http" or scope["method"] != "POST" or key is None or who is None:
             await self._app(scope, receive, send)
             return
         # Whole already: the request guard has read it.
         body = (await receive()).get("body", b"")
         try:
-            begun = await run_in_threadpool(_begin, scope, key.decode("latin-1"), token, body)
+            begun = await run_in_threadpool(_begin, scope, key.decode("latin-1"), who, body)
         except NotAuthenticated:
             # The route refuses it, and notes that.
             await self._app(scope, again(body, receive), send)
@@ -86,15 +93,20 @@ class Idempotency:
         await send({"type": "http.response.body", "body": b"".join(parts)})
 
 
-def _token(headers: dict[bytes, bytes]) -> str | None:
+def _who(headers: dict[bytes, bytes]) -> Who | None:
+    """What tells who asks: by an API key, else by a session."""
     scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    if scheme:
+        key = token.strip()
+        return partial(api_keys.authenticate, key) if scheme.lower() == "bearer" and key else None
+    session = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE)
+    return partial(sign_ins.authenticate, session) if session else None
 
 
-def _begin(scope: Scope, key: str, token: str, body: bytes) -> Claim | Stored:
-    caller = api_keys.authenticate(token)
+def _begin(scope: Scope, key: str, who: Who, body: bytes) -> Claim | Stored:
+    caller = who()
     digest = hashlib.sha256()
-    # The API key is a part of the request: another one might not be allowed this answer.
+    # Who asks is a part of the request: another one might not be allowed this answer.
     for part in (
         caller.id.encode(),
         scope["method"].encode(),

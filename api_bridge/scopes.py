@@ -19,6 +19,7 @@ _OWN_NAMES = {
     ("POST", "/api/workflows/{workflow_id}/steps/{step_id}/test"): "workflows:execute",
     ("POST", "/api/workflows/runs/{run_id}/resume"): "runs:resume",
     ("POST", "/api/submissions"): "forms:submit",
+    ("POST", "/api/members/{member_id}/invitation"): "members:write",
     ("POST", "/api/workflows/send-email"): "mail:send",
     # It reads; its filter is only too long for an address.
     ("POST", "/api/tables/{table_id}/rows/query"): "tables:read",

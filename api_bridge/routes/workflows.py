@@ -58,7 +58,7 @@ def list_workflows(
 def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
     """Create an automation."""
     return views.administered_workflow(
-        workflows.create(caller.workspace_id, payload, caller.name, caller.key_id)
+        workflows.create(caller.workspace_id, payload, caller.name, caller.key_id, caller.member_id)
     )
 
 

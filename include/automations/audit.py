@@ -21,7 +21,8 @@ class Actor:
     """Who acts.
 
     Args:
-        type: ``api_key``, ``recipient`` of a link, ``airflow`` user, ``anonymous`` or ``system``.
+        type: ``api_key``, ``member`` with a session, ``recipient`` of a link, ``airflow`` user,
+            ``anonymous`` or ``system``.
         name: for people: the key's name, an address.
     """
 

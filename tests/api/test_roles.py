@@ -70,8 +70,14 @@ PATCH  /api/submissions/{submission_id}                         MEMBER forms:wri
 GET    /api/submissions/{submission_id}/snapshots               VIEWER forms:read
 POST   /api/submissions/{submission_id}/approve                 MEMBER forms:write
 POST   /api/submissions/{submission_id}/reject                  MEMBER forms:write
+POST   /api/session                                             -      -
+POST   /api/session/invitation                                  -      -
+GET    /api/session                                             VIEWER session:read
+DELETE /api/session                                             VIEWER session:write
+PUT    /api/session/password                                    VIEWER session:write
 GET    /api/members                                             VIEWER members:read
 POST   /api/members                                             ADMIN  members:write
+POST   /api/members/{member_id}/invitation                      ADMIN  members:write
 PATCH  /api/members/{member_id}                                 ADMIN  members:write
 DELETE /api/members/{member_id}                                 ADMIN  members:write
 GET    /api/api-keys                                            ADMIN  api-keys:read

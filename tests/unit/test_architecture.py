@@ -14,7 +14,7 @@ INCLUDE = ROOT / "include" / "automations"
 VENDORS = {
     "httpx", "smtplib", "slack_sdk", "docx", "docxtpl", "pypandoc", "typst", "aiosmtplib",
     "_quickjs", "quickjs", "pydantic_ai", "openai", "anthropic", "genai_prices", "cryptography",
-    "standardwebhooks", "opentelemetry.sdk", "opentelemetry.exporter",
+    "standardwebhooks", "argon2", "opentelemetry.sdk", "opentelemetry.exporter",
 }  # fmt: skip
 DATABASE = {"sqlalchemy", "psycopg2", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn"}

@@ -79,9 +79,16 @@ def remove(session: Session, member: Member) -> None:
 def automation_owners(session: Session, workspace_id: str, workflow_id: str) -> list[str]:
     """Who owns an automation.
 
-    The member whose API key made it; else the workspace's OWNERs; else the key itself, while it
-    is valid.
+    The member who made it, or whose API key did; else the workspace's OWNERs; else the key
+    itself, while it is valid.
     """
+    maker = session.scalar(
+        select(Workflow.created_by_member_id).where(
+            Workflow.id == workflow_id, Workflow.workspace_id == workspace_id
+        )
+    )
+    if maker is not None:
+        return [maker]
     key = session.scalar(
         select(ApiKey)
         .join(Workflow, Workflow.created_by_key_id == ApiKey.id)

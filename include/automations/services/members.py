@@ -23,6 +23,12 @@ def list_all(workspace_id: str) -> Sequence[Member]:
         return members.listed(session, workspace_id)
 
 
+def get(workspace_id: str, member_id: str) -> Member | None:
+    """One member, if there is such a one."""
+    with unit_of_work() as session:
+        return members.find(session, workspace_id, member_id)
+
+
 def create(workspace_id: str, *, name: str, email: str, role: str, by_role: str) -> Member:
     """Add a member.
 

@@ -16,15 +16,20 @@ _TYPE = "AUTOMATION"
 
 
 def reader(
-    workspace_id: str, *, key_id: str, member_id: str | None, user_id: str | None, admin: bool
+    workspace_id: str,
+    *,
+    key_id: str | None,
+    member_id: str | None,
+    user_id: str | None,
+    admin: bool,
 ) -> str:
-    """Whose notifications an API key sees.
+    """Whose notifications a member, or an API key, sees.
 
-    Its member's. A key that belongs to no member sees those addressed to itself, or those of the
-    member that it names, when its role is ADMIN or above.
+    Their own, or its member's. A key that belongs to no member sees those addressed to itself, or
+    those of the member that it names, when its role is ADMIN or above.
     """
     if user_id is None or user_id == member_id:
-        return member_id or key_id
+        return member_id or str(key_id)
     if member_id is not None or not admin:
         raise NotAllowed("userId needs an API key of role ADMIN that belongs to no member.")
     with unit_of_work() as session:

@@ -20,15 +20,15 @@ _over: dict[str, float] = {}
 _lock = threading.Lock()
 
 
-def check(limits: Mapping[str, int]) -> None:
-    """Count a try under each key, by its limit a minute.
+def check(limits: Mapping[str, int], *, seconds: int = _WINDOW) -> None:
+    """Count a try under each key, by its limit a minute, or in as many seconds.
 
     Raises:
         TooManyRequests: one of them is over its limit.
     """
     with unit_of_work() as session:
         waits = [
-            rate_limits.hit(session, key, limit=limit, seconds=_WINDOW)
+            rate_limits.hit(session, key, limit=limit, seconds=seconds)
             for key, limit in limits.items()
         ]
     over = [wait for wait in waits if wait is not None]

@@ -59,11 +59,18 @@ class InFlight:
     at_removed_steps: Mapping[str, str]
 
 
-def create(workspace_id: str, payload: Any, by: str, key_id: str | None = None) -> Found:
+def create(
+    workspace_id: str,
+    payload: Any,
+    by: str,
+    key_id: str | None = None,
+    member_id: str | None = None,
+) -> Found:
     """Create an automation from a client's payload.
 
     Args:
         key_id: the API key that made it; its member owns the automation.
+        member_id: who made it, when no key did.
 
     Raises:
         ValidationFailed: names every field that is wrong; nothing is written.
@@ -74,7 +81,11 @@ def create(workspace_id: str, payload: Any, by: str, key_id: str | None = None) 
         error_workflows.check(session, workspace_id, definition.error_workflow_id, None)
         _check_available(workspace_id, definition, status)
         workflow = Workflow(
-            workspace_id=workspace_id, version=1, created_by=by, created_by_key_id=key_id
+            workspace_id=workspace_id,
+            version=1,
+            created_by=by,
+            created_by_key_id=key_id,
+            created_by_member_id=None if key_id else member_id,
         )
         found = _write(session, workflow, definition, body, status, by)
         audit.record(session, "workflow.create", workflow, name=workflow.name, status=status.value)

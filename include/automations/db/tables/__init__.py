@@ -29,6 +29,7 @@ from automations.db.tables.runs import (
     Wait,
 )
 from automations.db.tables.secrets import Integration, Secret
+from automations.db.tables.sign_ins import MemberPassword, SignIn
 from automations.db.tables.tallies import tally
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
@@ -61,6 +62,7 @@ __all__ = [
     "MatterStep",
     "MatterTemplate",
     "Member",
+    "MemberPassword",
     "Notification",
     "PipelineConnection",
     "PipelineRun",
@@ -70,6 +72,7 @@ __all__ = [
     "RunStep",
     "Secret",
     "SecurityEvent",
+    "SignIn",
     "StepLog",
     "Submission",
     "SubmissionSnapshot",

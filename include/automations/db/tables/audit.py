@@ -16,7 +16,7 @@ class AuditLog(Base):
 
     __tablename__ = "audit_log"
     __table_args__ = (
-        one_of("actor_type", "api_key", "recipient", "airflow", "anonymous", "system"),
+        one_of("actor_type", "api_key", "recipient", "airflow", "anonymous", "system", "member"),
         Index("ix_audit_log_workspace_id_at", "workspace_id", text("at DESC"), text("id DESC")),
     )
 

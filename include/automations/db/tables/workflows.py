@@ -33,6 +33,10 @@ class Workflow(Base):
     """The secret part of the automation's webhook URL; kept from its first webhook trigger on."""
     created_by: Mapped[str | None]
     created_by_key_id: Mapped[str | None] = mapped_column(ForeignKey("api_key.id"))
+    created_by_member_id: Mapped[str | None] = mapped_column(
+        ForeignKey("member.id", ondelete="SET NULL")
+    )
+    """Who made it in the console, with no key."""
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
     deleted_at: Mapped[datetime | None]

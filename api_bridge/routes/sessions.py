@@ -1,0 +1,122 @@
+"""Signing in to the console with a password, and who one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from api_bridge import cookies, people_views
+from api_bridge.bodies import Body
+from api_bridge.deps import Admin, Caller, Viewer, client_address
+from automations.clock import timestamp
+from automations.errors import Conflict
+from automations.services import members, sign_ins
+from automations.services.bootstrap import DEFAULT_WORKSPACE
+from automations.services.sign_ins import LONGEST, SHORTEST, Opened
+
+router = APIRouter(prefix="/api", tags=["session"])
+
+
+class Credentials(Body):
+    """Who signs in."""
+
+    email: str = Field(max_length=320)
+    password: str = Field(max_length=LONGEST)
+    workspace: str = Field(DEFAULT_WORKSPACE[0], max_length=200, description="Its slug.")
+
+
+class Invitation(Body):
+    """An invitation that is accepted."""
+
+    token: str = Field(max_length=200)
+    password: str = Field(
+        max_length=LONGEST, description=f"{SHORTEST} characters at least; not your name or address."
+    )
+
+
+class NewPassword(Body):
+    """Another password."""
+
+    current_password: str = Field(max_length=LONGEST)
+    new_password: str = Field(max_length=LONGEST, description=f"{SHORTEST} characters at least.")
+
+
+@router.post("/session")
+def sign_in(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
+    """Sign in: begins a session of 7 days at most, in a cookie that scripts cannot read."""
+    cookies.refuse_foreign(request, unless_silent=True)
+    return _begun(
+        response,
+        sign_ins.sign_in(
+            credentials.workspace,
+            credentials.email,
+            credentials.password,
+            client_address(request),
+        ),
+    )
+
+
+@router.post("/session/invitation")
+def accept_invitation(
+    request: Request, response: Response, invitation: Invitation
+) -> dict[str, Any]:
+    """Set a password by an invitation, once, and sign in."""
+    cookies.refuse_foreign(request, unless_silent=True)
+    address = client_address(request)
+    return _begun(response, sign_ins.accept(invitation.token, invitation.password, address))
+
+
+@router.get("/session")
+def get_session(caller: Viewer) -> dict[str, Any]:
+    """Say who asks, and what they may."""
+    member = caller.member_id and members.get(caller.workspace_id, caller.member_id)
+    return {
+        "workspaceId": caller.workspace_id,
+        "role": caller.role,
+        "name": caller.name,
+        "scopes": caller.scopes,
+        "member": people_views.member(member) if member else None,
+        "apiKeyId": caller.key_id,
+    }
+
+
+@router.delete("/session", status_code=204)
+def sign_out(caller: Viewer, response: Response) -> None:
+    """Sign out: the session ends."""
+    sign_ins.sign_out(caller.workspace_id, _session_of(caller))
+    cookies.clear_session(response)
+
+
+@router.put("/session/password", status_code=204)
+def change_password(caller: Viewer, passwords: NewPassword) -> None:
+    """Change one's own password; all other sessions end."""
+    session = _session_of(caller)
+    sign_ins.change_password(
+        str(caller.member_id), session, passwords.current_password, passwords.new_password
+    )
+
+
+@router.post("/members/{member_id}/invitation", status_code=201)
+def invite(caller: Admin, response: Response, member_id: str) -> dict[str, Any]:
+    """Invite a member to set a password; the token is shown now and never again."""
+    token, expires_at = sign_ins.invite(caller.grantor, member_id)
+    response.headers["Cache-Control"] = "no-store"
+    return {"memberId": member_id, "token": token, "expiresAt": timestamp(expires_at)}
+
+
+def _begun(response: Response, opened: Opened) -> dict[str, Any]:
+    cookies.set_session(response, opened.token, opened.sign_in.expires_at)
+    return {
+        "workspaceId": opened.member.workspace_id,
+        "role": opened.member.role,
+        "member": people_views.member(opened.member),
+        "expiresAt": timestamp(opened.sign_in.expires_at),
+    }
+
+
+def _session_of(caller: Caller) -> str:
+    if caller.session_id is None:
+        raise Conflict("This is for members who have signed in with their password.")
+    return caller.session_id
