@@ -18,10 +18,8 @@ FAR = timedelta(hours=1)
 
 @pytest.fixture
 def ours(database: str) -> Iterator[Engine]:
-    """Our database, in which waits need no run."""
+    """Our database."""
     engine = create_engine(database, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("ALTER TABLE wait DROP CONSTRAINT fk_wait_run_id"))
     yield engine
     engine.dispose()
 
@@ -32,7 +30,9 @@ def waits(engine: Engine) -> Waits:
 
 
 def open_waits(engine: Engine, *ids: str) -> None:
+    """Waits without the runs that they would be of."""
     with engine.connect() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
         connection.execute(
             text(
                 "INSERT INTO wait (id, run_id, node_id, generation, kind, due_at)"
@@ -40,6 +40,7 @@ def open_waits(engine: Engine, *ids: str) -> None:
             ),
             [{"id": one} for one in ids],
         )
+        connection.execute(text("RESET session_replication_role"))
 
 
 def end(engine: Engine, wait_id: str, notify: bool = True) -> None:
