@@ -59,8 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     inbox = commands.add_parser("events", help=text, description=text)
     inbox.add_argument("--deliveries", type=_positive, default=3_000, help="Of each kind.")
     inbox.add_argument("--burst", type=_natural, default=5_000, help="0: leave it out.")
+    inbox.add_argument("--records", type=_positive, default=50_000, help="Of a sync.")
     inbox.set_defaults(
-        measure=lambda console, options: events.main(console, options.deliveries, options.burst)
+        measure=lambda console, options: events.main(
+            console, options.deliveries, options.burst, options.records
+        )
     )
     text = "What each step type costs beside its counterpart, and a loop of many iterations."
     types = commands.add_parser("steps", help=text, description=text)

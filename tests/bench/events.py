@@ -17,6 +17,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import sync
 from tests.bench.load import Latencies, Request, measure
 from tests.bench.lone_bridge import LoneBridge, lone_bridge
 from tests.bench.measuring import BenchError, answer_of, until
@@ -26,6 +27,7 @@ RATE_TARGET = 300
 P99_TARGET = 100.0
 DISPATCH_TARGET = 300.0
 CLIENTS = 16
+SYNC_TARGET = 60.0
 IDLE_EVENTS = 30
 PATIENCE_PER_RUN = 1.0
 DURABLE = "durable intake"
@@ -45,7 +47,7 @@ ON_EVENT = {
 }
 
 
-def main(console: Console, deliveries: int, burst: int) -> bool:
+def main(console: Console, deliveries: int, burst: int, records: int) -> bool:
     """Measure everything and print the table; whether every target was met."""
     table = Table(title="Events")
     for column in ("what", "measured", "target", ""):
@@ -57,8 +59,13 @@ def main(console: Console, deliveries: int, burst: int) -> bool:
         os.chmod(folder, 0o711)
         report = Report(table)
         try:
-            with lone_bridge(folder / "lone", dispatcher="embedded") as bridge:
+            source = sync.Alerts(records)
+            with (
+                source.answering(),
+                lone_bridge(folder / "lone", "embedded", source.address) as bridge,
+            ):
                 _intake(report, bridge, deliveries)
+                _sync(report, bridge, source, records)
             _dispatch(console, report, folder / "home", burst)
         finally:
             console.print(table)
@@ -119,6 +126,22 @@ def _intake(report: Report, bridge: LoneBridge, deliveries: int) -> None:
         "0, 0",
         lost == doubled == 0,
     )
+
+
+def _sync(report: Report, bridge: LoneBridge, source: sync.Alerts, records: int) -> None:
+    for what, found in (
+        (
+            f"sync of {records:,} alerts from {len(source.pages)} pages",
+            sync.pull(bridge, source, records),
+        ),
+        (f"push of {records:,} records", sync.push(bridge, records)),
+    ):
+        report.row(
+            what, f"{found.seconds:.1f} s", f"{SYNC_TARGET:.0f} s", found.seconds < SYNC_TARGET
+        )
+        report.row(
+            "    memory of the bridge before, peak", f"{found.before:.0f}, {found.peak:.0f} MB"
+        )
 
 
 def _delivery(path: str, number: int) -> Request:

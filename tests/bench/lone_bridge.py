@@ -29,6 +29,7 @@ class LoneBridge:
     """The yardstick of ``bare.py``, on the same database."""
     dsn: str
     key: str
+    pid: int
 
     def connect(self) -> psycopg2.extensions.connection:
         """A connection to its database."""
@@ -36,8 +37,12 @@ class LoneBridge:
 
 
 @contextmanager
-def lone_bridge(folder: Path, dispatcher: str = "off") -> Iterator[LoneBridge]:
-    """Start it, and stop it at the end."""
+def lone_bridge(folder: Path, dispatcher: str = "off", allow: str = "") -> Iterator[LoneBridge]:
+    """Start it, and stop it at the end.
+
+    Args:
+        allow: a local server that it may read from.
+    """
     folder.mkdir(mode=0o711, exist_ok=True)
     postgres_port, bridge_port, bare_port = free_ports(3)
     server = EmbeddedPostgres(folder / "postgres", postgres_port, secrets.token_hex(8))
@@ -49,6 +54,7 @@ def lone_bridge(folder: Path, dispatcher: str = "off") -> Iterator[LoneBridge]:
         "AUTOMATIONS_ENCRYPTION_KEY": Fernet.generate_key().decode(),
         "AUTOMATIONS_BRIDGE_PORT": str(bridge_port),
         "AUTOMATIONS_DISPATCHER": dispatcher,
+        "AUTOMATIONS_HTTP_ALLOW": allow,
     }
     processes: list[subprocess.Popen[bytes]] = []
     try:
@@ -65,6 +71,7 @@ def lone_bridge(folder: Path, dispatcher: str = "off") -> Iterator[LoneBridge]:
             f"http://127.0.0.1:{bare_port}",
             server.dsn(),
             key.strip(),
+            processes[0].pid,
         )
         for address in (f"{found.address}/docs", f"{found.bare}/docs"):
             until(f"{address} to answer", lambda address=address: _answers(address), 60)  # type: ignore[misc]
