@@ -141,7 +141,8 @@ class Engine:
     ) -> Entered:
         # Committed before anything is done outside: the record that an effect may follow.
         row = self._row(session, ref, row, "RUNNING")
-        waits.go_on(session, ref.run_id)
+        if run.status != "RUNNING":
+            waits.go_on(session, ref.run_id)
         return self._entered(session, ref, run, loaded, row)
 
     @staticmethod
@@ -277,9 +278,7 @@ class Engine:
     @staticmethod
     def _keep_input(ref: TaskRef, rendered: dict[str, JSON]) -> None:
         with unit_of_work() as session:
-            row = runs.step(session, ref.run_id, ref.node_id)
-            if row is not None:
-                row.input = rendered
+            runs.keep_input(session, ref.run_id, ref.node_id, rendered)
 
     def _context(self, entered: Entered, secrecy: Secrecy, answer: Answer | None) -> StepContext:
         ref, step = entered.ref, entered.step

@@ -129,7 +129,8 @@ def row(run: Run, node: str) -> RunStep | None:
 
 def logs(run: Run) -> list[StepLog]:
     with unit_of_work() as session:
-        return list(session.scalars(select(StepLog).where(StepLog.run_id == run.id)))
+        query = select(StepLog).where(StepLog.run_id == run.id).order_by(StepLog.id)
+        return list(session.scalars(query))
 
 
 def open_wait(run: Run) -> Wait:

@@ -18,7 +18,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, Run, Wait
 from automations.deliveries import Deliveries
 from automations.engine import Engine
-from automations.errors import Gone, NotAllowed, ValidationFailed
+from automations.errors import Gone, NotAllowed, StepError, ValidationFailed
 from automations.outcomes import Question
 from automations.ports import HttpRequest, HttpResponse
 from automations.services import decisions, form_requests
@@ -194,6 +194,20 @@ class TestSentForms:
         sent = {mail.to[0]: mail.body for mail in outbox.sent}
         for recipient in ("ada@b.example", "bob@b.example"):
             assert link(run, recipient) in sent[recipient]
+
+    @pytest.mark.parametrize("kind", ["mail", "timeout", "config"])
+    def test_a_mail_server_that_fails_leaves_the_link_to_be_sent_later(
+        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, kind: str
+    ) -> None:
+        run, _ = sending(recipients=["ada@b.example"])
+        engine.run(task(run, "send"))
+        outbox.failures = [StepError("no", kind=kind)]
+        with pytest.raises(StepError):
+            deliveries.carry(claimed("send_form"))
+        with unit_of_work() as session:
+            assert [one.sent_at for one in session.scalars(select(FormRequest))] == [None]
+        deliveries.carry(claimed("send_form"))
+        assert [link(run, "ada@b.example") in mail.body for mail in outbox.sent] == [True]
 
     def test_a_repeat_of_the_step_sends_nothing_anew(self, engine: Engine) -> None:
         run, _ = sending()

@@ -264,6 +264,15 @@ def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
     return session.get(RunStep, (run_id, node_id), populate_existing=True)
 
 
+def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, JSON]) -> None:
+    """Note with what a node is done."""
+    session.execute(
+        update(RunStep)
+        .where(RunStep.run_id == run_id, RunStep.node_id == node_id)
+        .values(input=rendered)
+    )
+
+
 def settled(session: Session, run_id: str) -> set[str]:
     """Ids of the nodes that are done or left out."""
     return set(
