@@ -15,7 +15,7 @@ from automations.services.workflows import Found
 
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])
 
-_PAGE = 50
+_PAGE = 20
 
 Payload = Annotated[Any, Body(description="A definition; see the documentation of its fields.")]
 

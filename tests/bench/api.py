@@ -59,7 +59,7 @@ def _asked(ids: list[str], run_id: str) -> dict[str, Callable[[int], Request]]:
         return lambda number: Request("GET", path)
 
     return {
-        "automations, first page": reading("/api/workflows?limit=50"),
+        "automations, first page": reading("/api/workflows?limit=20"),
         "stats": reading("/api/workflows/stats"),
         "runs, first page": reading(f"{busiest}/runs"),
         "run": reading(f"{busiest}/runs/{run_id}"),
