@@ -1,14 +1,17 @@
 """Carries committed work to Airflow: matches events, creates DagRuns, delivers answers.
 
-Any number of dispatchers may run, in bridges or alone; jobs are claimed by lease. Delivery to
-Airflow is at-least-once: the run's id is the DagRun's id, so a second start changes nothing.
+Any number of dispatchers may run, in bridges or alone; what one had claimed when it died is
+carried by another some seconds later. Delivery to Airflow is at-least-once: the run's id is the
+DagRun's id, so a second start changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import select
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +34,7 @@ _IDLE = 5.0
 _IDLE_SLOWLY = 1.0
 _GATHERING = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
+_LOOK_FOR_ABANDONED = 2.0
 _MOST_FAILURES = 12
 _MOST_DELAY = timedelta(seconds=10)
 
@@ -42,6 +46,8 @@ class Dispatcher:
         self._deliveries = Deliveries(orchestrator, ports)
         self._reconciler = Reconciler(orchestrator)
         self._housekeeper = Housekeeper(orchestrator)
+        self._holder = secrets.randbelow(2**31)
+        self._attending = threading.Event()
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._signals = 0
@@ -64,6 +70,7 @@ class Dispatcher:
     def stop(self) -> None:
         """Finish what is in hand and end."""
         self._stopping.set()
+        self._attending.set()
         self._signal(_WORKERS)
         for thread in self._threads:
             thread.join(timeout=10)
@@ -85,10 +92,15 @@ class Dispatcher:
         connection = raw_connection()
         try:
             connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {jobs.WAKE}")
-            self._signal(_WORKERS)  # what was committed before the LISTEN
+            jobs.attend(connection, self._holder)
+            self._attending.set()
+            self._signal(_WORKERS)  # what was committed before that
+            looked = 0.0
             while not self._stopping.is_set():
+                if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
+                    with unit_of_work() as session:
+                        jobs.release_abandoned(session)
+                    looked = time.monotonic()
                 if select.select([connection], [], [], 1)[0]:
                     connection.poll()
                     if connection.notifies:
@@ -96,12 +108,15 @@ class Dispatcher:
                         self._signal()
                         self._stopping.wait(_GATHERING)
         finally:
+            self._attending.clear()
             connection.close()
 
     def _work(self) -> None:
+        if not self._attending.wait(_IDLE):
+            return  # what it claimed now would pass for abandoned
         seen = self._signals
         with unit_of_work() as session:
-            claimed = jobs.claim(session, _BATCH)
+            claimed = jobs.claim(session, _BATCH, holder=self._holder)
             pause = None if claimed else jobs.seconds_to_next(session)
         if len(claimed) == _BATCH:
             self._signal()  # there may be more, for another worker
@@ -114,8 +129,10 @@ class Dispatcher:
 
     def _work_slowly(self) -> None:
         """Carry one job that may take long, so that no other one waits for its end."""
+        if not self._attending.wait(_IDLE):
+            return
         with unit_of_work() as session:
-            claimed = jobs.claim(session, 1, slow=True)
+            claimed = jobs.claim(session, 1, slow=True, holder=self._holder)
             pause = None if claimed else jobs.seconds_to_next(session, slow=True)
         for job in claimed:
             self._carry(job)

@@ -1,10 +1,11 @@
-"""The dispatcher's queue: claimed by lease, so that a crashed worker's jobs come back."""
+"""The dispatcher's queue: jobs come back when their holder is gone, or hangs beyond its lease."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
 
+import psycopg2.extensions
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,8 @@ WAKE = "automations_dispatch"
 _LEASE = timedelta(seconds=60)
 _SLOW = ("sync_pipeline",)
 """Kinds that wait long for others, so that workers of their own carry them."""
+
+_HOLDERS = 0x686F6C64
 
 _ENQUEUE = text("""
 WITH queued AS (
@@ -25,6 +28,28 @@ WITH queued AS (
 )
 SELECT pg_notify(:channel, '')
 """)
+
+_RELEASE = text("""
+UPDATE job SET available_at = clock_timestamp(), holder = NULL
+WHERE holder IS NOT NULL AND dead_at IS NULL AND holder NOT IN (
+    SELECT objid::bigint FROM pg_locks
+    WHERE locktype = 'advisory' AND classid::bigint = :holders AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+RETURNING pg_notify(:channel, '')
+""")
+
+
+def attend(connection: psycopg2.extensions.connection, holder: int) -> None:
+    """Listen for work, and be known to be there as long as the connection lives."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_HOLDERS, holder))
+        cursor.execute(f"LISTEN {WAKE}")
+
+
+def release_abandoned(session: Session) -> int:
+    """Make ready again what was claimed by holders that are gone; returns how many."""
+    return len(session.execute(_RELEASE, {"holders": _HOLDERS, "channel": WAKE}).all())
 
 
 def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = timedelta(0)) -> None:
@@ -60,8 +85,14 @@ def notify(session: Session, channel: str, payload: str = "") -> None:
     session.execute(select(func.pg_notify(channel, payload)))
 
 
-def claim(session: Session, limit: int, *, slow: bool = False) -> list[Job]:
-    """Take ready jobs, either slow or other ones, oldest first, for the length of a lease."""
+def claim(
+    session: Session, limit: int, *, slow: bool = False, holder: int | None = None
+) -> list[Job]:
+    """Take ready jobs, either slow or other ones, oldest first, for the length of a lease.
+
+    Args:
+        holder: who attends; without, only the lease brings the jobs back.
+    """
     ready = (
         select(Job.id)
         .where(Job.dead_at.is_(None), Job.available_at <= func.clock_timestamp(), _is_slow(slow))
@@ -72,7 +103,7 @@ def claim(session: Session, limit: int, *, slow: bool = False) -> list[Job]:
     claimed = (
         update(Job)
         .where(Job.id.in_(ready.scalar_subquery()))
-        .values(available_at=func.clock_timestamp() + _LEASE, claims=Job.claims + 1)
+        .values(available_at=func.clock_timestamp() + _LEASE, claims=Job.claims + 1, holder=holder)
         .returning(Job)
     )
     return sorted(session.scalars(claimed), key=lambda job: job.id)
@@ -93,6 +124,7 @@ def again(session: Session, job: Job, delay: timedelta, error: str | None, *, co
         .where(Job.id == job.id, Job.claims == job.claims)
         .values(
             available_at=func.clock_timestamp() + delay,
+            holder=None,
             error=error,
             failures=Job.failures + (1 if counts else 0),
         )
@@ -111,7 +143,7 @@ def onward(session: Session, job: Job) -> None:
     session.execute(
         update(Job)
         .where(Job.id == job.id, Job.claims == job.claims)
-        .values(available_at=func.clock_timestamp(), error=None, failures=0)
+        .values(available_at=func.clock_timestamp(), holder=None, error=None, failures=0)
     )
 
 

@@ -1,0 +1,77 @@
+"""The dispatcher's queue: what a dispatcher that died had claimed comes back at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg2.extensions
+import pytest
+
+from automations.db import jobs
+from automations.db.session import raw_connection, unit_of_work
+from automations.ids import new_id
+
+ALIVE, OTHER = 7, 8
+
+
+@pytest.fixture
+def attending(database: str) -> Iterator[psycopg2.extensions.connection]:
+    """The connection of a dispatcher that is there."""
+    connection = raw_connection()
+    connection.autocommit = True
+    jobs.attend(connection, ALIVE)
+    yield connection
+    connection.close()
+
+
+def claimed(holder: int | None) -> list[str]:
+    with unit_of_work() as session:
+        return [job.subject_id for job in jobs.claim(session, 10, holder=holder)]
+
+
+def enqueue() -> str:
+    subject = new_id()
+    with unit_of_work() as session:
+        jobs.enqueue(session, "start_run", subject)
+    return subject
+
+
+def released() -> int:
+    with unit_of_work() as session:
+        return jobs.release_abandoned(session)
+
+
+def test_what_the_dead_had_claimed_comes_back_and_what_the_living_hold_does_not(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    subject = enqueue()
+    assert claimed(ALIVE) == [subject]
+    assert (released(), claimed(OTHER)) == (0, [])
+    attending.close()
+    assert (released(), claimed(OTHER)) == (1, [subject])
+
+
+def test_a_job_that_was_put_back_is_nobodys_and_waits_for_its_time(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    enqueue()
+    with unit_of_work() as session:
+        (job,) = jobs.claim(session, 1, holder=ALIVE)
+        jobs.again(session, job, timedelta(hours=1), "later", counts=False)
+    attending.close()
+    assert (released(), claimed(OTHER)) == (0, [])
+
+
+def test_a_claim_that_was_given_to_another_cannot_be_settled_by_the_first(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    enqueue()
+    with unit_of_work() as session:
+        (lost,) = jobs.claim(session, 1, holder=ALIVE)
+    attending.close()
+    assert released() == 1
+    with unit_of_work() as session:
+        (found,) = jobs.claim(session, 1, holder=OTHER)
+        assert not jobs.done(session, lost)
+        assert jobs.done(session, found)
