@@ -409,7 +409,8 @@ def test_a_dispatcher_reads_a_source_to_its_end(
 ) -> None:
     dispatcher = Dispatcher(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
     run = pulls.start(here, connection)
-    threads = [thread for thread in dispatcher._threads if "slow" in thread.name]
+    wanted = ("dispatcher-listener", "dispatcher-slow")
+    threads = [one for one in dispatcher._threads if one.name.startswith(wanted)]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 30
