@@ -69,7 +69,6 @@ def test_logs_say_of_which_run_and_step_they_are_and_no_secret(stack: Stack) -> 
     failed = stack.wait(workflow, run, "FAILED")
     assert value in echoed(stack)
     assert value not in json.dumps(failed)
-    print(failed)
     (request,) = lines(stack.home / "logs" / "bridge.log", requestId=answer.headers["X-Request-Id"])
     assert request["route"] == "/api/workflows/{workflow_id}/execute"
     assert request["status"] == 200
