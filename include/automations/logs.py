@@ -113,6 +113,8 @@ def configure(
     root.setLevel(logging.WARNING)
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
+    # It warns of every connection that it tries anew, by address; who asked says what came of it.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def _install() -> None:

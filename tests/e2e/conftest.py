@@ -10,13 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import psycopg2
 import pytest
 import requests
 
+from tests.collector import Collector
 from tests.e2e.counterparts import Counterparts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,9 +40,10 @@ def until(what: str, look: Callable[[], T | None], seconds: float = 60) -> T:
 class Stack:
     """A running stack and its clients."""
 
-    def __init__(self, home: Path, counterparts: Counterparts) -> None:
+    def __init__(self, home: Path, counterparts: Counterparts, collector: Collector) -> None:
         self.home = home
         self.counterparts = counterparts
+        self.collector = collector
         ports = _free_ports(len(PORTS))
         self._environment = {
             **os.environ,
@@ -48,6 +52,9 @@ class Stack:
                 [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
             ),
             **counterparts.environment(),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            # Only what a caller wants to have traced.
+            "OTEL_TRACES_SAMPLER": "parentbased_always_off",
             "AUTOMATIONS_HTTP_ALLOW": f"{counterparts.address},127.0.0.1:{ports[5]}",
             **{
                 f"AUTOMATIONS_{name}_PORT": str(port)
@@ -127,6 +134,24 @@ class Stack:
         except AssertionError as error:
             raise AssertionError(f"{error}: {json.dumps(last)}") from None
 
+    def in_database(self, statement: str, **values: Any) -> None:
+        """Do what only time does, to what the tests made."""
+        secrets = json.loads((self.home / "secrets.json").read_text())
+        with (
+            closing(
+                psycopg2.connect(
+                    host="127.0.0.1",
+                    port=self._environment["AUTOMATIONS_POSTGRES_PORT"],
+                    dbname="automations",
+                    user="automations",
+                    password=secrets["postgres_password"],
+                )
+            ) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement, values)
+
     def mails(self, address: str) -> list[dict[str, Any]]:
         messages = requests.get(f"{self.mail}/api/messages", timeout=10).json()
         return [mail for mail in messages if address in str(mail["to"])]
@@ -164,12 +189,13 @@ def _free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    counterparts = Counterparts()
+    counterparts, collector = Counterparts(), Collector()
     counterparts.start()
-    running = Stack(tmp_path_factory.mktemp("home"), counterparts)
-    try:
-        running.up()
-        yield running
-    finally:
-        running.down()
-        counterparts.stop()
+    running = Stack(tmp_path_factory.mktemp("home"), counterparts, collector)
+    with collector.listening():
+        try:
+            running.up()
+            yield running
+        finally:
+            running.down()
+            counterparts.stop()

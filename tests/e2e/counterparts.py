@@ -1,4 +1,4 @@
-"""The outside world of the stack: a Slack, a language model and a service that calls back."""
+"""The outside world of the stack: Slack, a language model, services that call back or echo."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"ok": True, "ts": TS, "channel": body["channel"]})
         elif self.path == "/v1/chat/completions":
             self._answer(_completion(f"About {body['messages'][-1]['content']}"))
+        elif self.path == "/echo":
+            self._answer(body)
         else:
             self._answer({"job": 7}, 202)
             threading.Thread(target=_report, args=(body["report"],), daemon=True).start()

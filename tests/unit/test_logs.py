@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
+from contextlib import closing
 from io import StringIO
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
 
 from automations import logs
 from tests import journal
@@ -43,6 +47,15 @@ def test_an_exception_is_a_field_of_its_line() -> None:
         except ValueError:
             log.exception("Failed")
     assert kept.lines[0]["exception"].endswith("ValueError: no")
+
+
+def test_a_connection_that_is_tried_again_is_no_line() -> None:
+    with closing(socket.socket()) as nobody, journal.kept() as kept:
+        nobody.bind(("127.0.0.1", 0))
+        with requests.Session() as http, pytest.raises(requests.ConnectionError):
+            http.mount("http://", HTTPAdapter(max_retries=1))
+            http.get(f"http://127.0.0.1:{nobody.getsockname()[1]}/auth/token", timeout=5)
+    assert kept.lines == []
 
 
 @pytest.mark.parametrize(
