@@ -13,6 +13,7 @@ _STATUS = {
     "enum": [status.value for status in WorkflowStatus],
     "description": "Only the triggers of an ACTIVE automation start runs; DRAFT at first.",
 }
+_ID = "Whose definition it is; by its key, else by its name when absent."
 _TRIGGERS = ("Manual", "FormSubmission", "EventTrigger", "WebhookTrigger", "ScheduleTrigger")
 
 
@@ -25,12 +26,20 @@ def schemas(ref_template: str) -> dict[str, Any]:
     for name in _TRIGGERS:
         found[name] = _in_both_shapes(found[name])
     definition["properties"]["status"] = _STATUS
+    file = copy.deepcopy(definition)
+    file["properties"] = {"id": {"type": "string", "description": _ID}, **file["properties"]}
     change = copy.deepcopy(definition)
     change.pop("required")
     for field in change["properties"].values():
         field.pop("default", None)
     change["description"] = "What to change of an automation; what is left out stays."
-    return {**found, "Definition": definition, "DefinitionChange": change, "Message": message}
+    return {
+        **found,
+        "Definition": definition,
+        "DefinitionFile": file,
+        "DefinitionChange": change,
+        "Message": message,
+    }
 
 
 def _in_both_shapes(schema: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from api_bridge import cookies, scopes
 from automations.errors import NotAllowed, NotAuthenticated
 from automations.services import api_keys, sign_ins
 from automations.services.api_keys import RANKS, Grantor
+from automations.services.workflows import Maker
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, sk_…")
 
@@ -43,6 +44,11 @@ class Caller:
     def grantor(self) -> Grantor:
         """The caller as somebody who makes and changes API keys."""
         return Grantor(self.workspace_id, self.role, self.scopes)
+
+    @property
+    def maker(self) -> Maker:
+        """The caller as somebody who makes automations."""
+        return Maker(self.workspace_id, self.name, self.key_id, self.member_id)
 
     @property
     def administers(self) -> bool:

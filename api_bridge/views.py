@@ -59,6 +59,7 @@ def workflow(found: Found) -> dict[str, Any]:
     trigger = _TRIGGER.validate_python(definition["trigger"])
     return {
         "id": row.id,
+        "key": row.key,
         "name": row.name,
         "description": definition.get("description", ""),
         "status": row.status,

@@ -176,6 +176,13 @@ class Definition(Model):
     """What a version of an automation consists of."""
 
     name: str = Field(min_length=1, max_length=200, strict=True, description="Automation name.")
+    key: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$",
+        strict=True,
+        description="Unique in the workspace: what files of definitions know the automation by, "
+        "whatever it is named.",
+    )
     description: str = Field("", max_length=5_000, strict=True)
     trigger: Trigger = Field(default_factory=Manual, description="What starts a run.")
     steps: list[Step] = Field(default_factory=list, max_length=500)

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 PARAMETERS = (
     "workflow_id", "run_id", "form_id", "submission_id", "event_id", "member_id", "key_id",
     "snapshot_id", "matter_id", "step_id", "document_id", "table_id", "row_id", "integration_id",
-    "connection_id",
+    "connection_id", "sync_id",
 )  # fmt: skip
 DESCRIPTION = HERE.parents[1] / "docs" / "openapi.json"
 
@@ -45,7 +45,6 @@ def description() -> dict[str, Any]:
 def config(world: World) -> str:
     """The configuration, with real ids for half of the addresses."""
     ids = {name: [value] for name, value in world.ids.items() if name in PARAMETERS}
-    ids["run_id"].append(world.ids["pipeline_run_id"])
     ids["step_id"].append(world.ids["workflow_step_id"])
     ids["template_id"] = [world.ids["board_id"], world.ids["document_template_id"]]
     written = (HERE / "schemathesis.toml").read_text()

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
@@ -33,6 +34,33 @@ def find(
         Workflow.deleted_at.is_(None),
     )
     return session.scalar(query.with_for_update() if lock else query)
+
+
+def matching(
+    session: Session, workspace_id: str, *, key: str | None, name: str
+) -> Sequence[Workflow]:
+    """Automations with a key, or else those without any that have a name; held until the end."""
+    query = select(Workflow).where(
+        Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None)
+    )
+    if key is not None:
+        found = session.scalars(query.where(Workflow.key == key).with_for_update()).all()
+        if found:
+            return found
+        query = query.where(Workflow.key.is_(None))
+    named = query.where(Workflow.name == name).order_by(Workflow.created_at, Workflow.id)
+    return session.scalars(named.with_for_update()).all()
+
+
+def save(session: Session, workflow: Workflow) -> bool:
+    """Write an automation; False when another one of the workspace has its key."""
+    try:
+        with session.begin_nested():
+            session.add(workflow)
+            session.flush()
+    except IntegrityError:
+        return False
+    return True
 
 
 def by_id(session: Session, workflow_id: str) -> Workflow | None:

@@ -32,7 +32,9 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
     secret, kept = trigger.secret, before.get("secret")
     if secret is None:
         return trigger
-    if secret == HIDDEN:
+    if kept is not None and same(str(kept), secret):
+        secret = str(kept)
+    elif secret == HIDDEN:
         if kept is None:
             raise _invalid("is required: this one only stands for a secret in answers")
         secret = str(kept)
@@ -41,9 +43,21 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
     return trigger.model_copy(update={"secret": secret})
 
 
+def is_reference(secret: str) -> bool:
+    """Whether it only names a secret of the workspace."""
+    return _REFERENCE.fullmatch(secret.strip()) is not None
+
+
+def same(stored: str, given: str) -> bool:
+    """Whether a value is the one that a stored secret holds."""
+    if not stored.startswith(_SEALED):
+        return False
+    return vault.opened("The webhook's secret", stored.removeprefix(_SEALED)) == given
+
+
 def _new(verification: str, secret: str) -> str:
     if is_template(secret):
-        if not _REFERENCE.fullmatch(secret.strip()):
+        if not is_reference(secret):
             raise _invalid("must be a value, or one secret as in {{secret.WEBHOOK_KEY}}")
         return secret.strip()
     if secret.startswith(_SEALED) or len(secret) > _LONGEST:

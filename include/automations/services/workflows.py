@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from automations import audit, checking, cursors, wiring
+from automations import audit, checking, cursors, step_ids, wiring
 from automations.db import (
     data_tables,
     forms,
@@ -59,6 +58,21 @@ class InFlight:
     at_removed_steps: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who makes an automation.
+
+    Args:
+        key_id: the API key; its member owns the automation.
+        member_id: the member, when no key did.
+    """
+
+    workspace_id: str
+    name: str
+    key_id: str | None = None
+    member_id: str | None = None
+
+
 def create(
     workspace_id: str,
     payload: Any,
@@ -68,62 +82,73 @@ def create(
 ) -> Found:
     """Create an automation from a client's payload.
 
-    Args:
-        key_id: the API key that made it; its member owns the automation.
-        member_id: who made it, when no key did.
-
     Raises:
         ValidationFailed: names every field that is wrong; nothing is written.
     """
-    status, body = _split(payload, WorkflowStatus.DRAFT)
     with unit_of_work() as session:
-        definition = _validated(session, workspace_id, body, {})
-        error_workflows.check(session, workspace_id, definition.error_workflow_id, None)
-        _check_available(workspace_id, definition, status)
-        workflow = Workflow(
-            workspace_id=workspace_id,
-            version=1,
-            created_by=by,
-            created_by_key_id=key_id,
-            created_by_member_id=None if key_id else member_id,
-        )
-        found = _write(session, workflow, definition, body, status, by)
-        audit.record(session, "workflow.create", workflow, name=workflow.name, status=status.value)
-        return found
+        return add(session, Maker(workspace_id, by, key_id, member_id), payload)
+
+
+def add(session: Session, maker: Maker, payload: Any) -> Found:
+    """The same in a transaction."""
+    status, body = _split(payload, WorkflowStatus.DRAFT)
+    definition = _validated(session, maker.workspace_id, body, {})
+    error_workflows.check(session, maker.workspace_id, definition.error_workflow_id, None)
+    _check_available(maker.workspace_id, definition, status)
+    workflow = Workflow(
+        workspace_id=maker.workspace_id,
+        version=1,
+        created_by=maker.name,
+        created_by_key_id=maker.key_id,
+        created_by_member_id=None if maker.key_id else maker.member_id,
+    )
+    found = _write(session, workflow, definition, body, status, maker.name)
+    audit.record(session, "workflow.create", workflow, name=workflow.name, status=status.value)
+    return found
 
 
 def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
     """Change the fields that the payload has; makes a new version."""
     with unit_of_work() as session:
-        workflow = _find(session, workspace_id, workflow_id, lock=True)
-        before = workflow.status
-        status, body = _split(payload, WorkflowStatus(workflow.status))
-        stored = runs.definition(session, workflow.id, workflow.version) or {}
-        changed = sorted(body)
-        body = _merged(stored, body)
-        definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
-        error_workflows.check(session, workspace_id, definition.error_workflow_id, workflow.id)
-        _check_available(workspace_id, definition, status)
-        if status is not WorkflowStatus.ARCHIVED and ("steps" in changed or before != status.value):
-            rings.refuse(session, workflow, definition)
-        workflow.version += 1
-        workflow.updated_at = datetime.now(UTC)
-        found = _write(session, workflow, definition, body, status, by)
-        moved: dict[str, JSON] = {}
-        if before != status.value:
-            moved = {"status": [before, status.value]}
-        audit.record(
-            session,
-            "workflow.update",
-            workflow,
-            name=workflow.name,
-            version=workflow.version,
-            fields=changed,
-            **moved,
-        )
-        # A limit that is raised lets others begin.
-        slots.look_again(session, workflow.id)
-        return replace(found, in_flight=_in_flight(session, workflow, definition))
+        return change(session, _find(session, workspace_id, workflow_id, lock=True), payload, by)
+
+
+def change(
+    session: Session, workflow: Workflow, payload: Any, by: str, *, whole: bool = False
+) -> Found:
+    """The same in a transaction, for an automation that is locked.
+
+    Args:
+        whole: whether the payload is the whole definition, so that what it lacks is no more.
+    """
+    workspace_id, before = workflow.workspace_id, workflow.status
+    status, body = _split(payload, WorkflowStatus(workflow.status))
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    changed = sorted(body)
+    body = with_kept_ids(stored, body) if whole else _merged(stored, body)
+    definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
+    error_workflows.check(session, workspace_id, definition.error_workflow_id, workflow.id)
+    _check_available(workspace_id, definition, status)
+    if status is not WorkflowStatus.ARCHIVED and ("steps" in changed or before != status.value):
+        rings.refuse(session, workflow, definition)
+    workflow.version += 1
+    workflow.updated_at = datetime.now(UTC)
+    found = _write(session, workflow, definition, body, status, by)
+    moved: dict[str, JSON] = {}
+    if before != status.value:
+        moved = {"status": [before, status.value]}
+    audit.record(
+        session,
+        "workflow.update",
+        workflow,
+        name=workflow.name,
+        version=workflow.version,
+        fields=changed,
+        **moved,
+    )
+    # A limit that is raised lets others begin.
+    slots.look_again(session, workflow.id)
+    return replace(found, in_flight=_in_flight(session, workflow, definition))
 
 
 def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:
@@ -292,8 +317,9 @@ def _write(
     by: str,
 ) -> Found:
     workflow.name, workflow.status = definition.name, status.value
-    session.add(workflow)
-    session.flush()
+    workflow.key = definition.key
+    if not workflows.save(session, workflow):
+        raise ValidationFailed({"key": [f"'{definition.key}' is the key of another automation"]})
     workflow.trigger_key = definition.trigger.key_of(workflow.id)
     if isinstance(definition.trigger, WebhookTrigger) and workflow.webhook_token is None:
         workflow.webhook_token = new_token()
@@ -302,22 +328,11 @@ def _write(
     stored = {
         **body,
         "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "steps": _with_ids(body.get("steps", []), definition.steps),
+        "steps": step_ids.filled(body.get("steps", []), definition.steps),
     }
     since = schedules.since(session, workflow, definition.trigger)
     workflows.add_version(session, workflow, stored, by, since)
     return Found(workflow, stored, _count_runs(session, workflow))
-
-
-def _with_ids(written: list[Any], steps: list[Any]) -> list[Any]:
-    """The steps as they were written, with the ids that were made for those without one."""
-    filled = copy.deepcopy(written)
-    for path, step in walk(steps, ""):
-        place: Any = filled
-        for part in path.strip(".").split("."):
-            place = place[int(part)] if isinstance(place, list) else place[part]
-        place["id"] = step.id
-    return filled
 
 
 def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -326,32 +341,14 @@ def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         merged.pop("formId", None)
     if "formId" in body and "trigger" not in body and merged["trigger"].get("formId"):
         merged.pop("trigger")
-    if isinstance(body.get("steps"), list):
-        merged["steps"] = _keep_ids(stored.get("steps", []), body["steps"])
-    return merged
+    return with_kept_ids(stored, merged) if "steps" in body else merged
 
 
-def _keep_ids(before: list[Any], after: list[Any]) -> list[Any]:
-    """A step without an id keeps that of the step of its name and type."""
-    taken = {step["id"] for step in after if isinstance(step, dict) and _is_text(step.get("id"))}
-    free: dict[tuple[str, str], list[str]] = {}
-    for step in before:
-        if step["id"] not in taken:
-            free.setdefault((step["name"], step["type"]), []).append(step["id"])
-    return [_with_kept_id(step, free) for step in after]
-
-
-def _with_kept_id(step: Any, free: dict[tuple[str, str], list[str]]) -> Any:
-    if not isinstance(step, dict) or "id" in step:
-        return step
-    name, kind = step.get("name"), step.get("type")
-    if not (_is_text(name) and _is_text(kind)) or not free.get((str(name), str(kind))):
-        return step
-    return {"id": free[str(name), str(kind)].pop(0), **step}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """A definition whose steps have the ids that they have had."""
+    if not isinstance(body.get("steps"), list):
+        return body
+    return {**body, "steps": step_ids.kept(stored.get("steps", []), body["steps"])}
 
 
 def _check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:

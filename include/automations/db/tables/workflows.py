@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
@@ -19,11 +19,20 @@ class Workflow(Base):
         one_of("status", "DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"),
         Index("ix_workflow_workspace_id_created_at", "workspace_id", "created_at"),
         Index("ix_workflow_trigger_key", "workspace_id", "trigger_key"),
+        Index(
+            "uq_workflow_key",
+            "workspace_id",
+            "key",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL AND key IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = id_column()
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True, minvalue=0), unique=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    key: Mapped[str | None]
+    """What files of definitions name it by."""
     name: Mapped[str]
     status: Mapped[str]
     version: Mapped[int]

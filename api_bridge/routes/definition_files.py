@@ -1,0 +1,103 @@
+"""Definitions as files: exported, and imported again, here or elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+
+from api_bridge.deps import Admin, Viewer
+from api_bridge.downloads import documented, download
+from automations.definition_files import Format, read, write
+from automations.errors import ValidationFailed
+from automations.services import definition_files
+from automations.services.definition_files import Applied
+
+router = APIRouter(prefix="/api/workflows", tags=["workflows"])
+
+_CONTENT_TYPES = {"yaml": "application/yaml", "json": "application/json"}
+_TAKEN = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "application/json")
+_DEFINITION = {"$ref": "#/components/schemas/DefinitionFile"}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        _DEFINITION,
+                        {"type": "array", "items": _DEFINITION, "minItems": 1, "maxItems": 500},
+                    ]
+                }
+            },
+            "application/yaml": {
+                "schema": {"type": "string", "description": "The same; one or more documents."}
+            },
+        },
+    }
+}
+_FormatQuery = Annotated[Format, Query(alias="format")]
+
+
+async def _definitions(request: Request) -> list[Any]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _TAKEN:
+        raise HTTPException(415, "Send application/yaml or application/json.")
+    try:
+        return read((await request.body()).decode())
+    except UnicodeDecodeError as error:
+        raise ValidationFailed({"body": ["is not UTF-8"]}) from error
+
+
+@router.get("/export", response_class=Response, responses=documented(*_CONTENT_TYPES.values()))
+def export_all(caller: Viewer, form: _FormatQuery = "yaml") -> Response:
+    """Download all automations as one file of definitions; no secret is in it."""
+    return _file("automations", definition_files.export(caller.workspace_id), form)
+
+
+@router.get(
+    "/{workflow_id}/export",
+    response_class=Response,
+    responses=documented(*_CONTENT_TYPES.values()),
+)
+def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") -> Response:
+    """Download an automation as a file of its definition; no secret is in it."""
+    (definition,) = definition_files.export(caller.workspace_id, workflow_id)
+    name = str(definition.get("key") or workflow_id)
+    return _file(name, [definition], form)
+
+
+@router.post("/import", openapi_extra=_BODY)
+def import_definitions(
+    caller: Admin,
+    definitions: Annotated[list[Any], Depends(_definitions)],
+    dry_run: Annotated[
+        bool, Query(alias="dryRun", description="Only say what would change.")
+    ] = False,
+) -> dict[str, Any]:
+    """Make automations what a file of definitions says, all of them or none.
+
+    Each is known by its id, else its key, else its name. What does not differ makes no version.
+    """
+    applied = definition_files.apply(caller.maker, definitions, dry_run=dry_run)
+    return {
+        "dryRun": dry_run,
+        "changed": any(one.action != "unchanged" for one in applied),
+        "automations": [_shown(one) for one in applied],
+    }
+
+
+def _file(name: str, definitions: list[dict[str, Any]], form: Format) -> Response:
+    content = write(definitions, form).encode()
+    return download(f"{name}.{form}", content, _CONTENT_TYPES[form])
+
+
+def _shown(one: Applied) -> dict[str, Any]:
+    return {
+        "action": one.action,
+        "id": one.workflow_id,
+        "key": one.key,
+        "name": one.name,
+        "version": one.version,
+        "diff": one.diff,
+    }

@@ -1,0 +1,268 @@
+"""Definitions exported and imported: the same again, all or nothing, and no version for nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import select
+
+from automations.db.session import unit_of_work
+from automations.db.tables import Workflow, WorkflowVersion
+from automations.definition_files import read
+from tests.api.conftest import Api
+from tests.api.test_workflows import errors
+
+FILE = """
+key: welcome
+name: Welcome
+status: ACTIVE
+trigger:
+  type: schedule
+  config: {cron: "0 6 * * *", timezone: Europe/Warsaw}
+variables:
+  limit: 5
+steps:
+  - name: Check
+    type: condition
+    order: 0
+    config:
+      expression: variables.limit > 3
+      then:
+        - name: Tell
+          type: email
+          order: 0
+          config:
+            to: ada@b.example
+            subject: Hello
+            body: |
+              Dear Ada,
+              it is {{now}}.
+  - name: Wait
+    type: delay
+    order: 1
+    retry: {maxAttempts: 3, on: [timeout]}
+    config: {duration: PT1H}
+"""
+
+
+def send(api: Api, text: str, query: str = "", role: str = "ADMIN", kind: str = "yaml") -> Any:
+    headers = {
+        "Authorization": f"Bearer {api.keys[role]}",
+        "Content-Type": f"application/{kind}",
+    }
+    path = f"/api/workflows/import{query}"
+    return api.http.post(path, content=text.encode(), headers=headers)
+
+
+def applied(api: Api, text: str, query: str = "", **more: Any) -> list[dict[str, Any]]:
+    answer = send(api, text, query, **more)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["automations"]
+    assert answer.json()["changed"] is any(one["action"] != "unchanged" for one in found)
+    return found
+
+
+def exported(api: Api, workflow: str = "", form: str = "yaml", role: str = "VIEWER") -> str:
+    path = f"/api/workflows/{workflow}/export" if workflow else "/api/workflows/export"
+    answer = api.call("GET", f"{path}?format={form}", role=role)
+    assert answer.status_code == 200, answer.text
+    return str(answer.text)
+
+
+def versions() -> int:
+    with unit_of_work() as session:
+        return len(session.scalars(select(WorkflowVersion.id)).all())
+
+
+class TestImport:
+    def test_a_file_makes_an_automation(self, api: Api) -> None:
+        (made,) = applied(api, FILE)
+        assert (made["action"], made["key"], made["version"]) == ("create", "welcome", 1)
+        assert "+name: Welcome" in made["diff"]
+        shown = api.call("GET", f"/api/workflows/{made['id']}").json()
+        assert (shown["key"], shown["name"], shown["status"]) == ("welcome", "Welcome", "ACTIVE")
+        assert shown["steps"][1]["retry"] == {"maxAttempts": 3, "on": ["timeout"]}
+        assert shown["steps"][0]["config"]["then"][0]["config"]["body"].endswith("{{now}}.\n")
+
+    def test_the_same_file_again_makes_no_version_and_keeps_all_ids(self, api: Api) -> None:
+        (made,) = applied(api, FILE)
+        before = api.call("GET", f"/api/workflows/{made['id']}").json()
+        (again,) = applied(api, FILE)
+        assert again == {**made, "action": "unchanged", "diff": ""}
+        assert api.call("GET", f"/api/workflows/{made['id']}").json() == before
+        assert versions() == 1
+
+    def test_a_change_is_a_version_and_a_diff_and_keeps_the_ids_of_steps(self, api: Api) -> None:
+        (made,) = applied(api, FILE)
+        before = api.call("GET", f"/api/workflows/{made['id']}").json()
+        (after,) = applied(api, FILE.replace("subject: Hello", "subject: Goodbye"))
+        assert (after["action"], after["id"], after["version"]) == ("update", made["id"], 2)
+        lines = after["diff"].splitlines()
+        assert [line for line in lines if line.startswith(("-", "+"))][2:] == [
+            "-            subject: Hello",
+            "+            subject: Goodbye",
+        ]
+        shown = api.call("GET", f"/api/workflows/{made['id']}").json()
+        inner = [body["steps"][0]["config"]["then"][0]["id"] for body in (before, shown)]
+        assert inner[0] == inner[1]
+        assert [step["id"] for step in shown["steps"]] == [step["id"] for step in before["steps"]]
+
+    def test_what_the_file_does_not_say_is_no_more_but_the_status_stays(self, api: Api) -> None:
+        (made,) = applied(api, FILE)
+        (after,) = applied(api, "key: welcome\nname: Renamed\n")
+        assert after["id"] == made["id"]
+        shown = api.call("GET", f"/api/workflows/{made['id']}").json()
+        assert (shown["name"], shown["steps"], shown["variables"]) == ("Renamed", [], {})
+        assert (shown["status"], shown["trigger"]["type"]) == ("ACTIVE", "manual")
+
+    def test_a_dry_run_says_the_same_and_does_nothing(self, api: Api) -> None:
+        (tried,) = applied(api, FILE, "?dryRun=true")
+        assert (tried["action"], tried["id"]) == ("create", None)
+        assert api.call("GET", "/api/workflows").json() == []
+        applied(api, FILE)
+        changed = FILE.replace("PT1H", "PT2H")
+        (tried,) = applied(api, changed, "?dryRun=true")
+        assert versions() == 1
+        (done,) = applied(api, changed)
+        assert done == tried
+
+    def test_a_file_is_applied_whole_or_not_at_all(self, api: Api) -> None:
+        text = f"{FILE}---\nname: Broken\nsteps: [{{name: x, type: nope, order: 0}}]\n---\n{{}}\n"
+        found = errors(send(api, text))
+        assert sorted(found) == ["1.steps.0.type", "2.name"]
+        assert api.call("GET", "/api/workflows").json() == []
+
+    @pytest.mark.parametrize("kind", ["json", "yaml"])
+    def test_json_is_taken_like_yaml(self, api: Api, kind: str) -> None:
+        body = json.dumps([read(FILE)[0], {"name": "Other"}])
+        assert [one["action"] for one in applied(api, body, kind=kind)] == ["create", "create"]
+        assert [one["action"] for one in applied(api, FILE)] == ["unchanged"]
+
+    @pytest.mark.parametrize(
+        ("text", "field"),
+        [
+            ("name: [", "body"),
+            ("5", "0.body"),
+            ("name: x\nid: cnothing", "0.id"),
+            ("name: x\nkey: Not a key", "0.key"),
+            ("name: x\ncolor: red", "0.color"),
+            ("name: x\nstatus: OPEN", "0.status"),
+            ("key: a\nname: x\n---\nkey: a\nname: y", "1.name"),
+        ],
+    )
+    def test_what_is_wrong_is_named_by_its_place(self, api: Api, text: str, field: str) -> None:
+        assert list(errors(send(api, text))) == [field]
+
+    def test_another_media_type_or_role_is_refused(self, api: Api) -> None:
+        assert send(api, FILE, kind="xml").status_code == 415
+        assert send(api, FILE, role="MEMBER").status_code == 403
+
+    def test_two_imports_at_once_make_one_automation(self, api: Api) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: send(api, FILE), range(4)))
+        assert {answer.status_code for answer in answers} <= {200, 400}
+        assert len(api.call("GET", "/api/workflows").json()) == 1
+
+
+class TestMatching:
+    def test_an_id_goes_before_a_key_and_a_key_before_a_name(self, api: Api) -> None:
+        by_id = api.workflow(name="A")["id"]
+        (by_key,) = applied(api, "key: k\nname: B")
+        (one,) = applied(api, f"id: {by_id}\nkey: other\nname: B")
+        assert (one["action"], one["id"]) == ("update", by_id)
+        (two,) = applied(api, "key: k\nname: A")
+        assert (two["action"], two["id"]) == ("update", by_key["id"])
+
+    def test_a_file_gives_its_key_to_the_one_that_has_its_name(self, api: Api) -> None:
+        made = api.workflow(name="A", steps=[])["id"]
+        (one,) = applied(api, "key: k\nname: A")
+        assert (one["action"], one["id"], one["key"]) == ("update", made, "k")
+        (other,) = applied(api, "key: k2\nname: A")
+        assert other["action"] == "create"
+
+    def test_a_name_that_several_have_tells_nothing(self, api: Api) -> None:
+        ids = [api.workflow(name="A")["id"] for _ in range(2)]
+        (message,) = errors(send(api, "name: A"))["0.name"]
+        assert all(id_ in message for id_ in ids)
+
+    def test_a_key_is_unique_until_its_automation_is_deleted(self, api: Api) -> None:
+        (made,) = applied(api, "key: k\nname: A")
+        found = errors(api.call("POST", "/api/workflows", {"name": "B", "key": "k"}))
+        assert list(found) == ["key"]
+        assert api.call("DELETE", f"/api/workflows/{made['id']}").status_code == 204
+        assert api.call("POST", "/api/workflows", {"name": "B", "key": "k"}).status_code == 201
+
+    def test_another_workspace_has_its_own(self, api: Api) -> None:
+        (made,) = applied(api, FILE)
+        (theirs,) = applied(api, FILE, role="STRANGER")
+        assert theirs["action"] == "create"
+        assert list(errors(send(api, f"id: {made['id']}\nname: x", role="STRANGER"))) == ["0.id"]
+
+
+class TestExport:
+    @pytest.mark.parametrize("form", ["yaml", "json"])
+    def test_what_is_exported_is_imported_again_without_a_change(self, api: Api, form: str) -> None:
+        (made,) = applied(api, FILE)
+        text = exported(api, made["id"], form)
+        assert [one["action"] for one in applied(api, text, kind=form)] == ["unchanged"]
+        (elsewhere,) = applied(api, text, role="STRANGER", kind=form)
+        assert elsewhere["action"] == "create"
+        theirs = exported(api, elsewhere["id"], form, "STRANGER")
+        assert theirs == text
+
+    def test_it_reads_as_it_was_written(self, api: Api) -> None:
+        (made,) = applied(api, FILE)
+        text = exported(api, made["id"])
+        assert text.startswith("key: welcome\nname: Welcome\nstatus: ACTIVE\ntrigger:\n")
+        assert (
+            "            body: |\n              Dear Ada,\n              it is {{now}}.\n" in text
+        )
+
+    def test_all_are_one_file_the_first_one_first(self, api: Api) -> None:
+        applied(api, FILE)
+        api.workflow(name="Second")
+        text = exported(api)
+        assert [one["name"] for one in yaml.safe_load_all(text)] == ["Welcome", "Second"]
+        assert {one["action"] for one in applied(api, text)} == {"unchanged"}
+        assert json.loads(exported(api, form="json"))[1]["name"] == "Second"
+
+    def test_it_is_a_download(self, api: Api) -> None:
+        (made,) = applied(api, FILE)
+        answer = api.call("GET", f"/api/workflows/{made['id']}/export")
+        assert answer.headers["content-type"] == "application/yaml"
+        assert 'filename="welcome.yaml"' in answer.headers["content-disposition"]
+        assert api.call("GET", "/api/workflows/x/export").status_code == 404
+        assert api.call("GET", "/api/workflows/export?format=xml").status_code == 400
+
+    def test_a_webhooks_secret_is_in_no_file_but_a_reference_is(self, api: Api) -> None:
+        key = "whsec_" + base64.b64encode(b"k" * 24).decode()
+        other = "whsec_" + base64.b64encode(b"x" * 24).decode()
+        text = (
+            "name: Hook\ntrigger: {type: webhook, config: {verification: standard, secret: '%s'}}"
+        )
+        (made,) = applied(api, text % key)
+        assert key not in made["diff"]
+        written = exported(api, made["id"])
+        assert key not in written
+        assert "********" in written
+        for same in (text % key, written):
+            assert [one["action"] for one in applied(api, same)] == ["unchanged"]
+        (changed,) = applied(api, text % other)
+        assert (changed["action"], "another" in changed["diff"]) == ("update", True)
+        assert other not in changed["diff"]
+        api.call("PUT", "/api/secrets/HOOK", {"value": key})
+        applied(api, text % "{{secret.HOOK}}")
+        assert "{{secret.HOOK}}" in exported(api, made["id"])
+
+    def test_an_export_without_its_secret_is_refused_elsewhere(self, api: Api) -> None:
+        config = {"verification": "header", "secret": "a-secret-value"}
+        made = api.workflow(trigger={"type": "webhook", "config": config})["id"]
+        text = exported(api, made)
+        assert list(errors(send(api, text, role="STRANGER"))) == ["0.trigger.config.secret"]
+        with unit_of_work() as session:
+            assert len(session.scalars(select(Workflow.id)).all()) == 1
