@@ -25,6 +25,7 @@ STATUSES: dict[type[errors.DomainError], int] = {
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.InProgress: 409,
     errors.Gone: 410,
     errors.TooLarge: 413,
     errors.RuleBroken: 422,

@@ -8,6 +8,7 @@
     - NotAllowed                403
     - NotFound                  404
     - Conflict                  409
+      . InProgress              the same request is being carried out
     - Gone                      410
     - TooLarge                  413
     - RuleBroken                422
@@ -97,6 +98,12 @@ class Conflict(DomainError):
     """The current state does not allow that."""
 
     code = "CONFLICT"
+
+
+class InProgress(Conflict):
+    """A request with this Idempotency-Key is being carried out now."""
+
+    code = "IN_PROGRESS"
 
 
 class Gone(DomainError):

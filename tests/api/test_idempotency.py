@@ -182,7 +182,7 @@ def test_a_request_that_is_still_carried_out_is_a_conflict(api: Api) -> None:
         first = pool.submit(post, api, "/slow", {})
         assert begun.wait(10)
         answer = post(api, "/slow", {})
-        assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
+        assert (answer.status_code, answer.json()["code"]) == (409, "IN_PROGRESS")
         assert post(api, "/slow", {"other": 1}).status_code == 422
         go_on.set()
         assert first.result().json() == {"done": True}

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include" / "automations"
+CLIENT = ROOT / "include" / "automations_client"
 
 VENDORS = {
     "httpx", "smtplib", "slack_sdk", "docx", "docxtpl", "pypandoc", "typst", "aiosmtplib",
@@ -74,6 +75,14 @@ def outside(folder: Path, *exceptions: str) -> list[Path]:
         pytest.param(modules(ROOT / "plugins"), WEB | BRIDGE, id="plugins never meet the bridge"),
         pytest.param(
             modules(ROOT / "api_bridge"), AIRFLOW | PLUGINS, id="the bridge never meets plugins"
+        ),
+        pytest.param(
+            modules(CLIENT),
+            {"automations"} | AIRFLOW | PLUGINS | BRIDGE | DATABASE | WEB,
+            id="the client knows the API only",
+        ),
+        pytest.param(
+            outside(INCLUDE, "launcher"), {"automations_client"}, id="the product needs no client"
         ),
     ],
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from automations.db import idempotency
 from automations.db.session import unit_of_work
-from automations.errors import Conflict, RuleBroken, ValidationFailed
+from automations.errors import InProgress, RuleBroken, ValidationFailed
 from automations.ids import new_id
 from automations.services import vault
 
@@ -40,7 +40,7 @@ def begin(workspace_id: str, key: str, request_sha256: str) -> Claim | Stored:
     Raises:
         ValidationFailed: it is no key.
         RuleBroken: another request had this key.
-        Conflict: the same request is being carried out now.
+        InProgress: the same request is being carried out now.
     """
     if not _KEY.fullmatch(key):
         raise ValidationFailed({"Idempotency-Key": ["must be 1 to 255 visible ASCII characters"]})
@@ -57,7 +57,7 @@ def begin(workspace_id: str, key: str, request_sha256: str) -> Claim | Stored:
     if found is not None and found.request_sha256 != request_sha256:
         raise RuleBroken("This Idempotency-Key was used for another request.")
     if found is None or found.status is None or found.answer is None:
-        raise Conflict("A request with this Idempotency-Key is being carried out now.")
+        raise InProgress
     kept = json.loads(vault.opened("The answer", found.answer))
     return Stored(found.status, [(name, value) for name, value in kept["headers"]], kept["body"])
 

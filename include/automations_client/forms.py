@@ -1,0 +1,82 @@
+"""Forms, and what people filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from automations_client.shapes import Form, Snapshot, Submission
+from automations_client.transport import Transport, address
+
+
+class Forms:
+    """``/api/forms``."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def all(self) -> list[Form]:
+        return cast(list[Form], self._transport.json("GET", address("forms")))
+
+    def get(self, form_id: str, version: int | None = None) -> Form:
+        """A form, as it is now or was in one of its versions."""
+        query = {"version": version}
+        return cast(Form, self._transport.json("GET", address("forms", form_id), query=query))
+
+    def create(self, form: Mapping[str, Any]) -> Form:
+        return cast(Form, self._transport.json("POST", address("forms"), form))
+
+    def update(self, form_id: str, change: Mapping[str, Any]) -> Form:
+        """Change a form; submissions keep the version that they were made with."""
+        return cast(Form, self._transport.json("PATCH", address("forms", form_id), change))
+
+    def delete(self, form_id: str) -> None:
+        """Delete a form; its submissions stay."""
+        self._transport.json("DELETE", address("forms", form_id))
+
+
+class Submissions:
+    """``/api/submissions``."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def newest(self, form_id: str | None = None, limit: int = 20) -> list[Submission]:
+        query = {"formId": form_id, "limit": limit}
+        answer = self._transport.json("GET", address("submissions"), query=query)
+        return cast(list[Submission], answer)
+
+    def get(self, submission_id: str) -> Submission:
+        path = address("submissions", submission_id)
+        return cast(Submission, self._transport.json("GET", path))
+
+    def create(
+        self, form_id: str, data: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Submission:
+        """Submit a form; the automations that listen start in the background.
+
+        Args:
+            idempotency_key: the same key and data are one submission, however often they are sent.
+        """
+        body = {"formId": form_id, "data": data}
+        path = address("submissions")
+        answer = self._transport.send("POST", path, body=body, key=idempotency_key)
+        return cast(Submission, answer.json())
+
+    def change(self, submission_id: str, data: Mapping[str, Any]) -> Submission:
+        """Replace the data of a pending submission; what it held is kept as a snapshot."""
+        path = address("submissions", submission_id)
+        return cast(Submission, self._transport.json("PATCH", path, {"data": data}))
+
+    def snapshots(self, submission_id: str) -> list[Snapshot]:
+        """What a submission held before each of its changes, the oldest first."""
+        path = address("submissions", submission_id, "snapshots")
+        return cast(list[Snapshot], self._transport.json("GET", path))
+
+    def approve(self, submission_id: str) -> Submission:
+        path = address("submissions", submission_id, "approve")
+        return cast(Submission, self._transport.json("POST", path))
+
+    def reject(self, submission_id: str) -> Submission:
+        path = address("submissions", submission_id, "reject")
+        return cast(Submission, self._transport.json("POST", path))

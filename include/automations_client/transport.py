@@ -1,0 +1,139 @@
+"""Requests, and when they are sent again."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import httpx
+
+from automations_client.errors import ApiError, Unreachable, refusal
+
+Query: TypeAlias = Mapping[str, str | int | datetime | None]
+
+_AGAIN = (429, 502, 503, 504)
+_FIRST_PAUSE = 0.2
+
+
+class Transport:
+    """Sends a request until it is answered, but not for ever."""
+
+    def __init__(self, http: httpx.Client, retries: int, longest_pause: float) -> None:
+        self._http = http
+        self._retries = retries
+        self._longest_pause = longest_pause
+
+    def close(self) -> None:
+        self._http.close()
+
+    def json(self, method: str, path: str, body: Any = None, query: Query | None = None) -> Any:
+        """The body of the answer; None when there is none."""
+        answer = self.send(method, path, body=body, query=query)
+        return answer.json() if answer.content else None
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+        text: str | None = None,
+        reads: bool = False,
+    ) -> httpx.Response:
+        """Send a request.
+
+        GET is sent again when no answer comes, when the API is not available or has too much to
+        do; so is POST, for it has an ``Idempotency-Key``: the API carries it out once.
+
+        Args:
+            body: is sent as JSON.
+            key: the ``Idempotency-Key`` of a POST; a new one when absent.
+            text: is sent as it is, instead of the body.
+            reads: a POST that changes nothing; its answer need not be kept under a key.
+
+        Raises:
+            ApiError: the API has refused.
+            Unreachable: no answer came.
+        """
+        sent = dict(headers or {})
+        if method == "POST" and not reads:
+            sent["Idempotency-Key"] = key or str(uuid.uuid4())
+        request = self._http.build_request(
+            method,
+            path,
+            params=_parameters(query or {}),
+            headers=sent,
+            json=body if text is None else None,
+            content=text,
+        )
+        left = self._retries if method in ("GET", "POST") else 0
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                answer = self._http.send(request)
+            except httpx.TransportError as error:
+                if left == 0:
+                    where = f"{method} {request.url}"
+                    raise Unreachable(f"{where}: {error or type(error).__name__}") from error
+                wished = None
+            else:
+                if answer.is_success:
+                    return answer
+                wished = _retry_after(answer.headers.get("retry-after"))
+                error_answer = refusal(answer, wished)
+                if left == 0 or not _passes(error_answer) or (wished or 0) > self._longest_pause:
+                    raise error_answer
+            left -= 1
+            # Clients that failed together come back one by one.
+            own = min(pause, self._longest_pause) * random.uniform(0.5, 1)
+            time.sleep(own if wished is None else wished)
+            pause *= 2
+
+
+def address(*parts: str) -> str:
+    """A path of the API; an id cannot lead to another one.
+
+    Raises:
+        ValueError: a part is empty or leads up.
+    """
+    if any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"An id is missing or none: {parts}")
+    return "/api/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _passes(error: ApiError) -> bool:
+    if error.code == "PROVIDER_FAILED":
+        # The API did its part: an outside service said no, and would hear it twice.
+        return False
+    return error.status in _AGAIN or error.code == "IN_PROGRESS"
+
+
+def _parameters(query: Query) -> dict[str, str | int]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in query.items()
+        if value is not None
+    }
+
+
+def _retry_after(value: str | None) -> float | None:
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(
+        0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    )

@@ -1,0 +1,74 @@
+"""Automations: define, read, change, start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import httpx
+
+from automations_client.pages import Page, through
+from automations_client.shapes import StartedRun, Stats, UpdatedWorkflow, Workflow
+from automations_client.transport import Transport, address
+
+
+class Workflows:
+    """``/api/workflows``."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def page(self, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
+        """A page of the automations, newest first."""
+        query = {"limit": limit, "cursor": cursor}
+        answer = self._transport.send("GET", address("workflows"), query=query)
+        # Only the cursor of the link is used: the key goes nowhere else than to the base address.
+        following = answer.links.get("next", {}).get("url")
+        return Page(
+            answer.json(),
+            next_cursor=None if following is None else httpx.URL(following).params["cursor"],
+        )
+
+    def iterate(self, page_size: int = 50) -> Iterator[Workflow]:
+        """All automations, newest first."""
+        return through(lambda cursor: self.page(page_size, cursor))
+
+    def get(self, workflow_id: str) -> Workflow:
+        return cast(Workflow, self._transport.json("GET", address("workflows", workflow_id)))
+
+    def create(self, definition: Mapping[str, Any]) -> Workflow:
+        return cast(Workflow, self._transport.json("POST", address("workflows"), definition))
+
+    def update(self, workflow_id: str, change: Mapping[str, Any]) -> UpdatedWorkflow:
+        """Change an automation; runs in flight keep their version."""
+        path = address("workflows", workflow_id)
+        return cast(UpdatedWorkflow, self._transport.json("PATCH", path, change))
+
+    def delete(self, workflow_id: str) -> None:
+        """Delete an automation; runs in flight end."""
+        self._transport.json("DELETE", address("workflows", workflow_id))
+
+    def execute(
+        self,
+        workflow_id: str,
+        given: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> StartedRun:
+        """Start a run by hand.
+
+        Args:
+            given: usable in the automation as ``{{input.…}}``.
+            idempotency_key: the same key and input start one run, however often they are sent.
+        """
+        answer = self._transport.send(
+            "POST",
+            address("workflows", workflow_id, "execute"),
+            body={"input": given or {}},
+            key=idempotency_key,
+        )
+        return cast(StartedRun, answer.json())
+
+    def stats(self) -> Stats:
+        """How many automations and runs there are."""
+        return cast(Stats, self._transport.json("GET", address("workflows", "stats")))
