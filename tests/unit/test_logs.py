@@ -52,9 +52,11 @@ def test_an_exception_is_a_field_of_its_line() -> None:
 def test_a_connection_that_is_tried_again_is_no_line() -> None:
     with closing(socket.socket()) as nobody, journal.kept() as kept:
         nobody.bind(("127.0.0.1", 0))
-        with requests.Session() as http, pytest.raises(requests.ConnectionError):
+        with requests.Session() as http:
             http.mount("http://", HTTPAdapter(max_retries=1))
-            http.get(f"http://127.0.0.1:{nobody.getsockname()[1]}/auth/token", timeout=5)
+            address = f"http://127.0.0.1:{nobody.getsockname()[1]}/auth/token"
+            with pytest.raises(requests.ConnectionError):
+                http.get(address, timeout=5)
     assert kept.lines == []
 
 
