@@ -19,15 +19,20 @@ class Answering:
         self.body: bytes = b""
         self.headers: dict[str, str] = {}
         self.delay = 0.0
+        self.before: list[tuple[int, dict[str, str]]] = []
+        """Statuses and headers of the answers that come first; status 0 hangs up."""
         self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         told = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                told.seen.append((self.path, headers, json.loads(body)))
+                told.seen.append((self.path, headers, json.loads(body or b"{}")))
                 time.sleep(told.delay)
+                if told.before:
+                    self._refuse(*told.before.pop(0))
+                    return
                 # The client may have hung up, which is what some tests are about.
                 with suppress(ConnectionError):
                     self.send_response(told.status)
@@ -38,6 +43,16 @@ class Answering:
                     self.send_header("Content-Length", str(len(told.body)))
                     self.end_headers()
                     self.wfile.write(told.body)
+
+            do_GET = do_PATCH = do_POST  # noqa: N815 -- the library's names
+
+            def _refuse(self, status: int, headers: dict[str, str]) -> None:
+                if status:
+                    self.send_response(status)
+                    for name, value in headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""

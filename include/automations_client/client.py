@@ -21,7 +21,7 @@ class Client:
     """A client of one workspace; threads may share it.
 
     Args:
-        base_url: where the API is, such as ``http://127.0.0.1:8080``.
+        base_url: where the API is, such as ``http://127.0.0.1:8800``.
         api_key: the key, ``sk_…``.
         timeout: how long an answer may take, in seconds.
         retries: how often a request is sent again when no answer comes or the API is busy.

@@ -19,9 +19,10 @@ class RunCount(TypedDict):
 
 
 class Workflow(TypedDict):
-    """An automation; ``webhookUrl`` is for administrators."""
+    """An automation; ``key`` is its name in files, ``webhookUrl`` is for administrators."""
 
     id: str
+    key: str | None
     name: str
     description: str
     status: WorkflowStatus

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ import psycopg2
 import pytest
 import requests
 
+from automations_client import Client
 from tests.collector import Collector
 from tests.e2e.counterparts import Counterparts
 
@@ -42,6 +43,7 @@ class Stack:
 
     def __init__(self, home: Path, counterparts: Counterparts, collector: Collector) -> None:
         self.home = home
+        self._open = ExitStack()
         self.counterparts = counterparts
         self.collector = collector
         ports = _free_ports(len(PORTS))
@@ -77,20 +79,21 @@ class Stack:
         )
 
     def up(self) -> None:
-        self.http = requests.Session()
+        self.http = self._open.enter_context(requests.Session())
         answer = self.command("up", "--detach")
         assert answer.returncode == 0, answer.stdout + answer.stderr
-        self.http.headers["Authorization"] = (
-            f"Bearer {(self.home / 'owner.key').read_text().strip()}"
-        )
+        key = (self.home / "owner.key").read_text().strip()
+        self.http.headers["Authorization"] = f"Bearer {key}"
+        self.client = self._open.enter_context(Client(self.bridge, key))
         secrets = json.loads((self.home / "secrets.json").read_text())
         self._admin = {"username": "admin", "password": secrets["airflow_admin_password"]}
 
     def down(self) -> None:
-        self.http.close()
+        self._open.close()
         self.command("down")
 
     def api(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
+        """Ask the API once: for what a test says about statuses."""
         answer = self.http.request(method, self.bridge + path, json=body, timeout=30)
         assert answer.status_code == expect if expect else answer.ok, answer.text
         return answer.json() if answer.content else None
@@ -111,16 +114,15 @@ class Stack:
 
     def create(self, *steps: Mapping[str, Any], **more: Any) -> str:
         body = {"name": "Test", "status": "ACTIVE", "steps": list(steps), **more}
-        return str(self.api("POST", "/api/workflows", body, expect=201)["id"])
+        return self.client.workflows.create(body)["id"]
 
     def execute(self, workflow: str, **given: Any) -> str:
-        answer = self.api("POST", f"/api/workflows/{workflow}/execute", {"input": given})
-        assert answer["status"] == "RUNNING"
-        return str(answer["runId"])
+        started = self.client.workflows.execute(workflow, given)
+        assert started["status"] == "RUNNING"
+        return started["runId"]
 
     def run(self, workflow: str, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api("GET", f"/api/workflows/{workflow}/runs/{run}")["run"]
-        return found
+        return dict(self.client.runs.get(workflow, run))
 
     def wait(self, workflow: str, run: str, status: str, seconds: float = 60) -> dict[str, Any]:
         last: dict[str, Any] = {}

@@ -107,10 +107,7 @@ def test_a_cloud_event_starts_who_listens_to_its_name(stack: Stack) -> None:
         "type": "com.example.paid",
         "data": {"amount": 5},
     }
-    headers = {"Content-Type": "application/cloudevents+json"}
-    for _ in range(2):
-        path = f"{stack.bridge}/api/events"
-        answer = stack.http.post(path, data=json.dumps(event), headers=headers, timeout=30)
-        assert answer.status_code == 202
+    taken = [stack.client.events.send(event) for _ in range(2)]
+    assert [one["duplicate"] for one in taken] == [False, True]
     stack.wait(workflow, first_run(stack, workflow), "COMPLETED")
     assert len(stack.mails("paid@example.com")) == 1

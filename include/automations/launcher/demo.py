@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import requests
@@ -12,9 +12,10 @@ from rich.console import Console
 
 from automations.launcher import stack
 from automations.settings import Settings
+from automations_client import ENDED, Client, ClientError
+from automations_client.shapes import RunStatus
 
 _PATIENCE = 60.0
-_ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 _LINK = re.compile(r"https?://\S+/api/workflows/callback/\S+")
 
 WELCOME_FORM = {
@@ -111,17 +112,16 @@ class Demo:
     def __init__(self, settings: Settings, key: str, console: Console) -> None:
         self._settings = settings
         self._console = console
-        self._http = requests.Session()
-        self._http.headers["Authorization"] = f"Bearer {key}"
+        self._api = Client(settings.bridge_base, key)
 
     def show_welcome(self) -> None:
         """A form is submitted, and a mail is sent."""
         self._title("1. A form submission sends a mail")
-        form = self._post("/api/forms", WELCOME_FORM)
-        workflow = self._post("/api/workflows", welcome(form["id"]))
+        form = self._api.forms.create(WELCOME_FORM)
+        workflow = self._api.workflows.create(welcome(form["id"]))
         self._say(f"Created [bold]{workflow['name']}[/] ({workflow['id']}), {workflow['status']}")
         person = {"name": "Ada Lovelace", "email": f"ada.{workflow['id'][-6:]}@example.com"}
-        submission = self._post("/api/submissions", {"formId": form["id"], "data": person})
+        submission = self._api.submissions.create(form["id"], person)
         self._say(f"Submitted the form as {person['email']} ({submission['id']})")
         run_id = self._until(
             "the submission to start a run", lambda: self._first_run(workflow["id"])
@@ -132,18 +132,15 @@ class Demo:
     def show_approval(self) -> None:
         """A run waits for a person, and goes on when they decided."""
         self._title("2. A run waits for a decision")
-        workflow = self._post("/api/workflows", APPROVAL)
+        workflow = self._api.workflows.create(APPROVAL)
         customer = f"grace.{workflow['id'][-6:]}@example.com"
-        run = self._post(
-            f"/api/workflows/{workflow['id']}/execute",
-            {"input": {"customer": customer, "percent": 15}},
-        )
+        run = self._api.workflows.execute(workflow["id"], {"customer": customer, "percent": 15})
         self._follow(workflow["id"], run["runId"], "PAUSED")
         link = self._until("the approval link", lambda: self._approval_link(run["runId"], customer))
         self._link("the approver was sent this link", link)
-        page = self._http.get(link, timeout=10)
+        page = requests.get(link, timeout=10)
         self._say(f"Opening it changes nothing (HTTP {page.status_code}); deciding does:")
-        answer = self._http.post(
+        answer = requests.post(
             link, json={"decision": "approved"}, headers={"Accept": "application/json"}, timeout=10
         )
         answer.raise_for_status()
@@ -151,13 +148,13 @@ class Demo:
         self._follow(workflow["id"], run["runId"], "COMPLETED")
         self._show_mail(customer)
 
-    def _follow(self, workflow_id: str, run_id: str, until: str) -> None:
+    def _follow(self, workflow_id: str, run_id: str, until: RunStatus) -> None:
         """Print each step as it ends, until the run has a status."""
         self._say(f"Run [bold]{run_id}[/]")
         shown = 0
         deadline = time.monotonic() + _PATIENCE
         while True:
-            run = self._get(f"/api/workflows/{workflow_id}/runs/{run_id}")["run"]
+            run = self._api.runs.get(workflow_id, run_id)
             for line in run["logs"][shown:]:
                 self._console.print(
                     f"   {line['status']:<9} {line['stepName']} [dim]({line['stepType']}, "
@@ -168,7 +165,7 @@ class Demo:
             shown = len(run["logs"])
             if run["status"] == until:
                 break
-            if run["status"] in _ENDED or time.monotonic() > deadline:
+            if run["status"] in ENDED or time.monotonic() > deadline:
                 raise DemoError(f"The run is {run['status']}, not {until}: {run['error']}")
             time.sleep(0.05)
         self._say(f"The run is [bold green]{run['status']}[/]")
@@ -191,8 +188,8 @@ class Demo:
         self._say(f"All caught mail: {self._settings.mail_base}")
 
     def _first_run(self, workflow_id: str) -> str | None:
-        runs = self._get(f"/api/workflows/{workflow_id}/runs")["runs"]
-        return str(runs[0]["id"]) if runs else None
+        run = next(self._api.runs.iterate(workflow_id, 1), None)
+        return run and run["id"]
 
     def _messages(self) -> list[dict[str, Any]]:
         answer = requests.get(f"{self._settings.mail_base}/api/messages", timeout=10)
@@ -218,25 +215,6 @@ class Demo:
             time.sleep(0.05)
         raise DemoError(f"Waited {_PATIENCE:.0f} s for {what}.")
 
-    def _get(self, path: str) -> Any:
-        return self._answer(self._http.get(self._settings.bridge_base + path, timeout=30))
-
-    def _put(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._answer(
-            self._http.put(self._settings.bridge_base + path, json=body, timeout=30)
-        )
-
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._answer(
-            self._http.post(self._settings.bridge_base + path, json=body, timeout=30)
-        )
-
-    @staticmethod
-    def _answer(answer: requests.Response) -> Any:
-        if not answer.ok:
-            raise DemoError(f"{answer.request.method} {answer.url}: {answer.text}")
-        return answer.json()
-
     def _title(self, text: str) -> None:
         self._console.rule(f"[bold]{text}")
 
@@ -252,7 +230,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     try:
         return _dependabot(console) if list(argv) == ["dependabot"] else _welcome(console)
-    except (DemoError, requests.RequestException) as error:
+    except (DemoError, ClientError, requests.RequestException) as error:
         console.print(f"The demo failed: {error}", style="bold red", markup=False)
         console.print("See ./automations logs.")
         return 1

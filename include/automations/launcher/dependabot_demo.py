@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from itertools import islice
 from typing import Any
 
 from rich.table import Table
@@ -11,6 +12,7 @@ from rich.table import Table
 from automations.launcher.demo import Demo, DemoError
 from automations.launcher.dependabot_source import DependabotSource, alert
 from automations.settings import Settings, get_settings
+from automations_client.shapes import EventDetail, Sync, Verdict
 
 _SECRET = "DEMO_GITHUB_TOKEN"
 _ADDRESS = "security@example.com"
@@ -124,15 +126,15 @@ class DependabotDemo(Demo):
     def show(self, source: DependabotSource) -> None:
         """Alerts are synced, twice; each sync is one event and starts one run."""
         self._title("1. Alerts of Dependabot become rows of a table")
-        self._put(f"/api/secrets/{_SECRET}", {"value": source.token})
+        self._api.secrets.put(_SECRET, source.token)
         self._say(f"A local GitHub gives {len(source.alerts)} alerts, 3 on a page: {source.url}")
-        table = self._post("/api/tables", REGISTER)
+        table = self._api.tables.create(REGISTER)
         name = f"Dependabot {table['id'][-6:]}"
         made = connection(name, source.url, table["id"], _SECRET)
-        self._check(self._post("/api/pipelines/connections/test", _source_of(made)))
-        pipeline = self._post("/api/pipelines/connections", made)
+        self._check(self._api.pipelines.test(made["connectorType"], made["config"]))
+        pipeline = self._api.pipelines.create(made)
         address = f"{table['id'][-6:]}.{_ADDRESS}"
-        workflow = self._post("/api/workflows", report(table["id"], address))
+        workflow = self._api.workflows.create(report(table["id"], address))
         self._say(
             f"Created the table [bold]{table['name']}[/] ({table['id']}), the connection "
             f"[bold]{name}[/] and the automation [bold]{workflow['name']}[/]"
@@ -154,7 +156,7 @@ class DependabotDemo(Demo):
         again = self._until("the second run", lambda: self._another_run(workflow["id"], str(run)))
         self._follow(workflow["id"], again, "COMPLETED")
 
-    def _check(self, tried: dict[str, Any]) -> None:
+    def _check(self, tried: Verdict) -> None:
         if not tried["success"]:
             raise DemoError(
                 f"{tried['message']} The stack was started without this demo, so it may not reach "
@@ -164,11 +166,10 @@ class DependabotDemo(Demo):
             )
 
     def _sync(self, connection_id: str) -> None:
-        path = f"/api/pipelines/connections/{connection_id}/runs"
-        begun = self._post(path, {})
+        begun = self._api.pipelines.sync(connection_id)
 
-        def ended() -> dict[str, Any] | None:
-            run: dict[str, Any] = self._get(f"{path}/{begun['id']}")
+        def ended() -> Sync | None:
+            run = self._api.pipelines.get_sync(connection_id, begun["id"])
             return None if run["status"] == "RUNNING" else run
 
         run = self._until("the sync to end", ended)
@@ -183,14 +184,14 @@ class DependabotDemo(Demo):
     def _rows(self, table_id: str) -> None:
         shown = ("number", "package", "severity", "score", "cve", "state")
         grid = Table(*shown, title="Vulnerability Register")
-        for row in self._get(f"/api/tables/{table_id}/rows?sort=-score")["rows"]:
+        for row in self._api.rows.iterate(table_id, sort="-score"):
             grid.add_row(*(str(row["data"][column]) for column in shown))
         self._console.print(grid)
 
     def _events(self, table_id: str, number: int) -> None:
-        def matched() -> list[dict[str, Any]] | None:
-            listed = self._get("/api/events?type=TABLE_SYNCED&limit=20")["events"]
-            whole = [self._get(f"/api/events/{event['id']}") for event in listed]
+        def matched() -> list[EventDetail] | None:
+            listed = islice(self._api.events.iterate(20, kind="TABLE_SYNCED"), 20)
+            whole = [self._api.events.get(event["id"]) for event in listed]
             found = [event for event in whole if event["data"]["tableId"] == table_id]
             waits = len(found) < number or any(event["status"] == "PENDING" for event in found)
             return None if waits else found
@@ -207,10 +208,6 @@ class DependabotDemo(Demo):
     def _another_run(self, workflow_id: str, known: str) -> str | None:
         newest = self._first_run(workflow_id)
         return None if newest == known else newest
-
-
-def _source_of(made: dict[str, Any]) -> dict[str, Any]:
-    return {"connectorType": made["connectorType"], "config": made["config"]}
 
 
 def new_source(settings: Settings) -> DependabotSource:
