@@ -89,6 +89,7 @@ class TestPublicForm:
         )
         assert answer.status_code == 415
 
+    @pytest.mark.usefixtures("standing_clock")
     def test_one_address_may_not_send_without_end(self, api: Api, form: str) -> None:
         path = f"/api/forms/{form}/public"
         api.http.get(path)

@@ -62,6 +62,7 @@ def test_an_unknown_link_is_noted_and_not_what_was_tried(api: Api, json: bool) -
     assert "guessed" not in str(event)
 
 
+@pytest.mark.usefixtures("standing_clock")
 def test_a_rate_limit_is_noted(api: Api) -> None:
     for _ in range(21):
         answer = api.http.get("/api/workflows/callback/one-token")
