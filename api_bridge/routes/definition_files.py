@@ -50,9 +50,15 @@ async def _definitions(request: Request) -> list[Any]:
 
 
 @router.get("/export", response_class=Response, responses=documented(*_CONTENT_TYPES.values()))
-def export_all(caller: Viewer, form: _FormatQuery = "yaml") -> Response:
-    """Download all automations as one file of definitions; no secret is in it."""
-    return _file("automations", definition_files.export(caller.workspace_id), form)
+def export_several(
+    caller: Viewer,
+    form: _FormatQuery = "yaml",
+    ids: Annotated[
+        list[str] | None, Query(alias="id", max_length=500, description="Only these.")
+    ] = None,
+) -> Response:
+    """Download all automations, or some, as one file of definitions; no secret is in it."""
+    return _file("automations", definition_files.export(caller.workspace_id, ids or ()), form)
 
 
 @router.get(
@@ -62,7 +68,7 @@ def export_all(caller: Viewer, form: _FormatQuery = "yaml") -> Response:
 )
 def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") -> Response:
     """Download an automation as a file of its definition; no secret is in it."""
-    (definition,) = definition_files.export(caller.workspace_id, workflow_id)
+    (definition,) = definition_files.export(caller.workspace_id, [workflow_id])
     name = str(definition.get("key") or workflow_id)
     return _file(name, [definition], form)
 

@@ -81,6 +81,23 @@ class Stats(TypedDict):
     runs: RunCounts
 
 
+class AppliedDefinition(TypedDict):
+    """What became of one automation of a file, or would become of it."""
+
+    action: Literal["create", "update", "unchanged"]
+    id: str | None
+    key: str | None
+    name: str
+    version: int | None
+    diff: str
+
+
+class AppliedFile(TypedDict):
+    dryRun: bool
+    changed: bool
+    automations: list[AppliedDefinition]
+
+
 class RunState(TypedDict):
     runId: str
     status: RunStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ import httpx
 
 from automations_client.errors import ApiError, Unreachable, refusal
 
-Query: TypeAlias = Mapping[str, str | int | datetime | None]
+Query: TypeAlias = Mapping[str, str | int | datetime | Sequence[str] | None]
 
 _AGAIN = (429, 502, 503, 504)
 _FIRST_PAUSE = 0.2
@@ -117,12 +117,16 @@ def _passes(error: ApiError) -> bool:
     return error.status in _AGAIN or error.code == "IN_PROGRESS"
 
 
-def _parameters(query: Query) -> dict[str, str | int]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in query.items()
-        if value is not None
-    }
+def _parameters(query: Query) -> dict[str, str | int | list[str | int]]:
+    found: dict[str, str | int | list[str | int]] = {}
+    for name, value in query.items():
+        if isinstance(value, datetime):
+            found[name] = value.isoformat()
+        elif isinstance(value, str | int):
+            found[name] = value
+        elif value is not None:
+            found[name] = list(value)
+    return found
 
 
 def _retry_after(value: str | None) -> float | None:

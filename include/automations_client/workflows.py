@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
 
 import httpx
 
 from automations_client.pages import Page, through
-from automations_client.shapes import StartedRun, Stats, UpdatedWorkflow, Workflow
+from automations_client.shapes import AppliedFile, StartedRun, Stats, UpdatedWorkflow, Workflow
 from automations_client.transport import Transport, address
 
 
@@ -72,3 +72,24 @@ class Workflows:
     def stats(self) -> Stats:
         """How many automations and runs there are."""
         return cast(Stats, self._transport.json("GET", address("workflows", "stats")))
+
+    def export(self, ids: Sequence[str] = (), form: Literal["yaml", "json"] = "yaml") -> str:
+        """These automations, or all, as a file of definitions."""
+        path, query = address("workflows", "export"), {"format": form, "id": ids}
+        return self._transport.send("GET", path, query=query).text
+
+    def apply(self, file: str, *, dry_run: bool = False) -> AppliedFile:
+        """Make automations what a file of definitions (YAML or JSON) says, all or none.
+
+        Args:
+            dry_run: only say what would change.
+        """
+        answer = self._transport.send(
+            "POST",
+            address("workflows", "import"),
+            text=file,
+            query={"dryRun": "true" if dry_run else None},
+            headers={"Content-Type": "application/yaml"},
+            reads=dry_run,
+        )
+        return cast(AppliedFile, answer.json())

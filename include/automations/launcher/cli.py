@@ -15,7 +15,7 @@ import psycopg2
 from rich.console import Console
 
 from automations.ages import parse_age
-from automations.launcher import stack
+from automations.launcher import definitions, stack
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.archive import BackupError
 from automations.launcher.checks import run_checks
@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     restored = add("restore", _restore, "Restore a backup into this home.")
     restored.add_argument("file", type=Path)
     restored.add_argument("--force", action="store_true", help="Replace what is there.")
+    definitions.add_commands(add)
     add("docs", _docs, "Write docs/steps.md, triggers.md and openapi.json anew.")
     for name, text in (
         ("demo", "Show the product at work."),

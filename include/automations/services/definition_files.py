@@ -76,18 +76,24 @@ def apply(maker: Maker, payloads: Sequence[Any], *, dry_run: bool = False) -> li
     return applied
 
 
-def export(workspace_id: str, workflow_id: str | None = None) -> list[dict[str, JSON]]:
-    """Automations as files hold them: one, or all of the workspace, the first one first."""
+def export(workspace_id: str, ids: Sequence[str] = ()) -> list[dict[str, JSON]]:
+    """Automations as files hold them: these, or all of the workspace, the first one first.
+
+    Raises:
+        NotFound: there is no automation with an id.
+    """
     with reading() as session:
-        if workflow_id is None:
-            found = list(reversed(workflows.listed(session, workspace_id)))
-        else:
-            workflow = workflows.find(session, workspace_id, workflow_id)
-            if workflow is None:
-                raise NotFound(f"There is no automation {workflow_id}.")
-            stored = runs.definition(session, workflow.id, workflow.version) or {}
-            found = [(workflow, stored)]
-        return [_written(workflow, stored) for workflow, stored in found]
+        if not ids:
+            found = reversed(workflows.listed(session, workspace_id))
+            return [_written(workflow, stored) for workflow, stored in found]
+        return [_exported(session, workspace_id, workflow_id) for workflow_id in ids]
+
+
+def _exported(session: Session, workspace_id: str, workflow_id: str) -> dict[str, JSON]:
+    workflow = workflows.find(session, workspace_id, workflow_id)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return _written(workflow, runs.definition(session, workflow.id, workflow.version) or {})
 
 
 def _apply(

@@ -1,0 +1,106 @@
+"""``./automations apply, diff, export``: definitions in files, for people and for CI."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from automations.launcher import stack
+from automations.launcher.setup import owner_key_file
+from automations_client import ApiError, Client, ClientError
+from automations_client.shapes import AppliedFile
+
+SAME, DIFFERENT, FAILED = 0, 1, 2
+"""Exit codes."""
+_DONE = {"create": "created", "update": "changed", "unchanged": "unchanged"}
+
+
+def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Put the commands beside the launcher's others."""
+    applied = add(
+        "apply",
+        _apply,
+        "Make automations what files say, all of a file or nothing; exit 2 when one is refused.",
+    )
+    applied.add_argument("--dry-run", action="store_true", help="Only say what would change.")
+    compared = add(
+        "diff", _diff, "Compare files with what is there: exit 0 when the same, 1 when not."
+    )
+    for command in (applied, compared):
+        command.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON; - for stdin.")
+    written = add("export", _export, "Write automations as a file of definitions, all or some.")
+    written.add_argument("ids", nargs="*", metavar="ID")
+    written.add_argument("--format", choices=("yaml", "json"), default="yaml")
+    for command in (applied, compared, written):
+        command.add_argument(
+            "--url", help="Another API than this home's; AUTOMATIONS_API_KEY is its key."
+        )
+
+
+def _apply(options: argparse.Namespace) -> int:
+    return _over_files(options, dry_run=options.dry_run, different=SAME)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    return _over_files(options, dry_run=True, different=DIFFERENT)
+
+
+def _export(options: argparse.Namespace) -> int:
+    try:
+        with _client(options.url) as client:
+            print(client.workflows.export(options.ids, options.format), end="")
+    except (ClientError, OSError, LookupError) as error:
+        return _failed("export", error)
+    return SAME
+
+
+def _over_files(options: argparse.Namespace, *, dry_run: bool, different: int) -> int:
+    """Every file is tried, also after one that is refused; the worst outcome is the exit code."""
+    outcomes = [SAME]
+    try:
+        with _client(options.url) as client:
+            for file in options.files:
+                outcomes.append(_over_file(client, file, dry_run, different))
+    except (OSError, LookupError) as error:
+        return _failed("the API key", error)
+    return max(outcomes)
+
+
+def _over_file(client: Client, file: str, dry_run: bool, different: int) -> int:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        result = client.workflows.apply(text, dry_run=dry_run)
+    except (ClientError, OSError, UnicodeDecodeError) as error:
+        return _failed(file, error)
+    _print(file, result)
+    return different if result["changed"] else SAME
+
+
+def _print(file: str, result: AppliedFile) -> None:
+    for one in result["automations"]:
+        done = _DONE[one["action"]]
+        would = "would be " if result["dryRun"] and one["action"] != "unchanged" else ""
+        named = " ".join(filter(None, (one["key"], one["id"])))
+        print(f"{file}: {one['name']} {f'({named}) ' if named else ''}{would}{done}")
+        print("".join(f"  {line}" for line in one["diff"].splitlines(keepends=True)), end="")
+
+
+def _client(url: str | None) -> Client:
+    key = os.environ.get("AUTOMATIONS_API_KEY")
+    if url is not None:
+        if not key:
+            raise LookupError("set AUTOMATIONS_API_KEY to a key of that API")
+        return Client(url, key)
+    settings = stack.open_home()
+    return Client(settings.bridge_base, key or owner_key_file(settings).read_text().strip())
+
+
+def _failed(what: str, error: Exception) -> int:
+    print(f"{what}: {error}", file=sys.stderr)
+    if isinstance(error, ApiError):
+        for path, texts in error.field_errors.items():
+            print(f"  {path}: {'; '.join(texts)}", file=sys.stderr)
+    return FAILED

@@ -1,0 +1,119 @@
+"""``./automations apply, diff, export`` against the running bridge, with their exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from automations.launcher.cli import main
+from automations.settings import get_settings
+from tests.api.conftest import Live
+from tests.api.test_definition_files import FILE
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "welcome.yaml"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def key(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOMATIONS_API_KEY", live.key)
+
+
+def test_a_file_differs_is_applied_and_is_the_same(
+    live: Live, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["diff", str(file), "--url", live.url]) == 1
+    shown = capsys.readouterr().out
+    assert f"{file}: Welcome (welcome) would be created\n" in shown
+    assert "  +name: Welcome\n" in shown
+    assert main(["apply", "--dry-run", str(file), "--url", live.url]) == 0
+    assert main(["diff", str(file), "--url", live.url]) == 1
+    assert main(["apply", str(file), "--url", live.url]) == 0
+    capsys.readouterr()
+    assert main(["diff", str(file), "--url", live.url]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("unchanged")
+    file.write_text(FILE.replace("PT1H", "PT2H"))
+    assert main(["diff", str(file), "--url", live.url]) == 1
+    shown = capsys.readouterr().out
+    assert "would be changed" in shown
+    assert "-      duration: PT1H" in shown
+    assert "+      duration: PT2H" in shown
+
+
+def test_what_is_exported_is_the_same_when_it_is_applied(
+    live: Live, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", str(file), "--url", live.url]) == 0
+    for form in ("yaml", "json"):
+        capsys.readouterr()
+        assert main(["export", "--format", form, "--url", live.url]) == 0
+        written = tmp_path / f"all.{form}"
+        written.write_text(capsys.readouterr().out)
+        assert main(["diff", str(written), "--url", live.url]) == 0
+
+
+def test_some_are_exported_by_their_ids(
+    live: Live, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("name: A\n---\nname: B\n---\nname: C\n")
+    assert main(["apply", str(file), "--url", live.url]) == 0
+    ids = [
+        line.split("(")[1].split(")")[0]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith(str(file))
+    ]
+    assert main(["export", ids[2], ids[0], "--format", "json", "--url", live.url]) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["C", "A"]
+    assert main(["export", "cnothing", "--url", live.url]) == 2
+
+
+def test_a_file_comes_by_standard_input_too(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(FILE))
+    assert main(["apply", "-", "--url", live.url]) == 0
+
+
+def test_a_file_that_is_refused_is_named_and_the_others_are_applied(
+    live: Live, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: x\ncolor: red\n")
+    missing = tmp_path / "missing.yaml"
+    assert main(["apply", str(wrong), str(missing), str(file), "--url", live.url]) == 2
+    told = capsys.readouterr()
+    assert f"{wrong}: Invalid payload" in told.err
+    assert "0.color: unknown field" in told.err
+    assert f"{missing}: " in told.err
+    assert "Welcome" in told.out
+    assert main(["diff", str(file), "--url", live.url]) == 0
+
+
+def test_an_api_that_is_away_or_another_key_is_a_failure(
+    live: Live, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AUTOMATIONS_API_KEY", "sk_nope")
+    assert main(["diff", str(file), "--url", live.url]) == 2
+    assert main(["export", "--url", live.url]) == 2
+    assert "401 UNAUTHORIZED" in capsys.readouterr().err
+    assert main(["diff", str(file), "--url", "http://127.0.0.1:9"]) == 2
+    monkeypatch.delenv("AUTOMATIONS_API_KEY")
+    assert main(["diff", str(file), "--url", live.url]) == 2
+    assert "AUTOMATIONS_API_KEY" in capsys.readouterr().err
+
+
+def test_without_an_address_it_is_this_homes_api(
+    live: Live, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AUTOMATIONS_API_KEY")
+    monkeypatch.setenv("AUTOMATIONS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AUTOMATIONS_BRIDGE_PORT", live.url.rpartition(":")[2])
+    assert main(["diff", str(file)]) == 2
+    (tmp_path / "home" / "owner.key").write_text(live.key + "\n")
+    get_settings.cache_clear()
+    assert main(["diff", str(file)]) == 1
