@@ -48,13 +48,16 @@ def bridge(base: str) -> Probe:
 
 
 def airflow_api(base: str) -> Probe:
-    """Airflow's api-server, with its database."""
+    """Airflow's api-server, with its database and with the part of it that tasks speak to.
+
+    That part is made at its first request, which takes seconds: better this one than a first run's.
+    """
 
     def probe(_since: float) -> bool:
         health = _health(base)
         if health and health["metadatabase"]["status"] != "healthy":
             raise Blocked
-        return bool(health)
+        return bool(health) and _get(f"{base}/execution/health") is not None
 
     return probe
 

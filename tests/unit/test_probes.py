@@ -1,0 +1,70 @@
+"""Whether a part works, asked of servers that say so, or do not."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from automations.launcher import probes
+from automations.launcher.probes import Blocked
+
+
+class Airflow(ThreadingHTTPServer):
+    """Answers the paths that it has something for."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, Any] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Airflow
+
+    def do_GET(self) -> None:
+        body = json.dumps(self.server.answers.get(self.path)).encode()
+        self.send_response(200 if self.path in self.server.answers else 503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def airflow() -> Iterator[Airflow]:
+    server = Airflow()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def health(database: str) -> dict[str, Any]:
+    return {"metadatabase": {"status": database}}
+
+
+def test_airflows_api_works_when_it_also_answers_what_tasks_ask(airflow: Airflow) -> None:
+    probe = probes.airflow_api(airflow.url)
+    assert not probe(0)
+    airflow.answers["/api/v2/monitor/health"] = health("healthy")
+    assert not probe(0)
+    airflow.answers["/execution/health"] = {"status": "healthy"}
+    assert probe(0)
+
+
+def test_without_its_database_airflows_api_is_blocked(airflow: Airflow) -> None:
+    airflow.answers["/api/v2/monitor/health"] = health("unhealthy")
+    with pytest.raises(Blocked):
+        probes.airflow_api(airflow.url)(0)
