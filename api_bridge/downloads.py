@@ -8,10 +8,14 @@ from urllib.parse import quote
 
 from fastapi import Response
 
+_PARSED = ("application/json", "application/yaml")
+"""What clients read as more than a text."""
+
 
 def documented(*content_types: str) -> dict[int | str, dict[str, Any]]:
     """What a download is documented to answer."""
-    kinds = {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in content_types}
+    names = (kind.partition(";")[0] for kind in content_types)
+    kinds = {name: {"schema": {} if name in _PARSED else {"type": "string"}} for name in names}
     return {200: {"description": "The file.", "content": kinds}}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api_bridge import definition_schemas, scopes
+from api_bridge import answer_schemas, definition_schemas, scopes
 from api_bridge.refusals import PROBLEM
 from api_bridge.routes.events import CloudEvent
 
@@ -78,8 +78,10 @@ def description(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Error"] = ERROR
-    schemas["NewApiKey"]["properties"]["scopes"]["anyOf"][0]["items"]["enum"] = scopes.known(app)
-    schemas.update(definition_schemas.schemas(_MODELS))
+    schemas["ApiKeyToMake"]["properties"]["scopes"]["anyOf"][0]["items"]["enum"] = scopes.known(app)
+    answers, parts = answer_schemas.schemas(_MODELS)
+    _add(schemas, definition_schemas.schemas(_MODELS))
+    _add(schemas, parts)
     schemas["CloudEvent"] = CloudEvent.model_json_schema()
     document["components"]["responses"] = _refusals()
     for path, operations in document["paths"].items():
@@ -87,10 +89,27 @@ def description(app: FastAPI) -> dict[str, Any]:
             _describe_refusals(operation)
             if method == "post" and operation.get("security"):
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            if (schema := answers.get((path, method))) is not None:
+                _succeeding(operation)["application/json"]["schema"] = schema
             if (model := _BODIES.get((path, method))) is not None:
                 content = operation["requestBody"]["content"]["application/json"]
                 content["schema"] = {"$ref": _MODELS.format(model=model)}
     return document
+
+
+def _succeeding(operation: dict[str, Any]) -> dict[str, Any]:
+    """The content of the answer when all goes well."""
+    status = next(status for status in operation["responses"] if status.startswith("2"))
+    found: dict[str, Any] = operation["responses"][status]["content"]
+    return found
+
+
+def _add(schemas: dict[str, Any], parts: dict[str, Any]) -> None:
+    for name, part in parts.items():
+        known = schemas.setdefault(name, part)
+        # FastAPI writes defaults and references in other ways, but never these.
+        if any(known.get(key) != part.get(key) for key in ("title", "description")):
+            raise TypeError(f"Two schemas are named {name}")
 
 
 def _refusals() -> dict[str, Any]:

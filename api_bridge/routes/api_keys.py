@@ -22,7 +22,7 @@ Scope = Annotated[str, StringConstraints(max_length=100)]
 _LONGEST_GRACE = int(LONGEST_GRACE.total_seconds())
 
 
-class NewApiKey(Body):
+class ApiKeyToMake(Body):
     """A key to make."""
 
     name: Name
@@ -58,7 +58,7 @@ def list_api_keys(caller: Admin) -> list[dict[str, Any]]:
 
 @router.post("", status_code=201)
 def create_api_key(
-    request: Request, response: Response, caller: Admin, key: NewApiKey
+    request: Request, response: Response, caller: Admin, key: ApiKeyToMake
 ) -> dict[str, Any]:
     """Make an API key; its token is shown now and never again."""
     scopes.refuse_unknown(request.app, key.scopes)

@@ -22,7 +22,9 @@ class NewForm(BaseModel):
 
     title: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=5_000)
-    public: bool = Field(False, description="Whether anybody may fill it in, without a key.")
+    public: bool = Field(
+        False, strict=True, description="Whether anybody may fill it in, without a key."
+    )
     form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
 
 
@@ -36,7 +38,9 @@ class FormChange(BaseModel):
     form_schema: FormSchema = Field(
         FormSchema(sections=[]), alias="schema", description="Sections with fields."
     )
-    public: bool = Field(False, description="Whether anybody may fill it in, without a key.")
+    public: bool = Field(
+        False, strict=True, description="Whether anybody may fill it in, without a key."
+    )
 
 
 class NewSubmission(BaseModel):

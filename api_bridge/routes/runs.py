@@ -155,7 +155,7 @@ def replay_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
     }
 
 
-class Retry(BaseModel):
+class RunRetry(BaseModel):
     """How a failed run is to go on."""
 
     model_config = ConfigDict(extra="forbid")
@@ -169,7 +169,7 @@ class Retry(BaseModel):
 
 @router.post("/{workflow_id}/runs/{run_id}/retry", status_code=202)
 def retry_run(
-    caller: Member, workflow_id: str, run_id: str, how: Retry | None = None
+    caller: Member, workflow_id: str, run_id: str, how: RunRetry | None = None
 ) -> dict[str, Any]:
     """Let a failed run go on from the step that failed."""
     latest = how is not None and how.version == "latest"

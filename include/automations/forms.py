@@ -39,7 +39,7 @@ class Option(_Part):
 class Validation(_Part):
     """What a field's value must satisfy."""
 
-    required: bool = False
+    required: bool = Field(False, strict=True)
     min: float | None = None
     max: float | None = None
     min_length: int | None = Field(None, ge=0)
@@ -62,7 +62,7 @@ class Section(_Part):
 
     id: str = Field(min_length=1)
     title: str = ""
-    repeatable: bool = False
+    repeatable: bool = Field(False, strict=True)
     fields: list[FormField] = Field(default_factory=list, max_length=500)
 
     @property

@@ -60,7 +60,7 @@ class Column(_Part):
     )
     name: str = Field("", max_length=200, description="What people see; the key when absent.")
     type: ColumnType = Field(description="What its values are.")
-    required: bool = Field(False, description="Whether every row must have a value.")
+    required: bool = Field(False, strict=True, description="Whether every row must have a value.")
     options: list[Annotated[Option, BeforeValidator(_option)]] = Field(
         default_factory=list,
         max_length=500,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias
+
+# The description of the API is made from these, by pydantic: it reads typing's own TypedDict only
+# from Python 3.12 on.
+from typing_extensions import TypedDict
 
 WorkflowStatus: TypeAlias = Literal["DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"]
 RunStatus: TypeAlias = Literal[
@@ -214,7 +218,7 @@ class Event(TypedDict):
     type: str
     status: EventStatus
     reason: str | None
-    source: str
+    source: str | None
     externalId: str | None
     causeRunId: str | None
     createdAt: str

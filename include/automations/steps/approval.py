@@ -55,7 +55,7 @@ class ApprovalConfig(Model):
         1, description="How many approvals by link are needed; one rejection always decides."
     )
     allow_self_approval: bool = Field(
-        True, description="Whether whoever started the run may decide on it, too."
+        True, strict=True, description="Whether whoever started the run may decide on it, too."
     )
     remind_every: Duration | None = Field(
         None, description="How often those who have not decided are sent their link again."

@@ -59,7 +59,9 @@ class ConditionConfig(Model):
     else_: Annotated[list[Step], AsWritten()] = Field(
         default_factory=list, alias="else", description="Steps when it does not."
     )
-    stop: bool = Field(False, description="End the run, successfully, when it does not hold.")
+    stop: bool = Field(
+        False, strict=True, description="End the run, successfully, when it does not hold."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -119,7 +119,9 @@ class HttpRequestConfig(Model):
     callback_timeout: Annotated[Duration, AfterValidator(within_a_week)] = Field(
         "P7D", description="How long the callback may take; 7 days at most."
     )
-    follow_redirects: bool = Field(True, description="Whether redirects are followed, 5 at most.")
+    follow_redirects: bool = Field(
+        True, strict=True, description="Whether redirects are followed, 5 at most."
+    )
     max_bytes: int = Field(
         1_000_000, ge=1, le=10_000_000, description="Largest answer, unpacked; larger ones fail."
     )

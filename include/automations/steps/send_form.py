@@ -33,7 +33,9 @@ class SendFormConfig(Model):
         default_factory=dict, description="Values by the fields' keys that the page starts with."
     )
     wait_for_completion: bool = Field(
-        False, description="Pause until the form is filled in; its submissions are the output."
+        False,
+        strict=True,
+        description="Pause until the form is filled in; its submissions are the output.",
     )
     wait_for: Literal["all", "any"] = Field(
         "all", description="Whether all recipients must have answered, or the first one is enough."
