@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import uvicorn
 
-from automations import logs
+from api_bridge import processes
 from automations.settings import get_settings
 
 
 def main() -> None:
     """Serve until told to stop."""
     settings = get_settings()
-    logs.configure(settings.log_format, settings.log_level, settings.confidential)
+    processes.configure_logs()
+    alone = settings.bridge_processes == 1
     uvicorn.run(
-        "api_bridge.app:app",
+        "api_bridge.app:app" if alone else "api_bridge.processes:app_of_process",
+        factory=not alone,
+        workers=settings.bridge_processes,
         host=settings.host,
         port=settings.bridge_port,
         # Ours names the route, never the address, which may hold a token.
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=30,
     )
 
 

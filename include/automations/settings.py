@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home, description="Folder for everything written.")
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
     bridge_port: Port = Field(8800, description="The API.")
+    bridge_processes: int = Field(
+        1, ge=1, le=64, description="Processes that serve the API together, at the one port."
+    )
     airflow_port: Port = Field(8080, description="Airflow's api-server and UI.")
     postgres_port: Port = Field(5455, description="The embedded PostgreSQL.")
     mail_smtp_port: Port = Field(2525, description="The development mail catcher, SMTP.")

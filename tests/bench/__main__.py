@@ -49,10 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     answers = commands.add_parser("api", help=text, description=text)
     answers.add_argument("--runs", type=_positive, default=1_000_000)
     answers.add_argument("--automations", type=_positive, default=10_000)
+    answers.add_argument("--processes", type=_positive, default=1, help="Of the bridge.")
     answers.add_argument("--requests", type=_positive, default=1_000, help="Of each kind.")
     answers.set_defaults(
         measure=lambda console, options: api.main(
-            console, options.runs, options.automations, options.requests
+            console, options.runs, options.automations, options.requests, options.processes
         )
     )
     text = "How fast events are taken in and start runs, and whether a burst loses any."

@@ -37,18 +37,19 @@ STEPS = [
 ]
 
 
-def main(console: Console, runs: int, automations: int, requests: int) -> bool:
+def main(console: Console, runs: int, automations: int, requests: int, processes: int) -> bool:
     """Measure everything and print the table; whether every target was met."""
     with tempfile.TemporaryDirectory(
         prefix="automations-bench-", ignore_cleanup_errors=True
     ) as name:
         folder = Path(name)
         os.chmod(folder, 0o711)
-        with lone_bridge(folder) as bridge:
+        with lone_bridge(folder, serving=processes) as bridge:
             began = time.monotonic()
             ids, run_id = _seed(bridge, runs, automations)
             seconds = time.monotonic() - began
             console.print(f"Seeded {runs:,} runs of {automations:,} automations: {seconds:.0f} s.")
+            console.print(f"Processes of the bridge: {processes}.", highlight=False)
             return _report(console, bridge, _asked(ids, run_id), requests)
 
 

@@ -37,11 +37,14 @@ class LoneBridge:
 
 
 @contextmanager
-def lone_bridge(folder: Path, dispatcher: str = "off", allow: str = "") -> Iterator[LoneBridge]:
+def lone_bridge(
+    folder: Path, dispatcher: str = "off", allow: str = "", serving: int = 1
+) -> Iterator[LoneBridge]:
     """Start it, and stop it at the end.
 
     Args:
         allow: a local server that it may read from.
+        serving: how many processes it has.
     """
     folder.mkdir(mode=0o711, exist_ok=True)
     postgres_port, bridge_port, bare_port = free_ports(3)
@@ -55,6 +58,7 @@ def lone_bridge(folder: Path, dispatcher: str = "off", allow: str = "") -> Itera
         "AUTOMATIONS_BRIDGE_PORT": str(bridge_port),
         "AUTOMATIONS_DISPATCHER": dispatcher,
         "AUTOMATIONS_HTTP_ALLOW": allow,
+        "AUTOMATIONS_BRIDGE_PROCESSES": str(serving),
     }
     processes: list[subprocess.Popen[bytes]] = []
     try:
@@ -62,10 +66,12 @@ def lone_bridge(folder: Path, dispatcher: str = "off", allow: str = "") -> Itera
         migrate.upgrade(server.dsn())
         making = "from automations.launcher.setup import create_key; print(create_key('OWNER','b'))"
         key = subprocess.check_output([sys.executable, "-c", making], env=environment, text=True)
-        for app, port in (("api_bridge.app:app", bridge_port), ("tests.bench.bare:app", bare_port)):
-            command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1"]
-            command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-            processes.append(subprocess.Popen(command, env=environment, cwd=ROOT))
+        bare = ["uvicorn", "tests.bench.bare:app", "--host", "127.0.0.1", "--port", str(bare_port)]
+        for module in (["api_bridge"], [*bare, "--no-access-log", "--log-level", "warning"]):
+            command = [sys.executable, "-m", *module]
+            log = subprocess.DEVNULL
+            process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+            processes.append(process)
         found = LoneBridge(
             f"http://127.0.0.1:{bridge_port}",
             f"http://127.0.0.1:{bare_port}",
