@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import psycopg2.extensions
 import pytest
+from sqlalchemy import text
 
 from automations.db import jobs
-from automations.db.session import raw_connection, unit_of_work
+from automations.db.session import raw_connection, statement, unit_of_work
 from automations.ids import new_id
 
 ALIVE, OTHER = 7, 8
@@ -23,6 +25,18 @@ def attending(database: str) -> Iterator[psycopg2.extensions.connection]:
     jobs.attend(connection, ALIVE)
     yield connection
     connection.close()
+
+
+def leave(connection: psycopg2.extensions.connection) -> None:
+    """As if its process had died; its lock goes with the server's side of the connection."""
+    pid = connection.get_backend_pid()
+    connection.close()
+    deadline = time.monotonic() + 20
+    with statement() as other:
+        left = text("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = :pid)")
+        while not other.execute(left, {"pid": pid}).scalar():
+            assert time.monotonic() < deadline, "the connection's other side is still there"
+            time.sleep(0.01)
 
 
 def claimed(holder: int | None) -> list[str]:
@@ -48,7 +62,7 @@ def test_what_the_dead_had_claimed_comes_back_and_what_the_living_hold_does_not(
     subject = enqueue()
     assert claimed(ALIVE) == [subject]
     assert (released(), claimed(OTHER)) == (0, [])
-    attending.close()
+    leave(attending)
     assert (released(), claimed(OTHER)) == (1, [subject])
 
 
@@ -59,7 +73,7 @@ def test_a_job_that_was_put_back_is_nobodys_and_waits_for_its_time(
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 1, holder=ALIVE)
         jobs.again(session, job, timedelta(hours=1), "later", counts=False)
-    attending.close()
+    leave(attending)
     assert (released(), claimed(OTHER)) == (0, [])
 
 
@@ -69,7 +83,7 @@ def test_a_claim_that_was_given_to_another_cannot_be_settled_by_the_first(
     enqueue()
     with unit_of_work() as session:
         (lost,) = jobs.claim(session, 1, holder=ALIVE)
-    attending.close()
+    leave(attending)
     assert released() == 1
     with unit_of_work() as session:
         (found,) = jobs.claim(session, 1, holder=OTHER)
