@@ -34,7 +34,7 @@ _IDLE = 5.0
 _IDLE_SLOWLY = 1.0
 _GATHERING = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
-_LOOK_FOR_ABANDONED = 2.0
+_LOOK_FOR_ABANDONED = 5.0
 _MOST_FAILURES = 12
 _MOST_DELAY = timedelta(seconds=10)
 
