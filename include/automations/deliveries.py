@@ -67,6 +67,14 @@ class Deliveries:
         with unit_of_work() as session:
             jobs.done(session, job)
 
+    @staticmethod
+    def _come_back(session: Session, job: Job, after: timedelta | None) -> None:
+        """Put a job back until then, or end it when it is not to come back."""
+        if after is None:
+            jobs.done(session, job)
+        else:
+            jobs.again(session, job, after, None, counts=False)
+
     def _match_event(self, job: Job) -> None:
         with unit_of_work() as session:
             event = session.get_one(Event, job.subject_id)
@@ -76,11 +84,7 @@ class Deliveries:
 
     def _end_debounce(self, job: Job) -> None:
         with unit_of_work() as session:
-            left = event_matching.end_debounce(session, job.subject_id)
-            if left is None:
-                jobs.done(session, job)
-            else:
-                jobs.again(session, job, left, None, counts=False)
+            self._come_back(session, job, event_matching.end_debounce(session, job.subject_id))
 
     def _start_run(self, job: Job) -> None:
         with unit_of_work() as session:
@@ -293,11 +297,7 @@ class Deliveries:
     def _schedule_pipeline(self, job: Job) -> None:
         """Begin a sync that is due, and come back when the next one is."""
         with unit_of_work() as session:
-            every = pulls.due(session, job.subject_id)
-            if every is None:
-                jobs.done(session, job)
-            else:
-                jobs.again(session, job, every, None, counts=False)
+            self._come_back(session, job, pulls.due(session, job.subject_id))
 
 
 def _wait_and_run(session: Session, job: Job) -> tuple[Wait, Run]:

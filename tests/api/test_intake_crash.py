@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,12 +16,11 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
 from automations.services import webhooks, workflows
 from automations.services.bootstrap import ensure_workspace
+from tests.api.bridge_process import PATIENCE, BridgeProcess, until
 from tests.conftest import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 DELIVERIES = 400
 SENDERS = 8
-PATIENCE = 120
 
 HOOK = {
     "name": "Hook",
@@ -34,64 +30,28 @@ HOOK = {
 }
 
 
-class Bridge:
-    """A bridge with its dispatcher, which can be killed and started anew."""
-
-    def __init__(self, home: Path) -> None:
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(
-                [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
-            ),
-            "AUTOMATIONS_HOME": str(home),
-            # Airflow is away: matching does not need it.
-            "AUTOMATIONS_AIRFLOW_URL": f"http://127.0.0.1:{free_port()}",
-        }
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "uvicorn", "api_bridge.app:app", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--no-access-log", "--log-level", "critical"]
-        self._process = subprocess.Popen(command, env=self._environment, cwd=ROOT)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-
-    def await_answer(self) -> None:
-        until(self._answers)
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.address}/docs", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-
-def until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not look():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
+def bridge(home: Path) -> BridgeProcess:
+    """A bridge with its dispatcher."""
+    # Airflow is away: matching does not need it.
+    return BridgeProcess(home, AUTOMATIONS_AIRFLOW_URL=f"http://127.0.0.1:{free_port()}")
 
 
 @pytest.fixture
-def bridges(database: str, tmp_path: Path) -> Iterator[list[Bridge]]:
-    both = [Bridge(tmp_path), Bridge(tmp_path)]
-    for bridge in both:
-        bridge.start()
+def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
+    both = [bridge(tmp_path), bridge(tmp_path)]
+    for one in both:
+        one.start()
     try:
-        for bridge in both:
-            bridge.await_answer()
+        for one in both:
+            until(one.answers)
         yield both
     finally:
-        for bridge in both:
-            bridge.kill()
+        for one in both:
+            one.kill()
 
 
 def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
-    bridges: list[Bridge],
+    bridges: list[BridgeProcess],
 ) -> None:
     found = workflows.create(ensure_workspace(), HOOK, "test")
     path = webhooks.url(str(found.workflow.webhook_token)).split("/api/", 1)[1]
@@ -122,11 +82,11 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
 
     with ThreadPoolExecutor(SENDERS) as pool:
         sent = [pool.submit(send, number) for number in range(DELIVERIES)]
-        for bridge, reached in zip(bridges, (DELIVERIES // 4, DELIVERIES // 2), strict=True):
+        for killed, reached in zip(bridges, (DELIVERIES // 4, DELIVERIES // 2), strict=True):
             with counts:
                 assert counts.wait_for(lambda reached=reached: len(answered) >= reached, PATIENCE)
-            bridge.kill()
-            bridge.start()
+            killed.kill()
+            killed.start()
         for one in sent:
             one.result()
 

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-import requests
 
-from tests.conftest import free_port
-
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60
+from tests.api.bridge_process import BridgeProcess, until
 
 
-def until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not look():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
+class Bridge(BridgeProcess):
+    """A bridge of two processes."""
 
-
-class Bridge:
     def __init__(self, home: Path) -> None:
-        self.address = f"http://127.0.0.1:{(port := free_port())}"
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(
-                [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
-            ),
-            "AUTOMATIONS_HOME": str(home),
-            "AUTOMATIONS_BRIDGE_PORT": str(port),
-            "AUTOMATIONS_BRIDGE_PROCESSES": "2",
-            "AUTOMATIONS_DISPATCHER": "off",
-        }
-        command = [sys.executable, "-m", "api_bridge"]
-        self.process = subprocess.Popen(command, env=environment, cwd=ROOT)
-
-    def answers(self) -> bool:
-        try:
-            return requests.get(f"{self.address}/healthz", timeout=5).ok
-        except requests.ConnectionError:
-            return False
+        super().__init__(home, AUTOMATIONS_BRIDGE_PROCESSES="2", AUTOMATIONS_DISPATCHER="off")
 
     def servers(self) -> list[psutil.Process]:
         """The processes that serve; multiprocessing has one of its own beside them."""
@@ -59,12 +28,12 @@ class Bridge:
 @pytest.fixture
 def bridge(database: str, tmp_path: Path) -> Iterator[Bridge]:
     made = Bridge(tmp_path)
+    made.start()
     try:
         until(made.answers)
         yield made
     finally:
-        made.process.kill()
-        made.process.wait(10)
+        made.kill()
 
 
 def test_a_killed_bridge_leaves_no_process_behind(bridge: Bridge) -> None:

@@ -1,0 +1,60 @@
+"""A bridge as a process of its own, which tests kill and start anew."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from tests.conftest import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120
+
+
+def until(look: Callable[[], bool]) -> None:
+    """Look again and again until it is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not look():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+class BridgeProcess:
+    """A bridge on the tests' database.
+
+    Args:
+        settings: further ones, as environment variables.
+    """
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        port = free_port()
+        self.address = f"http://127.0.0.1:{port}"
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(
+                [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
+            ),
+            "AUTOMATIONS_HOME": str(home),
+            "AUTOMATIONS_BRIDGE_PORT": str(port),
+            **settings,
+        }
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "api_bridge"]
+        self.process = subprocess.Popen(command, env=self._environment, cwd=ROOT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.address}/healthz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
