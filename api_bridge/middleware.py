@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-
 from api_bridge.refusals import refusal
+from api_bridge.threads import in_thread
 from automations import audit, logs
 from automations.ids import new_id
 
@@ -81,7 +80,7 @@ class RequestGuard:
         if body and _JSON.match(headers.get(b"content-type", b"")):
             # A large one is looked at in a thread, so that other requests go on meanwhile.
             small = len(body) <= LARGEST_BODY
-            refused = _problem(body) if small else await run_in_threadpool(_problem, body)
+            refused = _problem(body) if small else await in_thread(_problem, body)
             if refused:
                 await _refuse(named, accept, 400, "VALIDATION_ERROR", refused, request_id)
                 return

@@ -11,6 +11,7 @@ from automations.db import members
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from automations.services import known_keys
 from automations.steps.base import RENDERED
 from automations.steps.email import Address
 
@@ -92,6 +93,7 @@ def delete(workspace_id: str, member_id: str, by_role: str) -> None:
         _check_one_stays(owners, member)
         audit.record(session, "member.delete", member, email=member.email, role=member.role)
         members.remove(session, member)
+    known_keys.forget()
 
 
 def _find(session: Session, workspace_id: str, member_id: str) -> Member:
