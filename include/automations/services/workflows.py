@@ -230,7 +230,13 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
         stored = runs.definition(session, workflow.id, workflow.version) or {}
         _check_input(stored, given)
         run = start_run(
-            session, workflow, trigger_type="manual", trigger_data={}, input=given, started_by=by
+            session,
+            workflow,
+            trigger_type="manual",
+            trigger_data={},
+            input=given,
+            started_by=by,
+            stored=stored,
         )
         if run is None:
             raise Conflict("The run exists already.")
