@@ -85,7 +85,7 @@ def export(workspace_id: str, ids: Sequence[str] = ()) -> list[dict[str, JSON]]:
     with reading() as session:
         if not ids:
             found = reversed(workflows.listed(session, workspace_id))
-            return [_written(workflow, stored) for workflow, stored in found]
+            return [_written(workflow, stored) for workflow, stored, _ in found]
         return [_exported(session, workspace_id, workflow_id) for workflow_id in ids]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -182,7 +182,7 @@ def get(workspace_id: str, workflow_id: str) -> Found:
 def list_all(workspace_id: str) -> list[Found]:
     """All automations of a workspace, newest first."""
     with reading() as session:
-        return _with_counts(session, workspace_id, workflows.listed(session, workspace_id))
+        return [Found(*row) for row in workflows.listed(session, workspace_id)]
 
 
 def behind(workspace_id: str, cursor: str | None, size: int) -> tuple[list[Found], str | None]:
@@ -191,16 +191,7 @@ def behind(workspace_id: str, cursor: str | None, size: int) -> tuple[list[Found
     with reading() as session:
         rows = workflows.listed(session, workspace_id, after, size + 1)
         shown, following = cursors.page(rows, size, lambda row: (row[0].created_at, row[0].id))
-        return _with_counts(session, workspace_id, shown), following
-
-
-def _with_counts(
-    session: Session, workspace_id: str, rows: Sequence[tuple[Workflow, Mapping[str, Any]]]
-) -> list[Found]:
-    runs_of = run_counts.of_workflows(session, workspace_id, [row[0].id for row in rows])
-    return [
-        Found(workflow, definition, runs_of.get(workflow.id, 0)) for workflow, definition in rows
-    ]
+        return [Found(*row) for row in shown], following
 
 
 def _count_runs(session: Session, workflow: Workflow) -> int:
