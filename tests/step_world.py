@@ -23,6 +23,7 @@ from automations.services import (
     tables,
     workflows,
 )
+from automations.services.workflows import Maker
 from automations.tables import TableShape
 from tests.e2e.counterparts import Counterparts
 from tests.letters import letter
@@ -106,7 +107,7 @@ class World:
         """An automation of one step."""
         step = {"id": "step", "name": "Step", "type": kind, "order": 0, "config": dict(config)}
         body = {"name": f"Bench {kind}", "steps": [step]}
-        return workflows.create(self.workspace, body, "bench").workflow.id
+        return workflows.create(Maker(self.workspace, "bench"), body).workflow.id
 
     def start(self, workflow_id: str, items: int = 0) -> str:
         """A run of an automation, given so many items."""

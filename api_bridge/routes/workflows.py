@@ -58,9 +58,7 @@ def list_workflows(
 @router.post("", status_code=201)
 def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
     """Create an automation."""
-    return views.administered_workflow(
-        workflows.create(caller.workspace_id, payload, caller.name, caller.key_id, caller.member_id)
-    )
+    return views.administered_workflow(workflows.create(caller.maker, payload))
 
 
 @router.get("/stats")

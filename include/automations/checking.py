@@ -243,6 +243,8 @@ def _message(item: Any) -> str:
             return "type is required"
         case "value_error":
             return str(item["ctx"]["error"])
+        case "string_type" if isinstance(item["input"], int | float):
+            return "must be a text: write the value in quotes"
         case _:
             message = str(item["msg"])
             return message[:1].lower() + message[1:]

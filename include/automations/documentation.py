@@ -20,7 +20,8 @@ def steps_page() -> str:
     parts = [
         _HEAD + "# Step types\n",
         "Every text may hold templates, `{{…}}`, unless a field says otherwise. A value that is\n"
-        "one expression keeps its type: `{{input.amount}}` gives a number where one was sent.\n",
+        "one expression keeps its type: `{{input.amount}}` gives a number where one was sent.\n"
+        "Where a string is meant, a template may give a number, but none may be written.\n",
         "## Common to all steps\n",
         _table(StepBase.model_json_schema(by_alias=True)),
     ]

@@ -1,4 +1,4 @@
-"""What must be done now and then: deleting what is too old, and folding the ledger of metrics."""
+"""What must be done now and then: deleting what is over, and folding the ledger of metrics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import locks, tallies, watermarks
+from automations.db import locks, sign_ins, tallies, watermarks
 from automations.db.session import unit_of_work
 from automations.errors import OrchestratorError
 from automations.ports import Orchestrator
@@ -37,6 +37,8 @@ class Housekeeper:
         """Do what is due."""
         with unit_of_work() as session:
             tallies.fold(session)
+        with unit_of_work() as session:
+            sign_ins.forget_ended(session)
         kept = get_settings().retention
         if kept is not None and self._is_due():
             self._prune(datetime.now(UTC) - kept, stopping)

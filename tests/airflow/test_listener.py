@@ -19,6 +19,7 @@ from automations.db.tables import Event, Run
 from automations.deliveries import Deliveries
 from automations.services import workflows
 from automations.services.bootstrap import ensure_workspace
+from automations.services.workflows import Maker
 from automations.settings import get_settings
 from tests.doubles import Unreachable, ports
 
@@ -50,7 +51,7 @@ def emitted(name: str = "sales", uri: str = URI, extra: Any = None) -> None:
 def listening(trigger_type: str) -> str:
     trigger = {"type": "event", "config": {"triggerType": trigger_type}}
     payload = {"name": trigger_type, "status": "ACTIVE", "trigger": trigger}
-    return workflows.create(ensure_workspace(), payload, "test").workflow.id
+    return workflows.create(Maker(ensure_workspace(), "test"), payload).workflow.id
 
 
 @pytest.mark.usefixtures("database")

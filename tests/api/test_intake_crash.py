@@ -16,6 +16,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
 from automations.services import webhooks, workflows
 from automations.services.bootstrap import ensure_workspace
+from automations.services.workflows import Maker
 from tests.api.bridge_process import PATIENCE, BridgeProcess, until
 from tests.conftest import free_port
 
@@ -53,7 +54,7 @@ def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
 def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
     bridges: list[BridgeProcess],
 ) -> None:
-    found = workflows.create(ensure_workspace(), HOOK, "test")
+    found = workflows.create(Maker(ensure_workspace(), "test"), HOOK)
     path = webhooks.url(str(found.workflow.webhook_token)).split("/api/", 1)[1]
     answered: dict[int, str] = {}
     counts = threading.Condition()

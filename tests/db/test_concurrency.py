@@ -22,6 +22,7 @@ from automations.ports import Visible
 from automations.reconciler import Reconciler
 from automations.services import cancellations, decisions, replays, workflows
 from automations.services.adoption import adopt
+from automations.services.workflows import Maker
 from automations.verdicts import Proceed, Skip, Sleep, TaskRef
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -53,7 +54,7 @@ def automation(here: str, limit: int, **concurrency: Any) -> str:
         "steps": [STEP],
         "concurrency": {"limit": limit, **concurrency},
     }
-    return workflows.create(here, payload, "t").workflow.id
+    return workflows.create(Maker(here, "t"), payload).workflow.id
 
 
 def executed(here: str, workflow: str, count: int = 1, **given: Any) -> list[str]:

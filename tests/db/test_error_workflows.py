@@ -18,6 +18,7 @@ from automations.errors import StepError, ValidationFailed
 from automations.ids import new_id
 from automations.services import workflows
 from automations.services.starting import DEEPEST_CHAIN
+from automations.services.workflows import Maker
 from automations.verdicts import GiveUp, TaskRef
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -46,7 +47,7 @@ def deliveries(here: str) -> Deliveries:
 
 def automation(here: str, on_error: str | None = None, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP], **more}
-    return workflows.create(here, {**payload, "errorWorkflowId": on_error}, "t").workflow.id
+    return workflows.create(Maker(here, "t"), {**payload, "errorWorkflowId": on_error}).workflow.id
 
 
 def executed(here: str, workflow: str) -> Run:

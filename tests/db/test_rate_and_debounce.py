@@ -26,6 +26,7 @@ from automations.services import events, replays, workflows
 from automations.services.adoption import adopt
 from automations.services.children import StartedRuns
 from automations.services.starting import emit
+from automations.services.workflows import Maker
 from automations.triggers import event_key
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
@@ -50,7 +51,7 @@ def deliveries(here: str) -> Deliveries:
 
 def automation(here: str, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [], "trigger": ROWS, **more}
-    return workflows.create(here, payload, "t").workflow.id
+    return workflows.create(Maker(here, "t"), payload).workflow.id
 
 
 def happened(here: str, **data: Any) -> str:

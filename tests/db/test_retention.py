@@ -375,3 +375,20 @@ class TestHousekeeper:
         old(young, "c1")
         self.tidy(airflow)
         assert "c1" in left()
+
+    def test_deletes_sessions_that_have_ended_whether_their_members_come_back_or_not(
+        self, young: Run, airflow: Airflow
+    ) -> None:
+        sql("""
+            INSERT INTO member (id, workspace_id, email, name, role)
+            VALUES ('ada', :workspace, 'ada@b.example', 'Ada', 'VIEWER');
+            INSERT INTO sign_in (id, workspace_id, member_id, token_hash, last_used_at, expires_at)
+            VALUES ('expired', :workspace, 'ada', '1', now(), now() - interval '1 minute'),
+                   ('unused', :workspace, 'ada', '2', now() - interval '25 hours',
+                    now() + interval '1 day'),
+                   ('lasting', :workspace, 'ada', '3', now() - interval '23 hours',
+                    now() + interval '1 day')
+            """, workspace=young.workspace_id)  # fmt: skip
+        self.tidy(airflow)
+        with unit_of_work() as session:
+            assert list(session.scalars(text("SELECT id FROM sign_in"))) == ["lasting"]

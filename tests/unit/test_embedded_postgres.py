@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from automations import leash
 from automations.launcher.postgres import EmbeddedPostgres, PostgresError
 
 Make = Callable[[Path], EmbeddedPostgres]
@@ -167,14 +168,20 @@ def test_a_taken_port_is_an_error_that_names_the_log(make: Make, tmp_path: Path)
 def test_it_dies_with_the_process_that_leashed_it(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
     server.prepare()
-    leash = Path(__file__).parents[2] / "include" / "automations" / "launcher" / "leash.py"
     parent = subprocess.Popen(
         [
             *(sys.executable, "-c"),
             "import os, subprocess, sys, time\n"
-            "subprocess.Popen([*sys.argv[1:4], str(os.getpid()), *sys.argv[4:]])\n"
+            "subprocess.Popen([*sys.argv[1:6], str(os.getpid()), *sys.argv[6:]])\n"
             "time.sleep(60)",
-            *(sys.executable, str(leash), str(int(signal.SIGINT)), *server.command()),
+            *(
+                sys.executable,
+                "-I",
+                "-S",
+                leash.__file__,
+                str(int(signal.SIGINT)),
+                *server.command(),
+            ),
         ],
         stderr=subprocess.DEVNULL,
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from automations.checking import parse
+from automations.steps.base import RENDERED, AsWritten
 from automations.steps.registry import STEP_TYPES
 
 LIGHT = {"name": "Light", "type": "condition", "order": 0, "config": {"expression": "true"}}
@@ -113,3 +117,48 @@ def test_a_name_that_no_run_knows_is_named_with_its_field(kind: str) -> None:
     found = errors(kind, {**SOUND[kind], field: template})
     assert list(found) == [f"steps.1.config.{field}"]
     assert "nowhere" in found[f"steps.1.config.{field}"][0]
+
+
+def wants_text(shape: Any) -> bool:
+    return isinstance(shape, dict) and shape.get("type") == "string" and "enum" not in shape
+
+
+def numbers_for_texts() -> Iterator[tuple[str, str, Any]]:
+    """For each field of each type that holds texts, and no numbers: numbers there."""
+    for kind, step_type in STEP_TYPES.items():
+        described = step_type.Config.model_json_schema().get("properties", {})
+        for info in step_type.Config.model_fields.values():
+            shapes = described.get(info.alias, {}).get("anyOf", [described.get(info.alias, {})])
+            written = any(isinstance(mark, AsWritten) for mark in info.metadata)
+            if written or any(shape.get("type") in ("number", "integer") for shape in shapes):
+                continue
+            for shape in shapes:
+                if wants_text(shape):
+                    yield kind, str(info.alias), 5
+                elif wants_text(shape.get("items")):
+                    yield kind, str(info.alias), [5]
+                elif wants_text(shape.get("additionalProperties")):
+                    yield kind, str(info.alias), {"x": 5}
+
+
+@pytest.mark.parametrize(("kind", "field", "value"), list(numbers_for_texts()))
+def test_nobody_may_write_a_number_for_a_text_but_a_template_may_give_one(
+    kind: str, field: str, value: Any
+) -> None:
+    config = {**SOUND[kind], field: value}
+    assert [at for at in errors(kind, config) if at.startswith(f"steps.1.config.{field}")]
+    text = json.loads(json.dumps(value).replace("5", '"5"'))
+    assert is_taken_rendered(kind, config) is is_taken_rendered(kind, {**config, field: text})
+
+
+def is_taken_rendered(kind: str, config: Any) -> bool:
+    try:
+        STEP_TYPES[kind].Config.model_validate(config, context=RENDERED)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_a_number_for_a_text_is_answered_by_what_to_write() -> None:
+    found = errors("email", {**SOUND["email"], "subject": 2024})
+    assert found == {"steps.1.config.subject": ["must be a text: write the value in quotes"]}

@@ -108,12 +108,8 @@ def end_others(session: Session, member_id: str, sign_in_id: str | None) -> None
     )
 
 
-def forget_old(session: Session, member_id: str) -> None:
-    """Delete the sessions of a member that last no longer."""
+def forget_ended(session: Session) -> None:
+    """Delete the sessions that last no longer."""
     now = func.clock_timestamp()
-    session.execute(
-        delete(SignIn).where(
-            SignIn.member_id == member_id,
-            or_(SignIn.expires_at < now, SignIn.last_used_at < now - IDLE),
-        )
-    )
+    ended = or_(SignIn.expires_at < now, SignIn.last_used_at < now - IDLE)
+    session.execute(delete(SignIn).where(ended))

@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from automations import leash
 from automations.launcher import processes
 from automations.launcher.parts import Part
 from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.run_state import PartState, RunState
 
-LEASH = Path(__file__).with_name("leash.py")
 TICK = 0.1
 START_TIMEOUT = 180.0
 STEADY_AFTER = 60.0
@@ -56,10 +56,10 @@ class Child:
         """Start the process, in a session of its own so that all it forks can be found."""
         if self.part.prepare is not None:
             self.part.prepare()
-        leash = [sys.executable, "-I", "-S", str(LEASH), str(int(self.part.stop_signal))]
+        leashed = [sys.executable, "-I", "-S", leash.__file__, str(int(self.part.stop_signal))]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*leash, str(os.getpid()), *self.part.command()],
+                [*leashed, str(os.getpid()), *self.part.command()],
                 env=self.part.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -158,7 +158,6 @@ def accept(token: str, password: str, address: str) -> Opened:
 
 def _opened(session: Session, member: Member) -> Opened:
     token = f"ss_{secrets.token_urlsafe(32)}"
-    sign_ins.forget_old(session, member.id)
     made = SignIn(
         workspace_id=member.workspace_id,
         member_id=member.id,

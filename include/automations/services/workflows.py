@@ -73,20 +73,14 @@ class Maker:
     member_id: str | None = None
 
 
-def create(
-    workspace_id: str,
-    payload: Any,
-    by: str,
-    key_id: str | None = None,
-    member_id: str | None = None,
-) -> Found:
+def create(maker: Maker, payload: Any) -> Found:
     """Create an automation from a client's payload.
 
     Raises:
         ValidationFailed: names every field that is wrong; nothing is written.
     """
     with unit_of_work() as session:
-        return add(session, Maker(workspace_id, by, key_id, member_id), payload)
+        return add(session, maker, payload)
 
 
 def add(session: Session, maker: Maker, payload: Any) -> Found:

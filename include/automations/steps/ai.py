@@ -12,9 +12,11 @@ from automations.outcomes import JSON, Done, Fail, Outcome
 from automations.ports import ModelAnswer, ModelQuestion, Ports
 from automations.steps.base import (
     Model,
+    OptionalText,
     StepContext,
     StepType,
     TemplateText,
+    Text,
     is_rendered,
     is_template,
 )
@@ -23,8 +25,8 @@ from automations.steps.base import (
 class AiConfig(Model):
     """What to ask whom."""
 
-    prompt: str = Field(min_length=1, max_length=500_000, description="The question.")
-    system: str | None = Field(
+    prompt: Text = Field(min_length=1, max_length=500_000, description="The question.")
+    system: OptionalText = Field(
         None, max_length=100_000, description="How the model is to behave; its system prompt."
     )
     provider: Literal["openai", "anthropic"] | TemplateText | None = Field(
@@ -34,7 +36,7 @@ class AiConfig(Model):
             "configured one when absent."
         ),
     )
-    model: str | None = Field(
+    model: OptionalText = Field(
         None,
         min_length=1,
         max_length=200,

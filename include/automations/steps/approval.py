@@ -25,6 +25,7 @@ from automations.steps.base import (
     StepContext,
     StepType,
     TemplateText,
+    Text,
     is_template,
     parse_duration,
     within_a_week,
@@ -46,7 +47,7 @@ class ApprovalConfig(Model):
         default_factory=list,
         description="Addresses of those who are sent a link of their own to decide by.",
     )
-    message: str = Field(max_length=10_000, description="What they are asked; Markdown.")
+    message: Text = Field(max_length=10_000, description="What they are asked; Markdown.")
     data: JSON = Field(None, description="The data to decide on, shown with the message.")
     form: Annotated[FormSchema | None, AsWritten()] = Field(
         None, description="A form that an approval must fill in; its values are the data."

@@ -40,8 +40,6 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        # A template that gives a number may stand in a text.
-        coerce_numbers_to_str=True,
     )
 
 
@@ -103,6 +101,20 @@ TemplateText = Annotated[str, AfterValidator(_only_a_template)]
 RENDERED: Mapping[str, Any] = {"rendered": True}
 """The validation context of a config whose templates have been rendered."""
 
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _of_a_template(value: object, info: ValidationInfo) -> object:
+    return str(value) if _is_number(value) and is_rendered(info) else value
+
+
+FROM_TEMPLATE = BeforeValidator(_of_a_template)
+"""Marks a text in which nobody may write a number, but a template may give one."""
+Text = Annotated[str, FROM_TEMPLATE]
+OptionalText = Annotated[str | None, FROM_TEMPLATE]
+
 LONGEST_PAUSE = timedelta(days=7)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
@@ -125,7 +137,7 @@ def parse_duration(value: str) -> timedelta:
         raise ValueError("must be an ISO 8601 duration such as PT30S, PT2H or P1D") from error
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[Text, AfterValidator(_duration)]
 """An ISO 8601 duration."""
 
 
@@ -146,7 +158,7 @@ def _zone(value: str, info: ValidationInfo) -> str:
     return value
 
 
-Zone = Annotated[str, AfterValidator(_zone)]
+Zone = Annotated[Text, AfterValidator(_zone)]
 """An IANA time zone's name."""
 
 
@@ -158,7 +170,7 @@ ONE_OR_MORE = WithJsonSchema(
 
 def listed(value: object) -> object:
     """One text, several with commas between, a list, or a list that a template gave."""
-    if not isinstance(value, str | list):
+    if not isinstance(value, str | list) and not _is_number(value):
         return value
     found: list[object] = []
     for item in value if isinstance(value, list) else [value]:
@@ -171,7 +183,7 @@ def listed(value: object) -> object:
     return found
 
 
-Texts = Annotated[list[str], BeforeValidator(listed), ONE_OR_MORE]
+Texts = Annotated[list[Text], BeforeValidator(listed), ONE_OR_MORE]
 """Several texts: a list, or texts with commas between them."""
 
 

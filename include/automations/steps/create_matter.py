@@ -10,7 +10,16 @@ from pydantic import AfterValidator, Field
 from automations.matters import MOST_TAGS, Priority, Title
 from automations.outcomes import Done, Outcome
 from automations.ports import NewMatter
-from automations.steps.base import Model, StepContext, StepType, TemplateText, Texts
+from automations.steps.base import (
+    FROM_TEMPLATE,
+    Model,
+    OptionalText,
+    StepContext,
+    StepType,
+    TemplateText,
+    Text,
+    Texts,
+)
 
 LARGEST_PROPERTIES = 500_000
 
@@ -33,17 +42,17 @@ Properties = Annotated[dict[str, Any], AfterValidator(_not_too_large)]
 class CreateMatterConfig(Model):
     """Which matter to make."""
 
-    template_id: str = Field(
+    template_id: Text = Field(
         min_length=1, max_length=200, description="Id of the board; its steps are made, too."
     )
-    title: Title = Field(description="What the matter is called.")
+    title: Annotated[Title, FROM_TEMPLATE] = Field(description="What the matter is called.")
     tags: Annotated[Texts, AfterValidator(_tags)] = Field(
         default_factory=list,
         max_length=MOST_TAGS,
         description="Words to find it by: a list, or one text with commas between.",
     )
     priority: Priority | TemplateText = Field("MEDIUM", description="LOW, MEDIUM, HIGH or URGENT.")
-    assignee_id: str | None = Field(
+    assignee_id: OptionalText = Field(
         None, min_length=1, description="Id of the member who is in charge."
     )
     properties: Properties | TemplateText = Field(

@@ -14,6 +14,7 @@ from automations.outcomes import Answer, Done, Outcome, WaitUntil
 from automations.steps.base import (
     Duration,
     Model,
+    OptionalText,
     StepContext,
     StepType,
     TemplateText,
@@ -34,7 +35,7 @@ class DelayConfig(Model):
     unit: Literal["seconds", "minutes", "hours", "days", "weeks"] | None = Field(
         None, description="What amount counts."
     )
-    until: str | None = Field(
+    until: OptionalText = Field(
         None,
         description="An ISO 8601 date or time. Without an offset it is a wall time in the time "
         "zone; one that a clock change skips is taken as if the clock had not changed, of one "

@@ -13,11 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 from automations.outcomes import Done, Fail, Outcome
 from automations.ports import Attachment, Documents, Mail
 from automations.steps.base import (
+    FROM_TEMPLATE,
     ONE_OR_MORE,
     Html,
     Model,
+    OptionalText,
     StepContext,
     StepType,
+    Text,
     is_rendered,
     is_template,
     listed,
@@ -62,12 +65,14 @@ def _base64(value: str, info: ValidationInfo) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(check_address)]
+Address = Annotated[Text, AfterValidator(check_address)]
 Addresses = Annotated[
     list[Address], BeforeValidator(listed), Field(max_length=MOST_RECIPIENTS), ONE_OR_MORE
 ]
-Line = Annotated[str, AfterValidator(_one_line), Field(max_length=998)]
-FileName = Annotated[str, Field(min_length=1, max_length=998), AfterValidator(_one_line)]
+Line = Annotated[Text, AfterValidator(_one_line), Field(max_length=998)]
+FileName = Annotated[
+    str, Field(min_length=1, max_length=998), AfterValidator(_one_line), FROM_TEMPLATE
+]
 
 
 class AttachmentConfig(Model):
@@ -76,11 +81,14 @@ class AttachmentConfig(Model):
     filename: FileName | None = Field(
         None, description="The name it is saved under; a document's own name when absent."
     )
-    content: Annotated[str, AfterValidator(_base64)] | None = Field(
+    content: Annotated[Text, AfterValidator(_base64)] | None = Field(
         None, description="The file, in base64."
     )
-    document_id: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
-        None, description="A generated document to send, instead of content."
+    document_id: OptionalText = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="A generated document to send, instead of content.",
     )
     content_type: Annotated[Line, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")] | None = Field(
         None, description="Its media type; for content application/octet-stream when absent."
@@ -104,8 +112,8 @@ class EmailConfig(Model):
     cc: Addresses = Field(default_factory=list, description="Recipients of a copy.")
     bcc: Addresses = Field(default_factory=list, description="Recipients nobody else sees.")
     subject: Line = Field(description="Subject, one line.")
-    body: str | None = Field(None, max_length=1_000_000, description="The text.")
-    html: Annotated[str | None, Html()] = Field(
+    body: OptionalText = Field(None, max_length=1_000_000, description="The text.")
+    html: Annotated[OptionalText, Html()] = Field(
         None, max_length=1_000_000, description="HTML that mail programs show instead of the text."
     )
     reply_to: Address | None = Field(None, description="Where answers go.")

@@ -11,9 +11,11 @@ from automations.outcomes import Done, Outcome
 from automations.ports import EvidenceRequest
 from automations.steps.base import (
     Model,
+    OptionalText,
     StepContext,
     StepType,
     TemplateText,
+    Text,
     Texts,
     is_rendered,
     is_template,
@@ -42,7 +44,7 @@ def parse_moment(value: str, now: datetime) -> datetime:
         ) from error
 
 
-Moment = Annotated[str, AfterValidator(_moment), Field(max_length=500)]
+Moment = Annotated[Text, AfterValidator(_moment), Field(max_length=500)]
 
 
 class EvidenceSnapshotConfig(Model):
@@ -51,7 +53,7 @@ class EvidenceSnapshotConfig(Model):
     source: Literal["TABLE_ROWS", "AUDIT_LOGS", "SECURITY_EVENTS", "ORG_MEMBERS"] = Field(
         description="What evidence is taken of."
     )
-    table_id: str | None = Field(
+    table_id: OptionalText = Field(
         None, min_length=1, max_length=200, description="Id of the table, for TABLE_ROWS."
     )
     filter: dict[str, Any] | TemplateText | None = Field(
@@ -70,7 +72,7 @@ class EvidenceSnapshotConfig(Model):
         max_length=200,
         description="Fields of the rows to keep; all when empty.",
     )
-    title: str | None = Field(
+    title: OptionalText = Field(
         None, min_length=1, max_length=500, description="What it is; the step's name when absent."
     )
 

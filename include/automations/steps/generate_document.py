@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from automations.outcomes import JSON, Done, Outcome
 from automations.ports import DocumentOrder
-from automations.steps.base import Model, StepContext, StepType, TemplateText
+from automations.steps.base import Model, OptionalText, StepContext, StepType, TemplateText, Text
 
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "run", "workflow", "loop", "now")
 
@@ -16,12 +16,13 @@ _NAMES = ("trigger", "submission", "input", "variables", "steps", "run", "workfl
 class GenerateDocumentConfig(Model):
     """Which template to fill with what."""
 
-    template_id: str = Field(
+    template_id: Text = Field(
         min_length=1, max_length=100, description="A document template of the workspace."
     )
     format: Literal["docx", "pdf"] | TemplateText = Field("pdf", description="docx or pdf.")
-    filename: Annotated[str, Field(max_length=1_000)] | None = Field(
+    filename: OptionalText = Field(
         None,
+        max_length=1_000,
         description="Name of the document, the template's name when absent; characters that no "
         "file name can have are replaced, and the extension follows the format.",
     )

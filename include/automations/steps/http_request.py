@@ -19,9 +19,11 @@ from automations.steps.base import (
     SECRET_NAME,
     Duration,
     Model,
+    OptionalText,
     StepContext,
     StepType,
     TemplateText,
+    Text,
     is_rendered,
     is_template,
     parse_duration,
@@ -51,11 +53,11 @@ class HttpAuth(Model):
     type: Literal["bearer", "basic", "header", "query"] = Field(
         description="A bearer token, a user name and password, a header, or a query parameter."
     )
-    secret: Annotated[str, AfterValidator(_secret_by_name)] = Field(
+    secret: Annotated[Text, AfterValidator(_secret_by_name)] = Field(
         min_length=1, description="The secret's name, or a template such as {{secret.API_KEY}}."
     )
-    username: str | None = Field(None, description="For basic; the secret is the password.")
-    name: str | None = Field(
+    username: OptionalText = Field(None, description="For basic; the secret is the password.")
+    name: OptionalText = Field(
         None, min_length=1, description="For header and query: the header's or parameter's name."
     )
 
@@ -99,12 +101,12 @@ class HttpRequestConfig(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = Field(
         "GET", description="HTTP method."
     )
-    url: str = Field(min_length=1, max_length=8_000, description="http or https address.")
+    url: Text = Field(min_length=1, max_length=8_000, description="http or https address.")
     query: dict[str, JSON] = Field(default_factory=dict, description="Added to the address.")
-    headers: dict[str, str] = Field(default_factory=dict, description="Sent along.")
+    headers: dict[str, Text] = Field(default_factory=dict, description="Sent along.")
     body: JSON = Field(None, description="Sent as JSON.")
     form: dict[str, JSON] | None = Field(None, description="Sent as a web form.")
-    text: str | None = Field(None, description="Sent as it is, text/plain unless a header says.")
+    text: OptionalText = Field(None, description="Sent as it is, text/plain unless a header says.")
     auth: HttpAuth | None = Field(
         None, description="Signs the request with a secret, which no record shows."
     )

@@ -9,7 +9,15 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from automations.outcomes import Done, Outcome
 from automations.ports import Notice
-from automations.steps.base import Model, StepContext, StepType, Texts, is_rendered, is_template
+from automations.steps.base import (
+    Model,
+    StepContext,
+    StepType,
+    Text,
+    Texts,
+    is_rendered,
+    is_template,
+)
 
 MOST_USERS = 100
 _LINK = re.compile(r"(?:https?://[^\s/\\]|/(?![/\\]))[^\s\\]*", re.IGNORECASE)
@@ -37,11 +45,11 @@ class NotificationConfig(Model):
         "absent, the automation's owner is told: the member whose API key created it; when that "
         "key belongs to no member, every member who is OWNER; when there is none, the key itself.",
     )
-    title: Annotated[str, AfterValidator(_not_empty)] = Field(
+    title: Annotated[Text, AfterValidator(_not_empty)] = Field(
         max_length=500, description="What it is about, in a few words."
     )
-    message: str = Field("", max_length=10_000, description="The text.")
-    link: Annotated[str, AfterValidator(_link)] | None = Field(
+    message: Text = Field("", max_length=10_000, description="The text.")
+    link: Annotated[Text, AfterValidator(_link)] | None = Field(
         None, max_length=2_000, description="Where it leads: an http or https address, or a path."
     )
 

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForRun
 from automations.ports import ChildResult
-from automations.steps.base import Model, StepContext, StepType
+from automations.steps.base import Model, StepContext, StepType, Text
 
 
 class RunWorkflowConfig(Model):
     """Which automation to run, and with what."""
 
-    workflow_id: str = Field(
+    workflow_id: Text = Field(
         min_length=1, max_length=100, description="The automation, of the same workspace."
     )
     input: dict[str, JSON] = Field(

@@ -8,14 +8,14 @@ from pydantic import Field
 
 from automations.outcomes import Done, Fail, Outcome
 from automations.ports import Attachment, Delivery, Mail
-from automations.steps.base import Model, StepContext, StepType
+from automations.steps.base import Model, StepContext, StepType, Text
 from automations.steps.email import Addresses, Line
 
 
 class SendDocumentConfig(Model):
     """Which document to send to whom."""
 
-    document_id: str = Field(
+    document_id: Text = Field(
         min_length=1,
         max_length=100,
         description="The document, such as {{steps['Generate'].documentId}}.",
@@ -26,7 +26,7 @@ class SendDocumentConfig(Model):
     subject: Line | None = Field(
         None, description="Subject, one line; the document's name when absent."
     )
-    message: str = Field("", max_length=100_000, description="The text of the mail.")
+    message: Text = Field("", max_length=100_000, description="The text of the mail.")
 
 
 class SendDocument(StepType[SendDocumentConfig]):

@@ -14,6 +14,7 @@ from automations.steps.base import (
     Model,
     StepContext,
     StepType,
+    Text,
     parse_duration,
     within_a_week,
 )
@@ -23,12 +24,12 @@ from automations.steps.email import Addresses, Line
 class SendFormConfig(Model):
     """Which form goes to whom."""
 
-    form_id: str = Field(min_length=1, description="The form.")
+    form_id: Text = Field(min_length=1, description="The form.")
     recipients: Annotated[Addresses, Field(min_length=1)] = Field(
         description="Addresses; each is sent a link of their own by mail."
     )
     subject: Line = Field("Please fill in a form", description="Subject of the mail, one line.")
-    message: str = Field("", max_length=10_000, description="What the mail says above the link.")
+    message: Text = Field("", max_length=10_000, description="What the mail says above the link.")
     prefill: dict[str, JSON] = Field(
         default_factory=dict, description="Values by the fields' keys that the page starts with."
     )

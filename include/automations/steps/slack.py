@@ -10,9 +10,11 @@ from automations.outcomes import Done, Outcome
 from automations.ports import ChatMessage
 from automations.steps.base import (
     Model,
+    OptionalText,
     StepContext,
     StepType,
     TemplateText,
+    Text,
     is_rendered,
     is_template,
 )
@@ -37,7 +39,7 @@ def _web_address(value: str, info: ValidationInfo) -> str:
 class SlackConfig(Model):
     """What to post, and where."""
 
-    text: str | None = Field(
+    text: OptionalText = Field(
         None,
         min_length=1,
         max_length=40_000,
@@ -46,16 +48,16 @@ class SlackConfig(Model):
     blocks: list[dict[str, Any]] | TemplateText | None = Field(
         None, description="Block Kit blocks, 50 at most."
     )
-    channel: str | None = Field(
+    channel: OptionalText = Field(
         None,
         min_length=1,
         max_length=255,
         description="Channel id or #name; the Slack integration's own when absent.",
     )
-    thread_ts: Annotated[str, AfterValidator(_timestamp)] | None = Field(
+    thread_ts: Annotated[Text, AfterValidator(_timestamp)] | None = Field(
         None, description="The ts of a message to answer in its thread."
     )
-    webhook: Annotated[str, AfterValidator(_web_address)] | None = Field(
+    webhook: Annotated[Text, AfterValidator(_web_address)] | None = Field(
         None,
         max_length=2_000,
         description="Instead of a channel: the https address of an incoming webhook.",

@@ -10,7 +10,15 @@ from automations.clock import timestamp
 from automations.outcomes import Done, Outcome
 from automations.ports import RowReceipt
 from automations.row_filters import RowFilter
-from automations.steps.base import Model, StepContext, StepType, TemplateText, Texts
+from automations.steps.base import (
+    Model,
+    OptionalText,
+    StepContext,
+    StepType,
+    TemplateText,
+    Text,
+    Texts,
+)
 
 MOST_ROWS = 1_000
 _NEEDED = {
@@ -31,8 +39,8 @@ class TableOperationsConfig(Model):
     operation: Literal["create", "update", "upsert", "query", "delete"] = Field(
         description="create, update, upsert, query or delete."
     )
-    table_id: str = Field(min_length=1, max_length=200, description="Id of the table.")
-    row_id: str | None = Field(
+    table_id: Text = Field(min_length=1, max_length=200, description="Id of the table.")
+    row_id: OptionalText = Field(
         None, min_length=1, max_length=200, description="Which row, to update or delete it."
     )
     data: dict[str, Any] | TemplateText | None = Field(
@@ -51,7 +59,7 @@ class TableOperationsConfig(Model):
         description="To query: match (all or any) and rules of field (a column), operator and "
         "value. The operators are those of the step condition.",
     )
-    sort: str | None = Field(
+    sort: OptionalText = Field(
         None,
         max_length=200,
         description="To query: a column, or createdAt; with - before it the other way round.",
