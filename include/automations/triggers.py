@@ -30,7 +30,11 @@ class TriggerBase(Model):
     def _flatten(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(config := value.get("config"), dict):
             flat = {key: item for key, item in value.items() if key != "config"}
-            return {**flat, **config, "type": value.get("type")}
+            for key in sorted(flat.keys() & config.keys()):
+                # What answers show has both; whoever changes one of them means that one.
+                if flat[key] != config[key]:
+                    raise ValueError(f"{key} and config.{key} say different things")
+            return {**flat, **config}
         return value
 
     def key(self) -> str | None:
