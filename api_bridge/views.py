@@ -67,6 +67,7 @@ def workflow(found: Found) -> dict[str, Any]:
         "formId": getattr(trigger, "form_id", None),
         "trigger": trigger.as_json(),
         "variables": definition.get("variables", {}),
+        "timezone": definition.get("timezone"),
         "budget": definition.get("budget"),
         "concurrency": definition.get("concurrency"),
         "rateLimit": definition.get("rateLimit"),

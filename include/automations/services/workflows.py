@@ -330,7 +330,7 @@ def _write(
         "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
         "steps": step_ids.filled(body.get("steps", []), definition.steps),
     }
-    since = schedules.since(session, workflow, definition.trigger)
+    since = schedules.since(session, workflow, definition)
     workflows.add_version(session, workflow, stored, by, since)
     return Found(workflow, stored, _count_runs(session, workflow))
 
