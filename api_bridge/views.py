@@ -71,6 +71,7 @@ def workflow(found: Found) -> dict[str, Any]:
         "formId": form_id,
         "trigger": trigger,
         "variables": definition.get("variables", {}),
+        "timezone": definition.get("timezone"),
         "budget": definition.get("budget"),
         "concurrency": definition.get("concurrency"),
         "rateLimit": definition.get("rateLimit"),

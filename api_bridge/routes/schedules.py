@@ -25,6 +25,7 @@ def get_schedule(
     preview = schedules.preview(caller.workspace_id, workflow_id, count)
     return {
         **preview.trigger.as_json()["config"],
+        "timezone": preview.timezone,
         "active": preview.active,
         "next": [timestamp(moment) for moment in preview.upcoming],
     }

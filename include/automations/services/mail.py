@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from email.utils import formataddr
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from automations import audit
 from automations.checking import field_errors
@@ -23,7 +23,15 @@ from automations.errors import (
 )
 from automations.ids import new_id
 from automations.integrations import EMAIL, EmailProvider
-from automations.ports import Documents, Mail, MailReceipt, MailServer, MailTransport, Ports
+from automations.ports import (
+    Attachment,
+    Documents,
+    Mail,
+    MailReceipt,
+    MailServer,
+    MailTransport,
+    Ports,
+)
 from automations.services.integrations import credentials, get
 from automations.settings import Settings, get_settings
 from automations.steps.base import RENDERED
@@ -55,6 +63,9 @@ class WorkspaceMailer:
 
 class Message(EmailConfig):
     """A mail sent by request."""
+
+    # No template has given these values: a number is a mistake here.
+    model_config = ConfigDict(coerce_numbers_to_str=False)
 
     body: str
 
@@ -99,8 +110,9 @@ def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
         raise ValidationFailed(field_errors(error, payload)) from error
     if server_of(workspace_id) is None:
         raise Conflict(NO_PROVIDER)
+    mail = _mail(workspace_id, message, ports.documents)
     try:
-        receipt = ports.mailer.send(_mail(workspace_id, message, ports.documents))
+        receipt = ports.mailer.send(mail)
     except StepError as error:
         raise ProviderFailed(error.message) from error
     if not receipt.accepted:
@@ -124,10 +136,19 @@ def _mail(workspace_id: str, message: Message, documents: Documents) -> Mail:
         body=message.body,
         html=message.html,
         reply_to=message.reply_to,
-        attachments=tuple(attached(part, workspace_id, documents) for part in message.attachments),
+        attachments=tuple(_attachments(workspace_id, message, documents)),
         key=f"send-email:{workspace_id}:{new_id()}",
         workspace_id=workspace_id,
     )
+
+
+def _attachments(workspace_id: str, message: Message, documents: Documents) -> Iterator[Attachment]:
+    for place, part in enumerate(message.attachments):
+        try:
+            yield attached(part, workspace_id, documents)
+        except StepError as error:
+            where = f"attachments.{place}.documentId"
+            raise ValidationFailed({where: [error.message]}) from error
 
 
 def _attached_bytes(payload: Any) -> int:

@@ -321,16 +321,17 @@ def _write(
         "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
         "steps": step_ids.filled(body.get("steps", []), definition.steps),
     }
-    since = schedules.since(session, workflow, definition.trigger)
+    since = schedules.since(session, workflow, definition)
     workflows.add_version(session, workflow, stored, by, since)
     return Found(workflow, stored, _count_runs(session, workflow))
 
 
 def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     merged = {**stored, **body}
-    if "trigger" in body and "formId" not in body:
+    if "formId" not in body:
+        # It is in the stored trigger.
         merged.pop("formId", None)
-    if "formId" in body and "trigger" not in body and merged["trigger"].get("formId"):
+    elif "trigger" not in body and merged["trigger"]["type"] in ("manual", "form_submission"):
         merged.pop("trigger")
     return with_kept_ids(stored, merged) if "steps" in body else merged
 

@@ -202,6 +202,7 @@ class StepContext:
         kept: on resume, the output that the step had when it began to wait.
         iterate: does the steps of a loop's config for each of some items.
         traceparent: the trace that the step belongs to, for services that continue it.
+        timezone: the automation's own time zone.
     """
 
     run_id: str
@@ -218,6 +219,7 @@ class StepContext:
     kept: Mapping[str, JSON] = field(default_factory=dict)
     iterate: Callable[[Any, list[JSON]], Outcome] = _no_body
     traceparent: str | None = None
+    timezone: str = "UTC"
 
 
 C = TypeVar("C", bound=Model)
