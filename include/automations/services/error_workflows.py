@@ -6,7 +6,7 @@ from automations.clock import timestamp
 from automations.db import run_queries, runs, workflows
 from automations.db.session import Session
 from automations.db.tables import Run
-from automations.definitions import load
+from automations.definitions import load, read
 from automations.errors import ValidationFailed
 from automations.outcomes import JSON
 from automations.services.starting import emit
@@ -39,7 +39,7 @@ def check(
                 raise ValidationFailed({_FIELD: [f"there is no automation {following}"]})
             return
         chain.append(following)
-        following = load(session, found.id, found.version).definition.error_workflow_id
+        following = read(session, found.id, found.version).error_workflow_id
 
 
 def report(session: Session, run: Run, failure_id: int) -> None:

@@ -54,8 +54,8 @@ def _way(session: Session, to: Workflow, target: str, seen: set[str]) -> list[st
         return None
     # What an older release took and this one does not, runs nothing.
     with suppress(ValidationError):
-        loaded = definitions.load(session, workflow.id, workflow.version)
-        for _, following in _calls(loaded.definition.steps, ""):
+        definition = definitions.read(session, workflow.id, workflow.version)
+        for _, following in _calls(definition.steps, ""):
             way = _way(session, to, following, seen)
             if way is not None:
                 return [workflow.name, *way]
