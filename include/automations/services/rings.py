@@ -27,13 +27,8 @@ def refuse(session: Session, workflow: Workflow, definition: Definition) -> None
     Raises:
         ValidationFailed: names the steps and the way round.
     """
-    called = list(_calls(definition.steps, "steps"))
-    if not called:
-        return
-    # Of two automations that begin to run each other at once, one must see the other.
-    workflows.lock_calls(session, workflow.workspace_id)
     errors: dict[str, list[str]] = {}
-    for path, target in called:
+    for path, target in _calls(definition.steps, "steps"):
         way = _way(session, workflow, target, set())
         if way is not None:
             around = " → ".join(f"'{name}'" for name in (definition.name, *way))
