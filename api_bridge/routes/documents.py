@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from api_bridge import document_views as views
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
+from api_bridge.views import pagination
 from automations.services import documents
 from automations.services.documents import CONTENT_TYPES
 
@@ -26,12 +27,7 @@ def list_documents(
     found, total = documents.page(caller.workspace_id, run_id, page, page_size)
     return {
         "documents": [views.document(row) for row in found],
-        "pagination": {
-            "page": page,
-            "pageSize": page_size,
-            "total": total,
-            "totalPages": -(-total // page_size),
-        },
+        "pagination": pagination(page, page_size, total),
     }
 
 
