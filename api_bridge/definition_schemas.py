@@ -14,6 +14,11 @@ _STATUS = {
     "description": "Only the triggers of an ACTIVE automation start runs; DRAFT at first.",
 }
 _ID = "Whose definition it is; by its key, else by its name when absent."
+_FILE = (
+    "An automation in a file. It refers to others by `errorWorkflowKey`, and by `workflowKey` in "
+    "the config of `run_workflow`, or by their ids."
+)
+_ERROR_KEY = "In the place of `errorWorkflowId`: its key, in the file or in the workspace."
 _TRIGGERS = ("Manual", "FormSubmission", "EventTrigger", "WebhookTrigger", "ScheduleTrigger")
 
 
@@ -27,7 +32,12 @@ def schemas(ref_template: str) -> dict[str, Any]:
         found[name] = _in_both_shapes(found[name])
     definition["properties"]["status"] = _STATUS
     file = copy.deepcopy(definition)
-    file["properties"] = {"id": {"type": "string", "description": _ID}, **file["properties"]}
+    file["description"] = _FILE
+    file["properties"] = {
+        "id": {"type": "string", "description": _ID},
+        **file["properties"],
+        "errorWorkflowKey": {"type": "string", "description": _ERROR_KEY},
+    }
     change = copy.deepcopy(definition)
     change.pop("required")
     for field in change["properties"].values():

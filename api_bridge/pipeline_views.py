@@ -7,18 +7,14 @@ from typing import Any
 from automations.clock import timestamp
 from automations.db.tables import PipelineConnection, PipelineRun
 from automations.services.pipeline_runs import totals
+from automations.services.pipelines import as_given
 
 
 def connection(row: PipelineConnection) -> dict[str, Any]:
     """A connection; a secret is only named in it."""
     return {
         "id": row.id,
-        "name": row.name,
-        "connectorType": row.connector_type,
-        "config": row.config,
-        "tables": row.tables,
-        "interval": row.interval,
-        "enabled": row.enabled,
+        **as_given(row),
         "createdAt": timestamp(row.created_at),
         "updatedAt": timestamp(row.updated_at),
     }

@@ -35,6 +35,16 @@ def _at(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
+def pagination(page: int, page_size: int, total: int) -> dict[str, int]:
+    """Which page of how many a list shows."""
+    return {
+        "page": page,
+        "pageSize": page_size,
+        "total": total,
+        "totalPages": -(-total // page_size),
+    }
+
+
 def updated_workflow(found: Found) -> dict[str, Any]:
     """An automation after a change, with what the change means for runs in flight."""
     shown = administered_workflow(found)

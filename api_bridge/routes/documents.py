@@ -10,6 +10,7 @@ from api_bridge import document_views as views
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router
+from api_bridge.views import pagination
 from automations.services import documents
 from automations.services.documents import CONTENT_TYPES
 
@@ -27,12 +28,7 @@ def list_documents(
     found, total = documents.page(caller.workspace_id, run_id, page, page_size)
     return {
         "documents": [views.document(row) for row in found],
-        "pagination": {
-            "page": page,
-            "pageSize": page_size,
-            "total": total,
-            "totalPages": -(-total // page_size),
-        },
+        "pagination": pagination(page, page_size, total),
     }
 
 

@@ -62,12 +62,7 @@ def list_runs(
     found, total = runs.page(caller.workspace_id, workflow_id, wanted, page, page_size)
     return {
         "runs": [views.run(run) for run in found],
-        "pagination": {
-            "page": page,
-            "pageSize": page_size,
-            "total": total,
-            "totalPages": -(-total // page_size),
-        },
+        "pagination": views.pagination(page, page_size, total),
     }
 
 

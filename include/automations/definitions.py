@@ -25,15 +25,20 @@ class Loaded:
     plan: Plan
 
 
-def load(session: Session, workflow_id: str, version: int) -> Loaded:
-    """A version's definition and plan."""
-    key = (workflow_id, version)
-    if key in _cache:
-        return _cache[key]
+def read(session: Session, workflow_id: str, version: int) -> Definition:
+    """A version's definition, also of one that may never be committed, so it is not kept."""
     stored = runs.definition(session, workflow_id, version)
     if stored is None:
         raise NotFound(f"Automation {workflow_id} has no version {version}.")
-    definition = DEFINITION.validate_python(stored)
+    return DEFINITION.validate_python(stored)
+
+
+def load(session: Session, workflow_id: str, version: int) -> Loaded:
+    """A committed version's definition and plan."""
+    key = (workflow_id, version)
+    if key in _cache:
+        return _cache[key]
+    definition = read(session, workflow_id, version)
     loaded = _cache[key] = Loaded(workflow_id, version, definition, Plan(definition.steps))
     while len(_cache) > _KEPT:
         _cache.popitem(last=False)

@@ -54,7 +54,7 @@ def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
     if found is None or found["type"] != step.get("type"):
         return step
     changed = copy.copy(step)
-    for place, name in _inner(found["type"]):
+    for place, name in places_inside(found["type"]):
         own = changed if place is None else changed.get(place)
         old = found if place is None else found.get(place, {})
         if isinstance(own, dict) and isinstance(own.get(name), list):
@@ -66,7 +66,7 @@ def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
     return changed
 
 
-def _inner(kind: str) -> Iterator[tuple[str | None, str]]:
+def places_inside(kind: str) -> Iterator[tuple[str | None, str]]:
     """Where steps may lie inside of one: below a field, or in the step itself."""
     step_type = STEP_TYPES[kind]
     for name in (*step_type.arms, *step_type.body):

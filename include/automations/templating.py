@@ -20,14 +20,20 @@ _LONGEST = 1_000_000
 _SINGLE = re.compile(r"\A\s*\{\{(?!-)((?:(?!\{\{|\}\}|\{%).)*)(?<!-)\}\}\s*\Z", re.DOTALL)
 
 
-def _as_text(value: Any) -> Any:
+def text_of(value: Any) -> str | None:
+    """How a template shows what engines show in Python's words; None for all else."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
-    return NotImplemented
+    return None
+
+
+def _finalized(value: Any) -> Any:
+    text = text_of(value)
+    return NotImplemented if text is None else text
 
 
 def _environment() -> minijinja.Environment:
@@ -36,7 +42,7 @@ def _environment() -> minijinja.Environment:
         undefined_behavior="strict",
         # Without Python's methods: str.format makes gigabytes that no fuel counts.
         pycompat=False,
-        finalizer=_as_text,
+        finalizer=_finalized,
         keep_trailing_newline=True,
         auto_escape_callback=lambda name: "html" if name == "html" else None,
     )

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import select
 
+from automations import definitions
 from automations.db.session import unit_of_work
 from automations.db.tables import Workflow, WorkflowVersion
 from automations.definition_files import read
@@ -167,6 +168,24 @@ class TestImport:
             answers = list(pool.map(lambda _: send(api, FILE), range(4)))
         assert {answer.status_code for answer in answers} <= {200, 400}
         assert len(api.call("GET", "/api/workflows").json()) == 1
+
+    def test_what_a_dry_run_read_is_not_taken_for_what_is_saved_afterwards(self, api: Api) -> None:
+        (called, caller) = applied(api, "key: called\nname: Called\n---\nkey: caller\nname: Caller")
+        step = {
+            "name": "Call",
+            "type": "run_workflow",
+            "order": 0,
+            "config": {"workflowId": called["id"]},
+        }
+        tried = [
+            {"key": "called", "name": "Tried"},
+            {"key": "caller", "name": "Caller", "steps": [step], "errorWorkflowId": called["id"]},
+        ]
+        applied(api, json.dumps(tried), "?dryRun=true", kind="json")
+        api.call("PATCH", f"/api/workflows/{called['id']}", {"name": "Saved"})
+        with unit_of_work() as session:
+            assert definitions.load(session, called["id"], 2).definition.name == "Saved"
+            assert definitions.load(session, caller["id"], 1).definition.steps == []
 
 
 class TestMatching:

@@ -53,11 +53,10 @@ def _fitting(workspace_id: str, wanted: AuditFilter) -> Select[Any]:
     query = select(AuditLog).where(AuditLog.workspace_id == workspace_id)
     if wanted.actor is not None:
         query = query.where(or_(AuditLog.actor == wanted.actor, AuditLog.actor_id == wanted.actor))
-    for column, value in (
-        (AuditLog.action, wanted.action),
-        (AuditLog.resource_type, wanted.resource_type),
-        (AuditLog.resource_id, wanted.resource_id),
-    ):
-        if value is not None:
-            query = query.where(column == value)
+    columns = {
+        AuditLog.action: wanted.action,
+        AuditLog.resource_type: wanted.resource_type,
+        AuditLog.resource_id: wanted.resource_id,
+    }
+    query = timelines.equal(query, columns)
     return timelines.between(query, AuditLog.at, wanted.since, wanted.until)

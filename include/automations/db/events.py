@@ -62,10 +62,7 @@ def behind(
 ) -> Sequence[Event]:
     """The events that come behind one in a list with the newest first."""
     query = select(Event).where(Event.workspace_id == workspace_id)
-    if wanted.type is not None:
-        query = query.where(Event.type == wanted.type)
-    if wanted.status is not None:
-        query = query.where(Event.status == wanted.status)
+    query = timelines.equal(query, {Event.type: wanted.type, Event.status: wanted.status})
     query = timelines.between(query, Event.created_at, wanted.since, wanted.until)
     return timelines.behind(session, query, (Event.created_at, Event.id), after, limit)
 

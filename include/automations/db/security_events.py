@@ -92,12 +92,11 @@ def _fitting(workspace_id: str, wanted: SecurityFilter) -> Select[Any]:
             SecurityEvent.workspace_id.is_(None) & (home.scalar_subquery() > 0),
         )
     )
-    for column, value in (
-        (SecurityEvent.type, wanted.type),
-        (SecurityEvent.severity, wanted.severity),
-        (SecurityEvent.ip, wanted.ip),
-        (SecurityEvent.actor, wanted.actor),
-    ):
-        if value is not None:
-            query = query.where(column == value)
+    columns = {
+        SecurityEvent.type: wanted.type,
+        SecurityEvent.severity: wanted.severity,
+        SecurityEvent.ip: wanted.ip,
+        SecurityEvent.actor: wanted.actor,
+    }
+    query = timelines.equal(query, columns)
     return timelines.between(query, SecurityEvent.at, wanted.since, wanted.until)

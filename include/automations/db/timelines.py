@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,6 +23,14 @@ def between(
         query = query.where(at >= since)
     if until is not None:
         query = query.where(at < until)
+    return query
+
+
+def equal(query: Select[T], wanted: Mapping[InstrumentedAttribute[Any], Any]) -> Select[T]:
+    """Only what has these values; a column whose value is None may have any."""
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(column == value)
     return query
 
 

@@ -90,10 +90,22 @@ def lock(session: Session, workflow_id: str) -> Workflow | None:
     return session.scalar(query.with_for_update(key_share=True))
 
 
-def lock_calls(session: Session, workspace_id: str) -> None:
-    """Have nobody else change which automations of a workspace run which, until this commits."""
-    key = func.hashtextextended(f"calls:{workspace_id}", 0)
+def lock_import(session: Session, workspace_id: str) -> None:
+    """Have nobody else apply a file to a workspace until this commits."""
+    key = func.hashtextextended(f"import:{workspace_id}", 0)
     session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def keys(session: Session, workspace_id: str) -> dict[str, str]:
+    """The keys of a workspace's automations, by their ids."""
+    rows = session.execute(
+        select(Workflow.id, Workflow.key).where(
+            Workflow.workspace_id == workspace_id,
+            Workflow.deleted_at.is_(None),
+            Workflow.key.is_not(None),
+        )
+    )
+    return {row[0]: str(row[1]) for row in rows}
 
 
 def scheduled_since(session: Session, workflow_id: str, version: int) -> datetime | None:
@@ -132,8 +144,11 @@ def add_version(
     created_by: str | None,
     scheduled_since: datetime | None = None,
 ) -> None:
-    """Write the automation's next version at the next revision, and wake the publishers."""
-    # Until commit: revisions must become visible in their order, or a publisher misses one.
+    """Write the automation's next version at the next revision, and wake the publishers.
+
+    Whoever has written a version holds up all others that write one until it commits, so that
+    revisions become visible in their order, or a publisher would miss one.
+    """
     session.execute(select(func.pg_advisory_xact_lock(_REVISIONS)))
     newest = session.scalar(select(func.max(WorkflowVersion.revision))) or 0
     session.add(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from pydantic import ValidationError
+
 from automations.clock import timestamp
 from automations.db import run_queries, runs, workflows
 from automations.db.session import Session
-from automations.db.tables import Run
-from automations.definitions import load
+from automations.db.tables import Run, Workflow
+from automations.definitions import load, read
 from automations.errors import ValidationFailed
 from automations.outcomes import JSON
 from automations.services.starting import emit
@@ -16,30 +20,29 @@ EVENT_TYPE = "RUN_FAILED"
 _FIELD = "errorWorkflowId"
 
 
-def check(
-    session: Session, workspace_id: str, error_workflow_id: str | None, workflow_id: str | None
-) -> None:
+def check(session: Session, workflow: Workflow, error_workflow_id: str | None) -> None:
     """Refuse an error workflow that is not there, or that would be started by its own failures.
-
-    Args:
-        workflow_id: the automation that is to have it; None for one that is about to be made.
 
     Raises:
         ValidationFailed: the message says what leads back to where.
     """
-    chain: list[str] = []
+    chain: dict[str, str] = {}
     following = error_workflow_id
     while following is not None and following not in chain:
-        if following == workflow_id:
-            way = " → ".join([workflow_id, *chain, workflow_id])
+        if following == workflow.id:
+            names = (workflow.name, *chain.values(), workflow.name)
+            way = " → ".join(f"'{name}'" for name in names)
             raise ValidationFailed({_FIELD: [f"would be started by its own failures: {way}"]})
-        found = workflows.find(session, workspace_id, following)
+        found = workflows.find(session, workflow.workspace_id, following)
         if found is None:
             if not chain:
                 raise ValidationFailed({_FIELD: [f"there is no automation {following}"]})
             return
-        chain.append(following)
-        following = load(session, found.id, found.version).definition.error_workflow_id
+        chain[following] = found.name
+        following = None
+        # What an older release took and this one does not, starts nothing.
+        with suppress(ValidationError):
+            following = read(session, found.id, found.version).error_workflow_id
 
 
 def report(session: Session, run: Run, failure_id: int) -> None:

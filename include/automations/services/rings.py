@@ -27,13 +27,8 @@ def refuse(session: Session, workflow: Workflow, definition: Definition) -> None
     Raises:
         ValidationFailed: names the steps and the way round.
     """
-    called = list(_calls(definition.steps, "steps"))
-    if not called:
-        return
-    # Of two automations that begin to run each other at once, one must see the other.
-    workflows.lock_calls(session, workflow.workspace_id)
     errors: dict[str, list[str]] = {}
-    for path, target in called:
+    for path, target in _calls(definition.steps, "steps"):
         way = _way(session, workflow, target, set())
         if way is not None:
             around = " → ".join(f"'{name}'" for name in (definition.name, *way))
@@ -54,8 +49,8 @@ def _way(session: Session, to: Workflow, target: str, seen: set[str]) -> list[st
         return None
     # What an older release took and this one does not, runs nothing.
     with suppress(ValidationError):
-        loaded = definitions.load(session, workflow.id, workflow.version)
-        for _, following in _calls(loaded.definition.steps, ""):
+        definition = definitions.read(session, workflow.id, workflow.version)
+        for _, following in _calls(definition.steps, ""):
             way = _way(session, to, following, seen)
             if way is not None:
                 return [workflow.name, *way]

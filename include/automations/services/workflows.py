@@ -12,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from automations import audit, checking, cursors, step_ids, wiring
+from automations import audit, checking, cursors, definitions, references, step_ids, wiring
 from automations.db import (
     data_tables,
     forms,
@@ -26,6 +26,7 @@ from automations.db import (
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.ids import new_id
 from automations.model import Definition, WorkflowStatus, walk
 from automations.outcomes import JSON
 from automations.services import error_workflows, rings, schedules, webhook_secrets
@@ -33,6 +34,9 @@ from automations.services.starting import start_run
 from automations.services.webhooks import new_token
 from automations.steps.registry import STEP_TYPES
 from automations.triggers import EventTrigger, FormSubmission, Manual, Trigger, WebhookTrigger
+
+_REFERRING = {"steps", "status", "errorWorkflowId"}
+"""What of an automation, when it changes, may make it start itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +84,18 @@ def create(maker: Maker, payload: Any) -> Found:
         ValidationFailed: names every field that is wrong; nothing is written.
     """
     with unit_of_work() as session:
-        return add(session, maker, payload)
+        found = add(session, maker, payload, new_id())
+        check_references(session, found)
+        return found
 
 
-def add(session: Session, maker: Maker, payload: Any) -> Found:
-    """The same in a transaction."""
+def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found:
+    """The same in a transaction, of which ``check_references`` is to be the end."""
     status, body = _split(payload, WorkflowStatus.DRAFT)
     definition = _validated(session, maker.workspace_id, body, {})
-    error_workflows.check(session, maker.workspace_id, definition.error_workflow_id, None)
     _check_available(maker.workspace_id, definition, status)
     workflow = Workflow(
+        id=workflow_id,
         workspace_id=maker.workspace_id,
         version=1,
         created_by=maker.name,
@@ -104,15 +110,20 @@ def add(session: Session, maker: Maker, payload: Any) -> Found:
 def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
     """Change the fields that the payload has; makes a new version."""
     with unit_of_work() as session:
-        return change(session, _find(session, workspace_id, workflow_id, lock=True), payload, by)
+        workflow = _find(session, workspace_id, workflow_id, lock=True)
+        found = change(session, workflow, payload, by)
+        if not _REFERRING.isdisjoint(payload):
+            check_references(session, found)
+        return found
 
 
 def change(
     session: Session, workflow: Workflow, payload: Any, by: str, *, whole: bool = False
 ) -> Found:
-    """The same in a transaction, for an automation that is locked.
+    """The same in a transaction, of which ``check_references`` is to be the end.
 
     Args:
+        workflow: locked.
         whole: whether the payload is the whole definition, so that what it lacks is no more.
     """
     workspace_id, before = workflow.workspace_id, workflow.status
@@ -121,10 +132,7 @@ def change(
     changed = sorted(body)
     body = with_kept_ids(stored, body) if whole else _merged(stored, body)
     definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
-    error_workflows.check(session, workspace_id, definition.error_workflow_id, workflow.id)
     _check_available(workspace_id, definition, status)
-    if status is not WorkflowStatus.ARCHIVED and ("steps" in changed or before != status.value):
-        rings.refuse(session, workflow, definition)
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
     found = _write(session, workflow, definition, body, status, by)
@@ -143,6 +151,24 @@ def change(
     # A limit that is raised lets others begin.
     slots.look_again(session, workflow.id)
     return replace(found, in_flight=_in_flight(session, workflow, definition))
+
+
+def check_references(session: Session, found: Found) -> None:
+    """Refuse an automation that was just written, when it would come to start itself.
+
+    Checked behind the write, which only one transaction does at a time: so of two automations that
+    begin to start each other at once, one sees the other.
+
+    Raises:
+        ValidationFailed: names the references that lead back to it, or nowhere.
+    """
+    if not references.any_in(found.definition):
+        return
+    workflow = found.workflow
+    definition = definitions.read(session, workflow.id, workflow.version)
+    error_workflows.check(session, workflow, definition.error_workflow_id)
+    if workflow.status != "ARCHIVED":
+        rings.refuse(session, workflow, definition)
 
 
 def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:

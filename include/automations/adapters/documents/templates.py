@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from automations.adapters.documents.problems import TemplateProblem
+from automations.templating import text_of
 
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BREAK = re.compile(r"\r\n?")
@@ -36,13 +36,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 def _as_text(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return value
+    text = text_of(value)
+    return value if text is None else text
 
 
 def _as_markdown(value: Any) -> Any:
