@@ -63,6 +63,11 @@ class TestCreate:
             ),
             ({"type": "delay", "config": {"duration": "5m"}}, "steps.0.config.duration", "ISO"),
             (
+                {"type": "delay", "retry": {"maxAttempts": "3"}},
+                "steps.0.retry.maxAttempts",
+                "whole",
+            ),
+            (
                 {"type": "delay", "config": {"duration": "{{foo.x}}"}},
                 "steps.0.config.duration",
                 "unknown name 'foo'",
