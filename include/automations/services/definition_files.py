@@ -104,9 +104,12 @@ def _apply(
     given = dict(payload)
     workflow = _found(session, maker.workspace_id, given.pop("id", None), given)
     if workflow is None:
-        made = add(session, maker, given).workflow
+        added = add(session, maker, given)
+        made = added.workflow
         taken[made.id] = index
-        after = _text(_parsed(_without_status(given)), made.status)
+        # With the ids that its steps have been given.
+        body = {**_without_status(given), "steps": added.definition["steps"]}
+        after = _text(_parsed(body), made.status)
         return Applied("create", made.id, made.key, made.name, 1, _diff("", after))
     if workflow.id in taken:
         raise ValidationFailed(
