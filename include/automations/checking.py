@@ -272,8 +272,12 @@ def in_words(item: Any) -> str:
             return str(context["error"])
         case "string_pattern_mismatch" if context["pattern"] == PATTERN:
             return "must be an id, such as those in answers"
-        case "string_too_short" if context["min_length"] == 1:
+        case "string_too_short" | "too_short" if context["min_length"] == 1:
             return "must not be empty"
+        case "too_short":
+            return f"must have {context['min_length']} at least"
+        case "too_long" | "string_too_long":
+            return f"may have {context['max_length']} at most"
     message = _IN_WORDS.get(kind) or str(item["msg"])
     if message.startswith(_SHOULD):
         return f"must be {message.removeprefix(_SHOULD)}"
