@@ -212,14 +212,18 @@ def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Erro
         path = prefix + ".".join(_path(item["loc"], payload))
         if item["type"].startswith("union_tag"):
             path += ".type"
-        _add(errors, _as_nested(path, payload) or "body", in_words(item))
+        _add(errors, as_written(path, payload) or "body", in_words(item))
     return errors
 
 
-def _as_nested(path: str, payload: Any) -> str:
+def as_written(path: str, payload: Any) -> str:
     """A trigger's field where the client has written it: below ``config``, or not."""
     head, _, field = path.partition(".")
-    trigger = payload.get(head) if head == "trigger" and isinstance(payload, dict) else None
+    if head != "trigger" or not isinstance(payload, dict):
+        return path
+    trigger = payload.get(head)
+    if trigger is None and field == "formId":
+        return field
     nested = isinstance(trigger, dict) and isinstance(trigger.get("config"), dict)
     return f"trigger.config.{field}" if nested and field not in ("", "type") else path
 

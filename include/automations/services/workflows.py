@@ -92,7 +92,8 @@ def create(
 def add(session: Session, maker: Maker, payload: Any) -> Found:
     """The same in a transaction."""
     status, body = _split(payload, WorkflowStatus.DRAFT)
-    definition = _validated(session, maker.workspace_id, body, {})
+    definition = _validated(body, {})
+    _check_subject(session, maker.workspace_id, definition.trigger, body)
     error_workflows.check(session, maker.workspace_id, definition.error_workflow_id, None)
     _check_available(maker.workspace_id, definition, status)
     workflow = Workflow(
@@ -126,9 +127,15 @@ def change(
     stored = runs.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
     body = with_kept_ids(stored, body) if whole else _merged(stored, body)
-    definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
-    error_workflows.check(session, workspace_id, definition.error_workflow_id, workflow.id)
-    _check_available(workspace_id, definition, status)
+    definition = _validated(body, stored.get("trigger", {}))
+    # What is gone since it was named must keep nobody from a change of something else.
+    begins = status is WorkflowStatus.ACTIVE and before != status.value
+    if begins or {"trigger", "formId"} & set(changed):
+        _check_subject(session, workspace_id, definition.trigger, body)
+    if begins or "errorWorkflowId" in changed:
+        error_workflows.check(session, workspace_id, definition.error_workflow_id, workflow.id)
+    if begins or "steps" in changed:
+        _check_available(workspace_id, definition, status)
     if status is not WorkflowStatus.ARCHIVED and ("steps" in changed or before != status.value):
         rings.refuse(session, workflow, definition)
     workflow.version += 1
@@ -258,25 +265,32 @@ def _split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[
     return WorkflowStatus(status), body
 
 
-def _validated(
-    session: Session, workspace_id: str, body: dict[str, Any], before: Mapping[str, Any]
-) -> Definition:
+def _validated(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
     definition, errors = checking.parse(body)
     if definition is None or errors:
         raise ValidationFailed(errors)
     trigger = definition.trigger
-    _check_subject(session, workspace_id, trigger)
     if isinstance(trigger, Manual) and trigger.input_schema is not None:
         try:
             Draft202012Validator.check_schema(trigger.input_schema)
         except SchemaError as error:
-            raise ValidationFailed({"trigger.config.inputSchema": [error.message]}) from error
+            raise _of_trigger("inputSchema", error.message, body) from error
     if isinstance(trigger, WebhookTrigger):
-        return definition.model_copy(update={"trigger": webhook_secrets.sealed(trigger, before)})
+        try:
+            sealed = webhook_secrets.sealed(trigger, before)
+        except ValueError as error:
+            raise _of_trigger("secret", str(error), body) from error
+        return definition.model_copy(update={"trigger": sealed})
     return definition
 
 
-def _check_subject(session: Session, workspace_id: str, trigger: Trigger) -> None:
+def _of_trigger(field: str, message: str, body: Mapping[str, Any]) -> ValidationFailed:
+    return ValidationFailed({checking.as_written(f"trigger.{field}", body): [message]})
+
+
+def _check_subject(
+    session: Session, workspace_id: str, trigger: Trigger, body: Mapping[str, Any]
+) -> None:
     """What a trigger listens to must be there."""
     form_id = template_id = table_id = None
     field = "formId"
@@ -287,13 +301,11 @@ def _check_subject(session: Session, workspace_id: str, trigger: Trigger) -> Non
         form_id, template_id = trigger.filter_form_id, trigger.filter_matter_template_id
         table_id = trigger.filter_table_id
     if form_id and not forms.find(session, workspace_id, form_id):
-        raise ValidationFailed({f"trigger.config.{field}": [f"there is no form {form_id}"]})
+        raise _of_trigger(field, f"there is no form {form_id}", body)
     if template_id and not matters.find_template(session, workspace_id, template_id):
-        raise ValidationFailed(
-            {"trigger.config.filterMatterTemplateId": [f"there is no template {template_id}"]}
-        )
+        raise _of_trigger("filterMatterTemplateId", f"there is no template {template_id}", body)
     if table_id and not data_tables.find(session, workspace_id, table_id):
-        raise ValidationFailed({"trigger.config.filterTableId": [f"there is no table {table_id}"]})
+        raise _of_trigger("filterTableId", f"there is no table {table_id}", body)
 
 
 def _check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:
