@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from api_bridge import cookies, scopes
+from api_bridge.threads import in_thread
 from automations.errors import NotAllowed, NotAuthenticated
 from automations.services import api_keys, sign_ins
 from automations.services.api_keys import RANKS, Grantor
@@ -56,7 +57,7 @@ class Caller:
         return RANKS[self.role] >= RANKS["ADMIN"]
 
 
-def _caller(
+async def _caller(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     session: Annotated[str | None, Depends(_cookie)],
@@ -64,8 +65,11 @@ def _caller(
     if credentials is None:
         if not session:
             raise NotAuthenticated
-        return _member(request, session)
-    key = api_keys.authenticate(credentials.credentials)
+        return await in_thread(_member, request, session)
+    token = credentials.credentials
+    key = api_keys.recognised(token)
+    if key is None:
+        key = await in_thread(api_keys.authenticate, token)
     return Caller(key.workspace_id, key.role, key.name, key.id, key.member_id, key.scopes)
 
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
 from api_bridge.middleware import App, Receive, Scope, Send, again
+from api_bridge.threads import in_thread
 from automations.db.api_keys import Credential
 from automations.db.outages import OUTAGES
 from automations.db.sign_ins import SignedIn
@@ -47,7 +47,7 @@ class Idempotency:
         # Whole already: the request guard has read it.
         body = (await receive()).get("body", b"")
         try:
-            begun = await run_in_threadpool(_begin, scope, key.decode("latin-1"), who, body)
+            begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body)
         except NotAuthenticated:
             # The route refuses it, and notes that.
             await self._app(scope, again(body, receive), send)
@@ -77,7 +77,7 @@ class Idempotency:
         try:
             await self._app(scope, receive, keep)
         except BaseException:
-            await run_in_threadpool(_release, claim)
+            await in_thread(_release, claim)
             raise
         # Kept before it is sent: a client that has seen an answer gets the same one again.
         answer = Stored(
@@ -88,7 +88,7 @@ class Idempotency:
             ],
             b"".join(parts).decode("latin-1"),
         )
-        await run_in_threadpool(_finish, claim, answer)
+        await in_thread(_finish, claim, answer)
         await send(started)
         await send({"type": "http.response.body", "body": b"".join(parts)})
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-
 from api_bridge.refusals import refusal
+from api_bridge.threads import in_thread
 from automations import audit, logs
 from automations.ids import new_id
 
@@ -64,7 +63,7 @@ class RequestGuard:
         # psycopg2 refuses a NUL with an error of its own, after the route has begun.
         if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
             error = "The address holds a NUL character."
-            await _refuse(named, accept, 400, "VALIDATION_ERROR", error, request_id)
+            await _refuse_invalid(named, accept, "path", error, request_id)
             return
         largest = _largest(scope["path"])
         body = await _read(receive, largest)
@@ -81,9 +80,9 @@ class RequestGuard:
         if body and _JSON.match(headers.get(b"content-type", b"")):
             # A large one is looked at in a thread, so that other requests go on meanwhile.
             small = len(body) <= LARGEST_BODY
-            refused = _problem(body) if small else await run_in_threadpool(_problem, body)
+            refused = _problem(body) if small else await in_thread(_problem, body)
             if refused:
-                await _refuse(named, accept, 400, "VALIDATION_ERROR", refused, request_id)
+                await _refuse_invalid(named, accept, "body", refused, request_id)
                 return
         await self._app(scope, again(body, receive), named)
 
@@ -159,10 +158,24 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-async def _refuse(
-    send: Send, accept: bytes, status: int, code: str, error: str, request_id: str
+async def _refuse_invalid(
+    send: Send, accept: bytes, part: str, error: str, request_id: str
 ) -> None:
-    content, media_type = refusal(accept.decode("latin-1"), status, error, code, request_id)
+    details = {"fieldErrors": {part: [error]}}
+    await _refuse(send, accept, 400, "VALIDATION_ERROR", error, request_id, details)
+
+
+async def _refuse(
+    send: Send,
+    accept: bytes,
+    status: int,
+    code: str,
+    error: str,
+    request_id: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    wanted = accept.decode("latin-1")
+    content, media_type = refusal(wanted, status, error, code, request_id, details)
     body = json.dumps(content).encode()
     headers = [
         (b"content-type", media_type.encode()),

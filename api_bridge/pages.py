@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from api_bridge import refused
 from api_bridge.deps import client_address
 from api_bridge.errors import STATUSES, domain_error
+from api_bridge.refusals import PROBLEM
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
 from automations.forms import DISPLAY, FormSchema
 from automations.services import rate_limits
@@ -142,6 +143,6 @@ def failed(request: Request, template: str, error: DomainError) -> Response:
 
 def wants_json(request: Request) -> bool:
     """Whether a program asks, rather than a person."""
-    accept = request.headers.get("accept", "")
-    content = request.headers.get("content-type", "")
-    return "application/json" in accept or "application/json" in content
+    accept = request.headers.get("accept", "").lower()
+    content = request.headers.get("content-type", "").lower()
+    return PROBLEM in accept or "application/json" in accept or "application/json" in content

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from automations.clock import timestamp
+from automations.db.run_queries import Summary
 from automations.db.tables import (
     Event,
     Form,
@@ -66,7 +70,7 @@ def administered_workflow(found: Found) -> dict[str, Any]:
 def workflow(found: Found) -> dict[str, Any]:
     """An automation with its steps."""
     row, definition = found.workflow, found.definition
-    trigger = _TRIGGER.validate_python(definition["trigger"])
+    form_id, trigger = _trigger(json.dumps(definition["trigger"]))
     return {
         "id": row.id,
         "key": row.key,
@@ -74,9 +78,10 @@ def workflow(found: Found) -> dict[str, Any]:
         "description": definition.get("description", ""),
         "status": row.status,
         "version": row.version,
-        "formId": getattr(trigger, "form_id", None),
-        "trigger": trigger.as_json(),
+        "formId": form_id,
+        "trigger": trigger,
         "variables": definition.get("variables", {}),
+        "timezone": definition.get("timezone"),
         "budget": definition.get("budget"),
         "concurrency": definition.get("concurrency"),
         "rateLimit": definition.get("rateLimit"),
@@ -89,7 +94,14 @@ def workflow(found: Found) -> dict[str, Any]:
     }
 
 
-def run(row: Run) -> dict[str, Any]:
+@lru_cache(maxsize=1024)
+def _trigger(stored: str) -> tuple[str | None, Mapping[str, Any]]:
+    """The form that a trigger is for, if any, and how it is shown; most are like many others."""
+    trigger = _TRIGGER.validate_json(stored)
+    return getattr(trigger, "form_id", None), trigger.as_json()
+
+
+def run(row: Run | Summary) -> dict[str, Any]:
     """A run in a list."""
     return {
         "id": row.id,

@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field, StringConstraints
 
 from api_bridge import audit_views, scopes
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
+from api_bridge.routing import Router
 from automations.services import api_keys
 from automations.services.api_keys import LONGEST_GRACE
 
-router = APIRouter(prefix="/api/api-keys", tags=["api-keys"])
+router = Router(prefix="/api/api-keys", tags=["api-keys"])
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Scope = Annotated[str, StringConstraints(max_length=100)]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api_bridge import audit_views
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
+from api_bridge.routing import Router
 from automations.db.audit import AuditFilter
 from automations.services import audit_logs
 
-router = APIRouter(prefix="/api/audit-logs", tags=["audit-logs"])
+router = Router(prefix="/api/audit-logs", tags=["audit-logs"])
 
 
 @router.get("")

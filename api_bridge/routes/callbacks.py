@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from api_bridge import pages
+from api_bridge.routing import Router
+from api_bridge.threads import in_thread
 from automations.clock import timestamp
 from automations.errors import DomainError
 from automations.services import decisions
 from automations.services.decisions import CallbackView
 
-router = APIRouter(prefix="/api/workflows/callback", tags=["callback"])
+router = Router(prefix="/api/workflows/callback", tags=["callback"])
 
 TEMPLATE = "callback.html"
 
@@ -39,7 +40,7 @@ async def decide(request: Request, token: str) -> Response:
         given = await pages.sent(request)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
-    return await run_in_threadpool(_decide, request, token, given)
+    return await in_thread(_decide, request, token, given)
 
 
 def _decide(request: Request, token: str, given: dict[str, Any]) -> Response:

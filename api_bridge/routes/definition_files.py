@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import Depends, HTTPException, Query, Request, Response
 
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
+from api_bridge.routing import Router, patient
 from automations.definition_files import Format, read, write
 from automations.errors import ValidationFailed
 from automations.services import definition_files
 from automations.services.definition_files import Applied
 
-router = APIRouter(prefix="/api/workflows", tags=["workflows"])
+router = Router(prefix="/api/workflows", tags=["workflows"])
 
 _CONTENT_TYPES = {"yaml": "application/yaml", "json": "application/json"}
 _TAKEN = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "application/json")
@@ -74,6 +75,7 @@ def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") ->
 
 
 @router.post("/import", openapi_extra=_BODY)
+@patient
 def import_definitions(
     caller: Admin,
     definitions: Annotated[list[Any], Depends(_definitions)],

@@ -6,19 +6,20 @@ import base64
 import binascii
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import document_views as views
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
+from api_bridge.routing import Router
 from automations import wiring
 from automations.errors import ValidationFailed
 from automations.filenames import file_name
 from automations.services import document_templates as templates
 from automations.services.documents import CONTENT_TYPES
 
-router = APIRouter(prefix="/api/document-templates", tags=["documents"])
+router = Router(prefix="/api/document-templates", tags=["documents"])
 
 Name = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from api_bridge import document_views as views
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
+from api_bridge.routing import Router
 from api_bridge.views import pagination
 from automations.services import documents
 from automations.services.documents import CONTENT_TYPES
 
-router = APIRouter(prefix="/api/documents", tags=["documents"])
+router = Router(prefix="/api/documents", tags=["documents"])
 
 
 @router.get("")

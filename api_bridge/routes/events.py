@@ -7,20 +7,21 @@ import binascii
 import json
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
+from api_bridge.routing import Router
+from api_bridge.threads import in_thread
 from automations.checking import field_errors
 from automations.db.events import EventFilter
 from automations.errors import ValidationFailed
 from automations.services import events
 from automations.services.events import Sent
 
-router = APIRouter(prefix="/api/events", tags=["events"])
+router = Router(prefix="/api/events", tags=["events"])
 
 _ONE, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _MOST_AT_ONCE = 1_000
@@ -103,7 +104,7 @@ async def take_events(caller: Member, request: Request) -> Any:
             415, f"Send {_ONE}, {_BATCH}, or application/json with the ce- headers."
         )
     sent = [event.sent() for event in parsed]
-    taken = await run_in_threadpool(events.take, caller.workspace_id, sent)
+    taken = await in_thread(events.take, caller.workspace_id, sent)
     answers = [{"id": one.event_id, "duplicate": one.duplicate} for one in taken]
     return answers if kind == _BATCH else answers[0]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api_bridge import audit_views
 from api_bridge.deps import Viewer
+from api_bridge.routing import Router, patient
 from automations.services import evidence
 from automations.services.api_keys import RANKS
 
-router = APIRouter(prefix="/api/evidence", tags=["evidence"])
+router = Router(prefix="/api/evidence", tags=["evidence"])
 
 Source = Literal["TABLE_ROWS", "AUDIT_LOGS", "SECURITY_EVENTS", "ORG_MEMBERS"]
 
@@ -32,6 +33,7 @@ def list_evidence(
 
 
 @router.get("/verify")
+@patient
 def verify_evidence(caller: Viewer) -> dict[str, Any]:
     """Recompute the whole chain, and name its first broken link."""
     return audit_views.verification(evidence.verify(caller.workspace_id))

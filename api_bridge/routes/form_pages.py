@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from api_bridge import pages
+from api_bridge.routing import Router
+from api_bridge.threads import in_thread
 from automations.errors import DomainError, ValidationFailed
 from automations.services import form_requests
 from automations.services.form_requests import FormView
 
-router = APIRouter(prefix="/api/forms", tags=["form pages"])
+router = Router(prefix="/api/forms", tags=["form pages"])
 
 TEMPLATE = "form.html"
 _SENT: dict[int | str, dict[str, Any]] = {201: pages.SHOWN[200]}
@@ -62,7 +63,7 @@ async def _submit(
         given = await pages.sent(request)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
-    return await run_in_threadpool(_take, request, token, given, view, submit)
+    return await in_thread(_take, request, token, given, view, submit)
 
 
 def _take(

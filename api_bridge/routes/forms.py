@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
+from api_bridge.routing import Router
 from automations.forms import FormSchema
 from automations.services import forms
 
-router = APIRouter(prefix="/api", tags=["forms"])
+router = Router(prefix="/api", tags=["forms"])
 
 
 class NewForm(BaseModel):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
+from api_bridge.routing import Router
 from automations.db import migrate
 from automations.errors import Unavailable
 from automations.settings import get_settings
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 @router.get("/healthz")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from api_bridge import views
 from api_bridge.deps import Admin
+from api_bridge.routing import Router, patient
 from automations import wiring
 from automations.integrations import IntegrationType
 from automations.services import integrations, mail
 
-router = APIRouter(prefix="/api/integrations", tags=["integrations"])
+router = Router(prefix="/api/integrations", tags=["integrations"])
 
 
 class _Body(BaseModel):
@@ -92,6 +93,7 @@ def delete_integration(caller: Admin, integration_id: str) -> Response:
 
 
 @router.post("/{integration_id}/test")
+@patient
 def test_integration(caller: Admin, integration_id: str) -> dict[str, Any]:
     """Connect to the service and sign in; sends nothing."""
     problem = mail.check(caller.workspace_id, integration_id, wiring.mail_transport())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from api_bridge.deps import Member
+from api_bridge.routing import Router, patient
 from automations import wiring
 from automations.services import mail
 
-router = APIRouter(prefix="/api/workflows", tags=["mail"])
+router = Router(prefix="/api/workflows", tags=["mail"])
 
 Payload = Annotated[
     Any,
@@ -19,6 +20,7 @@ Payload = Annotated[
 
 
 @router.post("/send-email")
+@patient
 def send_email(caller: Member, payload: Payload) -> dict[str, Any]:
     """Send a transactional email by the site email provider."""
     receipt = mail.send(caller.workspace_id, payload, wiring.ports())

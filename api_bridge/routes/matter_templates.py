@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from api_bridge import matter_views
 from api_bridge.deps import Admin, Viewer
+from api_bridge.routing import Router
 from automations.matters import Board
 from automations.services import matter_templates
 
-router = APIRouter(prefix="/api/matter-templates", tags=["matters"])
+router = Router(prefix="/api/matter-templates", tags=["matters"])
 
 
 @router.get("")

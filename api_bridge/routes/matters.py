@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from api_bridge import matter_views, people_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
+from api_bridge.routing import Router
 from automations.matters import MOST_TAGS, Priority, Tag, Title
 from automations.ports import NewMatter
 from automations.services import matters
 
-router = APIRouter(prefix="/api/matters", tags=["matters"])
+router = Router(prefix="/api/matters", tags=["matters"])
 
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS)]
 Status = Literal["ACTIVE", "COMPLETED", "CANCELLED"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 from ipaddress import ip_address
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api_bridge.metrics import Metrics
+from api_bridge.routing import Router
 from automations.errors import NotAllowed, NotAuthenticated
 from automations.settings import get_settings
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import Field, StrictBool
 
 from api_bridge import people_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Viewer
+from api_bridge.routing import Router
 from automations.services import notifications
 from automations.services.api_keys import RANKS
 
-router = APIRouter(prefix="/api/notifications", tags=["notifications"])
+router = Router(prefix="/api/notifications", tags=["notifications"])
 
 
 class Mark(Body):

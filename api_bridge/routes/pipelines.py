@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from api_bridge import pipeline_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Caller, Member, Viewer
+from api_bridge.routing import Router, patient
 from automations import wiring
 from automations.pipelines import CONNECTORS, ConnectionShape, ConnectorType, TableMapping
 from automations.services import pipeline_runs, pipelines, probes, pulls
 
-router = APIRouter(prefix="/api/pipelines", tags=["pipelines"])
+router = Router(prefix="/api/pipelines", tags=["pipelines"])
 _CONNECTION = "/connections/{connection_id}"
 
 
@@ -69,6 +70,7 @@ def create_connection(caller: Admin, shape: ConnectionShape) -> dict[str, Any]:
 
 
 @router.post("/connections/test")
+@patient
 def test_source(caller: Admin, source: Source) -> dict[str, Any]:
     """Read the first page of a source that is to be connected."""
     return _tried(caller, source.connector_type, source.config)
@@ -102,6 +104,7 @@ def delete_connection(caller: Admin, connection_id: str) -> None:
 
 
 @router.post(f"{_CONNECTION}/check")
+@patient
 def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
     """Read the first page of a connection's source; no row is written."""
     row = pipelines.get(caller.workspace_id, connection_id)
@@ -109,6 +112,7 @@ def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
 
 
 @router.post(f"{_CONNECTION}/discover")
+@patient
 def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
     """List the paths in the records of the first page, for a mapping."""
     found = probes.fields(caller.workspace_id, connection_id, wiring.ports().http)
@@ -135,6 +139,7 @@ def list_runs(
     status_code=201,
     responses={202: {"description": "The records are being read; the run says how far."}},
 )
+@patient
 def sync(
     caller: Member, connection_id: str, response: Response, new: NewRun | None = None
 ) -> dict[str, Any]:

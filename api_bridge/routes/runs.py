@@ -7,20 +7,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
+from api_bridge.routing import Router
 from automations.clock import timestamp
 from automations.db.run_queries import Filter
 from automations.exports import sha256_of
 from automations.model import RunStatus
 from automations.services import cancellations, decisions, replays, runs
 
-router = APIRouter(prefix="/api/workflows", tags=["runs"])
+router = Router(prefix="/api/workflows", tags=["runs"])
 
 
 class Decision(BaseModel):

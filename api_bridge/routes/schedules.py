@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api_bridge.deps import Viewer
+from api_bridge.routing import Router
 from automations.clock import timestamp
 from automations.services import schedules
 
-router = APIRouter(prefix="/api/workflows", tags=["schedules"])
+router = Router(prefix="/api/workflows", tags=["schedules"])
 
 
 @router.get("/{workflow_id}/schedule")
@@ -24,6 +25,7 @@ def get_schedule(
     preview = schedules.preview(caller.workspace_id, workflow_id, count)
     return {
         **preview.trigger.as_json()["config"],
+        "timezone": preview.timezone,
         "active": preview.active,
         "next": [timestamp(moment) for moment in preview.upcoming],
     }

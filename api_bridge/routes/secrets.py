@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin
+from api_bridge.routing import Router
 from automations.services import secrets
 from automations.steps.base import SECRET_NAME
 
-router = APIRouter(prefix="/api/secrets", tags=["secrets"])
+router = Router(prefix="/api/secrets", tags=["secrets"])
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": f"^{SECRET_NAME.pattern}$"})]
 

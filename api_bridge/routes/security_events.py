@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api_bridge import audit_views
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
+from api_bridge.routing import Router
 from automations.db.security_events import SecurityFilter
 from automations.services import security_events
 
-router = APIRouter(prefix="/api/security-events", tags=["security-events"])
+router = Router(prefix="/api/security-events", tags=["security-events"])
 
 
 @router.get("")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from api_bridge import cookies, people_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Caller, Viewer, client_address
+from api_bridge.routing import Router, patient
 from automations.clock import timestamp
 from automations.errors import Conflict
 from automations.services import members, sign_ins
 from automations.services.bootstrap import DEFAULT_WORKSPACE
 from automations.services.sign_ins import LONGEST, SHORTEST, Opened
 
-router = APIRouter(prefix="/api", tags=["session"])
+router = Router(prefix="/api", tags=["session"])
 
 
 class Credentials(Body):
@@ -44,6 +45,7 @@ class NewPassword(Body):
 
 
 @router.post("/session")
+@patient
 def sign_in(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
     """Sign in: begins a session of 7 days at most, in a cookie that scripts cannot read."""
     cookies.refuse_foreign(request, unless_silent=True)
@@ -59,6 +61,7 @@ def sign_in(request: Request, response: Response, credentials: Credentials) -> d
 
 
 @router.post("/session/invitation")
+@patient
 def accept_invitation(
     request: Request, response: Response, invitation: Invitation
 ) -> dict[str, Any]:
@@ -90,6 +93,7 @@ def sign_out(caller: Viewer, response: Response) -> None:
 
 
 @router.put("/session/password", status_code=204)
+@patient
 def change_password(caller: Viewer, passwords: NewPassword) -> None:
     """Change one's own password; all other sessions end."""
     session = _session_of(caller)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.deps import Member
+from api_bridge.routing import Router, patient
 from automations.clock import timestamp
 from automations.outcomes import (
     Branch,
@@ -25,7 +25,7 @@ from automations.recording import output_of
 from automations.services import step_tests
 from automations.services.step_tests import Given, Trial
 
-router = APIRouter(prefix="/api/workflows", tags=["workflows"])
+router = Router(prefix="/api/workflows", tags=["workflows"])
 
 
 class StepTest(BaseModel):
@@ -57,6 +57,7 @@ class StepTest(BaseModel):
 
 
 @router.post("/{workflow_id}/steps/{step_id}/test")
+@patient
 def try_step(
     caller: Member, workflow_id: str, step_id: str, test: StepTest | None = None
 ) -> dict[str, Any]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from api_bridge import views
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
+from api_bridge.routing import Router
 from automations.services import submissions
 
-router = APIRouter(prefix="/api/submissions", tags=["forms"])
+router = Router(prefix="/api/submissions", tags=["forms"])
 
 
 class SubmissionChange(Body):

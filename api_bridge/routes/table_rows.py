@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request
 from fastapi import Query as FromQuery
 from pydantic import Field
 
 from api_bridge import table_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
+from api_bridge.routing import Router, patient
 from automations.errors import ValidationFailed
 from automations.row_filters import RowFilter
 from automations.row_imports import MOST_ROWS, Source
 from automations.services import rows
 from automations.services.rows import NAMED_ROWS, Query
 
-router = APIRouter(prefix="/api/tables/{table_id}/rows", tags=["tables"])
+router = Router(prefix="/api/tables/{table_id}/rows", tags=["tables"])
 
 _LONGEST_CURSOR = 5_000
 _SORT = "A column's key, or createdAt; with - before it the other way round."
@@ -108,6 +109,7 @@ def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]
         }
     },
 )
+@patient
 def import_rows(
     caller: Member, table_id: str, source: Annotated[Source, Depends(_source)]
 ) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api_bridge import table_views
 from api_bridge.deps import Admin, Viewer
+from api_bridge.routing import Router
 from automations.services import tables
 from automations.tables import Category, TableShape
 
-router = APIRouter(prefix="/api/tables", tags=["tables"])
+router = Router(prefix="/api/tables", tags=["tables"])
 
 
 @router.get("")

@@ -7,17 +7,18 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from api_bridge.deps import Admin, client_address
+from api_bridge.routing import Router
+from api_bridge.threads import in_thread
 from automations import wiring
 from automations.services import webhooks
 from automations.services.webhooks import Result
 from automations.webhooks import Delivery
 
-router = APIRouter(prefix="/api", tags=["webhooks"])
+router = Router(prefix="/api", tags=["webhooks"])
 
 _MOST_WAITING = 100
 """Senders that may wait for a result at once; more are answered as if none did."""
@@ -48,7 +49,7 @@ async def deliver(request: Request, token: str) -> JSONResponse:
         query=request.query_params.multi_items(),
         body=await request.body(),
     )
-    accepted = await run_in_threadpool(
+    accepted = await in_thread(
         webhooks.accept, token, delivery, wiring.signature_verifier(), client_address(request)
     )
     answer: dict[str, Any] = {"eventId": accepted.event_id, "duplicate": accepted.duplicate}
@@ -71,7 +72,7 @@ async def _result(event_id: str, wait: timedelta) -> Result | None:
     _waiting.add(waiter)
     try:
         while True:
-            result = await run_in_threadpool(webhooks.result, event_id)
+            result = await in_thread(webhooks.result, event_id)
             left = until - time.monotonic()
             if left <= 0 or (result is not None and result.ended):
                 return result

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import views
 from api_bridge.deps import Admin, Caller, Member, Viewer
+from api_bridge.routing import Router
 from automations.clock import timestamp
 from automations.services import workflows
 from automations.services.workflows import Found
 
-router = APIRouter(prefix="/api/workflows", tags=["workflows"])
+router = Router(prefix="/api/workflows", tags=["workflows"])
 
 _PAGE = 20
 

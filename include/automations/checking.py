@@ -21,6 +21,7 @@ from automations.triggers import (
     BY_EVENTS,
     CONTEXT_VARIABLES,
     TRIGGER_TYPES,
+    FormSubmission,
     Trigger,
     WebhookTrigger,
 )
@@ -53,6 +54,8 @@ def parse(payload: Any) -> tuple[Definition | None, Errors]:
 def check(definition: Definition) -> Errors:
     """What is wrong with a definition that has the right form."""
     errors: Errors = {}
+    if definition.form_id is not None:
+        _check_form(definition.form_id, definition.trigger, errors)
     _check_orders(definition.steps, "steps", errors)
     places = list(walk(definition.steps))
     ids = Counter(step.id for _, step in places)
@@ -72,6 +75,13 @@ def check(definition: Definition) -> Errors:
     if definition.debounce is not None:
         _check_debounce(definition.trigger, errors)
     return errors
+
+
+def _check_form(form_id: str, trigger: Trigger, errors: Errors) -> None:
+    if not isinstance(trigger, FormSubmission):
+        _add(errors, "formId", f"is for a form_submission trigger, not '{trigger.type}'")
+    elif trigger.form_id != form_id:
+        _add(errors, "formId", "is another form than the trigger's")
 
 
 def _check_debounce(trigger: Trigger, errors: Errors) -> None:

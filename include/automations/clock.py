@@ -7,5 +7,4 @@ from datetime import UTC, datetime
 
 def timestamp(moment: datetime) -> str:
     """An instant as the API writes it: UTC with milliseconds and Z."""
-    utc = moment.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

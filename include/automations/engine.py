@@ -307,6 +307,7 @@ class Engine:
             kept=entered.kept,
             iterate=iterate,
             traceparent=tracing.current(),
+            timezone=entered.timezone,
         )
 
     def _record(self, entered: Entered, outcome: Outcome) -> Verdict:

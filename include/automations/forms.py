@@ -15,6 +15,8 @@ from pydantic.alias_generators import to_camel
 from automations.outcomes import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
+UNTYPED = ("file", "document", "signature", "table_fill")
+"""The types whose values have the form that the client gives them."""
 FieldType = Literal[
     "text", "email", "phone", "tel", "url", "number", "currency", "textarea", "select",
     "multiselect", "radio", "checkbox", "yesno", "rating", "country", "date", "time", "datetime",
@@ -77,7 +79,8 @@ class FormSchema(_Part):
     sections: list[Section] = Field(max_length=100)
 
 
-_FORMATS = FormatChecker(("date", "time"))
+_FORMATS = FormatChecker(("date",))
+_TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?"
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*example", re.ASCII)
 _TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
 
@@ -96,7 +99,12 @@ def _is_moment(value: object) -> bool:
     return True
 
 
+def _is_time(value: object) -> bool:
+    return re.fullmatch(_TIME, str(value), re.ASCII) is not None
+
+
 _FORMATS.checks("address")(is_address)
+_FORMATS.checks("time")(_is_time)
 _FORMATS.checks("moment", raises=ValueError)(_is_moment)
 
 
@@ -131,6 +139,26 @@ def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dic
     return errors
 
 
+def twice(form: FormSchema) -> dict[str, list[str]]:
+    """Keys that two values of the data would share, by the path of the second."""
+    errors: dict[str, list[str]] = {}
+    seen: set[tuple[str, str]] = set()
+
+    def note(path: str, part_of: str, key: str) -> None:
+        if (part_of, key) in seen:
+            errors[path] = [f"'{key}' is there twice"]
+        seen.add((part_of, key))
+
+    for place, section in enumerate(form.sections):
+        if section.repeatable:
+            note(f"sections.{place}.id", "", section.items_key)
+        for index, field in enumerate(section.fields):
+            if field.type not in DISPLAY:
+                part_of = str(place) if section.repeatable else ""
+                note(f"sections.{place}.fields.{index}.key", part_of, field.key)
+    return errors
+
+
 def _object(fields: list[FormField]) -> dict[str, Any]:
     shown = [field for field in fields if field.type not in DISPLAY]
     return {
@@ -151,8 +179,10 @@ def _value(field: FormField) -> dict[str, JSON]:
         "maxLength": rules.max_length,
     }
     wanted |= {name: limit for name, limit in limits.items() if limit is not None}
+    if rules.required and field.type in UNTYPED:
+        return {"not": {"enum": [None, "", [], {}]}}
     if rules.required:
-        return wanted
+        return wanted | ({"minItems": 1} if wanted.get("type") == "array" else {})
     # An empty field of a web form arrives as an empty text or as null.
     return {"anyOf": [wanted, {"type": "null"}, {"const": ""}]}
 
@@ -177,10 +207,8 @@ def _by_type(field: FormField) -> dict[str, JSON]:
             return {**_TEXT, "format": "moment"}
         case "url":
             return {**_TEXT, "pattern": r"^https?://[^\s]+$"}
-        case "file" | "document" | "signature" | "table_fill":
-            return {}
         case _:
-            return dict(_TEXT)
+            return {} if field.type in UNTYPED else dict(_TEXT)
 
 
 def _explained(error: Any) -> Iterator[tuple[str, str]]:
@@ -203,7 +231,7 @@ def _explained(error: Any) -> Iterator[tuple[str, str]]:
 _MESSAGES = {
     "address": "must be an e-mail address",
     "date": "must be a date such as 2026-03-01",
-    "time": "must be a time such as 09:30:00Z",
+    "time": "must be a time such as 09:30",
     "moment": "must be a date and time such as 2026-03-01T09:30:00Z",
 }
 
@@ -218,6 +246,8 @@ def _short(error: Any) -> str:
             return f"must be one of {', '.join(map(str, error.validator_value))}"
         case "minLength":
             return "must not be empty" if error.validator_value == 1 else "is too short"
+        case "minItems" | "not":
+            return "must not be empty"
         case "pattern":
             return "must be an http or https address"
         case _:

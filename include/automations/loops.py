@@ -408,4 +408,5 @@ class _Iteration:
             kept=kept,
             iterate=inner.go_through,
             traceparent=tracing.current(),
+            timezone=entered.timezone,
         )

@@ -15,7 +15,7 @@ from automations.flow_control import Concurrency, Debounce, RateLimit
 from automations.ids import new_id
 from automations.steps.base import Duration, Model, parse_duration
 from automations.steps.registry import STEP_TYPES
-from automations.triggers import Id, Manual, Trigger
+from automations.triggers import Id, LiteralZone, Manual, Trigger
 
 
 class WorkflowStatus(StrEnum):
@@ -188,6 +188,11 @@ class Definition(Model):
     steps: list[Step] = Field(default_factory=list, max_length=500)
     variables: dict[str, Any] = Field(
         default_factory=dict, description="First values of the run's variables."
+    )
+    timezone: LiteralZone | None = Field(
+        None,
+        description="The IANA time zone of the schedule and of delays until a wall time, where "
+        "these name none; UTC when absent.",
     )
     form_id: str | None = Field(
         None, strict=True, description="The form of a form_submission trigger."

@@ -60,6 +60,11 @@ class Entered:
         return f"{self.ref.run_id}:{self.ref.node_id}:{self.ref.generation}"
 
     @property
+    def timezone(self) -> str:
+        """Where wall times are meant that name no zone."""
+        return self.loaded.definition.timezone or "UTC"
+
+    @property
     def where(self) -> str:
         return f"step '{self.step.name}'"
 

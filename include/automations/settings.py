@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     bridge_processes: int = Field(
         1, ge=1, le=64, description="Processes that serve the API together, at the one port."
     )
+    bridge_threads: int = Field(
+        8, ge=1, le=40, description="Threads of each such process that ask the database."
+    )
     airflow_port: Port = Field(8080, description="Airflow's api-server and UI.")
     postgres_port: Port = Field(5455, description="The embedded PostgreSQL.")
     mail_smtp_port: Port = Field(2525, description="The development mail catcher, SMTP.")

@@ -30,7 +30,11 @@ class TriggerBase(Model):
     def _flatten(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(config := value.get("config"), dict):
             flat = {key: item for key, item in value.items() if key != "config"}
-            return {**flat, **config, "type": value.get("type")}
+            for key in sorted(flat.keys() & config.keys()):
+                # What answers show has both; whoever changes one of them means that one.
+                if flat[key] != config[key]:
+                    raise ValueError(f"{key} and config.{key} say different things")
+            return {**flat, **config}
         return value
 
     def key(self) -> str | None:
@@ -188,6 +192,10 @@ def _literal(value: str) -> str:
     return value
 
 
+LiteralZone = Annotated[Zone, AfterValidator(_literal)]
+"""An IANA time zone's name, and no template."""
+
+
 def _reply_in_time(value: str) -> str:
     if parse_duration(value) > LONGEST_REPLY:
         raise ValueError("must be PT30S at most")
@@ -268,8 +276,10 @@ class ScheduleTrigger(TriggerBase):
         description="Instead of cron: an ISO 8601 duration, PT1M at least. Counts elapsed time, "
         "from midnight of 1970-01-01 in the time zone, so PT15M is due at each quarter of an hour.",
     )
-    timezone: Annotated[Zone, AfterValidator(_literal)] = Field(
-        "UTC", description="An IANA time zone such as Europe/Warsaw."
+    timezone: LiteralZone | None = Field(
+        None,
+        description="An IANA time zone such as Europe/Warsaw; the automation's own when absent, "
+        "else UTC.",
     )
     overlap: Literal["skip", "queue", "allow"] = Field(
         "skip",
@@ -290,9 +300,13 @@ class ScheduleTrigger(TriggerBase):
             raise ValueError("either cron or interval is required")
         return self
 
-    def schedule(self) -> Schedule:
-        """When it is due."""
-        return Schedule(self.cron, self.interval, self.timezone)
+    def schedule(self, timezone: str | None) -> Schedule:
+        """When it is due.
+
+        Args:
+            timezone: the automation's own, which holds when the trigger names none.
+        """
+        return Schedule(self.cron, self.interval, self.timezone or timezone or "UTC")
 
 
 Trigger = Annotated[

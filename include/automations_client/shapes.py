@@ -34,6 +34,7 @@ class Workflow(TypedDict):
     formId: str | None
     trigger: Json
     variables: Json
+    timezone: str | None
     budget: Json | None
     concurrency: Json | None
     rateLimit: Json | None

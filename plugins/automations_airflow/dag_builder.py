@@ -52,7 +52,7 @@ def _build(published: Published, definition: Definition) -> DAG:
         definition.name,
         definition.description,
         [definition.trigger.type],
-        _scheduling(published, definition.trigger),
+        _scheduling(published, definition),
     )
     if not plan.nodes:
         EmptyOperator(task_id="no_steps", task_display_name="No steps", dag=dag)
@@ -85,14 +85,13 @@ class _Scheduling:
     catchup: bool = False
 
 
-def _scheduling(published: Published, trigger: Any) -> _Scheduling:
-    since = published.scheduled_since
+def _scheduling(published: Published, definition: Definition) -> _Scheduling:
+    since, trigger = published.scheduled_since, definition.trigger
     if not isinstance(trigger, ScheduleTrigger) or published.status != "ACTIVE" or not since:
         return _Scheduling()
+    due = trigger.schedule(definition.timezone)
     return _Scheduling(
-        ScheduleTimetable(
-            trigger.cron, trigger.interval, trigger.timezone, datetime.fromisoformat(since)
-        ),
+        ScheduleTimetable(due.cron, due.interval, due.timezone, datetime.fromisoformat(since)),
         # "skip" and "allow" are decided when a run comes: see automations.services.starting.
         most_runs=1 if trigger.overlap == "queue" else UNLIMITED,
         catchup=trigger.catchup,

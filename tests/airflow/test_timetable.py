@@ -53,6 +53,15 @@ def due(timetable: Any, count: int, *, catchup: bool = True, last: Any = None) -
     return found
 
 
+def test_the_automations_time_zone_holds_where_the_trigger_names_none() -> None:
+    trigger = {"type": "schedule", "cron": "0 9 * * *"}
+    for own, hour in (({}, "09"), ({"timezone": "Asia/Tokyo"}, "00")):
+        one = published(email("a"), trigger=trigger, **own)
+        built = build(replace(one, status="ACTIVE", scheduled_since=SINCE.isoformat()))
+        (first,) = due(stored(built), 1)
+        assert f"{first.astimezone(UTC):%H}" == hour
+
+
 def test_only_an_active_automation_is_scheduled() -> None:
     assert stored(dag(cron="0 9 * * *")).can_be_scheduled
     for status in ("DRAFT", "PAUSED", "ARCHIVED"):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from automations.db.api_keys import Credential
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey
+from automations.services import known_keys
+from tests.api.bridge_process import until
 from tests.api.conftest import Api
 from tests.api.test_workflows import errors
 
@@ -80,6 +84,7 @@ def test_last_use_is_listed(api: Api) -> None:
 
 def test_a_revoked_key_is_of_no_use_and_no_longer_listed(api: Api) -> None:
     made = make(api)
+    assert status(api, made["token"]) == 200
     assert api.call("DELETE", f"/api/api-keys/{made['id']}").status_code == 204
     assert status(api, made["token"]) == 401
     assert made["id"] not in {key["id"] for key in api.call("GET", "/api/api-keys").json()}
@@ -95,7 +100,27 @@ def test_a_key_expires(api: Api) -> None:
         session.execute(
             update(ApiKey).where(ApiKey.id == made["id"]).values(expires_at=datetime.now(UTC))
         )
-    assert status(api, made["token"]) == 401
+    until(lambda: status(api, made["token"]) == 401)
+
+
+def test_a_key_that_another_process_revokes_is_refused_soon_after(api: Api) -> None:
+    made = make(api)
+    assert status(api, made["token"]) == 200
+    with unit_of_work() as session:
+        session.execute(
+            update(ApiKey).where(ApiKey.id == made["id"]).values(revoked_at=datetime.now(UTC))
+        )
+    began = time.monotonic()
+    until(lambda: status(api, made["token"]) == 401)
+    assert time.monotonic() - began < 5 * known_keys.TRUSTED_FOR
+
+
+def test_a_key_that_is_revoked_while_it_is_checked_is_not_kept() -> None:
+    place = known_keys.place()
+    known_keys.forget()
+    key = Credential("id", "workspace", "name", "VIEWER", None, None, True, False)
+    known_keys.keep(place, "hash", key)
+    assert known_keys.find("hash") is None
 
 
 class TestRotation:
@@ -114,7 +139,8 @@ class TestRotation:
         with unit_of_work() as session:
             past = datetime.now(UTC) - timedelta(seconds=1)
             session.execute(update(ApiKey).values(previous_expires_at=past))
-        assert (status(api, made["token"]), status(api, rotated["token"])) == (401, 200)
+        until(lambda: status(api, made["token"]) == 401)
+        assert status(api, rotated["token"]) == 200
 
     def test_another_rotation_ends_a_grace(self, api: Api) -> None:
         made = make(api)

@@ -71,6 +71,27 @@ class TestPublicForm:
         assert 'aria-invalid="true"' in page.text
         assert submissions() == []
 
+    def test_a_browser_helps_with_what_it_knows_and_its_values_fit(self, api: Api) -> None:
+        typed = {
+            "time": "09:30",
+            "date": "2026-03-01",
+            "phone": "+48 1",
+            "url": "https://a.example",
+        }
+        fields = [{"id": kind, "key": kind, "type": kind} for kind in typed]
+        body = {
+            "title": "x",
+            "public": True,
+            "schema": {"sections": [{"id": "s", "fields": fields}]},
+        }
+        path = f"/api/forms/{api.call('POST', '/api/forms', body).json()['id']}/public"
+        page = api.http.get(path).text
+        for kind in ("time", "date", "tel", "url"):
+            assert f'type="{kind}"' in page
+        answer = api.http.post(path, data={f"data.{kind}": text for kind, text in typed.items()})
+        assert answer.status_code == 201
+        assert submissions() == [typed]
+
     def test_a_program_may_send_json(self, api: Api, form: str) -> None:
         path = f"/api/forms/{form}/public"
         answer = api.http.post(path, json={"data": {"email": "ada@b.example"}})

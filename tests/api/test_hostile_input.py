@@ -89,6 +89,16 @@ class TestTexts:
         assert time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"n": NaN}', b'"\\u0000"', b"\xff", b"[" * 70 + b"]" * 70]
+)
+def test_every_refused_payload_names_a_field(api: Api, body: bytes) -> None:
+    details = raw(api, "/api/workflows", body).json()["details"]
+    assert list(details["fieldErrors"]) == ["body"]
+    address = api.call("GET", "/api/submissions?formId=%00").json()
+    assert list(address["details"]["fieldErrors"]) == ["path"]
+
+
 class TestForms:
     def test_a_patch_with_a_step_that_is_no_step_is_refused(self, api: Api) -> None:
         path = f"/api/workflows/{api.workflow()['id']}"

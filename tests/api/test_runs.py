@@ -200,6 +200,9 @@ class TestProblems:
             ("POST", "/api/workflows", {"name": ""}, 400),
             ("POST", "/api/workflows", {"name": "x" * 1_000_001}, 413),
             ("PUT", "/api/workflows", None, 405),
+            ("GET", "/api/workflows/callback/x", None, 404),
+            ("GET", "/api/forms/x/public", None, 404),
+            ("POST", "/api/webhooks/x", None, 404),
         ],
     )
     def test_who_asks_for_a_problem_gets_one(

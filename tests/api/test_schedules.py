@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from automations.db.session import unit_of_work
 from automations.db.tables import WorkflowVersion
 from automations.schedules import Schedule
 from tests.api.conftest import Api
+from tests.api.test_contract import Playing
+from tests.api.test_contract import playing as playing
 
 DAILY = {"cron": "30 9 * * MON-FRI", "timezone": "Europe/Warsaw"}
 
@@ -111,3 +113,46 @@ class TestSince:
         assert begun is not None
         assert published.scheduled_since == begun.isoformat()
         assert published.definition["trigger"]["cron"] == DAILY["cron"]
+
+
+class TestTheAutomationsTimeZone:
+    def test_it_holds_where_the_schedule_names_none(self, api: Api) -> None:
+        trigger = {"type": "schedule", "config": {"cron": "0 9 * * *"}}
+        where = f"/api/workflows/{api.workflow(trigger=trigger)['id']}"
+        assert preview(api, where) == ("UTC", "09:00")
+        changed = api.call("PATCH", where, {"timezone": "Asia/Tokyo"}).json()
+        assert changed["timezone"] == "Asia/Tokyo"
+        assert preview(api, where) == ("Asia/Tokyo", "00:00")
+        assert since(1) != since(2)
+        own = {"type": "schedule", "config": {"cron": "0 9 * * *", "timezone": "Asia/Kolkata"}}
+        api.call("PATCH", where, {"trigger": own})
+        assert preview(api, where) == ("Asia/Kolkata", "03:30")
+        api.call("PATCH", where, {"timezone": "Asia/Dubai"})
+        assert preview(api, where) == ("Asia/Kolkata", "03:30")
+        assert since(3) == since(4)
+
+    @pytest.mark.parametrize("in_a_loop", [False, True])
+    def test_it_holds_for_delays_that_name_none(self, playing: Playing, in_a_loop: bool) -> None:
+        tomorrow = (datetime.now(UTC) + timedelta(days=2)).date()
+        until = f"{tomorrow}T09:00:00"
+        step = {"name": "Wait", "type": "delay", "order": 0, "config": {"until": until}}
+        if in_a_loop:
+            config = {"collection": [1], "steps": [step]}
+            step = {"name": "Each", "type": "loop", "order": 0, "config": config}
+        workflow = playing.workflow(step, timezone="Asia/Tokyo")
+        run = playing.execute(workflow)
+        playing.finish(run)
+        due = playing.detail(workflow, run)["pause"]["dueAt"]
+        assert due == f"{tomorrow}T00:00:00.000Z"
+
+    @pytest.mark.parametrize("zone", ["Mars/Base", "", 5, "{{input.zone}}"])
+    def test_what_is_none_is_refused(self, api: Api, zone: Any) -> None:
+        answer = api.call("POST", "/api/workflows", {"name": "x", "timezone": zone})
+        assert answer.status_code == 400
+        assert list(answer.json()["details"]["fieldErrors"]) == ["timezone"]
+
+
+def preview(api: Api, where: str) -> tuple[str, str]:
+    """The time zone of a schedule, and its next time of day in UTC."""
+    shown = api.call("GET", f"{where}/schedule?count=1").json()
+    return shown["timezone"], shown["next"][0][11:16]

@@ -158,6 +158,13 @@ class TestForms:
         assert errors(api.call("PATCH", path, body))
         assert api.call("GET", path).json()["version"] == 1
 
+    def test_fields_have_a_key_each(self, api: Api) -> None:
+        fields = [{"id": str(place), "key": "a", "type": "text"} for place in range(2)]
+        body = {"title": "x", "schema": {"sections": [{"id": "s", "fields": fields}]}}
+        where = ["schema.sections.0.fields.1.key"]
+        assert list(errors(api.call("POST", "/api/forms", body))) == where
+        assert list(errors(api.call("PATCH", f"/api/forms/{api.form()}", body))) == where
+
     def test_a_deleted_form_is_gone_and_its_submissions_stay(self, api: Api) -> None:
         made = submit(api)
         path = f"/api/forms/{made['formId']}"

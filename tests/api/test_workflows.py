@@ -94,6 +94,41 @@ class TestCreate:
         assert answer.status_code == 201, answer.text
         assert answer.json()["steps"][0]["config"] == config
 
+    def test_a_trigger_that_says_two_things_is_refused(self, api: Api) -> None:
+        """What answers show is flat and nested: a change of one of both must not get lost."""
+        forms = [api.form(), api.form()]
+        shown = api.workflow(trigger={"type": "form_submission", "formId": forms[0]})
+        path = f"/api/workflows/{shown['id']}"
+        for change in (
+            {"formId": forms[1]},
+            {"config": {"formId": forms[1]}},
+            {"config": {"type": "manual", "formId": forms[0]}},
+        ):
+            answer = api.call("PATCH", path, {"trigger": {**shown["trigger"], **change}})
+            assert answer.status_code == 400, answer.text
+            (message,) = answer.json()["details"]["fieldErrors"]["trigger"]
+            assert "say different things" in message
+        assert api.call("PATCH", path, {"trigger": shown["trigger"]}).status_code == 200
+
+    def test_a_form_id_is_the_forms_that_starts_it_or_refused(self, api: Api) -> None:
+        forms = [api.form(), api.form()]
+        of_form = {"type": "form_submission", "config": {"formId": forms[0]}}
+        of_event = {"type": "event", "config": {"triggerType": "FORM_APPROVED"}}
+        for trigger in (of_form, of_event):
+            body = {"name": "x", "formId": forms[1], "trigger": trigger}
+            answer = api.call("POST", "/api/workflows", body)
+            assert list(answer.json()["details"]["fieldErrors"]) == ["formId"], answer.text
+        listening = f"/api/workflows/{api.workflow(trigger=of_event)['id']}"
+        assert api.call("PATCH", listening, {"formId": forms[1]}).status_code == 400
+        assert api.call("PATCH", listening, {"formId": None}).status_code == 200
+
+    def test_a_form_id_alone_links_and_null_unlinks(self, api: Api) -> None:
+        form, path = api.form(), f"/api/workflows/{api.workflow()['id']}"
+        for given, kind in ((form, "form_submission"), (None, "manual"), (form, "form_submission")):
+            changed = api.call("PATCH", path, {"formId": given}).json()
+            assert (changed["formId"], changed["trigger"]["type"]) == (given, kind)
+            assert api.call("PATCH", path, {"name": "Other"}).json()["formId"] == given
+
     def test_two_steps_of_one_list_cannot_share_an_order(self, api: Api) -> None:
         step = {"name": "a", "type": "delay", "order": 3, "config": {"duration": "PT1S"}}
         found = errors(api.call("POST", "/api/workflows", {"name": "x", "steps": [step, step]}))

@@ -53,7 +53,8 @@ def test_runs_that_begin_end_and_are_deleted_are_counted(database: str) -> None:
     assert numbers(here) == {"COMPLETED": 1, "FAILED": 2, "RUNNING": 2}
     with unit_of_work() as session:
         session.execute(delete(Run).where(Run.id.in_(ids[:2])))
-        assert run_counts.of_workflows(session, here, [one, two]) == {one: 1, two: 2}
+        left = [run_counts.by_status(session, here, workflow) for workflow in (one, two)]
+        assert left == [{"FAILED": 1}, {"RUNNING": 2}]
     assert numbers(here, one) == {"FAILED": 1}
     assert numbers(workspace("other")) == {}
 

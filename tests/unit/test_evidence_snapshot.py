@@ -98,7 +98,7 @@ def test_a_failure_of_the_archive_is_the_steps() -> None:
         ({"source": "AUDIT_LOGS", "to": "P99999999999D"}, "must be an instant"),
         ({"source": "AUDIT_LOGS", "to": "P1000000D"}, "must be an instant"),
         ({"source": "AUDIT_LOGS", "filter": [1]}, "valid dict"),
-        ({"source": "AUDIT_LOGS", "columns": 5}, "valid string"),
+        ({"source": "AUDIT_LOGS", "columns": 5}, "valid list"),
         ({"source": "AUDIT_LOGS", "title": ""}, "at least 1"),
         ({"source": "AUDIT_LOGS", "from_": "P1D"}, "Extra inputs"),
     ],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from automations.forms import DISPLAY, FieldType, FormSchema, check, json_schema
+from automations.forms import DISPLAY, UNTYPED, FieldType, FormSchema, check, json_schema, twice
 from automations.outcomes import JSON
 
 CHOICES = [{"label": "A", "value": "a"}, {"label": "B", "value": "b"}]
@@ -46,6 +47,10 @@ def of_type(kind: str) -> FormSchema:
         ("multiselect", []),
         ("country", "PL"),
         ("date", "2026-03-01"),
+        ("time", "09:30"),
+        ("time", "09:30:15"),
+        ("time", "23:59:59.5+02:00"),
+        ("time", "00:00Z"),
         ("datetime", "2026-03-01T09:30:00Z"),
         ("signature", "data:image/png;base64,AA=="),
         ("file", {"name": "a.pdf"}),
@@ -74,6 +79,9 @@ def test_a_value_of_its_type_fits(kind: str, value: JSON) -> None:
         ("date", "01.03.2026"),
         ("date", "2026-02-30"),
         ("datetime", "noon"),
+        ("time", "24:00"),
+        ("time", "9:30"),
+        ("time", "noon"),
     ],
 )
 def test_a_value_of_another_type_is_named(kind: str, value: JSON) -> None:
@@ -91,6 +99,33 @@ def test_a_required_value_that_is_missing_or_empty_is_named() -> None:
     wanted = form(field("text", validation={"required": True}))
     assert check(wanted, {}) == {"x": ["is required"]}
     assert check(wanted, {"x": ""}) == {"x": ["must not be empty"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "empty"),
+    [("checkbox", []), ("multiselect", []), *product(UNTYPED, (None, "", [], {}))],
+)
+def test_nothing_chosen_or_given_is_no_required_value(kind: str, empty: JSON) -> None:
+    wanted = form(field(kind, validation={"required": True}))
+    assert check(wanted, {"x": empty}) == {"x": ["must not be empty"]}
+    assert check(wanted, {"x": ["a"]}) == {}
+
+
+def test_the_example_in_a_message_fits() -> None:
+    for kind in ("date", "time", "datetime"):
+        (message,) = check(of_type(kind), {"x": "noon"})["x"]
+        assert check(of_type(kind), {"x": message.rpartition(" ")[2]}) == {}
+
+
+def test_two_fields_of_one_key_are_named() -> None:
+    heading = field("heading")
+    section = {"id": "a", "fields": [field("text"), heading, heading]}
+    items = {"id": "b", "repeatable": True, "fields": [field("text"), field("text", "y")]}
+    assert twice(FormSchema.model_validate({"sections": [section, items]})) == {}
+    other = {**section, "id": "c"}
+    more = {**items, "fields": [field("text"), field("number")]}
+    found = twice(FormSchema.model_validate({"sections": [section, other, items, more]}))
+    assert sorted(found) == ["sections.1.fields.0.key", "sections.3.fields.1.key", "sections.3.id"]
 
 
 @pytest.mark.parametrize("data", [{}, {"x": ""}, {"x": None}])

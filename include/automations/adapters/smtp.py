@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.utils import formatdate, parseaddr
 from typing import Any
 
@@ -216,8 +216,15 @@ def _composed(sender: str, mail: Mail) -> EmailMessage:
     if mail.html is not None:
         message.add_alternative(mail.html, subtype="html")
     for file in mail.attachments:
-        main, _, sub = file.content_type.partition("/")
-        message.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename)
+        kind = Message()
+        kind["Content-Type"] = file.content_type
+        message.add_attachment(
+            file.content,
+            maintype=kind.get_content_maintype(),
+            subtype=kind.get_content_subtype(),
+            filename=file.filename,
+            params=dict(kind.get_params(failobj=[])[1:]),
+        )
     return message
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
@@ -39,18 +37,6 @@ def by_status(session: Session, workspace_id: str, workflow_id: str = "") -> dic
         .group_by(RunCount.status)
     )
     return {status: int(runs) for status, runs in rows if runs}
-
-
-def of_workflows(
-    session: Session, workspace_id: str, workflow_ids: Sequence[str]
-) -> dict[str, int]:
-    """Numbers of runs by automation; one without any is left out."""
-    rows = session.execute(
-        select(RunCount.workflow_id, func.sum(RunCount.runs))
-        .where(RunCount.workspace_id == workspace_id, RunCount.workflow_id.in_(workflow_ids))
-        .group_by(RunCount.workflow_id)
-    )
-    return {workflow_id: int(runs) for workflow_id, runs in rows}
 
 
 def sum_up(session: Session) -> int:

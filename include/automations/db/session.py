@@ -57,6 +57,11 @@ def _engine(dsn: str, _pid: int) -> Engine:
     return made
 
 
+@lru_cache(maxsize=4)
+def _autocommit(made: Engine) -> Engine:
+    return made.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def _note_use(_connection: Any, record: Any) -> None:
     record.info["used"] = time.monotonic()
 
@@ -74,6 +79,7 @@ def dispose() -> None:
         _engine(dsn, os.getpid()).dispose()
     _used.clear()
     _engine.cache_clear()
+    _autocommit.cache_clear()
 
 
 @contextmanager
@@ -86,15 +92,14 @@ def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
 @contextmanager
 def statement(dsn: str | None = None) -> Iterator[Connection]:
     """A bare connection for one plain statement that each request makes; it commits by itself."""
-    with engine(dsn).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with _autocommit(engine(dsn)).connect() as connection:
         yield connection
 
 
 @contextmanager
 def reading(dsn: str | None = None) -> Iterator[Session]:
     """A session that only reads: each query by itself, which saves the frame of a transaction."""
-    autocommit = engine(dsn).execution_options(isolation_level="AUTOCOMMIT")
-    with Session(autocommit, expire_on_commit=False, autoflush=False) as session:
+    with Session(_autocommit(engine(dsn)), expire_on_commit=False, autoflush=False) as session:
         yield session
 
 

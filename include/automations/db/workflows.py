@@ -6,15 +6,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import Workflow, WorkflowVersion
+from automations.db.tables import RunCount, Workflow, WorkflowVersion
 
 PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
+
+_RUNS = (
+    select(func.coalesce(func.sum(RunCount.runs), 0))
+    .where(RunCount.workspace_id == Workflow.workspace_id, RunCount.workflow_id == Workflow.id)
+    .scalar_subquery()
+)
+_LISTED = (
+    select(Workflow, WorkflowVersion.definition, _RUNS)
+    .join(
+        WorkflowVersion,
+        (WorkflowVersion.workflow_id == Workflow.id)
+        & (WorkflowVersion.version == Workflow.version),
+    )
+    .where(Workflow.workspace_id == bindparam("workspace_id"), Workflow.deleted_at.is_(None))
+    .order_by(Workflow.created_at.desc(), Workflow.id)
+)
 
 
 def find_any(session: Session, workspace_id: str, workflow_id: str) -> Workflow | None:
@@ -106,28 +122,19 @@ def listed(
     workspace_id: str,
     after: tuple[datetime, str] | None = None,
     limit: int | None = None,
-) -> Sequence[tuple[Workflow, Mapping[str, Any]]]:
-    """Automations of a workspace, newest first, with their newest definitions.
+) -> Sequence[tuple[Workflow, Mapping[str, Any], int]]:
+    """Automations of a workspace, newest first, with their newest definitions and their runs.
 
     Args:
         after: only those that come behind this one.
     """
-    query = (
-        select(Workflow, WorkflowVersion.definition)
-        .join(
-            WorkflowVersion,
-            (WorkflowVersion.workflow_id == Workflow.id)
-            & (WorkflowVersion.version == Workflow.version),
-        )
-        .where(Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
-        .order_by(Workflow.created_at.desc(), Workflow.id)
-        .limit(limit)
-    )
+    query = _LISTED.limit(limit)
     if after is not None:
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
         query = query.where((Workflow.created_at < at) | later)
-    return [(row[0], row[1]) for row in session.execute(query)]
+    rows = session.execute(query, {"workspace_id": workspace_id})
+    return [(row[0], row[1], int(row[2])) for row in rows]
 
 
 def add_version(

@@ -14,6 +14,7 @@ from automations.db.api_keys import Credential
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import ApiKey
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
+from automations.services import known_keys
 from automations.services.bootstrap import ensure_workspace
 
 RANKS = {"VIEWER": 0, "MEMBER": 1, "ADMIN": 2, "OWNER": 3}
@@ -103,7 +104,8 @@ def rotate(by: Grantor, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
         key.token_hash, key.prefix = _hash(token), token[:_PREFIX_LENGTH]
         seconds = int(grace.total_seconds())
         audit.record(session, "api_key.rotate", key, name=key.name, graceSeconds=seconds)
-        return token, key
+    known_keys.forget()
+    return token, key
 
 
 def revoke(by: Grantor, key_id: str) -> None:
@@ -117,6 +119,15 @@ def revoke(by: Grantor, key_id: str) -> None:
         _refuse_more(by, key.role, key.scopes)
         key.revoked_at = datetime.now(UTC)
         audit.record(session, "api_key.revoke", key, name=key.name)
+    known_keys.forget()
+
+
+def recognised(token: str) -> Credential | None:
+    """The key that a token belongs to, without asking the database; None when that is needed."""
+    key = known_keys.find(_hash(token))
+    if key is not None:
+        _identify(key)
+    return key
 
 
 def authenticate(token: str) -> Credential:
@@ -125,17 +136,23 @@ def authenticate(token: str) -> Credential:
     Raises:
         NotAuthenticated: it is unknown, revoked or expired.
     """
-    key = api_keys.credential(_hash(token))
+    token_hash, kept = _hash(token), known_keys.place()
+    key = api_keys.credential(token_hash)
     if key is not None:
-        audit.identify(key.workspace_id, audit.Actor("api_key", key.name, key.id))
+        _identify(key)
     if key is None or not key.valid:
         raise NotAuthenticated
+    known_keys.keep(kept, token_hash, key)
     if key.use_is_old:
         with unit_of_work() as session:
             noted = api_keys.note_use(session, key.id)
             if noted is not None:
                 _record_use(session, noted)
     return key
+
+
+def _identify(key: Credential) -> None:
+    audit.identify(key.workspace_id, audit.Actor("api_key", key.name, key.id))
 
 
 def _record_use(session: Session, key: ApiKey) -> None:

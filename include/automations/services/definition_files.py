@@ -117,7 +117,7 @@ def export(workspace_id: str, ids: Sequence[str] = ()) -> list[dict[str, JSON]]:
         keys = workflows.keys(session, workspace_id)
         if not ids:
             found = reversed(workflows.listed(session, workspace_id))
-            return [_written(workflow, stored, keys) for workflow, stored in found]
+            return [_written(workflow, stored, keys) for workflow, stored, _ in found]
         return [_exported(session, workspace_id, workflow_id, keys) for workflow_id in ids]
 
 

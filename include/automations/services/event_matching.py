@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from automations.clock import timestamp
 from automations.db import debounces, events, matching, runs
@@ -65,7 +67,7 @@ def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
     if limited and events.has_started(session, event.id, workflow.id):
         return None
     if flow.debounce is None:
-        return _start(session, event, workflow)
+        return _start(session, event, workflow, stored)
     trigger_type, given = matching.trigger_type(event), matching.input_of(event)
     data = seen_by(workflow.trigger_key, event.type, event.data)
     variables = runs.first_variables(stored, trigger_type, data)
@@ -74,7 +76,12 @@ def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
     return _collect(session, event, workflow, flow.debounce, key)
 
 
-def _start(session: Session, event: Event, workflow: Workflow) -> str | None:
+def _start(
+    session: Session,
+    event: Event,
+    workflow: Workflow,
+    stored: Mapping[str, Any] | None = None,
+) -> str | None:
     try:
         start_run(
             session,
@@ -85,6 +92,7 @@ def _start(session: Session, event: Event, workflow: Workflow) -> str | None:
             started_by=None,
             event_id=event.id,
             depth=matching.depth(session, event),
+            stored=stored,
         )
     except RateLimited as limited:
         return f"'{workflow.name}' was not started: {limited.rule}."

@@ -25,7 +25,12 @@ def create(
     form: schema.FormSchema,
     public: bool = False,
 ) -> Form:
-    """Create a form."""
+    """Create a form.
+
+    Raises:
+        ValidationFailed: two of its fields have one key.
+    """
+    _refuse_twice(form)
     with unit_of_work() as session:
         created = Form(
             workspace_id=workspace_id,
@@ -73,7 +78,13 @@ def update(
     form: schema.FormSchema | None,
     public: bool | None,
 ) -> Form:
-    """Change what is given of a form; a change makes a new version."""
+    """Change what is given of a form; a change makes a new version.
+
+    Raises:
+        ValidationFailed: two of its fields have one key.
+    """
+    if form is not None:
+        _refuse_twice(form)
     with unit_of_work() as session:
         found = _find(session, workspace_id, form_id, lock=True)
         before = (found.title, found.description, found.schema)
@@ -180,6 +191,12 @@ def check_data(form: Form, data: dict[str, JSON]) -> None:
         raise ValidationFailed(
             {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
         )
+
+
+def _refuse_twice(form: schema.FormSchema) -> None:
+    found = schema.twice(form)
+    if found:
+        raise ValidationFailed({f"schema.{path}": messages for path, messages in found.items()})
 
 
 def _find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> Form:

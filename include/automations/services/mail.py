@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from email.utils import formataddr
 from typing import Any
 
@@ -23,10 +23,18 @@ from automations.errors import (
 )
 from automations.ids import new_id
 from automations.integrations import EMAIL, EmailProvider
-from automations.ports import Documents, Mail, MailReceipt, MailServer, MailTransport, Ports
+from automations.ports import (
+    Attachment,
+    Documents,
+    Mail,
+    MailReceipt,
+    MailServer,
+    MailTransport,
+    Ports,
+)
 from automations.services.integrations import credentials, get
 from automations.settings import Settings, get_settings
-from automations.steps.base import RENDERED
+from automations.steps.base import LITERAL
 from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig, attached, decoded_size
 
 NO_PROVIDER = (
@@ -94,13 +102,14 @@ def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
     if _attached_bytes(payload) > MOST_ATTACHED_BYTES:
         raise TooLarge(f"The attachments may have {MOST_ATTACHED_BYTES} bytes at most.")
     try:
-        message = Message.model_validate(payload, context=RENDERED)
+        message = Message.model_validate(payload, context=LITERAL)
     except ValidationError as error:
         raise ValidationFailed(field_errors(error, payload)) from error
     if server_of(workspace_id) is None:
         raise Conflict(NO_PROVIDER)
+    mail = _mail(workspace_id, message, ports.documents)
     try:
-        receipt = ports.mailer.send(_mail(workspace_id, message, ports.documents))
+        receipt = ports.mailer.send(mail)
     except StepError as error:
         raise ProviderFailed(error.message) from error
     if not receipt.accepted:
@@ -124,10 +133,19 @@ def _mail(workspace_id: str, message: Message, documents: Documents) -> Mail:
         body=message.body,
         html=message.html,
         reply_to=message.reply_to,
-        attachments=tuple(attached(part, workspace_id, documents) for part in message.attachments),
+        attachments=tuple(_attachments(workspace_id, message, documents)),
         key=f"send-email:{workspace_id}:{new_id()}",
         workspace_id=workspace_id,
     )
+
+
+def _attachments(workspace_id: str, message: Message, documents: Documents) -> Iterator[Attachment]:
+    for place, part in enumerate(message.attachments):
+        try:
+            yield attached(part, workspace_id, documents)
+        except StepError as error:
+            where = f"attachments.{place}.documentId"
+            raise ValidationFailed({where: [error.message]}) from error
 
 
 def _attached_bytes(payload: Any) -> int:
@@ -141,7 +159,7 @@ def _attached_bytes(payload: Any) -> int:
 
 
 def _server(integration: Integration) -> MailServer:
-    config = EmailProvider.model_validate(integration.config, context=RENDERED)
+    config = EmailProvider.model_validate(integration.config, context=LITERAL)
     given = credentials(integration)
     return MailServer(
         host=config.host,

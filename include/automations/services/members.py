@@ -11,7 +11,8 @@ from automations.db import members
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
-from automations.steps.base import RENDERED
+from automations.services import known_keys
+from automations.steps.base import LITERAL
 from automations.steps.email import Address
 
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
@@ -92,6 +93,7 @@ def delete(workspace_id: str, member_id: str, by_role: str) -> None:
         _check_one_stays(owners, member)
         audit.record(session, "member.delete", member, email=member.email, role=member.role)
         members.remove(session, member)
+    known_keys.forget()
 
 
 def _find(session: Session, workspace_id: str, member_id: str) -> Member:
@@ -113,7 +115,7 @@ def _check_one_stays(owners: set[str], member: Member) -> None:
 
 def _address(email: str) -> str:
     try:
-        return _ADDRESS.validate_python(email, context=RENDERED).lower()
+        return _ADDRESS.validate_python(email, context=LITERAL).lower()
     except ValidationError as error:
         raise ValidationFailed({"email": ["must be an e-mail address"]}) from error
 

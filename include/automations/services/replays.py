@@ -43,7 +43,7 @@ def replay_many(
         workflow = _startable(session, workspace_id, workflow_id)
         # One after the other: in another order, two might wait for each other's keys.
         workflows.lock(session, workflow.id)
-        found = run_queries.behind(session, workflow_id, wanted, None, limit, without=runs.TEST)
+        found = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
         return [_again(session, workflow, run, by) for run in reversed(found)]
 
 

@@ -10,7 +10,8 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import load
 from automations.errors import Conflict, NotFound
-from automations.triggers import ScheduleTrigger, TriggerBase
+from automations.model import Definition
+from automations.triggers import ScheduleTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +19,18 @@ class Preview:
     """When an automation is due next; ``active`` says whether it will start then."""
 
     trigger: ScheduleTrigger
+    timezone: str
     active: bool
     upcoming: list[datetime]
 
 
-def since(session: Session, workflow: Workflow, trigger: TriggerBase) -> datetime | None:
+def since(session: Session, workflow: Workflow, definition: Definition) -> datetime | None:
     """Since when the schedule of the version about to be written is in force.
 
     An edit of anything else keeps the instant, so that no due time falls between two versions;
     what came due while the automation was not ACTIVE is never made up for.
     """
+    trigger = definition.trigger
     if not isinstance(trigger, ScheduleTrigger) or workflow.status != "ACTIVE":
         return None
     last = workflow.version - 1
@@ -35,7 +38,7 @@ def since(session: Session, workflow: Workflow, trigger: TriggerBase) -> datetim
     if known is not None:
         stored = runs.definition(session, workflow.id, last) or {}
         before = ScheduleTrigger.model_validate(stored["trigger"])
-        if before.schedule() == trigger.schedule():
+        if before.schedule(stored.get("timezone")) == trigger.schedule(definition.timezone):
             return known
     return datetime.now(UTC)
 
@@ -51,8 +54,10 @@ def preview(workspace_id: str, workflow_id: str, count: int) -> Preview:
         workflow = workflows.find(session, workspace_id, workflow_id)
         if workflow is None:
             raise NotFound(f"There is no automation {workflow_id}.")
-        trigger = load(session, workflow.id, workflow.version).definition.trigger
+        definition = load(session, workflow.id, workflow.version).definition
+    trigger = definition.trigger
     if not isinstance(trigger, ScheduleTrigger):
         raise Conflict("The automation has no schedule trigger.")
-    upcoming = trigger.schedule().upcoming(datetime.now(UTC), count)
-    return Preview(trigger, workflow.status == "ACTIVE", upcoming)
+    schedule = trigger.schedule(definition.timezone)
+    upcoming = schedule.upcoming(datetime.now(UTC), count)
+    return Preview(trigger, schedule.timezone, workflow.status == "ACTIVE", upcoming)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from automations.db import events, jobs, runs
@@ -29,11 +30,13 @@ def start_run(
     depth: int = 0,
     parent_run_id: str | None = None,
     awaited: bool = False,
+    stored: Mapping[str, Any] | None = None,
 ) -> Run | None:
     """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
 
     Args:
         awaited: whether the parent waits for it, so that it ends with the parent.
+        stored: the newest version's definition, for who has read it already.
 
     Returns:
         The run, or None when the event has started this automation before.
@@ -41,7 +44,8 @@ def start_run(
     Raises:
         RateLimited: the automation's rate limit has no room for one more.
     """
-    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    if stored is None:
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
     variables = runs.first_variables(stored, trigger_type, trigger_data)
     flow = FlowControl.of(stored)
     names = names_at_start(trigger_type, trigger_data, input, variables)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -202,7 +202,7 @@ def get(workspace_id: str, workflow_id: str) -> Found:
 def list_all(workspace_id: str) -> list[Found]:
     """All automations of a workspace, newest first."""
     with reading() as session:
-        return _with_counts(session, workspace_id, workflows.listed(session, workspace_id))
+        return [Found(*row) for row in workflows.listed(session, workspace_id)]
 
 
 def behind(workspace_id: str, cursor: str | None, size: int) -> tuple[list[Found], str | None]:
@@ -211,16 +211,7 @@ def behind(workspace_id: str, cursor: str | None, size: int) -> tuple[list[Found
     with reading() as session:
         rows = workflows.listed(session, workspace_id, after, size + 1)
         shown, following = cursors.page(rows, size, lambda row: (row[0].created_at, row[0].id))
-        return _with_counts(session, workspace_id, shown), following
-
-
-def _with_counts(
-    session: Session, workspace_id: str, rows: Sequence[tuple[Workflow, Mapping[str, Any]]]
-) -> list[Found]:
-    runs_of = run_counts.of_workflows(session, workspace_id, [row[0].id for row in rows])
-    return [
-        Found(workflow, definition, runs_of.get(workflow.id, 0)) for workflow, definition in rows
-    ]
+        return [Found(*row) for row in shown], following
 
 
 def _count_runs(session: Session, workflow: Workflow) -> int:
@@ -250,7 +241,13 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
         stored = runs.definition(session, workflow.id, workflow.version) or {}
         _check_input(stored, given)
         run = start_run(
-            session, workflow, trigger_type="manual", trigger_data={}, input=given, started_by=by
+            session,
+            workflow,
+            trigger_type="manual",
+            trigger_data={},
+            input=given,
+            started_by=by,
+            stored=stored,
         )
         if run is None:
             raise Conflict("The run exists already.")
@@ -350,16 +347,17 @@ def _write(
         "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
         "steps": step_ids.filled(body.get("steps", []), definition.steps),
     }
-    since = schedules.since(session, workflow, definition.trigger)
+    since = schedules.since(session, workflow, definition)
     workflows.add_version(session, workflow, stored, by, since)
     return Found(workflow, stored, _count_runs(session, workflow))
 
 
 def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     merged = {**stored, **body}
-    if "trigger" in body and "formId" not in body:
+    if "formId" not in body:
+        # It is in the stored trigger.
         merged.pop("formId", None)
-    if "formId" in body and "trigger" not in body and merged["trigger"].get("formId"):
+    elif "trigger" not in body and merged["trigger"]["type"] in ("manual", "form_submission"):
         merged.pop("trigger")
     return with_kept_ids(stored, merged) if "steps" in body else merged
 

@@ -41,7 +41,9 @@ class DelayConfig(Model):
         "zone; one that a clock change skips is taken as if the clock had not changed, of one "
         "that comes twice the first is meant. A moment that has passed does not wait.",
     )
-    timezone: Zone | None = Field(None, description="IANA zone of until; UTC when absent.")
+    timezone: Zone | None = Field(
+        None, description="IANA zone of until; the automation's own when absent, else UTC."
+    )
 
     @field_validator("until")
     @classmethod
@@ -73,7 +75,7 @@ class Delay(StepType[DelayConfig]):
     pauses = True
 
     def run(self, config: DelayConfig, ctx: StepContext) -> Outcome:
-        due = self._due(config, ctx.now)
+        due = self._due(config, ctx)
         if due - ctx.now > LONGEST:
             raise StepError(f"A delay may take {LONGEST.days} days at most.", kind="config")
         return WaitUntil(due)
@@ -88,19 +90,19 @@ class Delay(StepType[DelayConfig]):
         )
 
     @staticmethod
-    def _due(config: DelayConfig, now: datetime) -> datetime:
+    def _due(config: DelayConfig, ctx: StepContext) -> datetime:
         if config.until is not None:
             moment = _parse(config.until)
             if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=ZoneInfo(config.timezone or "UTC"))
+                moment = moment.replace(tzinfo=ZoneInfo(config.timezone or ctx.timezone))
             return moment.astimezone(UTC)
         if config.duration is not None:
-            return now + parse_duration(config.duration)
+            return ctx.now + parse_duration(config.duration)
         try:
             span = timedelta(**{str(config.unit): float(config.amount or 0)})
             if span < timedelta(0):
                 raise StepError("A delay cannot be negative.", kind="config")
-            return now + span
+            return ctx.now + span
         except OverflowError as error:
             raise StepError("The delay is too long.", kind="config") from error
 

@@ -29,6 +29,8 @@ from automations.steps.base import (
 MOST_RECIPIENTS = 100
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)
 MOST_ATTACHED_BYTES = 10_000_000
+_TOKEN = r"[A-Za-z0-9_.+-]+"
+_MEDIA_TYPE = rf'^{_TOKEN}/{_TOKEN}(; ?{_TOKEN}=({_TOKEN}|"[A-Za-z0-9_.+ -]*"))*$'
 
 
 def check_address(value: str, info: ValidationInfo) -> str:
@@ -90,7 +92,7 @@ class AttachmentConfig(Model):
         max_length=100,
         description="A generated document to send, instead of content.",
     )
-    content_type: Annotated[Line, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")] | None = Field(
+    content_type: Annotated[Line, Field(pattern=_MEDIA_TYPE)] | None = Field(
         None, description="Its media type; for content application/octet-stream when absent."
     )
 

@@ -1,0 +1,75 @@
+"""How routes are served: the endpoint and the writing of its answer go to one thread together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from pydantic_core import to_json
+
+from api_bridge.threads import in_thread
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_PATIENT = "_patient"
+_NO_BODY = (204, 304)
+
+
+def patient(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that waits for more than the database: its threads are not the others'."""
+    setattr(endpoint, _PATIENT, True)
+    return endpoint
+
+
+class Route(APIRoute):
+    """A route whose endpoint, when it is no coroutine, is served by one change of thread.
+
+    FastAPI's own way makes three, and writes the answer's JSON in the event loop, where a long
+    one keeps everybody waiting.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if not iscoroutinefunction(endpoint):
+            endpoint = _served(endpoint, options.get("status_code") or 200)
+        super().__init__(path, endpoint, **options)
+
+
+class Router(APIRouter):
+    """A router whose routes are served so."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(route_class=Route, **options)
+
+
+def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitable[Response]]:
+    def answer(values: dict[str, Any]) -> Response:
+        return _response(endpoint(**values), status, values)
+
+    host = run_in_threadpool if getattr(endpoint, _PATIENT, False) else in_thread
+
+    @wraps(endpoint)
+    async def call(**values: Any) -> Response:
+        return await host(answer, values)
+
+    return call
+
+
+def _response(found: Any, status: int, values: dict[str, Any]) -> Response:
+    if isinstance(found, Response):
+        return found
+    # What the endpoint has said about its answer beside what is in it.
+    said = next((value for value in values.values() if isinstance(value, Response)), None)
+    status = (said.status_code if said is not None else None) or status
+    if status in _NO_BODY:
+        response = Response(status_code=status)
+    else:
+        content = to_json(found, inf_nan_mode="null")
+        response = Response(content, status, media_type="application/json")
+    if said is not None:
+        response.raw_headers.extend(said.raw_headers)
+    return response

@@ -1,0 +1,43 @@
+"""API keys that this process has checked a moment ago, so that not every request asks for its key.
+
+A key that this process revokes or rotates is forgotten at once; what another process does to one
+is known here when ``TRUSTED_FOR`` is over.
+"""
+
+from __future__ import annotations
+
+import time
+
+from automations.db.api_keys import Credential
+
+TRUSTED_FOR = 1.0
+"""Seconds."""
+_MOST = 10_000
+
+Kept = dict[str, tuple[float, Credential]]
+
+_kept: Kept = {}
+
+
+def find(token_hash: str) -> Credential | None:
+    """The key with this hash, if it was valid a moment ago."""
+    found = _kept.get(token_hash)
+    return found[1] if found is not None and time.monotonic() < found[0] else None
+
+
+def place() -> Kept:
+    """Where to keep a key that is read from now on; of no use once all are forgotten."""
+    return _kept
+
+
+def keep(kept: Kept, token_hash: str, key: Credential) -> None:
+    """Keep a valid key where ``place`` said before it was read."""
+    if len(kept) >= _MOST:
+        kept.clear()
+    kept[token_hash] = time.monotonic() + TRUSTED_FOR, key
+
+
+def forget() -> None:
+    """Ask anew for every key; also for those that are being read now."""
+    global _kept
+    _kept = {}

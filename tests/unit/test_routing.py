@@ -1,0 +1,88 @@
+"""How routes are served: by few threads, which those that wait for others do not take away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Response
+from fastapi.testclient import TestClient
+
+from api_bridge.routing import Router, patient
+from automations.settings import get_settings
+
+router = Router(prefix="/r")
+let_go = threading.Event()
+entered = threading.Semaphore(0)
+
+
+@router.get("/thread")
+def name_thread() -> dict[str, str]:
+    return {"thread": threading.current_thread().name}
+
+
+@router.get("/patient")
+@patient
+def wait() -> dict[str, str]:
+    entered.release()
+    let_go.wait(30)
+    return {"thread": threading.current_thread().name}
+
+
+@router.post("/made", status_code=201)
+def make(response: Response, accepted: bool = False) -> dict[str, Any]:
+    response.headers["Link"] = "</next>"
+    if accepted:
+        response.status_code = 202
+    return {"number": float("nan"), "text": "ü"}
+
+
+@router.delete("/gone", status_code=204)
+def remove() -> None:
+    return None
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    app = FastAPI()
+    app.include_router(router)
+    with TestClient(app) as made:
+        yield made
+
+
+def test_an_endpoint_runs_in_a_thread_of_the_pool(client: TestClient) -> None:
+    assert client.get("/r/thread").json()["thread"].startswith("request")
+
+
+def test_endpoints_that_wait_for_others_leave_the_pool_to_the_rest(client: TestClient) -> None:
+    let_go.clear()
+    number = get_settings().bridge_threads + 1
+    with ThreadPoolExecutor(number) as senders:
+        waiting = [senders.submit(client.get, "/r/patient") for _ in range(number)]
+        try:
+            for _ in waiting:
+                assert entered.acquire(timeout=30)
+            assert client.get("/r/thread").status_code == 200
+        finally:
+            let_go.set()
+    assert {one.result().status_code for one in waiting} == {200}
+
+
+def test_the_answer_has_the_routes_status_and_the_endpoints_headers(client: TestClient) -> None:
+    answer = client.post("/r/made")
+    assert (answer.status_code, answer.headers["Link"]) == (201, "</next>")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.content == '{"number":null,"text":"ü"}'.encode()
+
+
+def test_an_endpoint_may_say_another_status(client: TestClient) -> None:
+    assert client.post("/r/made?accepted=true").status_code == 202
+
+
+def test_a_status_without_a_body_has_none(client: TestClient) -> None:
+    answer = client.delete("/r/gone")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "Content-Length" not in answer.headers
