@@ -59,7 +59,7 @@ def create_member(caller: Admin, member: NewMember) -> dict[str, Any]:
 
 @router.patch("/{member_id}")
 def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[str, Any]:
-    """Change a member; the last OWNER stays OWNER."""
+    """Change a member; the last OWNER stays OWNER. API keys do not keep a role above theirs."""
     given = change.given()
     row = members.update(
         caller.workspace_id,

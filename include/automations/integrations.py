@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from automations.checking import Errors, field_errors
-from automations.steps.base import RENDERED, Model
+from automations.steps.base import LITERAL, Model
 from automations.steps.email import Address, Line
 
 IntegrationType = Literal["EMAIL_PROVIDER", "DOCUMENT_ENGINE", "WEBHOOK", "SLACK", "AI_PROVIDER"]
@@ -94,7 +94,7 @@ def check(type_: str, config: Any, credentials: Any) -> Errors:
 
 def _check(form: TypeAdapter[Any], value: Any, name: str) -> Errors:
     try:
-        form.validate_python(value, context=RENDERED)
+        form.validate_python(value, context=LITERAL)
     except ValidationError as error:
         found = field_errors(error, value, f"{name}.")
         return {path.rstrip("."): messages for path, messages in found.items()}

@@ -28,6 +28,17 @@ def storable(value: JSON, depth: int = 0) -> JSON:
             raise ValueError(f"holds {type(value).__name__}, which is not JSON")
 
 
+def same(left: JSON, right: JSON) -> bool:
+    """Whether two values are one to the database: Python takes true for 1, too."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
+
+
 def _text(text: str) -> str:
     # Half a surrogate pair cannot be encoded.
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()

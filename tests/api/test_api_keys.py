@@ -195,6 +195,22 @@ class TestPrivileges:
         body["memberId"] = "cnobody"
         assert "memberId" in errors(api.call("POST", "/api/api-keys", body))
 
+    def test_a_member_whose_role_is_lowered_keeps_no_key_of_the_old_one(self, api: Api) -> None:
+        member = {"name": "Ada", "email": "ada@b.example", "role": "ADMIN"}
+        ada = api.call("POST", "/api/members", member).json()["id"]
+        above, within = (make(api, memberId=ada, role=role) for role in ("ADMIN", "VIEWER"))
+        others = make(api, role="ADMIN")
+        path = "/api/api-keys"
+        assert status(api, above["token"], path) == 200
+        assert api.call("PATCH", f"/api/members/{ada}", {"role": "MEMBER"}).status_code == 200
+        assert status(api, above["token"], path) == 403
+        assert status(api, above["token"]) == 200
+        roles = {key["id"]: key["role"] for key in api.call("GET", path).json()}
+        wanted = {above["id"]: "MEMBER", within["id"]: "VIEWER", others["id"]: "ADMIN"}
+        assert {id_: roles[id_] for id_ in wanted} == wanted
+        assert api.call("PATCH", f"/api/members/{ada}", {"role": "ADMIN"}).status_code == 200
+        assert status(api, above["token"], path) == 403
+
 
 class TestScopes:
     def test_a_scope_opens_its_routes_and_no_others(self, api: Api) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, update
 from automations import audit, definitions
 from automations import evidence as rules
 from automations.db.session import unit_of_work
-from automations.db.tables import AuditLog, EvidenceSnapshot, SecurityEvent
+from automations.db.tables import AuditLog, DataRow, EvidenceSnapshot, SecurityEvent
 from automations.engine import Engine
 from automations.errors import StepError
 from automations.evidence import hash_of
@@ -325,3 +325,29 @@ def test_the_rows_of_a_table_are_captured_by_filter_and_columns(home: str) -> No
     assert rows(receipt) == [{"n": 1}, {"n": 2}]
     with pytest.raises(StepError, match="filter"):
         capture(home, "k2", "TABLE_ROWS", table_id=table.id, filter={"zzz": 1})
+
+
+def test_a_range_of_time_finds_its_rows_behind_more_others_than_a_snapshot_may_hold(
+    home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = {"key": "n", "name": "N", "type": "number"}
+    table = tables.create(home, TableShape.model_validate({"name": "T", "columns": [column]}))
+    first = datetime(2026, 3, 1, tzinfo=UTC)
+    with unit_of_work() as session:
+        for number in range(6):
+            made = table_rows.add(session, home, table.id, {"n": number})
+            row = session.get_one(DataRow, made.id)
+            row.created_at = first + timedelta(days=number)
+    monkeypatch.setattr(rules, "MOST_ROWS", 2)
+    receipt = capture(
+        home,
+        "k",
+        "TABLE_ROWS",
+        table_id=table.id,
+        columns=("n",),
+        since=first + timedelta(days=3),
+        until=first + timedelta(days=5),
+    )
+    assert rows(receipt) == [{"n": 3}, {"n": 4}]
+    with pytest.raises(StepError, match="narrow"):
+        capture(home, "k2", "TABLE_ROWS", table_id=table.id, since=first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -199,6 +200,19 @@ class TestEvents:
         with unit_of_work() as session:
             jobs = {(job.kind, job.subject_id) for job in session.scalars(select(Job))}
         assert jobs == {("match_event", added.id), ("match_event", changed.id)}
+
+    def test_true_in_the_place_of_one_is_a_change_and_one_in_the_place_of_one_is_none(
+        self, here: str
+    ) -> None:
+        place = table(here)
+        made = rows.create(here, place, {"more": {"a": [1, 0]}})
+        for data in ({"a": [True, 0]}, {"a": [True, False]}, {"a": [1, False]}):
+            rows.change(here, place, made.id, {"more": data})
+            kept = rows.get(here, place, made.id).data["more"]
+            assert json.dumps(kept) == json.dumps(data)
+        assert len(events()) == 4
+        rows.change(here, place, made.id, {"more": {"a": [1.0, False]}})
+        assert len(events()) == 4
 
     def test_a_transaction_that_fails_leaves_neither_row_nor_event(self, here: str) -> None:
         place = table(here)

@@ -145,7 +145,7 @@ def test_all_rejected_fails_and_only_a_temporary_no_is_retried(
         ({"to": "nobody"}, "must be an e-mail address"),
         ({"to": "Ada <ada@b.example>"}, "must be an e-mail address"),
         ({"to": "ada@dev.test\r\nBcc: x@dev.test"}, "must be an e-mail address"),
-        ({"to": 5}, "valid string"),
+        ({"to": 5}, "valid list"),
         ({"cc": ["nobody"]}, "must be an e-mail address"),
         ({"subject": "Hi\r\nBcc: x@b.example"}, "must be one line"),
         ({"subject": "Hi\nthere"}, "must be one line"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automations.outcomes import JSON
-from automations.storable import MOST_DEEP, storable
+from automations.storable import MOST_DEEP, same, storable
 
 
 def nested(depth: int) -> JSON:
@@ -36,3 +36,23 @@ def test_depth_has_a_limit() -> None:
 def test_what_is_not_json_is_refused() -> None:
     with pytest.raises(ValueError, match="holds bytes"):
         storable([b"x"])
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "are_same"),
+    [
+        (1, True, False),
+        (0, False, False),
+        (1, 1.0, True),
+        (True, True, True),
+        ([1, {"a": True}], [1, {"a": 1}], False),
+        ([1, {"a": [None]}], [1.0, {"a": [None]}], True),
+        ({"a": 1}, {"b": 1}, False),
+        ([1], [1, 1], False),
+        ({}, [], False),
+        (None, False, False),
+        ("1", 1, False),
+    ],
+)
+def test_values_are_the_same_as_json(left: JSON, right: JSON, are_same: bool) -> None:
+    assert same(left, right) is same(right, left) is are_same

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
+from automations.db import timelines
 from automations.db.row_filters import SORTED_BY, comparable, condition, ordered
 from automations.db.tables import DataRow
 from automations.errors import ValidationFailed
@@ -69,9 +71,37 @@ def page(
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     if after is not None:
         query = query.where(_behind(order, after))
+    with _bounded(session):
+        return session.scalars(query.order_by(*_ordering(order)).limit(limit)).all()
+
+
+def all_of(
+    session: Session,
+    table_id: str,
+    wanted: Group,
+    since: datetime | None,
+    until: datetime | None,
+) -> Iterator[DataRow]:
+    """Every row that a filter lets through and that was made in a time, the oldest first.
+
+    They are of one moment, and a part of them is in memory at a time.
+
+    Raises:
+        ValidationFailed: as ``page``.
+    """
+    query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
+    query = timelines.between(query, DataRow.created_at, since, until)
+    query = query.order_by(DataRow.created_at, DataRow.id).execution_options(yield_per=_AT_ONCE)
+    with _bounded(session):
+        yield from session.scalars(query)
+
+
+@contextmanager
+def _bounded(session: Session) -> Iterator[None]:
+    """Let no filter take as long as it likes."""
     session.execute(text("SET LOCAL statement_timeout = '20s'"))
     try:
-        found = session.scalars(query.order_by(*_ordering(order)).limit(limit)).all()
+        yield
     except DataError as error:
         raise ValidationFailed({"filter": ["holds a pattern that cannot be used"]}) from error
     except OperationalError as error:
@@ -79,7 +109,6 @@ def page(
             raise ValidationFailed({"filter": ["takes too long: ask for less"]}) from error
         raise
     session.execute(text("SET LOCAL statement_timeout = DEFAULT"))
-    return found
 
 
 def add(session: Session, table_id: str, data: Mapping[str, JSON], hashed: str | None) -> DataRow:

@@ -65,6 +65,17 @@ def save(session: Session, member: Member) -> bool:
     return True
 
 
+def lower_keys(session: Session, member: Member, roles: Iterable[str]) -> None:
+    """Let a member's API keys of some roles have the member's own."""
+    session.execute(
+        update(ApiKey)
+        .where(
+            ApiKey.member_id == member.id, ApiKey.revoked_at.is_(None), ApiKey.role.in_(list(roles))
+        )
+        .values(role=member.role)
+    )
+
+
 def remove(session: Session, member: Member) -> None:
     """Delete a member with all that they were told, and revoke their API keys."""
     session.execute(

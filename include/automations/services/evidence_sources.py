@@ -13,9 +13,9 @@ from automations.db.audit import AuditFilter
 from automations.db.security_events import SecurityFilter
 from automations.db.session import Session
 from automations.errors import StepError
-from automations.evidence import MOST_ROWS, fits
+from automations.evidence import fits
 from automations.ports import EvidenceRequest
-from automations.row_filters import RowFilter, checked, order_of
+from automations.row_filters import RowFilter, checked
 from automations.services import tables
 from automations.tables import columns_of, shown
 
@@ -101,18 +101,14 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
         wanted = RowFilter.model_validate(request.filter) if request.filter else None
     except ValidationError as error:
         raise StepError(f"filter: {error.errors()[0]['msg']}", kind="config") from error
-    group, order = checked(wanted, columns), order_of(None, columns)
-    # One statement, so that all rows are of one moment.
-    for row in data_rows.page(session, table.id, group, order, None, MOST_ROWS + 1):
-        if (request.since is None or row.created_at >= request.since) and (
-            request.until is None or row.created_at < request.until
-        ):
-            yield {
-                "rowId": row.id,
-                "rowCreatedAt": timestamp(row.created_at),
-                "rowUpdatedAt": timestamp(row.updated_at),
-                **shown(columns, row.data),
-            }
+    group = checked(wanted, columns)
+    for row in data_rows.all_of(session, table.id, group, request.since, request.until):
+        yield {
+            "rowId": row.id,
+            "rowCreatedAt": timestamp(row.created_at),
+            "rowUpdatedAt": timestamp(row.updated_at),
+            **shown(columns, row.data),
+        }
 
 
 def _filtered(rows: Iterable[Row], request: EvidenceRequest) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from automations.db.tables import Form, Submission
 from automations.errors import NotFound, ValidationFailed
 from automations.outcomes import JSON
 from automations.services.starting import emit
+from automations.storable import same
 from automations.triggers import form_submission_key
 
 
@@ -87,13 +88,13 @@ def update(
         _refuse_twice(form)
     with unit_of_work() as session:
         found = _find(session, workspace_id, form_id, lock=True)
-        before = (found.title, found.description, found.schema)
+        before = [found.title, found.description, found.schema]
         found.title = found.title if title is None else title
         found.description = found.description if description is None else description
         if form is not None:
             found.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
         found.public = found.public if public is None else public
-        if before != (found.title, found.description, found.schema):
+        if not same(before, [found.title, found.description, found.schema]):
             found.version += 1
             found.updated_at = datetime.now(UTC)
             forms.add_version(session, found)

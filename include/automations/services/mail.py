@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from email.utils import formataddr
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from automations import audit
 from automations.checking import field_errors
@@ -34,7 +34,7 @@ from automations.ports import (
 )
 from automations.services.integrations import credentials, get
 from automations.settings import Settings, get_settings
-from automations.steps.base import RENDERED
+from automations.steps.base import LITERAL
 from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig, attached, decoded_size
 
 NO_PROVIDER = (
@@ -63,9 +63,6 @@ class WorkspaceMailer:
 
 class Message(EmailConfig):
     """A mail sent by request."""
-
-    # No template has given these values: a number is a mistake here.
-    model_config = ConfigDict(coerce_numbers_to_str=False)
 
     body: str
 
@@ -105,7 +102,7 @@ def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
     if _attached_bytes(payload) > MOST_ATTACHED_BYTES:
         raise TooLarge(f"The attachments may have {MOST_ATTACHED_BYTES} bytes at most.")
     try:
-        message = Message.model_validate(payload, context=RENDERED)
+        message = Message.model_validate(payload, context=LITERAL)
     except ValidationError as error:
         raise ValidationFailed(field_errors(error, payload)) from error
     if server_of(workspace_id) is None:
@@ -162,7 +159,7 @@ def _attached_bytes(payload: Any) -> int:
 
 
 def _server(integration: Integration) -> MailServer:
-    config = EmailProvider.model_validate(integration.config, context=RENDERED)
+    config = EmailProvider.model_validate(integration.config, context=LITERAL)
     given = credentials(integration)
     return MailServer(
         host=config.host,

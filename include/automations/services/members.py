@@ -12,7 +12,8 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
 from automations.services import known_keys
-from automations.steps.base import RENDERED
+from automations.services.api_keys import RANKS
+from automations.steps.base import LITERAL
 from automations.steps.email import Address
 
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
@@ -55,7 +56,7 @@ def update(
     role: str | None,
     by_role: str,
 ) -> Member:
-    """Change what is given of a member.
+    """Change what is given of a member; their API keys may do no more than they.
 
     Raises:
         NotAllowed: only an OWNER changes OWNERs or makes them.
@@ -73,10 +74,13 @@ def update(
         if email is not None:
             member.email = _address(email)
         _save(session, member)
+        above = [name for name, rank in RANKS.items() if rank > RANKS[member.role]]
+        members.lower_keys(session, member, above)
         audit.record(
             session, "member.update", member, email=member.email, role=[before, member.role]
         )
-        return member
+    known_keys.forget()
+    return member
 
 
 def delete(workspace_id: str, member_id: str, by_role: str) -> None:
@@ -115,7 +119,7 @@ def _check_one_stays(owners: set[str], member: Member) -> None:
 
 def _address(email: str) -> str:
     try:
-        return _ADDRESS.validate_python(email, context=RENDERED).lower()
+        return _ADDRESS.validate_python(email, context=LITERAL).lower()
     except ValidationError as error:
         raise ValidationFailed({"email": ["must be an e-mail address"]}) from error
 

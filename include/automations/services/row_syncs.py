@@ -14,7 +14,7 @@ from automations.errors import Conflict
 from automations.outcomes import JSON
 from automations.pipelines import TableMapping
 from automations.services import tables
-from automations.storable import storable
+from automations.storable import same, storable
 from automations.tables import Column, checked, columns_of, key_hash, key_values
 
 _NAMED_FIELDS = 20
@@ -83,7 +83,7 @@ def sync(
             synced.refuse(given.place, wrong)
         elif row is None:
             new[hashed] = kept
-        elif kept != row.data:
+        elif not same(kept, row.data):
             changed.append(KnownRow(row.id, kept, hashed))
         else:
             synced.unchanged += 1

@@ -18,6 +18,7 @@ from automations.row_filters import Order, RowFilter, checked, order_of
 from automations.row_imports import Source, rows_of
 from automations.services import tables
 from automations.services.starting import emit
+from automations.storable import same
 from automations.tables import (
     Column,
     columns_of,
@@ -189,7 +190,7 @@ def _merged(
 ) -> Row:
     columns = columns_of(table.columns)
     kept = row_of(columns, {**row.data, **data})
-    if kept == row.data:
+    if same(kept, row.data):
         row.key_hash = hashed or row.key_hash
         return _shown(columns, row)
     data_rows.change(session, row, kept, hashed)

@@ -98,16 +98,17 @@ def is_rendered(info: ValidationInfo) -> bool:
 TemplateText = Annotated[str, AfterValidator(_only_a_template)]
 """A text with a template in it, where another type is documented; never after rendering."""
 
-RENDERED: Mapping[str, Any] = {"rendered": True}
+LITERAL: Mapping[str, Any] = {"rendered": True}
+"""The validation context of what is no template, though steps hold the same as one."""
+
+RENDERED: Mapping[str, Any] = {**LITERAL, "numbers": True}
 """The validation context of a config whose templates have been rendered."""
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _of_a_template(value: object, info: ValidationInfo) -> object:
-    return str(value) if _is_number(value) and is_rendered(info) else value
+    may_count = is_rendered(info) and info.context is not None and "numbers" in info.context
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if may_count and is_number else value
 
 
 FROM_TEMPLATE = BeforeValidator(_of_a_template)
@@ -168,9 +169,10 @@ ONE_OR_MORE = WithJsonSchema(
 """How a field that ``listed`` reads is described."""
 
 
-def listed(value: object) -> object:
+def listed(value: object, info: ValidationInfo) -> object:
     """One text, several with commas between, a list, or a list that a template gave."""
-    if not isinstance(value, str | list) and not _is_number(value):
+    value = _of_a_template(value, info)
+    if not isinstance(value, str | list):
         return value
     found: list[object] = []
     for item in value if isinstance(value, list) else [value]:

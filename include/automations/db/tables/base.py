@@ -10,6 +10,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from automations.ids import new_id
+from automations.storable import same
+
+
+class Json(JSONB):
+    """JSON whose changes are seen as changes, also from 1 to true."""
+
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        return same(x, y)
 
 
 class Base(DeclarativeBase):
@@ -27,8 +37,8 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {
         str: Text,
         datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
+        dict[str, Any]: Json,
+        list[Any]: Json,
     }
 
 
