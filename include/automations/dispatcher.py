@@ -99,7 +99,7 @@ class Dispatcher:
             while not self._stopping.is_set():
                 if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
                     with unit_of_work() as session:
-                        jobs.release_abandoned(session)
+                        jobs.release_abandoned(session, self._holder)
                     looked = time.monotonic()
                 if select.select([connection], [], [], 1)[0]:
                     connection.poll()

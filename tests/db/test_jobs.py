@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import psycopg2.extensions
 import pytest
@@ -51,9 +52,26 @@ def enqueue() -> str:
     return subject
 
 
-def released() -> int:
+def released(me: int = OTHER) -> int:
     with unit_of_work() as session:
-        return jobs.release_abandoned(session)
+        return jobs.release_abandoned(session, me)
+
+
+def locks_read(me: int) -> bool:
+    """Whether looking for abandoned claims reads the server's table of locks."""
+    with unit_of_work() as session:
+        explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {jobs._RELEASE.text}")
+        values = {"holders": jobs._HOLDERS, "channel": jobs.WAKE, "me": me}
+        (planned,) = session.execute(explain, values).scalar_one()
+    return any(loops > 0 for loops in loops_of_lock_scans(planned["Plan"]))
+
+
+def loops_of_lock_scans(plan: dict[str, Any]) -> Iterator[int]:
+    """How often each scan of the locks in a plan was begun."""
+    if plan.get("Function Name") == "pg_lock_status":
+        yield plan["Actual Loops"]
+    for part in plan.get("Plans", ()):
+        yield from loops_of_lock_scans(part)
 
 
 def test_what_the_dead_had_claimed_comes_back_and_what_the_living_hold_does_not(
@@ -64,6 +82,18 @@ def test_what_the_dead_had_claimed_comes_back_and_what_the_living_hold_does_not(
     assert (released(), claimed(OTHER)) == (0, [])
     leave(attending)
     assert (released(), claimed(OTHER)) == (1, [subject])
+
+
+def test_who_alone_has_claims_need_not_look_who_is_there(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    subjects = [enqueue() for _ in range(3)]
+    assert claimed(ALIVE) == subjects
+    assert not locks_read(ALIVE)
+    assert locks_read(OTHER)
+    leave(attending)
+    assert released(ALIVE) == 0
+    assert released(OTHER) == 3
 
 
 def test_a_job_that_was_put_back_is_nobodys_and_waits_for_its_time(

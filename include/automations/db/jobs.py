@@ -29,9 +29,10 @@ WITH queued AS (
 SELECT pg_notify(:channel, '')
 """)
 
+# The locks are read when the first claim of another is met: alone, a dispatcher never reads them.
 _RELEASE = text("""
 UPDATE job SET available_at = clock_timestamp(), holder = NULL
-WHERE holder IS NOT NULL AND dead_at IS NULL AND holder NOT IN (
+WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
     SELECT objid::bigint FROM pg_locks
     WHERE locktype = 'advisory' AND classid::bigint = :holders AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -47,9 +48,14 @@ def attend(connection: psycopg2.extensions.connection, holder: int) -> None:
         cursor.execute(f"LISTEN {WAKE}")
 
 
-def release_abandoned(session: Session) -> int:
-    """Make ready again what was claimed by holders that are gone; returns how many."""
-    return len(session.execute(_RELEASE, {"holders": _HOLDERS, "channel": WAKE}).all())
+def release_abandoned(session: Session, me: int) -> int:
+    """Make ready again what was claimed by other holders that are gone; returns how many.
+
+    Args:
+        me: the holder that asks.
+    """
+    values = {"holders": _HOLDERS, "channel": WAKE, "me": me}
+    return len(session.execute(_RELEASE, values).all())
 
 
 def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = timedelta(0)) -> None:
