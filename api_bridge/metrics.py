@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -37,6 +37,8 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Installation())
+        self._dispatching = _Dispatching()
+        self._registry.register(self._dispatching)
         self._requests = Histogram(
             "automations_http_request_duration_seconds",
             "Requests that this bridge has answered.",
@@ -48,6 +50,10 @@ class Metrics:
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request."""
         self._requests.labels(method, route, status).observe(seconds)
+
+    def of_dispatcher(self, reaches_airflow: Callable[[], bool] | None) -> None:
+        """Show how the dispatcher of this process fares; None: it has none now."""
+        self._dispatching.reaches_airflow = reaches_airflow
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Everything, and its media type."""
@@ -85,6 +91,18 @@ class _Installation(Collector):
             if self._read is None or time.monotonic() - self._read_at > CACHED:
                 self._read, self._read_at = figures.read(), time.monotonic()
             return self._read
+
+
+class _Dispatching(Collector):
+    """What the dispatcher of this process, if it has one, knows."""
+
+    reaches_airflow: Callable[[], bool] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Whether Airflow answers it."""
+        if self.reaches_airflow is not None:
+            text = "Whether Airflow answers this bridge's dispatcher."
+            yield _gauge("airflow_up", text, {(): self.reaches_airflow()}, ())
 
 
 def _gauges(found: Figures) -> Iterator[Metric]:

@@ -12,15 +12,21 @@ import secrets
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from automations import logs
+from automations.breaker import Breaker
 from automations.db import jobs
 from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job
-from automations.deliveries import Deliveries
-from automations.errors import NotVisibleYet, OrchestratorUnavailable, StepError
+from automations.deliveries import KINDS, Deliveries
+from automations.errors import (
+    NotVisibleYet,
+    OrchestratorError,
+    OrchestratorUnavailable,
+    StepError,
+)
 from automations.housekeeping import Housekeeper
 from automations.ports import Orchestrator, Ports
 from automations.reconciler import Reconciler
@@ -38,6 +44,10 @@ _LOOK_FOR_ABANDONED = 5.0
 _MOST_FAILURES = 12
 _MOST_DELAY = timedelta(seconds=10)
 
+_SLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.slow)
+_AIRFLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.airflow)
+_OWN_KINDS = frozenset(KINDS) - _SLOW_KINDS - _AIRFLOW_KINDS
+
 
 class Dispatcher:
     """The threads of one dispatcher process."""
@@ -46,6 +56,7 @@ class Dispatcher:
         self._deliveries = Deliveries(orchestrator, ports)
         self._reconciler = Reconciler(orchestrator)
         self._housekeeper = Housekeeper(orchestrator)
+        self._breaker = Breaker()
         self._holder = secrets.randbelow(2**31)
         self._attending = threading.Event()
         self._stopping = threading.Event()
@@ -74,6 +85,11 @@ class Dispatcher:
         self._signal(_WORKERS)
         for thread in self._threads:
             thread.join(timeout=10)
+
+    @property
+    def reaches_airflow(self) -> bool:
+        """Whether Airflow has answered when it was last asked, as far as is known."""
+        return not self._breaker.is_open
 
     def _loop(self, body: Callable[[], None]) -> None:
         while not self._stopping.is_set():
@@ -115,25 +131,53 @@ class Dispatcher:
         if not self._attending.wait(_IDLE):
             return  # what it claimed now would pass for abandoned
         seen = self._signals
+        with self._breaker.probing() as may_probe:
+            if may_probe and self._probe():
+                return
+        kinds = _OWN_KINDS if self._breaker.is_open else _OWN_KINDS | _AIRFLOW_KINDS
         with unit_of_work() as session:
-            claimed = jobs.claim(session, _BATCH, holder=self._holder)
-            pause = None if claimed else jobs.seconds_to_next(session)
+            claimed = jobs.claim(session, _BATCH, kinds, holder=self._holder)
+            awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else kinds
+            pause = None if claimed else jobs.seconds_to_next(session, awaited)
         if len(claimed) == _BATCH:
             self._signal()  # there may be more, for another worker
-        for job in claimed:
-            self._carry(job)
+        self._carry_all(claimed)
         if not claimed:
-            with self._wake:
-                if seen == self._signals:
-                    self._wake.wait(_IDLE if pause is None else min(max(pause, 0.01), _IDLE))
+            self._rest(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
+
+    def _probe(self) -> bool:
+        """See by one job whether Airflow is back; False when none is there."""
+        with unit_of_work() as session:
+            claimed = jobs.claim(session, 1, _AIRFLOW_KINDS, holder=self._holder)
+        for job in claimed:
+            self._carry(job, probe=True)
+        return bool(claimed)
+
+    def _carry_all(self, claimed: Sequence[Job]) -> None:
+        held_back = []
+        for job in claimed:
+            if KINDS[job.kind].airflow and self._breaker.is_open:
+                held_back.append(job)
+            else:
+                self._carry(job)
+        if held_back:
+            with unit_of_work() as session:
+                jobs.give_back(session, held_back)
+
+    def _rest(self, seen: int, *pauses: float | None) -> None:
+        """Sleep for the shortest of some pauses, or until there is something to do."""
+        shortest = min([_IDLE, *(pause for pause in pauses if pause is not None)])
+        with self._wake:
+            if seen == self._signals:
+                self._wake.wait(max(shortest, 0.01))
 
     def _work_slowly(self) -> None:
         """Carry one job that may take long, so that no other one waits for its end."""
         if not self._attending.wait(_IDLE):
             return
         with unit_of_work() as session:
-            claimed = jobs.claim(session, 1, slow=True, holder=self._holder)
-            pause = None if claimed else jobs.seconds_to_next(session, slow=True)
+            claimed = jobs.claim(session, 1, _SLOW_KINDS, holder=self._holder)
+            pause = None if claimed else jobs.seconds_to_next(session, _SLOW_KINDS)
         for job in claimed:
             self._carry(job)
         if not claimed:
@@ -142,19 +186,27 @@ class Dispatcher:
                 _IDLE_SLOWLY if pause is None else min(max(pause, 0.01), _IDLE_SLOWLY)
             )
 
-    def _carry(self, job: Job) -> None:
+    def _carry(self, job: Job, *, probe: bool = False) -> None:
         with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
-            self._try(job)
+            self._try(job, probe)
 
-    def _try(self, job: Job) -> None:
+    def _try(self, job: Job, probe: bool) -> None:
         try:
             self._deliveries.carry(job)
+            self._airflow_answered(job)
         except NotVisibleYet as error:
+            self._airflow_answered(job)
             self._again(job, _patience(job), error.message, counts=False)
         except OrchestratorUnavailable as error:
-            delay = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MOST_DELAY)
+            self._breaker.failed(job.id, error.message, probe=probe)
+            # Held back by the breaker, it loses no time when Airflow is back.
+            alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MOST_DELAY)
+            delay = timedelta(0) if self._breaker.is_open else alone
             self._again(job, delay, error.message, counts=False)
+            self._signal()  # somebody must wait for the next probe
         except Exception as error:
+            if isinstance(error, OrchestratorError):
+                self._airflow_answered(job)
             message = f"{type(error).__name__}: {error}"
             final = isinstance(error, StepError) and not error.retryable
             log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
@@ -164,6 +216,10 @@ class Dispatcher:
                 wished = error.retry_after if isinstance(error, StepError) else None
                 delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
                 self._again(job, delay, message, counts=True)
+
+    def _airflow_answered(self, job: Job) -> None:
+        if KINDS[job.kind].airflow and self._breaker.answered():
+            self._signal(_WORKERS)
 
     @staticmethod
     def _again(job: Job, delay: timedelta, error: str, *, counts: bool) -> None:
