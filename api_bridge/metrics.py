@@ -108,6 +108,8 @@ class _Dispatching(Collector):
 def _gauges(found: Figures) -> Iterator[Metric]:
     now = found.gauges
     yield _gauge("runs", "Runs in flight.", _one(now.runs), ("status",))
+    held = "Runs that Airflow works on; parked ones are not among them."
+    yield _gauge("runs_in_airflow", held, {(): now.in_airflow}, ())
     yield _gauge("waits", "Pauses that are open.", _one(now.waits), ("kind",))
     yield _gauge("jobs", "Jobs for the dispatchers.", now.jobs, ("kind", "state"))
     lag = "How long the oldest due job has been due."

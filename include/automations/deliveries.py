@@ -43,7 +43,7 @@ class Deliveries:
             jobs.bury(session, job, error)
             if job.kind == "sync_pipeline":
                 pulls.fail(session, job.subject_id, error)
-            if job.kind == "start_run":
+            if job.kind in ("start_run", "start_child"):
                 runs.end_run(session, job.subject_id, "FAILED", f"Could not be started: {error}")
 
     def _done(self, job: Job) -> None:
@@ -305,17 +305,20 @@ class Kind:
     Args:
         carry: does such a job, and removes it.
         airflow: whether that needs the orchestrator.
+        limited: whether that waits while the orchestrator has as many runs as it may.
         slow: whether it may wait long for others, so that workers of their own carry it.
     """
 
     carry: Callable[[Deliveries, Job], None]
     airflow: bool = False
+    limited: bool = False
     slow: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
     "match_event": Kind(Deliveries._match_event),
-    "start_run": Kind(Deliveries._start_run, airflow=True),
+    "start_run": Kind(Deliveries._start_run, airflow=True, limited=True),
+    "start_child": Kind(Deliveries._start_run, airflow=True),
     "answer_wait": Kind(Deliveries._answer_wait, airflow=True),
     "ask_approvers": Kind(Deliveries._ask_approvers),
     "remind_approvers": Kind(Deliveries._remind_approvers),

@@ -17,8 +17,9 @@ from datetime import UTC, datetime, timedelta
 
 from automations import logs
 from automations.breaker import Breaker
+from automations.capacity import Capacity, Places
 from automations.db import jobs
-from automations.db.session import raw_connection, unit_of_work
+from automations.db.session import Session, raw_connection, unit_of_work
 from automations.db.tables import Job
 from automations.deliveries import KINDS, Deliveries
 from automations.errors import (
@@ -30,6 +31,7 @@ from automations.errors import (
 from automations.housekeeping import Housekeeper
 from automations.ports import Orchestrator, Ports
 from automations.reconciler import Reconciler
+from automations.settings import get_settings
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +43,13 @@ _IDLE_SLOWLY = 1.0
 _GATHERING = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
 _LOOK_FOR_ABANDONED = 5.0
+_LOOK_FOR_ROOM = 0.25
 _MOST_FAILURES = 12
 _MOST_DELAY = timedelta(seconds=10)
 
 _SLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.slow)
 _AIRFLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.airflow)
+_LIMITED_KINDS = frozenset(name for name, kind in KINDS.items() if kind.limited)
 _OWN_KINDS = frozenset(KINDS) - _SLOW_KINDS - _AIRFLOW_KINDS
 
 
@@ -57,6 +61,7 @@ class Dispatcher:
         self._reconciler = Reconciler(orchestrator)
         self._housekeeper = Housekeeper(orchestrator)
         self._breaker = Breaker()
+        self._capacity = Capacity(get_settings().max_runs_in_airflow)
         self._holder = secrets.randbelow(2**31)
         self._attending = threading.Event()
         self._stopping = threading.Event()
@@ -111,13 +116,18 @@ class Dispatcher:
             jobs.attend(connection, self._holder)
             self._attending.set()
             self._signal(_WORKERS)  # what was committed before that
-            looked = 0.0
+            looked = looked_for_room = 0.0
             while not self._stopping.is_set():
                 if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
                     with unit_of_work() as session:
                         jobs.release_abandoned(session, self._holder)
                     looked = time.monotonic()
-                if select.select([connection], [], [], 1)[0]:
+                is_full = self._capacity.is_full
+                if is_full and time.monotonic() - looked_for_room > _LOOK_FOR_ROOM:
+                    if self._capacity.has_room():
+                        self._signal()
+                    looked_for_room = time.monotonic()
+                if select.select([connection], [], [], _LOOK_FOR_ROOM if is_full else 1)[0]:
                     connection.poll()
                     if connection.notifies:
                         connection.notifies.clear()
@@ -134,16 +144,27 @@ class Dispatcher:
         with self._breaker.probing() as may_probe:
             if may_probe and self._probe():
                 return
-        kinds = _OWN_KINDS if self._breaker.is_open else _OWN_KINDS | _AIRFLOW_KINDS
-        with unit_of_work() as session:
-            claimed = jobs.claim(session, _BATCH, kinds, holder=self._holder)
-            awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else kinds
-            pause = None if claimed else jobs.seconds_to_next(session, awaited)
-        if len(claimed) == _BATCH:
-            self._signal()  # there may be more, for another worker
-        self._carry_all(claimed)
+        with self._capacity.places() as places:
+            with unit_of_work() as session:
+                kinds, limit = self._wanted(session, places)
+                claimed = jobs.claim(session, limit, kinds, holder=self._holder)
+                awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else kinds
+                pause = None if claimed else jobs.seconds_to_next(session, awaited)
+            places.keep(sum(KINDS[job.kind].limited for job in claimed))
+            if len(claimed) == limit:
+                self._signal()  # there may be more, for another worker
+            self._carry_all(claimed)
         if not claimed:
             self._rest(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
+
+    def _wanted(self, session: Session, places: Places) -> tuple[frozenset[str], int]:
+        """The kinds of jobs that may be taken now, and how many."""
+        if self._breaker.is_open:
+            return _OWN_KINDS, _BATCH
+        free = places.take(session, _BATCH)
+        if not free:
+            return _OWN_KINDS | (_AIRFLOW_KINDS - _LIMITED_KINDS), _BATCH
+        return _OWN_KINDS | _AIRFLOW_KINDS, free
 
     def _probe(self) -> bool:
         """See by one job whether Airflow is back; False when none is there."""

@@ -72,7 +72,9 @@ class TestInstallation:
         with unit_of_work() as session:
             runs.end_run(session, run_ids[0], "FAILED", "no")
             runs.end_run(session, run_ids[0], "COMPLETED")
+            runs.mark_dispatched(session, run_ids[1])
         found = read(local)
+        assert value(found, "runs_in_airflow") == 1
         assert value(found, "runs", status="RUNNING") == 2
         assert value(found, "runs", status="PAUSED") == 0
         assert value(found, "runs_started_total", trigger="manual") == 3

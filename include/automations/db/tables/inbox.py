@@ -58,6 +58,7 @@ class Job(Base):
             "kind",
             "match_event",
             "start_run",
+            "start_child",
             "answer_wait",
             "ask_approvers",
             "remind_approvers",
