@@ -12,6 +12,7 @@ from automations.clock import timestamp
 from automations.errors import StepError
 from automations.outcomes import Answer, Done, Outcome, WaitUntil
 from automations.steps.base import (
+    LONGEST_DURATION,
     Duration,
     Model,
     OptionalText,
@@ -23,8 +24,6 @@ from automations.steps.base import (
     is_template,
     parse_duration,
 )
-
-LONGEST = timedelta(days=366)
 
 
 class DelayConfig(Model):
@@ -75,9 +74,13 @@ class Delay(StepType[DelayConfig]):
     pauses = True
 
     def run(self, config: DelayConfig, ctx: StepContext) -> Outcome:
-        due = self._due(config, ctx)
-        if due - ctx.now > LONGEST:
-            raise StepError(f"A delay may take {LONGEST.days} days at most.", kind="config")
+        try:
+            due = self._due(config, ctx)
+        except OverflowError as error:
+            raise StepError("The delay ends beyond the calendar.", kind="config") from error
+        if due - ctx.now > LONGEST_DURATION:
+            days = LONGEST_DURATION.days
+            raise StepError(f"A delay may take {days} days at most.", kind="config")
         return WaitUntil(due)
 
     def resume(self, config: DelayConfig, ctx: StepContext, answer: Answer) -> Outcome:
@@ -98,13 +101,10 @@ class Delay(StepType[DelayConfig]):
             return moment.astimezone(UTC)
         if config.duration is not None:
             return ctx.now + parse_duration(config.duration)
-        try:
-            span = timedelta(**{str(config.unit): float(config.amount or 0)})
-            if span < timedelta(0):
-                raise StepError("A delay cannot be negative.", kind="config")
-            return ctx.now + span
-        except OverflowError as error:
-            raise StepError("The delay is too long.", kind="config") from error
+        span = timedelta(**{str(config.unit): float(config.amount or 0)})
+        if span < timedelta(0):
+            raise StepError("A delay cannot be negative.", kind="config")
+        return ctx.now + span
 
 
 def _parse(text: str) -> datetime:
