@@ -17,7 +17,7 @@ from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.publishing import dag_id
 from automations.recording import DECISION_OPTIONS
 from automations.services import admission, error_workflows, event_matching, pulls, replays
-from automations.services.form_requests import link_token
+from automations.services.form_requests import is_needed, link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token
 
 _LONGEST_READ = 10.0
@@ -123,14 +123,14 @@ class Deliveries:
         """Send everybody who was not asked yet a link of their own."""
         with unit_of_work() as session:
             wait, run = _wait_and_run(session, job)
-            todo = [
-                person
-                for person in waits.approvers(session, wait.id)
-                if person.sent_at is None and wait.status == "OPEN"
-            ]
+            todo = waits.unasked(session, wait)
         for approver in todo:
             self._ask(run, wait, approver, "")
-        self._done(job)
+        with unit_of_work() as session:
+            # First: whoever is added meanwhile is seen here, or makes a job of their own.
+            jobs.done(session, job)
+            if waits.unasked(session, session.get_one(Wait, wait.id)):
+                jobs.enqueue(session, "ask_approvers", wait.id)
 
     def _remind_approvers(self, job: Job) -> None:
         """Send those who have not decided their link again, and come back after a while."""
@@ -178,11 +178,12 @@ class Deliveries:
         """Send one person the link to a form, and remind them when that is wished."""
         with unit_of_work() as session:
             request = session.get_one(FormRequest, job.subject_id)
+            needed = is_needed(session, request)
             link = form_url(link_token(request))
-        now = datetime.now(UTC)
-        if request.submission_id is not None or request.expires_at <= now:
+        if not needed:
             self._done(job)
             return
+        now = datetime.now(UTC)
         every = timedelta(seconds=request.remind_seconds) if request.remind_seconds else None
         number = (now - request.created_at) // every if every and request.sent_at else 0
         self._ports.mailer.send(

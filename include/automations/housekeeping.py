@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import locks, sign_ins, tallies, watermarks
+from automations.db import locks, rate_limits, sign_ins, tallies, watermarks
 from automations.db.session import unit_of_work
 from automations.errors import OrchestratorError
 from automations.ports import Orchestrator
@@ -39,6 +39,7 @@ class Housekeeper:
             tallies.fold(session)
         with unit_of_work() as session:
             sign_ins.forget_ended(session)
+            rate_limits.forget_ended(session)
         kept = get_settings().retention
         if kept is not None and self._is_due():
             self._prune(datetime.now(UTC) - kept, stopping)

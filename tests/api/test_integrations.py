@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from automations import wiring
 from automations.db.session import unit_of_work
+from automations.db.tables import AuditLog
 from automations.services import integrations
 from automations.services.mail import server_of
 from automations.settings import get_settings
@@ -209,6 +211,17 @@ def test_two_that_choose_at_once_leave_one_chosen(api: Api) -> None:
     assert statuses == [200] * 9
     rows = api.call("GET", "/api/integrations").json()
     assert sum(row["isSiteEmailProvider"] for row in rows) == 1
+
+
+def test_of_those_who_delete_one_at_once_one_has_done_so(api: Api) -> None:
+    for _ in range(5):
+        path = f"/api/integrations/{created(api, SLACK)['id']}"
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda path: api.call("DELETE", path), [path] * 4))
+        assert sorted(answer.status_code for answer in answers) == [204, 404, 404, 404]
+    with unit_of_work() as session:
+        deleted = select(AuditLog).where(AuditLog.action == "integration.delete")
+        assert len(session.scalars(deleted).all()) == 5
 
 
 def test_only_a_mail_server_can_be_the_site_email_provider(api: Api) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from automations import definitions
-from automations.db import jobs, waits
+from automations.db import jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, Run, Wait
 from automations.deliveries import KINDS, Deliveries
@@ -330,6 +330,47 @@ class TestReminders:
         assert [mail.to for mail in outbox.sent] == [("ada@b.example",), ("boss@b.example",)]
         with unit_of_work() as session:
             assert len(waits.approvers(session, wait.id)) == 2
+
+    def test_those_who_are_added_while_the_others_are_asked_are_asked_too(
+        self, deliveries: Deliveries, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wait = asked_run(QUESTION)
+        send = outbox.send
+
+        def escalated(mail: Any) -> Any:
+            with unit_of_work() as session:
+                waits.add_approvers(session, session.get_one(Wait, wait.id), ["boss@b.example"])
+            return send(mail)
+
+        monkeypatch.setattr(outbox, "send", escalated)
+        deliveries.carry(claimed("ask_approvers"))
+        monkeypatch.undo()
+        deliveries.carry(claimed("ask_approvers"))
+        assert [mail.to for mail in outbox.sent] == [("ada@b.example",), ("boss@b.example",)]
+        with unit_of_work() as session:
+            assert "ask_approvers" not in session.scalars(select(Job.kind)).all()
+
+    @pytest.mark.parametrize("end", ["cancelled", "answered", "deleted"])
+    def test_nobody_is_reminded_of_a_form_that_is_no_longer_needed(
+        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, end: str
+    ) -> None:
+        run, made = sending(remindEvery="PT1H", waitForCompletion=True, waitFor="any")
+        engine.run(task(run, "send"))
+        for _ in range(2):
+            deliveries.carry(claimed("send_form"))
+        assert len(outbox.sent) == 2
+        if end == "answered":
+            form_requests.submit(link(run, "ada@b.example"), {"size": 1})
+        with unit_of_work() as session:
+            if end == "cancelled":
+                runs.end_run(session, run.id, "CANCELLED")
+            elif end == "deleted":
+                session.get_one(Form, made.id).deleted_at = datetime.now(UTC)
+        for _ in range(2):
+            deliveries.carry(claimed("send_form"))
+        assert len(outbox.sent) == 2
+        with unit_of_work() as session:
+            assert "send_form" not in session.scalars(select(Job.kind)).all()
 
 
 class TestRotation:

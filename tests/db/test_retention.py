@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from automations import definitions
-from automations.db import tallies
+from automations.db import rate_limits, tallies
 from automations.db.session import engine, unit_of_work
 from automations.db.tables import AuditLog, Job, Run
 from automations.errors import OrchestratorUnavailable
@@ -375,6 +375,18 @@ class TestHousekeeper:
         old(young, "c1")
         self.tidy(airflow)
         assert "c1" in left()
+
+    def test_deletes_what_was_counted_of_tries_when_their_time_is_over(
+        self, young: Run, airflow: Airflow
+    ) -> None:
+        with unit_of_work() as session:
+            for place in range(3):
+                rate_limits.hit(session, f"sign-in:{place}", limit=1, seconds=60)
+        sql("UPDATE rate_limit SET ends_at = now() - interval '1 s' WHERE key <> 'sign-in:0'")
+        self.tidy(airflow)
+        with unit_of_work() as session:
+            assert list(session.scalars(text("SELECT key FROM rate_limit"))) == ["sign-in:0"]
+            assert rate_limits.hit(session, "sign-in:0", limit=1, seconds=60) is not None
 
     def test_deletes_sessions_that_have_ended_whether_their_members_come_back_or_not(
         self, young: Run, airflow: Airflow

@@ -131,6 +131,8 @@ def test_silence_is_no_rejection() -> None:
         ({"quorum": 0}, "greater than or equal to 1"),
         ({"approvers": ["a@b.example"], "quorum": 2}, "more than there are approvers"),
         ({"quorum": 2}, "more than there are approvers"),
+        ({"approvers": ["a@b.example"] * 2, "quorum": 2}, "more than there are approvers"),
+        ({"remindEvery": "P999999999D"}, "P366D at most"),
         ({"approvers": ["nobody"]}, "must be an e-mail address"),
         ({"onReject": "ignore"}, "'fail' or 'continue'"),
         ({"onExpire": [NOTIFY]}, "'fail' or 'continue'"),

@@ -162,3 +162,18 @@ def is_taken_rendered(kind: str, config: Any) -> bool:
 def test_a_number_for_a_text_is_answered_by_what_to_write() -> None:
     found = errors("email", {**SOUND["email"], "subject": 2024})
     assert found == {"steps.1.config.subject": ["must be a text: write the value in quotes"]}
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"timeout": "P367D"}, "timeout"),
+        ({"timeout": "P999999999D"}, "timeout"),
+        ({"retry": {"delay": "P900000000D"}}, "retry.delay"),
+        ({"retry": {"maxDelay": "PT0S"}}, "retry.maxDelay"),
+    ],
+)
+def test_no_step_takes_or_waits_longer_than_a_year(more: dict[str, Any], field: str) -> None:
+    found = parse({"name": "x", "steps": [LIGHT | more]})[1]
+    assert found == {f"steps.0.{field}": ["must be longer than zero and P366D at most"]}
+    assert parse({"name": "x", "steps": [LIGHT | {"timeout": "P366D"}]})[1] == {}

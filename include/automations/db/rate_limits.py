@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,12 +16,16 @@ def hit(session: Session, key: str, *, limit: int, seconds: int, by: int = 1) ->
     """Count a hit, or several; the seconds to wait when it is over the limit, else None."""
     now = int(time.time())
     window = now // seconds
-    query = insert(RateLimit).values(key=key, window=window, hits=by)
+    ends_at = datetime.fromtimestamp((window + 1) * seconds, UTC)
+    query = insert(RateLimit).values(key=key, window=window, hits=by, ends_at=ends_at)
     hits = session.scalars(
         query.on_conflict_do_update(
             index_elements=["key", "window"], set_={"hits": RateLimit.hits + by}
         ).returning(RateLimit.hits)
     ).one()
-    if hits == by:
-        session.execute(delete(RateLimit).where(RateLimit.key == key, RateLimit.window < window))
     return None if hits <= limit else (window + 1) * seconds - now
+
+
+def forget_ended(session: Session) -> None:
+    """Delete what was counted in windows that are over."""
+    session.execute(delete(RateLimit).where(RateLimit.ends_at < func.clock_timestamp()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,25 +118,27 @@ def _summaries(session: Session, query: Executable, **values: str) -> Sequence[S
     return [Summary(*row) for row in session.execute(query, values)]
 
 
-def in_flight(session: Session, workflow_id: str, before_version: int) -> Sequence[Run]:
-    """The unfinished runs of an automation that began on an older version."""
-    return session.scalars(
-        select(Run)
-        .where(
-            Run.workflow_id == workflow_id,
-            Run.version < before_version,
-            Run.status.in_(UNFINISHED),
-        )
-        .order_by(Run.started_at)
-    ).all()
+def in_flight(
+    session: Session, workflow_id: str, before_version: int, kept: Collection[str]
+) -> tuple[int, dict[str, str]]:
+    """The unfinished runs of an automation that began on an older version.
 
-
-def waiting_nodes(session: Session, run_ids: Sequence[str]) -> dict[str, str]:
-    """The nodes that runs wait at, by the run's id."""
-    rows = session.execute(
-        select(Wait.run_id, Wait.node_id).where(Wait.run_id.in_(run_ids), Wait.status == "OPEN")
+    Returns:
+        How many they are, and where those wait that wait at a node which is not kept, by run.
+    """
+    older = (
+        Run.workflow_id == workflow_id,
+        Run.version < before_version,
+        Run.status.in_(UNFINISHED),
     )
-    return {run_id: node_id for run_id, node_id in rows}  # noqa: C416 -- a Row is no pair
+    number = session.scalar(select(func.count()).select_from(Run).where(*older)) or 0
+    rows = session.execute(
+        select(Wait.run_id, Wait.node_id)
+        .join(Run, Run.id == Wait.run_id)
+        .where(*older, Wait.status == "OPEN", Wait.node_id.not_in(kept))
+        .order_by(Run.started_at, Run.id)
+    )
+    return number, {run_id: node_id for run_id, node_id in rows}  # noqa: C416 -- a Row is no pair
 
 
 def find(session: Session, workflow_id: str, run_id: str) -> Run | None:

@@ -169,6 +169,13 @@ def find_token(session: Session, token_hash: str) -> tuple[str, str, str] | None
     return (row[0], row[1], row[2]) if row else None
 
 
+def unasked(session: Session, wait: Wait) -> list[Approver]:
+    """Who is still to be asked for a decision that is open."""
+    if wait.status != "OPEN":
+        return []
+    return [person for person in approvers(session, wait.id) if person.sent_at is None]
+
+
 def approvers(session: Session, wait_id: str) -> list[Approver]:
     """Everybody asked in a decision."""
     return list(

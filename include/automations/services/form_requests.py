@@ -10,7 +10,7 @@ from typing import Any
 from automations import audit
 from automations.db import effects, form_requests, forms, jobs, runs, waits
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Form, FormRequest
+from automations.db.tables import Form, FormRequest, Run
 from automations.errors import Conflict, Gone, NotFound, StepError
 from automations.ports import FormAnswer
 from automations.ports import FormRequest as Wanted
@@ -147,12 +147,28 @@ def _of_token(session: Session, token: str) -> tuple[FormRequest, Form]:
         raise Gone("This form was filled in already.")
     if request.expires_at <= datetime.now(UTC):
         raise Gone("This link has expired.")
-    form = forms.find(session, request.workspace_id, request.form_id)
-    waiting = request.wait_for is not None
-    done = waiting and form_requests.is_complete(session, request.key)
-    if form is None or run is None or done or (waiting and run.status not in runs.UNFINISHED):
+    form = _needed(session, request, run)
+    if form is None:
         raise Gone("This form is no longer needed.")
     return request, form
+
+
+def is_needed(session: Session, request: FormRequest) -> bool:
+    """Whether what somebody fills in by their link would be of use now."""
+    if request.submission_id is not None or request.expires_at <= datetime.now(UTC):
+        return False
+    return _needed(session, request, session.get(Run, request.run_id)) is not None
+
+
+def _needed(session: Session, request: FormRequest, run: Run | None) -> Form | None:
+    """The form that a request asks for; None when nobody waits for it any more."""
+    if run is None:
+        return None
+    if request.wait_for is not None and (
+        run.status not in runs.UNFINISHED or form_requests.is_complete(session, request.key)
+    ):
+        return None
+    return forms.find(session, request.workspace_id, request.form_id)
 
 
 def view_public(form_id: str) -> FormView:

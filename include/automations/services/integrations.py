@@ -99,6 +99,7 @@ def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -
 def delete(workspace_id: str, integration_id: str) -> None:
     """Delete an integration and its credentials."""
     with unit_of_work() as session:
+        integrations.lock(session, workspace_id)
         row = _found(session, workspace_id, integration_id)
         audit.record(session, "integration.delete", row, name=row.name, type=row.type)
         session.delete(row)

@@ -186,11 +186,8 @@ def check_references(session: Session, found: Found, changed: Set[str] = _REFERR
 
 
 def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:
-    older = run_queries.in_flight(session, workflow.id, workflow.version)
-    kept = {step.id for _, step in walk(definition.steps)}
-    waiting = run_queries.waiting_nodes(session, [run.id for run in older])
-    removed = {run: node for run, node in waiting.items() if node not in kept}
-    return InFlight(len(older), removed)
+    kept = [step.id for _, step in walk(definition.steps)]
+    return InFlight(*run_queries.in_flight(session, workflow.id, workflow.version, kept))
 
 
 def delete(workspace_id: str, workflow_id: str, by: str) -> None:

@@ -88,7 +88,7 @@ class ApprovalConfig(Model):
     def _quorum_can_be_reached(self) -> Self:
         if bool(self.escalate_to) != (self.escalate_after is not None):
             raise ValueError("escalateTo and escalateAfter go together")
-        asked = [*self.approvers, *self.escalate_to]
+        asked = {*self.approvers, *self.escalate_to}
         known = not any(is_template(address) for address in asked)
         if known and isinstance(self.quorum, int) and self.quorum > max(len(asked), 1):
             raise ValueError("quorum is more than there are approvers")

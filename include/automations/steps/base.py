@@ -116,6 +116,8 @@ FROM_TEMPLATE = BeforeValidator(_of_a_template)
 Text = Annotated[str, FROM_TEMPLATE]
 OptionalText = Annotated[str | None, FROM_TEMPLATE]
 
+LONGEST_DURATION = timedelta(days=366)
+"""What any step may take or wait for: longer ones are mistakes, and end beyond the calendar."""
 LONGEST_PAUSE = timedelta(days=7)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
@@ -123,8 +125,8 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 def _duration(value: str, info: ValidationInfo) -> str:
     if is_template(value) and not is_rendered(info):
         return value
-    if parse_duration(value) <= timedelta(0):
-        raise ValueError("must be longer than zero")
+    if not timedelta(0) < parse_duration(value) <= LONGEST_DURATION:
+        raise ValueError(f"must be longer than zero and P{LONGEST_DURATION.days}D at most")
     return value
 
 

@@ -12,6 +12,7 @@ from automations.clock import timestamp
 from automations.errors import StepError
 from automations.outcomes import Answer, Done, Outcome, WaitUntil
 from automations.steps.base import (
+    LONGEST_DURATION,
     Duration,
     Model,
     OptionalText,
@@ -24,8 +25,7 @@ from automations.steps.base import (
     parse_duration,
 )
 
-LONGEST = timedelta(days=366)
-TOO_LONG = f"a delay may take {LONGEST.days} days at most"
+TOO_LONG = f"a delay may take {LONGEST_DURATION.days} days at most"
 
 
 class DelayConfig(Model):
@@ -68,7 +68,7 @@ class DelayConfig(Model):
             return self
         if self.span() < timedelta(0):
             raise ValueError("a delay cannot be negative")
-        if self.span() > LONGEST:
+        if self.span() > LONGEST_DURATION:
             raise ValueError(TOO_LONG)
         return self
 
@@ -96,8 +96,11 @@ class Delay(StepType[DelayConfig]):
     pauses = True
 
     def run(self, config: DelayConfig, ctx: StepContext) -> Outcome:
-        due = self._due(config, ctx)
-        if due - ctx.now > LONGEST:
+        try:
+            due = self._due(config, ctx)
+        except OverflowError as error:
+            raise StepError("until: ends beyond the calendar", kind="config") from error
+        if due - ctx.now > LONGEST_DURATION:
             raise StepError(f"until: {TOO_LONG}", kind="config")
         return WaitUntil(due)
 

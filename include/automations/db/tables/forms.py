@@ -49,10 +49,11 @@ class Submission(Base):
     __table_args__ = (
         one_of("status", "PENDING", "APPROVED", "REJECTED"),
         Index("ix_submission_form_id_created_at", "form_id", "created_at"),
+        Index("ix_submission_workspace_id_created_at", "workspace_id", "created_at"),
     )
 
     id: Mapped[str] = id_column()
-    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
     form_id: Mapped[str] = mapped_column(ForeignKey("form.id"))
     form_version: Mapped[int]
     data: Mapped[dict[str, Any]]

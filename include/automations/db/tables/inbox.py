@@ -123,6 +123,8 @@ class RateLimit(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     window: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     hits: Mapped[int]
+    ends_at: Mapped[datetime] = now_column()
+    """When the window ends."""
 
 
 class Watermark(Base):
