@@ -125,7 +125,12 @@ class TestCreate:
             assert answer.json()["formId"] == forms[0]
 
     def test_a_secret_may_be_changed_in_either_shape(self, api: Api) -> None:
-        hook = {"type": "webhook", "verification": "header", "header": "X-Key", "secret": "the-old-one"}
+        hook = {
+            "type": "webhook",
+            "verification": "header",
+            "header": "X-Key",
+            "secret": "the-old-one",
+        }
         shown = api.workflow(trigger=hook)
         path = f"/api/workflows/{shown['id']}"
         for change in ({"secret": "the-new-one"}, {"config": {"secret": "a-newer-one"}}):
