@@ -94,6 +94,7 @@ GET    /api/evidence/verify                                      VIEWER evidence
 GET    /api/evidence/{snapshot_id}                               VIEWER evidence:read
 GET    /api/notifications                                        VIEWER notifications:read
 POST   /api/notifications/mark-all-read                          VIEWER notifications:write
+PATCH  /api/notifications/mark-all-read                          VIEWER notifications:write
 PATCH  /api/notifications/{notification_id}                      VIEWER notifications:write
 DELETE /api/notifications/{notification_id}                      VIEWER notifications:write
 GET    /api/matter-templates                                     VIEWER matters:read
@@ -209,6 +210,7 @@ UNAUDITED = {
     ("POST", "/api/pipelines/connections/{connection_id}/discover"),
     ("POST", "/api/pipelines/run-all"),
     ("POST", "/api/notifications/mark-all-read"),
+    ("PATCH", "/api/notifications/mark-all-read"),
     ("PATCH", "/api/notifications/{notification_id}"),
     ("DELETE", "/api/notifications/{notification_id}"),
 }
