@@ -169,4 +169,7 @@ def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]
 def _tried(caller: Caller, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:
     http = wiring.ports().http
     problem = probes.problem(caller.workspace_id, connector_type, config, http)
-    return {"success": problem is None, "message": problem or "The source answers as it should."}
+    fine = "The source answers as it should."
+    if connector_type == "push":
+        fine = "Records are sent to such a connection: there is no source to ask."
+    return {"success": problem is None, "message": problem or fine}

@@ -108,10 +108,14 @@ def write(
     tallies = {kept["tableId"]: kept for kept in run.tables}
     errors = list(run.errors)
     for part in _parts(records):
+        refused: list[dict[str, Any]] = []
         for mapping in mappings:
             synced = row_syncs.sync(session, run.workspace_id, mapping, part, run.records)
             tallies[mapping.table_id] = _added(tallies.get(mapping.table_id), synced)
-            errors += synced.errors[: _NAMED_ERRORS - len(errors)]
+            refused += synced.errors
+        # By record, whichever table and whichever check refused it.
+        refused.sort(key=lambda error: int(error["record"]))
+        errors += refused[: _NAMED_ERRORS - len(errors)]
         run.records += len(part)
     run.tables, run.errors = list(tallies.values()), errors
     session.flush()
