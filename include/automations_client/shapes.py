@@ -284,6 +284,34 @@ class TableStats(TypedDict):
     lastRowChangedAt: str | None
 
 
+class TableGroup(TypedDict):
+    """The tables of one category, by name."""
+
+    category: TableCategory
+    tables: list[Table]
+
+
+class GroupFigure(TypedDict):
+    """A figure of the rows that have one value; ``group`` is None for those without."""
+
+    group: str | int | float | bool | None
+    value: str | int | float | None
+    rowCount: int
+
+
+class Aggregate(TypedDict):
+    """A figure of rows, and of those groups that have the most of them."""
+
+    tableId: str
+    function: Literal["count", "sum", "avg", "min", "max"]
+    column: str | None
+    groupBy: str | None
+    value: str | int | float | None
+    rowCount: int
+    groups: list[GroupFigure]
+    truncated: bool
+
+
 class Row(TypedDict):
     id: str
     tableId: str

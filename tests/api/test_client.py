@@ -138,6 +138,10 @@ def test_tables_and_pipelines_have_the_types_shapes(client: Client) -> None:
     has_shape(client.rows.load(table["id"], [{"n": 3}]), shapes.ImportedRows)
     assert client.rows.load(table["id"], "n\n4\n5\n")["count"] == 2
     has_shape(client.tables.stats(table["id"]), shapes.TableStats)
+    counted = client.tables.aggregate(table["id"], "sum", "n", group_by="n")
+    has_shape(counted, shapes.Aggregate)
+    assert (counted["value"], len(counted["groups"])) == (14, 4)
+    assert [group["category"] for group in client.tables.tree()] == ["USER"]
     client.rows.delete(table["id"], row["id"])
     with pytest.raises(NotFound):
         client.rows.get(table["id"], row["id"])

@@ -122,10 +122,12 @@ GET    /api/documents/{document_id}                              VIEWER document
 GET    /api/documents/{document_id}/content                      VIEWER documents:read
 GET    /api/tables                                               VIEWER tables:read
 POST   /api/tables                                               ADMIN  tables:write
+GET    /api/tables/tree                                          VIEWER tables:read
 GET    /api/tables/{table_id}                                    VIEWER tables:read
 PUT    /api/tables/{table_id}                                    ADMIN  tables:write
 DELETE /api/tables/{table_id}                                    ADMIN  tables:write
 GET    /api/tables/{table_id}/stats                              VIEWER tables:read
+POST   /api/tables/{table_id}/aggregate                          VIEWER tables:read
 GET    /api/tables/{table_id}/rows                               VIEWER tables:read
 POST   /api/tables/{table_id}/rows                               MEMBER tables:write
 POST   /api/tables/{table_id}/rows/query                         VIEWER tables:read
@@ -182,6 +184,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
         "name": "B",
         "columns": [{"key": "name", "type": "text"}],
     },
+    ("POST", "/api/tables/{table_id}/aggregate"): {"function": "count"},
     ("POST", "/api/tables/{table_id}/rows"): {"data": {"name": "B"}},
     ("PATCH", "/api/tables/{table_id}/rows/{row_id}"): {"data": {"name": "B"}},
     ("POST", "/api/tables/{table_id}/rows/import"): [{"name": "B"}],
@@ -203,6 +206,7 @@ OWN_NAMES = {"/api/secrets/{name}"}
 """Addresses that hold a name of one's own choosing and no id."""
 
 UNAUDITED = {
+    ("POST", "/api/tables/{table_id}/aggregate"),
     ("POST", "/api/tables/{table_id}/rows/query"),
     ("POST", "/api/integrations/{integration_id}/test"),
     ("POST", "/api/pipelines/connections/test"),

@@ -71,7 +71,7 @@ def page(
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     if after is not None:
         query = query.where(_behind(order, after))
-    with _bounded(session):
+    with bounded(session):
         return session.scalars(query.order_by(*_ordering(order)).limit(limit)).all()
 
 
@@ -92,12 +92,12 @@ def all_of(
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     query = timelines.between(query, DataRow.created_at, since, until)
     query = query.order_by(DataRow.created_at, DataRow.id).execution_options(yield_per=_AT_ONCE)
-    with _bounded(session):
+    with bounded(session):
         yield from session.scalars(query)
 
 
 @contextmanager
-def _bounded(session: Session) -> Iterator[None]:
+def bounded(session: Session) -> Iterator[None]:
     """Let no filter take as long as it likes."""
     session.execute(text("SET LOCAL statement_timeout = '20s'"))
     try:

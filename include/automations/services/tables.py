@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import get_args
 
 from automations import audit
 from automations.db import data_tables
@@ -11,13 +12,23 @@ from automations.db.data_tables import Stats
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataTable
 from automations.errors import Conflict, NotFound
-from automations.tables import TableShape, columns_of
+from automations.tables import Category, TableShape, columns_of
 
 
 def list_all(workspace_id: str, category: str | None = None) -> Sequence[DataTable]:
     """All tables of a workspace, newest first."""
     with unit_of_work() as session:
         return data_tables.listed(session, workspace_id, category)
+
+
+def tree(workspace_id: str) -> list[tuple[str, list[DataTable]]]:
+    """The categories that have tables, and their tables by name."""
+    found = sorted(list_all(workspace_id), key=lambda table: (table.name, table.id))
+    groups = [
+        (category, [table for table in found if table.category == category])
+        for category in get_args(Category)
+    ]
+    return [(category, rows) for category, rows in groups if rows]
 
 
 def get(workspace_id: str, table_id: str) -> DataTable:
