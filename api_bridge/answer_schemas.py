@@ -51,6 +51,8 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/pipelines/connections/{connection_id}", "get"): shapes.Connection,
     ("/api/pipelines/connections/{connection_id}", "patch"): shapes.Connection,
     ("/api/pipelines/connections/{connection_id}/runs/{sync_id}", "get"): shapes.Sync,
+    ("/api/pipelines/connections/{connection_id}/webhook-url", "get"): shapes.WebhookUrl,
+    ("/api/pipelines/connections/{connection_id}/rotate-webhook", "post"): shapes.WebhookUrl,
     ("/api/members", "get"): list[shapes.Member],
     ("/api/members", "post"): shapes.Member,
     ("/api/members/{member_id}", "patch"): shapes.Member,

@@ -21,6 +21,8 @@ _OWN_NAMES = {
     ("POST", "/api/submissions"): "forms:submit",
     ("POST", "/api/members/{member_id}/invitation"): "members:write",
     ("POST", "/api/workflows/send-email"): "mail:send",
+    # It reads what one can write with.
+    ("GET", "/api/pipelines/connections/{connection_id}/webhook-url"): "pipelines:write",
     # They read; their filters are only too long for an address.
     ("POST", "/api/tables/{table_id}/rows/query"): "tables:read",
     ("POST", "/api/tables/{table_id}/aggregate"): "tables:read",

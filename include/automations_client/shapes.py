@@ -366,6 +366,10 @@ class Sync(TypedDict):
     completedAt: str | None
 
 
+class WebhookUrl(TypedDict):
+    webhookUrl: str
+
+
 class Verdict(TypedDict):
     """Whether an outside service answers as it should."""
 

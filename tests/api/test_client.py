@@ -155,6 +155,9 @@ def test_tables_and_pipelines_have_the_types_shapes(client: Client) -> None:
     assert (sync["created"], list(client.pipelines.syncs(connection["id"]))) == (1, [sync])
     assert client.pipelines.get_sync(connection["id"], sync["id"]) == sync
     assert [one["id"] for one in client.pipelines.all()] == [connection["id"]]
+    url = client.pipelines.webhook_url(connection["id"])
+    assert "/api/pipelines/webhooks/" in url
+    assert client.pipelines.rotate_webhook(connection["id"]) != url
     client.pipelines.delete(connection["id"])
     assert client.tables.replace(table["id"], {"name": "N", "columns": COLUMNS})["name"] == "N"
     client.tables.delete(table["id"])
