@@ -65,9 +65,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             return
         dispatcher = Dispatcher(AirflowClient(settings), wiring.ports())
         dispatcher.start()
+        app.state.metrics.of_dispatcher(lambda: dispatcher.reaches_airflow)
         try:
             yield
         finally:
+            app.state.metrics.of_dispatcher(None)
             dispatcher.stop()
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Match, Route
 from api_bridge import refused
 from api_bridge.refusals import refusal
 from automations import errors
+from automations.checking import in_words
 from automations.db.outages import OUTAGES
 
 log = logging.getLogger(__name__)
@@ -97,12 +98,7 @@ def install(app: FastAPI) -> None:
         found: dict[str, list[str]] = {}
         for item in error.errors():
             where = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
-            message = "is required" if item["type"] == "missing" else str(item["msg"])
-            if item["type"] == "value_error":
-                message = str(item["ctx"]["error"])
-            if item["type"] == "extra_forbidden":
-                message = "unknown field"
-            found.setdefault(".".join(where) or "body", []).append(message)
+            found.setdefault(".".join(where) or "body", []).append(in_words(item))
         return domain_error(request, errors.ValidationFailed(found))
 
     @app.exception_handler(HTTPException)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -37,6 +37,8 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Installation())
+        self._dispatching = _Dispatching()
+        self._registry.register(self._dispatching)
         self._requests = Histogram(
             "automations_http_request_duration_seconds",
             "Requests that this bridge has answered.",
@@ -48,6 +50,10 @@ class Metrics:
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request."""
         self._requests.labels(method, route, status).observe(seconds)
+
+    def of_dispatcher(self, reaches_airflow: Callable[[], bool] | None) -> None:
+        """Show how the dispatcher of this process fares; None: it has none now."""
+        self._dispatching.reaches_airflow = reaches_airflow
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Everything, and its media type."""
@@ -87,9 +93,23 @@ class _Installation(Collector):
             return self._read
 
 
+class _Dispatching(Collector):
+    """What the dispatcher of this process, if it has one, knows."""
+
+    reaches_airflow: Callable[[], bool] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Whether Airflow answers it."""
+        if self.reaches_airflow is not None:
+            text = "Whether Airflow answers this bridge's dispatcher."
+            yield _gauge("airflow_up", text, {(): self.reaches_airflow()}, ())
+
+
 def _gauges(found: Figures) -> Iterator[Metric]:
     now = found.gauges
     yield _gauge("runs", "Runs in flight.", _one(now.runs), ("status",))
+    held = "Runs that Airflow works on; parked ones are not among them."
+    yield _gauge("runs_in_airflow", held, {(): now.in_airflow}, ())
     yield _gauge("waits", "Pauses that are open.", _one(now.waits), ("kind",))
     yield _gauge("jobs", "Jobs for the dispatchers.", now.jobs, ("kind", "state"))
     lag = "How long the oldest due job has been due."

@@ -46,6 +46,7 @@ _REFUSALS = {
     "422": "The data breaks a rule.",
     "429": "Too many requests; Retry-After says when to come back.",
     "500": "Something went wrong on our side.",
+    "502": "A service of others, such as the mail server, has failed or refused.",
     "503": "A part that this needs is not available now.",
 }
 _IDEMPOTENCY_KEY = {

@@ -12,7 +12,7 @@ from api_bridge import pages
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.clock import timestamp
-from automations.errors import DomainError
+from automations.errors import DomainError, ValidationFailed
 from automations.services import decisions
 from automations.services.decisions import CallbackView
 
@@ -70,6 +70,9 @@ def _answer(token: str, given: dict[str, Any]) -> tuple[str, Any]:
     if "form" not in given:
         body = given.get("json")
         body = body if isinstance(body, dict) else {}
+        unknown = {field: ["unknown field"] for field in sorted(body.keys() - {"decision", "data"})}
+        if unknown:
+            raise ValidationFailed(unknown)
         return str(body.get("decision")), body.get("data")
     form, view = given["form"], decisions.view(token)
     data: dict[str, Any] = {}

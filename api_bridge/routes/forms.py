@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge import views
+from api_bridge import links, views
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
 from automations.forms import FormSchema
@@ -114,11 +114,25 @@ def submit(caller: Member, submission: NewSubmission) -> dict[str, Any]:
 @router.get("/submissions")
 def list_submissions(
     caller: Viewer,
-    form_id: Annotated[str | None, Query(alias="formId")] = None,
+    request: Request,
+    response: Response,
+    form_id: Annotated[str | None, Query(alias="formId", description="Only of this form.")] = None,
+    status: Annotated[
+        Literal["PENDING", "APPROVED", "REJECTED"] | None,
+        Query(description="Only submissions of this status."),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=500, description="As in the Link header of the page before."),
+    ] = None,
 ) -> list[dict[str, Any]]:
-    """List the newest submissions."""
-    found = forms.list_submissions(caller.workspace_id, form_id, limit)
+    """List submissions, newest first.
+
+    The header `Link` (rel="next") has the next page's address, as long as there is one.
+    """
+    found, following = forms.submissions_behind(caller.workspace_id, form_id, status, cursor, limit)
+    links.lead_on(request, response, following, limit)
     return [views.submission(row) for row in found]
 
 

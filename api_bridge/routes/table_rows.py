@@ -37,7 +37,7 @@ class RowQuery(Body):
 
     filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
     sort: str | None = Field(None, max_length=200, description=_SORT)
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: int = Field(100, ge=1, le=1_000, strict=True)
     cursor: str | None = Field(None, max_length=_LONGEST_CURSOR, description=_CURSOR)
 
 

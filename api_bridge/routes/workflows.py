@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge import views
+from api_bridge import links, views
 from api_bridge.deps import Admin, Caller, Member, Viewer
 from api_bridge.routing import Router
 from automations.clock import timestamp
@@ -49,9 +49,7 @@ def list_workflows(
         return [_shown(found, caller) for found in workflows.list_all(caller.workspace_id)]
     size = limit or _PAGE
     page, following = workflows.behind(caller.workspace_id, cursor, size)
-    if following is not None:
-        address = request.url.include_query_params(limit=size, cursor=following)
-        response.headers["Link"] = f'<{address.path}?{address.query}>; rel="next"'
+    links.lead_on(request, response, following, size)
     return [_shown(found, caller) for found in page]
 
 

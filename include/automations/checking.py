@@ -11,6 +11,7 @@ import minijinja
 from pydantic import BaseModel, ValidationError
 
 from automations.flow_control import FlowControl
+from automations.ids import PATTERN
 from automations.model import DEFINITION, STEP_MODELS, Definition, nested_lists, ordered, walk
 from automations.outcomes import JSON
 from automations.secrecy import secrets_named
@@ -211,14 +212,18 @@ def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Erro
         path = prefix + ".".join(_path(item["loc"], payload))
         if item["type"].startswith("union_tag"):
             path += ".type"
-        _add(errors, _as_nested(path, payload) or "body", _message(item))
+        _add(errors, as_written(path, payload) or "body", in_words(item))
     return errors
 
 
-def _as_nested(path: str, payload: Any) -> str:
+def as_written(path: str, payload: Any) -> str:
     """A trigger's field where the client has written it: below ``config``, or not."""
     head, _, field = path.partition(".")
-    trigger = payload.get(head) if head == "trigger" and isinstance(payload, dict) else None
+    if head != "trigger" or not isinstance(payload, dict):
+        return path
+    trigger = payload.get(head)
+    if trigger is None and field == "formId":
+        return field
     nested = isinstance(trigger, dict) and isinstance(trigger.get("config"), dict)
     return f"trigger.config.{field}" if nested and field not in ("", "type") else path
 
@@ -241,23 +246,48 @@ def _is_mark(part: str) -> bool:
     return scalar or part.startswith(marks) or part in STEP_MODELS or part in TRIGGER_TYPES
 
 
-def _message(item: Any) -> str:
-    match item["type"]:
-        case "missing":
-            return "is required"
-        case "extra_forbidden":
-            return "unknown field"
+_IN_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "unknown field",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "union_tag_not_found": "type is required",
+}
+_SHOULD = "Input should be "
+
+
+def in_words(item: Any) -> str:
+    """One of pydantic's errors for people who have never heard of it."""
+    kind, context = item["type"], item.get("ctx", {})
+    match kind:
         case "union_tag_invalid":
-            return f"unknown type '{item['ctx']['tag']}'; known are {item['ctx']['expected_tags']}"
-        case "union_tag_not_found":
-            return "type is required"
+            return f"unknown type '{context['tag']}'; known are {context['expected_tags']}"
         case "value_error":
-            return str(item["ctx"]["error"])
+            return str(context["error"])
         case "string_type" if isinstance(item["input"], int | float):
             return "must be a text: write the value in quotes"
-        case _:
-            message = str(item["msg"])
-            return message[:1].lower() + message[1:]
+        case "string_pattern_mismatch" if context["pattern"] == PATTERN:
+            return "must be an id, such as those in answers"
+        case "string_too_short" | "too_short" if context["min_length"] == 1:
+            return "must not be empty"
+        case "too_short":
+            return f"must have {context['min_length']} at least"
+        case "too_long" | "string_too_long":
+            return f"may have {context['max_length']} at most"
+    message = _IN_WORDS.get(kind) or str(item["msg"])
+    if message.startswith(_SHOULD):
+        return f"must be {message.removeprefix(_SHOULD)}"
+    return message[:1].lower() + message[1:]
 
 
 def _add(errors: Errors, path: str, message: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from automations import tracing
@@ -30,29 +32,10 @@ class Deliveries:
         self._ports = ports
         self._visible: dict[str, Visible] = {}
         self._lock = threading.Lock()
-        self._kinds = {
-            "match_event": self._match_event,
-            "start_run": self._start_run,
-            "answer_wait": self._answer_wait,
-            "ask_approvers": self._ask_approvers,
-            "remind_approvers": self._remind_approvers,
-            "escalate_wait": self._escalate,
-            "send_form": self._send_form,
-            "fail_run": self._fail_run,
-            "retry_run": self._retry_run,
-            "wake_parent": self._wake_parent,
-            "sync_pipeline": self._sync_pipeline,
-            "schedule_pipeline": self._schedule_pipeline,
-            "retry_latest": self._retry_latest,
-            "report_failure": self._report_failure,
-            "admit_run": self._admit,
-            "next_run": self._admit,
-            "end_debounce": self._end_debounce,
-        }
 
     def carry(self, job: Job) -> None:
         """Do a job and remove it."""
-        self._kinds[job.kind](job)
+        KINDS[job.kind].carry(self, job)
 
     def give_up(self, job: Job, error: str) -> None:
         """Bury a job; a run that cannot be started, or a sync, fails with the reason."""
@@ -60,7 +43,7 @@ class Deliveries:
             jobs.bury(session, job, error)
             if job.kind == "sync_pipeline":
                 pulls.fail(session, job.subject_id, error)
-            if job.kind == "start_run":
+            if job.kind in ("start_run", "start_child"):
                 runs.end_run(session, job.subject_id, "FAILED", f"Could not be started: {error}")
 
     def _done(self, job: Job) -> None:
@@ -314,3 +297,43 @@ def _covers(known: Visible | None, needed: Visible) -> bool:
     return (
         known is not None and known.version >= needed.version and known.revision >= needed.revision
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of job.
+
+    Args:
+        carry: does such a job, and removes it.
+        airflow: whether that needs the orchestrator.
+        limited: whether that waits while the orchestrator has as many runs as it may.
+        slow: whether it may wait long for others, so that workers of their own carry it.
+    """
+
+    carry: Callable[[Deliveries, Job], None]
+    airflow: bool = False
+    limited: bool = False
+    slow: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "match_event": Kind(Deliveries._match_event),
+    "start_run": Kind(Deliveries._start_run, airflow=True, limited=True),
+    "start_child": Kind(Deliveries._start_run, airflow=True),
+    "answer_wait": Kind(Deliveries._answer_wait, airflow=True),
+    "ask_approvers": Kind(Deliveries._ask_approvers),
+    "remind_approvers": Kind(Deliveries._remind_approvers),
+    "escalate_wait": Kind(Deliveries._escalate),
+    "send_form": Kind(Deliveries._send_form),
+    "fail_run": Kind(Deliveries._fail_run, airflow=True),
+    "retry_run": Kind(Deliveries._retry_run, airflow=True),
+    "wake_parent": Kind(Deliveries._wake_parent),
+    "sync_pipeline": Kind(Deliveries._sync_pipeline, slow=True),
+    "schedule_pipeline": Kind(Deliveries._schedule_pipeline),
+    "retry_latest": Kind(Deliveries._retry_latest, airflow=True),
+    "report_failure": Kind(Deliveries._report_failure),
+    "admit_run": Kind(Deliveries._admit),
+    "next_run": Kind(Deliveries._admit),
+    "end_debounce": Kind(Deliveries._end_debounce),
+}
+"""Every kind of job there is."""

@@ -44,7 +44,9 @@ ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 class Retry(Model):
     """When and how often a failed step is tried again."""
 
-    max_attempts: int = Field(3, ge=1, le=20, description="Attempts in all, the first included.")
+    max_attempts: int = Field(
+        3, ge=1, le=20, strict=True, description="Attempts in all, the first included."
+    )
     backoff: Literal["fixed", "exponential"] = Field(
         "exponential", description="Whether the delay doubles after each attempt."
     )

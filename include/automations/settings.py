@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
     )
+    max_runs_in_airflow: int = Field(
+        128, ge=1, description="Runs that Airflow works on at once; more wait for their turn."
+    )
     log_format: Literal["json", "text"] = Field(
         "json", description="Of the bridge's log: an object a line, or key=value."
     )

@@ -196,7 +196,9 @@ def _chosen(column: Column, value: JSON) -> str:
 def _number(value: JSON) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")
-    if not abs(value) <= sys.float_info.max:
+    if value != value:
+        raise ValueError("must be a number")
+    if abs(value) > sys.float_info.max:
         raise ValueError("is too large a number")
     return value
 

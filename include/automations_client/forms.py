@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from automations_client.shapes import Form, Snapshot, Submission
+from automations_client.pages import Page, linked, through
+from automations_client.shapes import Form, Snapshot, Submission, SubmissionStatus
 from automations_client.transport import Transport, address
 
 
@@ -41,10 +42,25 @@ class Submissions:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def newest(self, form_id: str | None = None, limit: int = 20) -> list[Submission]:
-        query = {"formId": form_id, "limit": limit}
-        answer = self._transport.json("GET", address("submissions"), query=query)
-        return cast(list[Submission], answer)
+    def page(
+        self,
+        form_id: str | None = None,
+        status: SubmissionStatus | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Submission]:
+        """A page of the submissions, newest first."""
+        query = {"formId": form_id, "status": status, "limit": limit, "cursor": cursor}
+        return linked(self._transport.send("GET", address("submissions"), query=query))
+
+    def iterate(
+        self,
+        form_id: str | None = None,
+        status: SubmissionStatus | None = None,
+        page_size: int = 100,
+    ) -> Iterator[Submission]:
+        """All submissions, newest first."""
+        return through(lambda cursor: self.page(form_id, status, page_size, cursor))
 
     def get(self, submission_id: str) -> Submission:
         path = address("submissions", submission_id)

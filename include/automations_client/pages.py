@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import httpx
+
 T = TypeVar("T")
 
 
@@ -27,6 +29,14 @@ def page_of(key: str, answer: Any) -> Page[Any]:
     """A page as the API writes it: the items below a key, and where the page stands."""
     stands = answer["pagination"]
     return Page(answer[key], stands.get("total"), stands.get("nextCursor"))
+
+
+def linked(answer: httpx.Response) -> Page[Any]:
+    """A page that is a bare list, whose header ``Link`` leads on."""
+    # Only the cursor of the link is used: the key goes nowhere else than to the base address.
+    following = answer.links.get("next", {}).get("url")
+    cursor = None if following is None else httpx.URL(following).params["cursor"]
+    return Page(answer.json(), next_cursor=cursor)
 
 
 def through(get: Callable[[str | None], Page[T]], first: str | None = None) -> Iterator[T]:

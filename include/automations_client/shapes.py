@@ -13,6 +13,7 @@ RunStatus: TypeAlias = Literal[
     "RUNNING", "COMPLETED", "FAILED", "PAUSED", "CANCELLED", "WAITING_FOR_CHILD"
 ]
 EventStatus: TypeAlias = Literal["PENDING", "MATCHED", "SKIPPED"]
+SubmissionStatus: TypeAlias = Literal["PENDING", "APPROVED", "REJECTED"]
 Role: TypeAlias = Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"]
 TableCategory: TypeAlias = Literal["SYSTEM", "FORM", "PIPELINE", "USER", "MATTER", "INTEGRATION"]
 Json: TypeAlias = dict[str, Any]
@@ -246,7 +247,7 @@ class Submission(TypedDict):
     id: str
     formId: str
     formVersion: int
-    status: Literal["PENDING", "APPROVED", "REJECTED"]
+    status: SubmissionStatus
     data: Json
     decidedBy: str | None
     decidedAt: str | None

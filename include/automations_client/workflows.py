@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
-import httpx
-
-from automations_client.pages import Page, through
+from automations_client.pages import Page, linked, through
 from automations_client.shapes import AppliedFile, StartedRun, Stats, UpdatedWorkflow, Workflow
 from automations_client.transport import Transport, address
 
@@ -21,13 +19,7 @@ class Workflows:
     def page(self, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
         """A page of the automations, newest first."""
         query = {"limit": limit, "cursor": cursor}
-        answer = self._transport.send("GET", address("workflows"), query=query)
-        # Only the cursor of the link is used: the key goes nowhere else than to the base address.
-        following = answer.links.get("next", {}).get("url")
-        return Page(
-            answer.json(),
-            next_cursor=None if following is None else httpx.URL(following).params["cursor"],
-        )
+        return linked(self._transport.send("GET", address("workflows"), query=query))
 
     def iterate(self, page_size: int = 50) -> Iterator[Workflow]:
         """All automations, newest first."""

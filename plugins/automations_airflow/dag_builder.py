@@ -92,7 +92,7 @@ def _scheduling(published: Published, definition: Definition) -> _Scheduling:
     due = trigger.schedule(definition.timezone)
     return _Scheduling(
         ScheduleTimetable(due.cron, due.interval, due.timezone, datetime.fromisoformat(since)),
-        # "skip" and "allow" are decided when a run comes: see automations.services.starting.
+        # "skip" and "allow" are decided when a run comes: see automations.services.adoption.
         most_runs=1 if trigger.overlap == "queue" else UNLIMITED,
         catchup=trigger.catchup,
     )

@@ -16,7 +16,7 @@ from automations import definitions
 from automations.db import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
-from automations.deliveries import Deliveries
+from automations.deliveries import KINDS, Deliveries
 from automations.services import workflows
 from automations.services.bootstrap import ensure_workspace
 from automations.services.workflows import Maker
@@ -59,7 +59,7 @@ def test_an_automation_listens_to_an_assets_name_or_to_its_uri() -> None:
     by_name, by_uri, _ = listening("sales"), listening(URI), listening("costs")
     emitted(extra={"rows": 3})
     with unit_of_work() as session:
-        (job,) = jobs.claim(session, 5)
+        (job,) = jobs.claim(session, 5, KINDS)
     Deliveries(Unreachable(), ports()).carry(job)
     with unit_of_work() as session:
         event = session.scalars(select(Event)).one()
@@ -80,7 +80,7 @@ def test_an_automation_listens_to_an_assets_name_or_to_its_uri() -> None:
 def test_an_asset_that_nobody_listens_to_is_recorded_with_the_reason() -> None:
     emitted("unheard", "s3://bucket/unheard")
     with unit_of_work() as session:
-        (job,) = jobs.claim(session, 5)
+        (job,) = jobs.claim(session, 5, KINDS)
     Deliveries(Unreachable(), ports()).carry(job)
     with unit_of_work() as session:
         event = session.scalars(select(Event)).one()

@@ -148,6 +148,11 @@ class TestDecide:
         assert "decision" in answer.json()["details"]["fieldErrors"]
         assert asked.status() == "PAUSED"
 
+    def test_a_field_that_nobody_knows_decides_nothing(self, asked: Asked) -> None:
+        answer = asked.api.http.post(asked.path, json={"decision": "approved", "note": "x"})
+        assert answer.json()["details"]["fieldErrors"] == {"note": ["unknown field"]}
+        assert asked.status() == "PAUSED"
+
     def test_the_forms_fields_are_checked(self, api: Api) -> None:
         asked = ask(api, FORM)
         answer = api.http.post(asked.path, json={"decision": "approved", "data": {"amount": "x"}})

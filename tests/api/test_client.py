@@ -113,7 +113,10 @@ def test_forms_and_events_have_the_types_shapes(client: Client) -> None:
     assert client.submissions.approve(submission["id"])["status"] == "APPROVED"
     with pytest.raises(Conflict):
         client.submissions.reject(submission["id"])
-    assert client.submissions.newest(form["id"]) == [client.submissions.get(submission["id"])]
+    later = client.submissions.create(form["id"], data)
+    newest_first = [later, client.submissions.get(submission["id"])]
+    assert list(client.submissions.iterate(form["id"], page_size=1)) == newest_first
+    assert client.submissions.page(form["id"], "PENDING").items == [later]
     event = {"specversion": "1.0", "id": "1", "source": "shop", "type": "com.example.paid"}
     taken = client.events.send(event)
     has_shape(taken, shapes.TakenEvent)

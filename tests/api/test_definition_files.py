@@ -87,6 +87,8 @@ class TestImport:
         assert "+name: Welcome" in made["diff"]
         shown = api.call("GET", f"/api/workflows/{made['id']}").json()
         assert (shown["key"], shown["name"], shown["status"]) == ("welcome", "Welcome", "ACTIVE")
+        for step in shown["steps"]:
+            assert f"id: {step['id']}" in made["diff"]
         assert shown["steps"][1]["retry"] == {"maxAttempts": 3, "on": ["timeout"]}
         assert shown["steps"][0]["config"]["then"][0]["config"]["body"].endswith("{{now}}.\n")
 

@@ -39,7 +39,7 @@ def test_what_is_written_is_shown_kept_in_versions_and_taken_away_by_null(api: A
     ("field", "value", "path", "message"),
     [
         ("concurrency", {"limit": 0}, "concurrency.limit", "greater than or equal to 1"),
-        ("concurrency", {"limit": "2"}, "concurrency.limit", "valid integer"),
+        ("concurrency", {"limit": "2"}, "concurrency.limit", "whole number"),
         ("concurrency", {}, "concurrency.limit", "is required"),
         ("concurrency", {"limit": 1, "zzz": 1}, "concurrency.zzz", "unknown field"),
         ("concurrency", {"limit": 1, "policy": "x"}, "concurrency.policy", "queue"),
@@ -54,7 +54,7 @@ def test_what_is_written_is_shown_kept_in_versions_and_taken_away_by_null(api: A
         ("debounce", {"delay": "P32D"}, "debounce.delay", "P31D at most"),
         ("debounce", {"delay": "PT2S", "maxWait": "PT1S"}, "debounce.maxWait", "shorter"),
         ("debounce", {"delay": "PT2S", "key": "{{x}}"}, "debounce.key", "'x'"),
-        ("errorWorkflowId", "nope", "errorWorkflowId", "pattern"),
+        ("errorWorkflowId", "nope", "errorWorkflowId", "an id"),
         ("errorWorkflowId", NOBODYS, "errorWorkflowId", "there is no automation"),
     ],
 )

@@ -99,6 +99,32 @@ def test_every_refused_payload_names_a_field(api: Api, body: bytes) -> None:
     assert list(address["details"]["fieldErrors"]) == ["path"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "messages"),
+    [
+        ("POST", "/api/workflows", {"name": "x", "trigger": 5}, {"trigger": "must be an object"}),
+        ("POST", "/api/workflows", {"name": "", "steps": {}}, {"name": "must not be empty"}),
+        ("POST", "/api/workflows", {"name": "x", "steps": {}}, {"steps": "must be a list"}),
+        ("POST", "/api/workflows", {"name": "x", "formId": "5"}, {"formId": "must be an id"}),
+        ("POST", "/api/forms", {"title": 5, "schema": 5}, {"title": "must be a text"}),
+        ("POST", "/api/forms", [], {"body": "must be an object"}),
+        ("POST", "/api/tables", {"name": "x", "columns": []}, {"columns": "must not be empty"}),
+        ("POST", "/api/workflows", {"name": "x" * 201}, {"name": "may have 200 at most"}),
+        ("GET", "/api/events?limit=x", None, {"limit": "must be a whole number"}),
+        ("GET", "/api/events?status=x", None, {"status": "must be 'PENDING', 'MATCHED'"}),
+        ("GET", "/api/notifications?unreadOnly=x", None, {"unreadOnly": "must be true or false"}),
+    ],
+)
+def test_what_is_wrong_is_said_in_peoples_words(
+    api: Api, method: str, path: str, body: Any, messages: dict[str, str]
+) -> None:
+    found = api.call(method, path, body).json()["details"]["fieldErrors"]
+    for field, message in messages.items():
+        assert found[field][0].startswith(message)
+    text = str(found).lower()
+    assert not any(word in text for word in ("dictionary", "instance", "pattern", "input should"))
+
+
 class TestForms:
     def test_a_patch_with_a_step_that_is_no_step_is_refused(self, api: Api) -> None:
         path = f"/api/workflows/{api.workflow()['id']}"

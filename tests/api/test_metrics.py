@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -71,7 +72,9 @@ class TestInstallation:
         with unit_of_work() as session:
             runs.end_run(session, run_ids[0], "FAILED", "no")
             runs.end_run(session, run_ids[0], "COMPLETED")
+            runs.mark_dispatched(session, run_ids[1])
         found = read(local)
+        assert value(found, "runs_in_airflow") == 1
         assert value(found, "runs", status="RUNNING") == 2
         assert value(found, "runs", status="PAUSED") == 0
         assert value(found, "runs_started_total", trigger="manual") == 3
@@ -200,6 +203,29 @@ class TestInstallation:
         assert value(found, "database_up") == 0
         assert value(found, "http_request_duration_seconds_count",
                      method="GET", route="/metrics", status="200") == 1  # fmt: skip
+
+
+class TestDispatcher:
+    def test_a_bridge_with_one_says_whether_airflow_answers_it(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workflow = api.workflow()
+        monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "embedded")
+        monkeypatch.setenv("AUTOMATIONS_AIRFLOW_URL", "http://127.0.0.1:1")
+        get_settings.cache_clear()
+        app = create_app()
+        with TestClient(app, client=("127.0.0.1", 1)) as client:
+            assert value(read(client), "airflow_up") == 1
+            for _ in range(2):
+                execute(api, workflow)
+            deadline = time.monotonic() + 20
+            while value(read(client), "airflow_up"):
+                assert time.monotonic() < deadline
+        client = TestClient(app, client=("127.0.0.1", 1))
+        assert ("automations_airflow_up", ()) not in read(client)
+
+    def test_a_bridge_without_one_says_nothing_of_airflow(self, local: TestClient) -> None:
+        assert ("automations_airflow_up", ()) not in read(local)
 
 
 class TestRequests:

@@ -73,7 +73,7 @@ class TestRefused:
             ({"cron": "0 9 * * *", "timezone": "../x"}, "trigger.config.timezone", "IANA"),
             ({"cron": "0 9 * * *", "timezone": "{{input.z}}"}, "trigger.config.timezone", "templ"),
             ({"cron": "0 9 * * *", "overlap": "no"}, "trigger.config.overlap", "skip"),
-            ({"cron": "0 9 * * *", "catchup": "yes"}, "trigger.config.catchup", "boolean"),
+            ({"cron": "0 9 * * *", "catchup": "yes"}, "trigger.config.catchup", "true or false"),
         ],
     )
     def test_a_schedule_that_makes_no_sense_is_refused(

@@ -178,6 +178,30 @@ class TestForms:
         assert api.call("GET", f"/api/submissions/{made['id']}").json()["data"] == DATA
 
 
+class TestList:
+    def test_pages_lead_through_all_of_a_form_and_a_status(self, api: Api) -> None:
+        form = api.form()
+        made = [submit(api, form)["id"] for _ in range(5)]
+        other, decided = submit(api)["id"], made.pop(1)
+        assert api.call("POST", f"/api/submissions/{decided}/approve").status_code == 200
+        seen: list[str] = []
+        address: str | None = f"/api/submissions?formId={form}&status=PENDING&limit=2"
+        while address is not None:
+            answer = api.call("GET", address, role="VIEWER")
+            seen += [one["id"] for one in answer.json()]
+            link = answer.links.get("next")
+            address = link and link["url"]
+        assert seen == made[::-1]
+        whole = api.call("GET", "/api/submissions")
+        assert {one["id"] for one in whole.json()} == {*made, other, decided}
+        assert "link" not in whole.headers
+
+    @pytest.mark.parametrize("query", ["status=pending", "cursor=x", "limit=101"])
+    def test_a_wrong_parameter_is_named(self, api: Api, query: str) -> None:
+        answer = api.call("GET", f"/api/submissions?{query}")
+        assert list(errors(answer)) == [query.partition("=")[0]]
+
+
 class TestAccess:
     def test_every_route_keeps_its_role_and_its_workspace(self, api: Api) -> None:
         form = api.form()

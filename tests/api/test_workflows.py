@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job
-from automations.ids import PATTERN
+from automations.ids import PATTERN, new_id
 from automations.launcher.demo import welcome
 from automations.settings import get_settings
 from tests.api.conftest import Api
@@ -62,6 +62,11 @@ class TestCreate:
                 "unknown field",
             ),
             ({"type": "delay", "config": {"duration": "5m"}}, "steps.0.config.duration", "ISO"),
+            (
+                {"type": "delay", "retry": {"maxAttempts": "3"}},
+                "steps.0.retry.maxAttempts",
+                "whole",
+            ),
             (
                 {"type": "delay", "config": {"duration": "{{foo.x}}"}},
                 "steps.0.config.duration",
@@ -137,6 +142,22 @@ class TestCreate:
     def test_a_form_of_another_workspace_does_not_exist(self, api: Api) -> None:
         found = errors(api.call("POST", "/api/workflows", welcome(api.form()), role="STRANGER"))
         assert list(found) == ["trigger.config.formId"]
+
+    def test_what_a_trigger_names_is_named_where_it_was_written(self, api: Api) -> None:
+        gone = new_id()
+        flat = {"type": "form_submission", "formId": gone}
+        nested = {"type": "form_submission", "config": {"formId": gone}}
+        schema = {"type": "manual", "inputSchema": {"type": "nope"}}
+        secret = {"type": "webhook", "verification": "github", "secret": "{{input.key}}"}
+        for body, field in (
+            ({"formId": gone}, "formId"),
+            ({"trigger": flat}, "trigger.formId"),
+            ({"trigger": nested}, "trigger.config.formId"),
+            ({"trigger": schema}, "trigger.inputSchema"),
+            ({"trigger": secret}, "trigger.secret"),
+        ):
+            answer = api.call("POST", "/api/workflows", {"name": "x", **body})
+            assert list(errors(answer)) == [field]
 
     @pytest.mark.parametrize(
         "body", [b"{bad", b'{"name": "\\u0000"}', b'{"name": NaN}', b"[" * 80 + b"]" * 80, b"\xff"]

@@ -14,7 +14,7 @@ from automations import definitions
 from automations.db import jobs, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait
-from automations.deliveries import Deliveries
+from automations.deliveries import KINDS, Deliveries
 from automations.dispatcher import Dispatcher
 from automations.engine import Engine
 from automations.errors import Conflict
@@ -317,7 +317,7 @@ def test_many_dispatchers_never_let_more_in_and_keep_the_order(
                 .where(Job.kind == "start_run")
                 .values(available_at=datetime(2100, 1, 1, tzinfo=UTC))
             )
-            claimed = jobs.claim(session, 3)
+            claimed = jobs.claim(session, 3, KINDS)
         for job in claimed:
             if job.kind != "start_run":
                 deliveries.carry(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import psycopg2.extensions
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 
 from automations.db import jobs
 from automations.db.session import raw_connection, statement, unit_of_work
+from automations.deliveries import KINDS
 from automations.ids import new_id
 
 ALIVE, OTHER = 7, 8
@@ -41,7 +43,7 @@ def leave(connection: psycopg2.extensions.connection) -> None:
 
 def claimed(holder: int | None) -> list[str]:
     with unit_of_work() as session:
-        return [job.subject_id for job in jobs.claim(session, 10, holder=holder)]
+        return [job.subject_id for job in jobs.claim(session, 10, KINDS, holder=holder)]
 
 
 def enqueue() -> str:
@@ -51,9 +53,26 @@ def enqueue() -> str:
     return subject
 
 
-def released() -> int:
+def released(me: int = OTHER) -> int:
     with unit_of_work() as session:
-        return jobs.release_abandoned(session)
+        return jobs.release_abandoned(session, me)
+
+
+def locks_read(me: int) -> bool:
+    """Whether looking for abandoned claims reads the server's table of locks."""
+    with unit_of_work() as session:
+        explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {jobs._RELEASE.text}")
+        values = {"holders": jobs._HOLDERS, "channel": jobs.WAKE, "me": me}
+        (planned,) = session.execute(explain, values).scalar_one()
+    return any(loops > 0 for loops in loops_of_lock_scans(planned["Plan"]))
+
+
+def loops_of_lock_scans(plan: dict[str, Any]) -> Iterator[int]:
+    """How often each scan of the locks in a plan was begun."""
+    if plan.get("Function Name") == "pg_lock_status":
+        yield plan["Actual Loops"]
+    for part in plan.get("Plans", ()):
+        yield from loops_of_lock_scans(part)
 
 
 def test_what_the_dead_had_claimed_comes_back_and_what_the_living_hold_does_not(
@@ -66,12 +85,24 @@ def test_what_the_dead_had_claimed_comes_back_and_what_the_living_hold_does_not(
     assert (released(), claimed(OTHER)) == (1, [subject])
 
 
+def test_who_alone_has_claims_need_not_look_who_is_there(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    subjects = [enqueue() for _ in range(3)]
+    assert claimed(ALIVE) == subjects
+    assert not locks_read(ALIVE)
+    assert locks_read(OTHER)
+    leave(attending)
+    assert released(ALIVE) == 0
+    assert released(OTHER) == 3
+
+
 def test_a_job_that_was_put_back_is_nobodys_and_waits_for_its_time(
     attending: psycopg2.extensions.connection,
 ) -> None:
     enqueue()
     with unit_of_work() as session:
-        (job,) = jobs.claim(session, 1, holder=ALIVE)
+        (job,) = jobs.claim(session, 1, KINDS, holder=ALIVE)
         jobs.again(session, job, timedelta(hours=1), "later", counts=False)
     leave(attending)
     assert (released(), claimed(OTHER)) == (0, [])
@@ -82,10 +113,67 @@ def test_a_claim_that_was_given_to_another_cannot_be_settled_by_the_first(
 ) -> None:
     enqueue()
     with unit_of_work() as session:
-        (lost,) = jobs.claim(session, 1, holder=ALIVE)
+        (lost,) = jobs.claim(session, 1, KINDS, holder=ALIVE)
     leave(attending)
     assert released() == 1
     with unit_of_work() as session:
-        (found,) = jobs.claim(session, 1, holder=OTHER)
+        (found,) = jobs.claim(session, 1, KINDS, holder=OTHER)
         assert not jobs.done(session, lost)
         assert jobs.done(session, found)
+
+
+def test_kinds_that_are_not_wanted_are_left_and_the_oldest_of_the_others_come_first(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    subjects = [new_id() for _ in range(6)]
+    with unit_of_work() as session:
+        for subject, kind in zip(
+            subjects, ("start_run", "fail_run", "match_event") * 2, strict=True
+        ):
+            jobs.enqueue(session, kind, subject)
+    with unit_of_work() as session:
+        taken = jobs.claim(session, 3, ("match_event", "fail_run"), holder=ALIVE)
+    assert [job.subject_id for job in taken] == [subjects[1], subjects[2], subjects[4]]
+    with unit_of_work() as session:
+        assert jobs.seconds_to_next(session, ("send_form",)) is None
+        wait = jobs.seconds_to_next(session, ("start_run", "send_form"))
+        assert wait is not None
+        assert wait <= 0
+
+
+def test_a_job_that_is_given_back_is_ready_and_before_those_that_came_later(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    first = enqueue()
+    with unit_of_work() as session:
+        taken = jobs.claim(session, 1, KINDS, holder=ALIVE)
+    second = enqueue()
+    with unit_of_work() as session:
+        jobs.give_back(session, taken)
+    assert claimed(OTHER) == [first, second]
+    with unit_of_work() as session:
+        jobs.give_back(session, taken)
+    assert claimed(ALIVE) == [], "it is another's now"
+
+
+def test_a_claim_looks_at_no_job_of_a_kind_that_is_left_out(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    """However many wait for Airflow, taking other work costs the same."""
+    with unit_of_work() as session:
+        session.execute(
+            text(
+                "INSERT INTO job (kind, subject_id)"
+                " SELECT 'start_run', number::text FROM generate_series(1, 5000) number"
+            )
+        )
+        jobs.enqueue(session, "match_event", new_id())
+    with statement() as connection:
+        connection.execute(text("ANALYZE job"))
+    with unit_of_work() as session:
+        explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {jobs._CLAIM.text}")
+        values = {"limit": 8, "lease": jobs._LEASE, "holder": ALIVE}
+        kinds = [kind for kind in KINDS if kind != "start_run"]
+        (planned,) = session.execute(explain, {**values, "kinds": kinds}).scalar_one()
+    touched = planned["Plan"]["Shared Hit Blocks"] + planned["Plan"]["Shared Read Blocks"]
+    assert touched < 100, planned

@@ -16,7 +16,7 @@ from automations import definitions
 from automations.db import jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, Run, Wait
-from automations.deliveries import Deliveries
+from automations.deliveries import KINDS, Deliveries
 from automations.engine import Engine
 from automations.errors import Gone, NotAllowed, StepError, ValidationFailed
 from automations.outcomes import Question
@@ -103,7 +103,7 @@ def claimed(kind: str) -> Job:
     with unit_of_work() as session:
         session.execute(update(Job).where(Job.kind == kind).values(available_at=datetime.now(UTC)))
     with unit_of_work() as session:
-        return next(one for one in jobs.claim(session, 100) if one.kind == kind)
+        return next(one for one in jobs.claim(session, 100, KINDS) if one.kind == kind)
 
 
 def form() -> Form:

@@ -13,7 +13,7 @@ from automations.adapters.http import GuardedHttpClient
 from automations.db import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, PipelineRun
-from automations.deliveries import Deliveries
+from automations.deliveries import KINDS, Deliveries
 from automations.dispatcher import Dispatcher
 from automations.errors import Conflict, ValidationFailed
 from automations.launcher.dependabot_source import DependabotSource, alert
@@ -238,7 +238,7 @@ def carry(run_id: str, http: Any) -> None:
     """Carry the sync's job once, as a dispatcher does."""
     with unit_of_work() as session:
         session.execute(update(Job).values(available_at=Job.created_at))
-        (job,) = jobs.claim(session, 10, slow=True)
+        (job,) = jobs.claim(session, 10, ("sync_pipeline",))
     dispatcher = Dispatcher(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
     dispatcher._carry(job)
 
@@ -268,7 +268,7 @@ def test_a_source_that_is_busy_is_asked_again_when_it_wishes(
     job, waiting = job_of(run.id), reload(run.id)
     assert job is not None
     with unit_of_work() as session:
-        pause = jobs.seconds_to_next(session, slow=True)
+        pause = jobs.seconds_to_next(session, ("sync_pipeline",))
     assert pause is not None
     assert least < pause < 60
     assert (waiting.status, str(status) in str(waiting.error)) == ("RUNNING", True)
@@ -384,16 +384,16 @@ def test_a_schedule_begins_syncs_again_and_again(
     pipelines.update(here, connection, {"interval": "PT1H"})
     deliveries = Deliveries(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
     with unit_of_work() as session:
-        pause = jobs.seconds_to_next(session)
+        pause = jobs.seconds_to_next(session, ("schedule_pipeline",))
         assert pause is not None
         assert 3500 < pause <= 3600
         session.execute(update(Job).values(available_at=Job.created_at))
-        (job,) = jobs.claim(session, 5)
+        (job,) = jobs.claim(session, 5, KINDS)
     deliveries.carry(job)
     deliveries.carry(job)
     with unit_of_work() as session:
         (run,) = session.scalars(select(PipelineRun))
-        pause = jobs.seconds_to_next(session)
+        pause = jobs.seconds_to_next(session, ("schedule_pipeline",))
     assert run.way == "schedule"
     assert pause is not None
     assert 3500 < pause <= 3600

@@ -18,7 +18,7 @@ from automations.db import jobs
 from automations.db.run_queries import Filter
 from automations.db.session import unit_of_work
 from automations.db.tables import CollectedEvents, DataTable, Event, Job, Run
-from automations.deliveries import Deliveries
+from automations.deliveries import KINDS, Deliveries
 from automations.errors import RateLimited, StepError
 from automations.ids import new_id
 from automations.reconciler import Reconciler
@@ -322,7 +322,7 @@ def dispatching(deliveries: Deliveries, workers: int) -> Iterator[None]:
     def work() -> None:
         while not done.is_set():
             with unit_of_work() as session:
-                claimed = jobs.claim(session, 4)
+                claimed = jobs.claim(session, 4, KINDS)
             for job in claimed:
                 if job.kind in ("match_event", "end_debounce"):
                     deliveries.carry(job)

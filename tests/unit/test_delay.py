@@ -104,21 +104,31 @@ def test_seconds_and_the_same_duration_are_due_together(seconds: int) -> None:
     [
         {"amount": 367, "unit": "days"},
         {"amount": 1e300, "unit": "weeks"},
+    ],
+)
+def test_more_than_a_year_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="366 days at most"):
+        DelayConfig.model_validate(config)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
         {"until": "2028-01-01"},
         {"until": "9999-12-31T23:59:59-12:00"},
         {"until": "0001-01-01T00:00:00+14:00"},
         {"until": "9999-12-31T23:59:59", "timezone": "Pacific/Honolulu"},
     ],
 )
-def test_more_than_a_year_is_refused(config: dict[str, Any]) -> None:
+def test_a_moment_of_more_than_a_year_from_now_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(StepError, match=r"beyond the calendar|366 days at most") as caught:
         due(**config)
     assert caught.value.kind == "config"
 
 
 def test_a_negative_amount_is_refused() -> None:
-    with pytest.raises(StepError, match="cannot be negative"):
-        due(amount=-1, unit="days")
+    with pytest.raises(ValidationError, match="cannot be negative"):
+        DelayConfig.model_validate({"amount": -1, "unit": "days"})
 
 
 @pytest.mark.parametrize(

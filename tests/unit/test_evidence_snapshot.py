@@ -97,6 +97,8 @@ def test_a_failure_of_the_archive_is_the_steps() -> None:
         ({"source": "AUDIT_LOGS", "from": "yesterday"}, "must be an instant"),
         ({"source": "AUDIT_LOGS", "to": "P99999999999D"}, "must be an instant"),
         ({"source": "AUDIT_LOGS", "to": "P1000000D"}, "must be an instant"),
+        ({"source": "AUDIT_LOGS", "from": "P1D", "to": "P2D"}, "from must be before to"),
+        ({"source": "AUDIT_LOGS", "from": "2026-01-02", "to": "2026-01-01"}, "before to"),
         ({"source": "AUDIT_LOGS", "filter": [1]}, "valid dict"),
         ({"source": "AUDIT_LOGS", "columns": 5}, "valid list"),
         ({"source": "AUDIT_LOGS", "title": ""}, "at least 1"),

@@ -161,6 +161,8 @@ def test_retry_after_is_honoured_for_an_hour_at_most(value: str, delay: timedelt
     ("config", "message"),
     [
         ({"url": ""}, "at least 1 character"),
+        ({"url": "ftp://a.example/x"}, "must begin with http"),
+        ({"url": "a.example/x"}, "must begin with http"),
         ({"method": "BREW"}, "Input should be 'GET'"),
         ({"body": {}, "text": "x"}, "give one of body, form and text"),
         ({"form": {}, "text": "x"}, "give one of body, form and text"),

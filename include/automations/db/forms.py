@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -62,10 +63,26 @@ def find_submission(session: Session, workspace_id: str, submission_id: str) -> 
 
 
 def submissions(
-    session: Session, workspace_id: str, form_id: str | None, limit: int
+    session: Session,
+    workspace_id: str,
+    form_id: str | None,
+    status: str | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
 ) -> Sequence[Submission]:
-    """A workspace's newest submissions, of one form or of all."""
+    """A workspace's submissions, newest first, of one form or of all.
+
+    Args:
+        after: only those that come behind this one.
+    """
     query = select(Submission).where(Submission.workspace_id == workspace_id)
     if form_id is not None:
         query = query.where(Submission.form_id == form_id)
-    return session.scalars(query.order_by(Submission.created_at.desc()).limit(limit)).all()
+    if status is not None:
+        query = query.where(Submission.status == status)
+    if after is not None:
+        at, submission_id = after
+        later = (Submission.created_at == at) & (Submission.id > submission_id)
+        query = query.where((Submission.created_at < at) | later)
+    order = (Submission.created_at.desc(), Submission.id)
+    return session.scalars(query.order_by(*order).limit(limit)).all()

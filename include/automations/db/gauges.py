@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from automations.db import in_airflow
 from automations.db.runs import UNFINISHED
 from automations.db.tables import Job, Run, Wait
 
@@ -21,12 +22,14 @@ class Gauges:
         jobs: by kind and state: ``due``, ``later`` or ``dead``.
         lag: the seconds that the oldest due job has been due.
         waits: open pauses by kind.
+        in_airflow: the runs that Airflow works on.
     """
 
     runs: Mapping[str, int]
     jobs: Mapping[tuple[str, str], int]
     lag: float
     waits: Mapping[str, int]
+    in_airflow: int
 
 
 def read(session: Session) -> Gauges:
@@ -50,4 +53,5 @@ def read(session: Session) -> Gauges:
         jobs={(kind, name): n for kind, name, n in jobs},
         lag=max(0.0, float(session.scalar(oldest) or 0)),
         waits=dict(waits.all()),
+        in_airflow=in_airflow.count(session),
     )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import psycopg2.extensions
-from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Job
 
 WAKE = "automations_dispatch"
 _LEASE = timedelta(seconds=60)
-_SLOW = ("sync_pipeline",)
-"""Kinds that wait long for others, so that workers of their own carry them."""
 
 _HOLDERS = 0x686F6C64
 
@@ -29,9 +27,32 @@ WITH queued AS (
 SELECT pg_notify(:channel, '')
 """)
 
+# Each kind by itself, so that those which are left out cost nothing, however many they are.
+_CLAIM = text("""
+UPDATE job SET available_at = clock_timestamp() + :lease, claims = claims + 1, holder = :holder
+WHERE id = ANY (ARRAY(
+    SELECT ready.id FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
+        SELECT id, available_at FROM job
+        WHERE kind = wanted AND dead_at IS NULL AND available_at <= statement_timestamp()
+        ORDER BY available_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) ready
+    ORDER BY ready.available_at, ready.id LIMIT :limit
+))
+RETURNING *
+""")
+
+_NEXT = text("""
+SELECT extract(epoch FROM min(next.available_at) - clock_timestamp())
+FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
+    SELECT available_at FROM job WHERE kind = wanted AND dead_at IS NULL
+    ORDER BY available_at LIMIT 1
+) next
+""")
+
+# The locks are read when the first claim of another is met: alone, a dispatcher never reads them.
 _RELEASE = text("""
 UPDATE job SET available_at = clock_timestamp(), holder = NULL
-WHERE holder IS NOT NULL AND dead_at IS NULL AND holder NOT IN (
+WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
     SELECT objid::bigint FROM pg_locks
     WHERE locktype = 'advisory' AND classid::bigint = :holders AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -47,9 +68,14 @@ def attend(connection: psycopg2.extensions.connection, holder: int) -> None:
         cursor.execute(f"LISTEN {WAKE}")
 
 
-def release_abandoned(session: Session) -> int:
-    """Make ready again what was claimed by holders that are gone; returns how many."""
-    return len(session.execute(_RELEASE, {"holders": _HOLDERS, "channel": WAKE}).all())
+def release_abandoned(session: Session, me: int) -> int:
+    """Make ready again what was claimed by other holders that are gone; returns how many.
+
+    Args:
+        me: the holder that asks.
+    """
+    values = {"holders": _HOLDERS, "channel": WAKE, "me": me}
+    return len(session.execute(_RELEASE, values).all())
 
 
 def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = timedelta(0)) -> None:
@@ -86,27 +112,16 @@ def notify(session: Session, channel: str, payload: str = "") -> None:
 
 
 def claim(
-    session: Session, limit: int, *, slow: bool = False, holder: int | None = None
+    session: Session, limit: int, kinds: Iterable[str], *, holder: int | None = None
 ) -> list[Job]:
-    """Take ready jobs, either slow or other ones, oldest first, for the length of a lease.
+    """Take ready jobs of some kinds, oldest first, for the length of a lease.
 
     Args:
         holder: who attends; without, only the lease brings the jobs back.
     """
-    ready = (
-        select(Job.id)
-        .where(Job.dead_at.is_(None), Job.available_at <= func.clock_timestamp(), _is_slow(slow))
-        .order_by(Job.available_at, Job.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    claimed = (
-        update(Job)
-        .where(Job.id.in_(ready.scalar_subquery()))
-        .values(available_at=func.clock_timestamp() + _LEASE, claims=Job.claims + 1, holder=holder)
-        .returning(Job)
-    )
-    return sorted(session.scalars(claimed), key=lambda job: job.id)
+    values = {"kinds": list(kinds), "limit": limit, "lease": _LEASE, "holder": holder}
+    claimed = session.scalars(select(Job).from_statement(_CLAIM), values)
+    return sorted(claimed, key=lambda job: job.id)
 
 
 def done(session: Session, job: Job) -> bool:
@@ -131,6 +146,16 @@ def again(session: Session, job: Job, delay: timedelta, error: str | None, *, co
     )
 
 
+def give_back(session: Session, claimed: Iterable[Job]) -> None:
+    """Put back jobs that were not tried, ready and in the places that they had."""
+    for job in claimed:
+        session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.claims == job.claims)
+            .values(available_at=Job.created_at, holder=None)
+        )
+
+
 def bury(session: Session, job: Job, error: str) -> None:
     """Give a job up; it stays, with its error, until somebody replays it."""
     session.execute(
@@ -147,15 +172,7 @@ def onward(session: Session, job: Job) -> None:
     )
 
 
-def seconds_to_next(session: Session, *, slow: bool = False) -> float | None:
-    """How long until the next job becomes ready; None when there is none."""
-    wait = session.scalar(
-        select(func.extract("epoch", func.min(Job.available_at) - func.clock_timestamp())).where(
-            Job.dead_at.is_(None), _is_slow(slow)
-        )
-    )
+def seconds_to_next(session: Session, kinds: Iterable[str]) -> float | None:
+    """How long until the next job of some kinds becomes ready; None when there is none."""
+    wait = session.scalar(_NEXT, {"kinds": list(kinds)})
     return None if wait is None else float(wait)
-
-
-def _is_slow(slow: bool) -> ColumnElement[bool]:
-    return Job.kind.in_(_SLOW) if slow else Job.kind.not_in(_SLOW)

@@ -48,7 +48,7 @@ def slot_key(workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]) -> 
 def enqueue(session: Session, run: Run) -> None:
     """Have the dispatcher start a run, as soon as there is a slot for it if it needs one."""
     if run.slot_key is None:
-        jobs.enqueue(session, "start_run", run.id)
+        _start(session, run)
         return
     run.slot = "WAITING"
     jobs.enqueue(session, "admit_run", run.id)
@@ -87,7 +87,12 @@ def _hold(session: Session, run: Run) -> None:
     if wait is not None and wait.kind == waits.SLOT:
         waits.settle(session, wait, decision="resumed", by=None, data=None)
     elif run.dispatched_at is None:
-        jobs.enqueue(session, "start_run", run.id)
+        _start(session, run)
+
+
+def _start(session: Session, run: Run) -> None:
+    # A run that waits for this one is in Airflow already, and goes on only after it.
+    jobs.enqueue(session, "start_child" if run.awaited else "start_run", run.id)
 
 
 def _skip(session: Session, run: Run, why: str) -> None:

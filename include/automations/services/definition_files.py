@@ -193,7 +193,9 @@ def _apply(
     if workflow is None:
         found = add(session, maker, given, entry.workflow_id)
         made = found.workflow
-        after = _text(_parsed(_without_status(given)), made.status, keys)
+        # With the ids that its steps have been given.
+        body = {**_without_status(given), "steps": found.definition["steps"]}
+        after = _text(_parsed(body), made.status, keys)
         return Applied("create", made.id, made.key, made.name, 1, _diff("", after)), found
     stored = runs.definition(session, workflow.id, workflow.version) or {}
     body = with_kept_ids(stored, given)

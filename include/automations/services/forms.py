@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from automations import audit
+from automations import audit, cursors
 from automations import forms as schema
 from automations.db import forms
 from automations.db.session import Session, unit_of_work
@@ -175,10 +175,14 @@ def get_submission(workspace_id: str, submission_id: str) -> Submission:
         return found
 
 
-def list_submissions(workspace_id: str, form_id: str | None, limit: int) -> Sequence[Submission]:
-    """A workspace's newest submissions."""
+def submissions_behind(
+    workspace_id: str, form_id: str | None, status: str | None, cursor: str | None, size: int
+) -> tuple[Sequence[Submission], str | None]:
+    """The submissions behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        return forms.submissions(session, workspace_id, form_id, limit)
+        found = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
+    return cursors.page(found, size, lambda row: (row.created_at, row.id))
 
 
 def check_data(form: Form, data: dict[str, JSON]) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from automations.errors import Unavailable, ValidationFailed
+from automations.errors import Unavailable
 from automations.secrecy import secrets_named
 from automations.services import secrets, vault
 from automations.steps.base import is_template
@@ -27,7 +27,7 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
         before: the stored trigger that it replaces.
 
     Raises:
-        ValidationFailed: the secret cannot be used.
+        ValueError: the secret cannot be used, and why.
     """
     secret, kept = trigger.secret, before.get("secret")
     if secret is None:
@@ -36,7 +36,7 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
         secret = str(kept)
     elif secret == HIDDEN:
         if kept is None:
-            raise _invalid("is required: this one only stands for a secret in answers")
+            raise ValueError("is required: this one only stands for a secret in answers")
         secret = str(kept)
     elif secret != kept:
         secret = _new(trigger.verification, secret)
@@ -58,10 +58,10 @@ def same(stored: str, given: str) -> bool:
 def _new(verification: str, secret: str) -> str:
     if is_template(secret):
         if not is_reference(secret):
-            raise _invalid("must be a value, or one secret as in {{secret.WEBHOOK_KEY}}")
+            raise ValueError("must be a value, or one secret as in {{secret.WEBHOOK_KEY}}")
         return secret.strip()
     if secret.startswith(_SEALED) or len(secret) > _LONGEST:
-        raise _invalid(f"must have {_LONGEST} characters at most and not begin with '{_SEALED}'")
+        raise ValueError(f"must have {_LONGEST} characters at most and not begin with '{_SEALED}'")
     if verification == "standard":
         _check_standard(secret)
     return _SEALED + vault.cipher().encrypt(secret)
@@ -72,9 +72,9 @@ def _check_standard(secret: str) -> None:
         text = secret.removeprefix("whsec_").rstrip("=")
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _invalid("must be base64, with whsec_ before it or not") from error
+        raise ValueError("must be base64, with whsec_ before it or not") from error
     if len(key) < _SHORTEST_KEY:
-        raise _invalid(f"must be at least {_SHORTEST_KEY} bytes in base64")
+        raise ValueError(f"must be at least {_SHORTEST_KEY} bytes in base64")
 
 
 def opened(workspace_id: str, stored: str) -> str:
@@ -89,7 +89,3 @@ def opened(workspace_id: str, stored: str) -> str:
     if not values:
         raise Unavailable("The webhook's secret is not set.")
     return next(iter(values.values()))
-
-
-def _invalid(message: str) -> ValidationFailed:
-    return ValidationFailed({"trigger.config.secret": [message]})

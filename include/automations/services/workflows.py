@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +35,7 @@ from automations.services.webhooks import new_token
 from automations.steps.registry import STEP_TYPES
 from automations.triggers import EventTrigger, FormSubmission, Manual, Trigger, WebhookTrigger
 
-_REFERRING = {"steps", "status", "errorWorkflowId"}
+_REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
 """What of an automation, when it changes, may make it start itself."""
 
 
@@ -92,7 +92,8 @@ def create(maker: Maker, payload: Any) -> Found:
 def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found:
     """The same in a transaction, of which ``check_references`` is to be the end."""
     status, body = _split(payload, WorkflowStatus.DRAFT)
-    definition = _validated(session, maker.workspace_id, body, {})
+    definition = _validated(body, {})
+    _check_subject(session, maker.workspace_id, definition.trigger, body)
     _check_available(maker.workspace_id, definition, status)
     workflow = Workflow(
         id=workflow_id,
@@ -111,9 +112,12 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
     """Change the fields that the payload has; makes a new version."""
     with unit_of_work() as session:
         workflow = _find(session, workspace_id, workflow_id, lock=True)
+        before = workflow.status
         found = change(session, workflow, payload, by)
-        if not _REFERRING.isdisjoint(payload):
-            check_references(session, found)
+        changed = set(payload)
+        if workflow.status == before:
+            changed.discard("status")
+        check_references(session, found, changed)
         return found
 
 
@@ -131,8 +135,13 @@ def change(
     stored = runs.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
     body = with_kept_ids(stored, body) if whole else _merged(stored, body)
-    definition = _validated(session, workspace_id, body, stored.get("trigger", {}))
-    _check_available(workspace_id, definition, status)
+    definition = _validated(body, stored.get("trigger", {}))
+    # What is gone since it was named must keep nobody from a change of something else.
+    begins = status is WorkflowStatus.ACTIVE and before != status.value
+    if begins or {"trigger", "formId"} & set(changed):
+        _check_subject(session, workspace_id, definition.trigger, body)
+    if begins or "steps" in changed:
+        _check_available(workspace_id, definition, status)
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
     found = _write(session, workflow, definition, body, status, by)
@@ -153,21 +162,26 @@ def change(
     return replace(found, in_flight=_in_flight(session, workflow, definition))
 
 
-def check_references(session: Session, found: Found) -> None:
+def check_references(session: Session, found: Found, changed: Set[str] = _REFERRING) -> None:
     """Refuse an automation that was just written, when it would come to start itself.
 
     Checked behind the write, which only one transaction does at a time: so of two automations that
     begin to start each other at once, one sees the other.
 
+    Args:
+        changed: fields; what is gone since it was named keeps nobody from a change of others.
+
     Raises:
         ValidationFailed: names the references that lead back to it, or nowhere.
     """
-    if not references.any_in(found.definition):
+    if _REFERRING.isdisjoint(changed) or not references.any_in(found.definition):
         return
     workflow = found.workflow
     definition = definitions.read(session, workflow.id, workflow.version)
-    error_workflows.check(session, workflow, definition.error_workflow_id)
-    if workflow.status != "ARCHIVED":
+    begins = "status" in changed and workflow.status == "ACTIVE"
+    if begins or "errorWorkflowId" in changed:
+        error_workflows.check(session, workflow, definition.error_workflow_id)
+    if workflow.status != "ARCHIVED" and not changed.isdisjoint(("steps", "status")):
         rings.refuse(session, workflow, definition)
 
 
@@ -272,25 +286,32 @@ def _split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[
     return WorkflowStatus(status), body
 
 
-def _validated(
-    session: Session, workspace_id: str, body: dict[str, Any], before: Mapping[str, Any]
-) -> Definition:
+def _validated(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
     definition, errors = checking.parse(body)
     if definition is None or errors:
         raise ValidationFailed(errors)
     trigger = definition.trigger
-    _check_subject(session, workspace_id, trigger)
     if isinstance(trigger, Manual) and trigger.input_schema is not None:
         try:
             Draft202012Validator.check_schema(trigger.input_schema)
         except SchemaError as error:
-            raise ValidationFailed({"trigger.config.inputSchema": [error.message]}) from error
+            raise _of_trigger("inputSchema", error.message, body) from error
     if isinstance(trigger, WebhookTrigger):
-        return definition.model_copy(update={"trigger": webhook_secrets.sealed(trigger, before)})
+        try:
+            sealed = webhook_secrets.sealed(trigger, before)
+        except ValueError as error:
+            raise _of_trigger("secret", str(error), body) from error
+        return definition.model_copy(update={"trigger": sealed})
     return definition
 
 
-def _check_subject(session: Session, workspace_id: str, trigger: Trigger) -> None:
+def _of_trigger(field: str, message: str, body: Mapping[str, Any]) -> ValidationFailed:
+    return ValidationFailed({checking.as_written(f"trigger.{field}", body): [message]})
+
+
+def _check_subject(
+    session: Session, workspace_id: str, trigger: Trigger, body: Mapping[str, Any]
+) -> None:
     """What a trigger listens to must be there."""
     form_id = template_id = table_id = None
     field = "formId"
@@ -301,13 +322,11 @@ def _check_subject(session: Session, workspace_id: str, trigger: Trigger) -> Non
         form_id, template_id = trigger.filter_form_id, trigger.filter_matter_template_id
         table_id = trigger.filter_table_id
     if form_id and not forms.find(session, workspace_id, form_id):
-        raise ValidationFailed({f"trigger.config.{field}": [f"there is no form {form_id}"]})
+        raise _of_trigger(field, f"there is no form {form_id}", body)
     if template_id and not matters.find_template(session, workspace_id, template_id):
-        raise ValidationFailed(
-            {"trigger.config.filterMatterTemplateId": [f"there is no template {template_id}"]}
-        )
+        raise _of_trigger("filterMatterTemplateId", f"there is no template {template_id}", body)
     if table_id and not data_tables.find(session, workspace_id, table_id):
-        raise ValidationFailed({"trigger.config.filterTableId": [f"there is no table {table_id}"]})
+        raise _of_trigger("filterTableId", f"there is no table {table_id}", body)
 
 
 def _check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:

@@ -47,7 +47,11 @@ class ApprovalConfig(Model):
         default_factory=list,
         description="Addresses of those who are sent a link of their own to decide by.",
     )
-    message: Text = Field(max_length=10_000, description="What they are asked; Markdown.")
+    message: Text = Field(
+        max_length=10_000,
+        description="What they are asked. Airflow shows it as Markdown; the page of their "
+        "link and the mail as it is written.",
+    )
     data: JSON = Field(None, description="The data to decide on, shown with the message.")
     form: Annotated[FormSchema | None, AsWritten()] = Field(
         None, description="A form that an approval must fill in; its values are the data."

@@ -25,6 +25,8 @@ from automations.steps.base import (
     parse_duration,
 )
 
+TOO_LONG = f"a delay may take {LONGEST_DURATION.days} days at most"
+
 
 class DelayConfig(Model):
     """How long to wait: exactly one of ``duration``, ``amount`` with ``unit``, or ``until``."""
@@ -59,6 +61,26 @@ class DelayConfig(Model):
             raise ValueError("give exactly one of duration, amount with unit, or until")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_waited_for(self) -> Self:
+        """As far as it is known: a template gives its value later."""
+        if isinstance(self.amount, str) or is_template(self.duration) or self.until is not None:
+            return self
+        if self.span() < timedelta(0):
+            raise ValueError("a delay cannot be negative")
+        if self.span() > LONGEST_DURATION:
+            raise ValueError(TOO_LONG)
+        return self
+
+    def span(self) -> timedelta:
+        """How long ``duration``, or ``amount`` and ``unit``, are."""
+        if self.duration is not None:
+            return parse_duration(self.duration)
+        try:
+            return timedelta(**{str(self.unit): float(self.amount or 0)})
+        except OverflowError as error:
+            raise ValueError(TOO_LONG) from error
+
 
 class Delay(StepType[DelayConfig]):
     """Wait for a while, or until a moment; resuming the run ends it early."""
@@ -77,10 +99,9 @@ class Delay(StepType[DelayConfig]):
         try:
             due = self._due(config, ctx)
         except OverflowError as error:
-            raise StepError("The delay ends beyond the calendar.", kind="config") from error
+            raise StepError("until: ends beyond the calendar", kind="config") from error
         if due - ctx.now > LONGEST_DURATION:
-            days = LONGEST_DURATION.days
-            raise StepError(f"A delay may take {days} days at most.", kind="config")
+            raise StepError(f"until: {TOO_LONG}", kind="config")
         return WaitUntil(due)
 
     def resume(self, config: DelayConfig, ctx: StepContext, answer: Answer) -> Outcome:
@@ -99,12 +120,7 @@ class Delay(StepType[DelayConfig]):
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=ZoneInfo(config.timezone or ctx.timezone))
             return moment.astimezone(UTC)
-        if config.duration is not None:
-            return ctx.now + parse_duration(config.duration)
-        span = timedelta(**{str(config.unit): float(config.amount or 0)})
-        if span < timedelta(0):
-            raise StepError("A delay cannot be negative.", kind="config")
-        return ctx.now + span
+        return ctx.now + config.span()
 
 
 def _parse(text: str) -> datetime:

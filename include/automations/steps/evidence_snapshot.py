@@ -82,6 +82,16 @@ class EvidenceSnapshotConfig(Model):
             raise ValueError("tableId belongs to the source TABLE_ROWS, and only to that")
         return self
 
+    @model_validator(mode="after")
+    def _covers_some_time(self) -> Self:
+        now, given = datetime.now(UTC), (self.from_, self.to)
+        since, until = (
+            None if one is None or is_template(one) else parse_moment(one, now) for one in given
+        )
+        if since is not None and until is not None and since >= until:
+            raise ValueError("from must be before to")
+        return self
+
 
 class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
     """Capture evidence as canonical JSON, hashed and chained to the workspace's last snapshot."""

@@ -36,6 +36,7 @@ _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
 _EXCERPT = 2_000
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -128,6 +129,14 @@ class HttpRequestConfig(Model):
     max_bytes: int = Field(
         1_000_000, ge=1, le=10_000_000, description="Largest answer, unpacked; larger ones fail."
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_of_the_web(cls, value: str, info: ValidationInfo) -> str:
+        # What a template gives is refused when it is asked for, and noted as an attempt.
+        if not (is_rendered(info) or is_template(value) or _WEB.match(value)):
+            raise ValueError("must begin with http:// or https://")
+        return value
 
     @field_validator("headers")
     @classmethod

@@ -58,6 +58,7 @@ class Job(Base):
             "kind",
             "match_event",
             "start_run",
+            "start_child",
             "answer_wait",
             "ask_approvers",
             "remind_approvers",
@@ -75,7 +76,9 @@ class Job(Base):
             "end_debounce",
         ),
         UniqueConstraint("kind", "subject_id"),
-        Index("ix_job_ready", "available_at", "id", postgresql_where=text("dead_at IS NULL")),
+        Index(
+            "ix_job_ready", "kind", "available_at", "id", postgresql_where=text("dead_at IS NULL")
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -52,6 +52,11 @@ class Run(Base):
             "started_at",
             postgresql_where=text("status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"),
         ),
+        Index(
+            "ix_run_in_airflow",
+            "dispatched_at",
+            postgresql_where=text("status = 'RUNNING' AND dispatched_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)

@@ -1,0 +1,77 @@
+"""A circuit breaker: while Airflow is away, one job in a while tries it instead of all of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+
+
+class Breaker:
+    """What one process knows of whether Airflow answers; safe to be used by several threads.
+
+    It opens when two jobs have failed in a row: one alone may be its own fault, and must not hold
+    up the others.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failed: set[int] = set()
+        self._pause = 0.0
+        self._probe_at = 0.0
+        self._probing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether jobs are held back."""
+        return self._pause > 0
+
+    @contextmanager
+    def probing(self) -> Iterator[bool]:
+        """Whether one job may now see if Airflow is back; no other one does meanwhile."""
+        with self._lock:
+            may = self.is_open and not self._probing and self._clock() >= self._probe_at
+            self._probing = self._probing or may
+        try:
+            yield may
+        finally:
+            if may:
+                self._probing = False
+
+    def seconds_to_probe(self) -> float | None:
+        """How long until a job may see if Airflow is back; None when nothing waits for that."""
+        with self._lock:
+            if not self.is_open or self._probing:
+                return None
+            return max(0.0, self._probe_at - self._clock())
+
+    def failed(self, job_id: int, reason: str, *, probe: bool) -> None:
+        """Note that Airflow could not be reached for a job."""
+        with self._lock:
+            self._failed.add(job_id)
+            if self.is_open:
+                if probe:
+                    self._hold(min(self._pause * 2, _LONGEST_PAUSE))
+            elif len(self._failed) > 1:
+                log.warning("What needs Airflow waits until it is back: %s", reason)
+                self._hold(_FIRST_PAUSE)
+
+    def answered(self) -> bool:
+        """Note that Airflow has answered; whether jobs were held back until now."""
+        with self._lock:
+            was_open, self._pause = self.is_open, 0.0
+            self._failed.clear()
+        if was_open:
+            log.info("Airflow is back")
+        return was_open
+
+    def _hold(self, pause: float) -> None:
+        self._pause, self._probe_at = pause, self._clock() + pause

@@ -1,0 +1,33 @@
+"""Runs that Airflow works on: handed over, not ended, and not parked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_STUCK = timedelta(minutes=5)
+"""A run in which nothing has happened for so long is held up by something else than its turn: its
+DAG is paused in Airflow, or broken. It must not hold up those of other automations."""
+
+_COUNT = text("""
+SELECT count(*) FROM run
+WHERE status = 'RUNNING' AND dispatched_at IS NOT NULL
+    AND NOT EXISTS (SELECT FROM wait WHERE wait.run_id = run.id AND wait.status = 'OPEN')
+    AND (
+        dispatched_at > statement_timestamp() - :stuck
+        OR EXISTS (
+            SELECT FROM run_step step
+            WHERE step.run_id = run.id AND (
+                step.status = 'RUNNING'
+                OR greatest(step.started_at, step.ended_at) > statement_timestamp() - :stuck
+            )
+        )
+    )
+""")
+
+
+def count(session: Session) -> int:
+    """How many they are."""
+    return int(session.scalar(_COUNT, {"stuck": _STUCK}) or 0)

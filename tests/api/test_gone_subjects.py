@@ -1,0 +1,64 @@
+"""What an automation names may be deleted: it can be changed all the same, but not begin anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automations.settings import get_settings
+from automations.triggers import FILTERS
+from tests.api.conftest import Api
+from tests.api.test_matters import board
+from tests.api.test_tables import table
+
+QUESTION = {"name": "Ask", "type": "ai", "order": 0, "config": {"prompt": "Hi"}}
+
+
+def listener(kind: str, subject: str) -> dict[str, Any]:
+    return {"trigger": {"type": "event", "triggerType": kind, FILTERS[kind]: subject}}
+
+
+def named(api: Api, kind: str) -> tuple[str, dict[str, Any]]:
+    """Where something is, and what names it."""
+    if kind == "form":
+        form = api.form()
+        return f"forms/{form}", {"trigger": {"type": "form_submission", "formId": form}}
+    if kind == "decided form":
+        form = api.form()
+        return f"forms/{form}", listener("FORM_APPROVED", form)
+    if kind == "table":
+        one = table(api)["id"]
+        return f"tables/{one}", listener("ROW_ADDED", one)
+    if kind == "board":
+        one = board(api)["id"]
+        return f"matter-templates/{one}", listener("MATTER_STEP_REJECTED", one)
+    one = api.workflow()["id"]
+    return f"workflows/{one}", {"errorWorkflowId": one}
+
+
+@pytest.mark.parametrize("kind", ["form", "decided form", "table", "board", "error workflow"])
+def test_what_is_gone_keeps_nobody_from_another_change(api: Api, kind: str) -> None:
+    where, given = named(api, kind)
+    path = f"/api/workflows/{api.workflow(**given)['id']}"
+    assert api.call("DELETE", f"/api/{where}").status_code == 204
+    for change in ({"name": "Other"}, {"steps": []}, {"status": "PAUSED"}):
+        assert api.call("PATCH", path, change).status_code == 200
+    for change in ({"status": "ACTIVE"}, given):
+        assert api.call("PATCH", path, change).status_code == 400
+    assert api.call("PATCH", path, {"status": "ARCHIVED"}).status_code == 200
+
+
+def test_a_provider_that_is_gone_keeps_nobody_from_another_change(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("PROVIDER", "openai"), ("API_KEY", "sk-1"), ("MODEL", "m")):
+        monkeypatch.setenv(f"AUTOMATIONS_AI_{name}", value)
+    get_settings.cache_clear()
+    path = f"/api/workflows/{api.workflow(steps=[QUESTION])['id']}"
+    monkeypatch.delenv("AUTOMATIONS_AI_PROVIDER")
+    get_settings.cache_clear()
+    assert api.call("PATCH", path, {"name": "Other"}).status_code == 200
+    assert api.call("PATCH", path, {"steps": [QUESTION]}).status_code == 400
+    assert api.call("PATCH", path, {"status": "PAUSED"}).status_code == 200
+    assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 400

@@ -1,0 +1,77 @@
+"""Dispatchers that run, beside an Airflow that does what a test wants."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import func, select
+
+from automations.db.session import unit_of_work
+from automations.dispatcher import Dispatcher
+from automations.errors import OrchestratorUnavailable
+from automations.ports import Visible
+from automations.services import workflows
+from tests.doubles import ports
+
+RULES = [{"field": "{{input.n}}", "operator": "exists"}]
+STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0, "config": {"rules": RULES}}
+
+
+class Airflow:
+    """Knows every DAG; it may be away, or fail at some runs."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.fails_at: set[str] = set()
+        self.tries = 0
+        self.made: list[str] = []
+        self.failed: list[str] = []
+
+    def visible(self, dag_id: str) -> Visible:
+        return Visible(1_000, 1_000)
+
+    def start(self, dag_id: str, run_id: str, conf: Any) -> None:
+        self.tries += 1
+        if self.away or run_id in self.fails_at:
+            raise OrchestratorUnavailable("Airflow is away.")
+        self.made.append(run_id)
+
+    def fail(self, dag_id: str, run_id: str) -> None:
+        self.failed.append(run_id)
+
+    def changed_runs(self, *_: Any) -> list[Any]:
+        return []
+
+
+@contextmanager
+def dispatching(airflow: Airflow) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(airflow, ports())  # type: ignore[arg-type]  # as much as is asked
+    dispatcher.start()
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.stop()
+
+
+def until(what: str, look: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        time.sleep(0.01)
+
+
+def automation(here: str) -> str:
+    payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP]}
+    return workflows.create(here, payload, "t").workflow.id
+
+
+def executed(here: str, workflow: str, count: int) -> list[str]:
+    return [workflows.execute(here, workflow, {}, "t").id for _ in range(count)]
+
+
+def count(*conditions: Any) -> int:
+    with unit_of_work() as session:
+        return session.scalar(select(func.count()).where(*conditions)) or 0

@@ -1,0 +1,92 @@
+"""A dispatcher beside an Airflow that comes and goes."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import CheckConstraint, func
+
+from automations import definitions
+from automations.db.session import unit_of_work
+from automations.db.tables import Event, Job, Run
+from automations.deliveries import KINDS
+from automations.services import starting
+from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
+from tests.db.workspace import workspace
+
+
+@pytest.fixture
+def here(database: str) -> Iterator[str]:
+    yield workspace()
+    definitions._cache.clear()
+
+
+def test_every_kind_of_job_that_there_may_be_is_carried() -> None:
+    constraints = Job.metadata.tables["job"].constraints
+    (words,) = (one for one in constraints if isinstance(one, CheckConstraint))
+    assert set(KINDS) == set(str(words.sqltext).split("'")[1::2])
+
+
+def test_the_kinds_that_ask_airflow_say_so() -> None:
+    asking = {
+        name for name, kind in KINDS.items() if "_orchestrator" in inspect.getsource(kind.carry)
+    }
+    assert asking == {name for name, kind in KINDS.items() if kind.airflow}
+
+
+def test_while_airflow_is_away_few_jobs_try_it_and_when_it_is_back_all_go_at_once(
+    here: str,
+) -> None:
+    run_ids = executed(here, automation(here), 60)
+    airflow = Airflow()
+    airflow.away = True
+    with dispatching(airflow) as dispatcher:
+        until("the breaker", lambda: not dispatcher.reaches_airflow)
+        until("some probes", lambda: count(Job.claims > 0, Job.available_at <= func.now()) > 0)
+        tries = airflow.tries
+        # A pause of half a second and one of a second; each lets one job through.
+        until("two more", lambda: airflow.tries >= tries + 2)
+        assert airflow.tries < 20
+        assert count(Job.kind == "start_run", Job.failures == 0, Job.dead_at.is_(None)) == 60
+        airflow.away = False
+        back = time.monotonic()
+        until("all", lambda: len(airflow.made) == 60)
+        assert time.monotonic() - back < 4, "longer than the pause and the work"
+        assert dispatcher.reaches_airflow
+    assert sorted(airflow.made) == sorted(run_ids)
+    assert count(Job.id > 0) == 0
+    assert count(Run.dispatched_at.is_not(None)) == 60
+
+
+def test_what_needs_no_airflow_goes_on_while_it_is_away(here: str) -> None:
+    executed(here, automation(here), 30)
+    airflow = Airflow()
+    airflow.away = True
+    with dispatching(airflow) as dispatcher:
+        until("the breaker", lambda: not dispatcher.reaches_airflow)
+        with unit_of_work() as session:
+            for number in range(50):
+                starting.emit(
+                    session, here, kind="EVENT", trigger_key="unheard", data={"n": number}
+                )
+        began = time.monotonic()
+        until("the events", lambda: count(Event.status == "PENDING") == 0)
+        assert time.monotonic() - began < 4
+        assert not dispatcher.reaches_airflow
+
+
+def test_a_job_that_airflow_fails_at_holds_up_no_other(here: str) -> None:
+    workflow = automation(here)
+    airflow = Airflow()
+    (broken,) = executed(here, workflow, 1)
+    airflow.fails_at.add(broken)
+    with dispatching(airflow) as dispatcher:
+        until("the first try", lambda: airflow.tries > 0)
+        fine = executed(here, workflow, 10)
+        until("the others", lambda: sorted(airflow.made) == sorted(fine))
+        assert dispatcher.reaches_airflow
+        airflow.fails_at.clear()
+        until("the one", lambda: broken in airflow.made)
