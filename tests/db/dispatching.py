@@ -14,6 +14,7 @@ from automations.dispatcher import Dispatcher
 from automations.errors import OrchestratorUnavailable
 from automations.ports import Visible
 from automations.services import workflows
+from automations.services.workflows import Maker
 from tests.doubles import ports
 
 RULES = [{"field": "{{input.n}}", "operator": "exists"}]
@@ -65,7 +66,7 @@ def until(what: str, look: Callable[[], bool], seconds: float = 20) -> None:
 
 def automation(here: str) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP]}
-    return workflows.create(here, payload, "t").workflow.id
+    return workflows.create(Maker(here, "t"), payload).workflow.id
 
 
 def executed(here: str, workflow: str, count: int) -> list[str]:
