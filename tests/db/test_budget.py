@@ -143,7 +143,7 @@ class TestFailures:
     [
         ({}, {"maxTokens": 5}, "budget", "maxCost or maxTokens"),
         ({"maxCost": -1}, {"maxTokens": 5}, "budget.maxCost", "greater"),
-        ({"maxTokens": 1.5}, {"maxTokens": 5}, "budget.maxTokens", "integer"),
+        ({"maxTokens": 1.5}, {"maxTokens": 5}, "budget.maxTokens", "whole number"),
         ({"maxTokens": 5}, {}, "steps.0.config.steps.0.config.maxTokens", "budget"),
     ],
 )

@@ -41,6 +41,14 @@ WHERE id = ANY (ARRAY(
 RETURNING *
 """)
 
+_DONE = text("DELETE FROM job WHERE id = :id AND claims = :claims")
+
+_AGAIN = text("""
+UPDATE job SET available_at = clock_timestamp() + :delay, holder = NULL, error = :error,
+    failures = failures + :failed
+WHERE id = :id AND claims = :claims
+""")
+
 _NEXT = text("""
 SELECT extract(epoch FROM min(next.available_at) - clock_timestamp())
 FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
@@ -126,24 +134,14 @@ def claim(
 
 def done(session: Session, job: Job) -> bool:
     """Remove a job; False when its lease was lost to another worker meanwhile."""
-    found = session.scalar(
-        delete(Job).where(Job.id == job.id, Job.claims == job.claims).returning(Job.id)
-    )
-    return found is not None
+    found = session.connection().execute(_DONE, {"id": job.id, "claims": job.claims})
+    return found.rowcount == 1
 
 
 def again(session: Session, job: Job, delay: timedelta, error: str | None, *, counts: bool) -> None:
     """Put a job back; ``counts`` says whether this was a failure, of which few are allowed."""
-    session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.claims == job.claims)
-        .values(
-            available_at=func.clock_timestamp() + delay,
-            holder=None,
-            error=error,
-            failures=Job.failures + (1 if counts else 0),
-        )
-    )
+    values = {"id": job.id, "claims": job.claims, "delay": delay, "error": error}
+    session.connection().execute(_AGAIN, {**values, "failed": int(counts)})
 
 
 def give_back(session: Session, claimed: Iterable[Job]) -> None:
