@@ -20,6 +20,7 @@ def table(row: DataTable) -> dict[str, Any]:
         "name": row.name,
         "description": row.description,
         "category": row.category,
+        "formId": row.form_id,
         "columns": row.columns,
         "createdAt": timestamp(row.created_at),
         "updatedAt": timestamp(row.updated_at),

@@ -267,10 +267,13 @@ class Snapshot(TypedDict):
 
 
 class Table(TypedDict):
+    """A table; its rows are the submissions of a form, if ``formId`` names one."""
+
     id: str
     name: str
     description: str
     category: TableCategory
+    formId: str | None
     columns: list[Json]
     createdAt: str
     updatedAt: str

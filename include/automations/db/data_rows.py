@@ -111,9 +111,16 @@ def bounded(session: Session) -> Iterator[None]:
     session.execute(text("SET LOCAL statement_timeout = DEFAULT"))
 
 
-def add(session: Session, table_id: str, data: Mapping[str, JSON], hashed: str | None) -> DataRow:
-    """Insert one row."""
-    row = DataRow(table_id=table_id, data=dict(data), key_hash=hashed)
+def add(
+    session: Session,
+    table_id: str,
+    data: Mapping[str, JSON],
+    hashed: str | None,
+    *,
+    row_id: str | None = None,
+) -> DataRow:
+    """Insert one row, with a new id unless one is given."""
+    row = DataRow(id=row_id or new_id(), table_id=table_id, data=dict(data), key_hash=hashed)
     session.add(row)
     session.flush()
     session.refresh(row)
