@@ -7,6 +7,7 @@ from typing import Any
 from automations.clock import timestamp
 from automations.db.tables import PipelineConnection, PipelineRun
 from automations.services.pipeline_runs import totals
+from automations.services.pipeline_webhooks import Accepted
 from automations.services.pipelines import as_given
 
 
@@ -35,4 +36,15 @@ def run(row: PipelineRun) -> dict[str, Any]:
         "error": row.error,
         "startedAt": timestamp(row.started_at),
         "completedAt": row.completed_at and timestamp(row.completed_at),
+    }
+
+
+def delivery(accepted: Accepted) -> dict[str, Any]:
+    """What the sender of a delivery is told of its sync."""
+    run = accepted.run
+    return {
+        "runId": run.id,
+        "status": run.status,
+        "duplicate": accepted.duplicate,
+        **totals(run),
     }

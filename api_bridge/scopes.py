@@ -21,8 +21,11 @@ _OWN_NAMES = {
     ("POST", "/api/submissions"): "forms:submit",
     ("POST", "/api/members/{member_id}/invitation"): "members:write",
     ("POST", "/api/workflows/send-email"): "mail:send",
-    # It reads; its filter is only too long for an address.
+    # It reads what one can write with.
+    ("GET", "/api/pipelines/connections/{connection_id}/webhook-url"): "pipelines:write",
+    # They read; their filters are only too long for an address.
     ("POST", "/api/tables/{table_id}/rows/query"): "tables:read",
+    ("POST", "/api/tables/{table_id}/aggregate"): "tables:read",
 }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from automations.aggregates import Figure
 from automations.clock import timestamp
 from automations.db.data_tables import Stats
 from automations.db.tables import DataTable
+from automations.services.aggregates import Answer, Question
 from automations.services.rows import Row
 
 
@@ -18,6 +20,7 @@ def table(row: DataTable) -> dict[str, Any]:
         "name": row.name,
         "description": row.description,
         "category": row.category,
+        "formId": row.form_id,
         "columns": row.columns,
         "createdAt": timestamp(row.created_at),
         "updatedAt": timestamp(row.updated_at),
@@ -33,6 +36,23 @@ def stats(row: DataTable, figures: Stats) -> dict[str, Any]:
         "lastRowAddedAt": figures.last_added and timestamp(figures.last_added),
         "lastRowChangedAt": figures.last_changed and timestamp(figures.last_changed),
     }
+
+
+def aggregate(table_id: str, asked: Question, found: Answer) -> dict[str, Any]:
+    """A figure of a table's rows."""
+    return {
+        "tableId": table_id,
+        "function": asked.function,
+        "column": asked.column,
+        "groupBy": asked.group_by,
+        **_figure(found.whole),
+        "groups": [{"group": figure.group, **_figure(figure)} for figure in found.groups],
+        "truncated": found.truncated,
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {"value": figure.value, "rowCount": figure.rows}
 
 
 def row(shown: Row) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, An
 
 @router.delete("/forms/{form_id}", status_code=204)
 def delete_form(caller: Admin, form_id: str) -> Response:
-    """Delete a form; its submissions stay."""
+    """Delete a form; its submissions and their table stay."""
     forms.delete(caller.workspace_id, form_id)
     return Response(status_code=204)
 

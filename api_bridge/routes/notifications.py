@@ -59,6 +59,7 @@ def list_notifications(
 
 
 @router.post("/mark-all-read")
+@router.patch("/mark-all-read")
 def mark_all_read(caller: Viewer, reader: Reader) -> dict[str, int]:
     """Mark all of the caller's notifications as read."""
     return {"updated": notifications.mark_all(caller.workspace_id, reader)}

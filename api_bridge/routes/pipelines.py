@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
 from api_bridge import pipeline_views
-from api_bridge.bodies import Body
-from api_bridge.deps import Admin, Caller, Member, Viewer
+from api_bridge.bodies import Body, delivery_of
+from api_bridge.deps import Admin, Caller, Member, Viewer, client_address
 from api_bridge.routing import Router, patient
 from automations import wiring
 from automations.pipelines import CONNECTORS, ConnectionShape, ConnectorType, TableMapping
-from automations.services import pipeline_runs, pipelines, probes, pulls
+from automations.services import pipeline_runs, pipeline_webhooks, pipelines, probes, pulls
+from automations.webhooks import Delivery
 
 router = Router(prefix="/api/pipelines", tags=["pipelines"])
 _CONNECTION = "/connections/{connection_id}"
+
+
+_DELIVERED = {
+    "requestBody": {
+        "required": False,
+        "description": "For a push connection a list of records, or an object with it.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"type": "array", "items": {}},
+                        {
+                            "type": "object",
+                            "required": ["records"],
+                            "properties": {"records": {"type": "array", "items": {}}},
+                        },
+                    ]
+                }
+            },
+            "*/*": {"schema": {}},
+        },
+    }
+}
 
 
 class ChangedConnection(Body):
@@ -119,6 +143,40 @@ def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
     return {"fields": [{"path": path, "example": example} for path, example in found.items()]}
 
 
+@router.get(f"{_CONNECTION}/webhook-url")
+def reveal_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
+    """Reveal the URL by which an outside system syncs; that is on record."""
+    return {"webhookUrl": pipeline_webhooks.reveal(caller.workspace_id, connection_id)}
+
+
+@router.post(f"{_CONNECTION}/rotate-webhook")
+def rotate_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
+    """Give a connection a new webhook URL; the old one is unknown from now on."""
+    return {"webhookUrl": pipeline_webhooks.rotate(caller.workspace_id, connection_id)}
+
+
+@router.post(
+    "/webhooks/{token}",
+    status_code=202,
+    responses={200: {"description": "The delivery was taken before."}},
+    openapi_extra=_DELIVERED,
+)
+@patient
+def deliver(
+    request: Request,
+    token: str,
+    delivery: Annotated[Delivery, Depends(delivery_of)],
+    response: Response,
+) -> dict[str, Any]:
+    """Sync the records of a delivery, or begin to read the source, which says that it has changed.
+
+    A delivery counts once for each `Idempotency-Key`, `Webhook-Id` or `X-GitHub-Delivery`.
+    """
+    accepted = pipeline_webhooks.accept(token, delivery, client_address(request))
+    response.status_code = 200 if accepted.duplicate else 202
+    return pipeline_views.delivery(accepted)
+
+
 @router.get(f"{_CONNECTION}/runs")
 def list_runs(
     caller: Viewer,
@@ -169,4 +227,7 @@ def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]
 def _tried(caller: Caller, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:
     http = wiring.ports().http
     problem = probes.problem(caller.workspace_id, connector_type, config, http)
-    return {"success": problem is None, "message": problem or "The source answers as it should."}
+    fine = "The source answers as it should."
+    if connector_type == "push":
+        fine = "Records are sent to such a connection: there is no source to ask."
+    return {"success": problem is None, "message": problem or fine}

@@ -5,14 +5,33 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query
+from pydantic import Field
 
 from api_bridge import table_views
+from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
-from automations.services import tables
+from automations.aggregates import Function
+from automations.row_filters import RowFilter
+from automations.services import aggregates, tables
+from automations.services.aggregates import Question
 from automations.tables import Category, TableShape
 
 router = Router(prefix="/api/tables", tags=["tables"])
+
+
+class AggregateQuery(Body):
+    """Which figure of which rows is asked for."""
+
+    function: Function = Field(description="sum and avg are of numbers, min and max of dates, too.")
+    column: str | None = Field(
+        None, max_length=100, description="Of which column; count without one counts rows."
+    )
+    group_by: str | None = Field(
+        None, max_length=100, description="A column, for each of whose values there is a figure."
+    )
+    filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
+    limit: int = Field(100, ge=1, le=1_000, strict=True, description="How many groups at most.")
 
 
 @router.get("")
@@ -28,6 +47,15 @@ def list_tables(
 def create_table(caller: Admin, shape: TableShape) -> dict[str, Any]:
     """Create a table."""
     return table_views.table(tables.create(caller.workspace_id, shape))
+
+
+@router.get("/tree")
+def list_by_category(caller: Viewer) -> list[dict[str, Any]]:
+    """List the categories that have tables, and their tables by name."""
+    return [
+        {"category": category, "tables": [table_views.table(row) for row in rows]}
+        for category, rows in tables.tree(caller.workspace_id)
+    ]
 
 
 @router.get("/{table_id}")
@@ -52,3 +80,15 @@ def delete_table(caller: Admin, table_id: str) -> None:
 def get_stats(caller: Viewer, table_id: str) -> dict[str, Any]:
     """Count a table's rows."""
     return table_views.stats(*tables.stats(caller.workspace_id, table_id))
+
+
+@router.post("/{table_id}/aggregate")
+def aggregate(caller: Viewer, table_id: str, asked: AggregateQuery) -> dict[str, Any]:
+    """Count, sum, average or compare the rows that a filter lets through, also by groups.
+
+    The groups with the most rows come first; `truncated` says whether there are more.
+    """
+    question = Question(asked.function, asked.column, asked.group_by, asked.filter, asked.limit)
+    return table_views.aggregate(
+        table_id, question, aggregates.answer(caller.workspace_id, table_id, question)
+    )

@@ -10,13 +10,13 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from api_bridge.bodies import delivery_of
 from api_bridge.deps import Admin, client_address
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
 from automations.services import webhooks
 from automations.services.webhooks import Result
-from automations.webhooks import Delivery
 
 router = Router(prefix="/api", tags=["webhooks"])
 
@@ -43,12 +43,7 @@ async def deliver(request: Request, token: str) -> JSONResponse:
     trigger says `respond: result`, it is 200 with the run's outputs as soon as the run has ended,
     and 202 with the run's id when that takes too long.
     """
-    delivery = Delivery(
-        method=request.method,
-        headers={name.lower(): value for name, value in request.headers.items()},
-        query=request.query_params.multi_items(),
-        body=await request.body(),
-    )
+    delivery = await delivery_of(request)
     accepted = await in_thread(
         webhooks.accept, token, delivery, wiring.signature_verifier(), client_address(request)
     )

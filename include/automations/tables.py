@@ -34,6 +34,7 @@ KEYLESS = ("json", "multiselect")
 """The types of columns that no row can be found by."""
 LONGEST_TEXT = 100_000
 LARGEST_ROW = 500_000
+MOST_COLUMNS = 200
 _URL = re.compile(r"https?://[^\s]+")
 
 
@@ -82,7 +83,7 @@ class TableShape(_Part):
     )
     description: str = Field("", max_length=5_000)
     category: Category = Field("USER", description="Where its rows come from.")
-    columns: list[Column] = Field(min_length=1, max_length=200)
+    columns: list[Column] = Field(min_length=1, max_length=MOST_COLUMNS)
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:
@@ -92,12 +93,13 @@ class TableShape(_Part):
             raise ValueError(f"several columns have the key {twice[0]}")
         return self
 
-    def columns_json(self) -> list[dict[str, Any]]:
-        """The columns as they are kept."""
-        return [
-            {**column.model_dump(by_alias=True), "name": column.name or column.key}
-            for column in self.columns
-        ]
+
+def columns_json(columns: Iterable[Column]) -> list[dict[str, Any]]:
+    """Columns as they are kept."""
+    return [
+        {**column.model_dump(by_alias=True), "name": column.name or column.key}
+        for column in columns
+    ]
 
 
 def columns_of(kept: Iterable[Any]) -> list[Column]:

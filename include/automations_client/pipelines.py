@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from automations_client.pages import Page, page_of, through
-from automations_client.shapes import Connection, Field, Sync, Verdict
+from automations_client.shapes import Connection, Field, Sync, Verdict, WebhookUrl
 from automations_client.transport import Transport, address
 
 
@@ -47,6 +47,18 @@ class Pipelines:
         """The paths in the records of the first page, for a mapping."""
         answer = self._transport.json("POST", _path(connection_id, "discover"))
         return cast(list[Field], answer["fields"])
+
+    def webhook_url(self, connection_id: str) -> str:
+        """The URL by which an outside system syncs; that it was revealed is on record."""
+        return self._webhook("GET", connection_id, "webhook-url")
+
+    def rotate_webhook(self, connection_id: str) -> str:
+        """A new webhook URL; the old one is unknown from now on."""
+        return self._webhook("POST", connection_id, "rotate-webhook")
+
+    def _webhook(self, method: str, *behind: str) -> str:
+        answer = cast(WebhookUrl, self._transport.json(method, _path(*behind)))
+        return answer["webhookUrl"]
 
     def sync(self, connection_id: str, records: Sequence[Mapping[str, Any]] | None = None) -> Sync:
         """Sync records that are given here, or begin to read those of the source."""

@@ -267,10 +267,13 @@ class Snapshot(TypedDict):
 
 
 class Table(TypedDict):
+    """A table; its rows are the submissions of a form, if ``formId`` names one."""
+
     id: str
     name: str
     description: str
     category: TableCategory
+    formId: str | None
     columns: list[Json]
     createdAt: str
     updatedAt: str
@@ -282,6 +285,34 @@ class TableStats(TypedDict):
     columnCount: int
     lastRowAddedAt: str | None
     lastRowChangedAt: str | None
+
+
+class TableGroup(TypedDict):
+    """The tables of one category, by name."""
+
+    category: TableCategory
+    tables: list[Table]
+
+
+class GroupFigure(TypedDict):
+    """A figure of the rows that have one value; ``group`` is None for those without."""
+
+    group: str | int | float | bool | None
+    value: str | int | float | None
+    rowCount: int
+
+
+class Aggregate(TypedDict):
+    """A figure of rows, and of those groups that have the most of them."""
+
+    tableId: str
+    function: Literal["count", "sum", "avg", "min", "max"]
+    column: str | None
+    groupBy: str | None
+    value: str | int | float | None
+    rowCount: int
+    groups: list[GroupFigure]
+    truncated: bool
 
 
 class Row(TypedDict):
@@ -336,6 +367,10 @@ class Sync(TypedDict):
     error: str | None
     startedAt: str
     completedAt: str | None
+
+
+class WebhookUrl(TypedDict):
+    webhookUrl: str
 
 
 class Verdict(TypedDict):

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from automations_client.pages import Page, page_of, through
-from automations_client.shapes import ImportedRows, Row, Table, TableCategory, TableStats
+from automations_client.shapes import (
+    Aggregate,
+    ImportedRows,
+    Row,
+    Table,
+    TableCategory,
+    TableGroup,
+    TableStats,
+)
 from automations_client.transport import Transport, address
 
 
@@ -19,6 +27,10 @@ class Tables:
     def all(self, category: TableCategory | None = None) -> list[Table]:
         query = {"category": category}
         return cast(list[Table], self._transport.json("GET", address("tables"), query=query))
+
+    def tree(self) -> list[TableGroup]:
+        """The categories that have tables, and their tables by name."""
+        return cast(list[TableGroup], self._transport.json("GET", address("tables", "tree")))
 
     def get(self, table_id: str) -> Table:
         return cast(Table, self._transport.json("GET", address("tables", table_id)))
@@ -36,6 +48,33 @@ class Tables:
 
     def stats(self, table_id: str) -> TableStats:
         return cast(TableStats, self._transport.json("GET", address("tables", table_id, "stats")))
+
+    def aggregate(
+        self,
+        table_id: str,
+        function: str,
+        column: str | None = None,
+        *,
+        group_by: str | None = None,
+        where: Mapping[str, Any] | None = None,
+        limit: int = 100,
+    ) -> Aggregate:
+        """Count, sum, average or compare rows, also by groups.
+
+        Args:
+            function: ``count``, ``sum``, ``avg``, ``min`` or ``max``.
+            where: a filter, ``{"match": "all", "rules": […]}``.
+            limit: how many groups at most, those with the most rows first.
+        """
+        asked = {
+            "function": function,
+            "column": column,
+            "groupBy": group_by,
+            "filter": where,
+            "limit": limit,
+        }
+        path = address("tables", table_id, "aggregate")
+        return cast(Aggregate, self._transport.send("POST", path, body=asked, reads=True).json())
 
 
 class Rows:

@@ -138,6 +138,10 @@ def test_tables_and_pipelines_have_the_types_shapes(client: Client) -> None:
     has_shape(client.rows.load(table["id"], [{"n": 3}]), shapes.ImportedRows)
     assert client.rows.load(table["id"], "n\n4\n5\n")["count"] == 2
     has_shape(client.tables.stats(table["id"]), shapes.TableStats)
+    counted = client.tables.aggregate(table["id"], "sum", "n", group_by="n")
+    has_shape(counted, shapes.Aggregate)
+    assert (counted["value"], len(counted["groups"])) == (14, 4)
+    assert [group["category"] for group in client.tables.tree()] == ["USER"]
     client.rows.delete(table["id"], row["id"])
     with pytest.raises(NotFound):
         client.rows.get(table["id"], row["id"])
@@ -151,6 +155,9 @@ def test_tables_and_pipelines_have_the_types_shapes(client: Client) -> None:
     assert (sync["created"], list(client.pipelines.syncs(connection["id"]))) == (1, [sync])
     assert client.pipelines.get_sync(connection["id"], sync["id"]) == sync
     assert [one["id"] for one in client.pipelines.all()] == [connection["id"]]
+    url = client.pipelines.webhook_url(connection["id"])
+    assert "/api/pipelines/webhooks/" in url
+    assert client.pipelines.rotate_webhook(connection["id"]) != url
     client.pipelines.delete(connection["id"])
     assert client.tables.replace(table["id"], {"name": "N", "columns": COLUMNS})["name"] == "N"
     client.tables.delete(table["id"])

@@ -119,15 +119,16 @@ class TestMark:
         path = f"{LIST}/{tell(api, ada)}"
         assert list(errors(api.call("PATCH", path, body, role="VIEWER"))) == list(body)
 
-    def test_all_at_once_are_the_callers_only(self, api: Api, ada: str) -> None:
+    @pytest.mark.parametrize("method", ["PATCH", "POST"])
+    def test_all_at_once_are_the_callers_only(self, api: Api, ada: str, method: str) -> None:
         bob = str(add(api, email="bob@b.example")["id"])
         tell(api, ada, bob)
         tell(api, ada)
         path = f"{LIST}/mark-all-read"
-        assert api.call("POST", path, role="VIEWER").json() == {"updated": 2}
-        assert api.call("POST", path, role="VIEWER").json() == {"updated": 0}
+        assert api.call(method, path, role="VIEWER").json() == {"updated": 2}
+        assert api.call(method, path, role="VIEWER").json() == {"updated": 0}
         assert titles(api, f"{LIST}?userId={bob}&unreadOnly=true") == ["Hi"]
-        assert api.call("POST", f"{path}?userId={bob}").json() == {"updated": 1}
+        assert api.call(method, f"{path}?userId={bob}").json() == {"updated": 1}
 
 
 class TestDelete:

@@ -205,13 +205,13 @@ class TestPush:
         assert [row["severity"] for row in rows(api, table)] == [None, "high"]
         assert [row["package"] for row in rows(api, table)] == ["a", "b"]
         assert second["errors"] == [
-            {"record": 3, "tableId": table, "fieldErrors": {"data.id": [REQUIRED_KEY]}},
-            {"record": 4, "tableId": table, "fieldErrors": {"record": ["must be an object"]}},
             {
                 "record": 2,
                 "tableId": table,
                 "fieldErrors": {"data.severity": ["must be one of low, high"]},
             },
+            {"record": 3, "tableId": table, "fieldErrors": {"data.id": [REQUIRED_KEY]}},
+            {"record": 4, "tableId": table, "fieldErrors": {"record": ["must be an object"]}},
             {
                 "record": 5,
                 "tableId": table,
@@ -255,6 +255,15 @@ class TestPush:
         assert [row["severity"] for row in rows(api, alerts)] == ["high", "high"]
         push(api, made, {**record, "advisory": {"levels": [None]}})
         assert rows(api, alerts)[0]["severity"] is None
+
+    def test_what_is_refused_is_named_in_the_order_of_the_records(self, api: Api) -> None:
+        numbers, texts = register(api, "Numbers"), register(api, "Texts")
+        by_text = {"tableId": texts, "keyColumns": ["package"]}
+        made = connection(api, mapping(numbers), by_text)
+        run = push(api, made, {"id": 1}, {"package": "a"}, *({"id": 1} for _ in range(150)))
+        named = [(error["record"], error["tableId"]) for error in run["errors"]]
+        assert named[:3] == [(0, texts), (1, numbers), (2, texts)]
+        assert [place for place, _ in named] == list(range(100))
 
     def test_a_sync_is_one_event_for_each_table_that_it_changes(self, api: Api) -> None:
         table, other = register(api), register(api, "Untouched")
@@ -374,7 +383,12 @@ class TestPull:
 
     def test_nothing_is_read_from_a_connection_that_is_sent_to(self, api: Api) -> None:
         path = f"{CONNECTIONS}/{connection(api, mapping(register(api)))['id']}"
-        assert api.call("POST", f"{path}/check").json()["success"] is True
+        source = {"connectorType": "push", "config": {}}
+        for tried in (
+            api.call("POST", f"{path}/check").json(),
+            api.call("POST", f"{CONNECTIONS}/test", source).json(),
+        ):
+            assert (tried["success"], "no source" in tried["message"]) == (True, True)
         assert api.call("POST", f"{path}/discover").status_code == 409
 
 

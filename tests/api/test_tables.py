@@ -105,6 +105,18 @@ class TestTables:
         assert api.call("DELETE", path).status_code == 404
         assert api.call("GET", TABLES).json() == []
 
+    def test_the_tree_has_tables_by_category_and_name(self, api: Api) -> None:
+        assert api.call("GET", f"{TABLES}/tree").json() == []
+        mine = [table(api, name=name) for name in ("B", "A")]
+        alerts = table(api, category="PIPELINE")
+        gone = table(api, category="MATTER")
+        api.call("DELETE", f"{TABLES}/{gone['id']}")
+        assert api.call("GET", f"{TABLES}/tree", role="VIEWER").json() == [
+            {"category": "PIPELINE", "tables": [alerts]},
+            {"category": "USER", "tables": mine[::-1]},
+        ]
+        assert api.call("GET", f"{TABLES}/tree", role="STRANGER").json() == []
+
     def test_stats_count_the_rows(self, api: Api) -> None:
         path = f"{TABLES}/{table(api)['id']}"
         empty = api.call("GET", f"{path}/stats", role="VIEWER").json()

@@ -15,7 +15,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, PipelineRun
 from automations.deliveries import KINDS, Deliveries
 from automations.dispatcher import Dispatcher
-from automations.errors import Conflict, ValidationFailed
+from automations.errors import Conflict, StepError, ValidationFailed
 from automations.launcher.dependabot_source import DependabotSource, alert
 from automations.pipelines import shape_of
 from automations.ports import HttpRequest, HttpResponse
@@ -222,6 +222,40 @@ def test_one_sync_of_a_connection_runs_at_a_time_and_can_be_stopped(
     assert [event.data["created"] for event in events()] == [3]
     (begun,) = pulls.start_all(here)
     assert finished(begun.id, http).status == "COMPLETED"
+
+
+@pytest.mark.parametrize("page", ["next", "refused"])
+def test_a_source_that_changes_while_it_is_read_is_read_once_more(
+    here: str, connection: str, http: GuardedHttpClient, page: str
+) -> None:
+    first = pulls.start(here, connection)
+    pulls.advance(first.id, http)
+    for number in range(3):
+        with unit_of_work() as session:
+            told = pulls.trigger(session, here, connection, f"change {number}")
+        assert (told[0].id, told[1]) == (first.id, False)
+    if page == "next":
+        finished(first.id, http)
+    else:
+        pulls.note(first.id, StepError("Refused.", kind="status"))
+    with unit_of_work() as session:
+        first, second = session.scalars(select(PipelineRun).order_by(PipelineRun.started_at))
+    assert (first.status, second.way) == ("COMPLETED" if page == "next" else "FAILED", "webhook")
+    assert job_of(second.id) is not None
+    assert finished(second.id, http).status == "COMPLETED"
+    with unit_of_work() as session:
+        assert len(session.scalars(select(PipelineRun)).all()) == 2
+
+
+def test_a_sync_that_was_stopped_is_not_followed(
+    here: str, connection: str, http: GuardedHttpClient
+) -> None:
+    run = pulls.start(here, connection)
+    with unit_of_work() as session:
+        pulls.trigger(session, here, connection, None)
+    pipeline_runs.stop(here, connection, run.id)
+    with unit_of_work() as session:
+        assert len(session.scalars(select(PipelineRun)).all()) == 1
 
 
 def test_a_sync_of_a_connection_that_is_gone_ends_quietly(

@@ -71,7 +71,7 @@ def page(
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     if after is not None:
         query = query.where(_behind(order, after))
-    with _bounded(session):
+    with bounded(session):
         return session.scalars(query.order_by(*_ordering(order)).limit(limit)).all()
 
 
@@ -92,12 +92,12 @@ def all_of(
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     query = timelines.between(query, DataRow.created_at, since, until)
     query = query.order_by(DataRow.created_at, DataRow.id).execution_options(yield_per=_AT_ONCE)
-    with _bounded(session):
+    with bounded(session):
         yield from session.scalars(query)
 
 
 @contextmanager
-def _bounded(session: Session) -> Iterator[None]:
+def bounded(session: Session) -> Iterator[None]:
     """Let no filter take as long as it likes."""
     session.execute(text("SET LOCAL statement_timeout = '20s'"))
     try:
@@ -111,9 +111,16 @@ def _bounded(session: Session) -> Iterator[None]:
     session.execute(text("SET LOCAL statement_timeout = DEFAULT"))
 
 
-def add(session: Session, table_id: str, data: Mapping[str, JSON], hashed: str | None) -> DataRow:
-    """Insert one row."""
-    row = DataRow(table_id=table_id, data=dict(data), key_hash=hashed)
+def add(
+    session: Session,
+    table_id: str,
+    data: Mapping[str, JSON],
+    hashed: str | None,
+    *,
+    row_id: str | None = None,
+) -> DataRow:
+    """Insert one row, with a new id unless one is given."""
+    row = DataRow(id=row_id or new_id(), table_id=table_id, data=dict(data), key_hash=hashed)
     session.add(row)
     session.flush()
     session.refresh(row)

@@ -40,6 +40,13 @@ def find(
     return session.scalar(query)
 
 
+def of_form(session: Session, form_id: str, *, lock: str) -> DataTable | None:
+    """The table whose rows are a form's submissions, locked as by ``find``."""
+    query = select(DataTable).where(DataTable.form_id == form_id, DataTable.deleted_at.is_(None))
+    query = query.with_for_update(read=lock == "rows").execution_options(populate_existing=True)
+    return session.scalar(query)
+
+
 def listed(session: Session, workspace_id: str, category: str | None) -> Sequence[DataTable]:
     """All tables of a workspace, newest first."""
     query = select(DataTable).where(

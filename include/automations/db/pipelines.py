@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -49,10 +49,21 @@ def find_by_name(session: Session, workspace_id: str, name: str) -> PipelineConn
     )
 
 
+def find_by_webhook(session: Session, token_hash: str) -> PipelineConnection | None:
+    """The connection whose webhook's URL has a token with this hash."""
+    return session.scalar(
+        select(PipelineConnection).where(PipelineConnection.webhook_hash == token_hash)
+    )
+
+
 def begin_run(
-    session: Session, connection: PipelineConnection, way: str, key: str | None
+    session: Session,
+    connection: PipelineConnection,
+    way: str,
+    key: str | None,
+    delivery_id: str | None = None,
 ) -> tuple[PipelineRun, bool]:
-    """Insert a run; one with this key that still runs is given back, with False."""
+    """Insert a run; one of this delivery, or that runs with this key, is given with False."""
     query = (
         insert(PipelineRun)
         .values(
@@ -61,21 +72,38 @@ def begin_run(
             connection_id=connection.id,
             way=way,
             key=key,
+            delivery_id=delivery_id,
             tables=[],
             errors=[],
         )
         .on_conflict_do_nothing()
         .returning(PipelineRun)
     )
-    run = session.scalar(query)
-    if run is not None:
-        return run, True
-    known = select(PipelineRun).where(
-        PipelineRun.connection_id == connection.id,
-        PipelineRun.key == key,
-        PipelineRun.status == "RUNNING",
+    running = and_(PipelineRun.key == (key or ""), PipelineRun.status == "RUNNING")
+    delivered = PipelineRun.delivery_id == (delivery_id or "")
+    known = (
+        select(PipelineRun)
+        .where(PipelineRun.connection_id == connection.id, or_(delivered, running))
+        .order_by(delivered.desc().nulls_last())
+        .limit(1)
     )
-    return session.scalars(known).one(), False
+    while True:
+        if (run := session.scalar(query)) is not None:
+            return run, True
+        # The one that was in the way may have ended since.
+        if (run := session.scalar(known)) is not None:
+            return run, False
+
+
+def ask_again(session: Session, run_id: str) -> bool:
+    """Let another run follow one that still runs; False when it has ended."""
+    asked = session.scalar(
+        update(PipelineRun)
+        .where(PipelineRun.id == run_id, PipelineRun.status == "RUNNING")
+        .values(again=True)
+        .returning(PipelineRun.id)
+    )
+    return asked is not None
 
 
 def find_run(

@@ -13,6 +13,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, Submission
 from automations.errors import NotFound, ValidationFailed
 from automations.outcomes import JSON
+from automations.services import form_tables
 from automations.services.starting import emit
 from automations.storable import same
 from automations.triggers import form_submission_key
@@ -44,6 +45,8 @@ def create(
         session.flush()
         session.refresh(created)
         forms.add_version(session, created)
+        if public:
+            form_tables.publish(session, created)
         audit.record(session, "form.create", created, title=title, public=public)
         return created
 
@@ -98,6 +101,10 @@ def update(
             found.version += 1
             found.updated_at = datetime.now(UTC)
             forms.add_version(session, found)
+        if public:
+            form_tables.publish(session, found)
+        else:
+            form_tables.follow(session, found)
         audit.record(
             session,
             "form.update",
@@ -110,10 +117,11 @@ def update(
 
 
 def delete(workspace_id: str, form_id: str) -> None:
-    """Delete a form: nobody can fill it in any more; its submissions stay."""
+    """Delete a form: nobody can fill it in any more; its submissions and their table stay."""
     with unit_of_work() as session:
         form = _find(session, workspace_id, form_id, lock=True)
         form.deleted_at = datetime.now(UTC)
+        form_tables.release(session, form)
         audit.record(session, "form.delete", form, title=form.title)
 
 
@@ -149,6 +157,7 @@ def take(
     session.add(submission)
     session.flush()
     session.refresh(submission)
+    form_tables.add(session, form, submission)
     context: dict[str, Any] = {
         "submissionId": submission.id,
         "formId": form.id,

@@ -51,16 +51,33 @@ def push(workspace_id: str, connection_id: str, records: Sequence[JSON]) -> Pipe
         ValidationFailed: they are too many, or the connection reads its own.
         Conflict: the connection is disabled, or does not fit its tables any more.
     """
+    with unit_of_work() as session:
+        return take(session, workspace_id, connection_id, records, "push")[0]
+
+
+def take(
+    session: Session,
+    workspace_id: str,
+    connection_id: str,
+    records: Sequence[JSON],
+    way: str,
+    delivery_id: str | None = None,
+) -> tuple[PipelineRun, bool]:
+    """Sync records that were sent, in a transaction; whether this delivery is new.
+
+    Raises:
+        ValidationFailed, Conflict: as ``push``.
+    """
     if len(records) > MOST_RECORDS:
         raise ValidationFailed({"records": [f"may be {MOST_RECORDS} at most in one sync"]})
-    with unit_of_work() as session:
-        connection = usable(session, workspace_id, connection_id)
-        if connection.connector_type != "push":
-            raise ValidationFailed({"records": ["this connection reads its records itself"]})
-        run, _ = pipelines.begin_run(session, connection, "push", None)
+    connection = usable(session, workspace_id, connection_id)
+    if connection.connector_type != "push":
+        raise ValidationFailed({"records": ["this connection reads its records itself"]})
+    run, is_new = pipelines.begin_run(session, connection, way, None, delivery_id)
+    if is_new:
         write(session, run, mappings_of(connection), records)
         finish(session, run, connection.name, "COMPLETED")
-        return run
+    return run, is_new
 
 
 def stop(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
@@ -108,10 +125,14 @@ def write(
     tallies = {kept["tableId"]: kept for kept in run.tables}
     errors = list(run.errors)
     for part in _parts(records):
+        refused: list[dict[str, Any]] = []
         for mapping in mappings:
             synced = row_syncs.sync(session, run.workspace_id, mapping, part, run.records)
             tallies[mapping.table_id] = _added(tallies.get(mapping.table_id), synced)
-            errors += synced.errors[: _NAMED_ERRORS - len(errors)]
+            refused += synced.errors
+        # By record, whichever table and whichever check refused it.
+        refused.sort(key=lambda error: int(error["record"]))
+        errors += refused[: _NAMED_ERRORS - len(errors)]
         run.records += len(part)
     run.tables, run.errors = list(tallies.values()), errors
     session.flush()

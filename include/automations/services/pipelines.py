@@ -130,6 +130,8 @@ def _mapping_errors(
     table = data_tables.find(session, workspace_id, mapping.table_id)
     if table is None:
         return {f"{path}.tableId": [f"there is no table {mapping.table_id}"]}
+    if table.form_id is not None:
+        return {f"{path}.tableId": ["its rows are the submissions of a form"]}
     return mapping.misfits(columns_of(table.columns), path)
 
 

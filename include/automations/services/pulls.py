@@ -74,6 +74,24 @@ def start_all(workspace_id: str) -> list[PipelineRun]:
     return begun
 
 
+def trigger(
+    session: Session, workspace_id: str, connection_id: str, delivery_id: str | None
+) -> tuple[PipelineRun, bool]:
+    """Begin a sync because the source says that it has changed; whether it is new.
+
+    One that runs already may have read what has changed before it did: another one follows it.
+
+    Raises:
+        Conflict: the connection is disabled.
+    """
+    connection = usable(session, workspace_id, connection_id)
+    run, is_new = _begin(session, connection, "webhook", delivery_id)
+    repeated = delivery_id is not None and run.delivery_id == delivery_id
+    if is_new or repeated or pipelines.ask_again(session, run.id):
+        return run, is_new
+    return _begin(session, connection, "webhook", delivery_id)
+
+
 def due(session: Session, connection_id: str) -> timedelta | None:
     """Begin the sync that is due, unless one runs; how long until the next, None for never."""
     connection = session.get(PipelineConnection, connection_id)
@@ -121,7 +139,7 @@ def fail(session: Session, run_id: str, error: str) -> None:
     run = pipelines.lock_run(session, run_id)
     connection = session.get(PipelineConnection, run.connection_id) if run else None
     if run is not None and connection is not None:
-        finish(session, run, connection.name, "FAILED", error)
+        _end(session, run, connection, "FAILED", error)
 
 
 def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpClient) -> Read:
@@ -155,8 +173,10 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
     return Read(records, following)
 
 
-def _begin(session: Session, connection: PipelineConnection, way: str) -> tuple[PipelineRun, bool]:
-    run, is_new = pipelines.begin_run(session, connection, way, _PULL)
+def _begin(
+    session: Session, connection: PipelineConnection, way: str, delivery_id: str | None = None
+) -> tuple[PipelineRun, bool]:
+    run, is_new = pipelines.begin_run(session, connection, way, _PULL, delivery_id)
     if is_new:
         jobs.enqueue(session, "sync_pipeline", run.id)
     return run, is_new
@@ -175,11 +195,24 @@ def _take(seen: PipelineRun, config: HttpConfig, page: Read) -> bool:
         run.pages, run.fence, run.error = run.pages + 1, run.fence + 1, None
         run.cursor = page.following
         if page.following is None:
-            finish(session, run, connection.name, "COMPLETED")
+            _end(session, run, connection, "COMPLETED")
         elif run.pages >= config.max_pages:
             error = f"The source has more than {config.max_pages} pages, which is maxPages."
-            finish(session, run, connection.name, "FAILED", error)
+            _end(session, run, connection, "FAILED", error)
         return run.status == "RUNNING"
+
+
+def _end(
+    session: Session,
+    run: PipelineRun,
+    connection: PipelineConnection,
+    status: str,
+    error: str | None = None,
+) -> None:
+    follows = run.again and run.status == "RUNNING" and connection.enabled
+    finish(session, run, connection.name, status, error)
+    if follows:
+        _begin(session, connection, "webhook")
 
 
 def _secret(workspace_id: str, config: HttpConfig) -> str | None:

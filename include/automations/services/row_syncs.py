@@ -62,7 +62,7 @@ def sync(
         NotFound: the table is not there any more.
         Conflict: it is not any more what the mapping was made for.
     """
-    table = tables.find(session, workspace_id, mapping.table_id, lock="rows")
+    table = tables.writable(session, workspace_id, mapping.table_id)
     columns = columns_of(table.columns)
     if misfits := mapping.misfits(columns, "mapping"):
         raise Conflict(

@@ -101,7 +101,7 @@ def delete(workspace_id: str, table_id: str, row_id: str) -> None:
 def load(workspace_id: str, table_id: str, source: Source) -> list[str]:
     """Add many rows, all or none of them; they are one event."""
     with unit_of_work() as session:
-        table = tables.find(session, workspace_id, table_id, lock="rows")
+        table = tables.writable(session, workspace_id, table_id)
         ids = data_rows.add_many(session, table.id, rows_of(columns_of(table.columns), source))
         if ids:
             data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:NAMED_ROWS]}
@@ -119,10 +119,10 @@ def add(
     cause: str | None = None,
 ) -> Row:
     """Add a row in a transaction; ``cause`` is the run whose step does it."""
-    table = tables.find(session, workspace_id, table_id, lock="rows")
+    table = tables.writable(session, workspace_id, table_id)
     columns = columns_of(table.columns)
     made = data_rows.add(session, table_id, row_of(columns, data), None)
-    return _announced(session, table, columns, made, "ROW_ADDED", cause)
+    return announced(session, table, columns, made, "ROW_ADDED", cause)
 
 
 def merge(
@@ -136,6 +136,7 @@ def merge(
 ) -> Row:
     """Change some values of a row in a transaction; what changes nothing is no event."""
     table = tables.find(session, workspace_id, table_id, lock="rows")
+    tables.refuse_filled(table, data)
     row = _find(session, table, row_id, lock=True)
     return _merged(session, table, row, data, None, cause)
 
@@ -154,7 +155,7 @@ def upsert(
     Raises:
         ValidationFailed: a key is no column that rows can be found by, or has no value.
     """
-    table = tables.find(session, workspace_id, table_id, lock="rows")
+    table = tables.writable(session, workspace_id, table_id)
     columns = columns_of(table.columns)
     values, wrong = key_values(columns, keys, data)
     if wrong:
@@ -164,13 +165,27 @@ def upsert(
     if found is not None:
         return _merged(session, table, found, data, hashed, cause), False
     made = data_rows.add(session, table_id, row_of(columns, data), hashed)
-    return _announced(session, table, columns, made, "ROW_ADDED", cause), True
+    return announced(session, table, columns, made, "ROW_ADDED", cause), True
 
 
 def remove(session: Session, workspace_id: str, table_id: str, row_id: str) -> bool:
     """Delete a row in a transaction; False when it is not there."""
-    tables.find(session, workspace_id, table_id, lock="rows")
+    tables.writable(session, workspace_id, table_id)
     return data_rows.remove(session, table_id, row_id)
+
+
+def announced(
+    session: Session,
+    table: DataTable,
+    columns: Sequence[Column],
+    row: DataRow,
+    kind: str,
+    cause: str | None,
+) -> Row:
+    """A row that was written, as it is shown; it is an event from then on."""
+    made = _shown(columns, row)
+    _announce(session, table, kind, {"rowId": row.id, "row": dict(made.data)}, cause)
+    return made
 
 
 def _record(
@@ -194,20 +209,7 @@ def _merged(
         row.key_hash = hashed or row.key_hash
         return _shown(columns, row)
     data_rows.change(session, row, kept, hashed)
-    return _announced(session, table, columns, row, "RECORD_UPDATED", cause)
-
-
-def _announced(
-    session: Session,
-    table: DataTable,
-    columns: Sequence[Column],
-    row: DataRow,
-    kind: str,
-    cause: str | None,
-) -> Row:
-    made = _shown(columns, row)
-    _announce(session, table, kind, {"rowId": row.id, "row": dict(made.data)}, cause)
-    return made
+    return announced(session, table, columns, row, "RECORD_UPDATED", cause)
 
 
 def _announce(

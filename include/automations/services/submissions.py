@@ -10,6 +10,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Submission, SubmissionSnapshot
 from automations.errors import Conflict, NotFound
 from automations.outcomes import JSON
+from automations.services import form_tables
 from automations.services.forms import check_data
 from automations.services.starting import emit
 from automations.triggers import event_key
@@ -52,6 +53,7 @@ def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str
         check_data(form, data)
         submissions.keep(session, submission, by)
         submission.data, submission.form_version = data, form.version
+        form_tables.change(session, form, submission)
         audit.record(session, "submission.update", submission, formId=form.id)
         return submission
 

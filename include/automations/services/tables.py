@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import get_args
 
 from automations import audit
+from automations.checking import Errors
 from automations.db import data_tables
 from automations.db.data_tables import Stats
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataTable
-from automations.errors import Conflict, NotFound
-from automations.tables import TableShape, columns_of
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.outcomes import JSON
+from automations.tables import Category, Column, TableShape, columns_json, columns_of
 
 
 def list_all(workspace_id: str, category: str | None = None) -> Sequence[DataTable]:
     """All tables of a workspace, newest first."""
     with unit_of_work() as session:
         return data_tables.listed(session, workspace_id, category)
+
+
+def tree(workspace_id: str) -> list[tuple[str, list[DataTable]]]:
+    """The categories that have tables, and their tables by name."""
+    found = sorted(list_all(workspace_id), key=lambda table: (table.name, table.id))
+    groups = [
+        (category, [table for table in found if table.category == category])
+        for category in get_args(Category)
+    ]
+    return [(category, rows) for category, rows in groups if rows]
 
 
 def get(workspace_id: str, table_id: str) -> DataTable:
@@ -44,10 +57,12 @@ def replace(workspace_id: str, table_id: str, shape: TableShape) -> DataTable:
     """Give a table another shape; rows forget the values of columns that are no more.
 
     Raises:
+        ValidationFailed: a form that fills the table needs another one.
         Conflict: a column in which rows have values would get another type.
     """
     with unit_of_work() as session:
         table = find(session, workspace_id, table_id, lock="shape")
+        _refuse_misfits(table, shape)
         before = {column.key: column.type for column in columns_of(table.columns)}
         after = {column.key: column.type for column in shape.columns}
         for key, kind in before.items():
@@ -90,9 +105,61 @@ def find(
     return table
 
 
+def writable(session: Session, workspace_id: str, table_id: str) -> DataTable:
+    """A table whose rows are added and deleted, and whose shape stays meanwhile.
+
+    Raises:
+        NotFound: it is not there, or deleted.
+        Conflict: its rows are what was filled into a form.
+    """
+    table = find(session, workspace_id, table_id, lock="rows")
+    if table.form_id is not None:
+        raise Conflict(f"The rows of the table '{table.name}' are the submissions of a form.")
+    return table
+
+
+def refuse_filled(table: DataTable, data: Mapping[str, JSON]) -> None:
+    """Refuse other values than the submission's in the columns that a form fills.
+
+    Raises:
+        ValidationFailed: names these.
+    """
+    filled = set(table.form_columns.values())
+    wrong = {
+        f"data.{key}": ["is filled by a form: change the submission"]
+        for key in data
+        if key in filled
+    }
+    if wrong:
+        raise ValidationFailed(wrong)
+
+
+def _refuse_misfits(table: DataTable, shape: TableShape) -> None:
+    """Keep what a form fills: its columns, which stay, beside others that may be empty."""
+    if table.form_id is None:
+        return
+    wrong: Errors = {}
+    if shape.category != table.category:
+        wrong["category"] = [f"must be {table.category}: the rows are the submissions of a form"]
+    filled = set(table.form_columns.values())
+    given = {column.key: _unnamed(column) for column in shape.columns}
+    for column in columns_of(table.columns):
+        if column.key in filled and given.get(column.key) != _unnamed(column):
+            wrong["columns"] = [f"must have '{column.key}' as it is: it is filled by a form"]
+    for place, column in enumerate(shape.columns):
+        if column.required:
+            wrong[f"columns.{place}.required"] = ["must be false: a form adds the rows"]
+    if wrong:
+        raise ValidationFailed(wrong)
+
+
+def _unnamed(column: Column) -> Column:
+    return column.model_copy(update={"name": ""})
+
+
 def _write(session: Session, table: DataTable, shape: TableShape) -> DataTable:
     table.name, table.description = shape.name, shape.description
-    table.category, table.columns = shape.category, shape.columns_json()
+    table.category, table.columns = shape.category, columns_json(shape.columns)
     session.add(table)
     session.flush()
     session.refresh(table)

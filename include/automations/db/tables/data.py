@@ -17,6 +17,12 @@ class DataTable(Base):
     __tablename__ = "data_table"
     __table_args__ = (
         one_of("category", "SYSTEM", "FORM", "PIPELINE", "USER", "MATTER", "INTEGRATION"),
+        Index(
+            "uq_data_table_form_id",
+            "form_id",
+            unique=True,
+            postgresql_where=text("form_id IS NOT NULL AND deleted_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = id_column()
@@ -25,6 +31,10 @@ class DataTable(Base):
     description: Mapped[str] = mapped_column(server_default="")
     category: Mapped[str] = mapped_column(server_default="USER")
     columns: Mapped[list[Any]]
+    form_id: Mapped[str | None] = mapped_column(ForeignKey("form.id"))
+    """The form whose submissions are its rows."""
+    form_columns: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """The keys of the columns that the form fills, by the marks of its fields."""
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
     deleted_at: Mapped[datetime | None]

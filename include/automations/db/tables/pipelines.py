@@ -28,6 +28,9 @@ class PipelineConnection(Base):
     tables: Mapped[list[Any]]
     interval: Mapped[str | None]
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    webhook_salt: Mapped[str | None]
+    """What the token of the webhook's URL is derived from; none before the first revealing."""
+    webhook_hash: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
 
@@ -38,7 +41,7 @@ class PipelineRun(Base):
     __tablename__ = "pipeline_run"
     __table_args__ = (
         one_of("status", "RUNNING", "COMPLETED", "FAILED", "STOPPED"),
-        one_of("way", "push", "pull", "schedule", "airflow"),
+        one_of("way", "push", "pull", "schedule", "airflow", "webhook"),
         Index("ix_pipeline_run_connection_id_started_at_id", "connection_id", "started_at", "id"),
         Index(
             "uq_pipeline_run_connection_id_key",
@@ -46,6 +49,13 @@ class PipelineRun(Base):
             "key",
             unique=True,
             postgresql_where=text("status = 'RUNNING'"),
+        ),
+        Index(
+            "uq_pipeline_run_connection_id_delivery_id",
+            "connection_id",
+            "delivery_id",
+            unique=True,
+            postgresql_where=text("delivery_id IS NOT NULL"),
         ),
     )
 
@@ -58,6 +68,10 @@ class PipelineRun(Base):
     way: Mapped[str]
     key: Mapped[str | None]
     """Only one sync of a connection runs for each key."""
+    delivery_id: Mapped[str | None]
+    """What the sender calls the delivery to the webhook, by which a repeat is known."""
+    again: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the source has changed meanwhile, so that another sync follows."""
     pages: Mapped[int] = mapped_column(server_default="0")
     fence: Mapped[int] = mapped_column(server_default="0")
     """Counts up with every page and reset: who has read an older one may not write."""

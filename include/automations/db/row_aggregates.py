@@ -1,0 +1,61 @@
+"""Figures of rows, computed by PostgreSQL."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, null, select
+from sqlalchemy.orm import Session
+
+from automations.aggregates import Aggregate, Figure
+from automations.db.data_rows import bounded
+from automations.db.row_filters import condition, ordered, sortable
+from automations.db.tables import DataRow
+from automations.outcomes import JSON
+from automations.row_filters import Group
+from automations.tables import Column
+
+
+def figures(
+    session: Session, table_id: str, wanted: Group, asked: Aggregate, limit: int
+) -> tuple[Figure, list[Figure]]:
+    """The figure of all rows that a filter lets through, and those of the largest groups.
+
+    They are of one moment: one statement counts all.
+
+    Raises:
+        ValidationFailed: PostgreSQL cannot use a pattern, or it takes too long.
+    """
+    measured = null() if asked.column is None else sortable(asked.column)
+    by = null() if asked.group_by is None else ordered(asked.group_by)
+    rows = (
+        select(measured.label("measured"), by.label("by"))
+        .where(DataRow.table_id == table_id, condition(wanted))
+        .subquery()
+    )
+    counted: ColumnElement[Any] = func.count()
+    function = func.count if asked.function == "count" else getattr(func, asked.function)
+    value = counted if asked.column is None else function(rows.c.measured)
+    if asked.group_by is None:
+        query = select(null(), counted, value).select_from(rows)
+    else:
+        # A rollup has one line more, for all rows.
+        query = select(rows.c.by, counted, value).group_by(func.rollup(rows.c.by))
+        place = (func.grouping(rows.c.by).desc(), counted.desc(), rows.c.by.nulls_last())
+        query = query.order_by(*place).limit(limit + 1)
+    with bounded(session):
+        found = [
+            Figure(_value(asked.group_by, group), count, _value(asked.column, figure))
+            for group, count, figure in session.execute(query)
+        ]
+    return found[0], found[1:]
+
+
+def _value(column: Column | None, found: Any) -> JSON:
+    if isinstance(found, Decimal):
+        return int(found) if found == found.to_integral_value() else float(found)
+    if column is not None and column.type == "boolean" and isinstance(found, str):
+        return found == "true"
+    kept: JSON = found
+    return kept
