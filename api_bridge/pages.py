@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from api_bridge import refused
+from api_bridge import form_inputs, refused
 from api_bridge.deps import client_address
 from api_bridge.errors import STATUSES, domain_error
 from api_bridge.refusals import PROBLEM
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
-from automations.forms import DISPLAY, FormSchema
 from automations.services import rate_limits
 
 HEADERS = {
@@ -44,7 +42,6 @@ TAKEN: dict[str, Any] = {
 }
 """What a page's POST is documented to take: its form, or a program's JSON."""
 _PER_TOKEN, _PER_ADDRESS = 20, 60
-_NUMBERS = ("number", "currency", "rating")
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -54,13 +51,21 @@ _templates = Environment(
 )
 
 
-def limit(request: Request, name: str, token: str) -> None:
-    """Bound how often one link, and one address, may be tried."""
+def limit(request: Request, name: str, token: str, given: Mapping[str, Any] | None = None) -> None:
+    """Bound how often one link, and one address, may be tried.
+
+    Args:
+        given: what was sent; a change of how many items there are is counted apart, so that who
+            adds many may still send them.
+    """
+    per_token = _PER_TOKEN
+    if given and "form" in given and form_inputs.edits(given["form"]):
+        name, per_token = f"{name}-items", _PER_ADDRESS
     # A hash: the token itself is a secret and kept nowhere.
     hashed = hashlib.sha256(token.encode()).hexdigest()[:32]
     rate_limits.check(
         {
-            f"{name}:token:{hashed}": _PER_TOKEN,
+            f"{name}:token:{hashed}": per_token,
             f"{name}:address:{client_address(request)}": _PER_ADDRESS,
         }
     )
@@ -83,41 +88,6 @@ async def sent(request: Request) -> dict[str, Any]:
     if kind:
         raise HTTPException(415, "Send a form (urlencoded) or JSON.")
     return {}
-
-
-def fields(schema: Mapping[str, Any]) -> Sequence[Any]:
-    """The fields that a page shows."""
-    return [
-        field
-        for section in FormSchema.model_validate(schema).sections
-        if not section.repeatable
-        for field in section.fields
-        if field.type not in DISPLAY
-    ]
-
-
-def values(schema: Mapping[str, Any], form: Any) -> dict[str, Any]:
-    """The data that a page's form holds, in the types of its fields."""
-    data: dict[str, Any] = {}
-    for field in fields(schema):
-        given = [value for value in form.getlist(f"data.{field.key}") if value != ""]
-        if field.type in ("checkbox", "multiselect"):
-            data[field.key] = given
-        elif field.type == "yesno":
-            data[field.key] = bool(given)
-        elif given:
-            data[field.key] = _number(given[0]) if field.type in _NUMBERS else given[0]
-    return data
-
-
-def _number(text: str) -> float | str:
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    if not math.isfinite(number):
-        return text
-    return int(number) if number.is_integer() else number
 
 
 def page(template: str, status: int, **shown: Any) -> Response:

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from jsonschema import Draft202012Validator, FormatChecker
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.outcomes import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
+MOST_ITEMS = 1_000
 UNTYPED = ("file", "document", "signature", "table_fill")
 """The types whose values have the form that the client gives them."""
 FieldType = Literal[
@@ -59,13 +60,42 @@ class FormField(_Part):
     options: list[Option] = Field(default_factory=list)
 
 
+class Repeatable(_Part):
+    """How often a repeatable section may be filled in."""
+
+    min_items: int | None = Field(None, ge=0, le=MOST_ITEMS)
+    max_items: int | None = Field(None, ge=1, le=MOST_ITEMS)
+
+    @property
+    def least(self) -> int:
+        """The fewest items."""
+        return self.min_items or 0
+
+    @property
+    def most(self) -> int:
+        """The most items."""
+        return self.max_items or MOST_ITEMS
+
+    @model_validator(mode="after")
+    def _some_number_fits(self) -> Repeatable:
+        if self.least > self.most:
+            raise ValueError("minItems is over maxItems")
+        return self
+
+
 class Section(_Part):
     """A group of fields; a repeatable one is filled in several times."""
 
     id: str = Field(min_length=1)
     title: str = ""
     repeatable: bool = Field(False, strict=True)
+    repeatable_config: Repeatable | None = None
     fields: list[FormField] = Field(default_factory=list, max_length=500)
+
+    @property
+    def bounds(self) -> Repeatable:
+        """How many items a repeatable section may have."""
+        return self.repeatable_config or Repeatable()
 
     @property
     def items_key(self) -> str:
@@ -115,7 +145,14 @@ def json_schema(form: FormSchema) -> dict[str, JSON]:
     for section in form.sections:
         inside = _object(section.fields)
         if section.repeatable:
-            properties[section.items_key] = {"type": "array", "items": inside, "maxItems": 1_000}
+            bounds = section.bounds
+            properties[section.items_key] = {
+                "type": "array",
+                "items": inside,
+                "minItems": bounds.least,
+                "maxItems": bounds.most,
+            }
+            required += [section.items_key] if bounds.least else []
         else:
             properties |= inside["properties"]
             required += inside["required"]
@@ -246,6 +283,10 @@ def _short(error: Any) -> str:
             return f"must be one of {', '.join(map(str, error.validator_value))}"
         case "minLength":
             return "must not be empty" if error.validator_value == 1 else "is too short"
+        case "minItems" if error.validator_value > 1:
+            return f"must have at least {error.validator_value} items"
+        case "maxItems":
+            return f"must have at most {error.validator_value} items"
         case "minItems" | "not":
             return "must not be empty"
         case "pattern":
