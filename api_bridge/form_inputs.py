@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as default
 from typing import Any
 
 from starlette.datastructures import FormData
 
 from automations.errors import ValidationFailed
-from automations.forms import DISPLAY, FormField, FormSchema, Section
+from automations.forms import DISPLAY, FILES, FormField, FormSchema, Section
+from automations.uploads import MOST, Upload, upload
 
 ADD, REMOVE = "add", "remove"
 """The names of the buttons that change how many items there are, and send nothing."""
@@ -19,6 +21,14 @@ _MOST_INPUTS = 5_000
 _NUMBERS = ("number", "currency", "rating")
 _LISTS = ("checkbox", "multiselect")
 Problems = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file as a form has sent it."""
+
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +78,26 @@ class Group:
         return len(self.items) > self.section.bounds.least
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Filled:
     """What a page's form held.
 
     Args:
+        uploads: the files that the data names.
+        problems: files that are not taken, by the paths of their fields.
         focus: the item that was just added, or the section that lost one; None when it was sent.
     """
 
-    data: dict[str, Any]
-    focus: str | None
+    data: dict[str, Any] = default(default_factory=dict)
+    uploads: list[Upload] = default(default_factory=list)
+    problems: dict[str, list[str]] = default(default_factory=dict)
+    focus: str | None = None
+
+
+def takes_files(schema: Mapping[str, Any]) -> bool:
+    """Whether a form has a field for a file."""
+    sections = FormSchema.model_validate(schema).sections
+    return any(field.type in FILES for section in sections for field in section.fields)
 
 
 def edits(form: FormData) -> bool:
@@ -124,19 +144,18 @@ def read(schema: Mapping[str, Any], form: FormData) -> Filled:
     Raises:
         ValidationFailed: it has more items than a page has.
     """
-    data: dict[str, Any] = {}
-    focus = None
+    filled = Filled()
     for section in FormSchema.model_validate(schema).sections:
         if not section.repeatable:
-            data |= _values(section, "data", form)
+            filled.data |= _values(section, "data", form, filled)
             continue
         key = section.items_key
-        data[key] = [
-            _values(section, f"data.{key}.{index}", form)
+        filled.data[key] = items = [
+            _values(section, f"data.{key}.{index}", form, filled)
             for index in range(_number_of_items(section, form))
         ]
-        focus = _edited(section, data[key], form) or focus
-    return Filled(data, focus)
+        filled.focus = _edited(section, items, form) or filled.focus
+    return filled
 
 
 def _items(section: Section, data: Mapping[str, Any]) -> list[Any]:
@@ -195,23 +214,44 @@ def _edited(section: Section, items: list[Any], form: FormData) -> str | None:
     return None
 
 
-def _values(section: Section, path: str, form: FormData) -> dict[str, Any]:
-    return {
-        field.key: value
-        for field in section.fields
-        if field.type not in DISPLAY
-        for value in _value(field, form.getlist(f"{path}.{field.key}"))
-    }
+def _values(section: Section, path: str, form: FormData, filled: Filled) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in section.fields:
+        name = f"{path}.{field.key}"
+        sent: list[Any] = form.getlist(name)
+        value: Any = None
+        if field.type in FILES:
+            files = [one for one in sent if isinstance(one, SentFile) and one.name]
+            value = _file(name, files, filled) if files else None
+        elif field.type not in DISPLAY:
+            value = _value(field, [one for one in sent if isinstance(one, str) and one])
+        if value is not None:
+            values[field.key] = value
+    return values
 
 
-def _value(field: FormField, sent: Sequence[Any]) -> Iterator[Any]:
-    given = [value for value in sent if value != ""]
+def _file(name: str, files: Sequence[SentFile], filled: Filled) -> dict[str, Any] | None:
+    try:
+        if len(files) > 1:
+            raise ValueError("takes one file")
+        if len(filled.uploads) == MOST:
+            raise ValueError(f"is one file too many: there may be {MOST} in all")
+        taken = upload(files[0].name, files[0].content)
+    except ValueError as error:
+        filled.problems[name] = [str(error)]
+        return None
+    filled.uploads.append(taken)
+    return taken.value
+
+
+def _value(field: FormField, given: Sequence[str]) -> Any:
     if field.type in _LISTS:
-        yield given
-    elif field.type == "yesno":
-        yield bool(given)
-    elif given:
-        yield _number(given[0]) if field.type in _NUMBERS else given[0]
+        return list(given)
+    if field.type == "yesno":
+        return bool(given)
+    if not given:
+        return None
+    return _number(given[0]) if field.type in _NUMBERS else given[0]
 
 
 def _number(text: str) -> float | str:

@@ -11,11 +11,14 @@ from typing import Any
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from starlette.datastructures import FormData, UploadFile
 
 from api_bridge import form_inputs, refused
 from api_bridge.deps import client_address
 from api_bridge.errors import STATUSES, domain_error
+from api_bridge.form_inputs import SentFile
 from api_bridge.refusals import PROBLEM
+from automations import uploads
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
 from automations.services import rate_limits
 
@@ -41,6 +44,16 @@ TAKEN: dict[str, Any] = {
     }
 }
 """What a page's POST is documented to take: its form, or a program's JSON."""
+FILES_TAKEN: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {"schema": {"type": "object"}},
+            **TAKEN["requestBody"]["content"],
+        }
+    }
+}
+"""The same where its form may have files."""
+_MOST_INPUTS = 10_000
 _PER_TOKEN, _PER_ADDRESS = 20, 60
 
 _templates = Environment(
@@ -48,6 +61,10 @@ _templates = Environment(
     autoescape=select_autoescape(["html"]),
     trim_blocks=True,
     lstrip_blocks=True,
+)
+_templates.globals.update(
+    accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
+    largest=uploads.LARGEST // 1_000_000,
 )
 
 
@@ -71,8 +88,11 @@ def limit(request: Request, name: str, token: str, given: Mapping[str, Any] | No
     )
 
 
-async def sent(request: Request) -> dict[str, Any]:
+async def sent(request: Request, *, files: bool = False) -> dict[str, Any]:
     """What a page's form (under ``form``) or a program's JSON has sent.
+
+    Args:
+        files: whether the form may have files.
 
     Raises:
         HTTPException: 415, it is neither.
@@ -80,14 +100,31 @@ async def sent(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         return {"json": json.loads(await request.body() or b"{}")}
-    if kind == "application/x-www-form-urlencoded":
-        form = await request.form()
-        if any("\0" in str(value) for _, value in form.multi_items()):
+    if kind == "application/x-www-form-urlencoded" or (files and kind == "multipart/form-data"):
+        form = await _form(request)
+        if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
             raise ValidationFailed({"body": ["must not hold a NUL character"]})
         return {"form": form}
     if kind:
         raise HTTPException(415, "Send a form (urlencoded) or JSON.")
     return {}
+
+
+async def _form(request: Request) -> FormData:
+    try:
+        async with request.form(max_files=_MOST_INPUTS, max_fields=_MOST_INPUTS) as form:
+            return FormData(
+                [
+                    (name, value if isinstance(value, str) else await _file(value))
+                    for name, value in form.multi_items()
+                ]
+            )
+    except HTTPException as error:
+        raise ValidationFailed({"body": [str(error.detail)]}) from error
+
+
+async def _file(part: UploadFile) -> Any:
+    return SentFile(part.filename or "", await part.read())
 
 
 def page(template: str, status: int, **shown: Any) -> Response:

@@ -27,6 +27,12 @@ class Page:
         ]
         return found[number].for_element
 
+    def choose(self, label: str, filename: str, content: bytes, number: int = 0) -> None:
+        """Choose a file of one's own for an input."""
+        chosen = self.input(label, number)
+        assert chosen.get("type") == "file"
+        self._chosen.append((chosen.get("name"), (filename, content)))
+
     def legends(self) -> list[str]:
         """The names of the groups of inputs."""
         return [one.text_content() for one in self.form.iter("legend")]
@@ -50,19 +56,25 @@ class Page:
 
     def wrong(self, label: str, number: int = 0) -> str:
         """What is said about an input to those who hear the page."""
-        described = self.input(label, number).get("aria-describedby")
-        return self.root.get_element_by_id(described).text_content() if described else ""
+        ids = self.input(label, number).get("aria-describedby", "").split()
+        return " ".join(self.root.get_element_by_id(one).text_content() for one in ids)
 
     def _send(self, button: Any) -> None:
         data: dict[str, list[str]] = {}
         pressed = [(button.get("name"), button.get("value"))] if button.get("name") else []
         for name, value in [*self.form.form_values(), *pressed]:
             data.setdefault(name, []).append(value)
-        self._take(self._http.post(self.path, data=data))
+        if self.form.get("enctype") == "multipart/form-data":
+            # A part without a file name is a text.
+            texts = [(name, (None, text)) for name, many in data.items() for text in many]
+            self._take(self._http.post(self.path, files=[*texts, *self._chosen]))
+        else:
+            self._take(self._http.post(self.path, data=data))
 
     def _take(self, answer: Any) -> None:
         self.status: int = answer.status_code
         self.text: str = answer.text
         self.headers = answer.headers
         self.root = html.fromstring(answer.text)
+        self._chosen: list[tuple[str, tuple[str, bytes]]] = []
         self.form = self.root.forms[0] if self.root.forms else None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from api_bridge import form_inputs, pages
+from api_bridge.form_inputs import Filled
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.errors import DomainError, ValidationFailed
 from automations.services import form_requests
 from automations.services.form_requests import FormView
+from automations.uploads import Upload
 
 router = Router(prefix="/api/forms", tags=["form pages"])
 
@@ -30,7 +32,7 @@ def show_request(request: Request, token: str) -> Response:
     return _show(request, token, form_requests.view)
 
 
-@router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
+@router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.FILES_TAKEN)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
     return await _submit(request, token, form_requests.view, form_requests.submit)
@@ -42,7 +44,7 @@ def show_public(request: Request, form_id: str) -> Response:
     return _show(request, form_id, form_requests.view_public)
 
 
-@router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
+@router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.FILES_TAKEN)
 async def submit_public(request: Request, form_id: str) -> Response:
     """Take what somebody filled into a public form; no key is needed."""
     return await _submit(request, form_id, form_requests.view_public, form_requests.submit_public)
@@ -60,10 +62,10 @@ async def _submit(
     request: Request,
     token: str,
     view: Callable[[str], FormView],
-    submit: Callable[[str, dict[str, Any]], str],
+    submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
 ) -> Response:
     try:
-        given = await pages.sent(request)
+        given = await pages.sent(request, files=True)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
     return await in_thread(_take, request, token, given, view, submit)
@@ -74,10 +76,11 @@ def _take(
     token: str,
     given: dict[str, Any],
     view: Callable[[str], FormView],
-    submit: Callable[[str, dict[str, Any]], str],
+    submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
 ) -> Response:
     shown: FormView | None = None
     data: Any = None
+    filled = Filled()
     try:
         pages.limit(request, "form", token, given)
         if "form" in given:
@@ -85,12 +88,14 @@ def _take(
             filled = form_inputs.read(shown.schema, given["form"])
             data = filled.data
             if form_inputs.edits(given["form"]):
-                return _page(shown, 200, data, focus=filled.focus)
+                return _page(shown, 200, data, filled.problems, filled.focus)
+            if filled.problems:
+                raise ValidationFailed(filled.problems)
         elif isinstance(given.get("json"), dict):
             data = given["json"].get("data")
         if not isinstance(data, dict):
             raise ValidationFailed({"data": ["must be an object"]})
-        submission_id = submit(token, data)
+        submission_id = submit(token, data, filled.uploads)
     except ValidationFailed as error:
         if shown is not None and data is not None and not pages.wants_json(request):
             # What was typed is shown again, so that nothing has to be typed twice.
@@ -117,6 +122,7 @@ def _page(
         status,
         view=view,
         groups=groups,
+        files=form_inputs.takes_files(view.schema),
         problems=problems or {},
         elsewhere=form_inputs.elsewhere(groups, problems or {}),
     )

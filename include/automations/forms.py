@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ DISPLAY = frozenset({"heading", "paragraph", "divider"})
 MOST_ITEMS = 1_000
 UNTYPED = ("file", "document", "signature", "table_fill")
 """The types whose values have the form that the client gives them."""
+FILES = frozenset({"file", "document"})
 FieldType = Literal[
     "text", "email", "phone", "tel", "url", "number", "currency", "textarea", "select",
     "multiselect", "radio", "checkbox", "yesno", "rating", "country", "date", "time", "datetime",
@@ -174,6 +175,38 @@ def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dic
         for path, message in _explained(error):
             errors.setdefault(path, []).append(message)
     return errors
+
+
+def replace_files(
+    form: FormSchema, data: Mapping[str, JSON], look_up: Callable[[JSON], JSON]
+) -> tuple[dict[str, JSON], dict[str, list[str]]]:
+    """Data with other values in the place of its files, and what is wrong with those.
+
+    Args:
+        look_up: gives the new value of one; raises ValueError when there can be none.
+    """
+    new, errors = dict(data), dict[str, list[str]]()
+    for section in form.sections:
+        names = [field.key for field in section.fields if field.type in FILES]
+        items = new.get(section.items_key) if section.repeatable else None
+        parts: list[tuple[str, dict[str, JSON]]] = [] if section.repeatable else [("", new)]
+        if isinstance(items, list):
+            copied = [dict(item) if isinstance(item, dict) else item for item in items]
+            new[section.items_key] = copied
+            parts = [
+                (f"{section.items_key}.{index}.", item)
+                for index, item in enumerate(copied)
+                if isinstance(item, dict)
+            ]
+        for path, part in parts:
+            for name in names:
+                if part.get(name) in (None, ""):
+                    continue
+                try:
+                    part[name] = look_up(part[name])
+                except ValueError as error:
+                    errors[path + name] = [str(error)]
+    return new, errors
 
 
 def twice(form: FormSchema) -> dict[str, list[str]]:
