@@ -26,7 +26,11 @@ LARGER_BODIES = {
     "/api/pipelines/connections/*/runs": 16_000_000,
 }
 """Resources that take files: attachments of 10 MB are 13.4 MB in base64."""
-UPLOADS = {"/api/forms/*/public": 16_000_000, "/api/forms/requests/*": 16_000_000}
+UPLOADS = {
+    "/api/forms/*/public": 16_000_000,
+    "/api/forms/requests/*": 16_000_000,
+    "/api/workflows/callback/*": 16_000_000,
+}
 """Pages, when their form has files; anybody may send to them, so other bodies stay small."""
 DEEPEST = 64
 # Possessive, and up to the end when it is not closed: so no body is looked at twice.

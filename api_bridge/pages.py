@@ -38,21 +38,13 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 TAKEN: dict[str, Any] = {
     "requestBody": {
         "content": {
+            "multipart/form-data": {"schema": {"type": "object"}},
             "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
         }
     }
 }
 """What a page's POST is documented to take: its form, or a program's JSON."""
-FILES_TAKEN: dict[str, Any] = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {"schema": {"type": "object"}},
-            **TAKEN["requestBody"]["content"],
-        }
-    }
-}
-"""The same where its form may have files."""
 _MOST_INPUTS = 10_000
 _PER_TOKEN, _PER_ADDRESS = 20, 60
 
@@ -88,11 +80,8 @@ def limit(request: Request, name: str, token: str, given: Mapping[str, Any] | No
     )
 
 
-async def sent(request: Request, *, files: bool = False) -> dict[str, Any]:
+async def sent(request: Request) -> dict[str, Any]:
     """What a page's form (under ``form``) or a program's JSON has sent.
-
-    Args:
-        files: whether the form may have files.
 
     Raises:
         HTTPException: 415, it is neither.
@@ -100,13 +89,13 @@ async def sent(request: Request, *, files: bool = False) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         return {"json": json.loads(await request.body() or b"{}")}
-    if kind == "application/x-www-form-urlencoded" or (files and kind == "multipart/form-data"):
+    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
         form = await _form(request)
         if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
             raise ValidationFailed({"body": ["must not hold a NUL character"]})
         return {"form": form}
     if kind:
-        raise HTTPException(415, "Send a form (urlencoded) or JSON.")
+        raise HTTPException(415, "Send a form or JSON.")
     return {}
 
 

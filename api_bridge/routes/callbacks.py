@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData
 
@@ -49,8 +49,7 @@ def _decide(request: Request, token: str, given: dict[str, Any]) -> Response:
     try:
         pages.limit(request, "callback", token, given)
         if decisions.is_callback(token):
-            data = given.get("json", dict(given["form"]) if "form" in given else None)
-            run_id = decisions.receive(token, data)
+            run_id = decisions.receive(token, _called_with(given))
             return JSONResponse({"runId": run_id, "received": True}, headers=pages.HEADERS)
         asked = decisions.view(token) if "form" in given else None
         if asked is not None and asked.form is not None:
@@ -66,9 +65,16 @@ def _decide_form(
 ) -> Response:
     filled = form_inputs.read(schema, form)
     if form_inputs.edits(form):
-        return _page(asked, 200, filled.data, focus=filled.focus)
+        return _page(asked, 200, filled.data, filled.problems, filled.focus)
     try:
-        view = decisions.decide(token, decision=str(form.get("decision")), data=filled.data or None)
+        if filled.problems:
+            raise ValidationFailed(filled.problems)
+        view = decisions.decide(
+            token,
+            decision=str(form.get("decision")),
+            data=filled.data or None,
+            sent=filled.uploads,
+        )
     except ValidationFailed as error:
         if pages.wants_json(request):
             raise
@@ -88,6 +94,15 @@ def _decided(request: Request, view: CallbackView) -> Response:
         },
         headers=pages.HEADERS,
     )
+
+
+def _called_with(given: dict[str, Any]) -> Any:
+    if "form" not in given:
+        return given.get("json")
+    data = dict(given["form"])
+    if not all(isinstance(value, str) for value in data.values()):
+        raise HTTPException(415, "A callback takes no files.")
+    return data
 
 
 def _answer(given: dict[str, Any]) -> tuple[str, Any]:
@@ -118,6 +133,7 @@ def _page(
         status,
         view=view,
         groups=groups,
+        files=view.form is not None and form_inputs.takes_files(view.form),
         problems=problems or {},
         elsewhere=form_inputs.elsewhere(groups or [], problems or {}),
         data=json.dumps(view.data, indent=2, ensure_ascii=False) if view.data is not None else None,

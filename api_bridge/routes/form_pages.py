@@ -32,7 +32,7 @@ def show_request(request: Request, token: str) -> Response:
     return _show(request, token, form_requests.view)
 
 
-@router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.FILES_TAKEN)
+@router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
     return await _submit(request, token, form_requests.view, form_requests.submit)
@@ -44,7 +44,7 @@ def show_public(request: Request, form_id: str) -> Response:
     return _show(request, form_id, form_requests.view_public)
 
 
-@router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.FILES_TAKEN)
+@router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
 async def submit_public(request: Request, form_id: str) -> Response:
     """Take what somebody filled into a public form; no key is needed."""
     return await _submit(request, form_id, form_requests.view_public, form_requests.submit_public)
@@ -65,7 +65,7 @@ async def _submit(
     submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
 ) -> Response:
     try:
-        given = await pages.sent(request, files=True)
+        given = await pages.sent(request)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
     return await in_thread(_take, request, token, given, view, submit)

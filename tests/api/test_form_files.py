@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Document
+from automations.db.tables import Document, Wait
 from automations.uploads import CONTENT_TYPES, LARGEST, MOST
 from tests.api.conftest import Api
+from tests.api.test_callbacks import ask
 from tests.api.test_form_pages import sent_form
 from tests.api.test_form_sections import REQUIRED, field, public, submissions
 from tests.browsing import Page
@@ -108,6 +109,39 @@ class TestSentForm:
             one.press("Send")
         assert (page.status, late.status) == (201, 410)
         assert stored() == len(submissions()) == 1
+
+
+class TestDecision:
+    def test_a_file_comes_with_a_decision(self, api: Api) -> None:
+        asked = ask(api, {"sections": [FORM]})
+        page = Page(api.http, asked.path)
+        page.choose("Contract", "a.pdf", PDF)
+        page.press("Approve")
+        assert (page.status, stored(), asked.status()) == (400, 0, "PAUSED")
+        page.type(Name="Ada")
+        page.choose("Contract", "a.pdf", PDF)
+        page.press("Approve")
+        assert (page.status, asked.status()) == (200, "RUNNING")
+        (found,) = api.call("GET", f"/api/documents?runId={asked.run}").json()["documents"]
+        with unit_of_work() as session:
+            data = session.scalars(select(Wait.data)).one()
+        assert data["contract"]["documentId"] == found["id"]
+
+    def test_a_decision_names_a_document_only_with_a_key(self, api: Api) -> None:
+        send(api, public(api, FORM), ("a.pdf", PDF))
+        value = submissions()[0]["contract"]
+        asked = ask(api, {"sections": [FORM]})
+        for decision in ("approved", "rejected"):
+            answer = {"decision": decision, "data": {"name": "Eve", "contract": value}}
+            refused = api.http.post(asked.path, json=answer)
+            assert list(refused.json()["details"]["fieldErrors"]) == ["data.contract"]
+        path = f"/api/workflows/runs/{asked.run}/resume"
+        lost = {"name": "Bo", "contract": {"documentId": "nothing"}}
+        assert api.call("POST", path, {"decision": "approved", "data": lost}).status_code == 400
+        known = {"name": "Bo", "contract": {"documentId": value["documentId"]}}
+        assert api.call("POST", path, {"decision": "approved", "data": known}).status_code == 200
+        with unit_of_work() as session:
+            assert session.scalars(select(Wait.data)).one()["contract"] == value
 
 
 class TestRefusal:

@@ -41,6 +41,7 @@ def keep(
     sent: Sequence[Upload],
     *,
     submission_id: str | None = None,
+    run_id: str | None = None,
 ) -> None:
     """Store what was sent, with what it was sent for in one transaction."""
     session.add_all(
@@ -48,6 +49,7 @@ def keep(
             id=one.id,
             workspace_id=workspace_id,
             submission_id=submission_id,
+            run_id=run_id,
             name=one.name,
             format=one.format,
             content=one.content,

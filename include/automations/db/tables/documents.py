@@ -46,7 +46,7 @@ class Document(Base):
     id: Mapped[str] = id_column()
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
     run_id: Mapped[str | None] = mapped_column(index=True)
-    """The run that made it, which retention may have deleted since."""
+    """The run that made it or asked for it, which retention may have deleted since."""
     submission_id: Mapped[str | None] = mapped_column(ForeignKey("submission.id"), index=True)
     """The submission that it was uploaded with."""
     template_id: Mapped[str | None]
