@@ -8,6 +8,7 @@ from automations.db.tables import Workspace
 from automations.engine import Engine
 from automations.ids import new_id
 from automations.services import workflows
+from automations.services.workflows import Maker
 from automations.verdicts import TaskRef, Verdict
 
 _STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0}
@@ -24,7 +25,7 @@ def rehearse(engine: Engine) -> Verdict:
         with unit_of_work() as session:
             workspace = Workspace(slug=f"rehearsal-{new_id()}", name="Rehearsal")
             session.add(workspace)
-        workflow = workflows.create(workspace.id, _DEFINITION, "rehearsal").workflow
+        workflow = workflows.create(Maker(workspace.id, "rehearsal"), _DEFINITION).workflow
         run = workflows.execute(workspace.id, workflow.id, {}, "rehearsal")
         SqlPublications().at(workflow.id, workflow.version)
         return engine.run(TaskRef(run.id, workflow.id, workflow.version, "look"))
