@@ -35,6 +35,7 @@ def document(row: Document) -> dict[str, Any]:
         "sha256": row.sha256,
         "engine": row.engine,
         "runId": row.run_id,
+        "submissionId": row.submission_id,
         "templateId": row.template_id,
         "templateVersion": row.template_version,
         "createdAt": timestamp(row.created_at),

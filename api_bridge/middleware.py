@@ -26,6 +26,12 @@ LARGER_BODIES = {
     "/api/pipelines/connections/*/runs": 16_000_000,
 }
 """Resources that take files: attachments of 10 MB are 13.4 MB in base64."""
+UPLOADS = {
+    "/api/forms/*/public": 16_000_000,
+    "/api/forms/requests/*": 16_000_000,
+    "/api/workflows/callback/*": 16_000_000,
+}
+"""Pages, when their form has files; anybody may send to them, so other bodies stay small."""
 DEEPEST = 64
 # Possessive, and up to the end when it is not closed: so no body is looked at twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -65,7 +71,8 @@ class RequestGuard:
             error = "The address holds a NUL character."
             await _refuse_invalid(named, accept, "path", error, request_id)
             return
-        largest = _largest(scope["path"])
+        content_type = headers.get(b"content-type", b"")
+        largest = _largest(scope["path"], content_type)
         body = await _read(receive, largest)
         if body is None:
             await _refuse(
@@ -77,7 +84,7 @@ class RequestGuard:
                 request_id,
             )
             return
-        if body and _JSON.match(headers.get(b"content-type", b"")):
+        if body and _JSON.match(content_type):
             # A large one is looked at in a thread, so that other requests go on meanwhile.
             small = len(body) <= LARGEST_BODY
             refused = _problem(body) if small else await in_thread(_problem, body)
@@ -87,9 +94,10 @@ class RequestGuard:
         await self._app(scope, again(body, receive), named)
 
 
-def _largest(path: str) -> int:
+def _largest(path: str, content_type: bytes) -> int:
     """The most bytes a body may have, by the resource that it is for."""
-    for pattern, size in LARGER_BODIES.items():
+    uploads = UPLOADS if content_type.lower().startswith(b"multipart/form-data") else {}
+    for pattern, size in {**LARGER_BODIES, **uploads}.items():
         if fnmatchcase(path, pattern):
             return size
     return LARGEST_BODY

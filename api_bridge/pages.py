@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from starlette.datastructures import FormData, UploadFile
 
-from api_bridge import refused
+from api_bridge import form_inputs, refused
 from api_bridge.deps import client_address
 from api_bridge.errors import STATUSES, domain_error
+from api_bridge.form_inputs import SentFile
 from api_bridge.refusals import PROBLEM
+from automations import uploads
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
-from automations.forms import DISPLAY, FormSchema
 from automations.services import rate_limits
 
 HEADERS = {
@@ -37,14 +38,15 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 TAKEN: dict[str, Any] = {
     "requestBody": {
         "content": {
+            "multipart/form-data": {"schema": {"type": "object"}},
             "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
         }
     }
 }
 """What a page's POST is documented to take: its form, or a program's JSON."""
+_MOST_INPUTS = 10_000
 _PER_TOKEN, _PER_ADDRESS = 20, 60
-_NUMBERS = ("number", "currency", "rating")
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -52,15 +54,27 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.globals.update(
+    accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
+    largest=uploads.LARGEST // 1_000_000,
+)
 
 
-def limit(request: Request, name: str, token: str) -> None:
-    """Bound how often one link, and one address, may be tried."""
+def limit(request: Request, name: str, token: str, given: Mapping[str, Any] | None = None) -> None:
+    """Bound how often one link, and one address, may be tried.
+
+    Args:
+        given: what was sent; a change of how many items there are is counted apart, so that who
+            adds many may still send them.
+    """
+    per_token = _PER_TOKEN
+    if given and "form" in given and form_inputs.edits(given["form"]):
+        name, per_token = f"{name}-items", _PER_ADDRESS
     # A hash: the token itself is a secret and kept nowhere.
     hashed = hashlib.sha256(token.encode()).hexdigest()[:32]
     rate_limits.check(
         {
-            f"{name}:token:{hashed}": _PER_TOKEN,
+            f"{name}:token:{hashed}": per_token,
             f"{name}:address:{client_address(request)}": _PER_ADDRESS,
         }
     )
@@ -75,49 +89,31 @@ async def sent(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         return {"json": json.loads(await request.body() or b"{}")}
-    if kind == "application/x-www-form-urlencoded":
-        form = await request.form()
-        if any("\0" in str(value) for _, value in form.multi_items()):
+    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        form = await _form(request)
+        if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
             raise ValidationFailed({"body": ["must not hold a NUL character"]})
         return {"form": form}
     if kind:
-        raise HTTPException(415, "Send a form (urlencoded) or JSON.")
+        raise HTTPException(415, "Send a form or JSON.")
     return {}
 
 
-def fields(schema: Mapping[str, Any]) -> Sequence[Any]:
-    """The fields that a page shows."""
-    return [
-        field
-        for section in FormSchema.model_validate(schema).sections
-        if not section.repeatable
-        for field in section.fields
-        if field.type not in DISPLAY
-    ]
-
-
-def values(schema: Mapping[str, Any], form: Any) -> dict[str, Any]:
-    """The data that a page's form holds, in the types of its fields."""
-    data: dict[str, Any] = {}
-    for field in fields(schema):
-        given = [value for value in form.getlist(f"data.{field.key}") if value != ""]
-        if field.type in ("checkbox", "multiselect"):
-            data[field.key] = given
-        elif field.type == "yesno":
-            data[field.key] = bool(given)
-        elif given:
-            data[field.key] = _number(given[0]) if field.type in _NUMBERS else given[0]
-    return data
-
-
-def _number(text: str) -> float | str:
+async def _form(request: Request) -> FormData:
     try:
-        number = float(text)
-    except ValueError:
-        return text
-    if not math.isfinite(number):
-        return text
-    return int(number) if number.is_integer() else number
+        async with request.form(max_files=_MOST_INPUTS, max_fields=_MOST_INPUTS) as form:
+            return FormData(
+                [
+                    (name, value if isinstance(value, str) else await _file(value))
+                    for name, value in form.multi_items()
+                ]
+            )
+    except HTTPException as error:
+        raise ValidationFailed({"body": [str(error.detail)]}) from error
+
+
+async def _file(part: UploadFile) -> Any:
+    return SentFile(part.filename or "", await part.read())
 
 
 def page(template: str, status: int, **shown: Any) -> Response:

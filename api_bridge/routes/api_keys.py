@@ -15,10 +15,10 @@ from api_bridge.instants import Instant
 from api_bridge.routing import Router
 from automations.services import api_keys
 from automations.services.api_keys import LONGEST_GRACE
+from automations.titles import Name
 
 router = Router(prefix="/api/api-keys", tags=["api-keys"])
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Scope = Annotated[str, StringConstraints(max_length=100)]
 _LONGEST_GRACE = int(LONGEST_GRACE.total_seconds())
 

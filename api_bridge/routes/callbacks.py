@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import FormData
 
-from api_bridge import pages
+from api_bridge import form_inputs, pages
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.clock import timestamp
@@ -45,15 +47,43 @@ async def decide(request: Request, token: str) -> Response:
 
 def _decide(request: Request, token: str, given: dict[str, Any]) -> Response:
     try:
-        pages.limit(request, "callback", token)
+        pages.limit(request, "callback", token, given)
         if decisions.is_callback(token):
-            data = given.get("json", dict(given["form"]) if "form" in given else None)
-            run_id = decisions.receive(token, data)
+            run_id = decisions.receive(token, _called_with(given))
             return JSONResponse({"runId": run_id, "received": True}, headers=pages.HEADERS)
-        decision, data = _answer(token, given)
-        view = decisions.decide(token, decision=decision, data=data)
+        asked = decisions.view(token) if "form" in given else None
+        if asked is not None and asked.form is not None:
+            return _decide_form(request, token, given["form"], asked, asked.form)
+        decision, data = _answer(given)
+        return _decided(request, decisions.decide(token, decision=decision, data=data))
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
+
+
+def _decide_form(
+    request: Request, token: str, form: FormData, asked: CallbackView, schema: Mapping[str, Any]
+) -> Response:
+    filled = form_inputs.read(schema, form)
+    if form_inputs.edits(form):
+        return _page(asked, 200, filled.data, filled.problems, filled.focus)
+    try:
+        if filled.problems:
+            raise ValidationFailed(filled.problems)
+        view = decisions.decide(
+            token,
+            decision=str(form.get("decision")),
+            data=filled.data or None,
+            sent=filled.uploads,
+        )
+    except ValidationFailed as error:
+        if pages.wants_json(request):
+            raise
+        # What was typed is shown again, so that nothing has to be typed twice.
+        return _page(asked, 400, filled.data, error.field_errors)
+    return _decided(request, view)
+
+
+def _decided(request: Request, view: CallbackView) -> Response:
     if not pages.wants_json(request):
         return _page(view)
     return JSONResponse(
@@ -66,7 +96,16 @@ def _decide(request: Request, token: str, given: dict[str, Any]) -> Response:
     )
 
 
-def _answer(token: str, given: dict[str, Any]) -> tuple[str, Any]:
+def _called_with(given: dict[str, Any]) -> Any:
+    if "form" not in given:
+        return given.get("json")
+    data = dict(given["form"])
+    if not all(isinstance(value, str) for value in data.values()):
+        raise HTTPException(415, "A callback takes no files.")
+    return data
+
+
+def _answer(given: dict[str, Any]) -> tuple[str, Any]:
     if "form" not in given:
         body = given.get("json")
         body = body if isinstance(body, dict) else {}
@@ -74,20 +113,28 @@ def _answer(token: str, given: dict[str, Any]) -> tuple[str, Any]:
         if unknown:
             raise ValidationFailed(unknown)
         return str(body.get("decision")), body.get("data")
-    form, view = given["form"], decisions.view(token)
-    data: dict[str, Any] = {}
+    form = given["form"]
+    data = {"comment": str(form["comment"])} if form.get("comment") else None
+    return str(form.get("decision")), data
+
+
+def _page(
+    view: CallbackView,
+    status: int = 200,
+    typed: dict[str, Any] | None = None,
+    problems: dict[str, list[str]] | None = None,
+    focus: str | None = None,
+) -> Response:
+    groups = None
     if view.form is not None:
-        data = pages.values(view.form, form)
-    elif form.get("comment"):
-        data["comment"] = str(form["comment"])
-    return str(form.get("decision")), data or None
-
-
-def _page(view: CallbackView) -> Response:
+        groups = form_inputs.shown(view.form, typed or {}, problems, focus)
     return pages.page(
         TEMPLATE,
-        200,
+        status,
         view=view,
-        fields=pages.fields(view.form) if view.form is not None else None,
+        groups=groups,
+        files=view.form is not None and form_inputs.takes_files(view.form),
+        problems=problems or {},
+        elsewhere=form_inputs.elsewhere(groups or [], problems or {}),
         data=json.dumps(view.data, indent=2, ensure_ascii=False) if view.data is not None else None,
     )

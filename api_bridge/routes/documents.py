@@ -1,4 +1,4 @@
-"""The documents that runs made."""
+"""The documents that runs made and people uploaded."""
 
 from __future__ import annotations
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from api_bridge import pages
+from api_bridge import form_inputs, pages
+from api_bridge.form_inputs import Filled
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.errors import DomainError, ValidationFailed
 from automations.services import form_requests
 from automations.services.form_requests import FormView
+from automations.uploads import Upload
 
 router = Router(prefix="/api/forms", tags=["form pages"])
 
 TEMPLATE = "form.html"
-_SENT: dict[int | str, dict[str, Any]] = {201: pages.SHOWN[200]}
+_SENT: dict[int | str, dict[str, Any]] = {
+    200: {**pages.SHOWN[200], "description": "The page with an item more, or less: nothing sent."},
+    201: pages.SHOWN[200],
+}
 
 
 @router.get("/requests/{token}", responses=pages.SHOWN)
@@ -57,7 +62,7 @@ async def _submit(
     request: Request,
     token: str,
     view: Callable[[str], FormView],
-    submit: Callable[[str, dict[str, Any]], str],
+    submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
 ) -> Response:
     try:
         given = await pages.sent(request)
@@ -71,22 +76,28 @@ def _take(
     token: str,
     given: dict[str, Any],
     view: Callable[[str], FormView],
-    submit: Callable[[str, dict[str, Any]], str],
+    submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
 ) -> Response:
     shown: FormView | None = None
     data: Any = None
+    filled = Filled()
     try:
-        pages.limit(request, "form", token)
+        pages.limit(request, "form", token, given)
         if "form" in given:
             shown = view(token)
-            data = pages.values(shown.schema, given["form"])
+            filled = form_inputs.read(shown.schema, given["form"])
+            data = filled.data
+            if form_inputs.edits(given["form"]):
+                return _page(shown, 200, data, filled.problems, filled.focus)
+            if filled.problems:
+                raise ValidationFailed(filled.problems)
         elif isinstance(given.get("json"), dict):
             data = given["json"].get("data")
         if not isinstance(data, dict):
             raise ValidationFailed({"data": ["must be an object"]})
-        submission_id = submit(token, data)
+        submission_id = submit(token, data, filled.uploads)
     except ValidationFailed as error:
-        if shown is not None and not pages.wants_json(request):
+        if shown is not None and data is not None and not pages.wants_json(request):
             # What was typed is shown again, so that nothing has to be typed twice.
             return _page(shown, 400, data, error.field_errors)
         return pages.failed(request, TEMPLATE, error)
@@ -102,12 +113,16 @@ def _page(
     status: int,
     typed: dict[str, Any] | None = None,
     problems: dict[str, list[str]] | None = None,
+    focus: str | None = None,
 ) -> Response:
+    values = view.prefill if typed is None else typed
+    groups = form_inputs.shown(view.schema, values, problems, focus)
     return pages.page(
         TEMPLATE,
         status,
         view=view,
-        fields=pages.fields(view.schema),
-        values=view.prefill if typed is None else typed,
+        groups=groups,
+        files=form_inputs.takes_files(view.schema),
         problems=problems or {},
+        elsewhere=form_inputs.elsewhere(groups, problems or {}),
     )

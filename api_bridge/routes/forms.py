@@ -12,6 +12,7 @@ from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
 from automations.forms import FormSchema
 from automations.services import forms
+from automations.titles import Name
 
 router = Router(prefix="/api", tags=["forms"])
 
@@ -21,7 +22,7 @@ class NewForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    title: str = Field(min_length=1, max_length=200)
+    title: Name
     description: str = Field("", max_length=5_000)
     public: bool = Field(
         False, strict=True, description="Whether anybody may fill it in, without a key."
@@ -34,7 +35,7 @@ class FormChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: str = Field("", min_length=1, max_length=200)
+    title: Name = ""
     description: str = Field("", max_length=5_000)
     form_schema: FormSchema = Field(
         FormSchema(sections=[]), alias="schema", description="Sections with fields."

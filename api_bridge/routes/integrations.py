@@ -14,6 +14,7 @@ from api_bridge.routing import Router, patient
 from automations import wiring
 from automations.integrations import IntegrationType
 from automations.services import integrations, mail
+from automations.titles import Name
 
 router = Router(prefix="/api/integrations", tags=["integrations"])
 
@@ -25,7 +26,7 @@ class _Body(BaseModel):
 class NewIntegration(_Body):
     """An integration to set up."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     type: IntegrationType
     config: dict[str, Any] = Field(default_factory=dict, description="By the type.")
     credentials: dict[str, Any] = Field(
@@ -40,7 +41,7 @@ class NewIntegration(_Body):
 class ChangedIntegration(_Body):
     """What changes of an integration; config and credentials are replaced as a whole."""
 
-    name: str = Field("", min_length=1, max_length=200)
+    name: Name = ""
     config: dict[str, Any] = Field({}, description="By the type.")
     credentials: dict[str, Any] = Field({}, description="By the type; {} removes them.")
     enabled: bool = Field(True, strict=True)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fastapi import Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from api_bridge import people_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
 from automations.services import members
+from automations.titles import Name
 
 router = Router(prefix="/api/members", tags=["members"])
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _EMAIL: dict[str, Any] = {"format": "email"}
 Role = Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"]
 

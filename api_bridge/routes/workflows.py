@@ -96,7 +96,7 @@ def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
 
 @router.patch("/{workflow_id}")
 def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
-    """Change an automation; runs in flight keep their version."""
+    """Change an automation; runs in flight keep their version. What changes nothing makes none."""
     found = workflows.update(caller.workspace_id, workflow_id, payload, caller.name)
     return views.updated_workflow(found)
 

@@ -55,6 +55,7 @@ def parse(payload: Any) -> tuple[Definition | None, Errors]:
 def check(definition: Definition) -> Errors:
     """What is wrong with a definition that has the right form."""
     errors: Errors = {}
+    _check_blank(definition, errors)
     if definition.form_id is not None:
         _check_form(definition.form_id, definition.trigger, errors)
     _check_orders(definition.steps, "steps", errors)
@@ -76,6 +77,15 @@ def check(definition: Definition) -> Errors:
     if definition.debounce is not None:
         _check_debounce(definition.trigger, errors)
     return errors
+
+
+def _check_blank(definition: Definition, errors: Errors) -> None:
+    # Not in the model: a version that was stored with such a name still runs.
+    named = [("name", definition.name)]
+    named += [(f"{path}.name", step.name) for path, step in walk(definition.steps)]
+    for path, name in named:
+        if not name.strip():
+            _add(errors, path, "must not be empty")
 
 
 def _check_form(form_id: str, trigger: Trigger, errors: Errors) -> None:

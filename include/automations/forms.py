@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from jsonschema import Draft202012Validator, FormatChecker
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.outcomes import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
+MOST_ITEMS = 1_000
 UNTYPED = ("file", "document", "signature", "table_fill")
 """The types whose values have the form that the client gives them."""
+FILES = frozenset({"file", "document"})
 FieldType = Literal[
     "text", "email", "phone", "tel", "url", "number", "currency", "textarea", "select",
     "multiselect", "radio", "checkbox", "yesno", "rating", "country", "date", "time", "datetime",
@@ -59,13 +61,42 @@ class FormField(_Part):
     options: list[Option] = Field(default_factory=list)
 
 
+class Repeatable(_Part):
+    """How often a repeatable section may be filled in."""
+
+    min_items: int | None = Field(None, ge=0, le=MOST_ITEMS)
+    max_items: int | None = Field(None, ge=1, le=MOST_ITEMS)
+
+    @property
+    def least(self) -> int:
+        """The fewest items."""
+        return self.min_items or 0
+
+    @property
+    def most(self) -> int:
+        """The most items."""
+        return self.max_items or MOST_ITEMS
+
+    @model_validator(mode="after")
+    def _some_number_fits(self) -> Repeatable:
+        if self.least > self.most:
+            raise ValueError("minItems is over maxItems")
+        return self
+
+
 class Section(_Part):
     """A group of fields; a repeatable one is filled in several times."""
 
     id: str = Field(min_length=1)
     title: str = ""
     repeatable: bool = Field(False, strict=True)
+    repeatable_config: Repeatable | None = None
     fields: list[FormField] = Field(default_factory=list, max_length=500)
+
+    @property
+    def bounds(self) -> Repeatable:
+        """How many items a repeatable section may have."""
+        return self.repeatable_config or Repeatable()
 
     @property
     def items_key(self) -> str:
@@ -115,7 +146,14 @@ def json_schema(form: FormSchema) -> dict[str, JSON]:
     for section in form.sections:
         inside = _object(section.fields)
         if section.repeatable:
-            properties[section.items_key] = {"type": "array", "items": inside, "maxItems": 1_000}
+            bounds = section.bounds
+            properties[section.items_key] = {
+                "type": "array",
+                "items": inside,
+                "minItems": bounds.least,
+                "maxItems": bounds.most,
+            }
+            required += [section.items_key] if bounds.least else []
         else:
             properties |= inside["properties"]
             required += inside["required"]
@@ -137,6 +175,38 @@ def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dic
         for path, message in _explained(error):
             errors.setdefault(path, []).append(message)
     return errors
+
+
+def replace_files(
+    form: FormSchema, data: Mapping[str, JSON], look_up: Callable[[JSON], JSON]
+) -> tuple[dict[str, JSON], dict[str, list[str]]]:
+    """Data with other values in the place of its files, and what is wrong with those.
+
+    Args:
+        look_up: gives the new value of one; raises ValueError when there can be none.
+    """
+    new, errors = dict(data), dict[str, list[str]]()
+    for section in form.sections:
+        names = [field.key for field in section.fields if field.type in FILES]
+        items = new.get(section.items_key) if section.repeatable else None
+        parts: list[tuple[str, dict[str, JSON]]] = [] if section.repeatable else [("", new)]
+        if isinstance(items, list):
+            copied = [dict(item) if isinstance(item, dict) else item for item in items]
+            new[section.items_key] = copied
+            parts = [
+                (f"{section.items_key}.{index}.", item)
+                for index, item in enumerate(copied)
+                if isinstance(item, dict)
+            ]
+        for path, part in parts:
+            for name in names:
+                if part.get(name) in (None, ""):
+                    continue
+                try:
+                    part[name] = look_up(part[name])
+                except ValueError as error:
+                    errors[path + name] = [str(error)]
+    return new, errors
 
 
 def twice(form: FormSchema) -> dict[str, list[str]]:
@@ -246,6 +316,10 @@ def _short(error: Any) -> str:
             return f"must be one of {', '.join(map(str, error.validator_value))}"
         case "minLength":
             return "must not be empty" if error.validator_value == 1 else "is too short"
+        case "minItems" if error.validator_value > 1:
+            return f"must have at least {error.validator_value} items"
+        case "maxItems":
+            return f"must have at most {error.validator_value} items"
         case "minItems" | "not":
             return "must not be empty"
         case "pattern":

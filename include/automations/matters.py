@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.alias_generators import to_camel
 
 from automations.ids import new_id
+from automations.titles import NOT_BLANK
 
 BoardType = Literal["PROCESS", "PIPELINE", "KANBAN"]
 StepKind = Literal[
@@ -16,8 +17,14 @@ StepKind = Literal[
     "NOTIFICATION", "INTEGRATION",
 ]  # fmt: skip
 Priority = Literal["LOW", "MEDIUM", "HIGH", "URGENT"]
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NOT_BLANK),
+]
+Tag = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
+]
 MOST_TAGS = 50
 
 

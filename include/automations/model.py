@@ -15,6 +15,7 @@ from automations.flow_control import Concurrency, Debounce, RateLimit
 from automations.ids import new_id
 from automations.steps.base import Duration, Model, parse_duration
 from automations.steps.registry import STEP_TYPES
+from automations.titles import WrittenName
 from automations.triggers import Id, LiteralZone, Manual, Trigger
 
 
@@ -78,7 +79,7 @@ class StepBase(Model):
         strict=True,
         description="Made when absent, kept over updates; letters, digits, _ and -.",
     )
-    name: str = Field(min_length=1, max_length=200, strict=True, description="Shown everywhere.")
+    name: WrittenName = Field(description="Shown everywhere.")
     order: int = Field(ge=0, le=100_000, strict=True, description="Place among its siblings.")
     retry: Retry | None = Field(None, description="Tried once when absent.")
     timeout: Duration | None = Field(None, description="Longest time one attempt may take.")
@@ -177,7 +178,7 @@ class Budget(Model):
 class Definition(Model):
     """What a version of an automation consists of."""
 
-    name: str = Field(min_length=1, max_length=200, strict=True, description="Automation name.")
+    name: WrittenName = Field(description="Automation name.")
     key: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$",

@@ -17,6 +17,7 @@ from automations.record_paths import NOTHING, WHOLE, Path, value_at
 from automations.steps.base import Model, is_template, parse_duration
 from automations.steps.http_request import HttpAuth, check_header
 from automations.tables import KEYLESS, Column
+from automations.titles import Name
 from automations.triggers import Id
 
 ConnectorType = Literal["push", "http"]
@@ -155,9 +156,7 @@ def _seldom(value: str) -> str:
 class ConnectionShape(Model):
     """A named source, and the tables that its records go to."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = (
-        Field(description="What it is called; no two of a workspace are called the same.")
-    )
+    name: Name = Field(description="What it is called; no two of a workspace are called the same.")
     connector_type: ConnectorType = Field(description="How records come.")
     config: dict[str, Any] = Field(default_factory=dict, description="By the connector's type.")
     tables: list[TableMapping] = Field(

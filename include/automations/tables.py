@@ -16,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -24,6 +23,7 @@ from pydantic.alias_generators import to_camel
 from automations.errors import ValidationFailed
 from automations.forms import is_address
 from automations.outcomes import JSON
+from automations.titles import Name
 
 ColumnType = Literal[
     "text", "number", "boolean", "date", "datetime", "select", "multiselect", "email", "url",
@@ -78,9 +78,7 @@ class Column(_Part):
 class TableShape(_Part):
     """A table without its rows."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = (
-        Field(description="What it is called.")
-    )
+    name: Name = Field(description="What it is called.")
     description: str = Field("", max_length=5_000)
     category: Category = Field("USER", description="Where its rows come from.")
     columns: list[Column] = Field(min_length=1, max_length=MOST_COLUMNS)

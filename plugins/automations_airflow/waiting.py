@@ -108,6 +108,9 @@ _MANY = frozenset({"checkbox", "multiselect"})
 
 def _fields(form: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for section in form.get("sections", ()):
+        if section.get("repeatable"):
+            # Airflow's form has no lists of items; the page that was sent by mail has.
+            continue
         for field in section.get("fields", ()):
             if field.get("type") not in _DISPLAY and field.get("key"):
                 yield field

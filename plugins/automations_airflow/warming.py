@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import airflow.dag_processing.dagbag
-import airflow.dag_processing.importers
-import airflow.sdk.execution_time.task_runner  # noqa: F401
+import logging
+
+import jinja2.ext  # noqa: F401
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.sdk.listener import get_listener_manager
 from sqlalchemy.orm import configure_mappers
 
+from automations import wiring
+from automations.rehearsal import rehearse
+from automations_airflow.secrets import AIRFLOW_SECRETS
+
+log = logging.getLogger(__name__)
+
 
 def warm() -> None:
-    """Load plugins and bundles and set up the database mapping, all of it kept by a fork."""
+    """Load plugins and bundles, set up the database mapping and do a run; a fork keeps it all."""
     get_listener_manager()
     DagBundlesManager()  # type: ignore[no-untyped-call]  # Airflow is partly untyped
     configure_mappers()
+    try:
+        rehearse(wiring.engine(AIRFLOW_SECRETS))
+    except Exception:  # the first runs are slower then, no more
+        log.warning("Cannot do a run to warm up", exc_info=True)

@@ -185,7 +185,8 @@ def test_a_questions_form_becomes_airflows_form() -> None:
         {"key": "tags", "type": "multiselect", "options": [{"value": "x"}]},
         {"key": "line", "type": "divider"},
     ]
-    params = params_of(Question("s", "b", form={"sections": [{"fields": fields}]}))
+    items = {"repeatable": True, "fields": [{"key": "item", "type": "text"}]}
+    params = params_of(Question("s", "b", form={"sections": [{"fields": fields}, items]}))
     assert list(params) == ["why", "size", "tags"]
     assert params["why"]["schema"] == {"type": "string", "format": "multiline", "title": "Why?"}
     assert params["size"]["schema"]["enum"] == ["s", "l", None]

@@ -174,7 +174,7 @@ class TestDecide:
             (b"{bad", "application/json", 400),
             (b"[1]", "application/json", 400),
             (b"nonsense", "text/plain", 415),
-            (b"--b\r\nbroken", "multipart/form-data; boundary=b", 415),
+            (b"--b\r\nbroken", "multipart/form-data; boundary=b", 400),
         ],
     )
     def test_a_body_that_cannot_be_read_is_refused(

@@ -24,6 +24,11 @@ def form(api: Api) -> str:
 
 @pytest.fixture
 def link(api: Api, form: str) -> str:
+    return sent_form(api, form)
+
+
+def sent_form(api: Api, form: str) -> str:
+    """Where somebody fills in a form that a run has sent."""
     run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
     with unit_of_work() as session:
         workspace = session.scalars(select(Form.workspace_id)).one()

@@ -222,6 +222,27 @@ class TestChange:
         assert after["steps"][0]["id"] == before["steps"][0]["id"]
         assert after["steps"][0]["config"] == {"duration": "PT2H"}
 
+    @pytest.mark.parametrize("fields", [(), ("name",), ("status", "steps"), ("formId", "trigger")])
+    def test_a_patch_that_changes_nothing_makes_no_version(
+        self, api: Api, fields: tuple[str, ...]
+    ) -> None:
+        before = api.call("POST", "/api/workflows", welcome(api.form())).json()
+        path = f"/api/workflows/{before['id']}"
+        payload = {field: before[field] for field in fields}
+        answer = api.call("PATCH", path, payload)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {**before, "inFlight": answer.json()["inFlight"]}
+        assert api.call("GET", path).json() == before
+        assert api.call("PATCH", path, {"name": "Another"}).json()["version"] == 2
+
+    def test_a_change_of_one_kind_of_value_is_a_change(self, api: Api) -> None:
+        step = {"name": "Note", "type": "code", "order": 0, "config": {"code": "return 1"}}
+        before = api.workflow(steps=[step], variables={"n": 1})
+        path = f"/api/workflows/{before['id']}"
+        assert api.call("PATCH", path, {"variables": {"n": 1}}).json()["version"] == 1
+        assert api.call("PATCH", path, {"variables": {"n": True}}).json()["version"] == 2
+        assert api.call("PATCH", path, {"status": "PAUSED"}).json()["version"] == 3
+
     def test_a_refused_patch_changes_nothing(self, api: Api) -> None:
         before = api.workflow()
         errors(api.call("PATCH", f"/api/workflows/{before['id']}", {"steps": [{}]}))

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "raw_connection",
     "reading",
     "statement",
+    "undone",
     "unit_of_work",
 ]
 
@@ -31,14 +33,16 @@ _TRUSTED_FOR = 1.0
 """Seconds for which a connection that was just used needs no test before it is used again."""
 
 _used: set[str] = set()
+_stage: ContextVar[Connection | None] = ContextVar("stage", default=None)
 
 
 @lru_cache(maxsize=4)
-def _engine(dsn: str, _pid: int) -> Engine:
+def _engine(dsn: str) -> Engine:
     made = create_engine(
         dsn,
         pool_size=10,
         max_overflow=30,
+        use_native_hstore=False,
         connect_args={"application_name": "automations", "connect_timeout": 5},
     )
     event.listen(made, "checkin", _note_use)
@@ -70,23 +74,48 @@ def engine(dsn: str | None = None) -> Engine:
     """This process's engine; a fork never shares its parent's connections."""
     chosen = dsn or get_settings().dsn
     _used.add(chosen)
-    return _engine(chosen, os.getpid())
+    return _engine(chosen)
 
 
 def dispose() -> None:
     """Close this process's pooled connections."""
     for dsn in list(_used):
-        _engine(dsn, os.getpid()).dispose()
+        _engine(dsn).dispose()
     _used.clear()
     _engine.cache_clear()
     _autocommit.cache_clear()
 
 
+def _leave_to_parent() -> None:
+    for dsn in _used:
+        _engine(dsn).dispose(close=False)
+
+
+# A fork keeps what its parent has compiled and learned of the server, which takes long to do anew.
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 @contextmanager
 def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
     """A session whose transaction commits at the end of the block, or is undone by an error."""
-    with Session(engine(dsn), expire_on_commit=False) as session, session.begin():
+    bind = _stage.get() or engine(dsn)
+    with (
+        Session(bind, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
+        session.begin(),
+    ):
         yield session
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo, at the end of the block, whatever this thread's units of work in it have done."""
+    with engine().connect() as connection, connection.begin() as transaction:
+        token = _stage.set(connection)
+        try:
+            yield
+        finally:
+            _stage.reset(token)
+            transaction.rollback()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ The pause's row decides: whoever sets it from OPEN is first, everybody after get
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,9 @@ from automations.db.tables import Approver, Run, Wait
 from automations.definitions import load
 from automations.errors import Conflict, Gone, NotAllowed, NotFound, ValidationFailed
 from automations.outcomes import JSON
+from automations.services import uploads
 from automations.tokens import hash_token
+from automations.uploads import Upload
 
 DECISIONS = ("approved", "rejected")
 
@@ -70,7 +72,7 @@ def resume(
             raise Conflict("The run waits for another run and goes on when that has ended.")
         if wait.kind == "retry":
             raise Conflict("The run tries a step again by itself.")
-        checked = _check(wait, decision, data)
+        checked, data = _check(session, run, wait, decision, data)
         _refuse_starter(run, wait, by)
         _settle(session, wait, checked, by, data)
         audit.record(session, "run.resume", run, stepId=wait.node_id, decision=checked)
@@ -90,8 +92,11 @@ def view(token: str) -> CallbackView:
         return _view(session, approver, wait, run)
 
 
-def decide(token: str, *, decision: str, data: JSON) -> CallbackView:
+def decide(token: str, *, decision: str, data: JSON, sent: Sequence[Upload] = ()) -> CallbackView:
     """Answer by a callback token, once.
+
+    Args:
+        sent: the files that came with it.
 
     Raises:
         NotFound, Gone: as in ``view``.
@@ -99,8 +104,9 @@ def decide(token: str, *, decision: str, data: JSON) -> CallbackView:
     """
     with unit_of_work() as session:
         approver, wait, run = _of_token(session, token)
-        checked = _check(wait, decision, data)
+        checked, data = _check(session, run, wait, decision, data, sent)
         _refuse_starter(run, wait, approver.address)
+        uploads.keep(session, run.workspace_id, sent, run_id=run.id)
         approver.used_at, approver.decision = datetime.now(UTC), checked
         session.flush()
         audit.record(
@@ -160,21 +166,40 @@ def _refuse_starter(run: Run, wait: Wait, by: str) -> None:
         raise NotAllowed("Whoever started the run may not decide on it.")
 
 
-def _check(wait: Wait, decision: str | None, data: JSON) -> str:
+def _check(
+    session: Session,
+    run: Run,
+    wait: Wait,
+    decision: str | None,
+    data: JSON,
+    sent: Sequence[Upload] | None = None,
+) -> tuple[str, JSON]:
+    """The decision and its data, when they fit what was asked.
+
+    Args:
+        sent: the files that came with it from a page; None for what came by the API.
+    """
     if wait.kind != "decision":
         if decision == "rejected":
             raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
-        return "resumed"
+        return "resumed", data
     if decision not in DECISIONS:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})
-    form = (wait.question or {}).get("form")
-    if form and decision == "approved":
-        if not isinstance(data or {}, dict):
-            raise ValidationFailed({"data": ["must be an object"]})
-        errors = forms.check(form, data or {})
+    asked = (wait.question or {}).get("form")
+    if not asked:
+        return decision, data
+    if isinstance(data or {}, dict):
+        form = forms.FormSchema.model_validate(asked)
+        given = data if isinstance(data, dict) else {}
+        settled, errors = uploads.settled(session, run.workspace_id, form, given, sent)
+        if decision == "approved":
+            errors = forms.check(form, given) | errors
         if errors:
             raise ValidationFailed({f"data.{key}": value for key, value in errors.items()})
-    return decision
+        return decision, settled or data
+    if decision == "approved":
+        raise ValidationFailed({"data": ["must be an object"]})
+    return decision, data
 
 
 def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:

@@ -1,4 +1,4 @@
-"""The documents that runs made, and to whom they were sent."""
+"""The documents that runs made and people uploaded, and to whom they were sent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from automations import uploads
 from automations.db import documents, effects
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Document, DocumentDelivery, DocumentTemplate
@@ -20,11 +21,7 @@ from automations.ports import (
     StoredDocument,
 )
 
-CONTENT_TYPES = {
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "pdf": "application/pdf",
-    "markdown": "text/markdown; charset=utf-8",
-}
+CONTENT_TYPES = {**uploads.CONTENT_TYPES, "markdown": "text/markdown; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +146,7 @@ def _keep(
             format=document.format,
             size=document.size,
             sha256=document.sha256,
-            engine=document.engine,
+            engine=made.engine,
         )
     )
 

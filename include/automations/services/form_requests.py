@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from automations.ports import FormAnswer
 from automations.ports import FormRequest as Wanted
 from automations.services.forms import take
 from automations.tokens import derive_token, hash_token
+from automations.uploads import Upload
 
 
 class SentForms:
@@ -112,8 +113,11 @@ def view(token: str) -> FormView:
         )
 
 
-def submit(token: str, data: dict[str, Any]) -> str:
+def submit(token: str, data: dict[str, Any], sent: Sequence[Upload] = ()) -> str:
     """Take what somebody filled in by their link, once; returns the submission's id.
+
+    Args:
+        sent: the files that came with it.
 
     Raises:
         NotFound, Gone: as in ``view``.
@@ -122,7 +126,7 @@ def submit(token: str, data: dict[str, Any]) -> str:
     with unit_of_work() as session:
         request, form = _of_token(session, token)
         by = audit.Actor("recipient", request.recipient)
-        submission = take(session, form, data, by)
+        submission = take(session, form, data, by, sent)
         if not form_requests.answer(session, request, submission):
             raise Conflict("The form was filled in already.")
         wait = waits.open_wait_of(session, request.run_id)
@@ -182,10 +186,10 @@ def view_public(form_id: str) -> FormView:
         return FormView(form.title, form.description, form.schema, {}, "", None, None)
 
 
-def submit_public(form_id: str, data: dict[str, Any]) -> str:
+def submit_public(form_id: str, data: dict[str, Any], sent: Sequence[Upload] = ()) -> str:
     """Take what somebody filled into a public form; returns the submission's id."""
     with unit_of_work() as session:
-        return take(session, _public(session, form_id), data).id
+        return take(session, _public(session, form_id), data, sent=sent).id
 
 
 def _public(session: Session, form_id: str) -> Form:

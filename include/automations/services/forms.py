@@ -13,10 +13,11 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, Submission
 from automations.errors import NotFound, ValidationFailed
 from automations.outcomes import JSON
-from automations.services import form_tables
+from automations.services import form_tables, uploads
 from automations.services.starting import emit
 from automations.storable import same
 from automations.triggers import form_submission_key
+from automations.uploads import Upload
 
 
 def create(
@@ -143,20 +144,26 @@ def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission
 
 
 def take(
-    session: Session, form: Form, data: dict[str, JSON], by: audit.Actor | None = None
+    session: Session,
+    form: Form,
+    data: dict[str, JSON],
+    by: audit.Actor | None = None,
+    sent: Sequence[Upload] | None = None,
 ) -> Submission:
     """Check and keep what was filled in; it is an event from then on.
 
     Args:
         by: who filled it in, when it was not whoever made the request.
+        sent: the files that came with it from a page; None for what came by the API.
     """
-    check_data(form, data)
+    data = checked(session, form, data, sent)
     submission = Submission(
         workspace_id=form.workspace_id, form_id=form.id, form_version=form.version, data=data
     )
     session.add(submission)
     session.flush()
     session.refresh(submission)
+    uploads.keep(session, form.workspace_id, sent or (), submission_id=submission.id)
     form_tables.add(session, form, submission)
     context: dict[str, Any] = {
         "submissionId": submission.id,
@@ -194,17 +201,25 @@ def submissions_behind(
     return cursors.page(found, size, lambda row: (row.created_at, row.id))
 
 
-def check_data(form: Form, data: dict[str, JSON]) -> None:
-    """Check data against a form.
+def checked(
+    session: Session, form: Form, data: dict[str, JSON], sent: Sequence[Upload] | None = None
+) -> dict[str, JSON]:
+    """Data that fits a form, with its files as we know them.
+
+    Args:
+        sent: the files that came with it from a page; None for what came by the API.
 
     Raises:
         ValidationFailed: it does not fit; names each value.
     """
-    errors = schema.check(form.schema, data)
+    parsed = schema.FormSchema.model_validate(form.schema)
+    settled, errors = uploads.settled(session, form.workspace_id, parsed, data, sent)
+    errors = schema.check(parsed, data) | errors
     if errors:
         raise ValidationFailed(
             {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
         )
+    return settled
 
 
 def _refuse_twice(form: schema.FormSchema) -> None:

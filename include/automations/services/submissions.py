@@ -11,7 +11,7 @@ from automations.db.tables import Submission, SubmissionSnapshot
 from automations.errors import Conflict, NotFound
 from automations.outcomes import JSON
 from automations.services import form_tables
-from automations.services.forms import check_data
+from automations.services.forms import checked
 from automations.services.starting import emit
 from automations.triggers import event_key
 
@@ -50,7 +50,7 @@ def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str
         form = submissions.form_of(session, submission)
         if form.deleted_at is not None:
             raise Conflict("The form is deleted.")
-        check_data(form, data)
+        data = checked(session, form, data)
         submissions.keep(session, submission, by)
         submission.data, submission.form_version = data, form.version
         form_tables.change(session, form, submission)

@@ -33,6 +33,7 @@ from automations.services import error_workflows, rings, schedules, webhook_secr
 from automations.services.starting import start_run
 from automations.services.webhooks import new_token
 from automations.steps.registry import STEP_TYPES
+from automations.storable import same
 from automations.triggers import (
     HIDDEN,
     EventTrigger,
@@ -116,7 +117,7 @@ def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found
 
 
 def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
-    """Change the fields that the payload has; makes a new version."""
+    """Change the fields that the payload has; makes a new version when it changes any."""
     with unit_of_work() as session:
         workflow = _find(session, workspace_id, workflow_id, lock=True)
         before = workflow.status
@@ -149,6 +150,9 @@ def change(
         _check_subject(session, workspace_id, definition.trigger, body)
     if begins or "steps" in changed:
         _check_available(workspace_id, definition, status)
+    if before == status.value and _alike(stored, _stored(definition, body)):
+        unchanged = Found(workflow, stored, _count_runs(session, workflow))
+        return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
     found = _write(session, workflow, definition, body, status, by)
@@ -365,14 +369,24 @@ def _write(
         workflow.webhook_token = new_token()
     session.flush()
     session.refresh(workflow)
-    stored = {
+    stored = _stored(definition, body)
+    since = schedules.since(session, workflow, definition)
+    workflows.add_version(session, workflow, stored, by, since)
+    return Found(workflow, stored, _count_runs(session, workflow))
+
+
+def _stored(definition: Definition, body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         **body,
         "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
         "steps": step_ids.filled(body.get("steps", []), definition.steps),
     }
-    since = schedules.since(session, workflow, definition)
-    workflows.add_version(session, workflow, stored, by, since)
-    return Found(workflow, stored, _count_runs(session, workflow))
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    # A form's id is in the trigger, too, wherever a client has written it.
+    left, right = ({**stored, "formId": None} for stored in (one, other))
+    return same(left, right)
 
 
 def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.uploads import CONTENT_TYPES
 
 
 class DocumentTemplate(Base):
@@ -34,27 +35,29 @@ class DocumentTemplate(Base):
 
 
 class Document(Base):
-    """A document that a run made; its content never changes."""
+    """A document that a run made or somebody uploaded; its content never changes."""
 
     __tablename__ = "document"
     __table_args__ = (
-        one_of("format", "docx", "pdf"),
+        one_of("format", *CONTENT_TYPES),
         Index("ix_document_workspace_id_created_at", "workspace_id", "created_at"),
     )
 
     id: Mapped[str] = id_column()
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
-    run_id: Mapped[str] = mapped_column(index=True)
-    """The run that made it, which retention may have deleted since."""
-    template_id: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(index=True)
+    """The run that made it or asked for it, which retention may have deleted since."""
+    submission_id: Mapped[str | None] = mapped_column(ForeignKey("submission.id"), index=True)
+    """The submission that it was uploaded with."""
+    template_id: Mapped[str | None]
     """The template it was made of, which may have been deleted since."""
-    template_version: Mapped[int]
+    template_version: Mapped[int | None]
     name: Mapped[str]
     format: Mapped[str]
     content: Mapped[bytes] = mapped_column(deferred=True)
     size: Mapped[int]
     sha256: Mapped[str]
-    engine: Mapped[str]
+    engine: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()
 
 

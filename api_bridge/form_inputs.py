@@ -1,0 +1,264 @@
+"""A form on a public page: the inputs that are shown, and what was filled into them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as default
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from automations.errors import ValidationFailed
+from automations.forms import DISPLAY, FILES, FormField, FormSchema, Section
+from automations.uploads import MOST, Upload, upload
+
+ADD, REMOVE = "add", "remove"
+"""The names of the buttons that change how many items there are, and send nothing."""
+_MOST_INPUTS = 5_000
+"""Of all items of a section: a page of more takes seconds to make, and nobody fills it in."""
+_NUMBERS = ("number", "currency", "rating")
+_LISTS = ("checkbox", "multiselect")
+Problems = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file as a form has sent it."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One field as it is shown.
+
+    Args:
+        name: of the input; the path of what is wrong with its value, too.
+    """
+
+    field: FormField
+    name: str
+    id: str
+    value: Any
+    wrong: Sequence[str]
+    focused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a repeatable section."""
+
+    number: int
+    place: str
+    inputs: Sequence[Input]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One section as it is shown: with inputs, or with items when it is repeatable."""
+
+    section: Section
+    id: str
+    inputs: Sequence[Input]
+    items: Sequence[Item]
+    wrong: Sequence[str]
+    focused: bool
+
+    @property
+    def may_add(self) -> bool:
+        """Whether there may be one more item."""
+        return len(self.items) < _most(self.section)
+
+    @property
+    def may_remove(self) -> bool:
+        """Whether there may be one item less."""
+        return len(self.items) > self.section.bounds.least
+
+
+@dataclass(slots=True)
+class Filled:
+    """What a page's form held.
+
+    Args:
+        uploads: the files that the data names.
+        problems: files that are not taken, by the paths of their fields.
+        focus: the item that was just added, or the section that lost one; None when it was sent.
+    """
+
+    data: dict[str, Any] = default(default_factory=dict)
+    uploads: list[Upload] = default(default_factory=list)
+    problems: dict[str, list[str]] = default(default_factory=dict)
+    focus: str | None = None
+
+
+def takes_files(schema: Mapping[str, Any]) -> bool:
+    """Whether a form has a field for a file."""
+    sections = FormSchema.model_validate(schema).sections
+    return any(field.type in FILES for section in sections for field in section.fields)
+
+
+def edits(form: FormData) -> bool:
+    """Whether an item was added or removed, so that nothing is sent yet."""
+    return ADD in form or REMOVE in form
+
+
+def shown(
+    schema: Mapping[str, Any],
+    data: Mapping[str, Any],
+    problems: Problems | None = None,
+    focus: str | None = None,
+) -> list[Group]:
+    """The sections of a form with what is known, or was typed, and what is wrong with it."""
+    groups = []
+    for place, section in enumerate(FormSchema.model_validate(schema).sections):
+        path, here = f"data.{section.items_key}", f"s{place}"
+        inputs: list[Input] = []
+        items: list[Item] = []
+        if section.repeatable:
+            for index, item in enumerate(_items(section, data)):
+                name, known = f"{path}.{index}", item if isinstance(item, Mapping) else {}
+                made = _inputs(section, name, f"{here}i{index}", known, problems or {}, focus)
+                items.append(Item(index + 1, name.removeprefix("data."), made))
+        else:
+            inputs = _inputs(section, "data", here, data, problems or {}, focus)
+        wrong = (problems or {}).get(path, ()) if section.repeatable else ()
+        groups.append(Group(section, here, inputs, items, wrong, path == focus))
+    return groups
+
+
+def elsewhere(groups: Sequence[Group], problems: Problems) -> Problems:
+    """What is wrong, but with no input of the page."""
+    names = {f"data.{group.section.items_key}" for group in groups if group.section.repeatable}
+    for group in groups:
+        rows = [group.inputs, *(item.inputs for item in group.items)]
+        names |= {input_.name for row in rows for input_ in row}
+    return {path: messages for path, messages in problems.items() if path not in names}
+
+
+def read(schema: Mapping[str, Any], form: FormData) -> Filled:
+    """The data that a page's form holds, in the types of its fields.
+
+    Raises:
+        ValidationFailed: it has more items than a page has.
+    """
+    filled = Filled()
+    for section in FormSchema.model_validate(schema).sections:
+        if not section.repeatable:
+            filled.data |= _values(section, "data", form, filled)
+            continue
+        key = section.items_key
+        filled.data[key] = items = [
+            _values(section, f"data.{key}.{index}", form, filled)
+            for index in range(_number_of_items(section, form))
+        ]
+        filled.focus = _edited(section, items, form) or filled.focus
+    return filled
+
+
+def _items(section: Section, data: Mapping[str, Any]) -> list[Any]:
+    given = data.get(section.items_key)
+    items = given if isinstance(given, list) else []
+    return items + [{}] * (section.bounds.least - len(items))
+
+
+def _inputs(
+    section: Section,
+    path: str,
+    place: str,
+    data: Mapping[str, Any],
+    problems: Problems,
+    focus: str | None,
+) -> list[Input]:
+    inputs: list[Input] = []
+    to_focus = path == focus
+    for number, field in enumerate(section.fields):
+        name = f"{path}.{field.key}"
+        focused = to_focus and field.type not in DISPLAY
+        to_focus = to_focus and not focused
+        value, wrong = data.get(field.key), problems.get(name, ())
+        inputs.append(Input(field, name, f"{place}f{number}", value, wrong, focused))
+    return inputs
+
+
+def _most(section: Section) -> int:
+    """The most items of a section that a page has."""
+    bounds = section.bounds
+    return max(bounds.least, min(bounds.most, _MOST_INPUTS // max(1, len(section.fields))))
+
+
+def _number_of_items(section: Section, form: FormData) -> int:
+    """How many the page showed: an item whose boxes are all empty sends nothing itself."""
+    try:
+        number = int(str(form.get(f"items.{section.items_key}", "0")))
+    except ValueError:
+        return 0
+    if number > _most(section):
+        message = f"must have at most {_most(section)} items"
+        raise ValidationFailed({f"data.{section.items_key}": [message]})
+    return max(0, number)
+
+
+def _edited(section: Section, items: list[Any], form: FormData) -> str | None:
+    """Add or remove the item that was asked for; what to focus then."""
+    key = section.items_key
+    if form.get(ADD) == key and len(items) < _most(section):
+        items.append({})
+        return f"data.{key}.{len(items) - 1}"
+    for index in range(len(items)):
+        if form.get(REMOVE) == f"{key}.{index}" and len(items) > section.bounds.least:
+            del items[index]
+            return f"data.{key}"
+    return None
+
+
+def _values(section: Section, path: str, form: FormData, filled: Filled) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in section.fields:
+        name = f"{path}.{field.key}"
+        sent: list[Any] = form.getlist(name)
+        value: Any = None
+        if field.type in FILES:
+            files = [one for one in sent if isinstance(one, SentFile) and one.name]
+            value = _file(name, files, filled) if files else None
+        elif field.type not in DISPLAY:
+            value = _value(field, [one for one in sent if isinstance(one, str) and one])
+        if value is not None:
+            values[field.key] = value
+    return values
+
+
+def _file(name: str, files: Sequence[SentFile], filled: Filled) -> dict[str, Any] | None:
+    try:
+        if len(files) > 1:
+            raise ValueError("takes one file")
+        if len(filled.uploads) == MOST:
+            raise ValueError(f"is one file too many: there may be {MOST} in all")
+        taken = upload(files[0].name, files[0].content)
+    except ValueError as error:
+        filled.problems[name] = [str(error)]
+        return None
+    filled.uploads.append(taken)
+    return taken.value
+
+
+def _value(field: FormField, given: Sequence[str]) -> Any:
+    if field.type in _LISTS:
+        return list(given)
+    if field.type == "yesno":
+        return bool(given)
+    if not given:
+        return None
+    return _number(given[0]) if field.type in _NUMBERS else given[0]
+
+
+def _number(text: str) -> float | str:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return text
+    return int(number) if number.is_integer() else number
