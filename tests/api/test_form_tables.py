@@ -9,6 +9,8 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import DataTable, Event
+from automations.errors import StepError
+from automations.services.row_steps import WorkspaceTables
 from tests.api.conftest import FORM, Api
 from tests.api.test_pipelines import CONNECTIONS
 from tests.api.test_workflows import errors
@@ -252,6 +254,27 @@ class TestByHand:
         own = {"key": "seen", "type": "boolean", "required": True}
         answer = api.call("PUT", path(api), shape(table, columns=[*table["columns"], own]))
         assert list(errors(answer)) == ["columns.2.required"]
+
+    def test_steps_of_automations_may_do_the_same_and_no_more(self, api: Api, row: str) -> None:
+        (table,) = tables(api)
+        own = {"key": "seen", "type": "boolean"}
+        api.call("PUT", path(api), shape(table, columns=[*table["columns"], own]))
+        with unit_of_work() as session:
+            here = session.scalars(select(DataTable.workspace_id)).one()
+        run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
+        steps, row_id, by = WorkspaceTables(), row.rpartition("/")[2], {"workspace_id": here}
+        data = {"email": "c@b.example"}
+        for refused in (
+            lambda: steps.create(table["id"], data, run_id=run, key="1", **by),
+            lambda: steps.upsert(table["id"], ["email"], data, run_id=run, key="2", **by),
+            lambda: steps.update(table["id"], row_id, data, run_id=run, key="3", **by),
+            lambda: steps.delete(table["id"], row_id, key="4", **by),
+        ):
+            with pytest.raises(StepError):
+                refused()
+        steps.update(table["id"], row_id, {"seen": True}, run_id=run, key="5", **by)
+        assert rows(api)[0]["data"] == {"email": "a@b.example", "age": None, "seen": True}
+        assert events()[-1].cause_run_id == run
 
     def test_no_pipeline_writes_to_it(self, api: Api, row: str) -> None:
         mapping = {"tableId": tables(api)[0]["id"], "keyColumns": ["email"]}
