@@ -40,7 +40,8 @@ class Deliveries:
     def give_up(self, job: Job, error: str) -> None:
         """Bury a job; a run that cannot be started, or a sync, fails with the reason."""
         with unit_of_work() as session:
-            jobs.bury(session, job, error)
+            if not jobs.bury(session, job, error):
+                return
             if job.kind == "sync_pipeline":
                 pulls.fail(session, job.subject_id, error)
             if job.kind in ("start_run", "start_child"):

@@ -22,7 +22,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Wait
 from automations.definitions import Loaded, load
 from automations.errors import NotFound
-from automations.failures import INTERNAL, failure
+from automations.failures import INTERNAL, failure, recordable
 from automations.loop_progress import ProgressLost
 from automations.loops import Loops
 from automations.names import names_of
@@ -241,7 +241,8 @@ class Engine:
     def _attempt(self, entered: Entered, act: Any, answer: Answer | None = None) -> Outcome:
         """Do the work; what comes out names no secret that the step used."""
         secrecy = Secrecy(self._read(entered.workspace_id))
-        outcome = secrecy.outcome(self._act(entered, act, secrecy, answer))
+        done = recordable(self._act(entered, act, secrecy, answer), entered.where)
+        outcome = secrecy.outcome(done)
         if isinstance(outcome, Fail) and outcome.kind == "blocked":
             security_events.note(
                 "ssrf.blocked",

@@ -5,10 +5,27 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from automations.errors import AutomationsError, StepError
-from automations.outcomes import Fail
+from automations.outcomes import Fail, Outcome
+from automations.storable import MOST_DEEP, fields_storable
 
 INTERNAL = "internal"
 """The kind of a failure that is a bug of ours."""
+
+
+_MOST_DEEP = 2 * MOST_DEEP
+"""Of what steps put out: loops and their like put around what others have read."""
+
+
+def recordable(outcome: Outcome, where: str) -> Outcome:
+    """An outcome as it can be recorded, or else a failure: what is done may not be done again.
+
+    Args:
+        where: the step, for people.
+    """
+    try:
+        return fields_storable(outcome, _MOST_DEEP)
+    except (ValueError, RecursionError) as error:
+        return Fail(f"{where}: what it puts out {error}", kind="output")
 
 
 def failure(error: Exception, where: str) -> Fail:

@@ -19,7 +19,7 @@ from typing import Any
 from automations import logs, tracing
 from automations.db import callbacks
 from automations.db.session import unit_of_work
-from automations.failures import failure
+from automations.failures import failure, recordable
 from automations.loop_log import Place
 from automations.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.model import nested_lists, ordered
@@ -359,7 +359,7 @@ class _Iteration:
             raise
         except Exception as error:  # as in the engine: a step's bug fails that step only
             outcome = failure(error, where)
-        return secrecy.outcome(outcome)
+        return secrecy.outcome(recordable(outcome, where))
 
     def _names(self) -> dict[str, JSON]:
         names = self._loop.names

@@ -72,7 +72,7 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
                     headers={"webhook-id": f"delivery-{number}"},
                     timeout=30,
                 )
-            except requests.ConnectionError:
+            except requests.RequestException:  # refused, cut off, or half of an answer
                 time.sleep(0.02)
                 continue
             assert answer.status_code in (200, 202), answer.text

@@ -20,9 +20,15 @@ class Bridge(BridgeProcess):
 
     def servers(self) -> list[psutil.Process]:
         """The processes that serve; multiprocessing has one of its own beside them."""
-        children = psutil.Process(self.process.pid).children()
-        living = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
-        return [one for one in living if "spawn_main" in " ".join(one.cmdline())]
+        return [one for one in psutil.Process(self.process.pid).children() if _serves(one)]
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        living = process.status() != psutil.STATUS_ZOMBIE
+        return living and "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has ended meanwhile
+        return False
 
 
 @pytest.fixture

@@ -189,6 +189,23 @@ def test_a_run_that_could_not_be_started_leaves_its_place(
     assert load(first).slot == "HELD"
 
 
+def test_who_has_lost_a_job_to_another_cannot_give_its_run_up(
+    here: str, deliveries: Deliveries
+) -> None:
+    (run,) = executed(here, automation(here, 1))
+    admit(deliveries)
+    with unit_of_work() as session:
+        lost = session.scalars(select(Job).where(Job.kind == "start_run")).one()
+    with unit_of_work() as session:
+        session.execute(update(Job).values(claims=Job.claims + 1))
+    deliveries.give_up(lost, "no DAG")
+    with unit_of_work() as session:
+        taken = session.scalars(select(Job).where(Job.kind == "start_run")).one()
+    assert (load(run).status, taken.dead_at) == ("RUNNING", None)
+    deliveries.give_up(taken, "no DAG")
+    assert load(run).status == "FAILED"
+
+
 def made_by_airflow(workflow: str, name: str) -> TaskRef:
     """The first task of a run of the schedule's."""
     due_at = datetime(2026, 3, 1, tzinfo=UTC)

@@ -154,11 +154,19 @@ def give_back(session: Session, claimed: Iterable[Job]) -> None:
         )
 
 
-def bury(session: Session, job: Job, error: str) -> None:
-    """Give a job up; it stays, with its error, until somebody replays it."""
-    session.execute(
-        update(Job).where(Job.id == job.id).values(dead_at=func.clock_timestamp(), error=error)
+def bury(session: Session, job: Job, error: str) -> bool:
+    """Give a job up; it stays, with its error, until somebody replays it.
+
+    Returns:
+        False when its lease was lost to another worker meanwhile.
+    """
+    found = session.scalar(
+        update(Job)
+        .where(Job.id == job.id, Job.claims == job.claims)
+        .values(dead_at=func.clock_timestamp(), error=error)
+        .returning(Job.id)
     )
+    return found is not None
 
 
 def onward(session: Session, job: Job) -> None:

@@ -34,7 +34,14 @@ from automations.services.starting import start_run
 from automations.services.webhooks import new_token
 from automations.steps.registry import STEP_TYPES
 from automations.storable import same
-from automations.triggers import EventTrigger, FormSubmission, Manual, Trigger, WebhookTrigger
+from automations.triggers import (
+    HIDDEN,
+    EventTrigger,
+    FormSubmission,
+    Manual,
+    Trigger,
+    WebhookTrigger,
+)
 
 _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
 """What of an automation, when it changes, may make it start itself."""
@@ -384,12 +391,29 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     merged = {**stored, **body}
+    if "trigger" in body:
+        merged["trigger"] = _as_changed(stored["trigger"], body["trigger"])
     if "formId" not in body:
         # It is in the stored trigger.
         merged.pop("formId", None)
     elif "trigger" not in body and merged["trigger"]["type"] in ("manual", "form_submission"):
         merged.pop("trigger")
     return with_kept_ids(stored, merged) if "steps" in body else merged
+
+
+def _as_changed(stored: Mapping[str, Any], given: Any) -> Any:
+    """A trigger as that of its two shapes says which was changed; answers show both."""
+    config = given.get("config") if isinstance(given, dict) else None
+    if not isinstance(config, dict):
+        return given
+    given = {**given, "config": dict(config)}
+    for key in (given.keys() & config.keys()) - {"type", "config"}:
+        as_before = (stored.get(key), HIDDEN)
+        if config[key] in as_before:
+            given["config"][key] = given[key]
+        elif given[key] in as_before:
+            given[key] = config[key]
+    return given
 
 
 def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:

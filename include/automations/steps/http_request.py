@@ -29,6 +29,7 @@ from automations.steps.base import (
     parse_duration,
     within_a_week,
 )
+from automations.storable import storable
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
@@ -255,8 +256,8 @@ def _body(response: HttpResponse) -> JSON:
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media == "application/json" or media.endswith("+json"):
         try:
-            return json.loads(response.content)
-        except ValueError:
+            return storable(json.loads(response.content))
+        except (ValueError, RecursionError):
             return response.content.decode(errors="replace").replace("\0", "\ufffd")
     try:
         text = response.content.decode()

@@ -1,0 +1,106 @@
+"""What a service answers is recorded whatever it is, or a crash would have its step done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations import definitions
+from automations.db.session import unit_of_work
+from automations.db.tables import Run
+from automations.engine import Engine
+from automations.ports import HttpRequest, HttpResponse
+from automations.verdicts import GiveUp, Proceed
+from tests.db.test_engine import begin, row, step, task
+from tests.doubles import ports
+
+
+class Service:
+    """A service that answers with what it is told to."""
+
+    def __init__(self) -> None:
+        self.answer = HttpResponse(200, {"content-type": "application/json"}, b"{}", "")
+        self.asked = 0
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        self.asked += 1
+        return self.answer
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def engine(database: str, service: Service) -> Iterator[Engine]:
+    yield Engine(ports(http=service))
+    definitions._cache.clear()
+
+
+CALL = step("call", "http_request", 0, {"method": "POST", "url": "https://a.example"})
+
+
+def called(engine: Engine, service: Service, content: bytes, status: int = 200, **more: str) -> Any:
+    headers = {"content-type": "application/json", **more}
+    service.answer = HttpResponse(status, headers, content, "https://a.example")
+    run = begin(CALL)
+    return engine.run(task(run, "call"))
+
+
+def deep(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (rb'{"a\u0000": "x\u0000y"}', {"a\ufffd": "x\ufffdy"}),
+        (rb'{"a": "\ud800"}', {"a": "?"}),
+        (b'{"a": NaN}', '{"a": NaN}'),
+        (b'{"a": 1e999}', '{"a": 1e999}'),
+        (deep(101), json.loads(deep(101))),
+        (deep(102), deep(102).decode()),
+        (deep(5_000), deep(5_000).decode()),
+    ],
+)
+def test_json_that_no_database_keeps_is_kept_as_near_as_can_be(
+    engine: Engine, service: Service, content: bytes, body: Any
+) -> None:
+    verdict = called(engine, service, content)
+    assert isinstance(verdict, Proceed)
+    with unit_of_work() as session:
+        run = session.scalars(select(Run)).one()
+    done = row(run, "call")
+    assert (done.status, (done.output or {})["body"]) == ("DONE", body)
+    assert service.asked == 1
+
+
+def test_a_failure_with_odd_characters_is_recorded(engine: Engine, service: Service) -> None:
+    assert isinstance(called(engine, service, b"\0\xff", 500), GiveUp)
+    with unit_of_work() as session:
+        run = session.scalars(select(Run)).one()
+    assert (row(run, "call").output or {})["excerpt"] == "\ufffd\ufffd"
+
+
+def test_what_cannot_be_kept_fails_the_step_by_name(engine: Engine, service: Service) -> None:
+    odd: Any = {"x": object()}
+    service.answer = HttpResponse(200, odd, b"", "https://a.example")
+    run = begin(CALL)
+    verdict = engine.run(task(run, "call"))
+    assert isinstance(verdict, GiveUp)
+    assert "step 'call': what it puts out holds object" in verdict.error
+
+
+def test_the_same_holds_in_a_loop(engine: Engine, service: Service) -> None:
+    service.answer = HttpResponse(200, {"x": "a\0b"}, deep(101), "https://a.example\0")
+    loop = {"collection": [1, 2], "steps": [CALL]}
+    run = begin(step("loop", "loop", 0, loop))
+    assert isinstance(engine.run(task(run, "loop")), Proceed)
+    results = (row(run, "loop").output or {})["results"]
+    assert [one["headers"] for one in results] == [{"x": "a\ufffdb"}] * 2
+    assert service.asked == 2
