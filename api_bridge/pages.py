@@ -46,7 +46,7 @@ TAKEN: dict[str, Any] = {
 }
 """What a page's POST is documented to take: its form, or a program's JSON."""
 _MOST_INPUTS = 10_000
-_PER_TOKEN, _PER_ADDRESS = 20, 60
+PER_PERSON, _PER_ADDRESS = 20, 60
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -60,16 +60,23 @@ _templates.globals.update(
 )
 
 
-def limit(request: Request, name: str, token: str, given: Mapping[str, Any] | None = None) -> None:
+def limit(
+    request: Request,
+    name: str,
+    token: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    per_token: int = PER_PERSON,
+) -> None:
     """Bound how often one link, and one address, may be tried.
 
     Args:
+        per_token: how often a minute by all together; a link is one person's, unless it is public.
         given: what was sent; a change of how many items there are is counted apart, so that who
             adds many may still send them.
     """
-    per_token = _PER_TOKEN
     if given and "form" in given and form_inputs.edits(given["form"]):
-        name, per_token = f"{name}-items", _PER_ADDRESS
+        name, per_token = f"{name}-items", max(per_token, _PER_ADDRESS)
     # A hash: the token itself is a secret and kept nowhere.
     hashed = hashlib.sha256(token.encode()).hexdigest()[:32]
     rate_limits.check(

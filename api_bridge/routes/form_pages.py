@@ -20,6 +20,8 @@ from automations.uploads import Upload
 router = Router(prefix="/api/forms", tags=["form pages"])
 
 TEMPLATE = "form.html"
+_PER_PUBLIC_FORM = 3_000
+"""Views and submissions a minute, by all who fill it in; each address has its own limit."""
 _SENT: dict[int | str, dict[str, Any]] = {
     200: {**pages.SHOWN[200], "description": "The page with an item more, or less: nothing sent."},
     201: pages.SHOWN[200],
@@ -41,18 +43,30 @@ async def submit_request(request: Request, token: str) -> Response:
 @router.get("/{form_id}/public", responses=pages.SHOWN)
 def show_public(request: Request, form_id: str) -> Response:
     """Show a public form; changes nothing."""
-    return _show(request, form_id, form_requests.view_public)
+    return _show(request, form_id, form_requests.view_public, per_token=_PER_PUBLIC_FORM)
 
 
 @router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
 async def submit_public(request: Request, form_id: str) -> Response:
     """Take what somebody filled into a public form; no key is needed."""
-    return await _submit(request, form_id, form_requests.view_public, form_requests.submit_public)
+    return await _submit(
+        request,
+        form_id,
+        form_requests.view_public,
+        form_requests.submit_public,
+        per_token=_PER_PUBLIC_FORM,
+    )
 
 
-def _show(request: Request, token: str, view: Callable[[str], FormView]) -> Response:
+def _show(
+    request: Request,
+    token: str,
+    view: Callable[[str], FormView],
+    *,
+    per_token: int = pages.PER_PERSON,
+) -> Response:
     try:
-        pages.limit(request, "form", token)
+        pages.limit(request, "form", token, per_token=per_token)
         return _page(view(token), 200)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
@@ -63,12 +77,14 @@ async def _submit(
     token: str,
     view: Callable[[str], FormView],
     submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
+    *,
+    per_token: int = pages.PER_PERSON,
 ) -> Response:
     try:
         given = await pages.sent(request)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
-    return await in_thread(_take, request, token, given, view, submit)
+    return await in_thread(_take, request, token, given, view, submit, per_token)
 
 
 def _take(
@@ -77,12 +93,13 @@ def _take(
     given: dict[str, Any],
     view: Callable[[str], FormView],
     submit: Callable[[str, dict[str, Any], Sequence[Upload]], str],
+    per_token: int,
 ) -> Response:
     shown: FormView | None = None
     data: Any = None
     filled = Filled()
     try:
-        pages.limit(request, "form", token, given)
+        pages.limit(request, "form", token, given, per_token=per_token)
         if "form" in given:
             shown = view(token)
             filled = form_inputs.read(shown.schema, given["form"])

@@ -125,6 +125,16 @@ class TestPublicForm:
         assert limited.status_code == 429
         assert int(limited.headers["retry-after"]) > 0
 
+    @pytest.mark.usefixtures("standing_clock")
+    def test_many_may_fill_it_in_at_once(self, api: Api, form: str) -> None:
+        path = f"/api/forms/{form}/public"
+        api.http.get(path)
+        with unit_of_work() as session:
+            of_form = RateLimit.key.startswith("form:token:")
+            session.execute(update(RateLimit).where(of_form).values(hits=2_000))
+        sent = api.http.post(path, json={"data": {"email": "ada@b.example"}})
+        assert sent.status_code == 201
+
 
 class TestSentForm:
     def test_the_page_shows_the_message_and_the_values_known(self, api: Api, link: str) -> None:

@@ -18,13 +18,13 @@ from automations.ids import new_id
 from automations.model import DEFINITION, Definition
 from automations.outcomes import JSON
 from automations.services.webhook_secrets import is_reference, same
+from automations.services.workflow_payloads import with_kept_ids
 from automations.services.workflows import (
     Found,
     Maker,
     add,
     change,
     check_references,
-    with_kept_ids,
 )
 from automations.triggers import HIDDEN, Trigger, WebhookTrigger
 

@@ -7,16 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
-from automations import audit, checking, cursors, definitions, references, step_ids, wiring
+from automations import audit, cursors, definitions, references
 from automations.db import (
-    data_tables,
-    forms,
-    matters,
     run_counts,
     run_queries,
     runs,
@@ -29,17 +21,11 @@ from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.ids import new_id
 from automations.model import Definition, WorkflowStatus, walk
 from automations.outcomes import JSON
-from automations.services import error_workflows, rings, schedules, webhook_secrets
+from automations.services import error_workflows, rings, schedules
+from automations.services import workflow_payloads as payloads
 from automations.services.starting import start_run
 from automations.services.webhooks import new_token
-from automations.steps.registry import STEP_TYPES
-from automations.storable import same
 from automations.triggers import (
-    HIDDEN,
-    EventTrigger,
-    FormSubmission,
-    Manual,
-    Trigger,
     WebhookTrigger,
 )
 
@@ -99,10 +85,10 @@ def create(maker: Maker, payload: Any) -> Found:
 
 def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found:
     """The same in a transaction, of which ``check_references`` is to be the end."""
-    status, body = _split(payload, WorkflowStatus.DRAFT)
-    definition = _validated(body, {})
-    _check_subject(session, maker.workspace_id, definition.trigger, body)
-    _check_available(maker.workspace_id, definition, status)
+    status, body = payloads.split(payload, WorkflowStatus.DRAFT)
+    definition = payloads.validated(body, {})
+    payloads.check_subject(session, maker.workspace_id, definition.trigger, body)
+    payloads.check_available(maker.workspace_id, definition, status)
     workflow = Workflow(
         id=workflow_id,
         workspace_id=maker.workspace_id,
@@ -139,18 +125,18 @@ def change(
         whole: whether the payload is the whole definition, so that what it lacks is no more.
     """
     workspace_id, before = workflow.workspace_id, workflow.status
-    status, body = _split(payload, WorkflowStatus(workflow.status))
+    status, body = payloads.split(payload, WorkflowStatus(workflow.status))
     stored = runs.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
-    body = with_kept_ids(stored, body) if whole else _merged(stored, body)
-    definition = _validated(body, stored.get("trigger", {}))
+    body = payloads.with_kept_ids(stored, body) if whole else payloads.merged(stored, body)
+    definition = payloads.validated(body, stored.get("trigger", {}))
     # What is gone since it was named must keep nobody from a change of something else.
     begins = status is WorkflowStatus.ACTIVE and before != status.value
     if begins or {"trigger", "formId"} & set(changed):
-        _check_subject(session, workspace_id, definition.trigger, body)
+        payloads.check_subject(session, workspace_id, definition.trigger, body)
     if begins or "steps" in changed:
-        _check_available(workspace_id, definition, status)
-    if before == status.value and _alike(stored, _stored(definition, body)):
+        payloads.check_available(workspace_id, definition, status)
+    if before == status.value and payloads.alike(stored, payloads.to_store(definition, body)):
         unchanged = Found(workflow, stored, _count_runs(session, workflow))
         return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
@@ -261,7 +247,7 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
         if workflow.status == "ARCHIVED":
             raise Conflict("An archived automation cannot be executed.")
         stored = runs.definition(session, workflow.id, workflow.version) or {}
-        _check_input(stored, given)
+        payloads.check_input(stored, given)
         run = start_run(
             session,
             workflow,
@@ -284,74 +270,6 @@ def _find(session: Session, workspace_id: str, workflow_id: str, *, lock: bool =
     return workflow
 
 
-def _split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[str, Any]]:
-    if not isinstance(payload, dict):
-        raise ValidationFailed({"body": ["must be a JSON object"]})
-    body = dict(payload)
-    if "status" not in body:
-        return default, body
-    status = body.pop("status")
-    if status not in list(WorkflowStatus):
-        known = ", ".join(WorkflowStatus)
-        raise ValidationFailed({"status": [f"must be one of {known}"]})
-    return WorkflowStatus(status), body
-
-
-def _validated(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
-    definition, errors = checking.parse(body)
-    if definition is None or errors:
-        raise ValidationFailed(errors)
-    trigger = definition.trigger
-    if isinstance(trigger, Manual) and trigger.input_schema is not None:
-        try:
-            Draft202012Validator.check_schema(trigger.input_schema)
-        except SchemaError as error:
-            raise _of_trigger("inputSchema", error.message, body) from error
-    if isinstance(trigger, WebhookTrigger):
-        try:
-            sealed = webhook_secrets.sealed(trigger, before)
-        except ValueError as error:
-            raise _of_trigger("secret", str(error), body) from error
-        return definition.model_copy(update={"trigger": sealed})
-    return definition
-
-
-def _of_trigger(field: str, message: str, body: Mapping[str, Any]) -> ValidationFailed:
-    return ValidationFailed({checking.as_written(f"trigger.{field}", body): [message]})
-
-
-def _check_subject(
-    session: Session, workspace_id: str, trigger: Trigger, body: Mapping[str, Any]
-) -> None:
-    """What a trigger listens to must be there."""
-    form_id = template_id = table_id = None
-    field = "formId"
-    if isinstance(trigger, FormSubmission):
-        form_id = trigger.form_id
-    elif isinstance(trigger, EventTrigger):
-        field = "filterFormId"
-        form_id, template_id = trigger.filter_form_id, trigger.filter_matter_template_id
-        table_id = trigger.filter_table_id
-    if form_id and not forms.find(session, workspace_id, form_id):
-        raise _of_trigger(field, f"there is no form {form_id}", body)
-    if template_id and not matters.find_template(session, workspace_id, template_id):
-        raise _of_trigger("filterMatterTemplateId", f"there is no template {template_id}", body)
-    if table_id and not data_tables.find(session, workspace_id, table_id):
-        raise _of_trigger("filterTableId", f"there is no table {table_id}", body)
-
-
-def _check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:
-    if status is not WorkflowStatus.ACTIVE:
-        return
-    errors: dict[str, list[str]] = {}
-    for path, step in walk(definition.steps):
-        reason = STEP_TYPES[step.type].unavailable(step.config, workspace_id, wiring.ports())
-        if reason is not None:
-            errors[f"{path}.type"] = [reason]
-    if errors:
-        raise ValidationFailed(errors)
-
-
 def _write(
     session: Session,
     workflow: Workflow,
@@ -369,72 +287,7 @@ def _write(
         workflow.webhook_token = new_token()
     session.flush()
     session.refresh(workflow)
-    stored = _stored(definition, body)
+    stored = payloads.to_store(definition, body)
     since = schedules.since(session, workflow, definition)
     workflows.add_version(session, workflow, stored, by, since)
     return Found(workflow, stored, _count_runs(session, workflow))
-
-
-def _stored(definition: Definition, body: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **body,
-        "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "steps": step_ids.filled(body.get("steps", []), definition.steps),
-    }
-
-
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    # A form's id is in the trigger, too, wherever a client has written it.
-    left, right = ({**stored, "formId": None} for stored in (one, other))
-    return same(left, right)
-
-
-def _merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    merged = {**stored, **body}
-    if "trigger" in body:
-        merged["trigger"] = _as_changed(stored["trigger"], body["trigger"])
-    if "formId" not in body:
-        # It is in the stored trigger.
-        merged.pop("formId", None)
-    elif "trigger" not in body and merged["trigger"]["type"] in ("manual", "form_submission"):
-        merged.pop("trigger")
-    return with_kept_ids(stored, merged) if "steps" in body else merged
-
-
-def _as_changed(stored: Mapping[str, Any], given: Any) -> Any:
-    """A trigger as that of its two shapes says which was changed; answers show both."""
-    config = given.get("config") if isinstance(given, dict) else None
-    if not isinstance(config, dict):
-        return given
-    given = {**given, "config": dict(config)}
-    for key in (given.keys() & config.keys()) - {"type", "config"}:
-        as_before = (stored.get(key), HIDDEN)
-        if config[key] in as_before:
-            given["config"][key] = given[key]
-        elif given[key] in as_before:
-            given[key] = config[key]
-    return given
-
-
-def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    """A definition whose steps have the ids that they have had."""
-    if not isinstance(body.get("steps"), list):
-        return body
-    return {**body, "steps": step_ids.kept(stored.get("steps", []), body["steps"])}
-
-
-def _check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
-    schema = stored.get("trigger", {}).get("inputSchema")
-    if schema is None:
-        return
-    errors: dict[str, list[str]] = {}
-    # The empty registry keeps a $ref from being fetched from wherever it points to.
-    validator = Draft202012Validator(schema, registry=Registry())
-    try:
-        for error in validator.iter_errors(given):
-            path = ".".join(["input", *(str(part) for part in error.absolute_path)])
-            errors.setdefault(path, []).append(error.message)
-    except Unresolvable as error:
-        raise Conflict(f"The trigger's inputSchema cannot be used: {error}") from error
-    if errors:
-        raise ValidationFailed(errors)
