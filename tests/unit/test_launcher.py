@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 import yaml
 
@@ -84,6 +86,16 @@ def test_every_option_of_airflow_that_is_set_exists_and_is_not_deprecated(
             option = reference[section]["options"].get(name)
             assert option is not None, f"[{section}] {name}"
             assert "version_deprecated" not in option, f"[{section}] {name}"
+
+
+def test_airflow_has_a_connection_for_every_thread_that_its_server_answers_in(
+    settings: Settings,
+) -> None:
+    async def threads() -> float:
+        return anyio.to_thread.current_default_thread_limiter().total_tokens
+
+    pool = airflow_options(settings)["database"]
+    assert pool["sql_alchemy_pool_size"] + pool["sql_alchemy_max_overflow"] > anyio.run(threads)
 
 
 def test_another_airflows_settings_do_not_reach_ours_and_overrides_do(settings: Settings) -> None:

@@ -63,7 +63,13 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
             "simple_auth_manager_passwords_file": home / "passwords.json",
             "fernet_key": settings.airflow_fernet_key,
         },
-        "database": {"sql_alchemy_conn": settings.airflow_dsn},
+        # The api-server answers in 40 threads. Those that wait for a lock must leave connections to
+        # those that hold it, or a burst of tasks stands still until something is timed out.
+        "database": {
+            "sql_alchemy_conn": settings.airflow_dsn,
+            "sql_alchemy_pool_size": 20,
+            "sql_alchemy_max_overflow": 30,
+        },
         "dag_processor": {
             "dag_bundle_config_list": json.dumps(_bundles()),
             "dag_bundle_storage_path": settings.home / "bundles",
