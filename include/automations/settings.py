@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         "embedded", description="Whether the bridge process also dispatches."
     )
     max_runs_in_airflow: int = Field(
-        128, ge=1, description="Runs that Airflow works on at once; more wait for their turn."
+        64, ge=1, description="Runs that Airflow works on at once; more wait for their turn."
     )
     log_format: Literal["json", "text"] = Field(
         "json", description="Of the bridge's log: an object a line, or key=value."
