@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
+from fastapi.utils import is_body_allowed_for_status_code
 from pydantic_core import to_json
 
 from api_bridge.threads import in_thread
@@ -17,7 +18,6 @@ from api_bridge.threads import in_thread
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _PATIENT = "_patient"
-_NO_BODY = (204, 304)
 
 
 def patient(endpoint: Endpoint) -> Endpoint:
@@ -65,11 +65,11 @@ def _response(found: Any, status: int, values: dict[str, Any]) -> Response:
     # What the endpoint has said about its answer beside what is in it.
     said = next((value for value in values.values() if isinstance(value, Response)), None)
     status = (said.status_code if said is not None else None) or status
-    if status in _NO_BODY:
-        response = Response(status_code=status)
-    else:
+    if is_body_allowed_for_status_code(status):
         content = to_json(found, inf_nan_mode="null")
         response = Response(content, status, media_type="application/json")
+    else:
+        response = Response(status_code=status)
     if said is not None:
         response.raw_headers.extend(said.raw_headers)
     return response

@@ -19,7 +19,7 @@ from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, WorkflowVersion
 from automations.deliveries import Deliveries
-from automations.services import webhooks
+from automations.services import rate_limits, webhooks
 from automations.settings import get_settings
 from automations.triggers import HIDDEN
 from tests.api.conftest import Api
@@ -113,7 +113,7 @@ class TestUrl:
         assert events() == []
 
     def test_guessing_is_slowed_down(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(webhooks, "_MOST_MISSES_A_MINUTE", 3)
+        monkeypatch.setattr(rate_limits, "_MOST_MISSES", 3)
         answers = [api.http.post(f"/api/webhooks/guess{n}") for n in range(5)]
         assert [answer.status_code for answer in answers] == [404, 404, 404, 429, 429]
         assert int(answers[-1].headers["Retry-After"]) > 0

@@ -19,7 +19,6 @@ from automations.tokens import derive_token, hash_token
 from automations.webhooks import Delivery
 
 _MOST_A_MINUTE = 600
-_MOST_MISSES_A_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
     delivery.check()
     connection = _find(token)
     if connection is None:
-        limits.check({f"webhook:unknown:{address}": _MOST_MISSES_A_MINUTE})
+        limits.check_misses(address)
         raise NotFound("There is no such webhook.")
     audit.identify(connection.workspace_id)
     limits.check({f"pipeline:webhook:{connection.id}": _MOST_A_MINUTE})

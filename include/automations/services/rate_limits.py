@@ -13,6 +13,7 @@ from automations.db.session import unit_of_work
 from automations.errors import TooManyRequests
 
 _WINDOW = 60
+_MOST_MISSES = 60
 _SHARE = 50
 
 _uncounted: Counter[str] = Counter()
@@ -34,6 +35,15 @@ def check(limits: Mapping[str, int], *, seconds: int = _WINDOW) -> None:
     over = [wait for wait in waits if wait is not None]
     if over:
         raise TooManyRequests(max(over))
+
+
+def check_misses(address: str) -> None:
+    """Count a webhook URL that nothing has, so that nobody finds one by trying.
+
+    Raises:
+        TooManyRequests: too many came from there within a minute.
+    """
+    check({f"webhook:unknown:{address}": _MOST_MISSES})
 
 
 def check_roughly(key: str, limit: int) -> None:

@@ -25,7 +25,6 @@ from automations.webhooks import Delivery
 
 EVENT_TYPE = "WEBHOOK"
 _MOST_A_MINUTE = 30_000
-_MOST_MISSES_A_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
     delivery.check()
     found = _find(token)
     if found is None:
-        limits.check({f"webhook:unknown:{address}": _MOST_MISSES_A_MINUTE})
+        limits.check_misses(address)
         raise NotFound("There is no such webhook.")
     hook, trigger = found
     limits.check_roughly(f"webhook:{hook.workflow_id}", _MOST_A_MINUTE)
