@@ -10,10 +10,10 @@ from fastapi import FastAPI
 
 from api_bridge import errors
 from api_bridge.airflow_client import AirflowClient
-from api_bridge.idempotency import Idempotency
 from api_bridge.metrics import Metrics
-from api_bridge.middleware import RequestGuard
-from api_bridge.observation import Observation
+from api_bridge.middleware.idempotency import Idempotency
+from api_bridge.middleware.request_guard import RequestGuard
+from api_bridge.middleware.request_telemetry import Observation
 from api_bridge.openapi import description
 from api_bridge.routes import (
     api_keys,
@@ -48,7 +48,7 @@ from api_bridge.routes import (
     workflows,
 )
 from automations import wiring
-from automations.dispatcher import Dispatcher
+from automations.dispatch.dispatcher import Dispatcher
 from automations.settings import get_settings
 
 _GARBAGE = 20_000

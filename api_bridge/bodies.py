@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from automations.webhooks import Delivery
+from automations.domain.webhook_deliveries import Delivery
 
 
 class Body(BaseModel):

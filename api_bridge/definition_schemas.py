@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from automations.model import DEFINITION, WorkflowStatus
-from automations.services.mail import Message
+from automations.definitions.model import DEFINITION, WorkflowStatus
+from automations.services.integrations.mail import Message
 
 _STATUS = {
     "type": "string",

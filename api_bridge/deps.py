@@ -12,9 +12,9 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from api_bridge import cookies, scopes
 from api_bridge.threads import in_thread
 from automations.errors import NotAllowed, NotAuthenticated
-from automations.services import api_keys, sign_ins
-from automations.services.api_keys import RANKS, Grantor
-from automations.services.workflows import Maker
+from automations.services.access import api_keys, sign_ins
+from automations.services.access.api_keys import RANKS, Grantor
+from automations.services.workflows.workflows import Maker
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, sk_…")
 

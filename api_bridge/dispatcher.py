@@ -6,8 +6,9 @@ import signal
 import threading
 
 from api_bridge.airflow_client import AirflowClient
-from automations import logs, wiring
-from automations.dispatcher import Dispatcher
+from automations import wiring
+from automations.dispatch.dispatcher import Dispatcher
+from automations.kit import logs
 from automations.settings import get_settings
 
 

@@ -11,11 +11,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from api_bridge import refused
-from api_bridge.refusals import refusal
+from api_bridge import refusal_log
+from api_bridge.error_bodies import refusal
 from automations import errors
-from automations.checking import in_words
-from automations.db.outages import OUTAGES
+from automations.db.unavailable import OUTAGES
+from automations.definitions.checking import in_words
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.DomainError)
     def _domain(request: Request, error: errors.DomainError) -> JSONResponse:
-        refused.note(request, error)
+        refusal_log.note(request, error)
         return domain_error(request, error)
 
     @app.exception_handler(RequestValidationError)

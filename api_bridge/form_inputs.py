@@ -10,9 +10,9 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
+from automations.domain.forms.schema import DISPLAY, FILES, FormField, FormSchema, Section
+from automations.domain.forms.uploads import MOST, Upload, upload
 from automations.errors import ValidationFailed
-from automations.forms import DISPLAY, FILES, FormField, FormSchema, Section
-from automations.uploads import MOST, Upload, upload
 
 ADD, REMOVE = "add", "remove"
 """The names of the buttons that change how many items there are, and send nothing."""

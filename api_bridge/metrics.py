@@ -19,10 +19,10 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from automations.db.outages import OUTAGES
-from automations.db.tallies import BOUNDS, Tally
-from automations.services import figures
-from automations.services.figures import Figures
+from automations.db.counters import BOUNDS, Tally
+from automations.db.unavailable import OUTAGES
+from automations.services.audit import metrics
+from automations.services.audit.metrics import Figures
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class _Installation(Collector):
     def _figures(self) -> Figures:
         with self._lock:
             if self._read is None or time.monotonic() - self._read_at > CACHED:
-                self._read, self._read_at = figures.read(), time.monotonic()
+                self._read, self._read_at = metrics.read(), time.monotonic()
             return self._read
 
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api_bridge import answer_schemas, definition_schemas, scopes
-from api_bridge.refusals import PROBLEM
+from api_bridge.error_bodies import PROBLEM
 from api_bridge.routes.events import CloudEvent
 
 ERROR = {

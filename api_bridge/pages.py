@@ -13,14 +13,14 @@ from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.datastructures import FormData, UploadFile
 
-from api_bridge import form_inputs, refused
+from api_bridge import form_inputs, refusal_log
 from api_bridge.deps import client_address
+from api_bridge.error_bodies import PROBLEM
 from api_bridge.errors import STATUSES, domain_error
 from api_bridge.form_inputs import SentFile
-from api_bridge.refusals import PROBLEM
-from automations import uploads
+from automations.domain.forms import uploads
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
-from automations.services import rate_limits
+from automations.services.access import rate_limits
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -130,7 +130,7 @@ def page(template: str, status: int, **shown: Any) -> Response:
 
 def failed(request: Request, template: str, error: DomainError) -> Response:
     """A refusal, as a page or as JSON."""
-    refused.note(request, error, link=True)
+    refusal_log.note(request, error, link=True)
     if wants_json(request):
         answer: Response = domain_error(request, error)
         answer.headers.update(HEADERS)

@@ -7,7 +7,7 @@ import signal
 
 from fastapi import FastAPI
 
-from automations import leash, logs
+from automations.kit import logs, parent_death
 from automations.settings import get_settings
 
 
@@ -16,7 +16,7 @@ def app_of_process() -> FastAPI:
     # A killed bridge must not leave a process behind that holds its port.
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
-        leash.die_with(parent.pid, signal.SIGKILL)
+        parent_death.die_with(parent.pid, signal.SIGKILL)
     configure_logs()
     from api_bridge.app import app
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from api_bridge.airflow_client import AirflowClient
 from automations.errors import OrchestratorError
-from automations.services import retention
+from automations.services.runs import retention
 from automations.settings import get_settings
 
 

@@ -7,9 +7,9 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from automations.domain.templating import render
 from automations.ports import Ports
 from automations.steps.base import StepContext
-from automations.templating import render
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

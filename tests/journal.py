@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 
-from automations import logs
+from automations.kit import logs
 
 
 class Journal:

@@ -11,20 +11,17 @@ from typing import Any
 
 from automations import wiring
 from automations.adapters.quickjs.runner import QuickJsRunner
-from automations.forms import FormSchema
-from automations.matters import Board
+from automations.domain.forms.schema import FormSchema
+from automations.domain.matters import Board
+from automations.domain.tables.columns import TableShape
 from automations.ports import DocumentOrder, ScriptLimits
-from automations.services import (
-    bootstrap,
-    document_templates,
-    forms,
-    matter_templates,
-    members,
-    tables,
-    workflows,
-)
-from automations.services.workflows import Maker
-from automations.tables import TableShape
+from automations.services.access import bootstrap, members
+from automations.services.documents import templates as document_templates
+from automations.services.forms import forms
+from automations.services.matters import templates as matter_templates
+from automations.services.tables import tables
+from automations.services.workflows import workflows
+from automations.services.workflows.workflows import Maker
 from tests.e2e.counterparts import Counterparts
 from tests.letters import letter
 from tests.mailbox import Mailbox

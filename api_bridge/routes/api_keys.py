@@ -8,14 +8,15 @@ from typing import Annotated, Any, Literal
 from fastapi import Request, Response
 from pydantic import Field, StringConstraints
 
-from api_bridge import audit_views, scopes
+from api_bridge import scopes
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
-from automations.services import api_keys
-from automations.services.api_keys import LONGEST_GRACE
-from automations.titles import Name
+from api_bridge.views import audit as audit_views
+from automations.kit.titles import Name
+from automations.services.access import api_keys
+from automations.services.access.api_keys import LONGEST_GRACE
 
 router = Router(prefix="/api/api-keys", tags=["api-keys"])
 

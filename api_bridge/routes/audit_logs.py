@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from api_bridge import audit_views
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
+from api_bridge.views import audit as audit_views
 from automations.db.audit import AuditFilter
-from automations.services import audit_logs
+from automations.services.audit import audit_logs
 
 router = Router(prefix="/api/audit-logs", tags=["audit-logs"])
 

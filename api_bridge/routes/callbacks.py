@@ -13,10 +13,10 @@ from starlette.datastructures import FormData
 from api_bridge import form_inputs, pages
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
-from automations.clock import timestamp
 from automations.errors import DomainError, ValidationFailed
-from automations.services import decisions
-from automations.services.decisions import CallbackView
+from automations.kit.clock import timestamp
+from automations.services.waits import decisions
+from automations.services.waits.decisions import CallbackView
 
 router = Router(prefix="/api/workflows/callback", tags=["callback"])
 

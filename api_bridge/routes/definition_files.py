@@ -9,10 +9,10 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router, patient
-from automations.definition_files import Format, read, write
+from automations.definitions.files import Format, read, write
 from automations.errors import ValidationFailed
-from automations.services import definition_files
-from automations.services.definition_files import Applied
+from automations.services.workflows import files
+from automations.services.workflows.files import Applied
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 
@@ -59,7 +59,7 @@ def export_several(
     ] = None,
 ) -> Response:
     """Download all automations, or some, as one file of definitions; no secret is in it."""
-    return _file("automations", definition_files.export(caller.workspace_id, ids or ()), form)
+    return _file("automations", files.export(caller.workspace_id, ids or ()), form)
 
 
 @router.get(
@@ -69,7 +69,7 @@ def export_several(
 )
 def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") -> Response:
     """Download an automation as a file of its definition; no secret is in it."""
-    (definition,) = definition_files.export(caller.workspace_id, [workflow_id])
+    (definition,) = files.export(caller.workspace_id, [workflow_id])
     name = str(definition.get("key") or workflow_id)
     return _file(name, [definition], form)
 
@@ -87,7 +87,7 @@ def import_definitions(
 
     Each is known by its id, else its key, else its name. What does not differ makes no version.
     """
-    applied = definition_files.apply(caller.maker, definitions, dry_run=dry_run)
+    applied = files.apply(caller.maker, definitions, dry_run=dry_run)
     return {
         "dryRun": dry_run,
         "changed": any(one.action != "unchanged" for one in applied),

@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge import document_views as views
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router
+from api_bridge.views import documents as views
 from automations import wiring
 from automations.errors import ValidationFailed
-from automations.filenames import file_name
-from automations.services import document_templates as templates
-from automations.services.documents import CONTENT_TYPES
+from automations.kit.filenames import file_name
+from automations.services.documents import templates
+from automations.services.documents.documents import CONTENT_TYPES
 
 router = Router(prefix="/api/document-templates", tags=["documents"])
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from api_bridge import document_views as views
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router
-from api_bridge.views import pagination
-from automations.services import documents
-from automations.services.documents import CONTENT_TYPES
+from api_bridge.views import documents as views
+from api_bridge.views.workflows import pagination
+from automations.services.documents import documents
+from automations.services.documents.documents import CONTENT_TYPES
 
 router = Router(prefix="/api/documents", tags=["documents"])
 

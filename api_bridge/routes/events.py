@@ -10,16 +10,16 @@ from typing import Annotated, Any, Literal
 from fastapi import HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
-from automations.checking import field_errors
+from api_bridge.views import workflows as views
 from automations.db.events import EventFilter
+from automations.definitions.checking import field_errors
 from automations.errors import ValidationFailed
-from automations.services import events
-from automations.services.events import Sent
+from automations.services.events import events
+from automations.services.events.events import Sent
 
 router = Router(prefix="/api/events", tags=["events"])
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query
 
-from api_bridge import audit_views
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router, patient
-from automations.services import evidence
-from automations.services.api_keys import RANKS
+from api_bridge.views import audit as audit_views
+from automations.services.access.api_keys import RANKS
+from automations.services.evidence import evidence
 
 router = Router(prefix="/api/evidence", tags=["evidence"])
 

@@ -12,10 +12,10 @@ from api_bridge import form_inputs, pages
 from api_bridge.form_inputs import Filled
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
+from automations.domain.forms.uploads import Upload
 from automations.errors import DomainError, ValidationFailed
-from automations.services import form_requests
-from automations.services.form_requests import FormView
-from automations.uploads import Upload
+from automations.services.waits import form_requests
+from automations.services.waits.form_requests import FormView
 
 router = Router(prefix="/api/forms", tags=["form pages"])
 

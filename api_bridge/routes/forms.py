@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge import links, views
+from api_bridge import links
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
-from automations.forms import FormSchema
-from automations.services import forms
-from automations.titles import Name
+from api_bridge.views import workflows as views
+from automations.domain.forms.schema import FormSchema
+from automations.kit.titles import Name
+from automations.services.forms import forms
 
 router = Router(prefix="/api", tags=["forms"])
 

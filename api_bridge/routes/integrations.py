@@ -8,13 +8,13 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from api_bridge import views
 from api_bridge.deps import Admin
 from api_bridge.routing import Router, patient
+from api_bridge.views import workflows as views
 from automations import wiring
-from automations.integrations import IntegrationType
-from automations.services import integrations, mail
-from automations.titles import Name
+from automations.definitions.integrations import IntegrationType
+from automations.kit.titles import Name
+from automations.services.integrations import integrations, mail
 
 router = Router(prefix="/api/integrations", tags=["integrations"])
 

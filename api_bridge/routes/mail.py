@@ -9,7 +9,7 @@ from fastapi import Body
 from api_bridge.deps import Member
 from api_bridge.routing import Router, patient
 from automations import wiring
-from automations.services import mail
+from automations.services.integrations import mail
 
 router = Router(prefix="/api/workflows", tags=["mail"])
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi import Response
 
-from api_bridge import matter_views
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
-from automations.matters import Board
-from automations.services import matter_templates
+from api_bridge.views import matters as matter_views
+from automations.domain.matters import Board
+from automations.services.matters import templates
 
 router = Router(prefix="/api/matter-templates", tags=["matters"])
 
@@ -18,31 +18,31 @@ router = Router(prefix="/api/matter-templates", tags=["matters"])
 @router.get("")
 def list_templates(caller: Viewer) -> list[dict[str, Any]]:
     """List all boards."""
-    found = matter_templates.list_all(caller.workspace_id)
+    found = templates.list_all(caller.workspace_id)
     return [matter_views.template(row) for row in found]
 
 
 @router.post("", status_code=201)
 def create_template(caller: Admin, board: Board) -> dict[str, Any]:
     """Create a board."""
-    return matter_views.template(matter_templates.create(caller.workspace_id, board))
+    return matter_views.template(templates.create(caller.workspace_id, board))
 
 
 @router.get("/{template_id}")
 def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
     """Get one board."""
-    return matter_views.template(matter_templates.get(caller.workspace_id, template_id))
+    return matter_views.template(templates.get(caller.workspace_id, template_id))
 
 
 @router.put("/{template_id}")
 def replace_template(caller: Admin, template_id: str, board: Board) -> dict[str, Any]:
     """Replace a board; matters made before keep their steps."""
-    row = matter_templates.replace(caller.workspace_id, template_id, board)
+    row = templates.replace(caller.workspace_id, template_id, board)
     return matter_views.template(row)
 
 
 @router.delete("/{template_id}", status_code=204)
 def delete_template(caller: Admin, template_id: str) -> Response:
     """Delete a board; its matters stay."""
-    matter_templates.delete(caller.workspace_id, template_id)
+    templates.delete(caller.workspace_id, template_id)
     return Response(status_code=204)

@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from pydantic import Field
 
-from api_bridge import matter_views, people_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
-from automations.matters import MOST_TAGS, Priority, Tag, Title
+from api_bridge.views import matters as matter_views
+from api_bridge.views import people as people_views
+from automations.domain.matters import MOST_TAGS, Priority, Tag, Title
 from automations.ports import NewMatter
-from automations.services import matters
+from automations.services.matters import matters
 
 router = Router(prefix="/api/matters", tags=["matters"])
 

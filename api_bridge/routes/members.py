@@ -7,12 +7,12 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import Field
 
-from api_bridge import people_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
-from automations.services import members
-from automations.titles import Name
+from api_bridge.views import people as people_views
+from automations.kit.titles import Name
+from automations.services.access import members
 
 router = Router(prefix="/api/members", tags=["members"])
 

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Response
 from pydantic import Field, StrictBool
 
-from api_bridge import people_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router
-from automations.services import notifications
-from automations.services.api_keys import RANKS
+from api_bridge.views import people as people_views
+from automations.services.access.api_keys import RANKS
+from automations.services.integrations import notifications
 
 router = Router(prefix="/api/notifications", tags=["notifications"])
 

@@ -7,14 +7,19 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
-from api_bridge import pipeline_views
 from api_bridge.bodies import Body, delivery_of
 from api_bridge.deps import Admin, Caller, Member, Viewer, client_address
 from api_bridge.routing import Router, patient
+from api_bridge.views import pipelines as pipeline_views
 from automations import wiring
-from automations.pipelines import CONNECTORS, ConnectionShape, ConnectorType, TableMapping
-from automations.services import pipeline_runs, pipeline_webhooks, pipelines, probes, pulls
-from automations.webhooks import Delivery
+from automations.definitions.pipelines import (
+    CONNECTORS,
+    ConnectionShape,
+    ConnectorType,
+    TableMapping,
+)
+from automations.domain.webhook_deliveries import Delivery
+from automations.services.pipelines import connections, probes, pulls, syncs, webhooks
 
 router = Router(prefix="/api/pipelines", tags=["pipelines"])
 _CONNECTION = "/connections/{connection_id}"
@@ -84,13 +89,13 @@ def list_connector_types(caller: Viewer) -> list[dict[str, Any]]:
 @router.get("/connections")
 def list_connections(caller: Viewer) -> list[dict[str, Any]]:
     """List all connections, by name."""
-    return [pipeline_views.connection(row) for row in pipelines.list_all(caller.workspace_id)]
+    return [pipeline_views.connection(row) for row in connections.list_all(caller.workspace_id)]
 
 
 @router.post("/connections", status_code=201)
 def create_connection(caller: Admin, shape: ConnectionShape) -> dict[str, Any]:
     """Set up a connection."""
-    return pipeline_views.connection(pipelines.create(caller.workspace_id, shape))
+    return pipeline_views.connection(connections.create(caller.workspace_id, shape))
 
 
 @router.post("/connections/test")
@@ -109,7 +114,7 @@ def sync_all(caller: Member) -> dict[str, Any]:
 @router.get(_CONNECTION)
 def get_connection(caller: Viewer, connection_id: str) -> dict[str, Any]:
     """Get one connection."""
-    return pipeline_views.connection(pipelines.get(caller.workspace_id, connection_id))
+    return pipeline_views.connection(connections.get(caller.workspace_id, connection_id))
 
 
 @router.patch(_CONNECTION)
@@ -118,20 +123,22 @@ def change_connection(
 ) -> dict[str, Any]:
     """Change a connection; a sync that runs begins with the first page again."""
     changes = changed.model_dump(by_alias=True, exclude_unset=True)
-    return pipeline_views.connection(pipelines.update(caller.workspace_id, connection_id, changes))
+    return pipeline_views.connection(
+        connections.update(caller.workspace_id, connection_id, changes)
+    )
 
 
 @router.delete(_CONNECTION, status_code=204)
 def delete_connection(caller: Admin, connection_id: str) -> None:
     """Delete a connection and the record of its syncs; rows stay."""
-    pipelines.delete(caller.workspace_id, connection_id)
+    connections.delete(caller.workspace_id, connection_id)
 
 
 @router.post(f"{_CONNECTION}/check")
 @patient
 def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
     """Read the first page of a connection's source; no row is written."""
-    row = pipelines.get(caller.workspace_id, connection_id)
+    row = connections.get(caller.workspace_id, connection_id)
     return _tried(caller, row.connector_type, row.config)
 
 
@@ -146,13 +153,13 @@ def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
 @router.get(f"{_CONNECTION}/webhook-url")
 def reveal_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
     """Reveal the URL by which an outside system syncs; that is on record."""
-    return {"webhookUrl": pipeline_webhooks.reveal(caller.workspace_id, connection_id)}
+    return {"webhookUrl": webhooks.reveal(caller.workspace_id, connection_id)}
 
 
 @router.post(f"{_CONNECTION}/rotate-webhook")
 def rotate_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
     """Give a connection a new webhook URL; the old one is unknown from now on."""
-    return {"webhookUrl": pipeline_webhooks.rotate(caller.workspace_id, connection_id)}
+    return {"webhookUrl": webhooks.rotate(caller.workspace_id, connection_id)}
 
 
 @router.post(
@@ -172,7 +179,7 @@ def deliver(
 
     A delivery counts once for each `Idempotency-Key`, `Webhook-Id` or `X-GitHub-Delivery`.
     """
-    accepted = pipeline_webhooks.accept(token, delivery, client_address(request))
+    accepted = webhooks.accept(token, delivery, client_address(request))
     response.status_code = 200 if accepted.duplicate else 202
     return pipeline_views.delivery(accepted)
 
@@ -185,7 +192,7 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     """List a connection's syncs, newest first."""
-    found, following = pipeline_runs.behind(caller.workspace_id, connection_id, cursor, limit)
+    found, following = syncs.behind(caller.workspace_id, connection_id, cursor, limit)
     return {
         "runs": [pipeline_views.run(row) for row in found],
         "pagination": {"limit": limit, "nextCursor": following},
@@ -208,20 +215,20 @@ def sync(
     if new is None or new.records is None:
         response.status_code = 202
         return pipeline_views.run(pulls.start(caller.workspace_id, connection_id))
-    run = pipeline_runs.push(caller.workspace_id, connection_id, new.records)
+    run = syncs.push(caller.workspace_id, connection_id, new.records)
     return pipeline_views.run(run)
 
 
 @router.get(f"{_CONNECTION}/runs/{{sync_id}}")
 def get_run(caller: Viewer, connection_id: str, sync_id: str) -> dict[str, Any]:
     """Get one sync: how far it has come and what it has changed."""
-    return pipeline_views.run(pipeline_runs.get(caller.workspace_id, connection_id, sync_id))
+    return pipeline_views.run(syncs.get(caller.workspace_id, connection_id, sync_id))
 
 
 @router.delete(f"{_CONNECTION}/runs/{{sync_id}}")
 def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]:
     """Stop a sync that runs; what it has changed stays, and is announced."""
-    return pipeline_views.run(pipeline_runs.stop(caller.workspace_id, connection_id, sync_id))
+    return pipeline_views.run(syncs.stop(caller.workspace_id, connection_id, sync_id))
 
 
 def _tried(caller: Caller, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:

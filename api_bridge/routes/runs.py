@@ -11,15 +11,16 @@ from fastapi import Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge import views
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
-from automations.clock import timestamp
+from api_bridge.views import workflows as views
 from automations.db.run_queries import Filter
-from automations.exports import sha256_of
-from automations.model import RunStatus
-from automations.services import cancellations, decisions, replays, runs
+from automations.definitions.model import RunStatus
+from automations.kit.canonical_json import sha256_of
+from automations.kit.clock import timestamp
+from automations.services.runs import cancellations, reading, replays
+from automations.services.waits import decisions
 
 router = Router(prefix="/api/workflows", tags=["runs"])
 
@@ -54,12 +55,14 @@ def list_runs(
     """List an automation's runs, newest first."""
     wanted = Filter(status, since, until)
     if cursor is not None:
-        behind, following = runs.behind(caller.workspace_id, workflow_id, wanted, cursor, page_size)
+        behind, following = reading.behind(
+            caller.workspace_id, workflow_id, wanted, cursor, page_size
+        )
         return {
             "runs": [views.run(run) for run in behind],
             "pagination": {"pageSize": page_size, "nextCursor": following},
         }
-    found, total = runs.page(caller.workspace_id, workflow_id, wanted, page, page_size)
+    found, total = reading.page(caller.workspace_id, workflow_id, wanted, page, page_size)
     return {
         "runs": [views.run(run) for run in found],
         "pagination": views.pagination(page, page_size, total),
@@ -73,7 +76,7 @@ def export_runs(
     run_id: Annotated[str | None, Query(alias="runId", description="One run only.")] = None,
 ) -> StreamingResponse:
     """Download the newest runs (500 at most), or one, as a JSON file."""
-    export = runs.export(caller.workspace_id, workflow_id, run_id)
+    export = reading.export(caller.workspace_id, workflow_id, run_id)
     name = f"runs-{run_id or workflow_id}.json"
     return StreamingResponse(
         _written(caller.workspace_id, export),
@@ -82,7 +85,7 @@ def export_runs(
     )
 
 
-def _written(workspace_id: str, export: runs.Export) -> Iterator[str]:
+def _written(workspace_id: str, export: reading.Export) -> Iterator[str]:
     """The export piece by piece, one run in memory at a time."""
     head = {
         "workflow": {"id": export.workflow.id, "name": export.workflow.name},
@@ -91,7 +94,7 @@ def _written(workspace_id: str, export: runs.Export) -> Iterator[str]:
     }
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "runs": ['
     for position, run_id in enumerate(export.run_ids):
-        detail = runs.detail(workspace_id, export.workflow.id, run_id)
+        detail = reading.detail(workspace_id, export.workflow.id, run_id)
         run = views.run_detail(detail)
         yield (", " if position else "") + json.dumps(
             {**run, "sha256": sha256_of(run)}, ensure_ascii=False
@@ -102,7 +105,7 @@ def _written(workspace_id: str, export: runs.Export) -> Iterator[str]:
 @router.get("/{workflow_id}/runs/{run_id}")
 def get_run(caller: Viewer, workflow_id: str, run_id: str) -> dict[str, Any]:
     """Get a run with its full state."""
-    detail = runs.detail(caller.workspace_id, workflow_id, run_id)
+    detail = reading.detail(caller.workspace_id, workflow_id, run_id)
     return {"run": views.run_detail(detail)}
 
 

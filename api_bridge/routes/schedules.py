@@ -8,8 +8,8 @@ from fastapi import Query
 
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router
-from automations.clock import timestamp
-from automations.services import schedules
+from automations.kit.clock import timestamp
+from automations.services.workflows import schedules
 
 router = Router(prefix="/api/workflows", tags=["schedules"])
 

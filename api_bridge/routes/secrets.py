@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge import views
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
-from automations.services import secrets
+from api_bridge.views import workflows as views
+from automations.services.integrations import secrets
 from automations.steps.base import SECRET_NAME
 
 router = Router(prefix="/api/secrets", tags=["secrets"])

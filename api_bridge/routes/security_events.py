@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query
 
-from api_bridge import audit_views
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
+from api_bridge.views import audit as audit_views
 from automations.db.security_events import SecurityFilter
-from automations.services import security_events
+from automations.services.audit import security_events
 
 router = Router(prefix="/api/security-events", tags=["security-events"])
 

@@ -7,15 +7,16 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import Field
 
-from api_bridge import cookies, people_views
+from api_bridge import cookies
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Caller, Viewer, client_address
 from api_bridge.routing import Router, patient
-from automations.clock import timestamp
+from api_bridge.views import people as people_views
 from automations.errors import Conflict
-from automations.services import members, sign_ins
-from automations.services.bootstrap import DEFAULT_WORKSPACE
-from automations.services.sign_ins import LONGEST, SHORTEST, Opened
+from automations.kit.clock import timestamp
+from automations.services.access import members, sign_ins
+from automations.services.access.bootstrap import DEFAULT_WORKSPACE
+from automations.services.access.sign_ins import LONGEST, SHORTEST, Opened
 
 router = Router(prefix="/api", tags=["session"])
 

@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.deps import Member
 from api_bridge.routing import Router, patient
-from automations.clock import timestamp
-from automations.outcomes import (
+from automations.execution import step_tests
+from automations.execution.recording import output_of
+from automations.execution.step_tests import Given, Trial
+from automations.kit.clock import timestamp
+from automations.steps.outcomes import (
     Branch,
     Done,
     Fail,
@@ -21,9 +24,6 @@ from automations.outcomes import (
     WaitForSubmissions,
     WaitUntil,
 )
-from automations.recording import output_of
-from automations.services import step_tests
-from automations.services.step_tests import Given, Trial
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 

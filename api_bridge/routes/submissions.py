@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from api_bridge import views
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
-from automations.services import submissions
+from api_bridge.views import workflows as views
+from automations.services.forms import submissions
 
 router = Router(prefix="/api/submissions", tags=["forms"])
 

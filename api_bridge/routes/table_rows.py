@@ -9,15 +9,15 @@ from fastapi import Depends, HTTPException, Request
 from fastapi import Query as FromQuery
 from pydantic import Field
 
-from api_bridge import table_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router, patient
+from api_bridge.views import tables as table_views
+from automations.domain.tables.filters import RowFilter
+from automations.domain.tables.imports import MOST_ROWS, Source
 from automations.errors import ValidationFailed
-from automations.row_filters import RowFilter
-from automations.row_imports import MOST_ROWS, Source
-from automations.services import rows
-from automations.services.rows import NAMED_ROWS, Query
+from automations.services.tables import rows
+from automations.services.tables.rows import NAMED_ROWS, Query
 
 router = Router(prefix="/api/tables/{table_id}/rows", tags=["tables"])
 

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import Field
 
-from api_bridge import table_views
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
-from automations.aggregates import Function
-from automations.row_filters import RowFilter
-from automations.services import aggregates, tables
-from automations.services.aggregates import Question
-from automations.tables import Category, TableShape
+from api_bridge.views import tables as table_views
+from automations.domain.tables.aggregates import Function
+from automations.domain.tables.columns import Category, TableShape
+from automations.domain.tables.filters import RowFilter
+from automations.services.tables import aggregates, tables
+from automations.services.tables.aggregates import Question
 
 router = Router(prefix="/api/tables", tags=["tables"])
 

@@ -15,8 +15,8 @@ from api_bridge.deps import Admin, client_address
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
-from automations.services import webhooks
-from automations.services.webhooks import Result
+from automations.services.events import webhooks
+from automations.services.events.webhooks import Result
 
 router = Router(prefix="/api", tags=["webhooks"])
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from fastapi import Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge import links, views
+from api_bridge import links
 from api_bridge.deps import Admin, Caller, Member, Viewer
 from api_bridge.routing import Router
-from automations.clock import timestamp
-from automations.services import workflows
-from automations.services.workflows import Found
+from api_bridge.views import workflows as views
+from automations.kit.clock import timestamp
+from automations.services.workflows import workflows
+from automations.services.workflows.workflows import Found
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 

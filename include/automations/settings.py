@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from automations.ages import parse_age
+from automations.kit.ages import parse_age
 
 ROOT = Path(__file__).resolve().parents[2]
 

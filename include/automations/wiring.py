@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from automations import tracing
 from automations.adapters import telemetry
 from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.adapters.http import GuardedHttpClient, guarded_address
@@ -16,7 +15,9 @@ from automations.adapters.slack import SlackAccount, SlackChat
 from automations.adapters.smtp import SmtpTransport
 from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db.publications import SqlPublications
-from automations.engine import Engine
+from automations.definitions.published import Publications
+from automations.execution.engine import Engine
+from automations.kit import tracing
 from automations.ports import (
     DocumentRenderer,
     MailTransport,
@@ -24,17 +25,16 @@ from automations.ports import (
     SecretSource,
     SignatureVerifier,
 )
-from automations.publishing import Publications
-from automations.services.children import StartedRuns
-from automations.services.documents import StoredDocuments
-from automations.services.evidence import WorkspaceEvidence
-from automations.services.form_requests import SentForms
-from automations.services.integrations import credentials_of
-from automations.services.mail import WorkspaceMailer
-from automations.services.matters import WorkspaceMatters
-from automations.services.notifications import WorkspaceNotifier
-from automations.services.row_steps import WorkspaceTables
-from automations.services.spending import RunSpending
+from automations.services.documents.documents import StoredDocuments
+from automations.services.evidence.evidence import WorkspaceEvidence
+from automations.services.integrations.integrations import credentials_of
+from automations.services.integrations.mail import WorkspaceMailer
+from automations.services.integrations.notifications import WorkspaceNotifier
+from automations.services.matters.matters import WorkspaceMatters
+from automations.services.runs.children import StartedRuns
+from automations.services.runs.model_usage import RunSpending
+from automations.services.tables.row_steps import WorkspaceTables
+from automations.services.waits.form_requests import SentForms
 from automations.settings import get_settings
 
 

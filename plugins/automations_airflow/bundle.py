@@ -18,7 +18,7 @@ from typing import Any
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
 from automations import wiring
-from automations.publishing import Publications
+from automations.definitions.published import Publications
 from automations_airflow.packs import FOLDER, STUB, file_name, render
 
 log = logging.getLogger(__name__)

@@ -10,12 +10,12 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup
 
-from automations.model import DEFINITION, Definition
-from automations.plan import Node, Plan
-from automations.publishing import Published, dag_id
+from automations.definitions.model import DEFINITION, Definition
+from automations.definitions.plan import Node, Plan
+from automations.definitions.published import Published, dag_id
+from automations.definitions.triggers import ScheduleTrigger
 from automations.steps.base import parse_duration
 from automations.steps.registry import STEP_TYPES
-from automations.triggers import ScheduleTrigger
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
 from automations_airflow.retries import DEATH_DELAY, DEATHS, StepRetryPolicy
@@ -92,7 +92,8 @@ def _scheduling(published: Published, definition: Definition) -> _Scheduling:
     due = trigger.schedule(definition.timezone)
     return _Scheduling(
         ScheduleTimetable(due.cron, due.interval, due.timezone, datetime.fromisoformat(since)),
-        # "skip" and "allow" are decided when a run comes: see automations.services.adoption.
+        # "skip" and "allow" are decided when a run comes:
+        # see automations.services.runs.from_airflow.
         most_runs=1 if trigger.overlap == "queue" else UNLIMITED,
         catchup=trigger.catchup,
     )

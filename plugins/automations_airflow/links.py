@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
-from automations.publishing import workflow_id
+from automations.definitions.published import workflow_id
 from automations.settings import get_settings
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def _is_scheduler(component: Any) -> bool:
 def on_asset_event_emitted(asset_event: Any) -> None:
     """Put an asset's event into the inbox, by a connection of our own."""
     # Most processes never need it.
-    from automations.services import assets
+    from automations.services.events import assets
 
     asset = asset_event.asset
     source = {

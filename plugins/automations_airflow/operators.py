@@ -13,9 +13,8 @@ from airflow.sdk.exceptions import (
     DownstreamTasksSkipped,
 )
 
-from automations import tracing, wiring
-from automations.steps.registry import STEP_TYPES
-from automations.verdicts import (
+from automations import wiring
+from automations.execution.verdicts import (
     Again,
     AskPeople,
     GiveUp,
@@ -25,6 +24,8 @@ from automations.verdicts import (
     TaskRef,
     Verdict,
 )
+from automations.kit import tracing
+from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import RunLink
 from automations_airflow.retries import AttemptFailed
 from automations_airflow.secrets import AIRFLOW_SECRETS

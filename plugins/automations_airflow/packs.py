@@ -16,7 +16,7 @@ from typing import Any
 from airflow.sdk import get_parsing_context
 
 from automations import wiring
-from automations.publishing import Published, dag_id, workflow_id
+from automations.definitions.published import Published, dag_id, workflow_id
 from automations_airflow.dag_builder import build
 
 log = logging.getLogger(__name__)

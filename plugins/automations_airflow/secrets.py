@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSecretsBacke
 from airflow.sdk.log import mask_secret
 
 from automations.errors import StepError
-from automations.services.secrets import PREFIX
+from automations.services.integrations.secrets import PREFIX
 
 
 class AirflowSecrets:

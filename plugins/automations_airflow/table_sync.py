@@ -7,8 +7,8 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator, XComArg
 
-from automations.services import loads
-from automations.services.pipeline_runs import totals
+from automations.services.pipelines import loads
+from automations.services.pipelines.syncs import totals
 
 Records = Iterable[Any] | Callable[[Any], Iterable[Any]] | XComArg
 

@@ -10,8 +10,8 @@ from airflow.timetables.simple import NullTimetable
 from airflow.utils.types import DagRunType
 from pendulum import DateTime, instance
 
-from automations.ids import new_id
-from automations.schedules import Schedule
+from automations.definitions.schedules import Schedule
+from automations.kit.ids import new_id
 
 
 class AutomationTimetable(NullTimetable):

@@ -11,9 +11,9 @@ from uuid import UUID
 from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from automations.outcomes import Answer, Question
+from automations.execution.verdicts import AskPeople, Sleep
 from automations.settings import get_settings
-from automations.verdicts import AskPeople, Sleep
+from automations.steps.outcomes import Answer, Question
 from automations_airflow.triggers import WaitTrigger
 
 RESUME = "resume"

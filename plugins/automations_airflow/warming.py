@@ -10,7 +10,7 @@ from airflow.sdk.listener import get_listener_manager
 from sqlalchemy.orm import configure_mappers
 
 from automations import wiring
-from automations.rehearsal import rehearse
+from automations.execution.warm_up import rehearse
 from automations_airflow.secrets import AIRFLOW_SECRETS
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from automations.publishing import PACK_SIZE, Published
+from automations.definitions.published import PACK_SIZE, Published
 
 
 def workflow_id(number: int) -> str:

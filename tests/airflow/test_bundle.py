@@ -18,7 +18,7 @@ from airflow.sdk.definitions.context import (
 )
 
 from automations import wiring
-from automations.publishing import PACK_SIZE, dag_id
+from automations.definitions.published import PACK_SIZE, dag_id
 from automations_airflow.bundle import AutomationBundle
 from tests.airflow.definitions import Shelf, email, published, workflow_id
 

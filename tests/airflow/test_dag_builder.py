@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.types import DagRunType
 
-from automations.ids import PATTERN
+from automations.kit.ids import PATTERN
 from automations_airflow.dag_builder import build
 from tests.airflow.definitions import approval, condition, delay, email, published, workflow_id
 

@@ -12,14 +12,13 @@ from airflow.listeners.types import AssetEvent
 from airflow.serialization.definitions.assets import SerializedAsset
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
-from automations.deliveries import KINDS, Deliveries
-from automations.services import workflows
-from automations.services.bootstrap import ensure_workspace
-from automations.services.workflows import Maker
+from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.services.access.bootstrap import ensure_workspace
+from automations.services.workflows import loaded, workflows
+from automations.services.workflows.workflows import Maker
 from automations.settings import get_settings
 from tests.doubles import Unreachable, ports
 
@@ -29,7 +28,7 @@ URI = "automation://table/c000000000000000000000001"
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     yield
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def emitted(name: str = "sales", uri: str = URI, extra: Any = None) -> None:

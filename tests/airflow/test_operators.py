@@ -17,11 +17,11 @@ from airflow.sdk.exceptions import (
 )
 from opentelemetry import trace
 
-from automations import tracing
-from automations.outcomes import Question
+from automations.execution.verdicts import Again, GiveUp, Proceed, Skip, Sleep
+from automations.kit import tracing
 from automations.settings import get_settings
+from automations.steps.outcomes import Question
 from automations.steps.registry import STEP_TYPES
-from automations.verdicts import Again, GiveUp, Proceed, Skip, Sleep
 from automations_airflow import operators
 from automations_airflow.dag_builder import build
 from automations_airflow.operators import OPERATORS, class_name

@@ -21,7 +21,7 @@ from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.session import create_session
 from sqlalchemy import Engine, select
 
-from automations.ids import PATTERN
+from automations.kit.ids import PATTERN
 from automations_airflow.dag_builder import build
 from tests.airflow.definitions import email, published
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from automations import definitions
-from automations.engine import Engine
 from automations.errors import StepError
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse
-from automations.services import secrets
-from automations.verdicts import GiveUp, Proceed
+from automations.services.integrations import secrets
+from automations.services.workflows import loaded
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from tests.db.test_engine import begin, logs, reload, row, step, task
 from tests.doubles import ports
@@ -39,7 +39,7 @@ def echo() -> Echo:
 @pytest.fixture
 def engine(database: str, echo: Echo) -> Iterator[Engine]:
     yield Engine(ports(http=echo), AIRFLOW_SECRETS)
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def call(engine: Engine) -> tuple[object, str]:

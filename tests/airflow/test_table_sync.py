@@ -18,12 +18,13 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, DataRow, Event, PipelineRun
+from automations.definitions.pipelines import shape_of
+from automations.domain.tables.columns import TableShape
 from automations.errors import Conflict, NotFound, ValidationFailed
-from automations.pipelines import shape_of
-from automations.services import loads, pipeline_runs, pipelines, tables
-from automations.services.bootstrap import ensure_workspace
+from automations.services.access.bootstrap import ensure_workspace
+from automations.services.pipelines import connections, loads, syncs
+from automations.services.tables import tables
 from automations.settings import ROOT
-from automations.tables import TableShape
 from automations_airflow.table_sync import TableSyncOperator
 from tests.db.workspace import workspace
 
@@ -42,7 +43,7 @@ def table(database: str) -> str:
     table = tables.create(here, shape).id
     mapping = {"tableId": table, "keyColumns": ["sku", "place"]}
     given = {"name": NAME, "connectorType": "push", "tables": [mapping]}
-    pipelines.create(here, shape_of(given))
+    connections.create(here, shape_of(given))
     return table
 
 
@@ -147,7 +148,7 @@ def test_a_sync_that_was_stopped_writes_nothing_more() -> None:
     def stopped(_: Any) -> Iterator[dict[str, Any]]:
         yield from stock(1_000)
         (one,) = runs()
-        pipeline_runs.stop(one.workspace_id, one.connection_id, one.id)
+        syncs.stop(one.workspace_id, one.connection_id, one.id)
         yield from stock(2_000)
 
     with pytest.raises(Conflict, match="STOPPED"):
@@ -161,14 +162,14 @@ def test_a_connection_is_named_or_given_by_its_id(table: str) -> None:
     here = workspace("elsewhere")
     shape = TableShape.model_validate({"name": "Theirs", "columns": COLUMNS})
     mapping = {"tableId": tables.create(here, shape).id, "keyColumns": ["sku"]}
-    theirs = pipelines.create(
+    theirs = connections.create(
         here, shape_of({"name": "Theirs", "connectorType": "push", "tables": [mapping]})
     )
     with pytest.raises(NotFound):
         run([], "Theirs")
     assert run(stock(1), theirs.id)[0]["created"] == 1
     config = {"url": "https://b.example"}
-    reading = pipelines.create(
+    reading = connections.create(
         here,
         shape_of({"name": "H", "connectorType": "http", "config": config, "tables": [mapping]}),
     )

@@ -17,8 +17,8 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from airflow.utils.types import DagRunType
 
-from automations.ids import PATTERN
-from automations.schedules import Schedule
+from automations.definitions.schedules import Schedule
+from automations.kit.ids import PATTERN
 from automations_airflow.dag_builder import build
 from tests.airflow.definitions import email, published
 

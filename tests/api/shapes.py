@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from automations.ids import PATTERN
+from automations.kit.ids import PATTERN
 
 INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 DATA = ("variables", "stepOutputs", "retryCount")

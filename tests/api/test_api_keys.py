@@ -12,7 +12,7 @@ from sqlalchemy import update
 from automations.db.api_keys import Credential
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey
-from automations.services import known_keys
+from automations.services.access import key_cache
 from tests.api.bridge_process import until
 from tests.api.conftest import Api
 from tests.api.test_workflows import errors
@@ -112,15 +112,15 @@ def test_a_key_that_another_process_revokes_is_refused_soon_after(api: Api) -> N
         )
     began = time.monotonic()
     until(lambda: status(api, made["token"]) == 401)
-    assert time.monotonic() - began < 5 * known_keys.TRUSTED_FOR
+    assert time.monotonic() - began < 5 * key_cache.TRUSTED_FOR
 
 
 def test_a_key_that_is_revoked_while_it_is_checked_is_not_kept() -> None:
-    place = known_keys.place()
-    known_keys.forget()
+    place = key_cache.place()
+    key_cache.forget()
     key = Credential("id", "workspace", "name", "VIEWER", None, None, True, False)
-    known_keys.keep(place, "hash", key)
-    assert known_keys.find("hash") is None
+    key_cache.keep(place, "hash", key)
+    assert key_cache.find("hash") is None
 
 
 class TestRotation:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from automations import definitions
 from automations.db.session import unit_of_work
 from automations.db.tables import WorkflowVersion
+from automations.services.workflows import loaded as definitions
 from tests.api.conftest import FORM, Api
 
 STEP = {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}

@@ -21,13 +21,13 @@ from automations import wiring
 from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Job, Run, RunStep
-from automations.deliveries import Deliveries
-from automations.ids import new_id
-from automations.model import RunStatus, WorkflowStatus
+from automations.definitions.model import RunStatus, WorkflowStatus
+from automations.definitions.triggers import FILTERS, TRIGGER_TYPES
+from automations.dispatch.deliveries import Deliveries
+from automations.execution.verdicts import TaskRef
+from automations.kit.ids import new_id
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import hash_token
-from automations.triggers import FILTERS, TRIGGER_TYPES
-from automations.verdicts import TaskRef
 from tests.api.conftest import FORM, Api
 from tests.api.shapes import differences, example
 from tests.api.test_matters import board

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db.session import unit_of_work
 from automations.db.tables import Workflow, WorkflowVersion
-from automations.definition_files import read
+from automations.definitions.files import read
+from automations.services.workflows import loaded
 from tests.api.conftest import Api
 from tests.api.test_workflows import errors
 
@@ -186,8 +186,8 @@ class TestImport:
         applied(api, json.dumps(tried), "?dryRun=true", kind="json")
         api.call("PATCH", f"/api/workflows/{called['id']}", {"name": "Saved"})
         with unit_of_work() as session:
-            assert definitions.load(session, called["id"], 2).definition.name == "Saved"
-            assert definitions.load(session, caller["id"], 1).definition.steps == []
+            assert loaded.load(session, called["id"], 2).definition.name == "Saved"
+            assert loaded.load(session, caller["id"], 1).definition.steps == []
 
 
 class TestMatching:

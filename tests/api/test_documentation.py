@@ -8,7 +8,7 @@ import pytest
 
 from api_bridge.app import create_app
 from api_bridge.openapi import description, text
-from automations.documentation import steps_page, triggers_page
+from automations.definitions.reference_docs import steps_page, triggers_page
 from automations.steps.registry import STEP_TYPES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -13,7 +13,7 @@ from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.db import api_keys
 from automations.db.session import unit_of_work
 from automations.ports import Delivery, DocumentOrder, StoredDocument
-from automations.services.documents import StoredDocuments
+from automations.services.documents.documents import StoredDocuments
 from tests.api.conftest import Api
 from tests.letters import letter, repacked, texts
 

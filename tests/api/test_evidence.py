@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from automations.db.session import unit_of_work
 from automations.db.tables import EvidenceSnapshot, Workspace
 from automations.ports import EvidenceRequest
-from automations.services.evidence import WorkspaceEvidence
+from automations.services.evidence.evidence import WorkspaceEvidence
 from tests.api.conftest import Api
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Document, Wait
-from automations.uploads import CONTENT_TYPES, LARGEST, MOST
+from automations.domain.forms.uploads import CONTENT_TYPES, LARGEST, MOST
 from tests.api.conftest import Api
 from tests.api.test_callbacks import ask
 from tests.api.test_form_pages import sent_form

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from automations.db.session import unit_of_work
 from automations.db.tables import Form, RateLimit, Submission
 from automations.ports import FormRequest
-from automations.services.form_requests import SentForms, form_token
+from automations.services.waits.form_requests import SentForms, form_token
 from tests.api.conftest import FORM, Api
 
 JSON = {"Accept": "application/json"}

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from automations.db.session import unit_of_work
 from automations.db.tables import DataTable, Event
 from automations.errors import StepError
-from automations.services.row_steps import WorkspaceTables
+from automations.services.tables.row_steps import WorkspaceTables
 from tests.api.conftest import FORM, Api
 from tests.api.test_pipelines import CONNECTIONS
 from tests.api.test_workflows import errors

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from automations.definitions.triggers import FILTERS
 from automations.settings import get_settings
-from automations.triggers import FILTERS
 from tests.api.conftest import Api
 from tests.api.test_matters import board
 from tests.api.test_tables import table

@@ -16,9 +16,9 @@ from automations.db.idempotency import KEPT, LEASE
 from automations.db.session import unit_of_work
 from automations.db.tables import Form, IdempotencyKey, Run, Workspace
 from automations.errors import Conflict, RuleBroken
-from automations.ids import new_id
-from automations.services import idempotency
-from automations.services.idempotency import Claim, Stored
+from automations.kit.ids import new_id
+from automations.services.access import idempotency
+from automations.services.access.idempotency import Claim, Stored
 from tests.api.conftest import FORM, Api
 
 POSTS = [

@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
-from automations.services import webhooks, workflows
-from automations.services.bootstrap import ensure_workspace
-from automations.services.workflows import Maker
+from automations.services.access.bootstrap import ensure_workspace
+from automations.services.events import webhooks
+from automations.services.workflows import workflows
+from automations.services.workflows.workflows import Maker
 from tests.api.bridge_process import PATIENCE, BridgeProcess, until
 from tests.conftest import free_port
 

@@ -13,8 +13,8 @@ from sqlalchemy import select, text
 from automations import wiring
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog
-from automations.services import integrations
-from automations.services.mail import server_of
+from automations.services.integrations import integrations
+from automations.services.integrations.mail import server_of
 from automations.settings import get_settings
 from tests.api.conftest import Api
 from tests.mailbox import Mailbox

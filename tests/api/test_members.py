@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automations.ids import PATTERN
+from automations.kit.ids import PATTERN
 from tests.api.conftest import Api
 from tests.api.test_workflows import INSTANT, errors
 

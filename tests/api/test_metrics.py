@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from api_bridge import metrics
 from api_bridge.app import create_app
-from automations.db import runs, tallies, waits
+from automations.db import counters, runs, waits
 from automations.db.runs import LogLine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
@@ -174,9 +174,9 @@ class TestInstallation:
         for _ in range(3):
             execute(api, workflow)
         with unit_of_work() as session:
-            assert tallies.fold(session)
-            assert len(tallies.totals(session)) == 1
-            assert not tallies.fold(session, above=1)
+            assert counters.fold(session)
+            assert len(counters.totals(session)) == 1
+            assert not counters.fold(session, above=1)
         execute(api, workflow)
         with TestClient(create_app(), client=("::1", 1)) as other:
             for client in (local, other):

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Workflow
-from automations.ids import PATTERN
+from automations.kit.ids import PATTERN
 from automations.ports import Notice
-from automations.services.notifications import WorkspaceNotifier
+from automations.services.integrations.notifications import WorkspaceNotifier
 from tests.api.conftest import Api
 from tests.api.test_members import add
 from tests.api.test_workflows import INSTANT, errors

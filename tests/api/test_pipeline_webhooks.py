@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, PipelineConnection
-from automations.services import pipeline_webhooks, rate_limits
+from automations.services.access import rate_limits
+from automations.services.pipelines import webhooks
 from automations.settings import get_settings
 from tests.api.conftest import Api
 from tests.api.test_pipelines import CONNECTIONS, connection, events, mapping, register, rows
@@ -83,7 +84,7 @@ class TestUrl:
         self, api: Api, monkeypatch: pytest.MonkeyPatch, standing_clock: None
     ) -> None:
         monkeypatch.setattr(rate_limits, "_MOST_MISSES", 2)
-        monkeypatch.setattr(pipeline_webhooks, "_MOST_A_MINUTE", 3)
+        monkeypatch.setattr(webhooks, "_MOST_A_MINUTE", 3)
         guessed = [deliver(api, f"/api/pipelines/webhooks/guess{n}", []) for n in range(3)]
         assert [answer.status_code for answer in guessed] == [404, 404, 429]
         where = path(api, connection(api, mapping(register(api))))

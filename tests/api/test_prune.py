@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api_bridge import prune
-from automations import definitions
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
+from automations.definitions.published import dag_id
 from automations.launcher.cli import main
-from automations.publishing import dag_id
+from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.api.test_airflow_client import Airflow, airflow  # noqa: F401 -- a fixture
 from tests.db.test_engine import begin
@@ -36,7 +36,7 @@ def run(
         old.completed_at = old.dispatched_at = datetime.now(UTC) - timedelta(days=100)
     airflow.answers["DELETE", path(made)] = (204, None)
     yield made
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def path(run: Run) -> str:

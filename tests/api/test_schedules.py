@@ -11,7 +11,7 @@ from sqlalchemy import select
 from automations.db.publications import SqlPublications
 from automations.db.session import unit_of_work
 from automations.db.tables import WorkflowVersion
-from automations.schedules import Schedule
+from automations.definitions.schedules import Schedule
 from tests.api.conftest import Api
 from tests.api.test_contract import Playing
 from tests.api.test_contract import playing as playing

@@ -11,10 +11,10 @@ from sqlalchemy import func, select, update
 from automations import wiring
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, Callback, Job, LoopCursor, Run, Wait
-from automations.engine import Engine
+from automations.dispatch.reconciler import Reconciler
 from automations.errors import StepError
+from automations.execution.engine import Engine
 from automations.ports import Mail, MailReceipt
-from automations.reconciler import Reconciler
 from tests.api.conftest import Api
 from tests.doubles import ports
 

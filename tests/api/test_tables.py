@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event
-from automations.ids import PATTERN
+from automations.kit.ids import PATTERN
 from tests.api.conftest import Api
 from tests.api.test_workflows import INSTANT, errors
 

@@ -11,15 +11,16 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
-from automations import definitions, tracing
 from automations.adapters.http import GuardedHttpClient
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
-from automations.deliveries import Deliveries
-from automations.engine import Engine
+from automations.dispatch.deliveries import Deliveries
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed, TaskRef
+from automations.kit import tracing
 from automations.ports import Visible
-from automations.services import secrets
-from automations.verdicts import GiveUp, Proceed, TaskRef
+from automations.services.integrations import secrets
+from automations.services.workflows import loaded
 from tests.answering import Answering
 from tests.api.conftest import Api
 from tests.collector import Collector
@@ -54,7 +55,7 @@ def traced(database: str, collector: Collector, monkeypatch: pytest.MonkeyPatch)
             yield Api(http)
     finally:
         tracing.use(None)
-        definitions._cache.clear()
+        loaded._cache.clear()
 
 
 class Airflow:

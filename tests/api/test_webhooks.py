@@ -18,10 +18,11 @@ from standardwebhooks.webhooks import Webhook
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, WorkflowVersion
-from automations.deliveries import Deliveries
-from automations.services import rate_limits, webhooks
+from automations.definitions.triggers import HIDDEN
+from automations.dispatch.deliveries import Deliveries
+from automations.services.access import rate_limits
+from automations.services.events import webhooks
 from automations.settings import get_settings
-from automations.triggers import HIDDEN
 from tests.api.conftest import Api
 from tests.doubles import Unreachable, ports
 

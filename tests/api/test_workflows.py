@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, WorkflowVersion
-from automations.ids import PATTERN, new_id
+from automations.kit.ids import PATTERN, new_id
 from automations.launcher.demo import welcome
 from automations.settings import get_settings
 from tests.api.conftest import Api

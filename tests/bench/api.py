@@ -15,7 +15,7 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
-from automations.ids import new_id
+from automations.kit.ids import new_id
 from tests.bench.load import Latencies, Request, measure
 from tests.bench.lone_bridge import LoneBridge, lone_bridge
 

@@ -20,13 +20,14 @@ from cryptography.fernet import Fernet
 from rich.console import Console
 from rich.table import Table
 
-from automations import definitions, wiring
+from automations import wiring
 from automations.db import migrate, session
+from automations.domain.templating import evaluate
+from automations.execution.verdicts import AskPeople, Proceed, Sleep, TaskRef
 from automations.launcher.postgres import EmbeddedPostgres
+from automations.services.workflows import loaded
 from automations.settings import get_settings
 from automations.steps.registry import STEP_TYPES
-from automations.templating import evaluate
-from automations.verdicts import AskPeople, Proceed, Sleep, TaskRef
 from tests.bench.measuring import BenchError, free_ports
 from tests.e2e.counterparts import Counterparts
 from tests.mailbox import Mailbox
@@ -149,7 +150,7 @@ def _measured(place: BenchWorld, case: Case, repeat: int) -> tuple[list[float], 
     taken, bare = [], []
     for _ in range(WARM_UP + repeat):
         ref = TaskRef(place.start(workflow), workflow, 1, "step")
-        definitions._cache.clear()  # a task of Airflow's is a new process
+        loaded._cache.clear()  # a task of Airflow's is a new process
         taken.append(_milliseconds(lambda ref=ref: _run(ref)))  # type: ignore[misc]
         bare.append(_milliseconds(case.bare))
     return taken[WARM_UP:], bare[WARM_UP:]

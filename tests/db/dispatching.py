@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
-from automations.dispatcher import Dispatcher
+from automations.dispatch.dispatcher import Dispatcher
 from automations.errors import OrchestratorUnavailable
 from automations.ports import Visible
-from automations.services import workflows
-from automations.services.workflows import Maker
+from automations.services.workflows import workflows
+from automations.services.workflows.workflows import Maker
 from tests.doubles import ports
 
 RULES = [{"field": "{{input.n}}", "operator": "exists"}]

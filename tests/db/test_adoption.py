@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Workflow, WorkflowVersion, Workspace
-from automations.engine import Engine
-from automations.ids import new_id
+from automations.definitions.published import dag_id
+from automations.dispatch.reconciler import Reconciler
+from automations.execution.engine import Engine
+from automations.execution.verdicts import Skip, Sleep, TaskRef
+from automations.kit.ids import new_id
 from automations.ports import DagRunState
-from automations.publishing import dag_id
-from automations.reconciler import Reconciler
-from automations.services.adoption import adopt
-from automations.verdicts import Skip, Sleep, TaskRef
+from automations.services.runs.from_airflow import adopt
+from automations.services.workflows import loaded
 from tests.doubles import Unreachable, ports
 
 DUE = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -29,7 +29,7 @@ DUE = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def forget(database: str) -> Iterator[None]:
     yield
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def scheduled(overlap: str = "skip") -> str:

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from automations import audit, definitions
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog
-from automations.engine import Engine
 from automations.errors import Conflict
-from automations.outcomes import Answer
-from automations.verdicts import AskPeople
+from automations.execution.engine import Engine
+from automations.execution.verdicts import AskPeople
+from automations.services.audit import audit
+from automations.services.workflows import loaded
+from automations.steps.outcomes import Answer
 from tests.db.test_engine import approval, begin, task
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -25,7 +26,7 @@ from tests.doubles import ports
 @pytest.fixture
 def home(database: str) -> Iterator[str]:
     yield workspace()
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def lines() -> list[AuditLog]:
@@ -87,7 +88,7 @@ def test_an_answer_in_airflow_is_its_users(database: str) -> None:
     assert isinstance(parked, AskPeople)
     answer = Answer("approved", "airflow:admin", datetime.now(UTC))
     engine.resume(task(run, "ask"), parked.wait_id, answer)
-    definitions._cache.clear()
+    loaded._cache.clear()
     (line,) = lines()
     assert (line.action, line.actor_type, line.actor) == ("run.resume", "airflow", "admin")
     assert line.details == {"stepId": "ask", "decision": "approved"}

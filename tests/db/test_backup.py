@@ -29,8 +29,9 @@ from automations.launcher.backup import SECRETS, backup
 from automations.launcher.evidence import verify_evidence
 from automations.launcher.restore import restore
 from automations.ports import EvidenceRequest
-from automations.services import api_keys, secrets
-from automations.services.evidence import WorkspaceEvidence
+from automations.services.access import api_keys
+from automations.services.evidence.evidence import WorkspaceEvidence
+from automations.services.integrations import secrets
 from automations.settings import Settings, get_settings
 from tests.conftest import Server, free_port
 from tests.db.test_engine import begin

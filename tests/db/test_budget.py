@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from automations import definitions
 from automations.adapters.language_model.asking import ProviderModels
-from automations.checking import parse
-from automations.engine import Engine
+from automations.definitions.checking import parse
+from automations.execution.engine import Engine
+from automations.execution.verdicts import Again, GiveUp, Proceed
 from automations.ports import Spent
-from automations.services.spending import RunSpending
-from automations.verdicts import Again, GiveUp, Proceed
+from automations.services.runs.model_usage import RunSpending
+from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.unit.test_ai import Provider, account, provider
@@ -32,7 +32,7 @@ MOST = 2 + 1_000 + 100
 def engine(database: str, provider: Provider) -> Iterator[Engine]:
     models = ProviderModels(lambda *_: account(provider), RunSpending())
     yield Engine(ports(language_model=models))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def ask(name: str = "ask", order: int = 0, **more: Any) -> dict[str, Any]:

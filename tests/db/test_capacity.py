@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from automations import definitions
 from automations.db import in_airflow, jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, RunStep, Wait, Workflow
-from automations.services import starting
-from automations.services.adoption import adopt
+from automations.services.runs import starting
+from automations.services.runs.from_airflow import adopt
+from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
@@ -29,7 +29,7 @@ def here(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AUTOMATIONS_MAX_RUNS_IN_AIRFLOW", str(LIMIT))
     get_settings.cache_clear()
     yield workspace()
-    definitions._cache.clear()
+    loaded._cache.clear()
     get_settings.cache_clear()
 
 

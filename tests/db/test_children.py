@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from automations import definitions
 from automations.db import runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow, WorkflowVersion
-from automations.deliveries import Deliveries
-from automations.engine import Engine
-from automations.services.cancellations import cancel
-from automations.services.children import StartedRuns
-from automations.services.starting import DEEPEST_CHAIN, start_run
-from automations.verdicts import GiveUp, Proceed, Skip, Sleep
+from automations.dispatch.deliveries import Deliveries
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep
+from automations.services.runs.cancellations import cancel
+from automations.services.runs.children import StartedRuns
+from automations.services.runs.starting import DEEPEST_CHAIN, start_run
+from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 
@@ -28,7 +28,7 @@ from tests.doubles import ports
 @pytest.fixture
 def engine(database: str) -> Iterator[Engine]:
     yield Engine(ports(children=StartedRuns()))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def running(status: str = "ACTIVE", **config: Any) -> Run:

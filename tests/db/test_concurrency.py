@@ -10,20 +10,21 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from automations import definitions
 from automations.db import jobs, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait
-from automations.deliveries import KINDS, Deliveries
-from automations.dispatcher import Dispatcher
-from automations.engine import Engine
+from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.dispatch.dispatcher import Dispatcher
+from automations.dispatch.reconciler import Reconciler
 from automations.errors import Conflict
+from automations.execution.engine import Engine
+from automations.execution.verdicts import Proceed, Skip, Sleep, TaskRef
 from automations.ports import Visible
-from automations.reconciler import Reconciler
-from automations.services import cancellations, decisions, replays, workflows
-from automations.services.adoption import adopt
-from automations.services.workflows import Maker
-from automations.verdicts import Proceed, Skip, Sleep, TaskRef
+from automations.services.runs import cancellations, replays
+from automations.services.runs.from_airflow import adopt
+from automations.services.waits import decisions
+from automations.services.workflows import loaded, workflows
+from automations.services.workflows.workflows import Maker
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
@@ -34,7 +35,7 @@ STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0, "config":
 @pytest.fixture
 def here(database: str) -> Iterator[str]:
     yield workspace()
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import CheckConstraint, func
 
-from automations import definitions
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
-from automations.deliveries import KINDS
-from automations.services import starting
+from automations.dispatch.deliveries import KINDS
+from automations.services.runs import starting
+from automations.services.workflows import loaded
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
 
@@ -21,7 +21,7 @@ from tests.db.workspace import workspace
 @pytest.fixture
 def here(database: str) -> Iterator[str]:
     yield workspace()
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def test_every_kind_of_job_that_there_may_be_is_carried() -> None:

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from automations import definitions
 from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.db.session import unit_of_work
 from automations.db.tables import Document, DocumentDelivery, Run
-from automations.engine import Engine
 from automations.errors import StepError, ValidationFailed
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import Delivery, DocumentOrder, Mail, MailReceipt, RenderedDocument
-from automations.services import document_templates
-from automations.services.documents import StoredDocuments
-from automations.verdicts import GiveUp, Proceed
+from automations.services.documents import templates
+from automations.services.documents.documents import StoredDocuments
+from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.letters import letter, texts
@@ -54,11 +54,11 @@ class Outbox:
 @pytest.fixture
 def run(database: str) -> Iterator[Run]:
     yield begin(step("wait", "delay", 0, {"duration": "PT1H"}))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def template(run: Run, *paragraphs: str) -> str:
-    return document_templates.create(
+    return templates.create(
         ConfinedRenderer(),
         run.workspace_id,
         name="Letter",
@@ -145,14 +145,14 @@ def test_a_document_that_cannot_be_made_leaves_nothing_and_names_its_template(ru
 def test_documents_outlive_their_template(run: Run) -> None:
     documents, template_id = StoredDocuments(ConfinedRenderer()), template(run, "x")
     made = documents.generate(order(run, template_id))
-    document_templates.delete(run.workspace_id, template_id)
+    templates.delete(run.workspace_id, template_id)
     assert texts(documents.file(run.workspace_id, made.id).content) == ["x"]
 
 
 def test_new_content_makes_a_new_version_that_the_next_document_is_made_of(run: Run) -> None:
     documents, template_id = StoredDocuments(ConfinedRenderer()), template(run, "old")
     documents.generate(order(run, template_id))
-    document_templates.replace(
+    templates.replace(
         ConfinedRenderer(),
         run.workspace_id,
         template_id,
@@ -168,7 +168,7 @@ def test_new_content_makes_a_new_version_that_the_next_document_is_made_of(run: 
 
 def test_a_format_does_not_change_without_content(run: Run) -> None:
     with pytest.raises(ValidationFailed, match="format: cannot change"):
-        document_templates.replace(
+        templates.replace(
             ConfinedRenderer(),
             run.workspace_id,
             template(run, "x"),
@@ -218,7 +218,7 @@ def test_a_run_makes_a_document_and_sends_it(database: str) -> None:
     ]
     assert texts(outbox.sent[0].attachments[0].content) == ["Ada/../x\nBcc: y 5 Test"]
     assert count(DocumentDelivery) == 1
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def test_a_missing_placeholder_fails_the_step_by_its_name(database: str) -> None:
@@ -231,4 +231,4 @@ def test_a_missing_placeholder_fails_the_step_by_its_name(database: str) -> None
     assert isinstance(verdict, GiveUp)
     assert "'submission.surname'" in verdict.error
     assert count(Document) == 0
-    definitions._cache.clear()
+    loaded._cache.clear()

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
-from automations.engine import Engine
 from automations.errors import Conflict, StepError
-from automations.outcomes import JSON, Answer
+from automations.execution.engine import Engine
+from automations.execution.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
 from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
-from automations.services import decisions
-from automations.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
+from automations.services.waits import decisions
+from automations.services.workflows import loaded
+from automations.steps.outcomes import JSON, Answer
 from tests.doubles import ports
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
@@ -74,7 +74,7 @@ def scripts() -> Scripts:
 @pytest.fixture
 def engine(database: str, outbox: Outbox, scripts: Scripts) -> Iterator[Engine]:
     yield Engine(ports(mailer=outbox, scripts=scripts))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:

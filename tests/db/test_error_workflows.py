@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
-from automations.deliveries import Deliveries
-from automations.engine import Engine
+from automations.dispatch.deliveries import Deliveries
 from automations.errors import StepError, ValidationFailed
-from automations.ids import new_id
-from automations.services import workflows
-from automations.services.starting import DEEPEST_CHAIN
-from automations.services.workflows import Maker
-from automations.verdicts import GiveUp, TaskRef
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, TaskRef
+from automations.kit.ids import new_id
+from automations.services.runs.starting import DEEPEST_CHAIN
+from automations.services.workflows import loaded, workflows
+from automations.services.workflows.workflows import Maker
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
@@ -37,7 +36,7 @@ class Refusing:
 @pytest.fixture
 def here(database: str) -> Iterator[str]:
     yield workspace()
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Event, Job, Run, Workflow, WorkflowVersion
-from automations.deliveries import Deliveries
-from automations.ids import new_id
-from automations.services import events
-from automations.services.events import Sent
-from automations.services.starting import DEEPEST_CHAIN, emit
-from automations.triggers import FILTERS, Trigger, event_key
+from automations.definitions.triggers import FILTERS, Trigger, event_key
+from automations.dispatch.deliveries import Deliveries
+from automations.kit.ids import new_id
+from automations.services.events import events
+from automations.services.events.events import Sent
+from automations.services.runs.starting import DEEPEST_CHAIN, emit
+from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
@@ -28,7 +28,7 @@ TABLE, OTHER = new_id(), new_id()
 @pytest.fixture
 def here(database: str) -> Iterator[str]:
     yield workspace()
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 @pytest.fixture

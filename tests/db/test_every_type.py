@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations import definitions, wiring
+from automations import wiring
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import (
@@ -23,12 +23,13 @@ from automations.db.tables import (
     Run,
     Wait,
 )
-from automations.engine import Engine
-from automations.outcomes import Outcome
-from automations.recording import Entered
+from automations.execution.engine import Engine
+from automations.execution.recording import Entered
+from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
+from automations.services.workflows import loaded
 from automations.settings import get_settings
+from automations.steps.outcomes import Outcome
 from automations.steps.registry import STEP_TYPES
-from automations.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
 from tests.e2e.counterparts import Counterparts
 from tests.mailbox import Mailbox
 from tests.step_world import World
@@ -68,7 +69,7 @@ def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         mailbox.stop()
         for function in cached:
             function.cache_clear()
-        definitions._cache.clear()
+        loaded._cache.clear()
 
 
 def begun(place: World, kind: str, config: dict[str, Any]) -> TaskRef:

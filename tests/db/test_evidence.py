@@ -11,20 +11,22 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from automations import audit, definitions
-from automations import evidence as rules
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, DataRow, EvidenceSnapshot, SecurityEvent
-from automations.engine import Engine
+from automations.domain import evidence as rules
+from automations.domain.evidence import hash_of
+from automations.domain.tables.columns import TableShape
 from automations.errors import StepError
-from automations.evidence import hash_of
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed
 from automations.launcher.evidence import verify_evidence
 from automations.ports import EvidenceReceipt, EvidenceRequest
-from automations.services import evidence, security_events, tables
-from automations.services import rows as table_rows
-from automations.services.evidence import WorkspaceEvidence, verify
-from automations.tables import TableShape
-from automations.verdicts import GiveUp, Proceed
+from automations.services.audit import audit, security_events
+from automations.services.evidence import evidence
+from automations.services.evidence.evidence import WorkspaceEvidence, verify
+from automations.services.tables import rows as table_rows
+from automations.services.tables import tables
+from automations.services.workflows import loaded
 from tests.db.test_engine import begin, row, step, task
 from tests.db.workspace import member, workspace
 from tests.doubles import ports
@@ -38,7 +40,7 @@ def home(database: str) -> str:
 @pytest.fixture
 def engine(database: str) -> Iterator[Engine]:
     yield Engine(ports(evidence=WorkspaceEvidence()))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def capture(home: str, key: str, source: str = "AUDIT_LOGS", **more: Any) -> EvidenceReceipt:
@@ -306,7 +308,7 @@ class TestStep:
         engine = Engine(ports(http=Guard()))
         run = begin(step("call", "http_request", 0, {"method": "GET", "url": "http://10.0.0.1/"}))
         assert isinstance(engine.run(task(run, "call")), GiveUp)
-        definitions._cache.clear()
+        loaded._cache.clear()
         with unit_of_work() as session:
             event = session.scalars(select(SecurityEvent)).one()
         assert (event.type, event.severity, event.actor) == ("ssrf.blocked", "HIGH", "system")

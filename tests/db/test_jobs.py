@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from automations.db import jobs
 from automations.db.session import raw_connection, statement, unit_of_work
-from automations.deliveries import KINDS
-from automations.ids import new_id
+from automations.dispatch.deliveries import KINDS
+from automations.kit.ids import new_id
 
 ALIVE, OTHER = 7, 8
 

@@ -17,17 +17,18 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select, update
 
-from automations import definitions
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.db.session import engine as database_engine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, LoopCursor, LoopResult, Run, Wait
-from automations.engine import Engine
 from automations.errors import StepError
+from automations.execution.engine import Engine
+from automations.execution.verdicts import Again, GiveUp, Proceed, Skip, Sleep
 from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Notice, NoticeReceipt
-from automations.services import cancellations, decisions
-from automations.services.children import StartedRuns
-from automations.verdicts import Again, GiveUp, Proceed, Skip, Sleep
+from automations.services.runs import cancellations
+from automations.services.runs.children import StartedRuns
+from automations.services.waits import decisions
+from automations.services.workflows import loaded
 from tests.db.test_children import child_of, dispatch, other
 from tests.db.test_engine import MAIL, begin, reload, row, step, task
 from tests.doubles import ports
@@ -87,7 +88,7 @@ def service() -> Service:
 def engine(database: str, outbox: Outbox, service: Service) -> Iterator[Engine]:
     roles = ports(mailer=outbox, http=service, children=StartedRuns(), scripts=QuickJsRunner())
     yield Engine(roles)
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def mail(name: str = "mail", body: str = "{{loop.item}}", order: int = 0, **more: Any) -> Any:
@@ -611,7 +612,7 @@ class TestCommits:
         assert isinstance(engine.run(task(run, "loop")), Proceed)
         assert len(set(notices)) == 100  # what was repeated came under the same keys
         assert output(run)["count"] == 100
-        definitions._cache.clear()
+        loaded._cache.clear()
 
 
 class TestTenThousand:

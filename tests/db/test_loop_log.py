@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from automations.db.tables import Run
-from automations.engine import Engine
 from automations.errors import StepError
-from automations.services import cancellations, decisions
-from automations.verdicts import GiveUp, Proceed, Sleep
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed, Sleep
+from automations.services.runs import cancellations
+from automations.services.waits import decisions
 from tests.db.test_engine import begin, logs, step, task
 from tests.db.test_loop import Killed, Outbox, engine, loop, mail, outbox, service
 

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import LoopCursor, Run, Wait
-from automations.engine import Engine
 from automations.errors import Conflict, StepError
-from automations.services import decisions
-from automations.verdicts import GiveUp, Proceed, Sleep, Verdict
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed, Sleep, Verdict
+from automations.services.waits import decisions
 from tests.db.test_engine import begin, logs, open_wait, reload, step, task
 from tests.db.test_loop import Killed, Outbox, engine, kept, loop, mail, outbox, output, service
 

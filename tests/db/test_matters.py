@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Matter, MatterStep
+from automations.domain.matters import Board
 from automations.errors import Conflict, StepError
-from automations.matters import Board
 from automations.ports import MatterReceipt, NewMatter
-from automations.services import matter_templates, matters
-from automations.services.matters import MatterDetail, WorkspaceMatters
+from automations.services.matters import matters, templates
+from automations.services.matters.matters import MatterDetail, WorkspaceMatters
 from tests.db.workspace import BOARD, at_once, member, template, workspace
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -202,8 +202,8 @@ def test_a_board_that_changes_leaves_the_matters_made_before(here: str) -> None:
     board = template(here)
     before = make(here, board)
     changed = Board.model_validate({**BOARD, "steps": [{"name": "Only", "type": "TASK"}]})
-    matter_templates.replace(here, board, changed)
+    templates.replace(here, board, changed)
     assert len(matters.get(here, before.matter.id).steps) == 3
     assert [step.name for step in make(here, board).steps] == ["Only"]
-    matter_templates.delete(here, board)
+    templates.delete(here, board)
     assert matters.get(here, before.matter.id).matter.template_id == board

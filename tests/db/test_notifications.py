@@ -13,8 +13,8 @@ from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Notification
 from automations.errors import NotAllowed, NotFound, StepError
 from automations.ports import Notice, NoticeReceipt
-from automations.services import notifications
-from automations.services.notifications import WorkspaceNotifier
+from automations.services.integrations import notifications
+from automations.services.integrations.notifications import WorkspaceNotifier
 from tests.db.workspace import at_once, automation, key, member, workspace
 
 pytestmark = pytest.mark.usefixtures("database")

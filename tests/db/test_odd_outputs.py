@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
-from automations.engine import Engine
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse
-from automations.verdicts import GiveUp, Proceed
+from automations.services.workflows import loaded
 from tests.db.test_engine import begin, row, step, task
 from tests.doubles import ports
 
@@ -39,7 +39,7 @@ def service() -> Service:
 @pytest.fixture
 def engine(database: str, service: Service) -> Iterator[Engine]:
     yield Engine(ports(http=service))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 CALL = step("call", "http_request", 0, {"method": "POST", "url": "https://a.example"})

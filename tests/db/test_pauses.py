@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from automations import definitions
 from automations.db import jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, Run, Wait
-from automations.deliveries import KINDS, Deliveries
-from automations.engine import Engine
+from automations.dispatch.deliveries import KINDS, Deliveries
 from automations.errors import Gone, NotAllowed, StepError, ValidationFailed
-from automations.outcomes import Question
+from automations.execution.engine import Engine
+from automations.execution.verdicts import AskPeople, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
-from automations.services import decisions, form_requests
-from automations.services.form_requests import SentForms, form_token
+from automations.services.waits import decisions, form_requests
+from automations.services.waits.form_requests import SentForms, form_token
+from automations.services.workflows import loaded
 from automations.settings import get_settings
+from automations.steps.outcomes import Question
 from automations.tokens import derive_token
-from automations.verdicts import AskPeople, Proceed, Sleep
 from tests.db.test_engine import Outbox, begin, reload, row, step, task
 from tests.doubles import ports
 
@@ -80,7 +80,7 @@ def outbox() -> Outbox:
 @pytest.fixture
 def engine(database: str, service: Service, outbox: Outbox) -> Iterator[Engine]:
     yield Engine(ports(mailer=outbox, http=service, forms=SentForms()))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 @pytest.fixture
@@ -468,7 +468,7 @@ class TestSelfApproval:
         with pytest.raises(NotAllowed):
             decisions.resume(run, workspace, by="ada@b.example", **given)
         assert decisions.resume(run, workspace, by="bob", **given).status == "RUNNING"
-        definitions._cache.clear()
+        loaded._cache.clear()
 
     def test_it_is_allowed_unless_it_is_banned(self, database: str) -> None:
         wait = asked_run(QUESTION, by="ada")
@@ -476,4 +476,4 @@ class TestSelfApproval:
             workspace = session.get_one(Run, wait.run_id).workspace_id
         run = decisions.resume(wait.run_id, workspace, decision="approved", data=None, by="ada")
         assert run.status == "RUNNING"
-        definitions._cache.clear()
+        loaded._cache.clear()

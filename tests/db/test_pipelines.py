@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Run
-from automations.deliveries import Deliveries
-from automations.pipelines import shape_of
-from automations.services import pipeline_runs, pipelines, rows, tables
-from automations.tables import TableShape
+from automations.definitions.pipelines import shape_of
+from automations.dispatch.deliveries import Deliveries
+from automations.domain.tables.columns import TableShape
+from automations.services.pipelines import connections, syncs
+from automations.services.tables import rows, tables
 from tests.db.test_events import automation, matched
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
@@ -42,11 +43,11 @@ def table(here: str) -> str:
 def connection(here: str, place: str, *keys: str, **more: Any) -> str:
     mapping = {"tableId": place, "keyColumns": list(keys or ["id"])}
     given = {"name": "Scanner", "connectorType": "push", "tables": [mapping], **more}
-    return pipelines.create(here, shape_of(given)).id
+    return connections.create(here, shape_of(given)).id
 
 
 def push(here: str, source: str, *records: Any) -> tuple[int, ...]:
-    return tuple(pipeline_runs.totals(pipeline_runs.push(here, source, records)).values())
+    return tuple(syncs.totals(syncs.push(here, source, records)).values())
 
 
 def kept(place: str) -> list[dict[str, Any]]:
@@ -165,17 +166,17 @@ def test_fifty_thousand_records_are_synced_in_time_and_flat_memory(here: str) ->
     spent = {}
     for name in ("created", "unchanged"):
         began = time.monotonic()
-        run = pipeline_runs.push(here, source, records)
+        run = syncs.push(here, source, records)
         spent[name] = time.monotonic() - began
-        assert pipeline_runs.totals(run)[name] == 50_000
+        assert syncs.totals(run)[name] == 50_000
     tracemalloc.start()
     try:
         for record in records:
             record["level"] = "high"
-        pipeline_runs.push(here, source, records[:5_000])
+        syncs.push(here, source, records[:5_000])
         _, few = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
-        pipeline_runs.push(here, source, records[5_000:30_000])
+        syncs.push(here, source, records[5_000:30_000])
         _, many = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -13,14 +13,16 @@ from automations.adapters.http import GuardedHttpClient
 from automations.db import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, PipelineRun
-from automations.deliveries import KINDS, Deliveries
-from automations.dispatcher import Dispatcher
+from automations.definitions.pipelines import shape_of
+from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.dispatch.dispatcher import Dispatcher
+from automations.domain.tables.columns import TableShape
 from automations.errors import Conflict, StepError, ValidationFailed
 from automations.launcher.dependabot_source import DependabotSource, alert
-from automations.pipelines import shape_of
 from automations.ports import HttpRequest, HttpResponse
-from automations.services import pipeline_runs, pipelines, probes, pulls, secrets, tables
-from automations.tables import TableShape
+from automations.services.integrations import secrets
+from automations.services.pipelines import connections, probes, pulls, syncs
+from automations.services.tables import tables
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
 
@@ -89,7 +91,7 @@ def connect(here: str, register: str, source: DependabotSource, **config: Any) -
             **config,
         },
     }
-    return pipelines.create(here, shape_of(given)).id
+    return connections.create(here, shape_of(given)).id
 
 
 def finished(run_id: str, http: Any) -> PipelineRun:
@@ -148,7 +150,7 @@ def test_alerts_of_all_pages_are_rows_and_one_event(
 ) -> None:
     run = finished(pulls.start(here, connection).id, http)
     assert (run.status, run.pages, run.records, run.error) == ("COMPLETED", 3, 7, None)
-    assert pipeline_runs.totals(run) == {"created": 7, "updated": 0, "unchanged": 0, "failed": 0}
+    assert syncs.totals(run) == {"created": 7, "updated": 0, "unchanged": 0, "failed": 0}
     assert [row["number"] for row in kept()] == [1, 2, 3, 4, 5, 6, 7]
     assert kept()[0] == {
         "number": 1,
@@ -165,7 +167,7 @@ def test_alerts_of_all_pages_are_rows_and_one_event(
     source.alerts[0]["state"] = "dismissed"
     source.alerts.append(alert(8))
     again = finished(pulls.start(here, connection).id, http)
-    assert pipeline_runs.totals(again) == {"created": 1, "updated": 1, "unchanged": 6, "failed": 0}
+    assert syncs.totals(again) == {"created": 1, "updated": 1, "unchanged": 6, "failed": 0}
     assert len(events()) == 2
 
 
@@ -181,7 +183,7 @@ def test_a_sync_goes_on_after_a_crash_without_doubles(
     done = finished(run.id, http)
     assert (done.status, done.pages, done.records) == ("COMPLETED", 3, 7)
     assert len(source.asked) - asked == 3 - answers
-    assert pipeline_runs.totals(done)["created"] == 7
+    assert syncs.totals(done)["created"] == 7
     assert len(events()) == 1
 
 
@@ -201,11 +203,11 @@ def test_a_changed_connection_is_read_from_the_first_page_again(
 ) -> None:
     run = pulls.start(here, connection)
     assert pulls.advance(run.id, http)
-    pipelines.update(here, connection, {"name": "Renamed"})
+    connections.update(here, connection, {"name": "Renamed"})
     assert reload(run.id).cursor is None
     done = finished(run.id, http)
     assert (done.status, done.pages, len(source.asked)) == ("COMPLETED", 3, 4)
-    assert pipeline_runs.totals(done)["created"] == 7
+    assert syncs.totals(done)["created"] == 7
 
 
 def test_one_sync_of_a_connection_runs_at_a_time_and_can_be_stopped(
@@ -216,7 +218,7 @@ def test_one_sync_of_a_connection_runs_at_a_time_and_can_be_stopped(
         pulls.start(here, connection)
     assert pulls.start_all(here) == []
     pulls.advance(run.id, http)
-    stopped = pipeline_runs.stop(here, connection, run.id)
+    stopped = syncs.stop(here, connection, run.id)
     assert (stopped.status, job_of(run.id)) == ("STOPPED", None)
     assert not pulls.advance(run.id, http)
     assert [event.data["created"] for event in events()] == [3]
@@ -253,7 +255,7 @@ def test_a_sync_that_was_stopped_is_not_followed(
     run = pulls.start(here, connection)
     with unit_of_work() as session:
         pulls.trigger(session, here, connection, None)
-    pipeline_runs.stop(here, connection, run.id)
+    syncs.stop(here, connection, run.id)
     with unit_of_work() as session:
         assert len(session.scalars(select(PipelineRun)).all()) == 1
 
@@ -263,7 +265,7 @@ def test_a_sync_of_a_connection_that_is_gone_ends_quietly(
 ) -> None:
     run = pulls.start(here, connection)
     pulls.advance(run.id, http)
-    pipelines.delete(here, connection)
+    connections.delete(here, connection)
     assert not pulls.advance(run.id, http)
     assert len(kept()) == 3
 
@@ -398,7 +400,7 @@ class TestConfig:
         self, here: str, register: str, source: DependabotSource, http: GuardedHttpClient
     ) -> None:
         connection = connect(here, register, source)
-        config = pipelines.get(here, connection).config
+        config = connections.get(here, connection).config
         assert probes.problem(here, "http", config, http) is None
         found = probes.fields(here, connection, http)
         assert found["security_advisory.cvss.score"] == 7.5
@@ -415,7 +417,7 @@ def test_a_schedule_begins_syncs_again_and_again(
     here: str, connection: str, http: GuardedHttpClient
 ) -> None:
     assert job_of(connection) is None
-    pipelines.update(here, connection, {"interval": "PT1H"})
+    connections.update(here, connection, {"interval": "PT1H"})
     deliveries = Deliveries(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
     with unit_of_work() as session:
         pause = jobs.seconds_to_next(session, ("schedule_pipeline",))
@@ -432,7 +434,7 @@ def test_a_schedule_begins_syncs_again_and_again(
     assert pause is not None
     assert 3500 < pause <= 3600
     assert finished(run.id, http).status == "COMPLETED"
-    pipelines.update(here, connection, {"interval": None})
+    connections.update(here, connection, {"interval": None})
     assert job_of(connection) is None
     deliveries.carry(job)
     assert job_of(connection) is None

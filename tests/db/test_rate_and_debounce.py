@@ -13,21 +13,22 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from automations import definitions
 from automations.db import jobs
 from automations.db.run_queries import Filter
 from automations.db.session import unit_of_work
 from automations.db.tables import CollectedEvents, DataTable, Event, Job, Run
-from automations.deliveries import KINDS, Deliveries
+from automations.definitions.triggers import event_key
+from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.dispatch.reconciler import Reconciler
 from automations.errors import RateLimited, StepError
-from automations.ids import new_id
-from automations.reconciler import Reconciler
-from automations.services import events, replays, workflows
-from automations.services.adoption import adopt
-from automations.services.children import StartedRuns
-from automations.services.starting import emit
-from automations.services.workflows import Maker
-from automations.triggers import event_key
+from automations.kit.ids import new_id
+from automations.services.events import events
+from automations.services.runs import replays
+from automations.services.runs.children import StartedRuns
+from automations.services.runs.from_airflow import adopt
+from automations.services.runs.starting import emit
+from automations.services.workflows import loaded, workflows
+from automations.services.workflows.workflows import Maker
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
 
@@ -41,7 +42,7 @@ def here(database: str) -> Iterator[str]:
     with unit_of_work() as session:
         session.add(DataTable(id=TABLE, workspace_id=made, name="Table", columns=[]))
     yield made
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time_machine
 from automations.db import rate_limits
 from automations.db.session import unit_of_work
 from automations.errors import TooManyRequests
-from automations.services import rate_limits as service
+from automations.services.access import rate_limits as service
 
 
 def hit(key: str, limit: int) -> int | None:

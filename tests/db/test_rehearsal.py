@@ -11,14 +11,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from automations import definitions
 from automations.db import session as sessions
 from automations.db.session import unit_of_work
 from automations.db.tables import Base, Workspace
-from automations.engine import Engine
-from automations.ids import new_id
-from automations.rehearsal import rehearse
-from automations.verdicts import Proceed
+from automations.execution.engine import Engine
+from automations.execution.verdicts import Proceed
+from automations.execution.warm_up import rehearse
+from automations.kit.ids import new_id
+from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
@@ -26,7 +26,7 @@ from tests.doubles import ports
 @pytest.fixture(autouse=True)
 def _forget(database: str) -> Iterator[None]:
     yield
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def rows() -> dict[str, int]:

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from automations import definitions
-from automations.db import rate_limits, tallies
+from automations.db import counters, rate_limits
 from automations.db.session import engine, unit_of_work
 from automations.db.tables import AuditLog, Job, Run
+from automations.definitions.published import dag_id
+from automations.dispatch.housekeeping import Housekeeper
 from automations.errors import OrchestratorUnavailable
-from automations.housekeeping import Housekeeper
 from automations.ports import EvidenceRequest
-from automations.publishing import dag_id
-from automations.services import evidence, retention, runs
+from automations.services.evidence import evidence
+from automations.services.runs import reading, retention
+from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.db.test_engine import begin, step
 
@@ -80,7 +81,7 @@ def young(database: str) -> Iterator[Run]:
     run = begin(step("a", "email", 0, {"to": "a@b.example", "subject": "S", "body": "B"}))
     sql("UPDATE run SET status = 'COMPLETED', completed_at = now()")
     yield run
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def sql(statements: str, **values: Any) -> None:
@@ -132,7 +133,7 @@ def test_tens_of_thousands_of_old_runs_go_with_all_that_is_theirs(
 ) -> None:
     seed(young)
     with unit_of_work() as session:
-        counted = tallies.totals(session)
+        counted = counters.totals(session)
     expected = {
         "run": OLD, "run_step": 2 * OLD, "step_log": 2 * OLD, "event": OLD // 2,
         "wait": OLD // 2, "approver": OLD // 2,
@@ -152,7 +153,7 @@ def test_tens_of_thousands_of_old_runs_go_with_all_that_is_theirs(
     assert len(airflow.forgotten) == OLD
     assert airflow.forgotten[0][0] == dag_id(young.workflow_id)
     with unit_of_work() as session:
-        assert set(tallies.totals(session)) == set(counted), "counters never go back"
+        assert set(counters.totals(session)) == set(counted), "counters never go back"
         entry = session.query(AuditLog).one()
     assert (entry.action, entry.details["runs"]) == ("runs.prune", OLD)
     assert not any(prune(airflow).values())
@@ -189,7 +190,7 @@ def test_children_go_on_without_their_parent(young: Run) -> None:
     old(young, "c2", parent_run_id="c1", replay_of_run_id="c1", status="RUNNING", completed_at=None)
     prune()
     assert left() == {young.id, "c2"}
-    detail = runs.detail(young.workspace_id, young.workflow_id, "c2")
+    detail = reading.detail(young.workspace_id, young.workflow_id, "c2")
     assert detail.run.replay_of_run_id == "c1"
 
 

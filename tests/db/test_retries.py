@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations import definitions
 from automations.db import runs, workflows
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Workflow
-from automations.deliveries import Deliveries
+from automations.dispatch.deliveries import Deliveries
 from automations.errors import Conflict, NotVisibleYet
 from automations.ports import Visible
-from automations.services import replays
+from automations.services.runs import replays
+from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
@@ -79,7 +79,7 @@ def failed(database: str) -> Iterator[Run]:
         runs.skip(session, run.id, ["a"], 0)
         runs.end_run(session, run.id, "FAILED", "b: it broke")
     yield reload(run)
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def reload(run: Run) -> Run:

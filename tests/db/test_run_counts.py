@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, insert, select, update
 from automations.db import run_counts, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunCount
-from automations.ids import new_id
+from automations.kit.ids import new_id
 from tests.db.workspace import at_once, automation, workspace
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from automations import definitions
-from automations.engine import Engine
+from automations.execution.engine import Engine
 from automations.ports import HttpRequest, HttpResponse
-from automations.services import secrets
+from automations.services.integrations import secrets
+from automations.services.workflows import loaded
 from tests import journal
 from tests.db.test_engine import begin, step, task
 from tests.doubles import ports
@@ -29,7 +29,7 @@ class Chatty:
 @pytest.fixture
 def engine(database: str) -> Iterator[Engine]:
     yield Engine(ports(http=Chatty()))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def test_lines_of_a_step_have_its_ids_and_none_of_its_secrets(engine: Engine) -> None:
@@ -39,7 +39,7 @@ def test_lines_of_a_step_have_its_ids_and_none_of_its_secrets(engine: Engine) ->
     with journal.kept() as kept:
         engine.run(task(run, "Call"))
     (sent,) = kept.of("chatty")
-    (ended,) = kept.of("automations.engine")
+    (ended,) = kept.of("automations.execution.engine")
     assert VALUE not in kept.text
     assert "***" in sent["event"]
     for line in (sent, ended):

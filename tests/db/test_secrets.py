@@ -11,14 +11,15 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text as sql
 
-from automations import definitions
 from automations.db.session import unit_of_work
-from automations.engine import Engine
 from automations.errors import StepError, Unavailable, ValidationFailed
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt
-from automations.services import runs, secrets
+from automations.services.integrations import secrets
+from automations.services.runs import reading
+from automations.services.workflows import loaded
 from automations.settings import get_settings
-from automations.verdicts import GiveUp, Proceed
 from tests.db.test_engine import begin, logs, reload, row, step, task
 from tests.doubles import ports
 
@@ -73,7 +74,7 @@ def outbox() -> Outbox:
 @pytest.fixture
 def engine(database: str, echo: Echo, outbox: Outbox) -> Iterator[Engine]:
     yield Engine(ports(http=echo, mailer=outbox))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def everything_stored() -> str:
@@ -129,7 +130,7 @@ def test_a_secret_reaches_the_service_and_no_record(engine: Engine, echo: Echo) 
     assert recorded.output is not None
     assert recorded.output["body"]["plain"] == "you sent ***"
     assert recorded.output["body"]["deep"] == [{"***": ['{"key": "***"}']}]
-    detail = runs.detail(run.workspace_id, run.workflow_id, run.id)
+    detail = reading.detail(run.workspace_id, run.workflow_id, run.id)
     assert leaks(str([line.output for line in detail.logs])) == []
 
 

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from automations import definitions
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, Run
-from automations.engine import Engine
+from automations.domain.tables.columns import TableShape
+from automations.domain.tables.filters import RowFilter
 from automations.errors import Conflict, NotFound, StepError, ValidationFailed
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import RowReceipt
-from automations.row_filters import RowFilter
-from automations.services import rows, tables
-from automations.services.row_steps import WorkspaceTables
-from automations.services.rows import Query
-from automations.tables import TableShape
-from automations.verdicts import GiveUp, Proceed
+from automations.services.tables import rows, tables
+from automations.services.tables.row_steps import WorkspaceTables
+from automations.services.tables.rows import Query
+from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
@@ -340,7 +340,7 @@ def test_a_table_of_another_workspace_does_not_exist_for_a_step(here: str) -> No
 @pytest.fixture
 def engine(database: str) -> Iterator[Engine]:
     yield Engine(ports(tables=WorkspaceTables()))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def operation(name: str, order: int, **config: Any) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select
 
-from automations import definitions
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Matter, Notification, Run
-from automations.engine import Engine
-from automations.services.matters import WorkspaceMatters
-from automations.services.notifications import WorkspaceNotifier
-from automations.verdicts import GiveUp, Proceed
+from automations.execution.engine import Engine
+from automations.execution.verdicts import GiveUp, Proceed
+from automations.services.integrations.notifications import WorkspaceNotifier
+from automations.services.matters.matters import WorkspaceMatters
+from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.db.workspace import member, template
 from tests.doubles import ports
@@ -23,7 +23,7 @@ from tests.doubles import ports
 @pytest.fixture
 def engine(database: str) -> Iterator[Engine]:
     yield Engine(ports(matters=WorkspaceMatters(), notifier=WorkspaceNotifier()))
-    definitions._cache.clear()
+    loaded._cache.clear()
 
 
 def forget(run: Run, node: str) -> None:

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Member, Workflow, Workspace
+from automations.domain.matters import Board
 from automations.errors import AutomationsError
-from automations.ids import new_id
-from automations.matters import Board
-from automations.services import matter_templates, members
+from automations.kit.ids import new_id
+from automations.services.access import members
+from automations.services.matters import templates
 
 BOARD = {
     "name": "Onboarding",
@@ -66,7 +67,7 @@ def automation(workspace_id: str, key_id: str | None = None) -> str:
 
 
 def template(workspace_id: str) -> str:
-    return matter_templates.create(workspace_id, Board.model_validate(BOARD)).id
+    return templates.create(workspace_id, Board.model_validate(BOARD)).id
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:

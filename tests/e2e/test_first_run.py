@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from automations.ids import PATTERN
+from automations.kit.ids import PATTERN
 from automations.launcher.demo import WELCOME_FORM, welcome
 from tests.e2e.conftest import Stack, until
 

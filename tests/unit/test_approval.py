@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-import automations.model  # noqa: F401  # completes the configs that nest steps
-from automations.outcomes import JSON, Answer, Branch, Done, Fail, WaitForDecision
+import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
 from automations.steps.approval import Approval, ApprovalConfig
 from automations.steps.base import RENDERED, StepContext
+from automations.steps.outcomes import JSON, Answer, Branch, Done, Fail, WaitForDecision
 from tests.doubles import ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

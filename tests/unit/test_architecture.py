@@ -67,7 +67,7 @@ def outside(folder: Path, *exceptions: str) -> list[Path]:
                 "automations.adapters",
                 "automations.settings",
                 "automations.wiring",
-                "automations.engine",
+                "automations.execution",
                 "automations.services",
             },
             id="steps know no infrastructure",

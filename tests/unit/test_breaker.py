@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automations.breaker import Breaker
+from automations.dispatch.breaker import Breaker
 
 
 class Clock:

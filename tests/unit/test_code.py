@@ -10,10 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from automations.adapters.quickjs.runner import QuickJsRunner
-from automations.outcomes import JSON, Done, Fail, Outcome
 from automations.ports import ScriptLimits, ScriptResult
 from automations.steps.base import RENDERED
 from automations.steps.code import Code, CodeConfig
+from automations.steps.outcomes import JSON, Done, Fail, Outcome
 from tests.doubles import context
 
 NAMES = {

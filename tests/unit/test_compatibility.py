@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automations.compatibility import obstacle
-from automations.plan import Plan
+from automations.definitions.compatibility import obstacle
+from automations.definitions.plan import Plan
 from tests.unit.test_plan import branch, plan, wait
 
 BEFORE = plan(wait("a", 0), wait("b", 1), wait("c", 2))

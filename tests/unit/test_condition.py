@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-import automations.model  # noqa: F401  # completes the configs that nest steps
+import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
+from automations.domain.templating import render
 from automations.errors import StepError
-from automations.outcomes import JSON, Branch, Stop
 from automations.steps.base import StepContext
 from automations.steps.condition import Condition, ConditionConfig, compare
-from automations.templating import render
+from automations.steps.outcomes import JSON, Branch, Stop
 from tests.doubles import ports
 
 NAMES = {"input": {"amount": 1500, "plan": "gold", "tags": ["a", "b"], "note": "", "nil": None}}

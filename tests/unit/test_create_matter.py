@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from automations.errors import StepError
-from automations.outcomes import Done, Outcome
 from automations.ports import MatterReceipt, NewMatter
 from automations.steps.base import RENDERED
 from automations.steps.create_matter import CreateMatter, CreateMatterConfig
+from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context
 
 CONFIG: dict[str, Any] = {"templateId": "board", "title": "Onboard Acme"}

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from automations.errors import StepError
-from automations.outcomes import JSON, Answer, Done, WaitUntil
 from automations.steps.base import RENDERED, StepContext
 from automations.steps.delay import Delay, DelayConfig
+from automations.steps.outcomes import JSON, Answer, Done, WaitUntil
 from tests.doubles import ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

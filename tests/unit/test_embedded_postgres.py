@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from automations import leash
+from automations.kit import parent_death
 from automations.launcher.postgres import EmbeddedPostgres, PostgresError
 
 Make = Callable[[Path], EmbeddedPostgres]
@@ -178,7 +178,7 @@ def test_it_dies_with_the_process_that_leashed_it(make: Make, tmp_path: Path) ->
                 sys.executable,
                 "-I",
                 "-S",
-                leash.__file__,
+                parent_death.__file__,
                 str(int(signal.SIGINT)),
                 *server.command(),
             ),

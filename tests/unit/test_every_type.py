@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from automations.checking import parse
+from automations.definitions.checking import parse
 from automations.steps.base import RENDERED, AsWritten
 from automations.steps.registry import STEP_TYPES
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations import evidence
-from automations.evidence import Link, TooMuchEvidenceError, content_of, fits, hash_of
+from automations.domain import evidence
+from automations.domain.evidence import Link, TooMuchEvidenceError, content_of, fits, hash_of
 
 LINK = Link(
     id="c1",

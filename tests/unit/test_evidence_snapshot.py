@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from automations.errors import StepError
-from automations.outcomes import Done, Outcome
 from automations.ports import EvidenceReceipt, EvidenceRequest
 from automations.steps.base import RENDERED
 from automations.steps.evidence_snapshot import EvidenceSnapshot, EvidenceSnapshotConfig
+from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context
 
 

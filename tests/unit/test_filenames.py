@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.filenames import file_name
+from automations.kit.filenames import file_name
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from automations.form_columns import extended, values
-from automations.forms import DISPLAY, FieldType
-from automations.tables import Column
+from automations.domain.forms.columns import extended, values
+from automations.domain.forms.schema import DISPLAY, FieldType
+from automations.domain.tables.columns import Column
 
 
 def form(*fields: dict[str, Any], **section: Any) -> dict[str, Any]:

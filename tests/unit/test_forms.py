@@ -9,8 +9,16 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from automations.forms import DISPLAY, UNTYPED, FieldType, FormSchema, check, json_schema, twice
-from automations.outcomes import JSON
+from automations.domain.forms.schema import (
+    DISPLAY,
+    UNTYPED,
+    FieldType,
+    FormSchema,
+    check,
+    json_schema,
+    twice,
+)
+from automations.steps.outcomes import JSON
 
 CHOICES = [{"label": "A", "value": "a"}, {"label": "B", "value": "b"}]
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from automations.outcomes import Done, Outcome
 from automations.ports import DocumentOrder, StoredDocument
 from automations.steps.base import RENDERED
 from automations.steps.generate_document import GenerateDocument, GenerateDocumentConfig
+from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context
 
 NAMES = {

@@ -10,10 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from automations.errors import StepError
-from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 from automations.ports import HttpRequest, HttpResponse
 from automations.steps.base import RENDERED
 from automations.steps.http_request import HttpRequestConfig, HttpRequestStep
+from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 from tests.doubles import NOW, context
 
 URL = "https://api.example/items"

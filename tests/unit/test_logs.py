@@ -11,7 +11,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from automations import logs
+from automations.kit import logs
 from tests import journal
 
 log = logging.getLogger("automations.test")

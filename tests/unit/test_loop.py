@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from automations.checking import parse
-from automations.outcomes import Answer, Done, Fail, Outcome
+from automations.definitions.checking import parse
 from automations.steps.base import RENDERED
 from automations.steps.loop import Loop, LoopConfig
+from automations.steps.outcomes import Answer, Done, Fail, Outcome
 from tests.doubles import NOW, context
 
 LIGHT = {"name": "Light", "type": "condition", "order": 0, "config": {"expression": "true"}}

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automations.masking import MASK, Masker
-from automations.outcomes import Branch, Done, Fail, Question, WaitForDecision
+from automations.kit.masking import MASK, Masker
+from automations.steps.outcomes import Branch, Done, Fail, Question, WaitForDecision
 
 VALUE = "pa\"ss/w+ö rd\\&='<1>"
 

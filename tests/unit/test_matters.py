@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from automations.ids import PATTERN
-from automations.matters import Board, number_text
+from automations.domain.matters import Board, number_text
+from automations.kit.ids import PATTERN
 
 
 def board(*steps: dict[str, Any], **more: Any) -> Board:

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from automations.errors import StepError
-from automations.outcomes import Done, Outcome
 from automations.ports import Notice, NoticeReceipt
 from automations.steps.base import RENDERED
 from automations.steps.notification import MOST_USERS, Notification, NotificationConfig
+from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context
 
 CONFIG: dict[str, Any] = {"title": "New vendor", "message": "Have a look."}

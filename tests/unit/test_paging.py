@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from automations.definitions.paging import Page, Paging, next_link, without
 from automations.errors import StepError
-from automations.paging import Page, Paging, next_link, without
-from automations.record_paths import NOTHING, paths_of, value_at
+from automations.kit.record_paths import NOTHING, paths_of, value_at
 
 PAGING: TypeAdapter[Any] = TypeAdapter(Paging)
 SOURCE = "https://api.b.example/alerts"

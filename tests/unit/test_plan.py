@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automations.model import DEFINITION
-from automations.plan import Plan
+from automations.definitions.model import DEFINITION
+from automations.definitions.plan import Plan
 
 RULES = [{"field": "{{input.a}}", "operator": "exists"}]
 

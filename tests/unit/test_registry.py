@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from automations.model import STEP_MODELS
+from automations.definitions.model import STEP_MODELS
 from automations.settings import ROOT
 from automations.steps.registry import STEP_TYPES
 

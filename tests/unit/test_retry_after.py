@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from automations.retry_after import wished_delay
+from automations.kit.retry_after import wished_delay
 from tests.doubles import NOW
 
 

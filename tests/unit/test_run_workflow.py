@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from automations.outcomes import Answer, Done, Fail, WaitForRun
 from automations.ports import ChildResult
 from automations.steps.base import RENDERED
+from automations.steps.outcomes import Answer, Done, Fail, WaitForRun
 from automations.steps.run_workflow import RunWorkflow, RunWorkflowConfig
 from tests.doubles import NOW, context
 

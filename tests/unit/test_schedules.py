@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from automations.schedules import Schedule, check_cron, check_interval
+from automations.definitions.schedules import Schedule, check_cron, check_interval
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 SPRING = datetime(2026, 3, 29, 0, 0, tzinfo=WARSAW)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from automations.domain.secret_templates import Secrecy, secrets_named
 from automations.errors import StepError, TemplateError
-from automations.masking import MASK
-from automations.outcomes import Done, Fail
-from automations.secrecy import Secrecy, secrets_named
+from automations.kit.masking import MASK
 from automations.steps.email import EmailConfig
+from automations.steps.outcomes import Done, Fail
 
 STORE = {"KEY": "k3y-Value-9", "OTHER": "other-value"}
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from automations.outcomes import Answer, Done, Fail, WaitForSubmissions
 from automations.ports import FormAnswer, FormRequest
 from automations.steps.base import RENDERED
+from automations.steps.outcomes import Answer, Done, Fail, WaitForSubmissions
 from automations.steps.send_form import SendForm, SendFormConfig
 from tests.doubles import NOW, context
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from automations.adapters.http import GuardedHttpClient
 from automations.adapters.slack import SlackAccount, SlackChat
 from automations.errors import StepError
-from automations.outcomes import Done, Outcome
 from automations.steps.base import RENDERED
+from automations.steps.outcomes import Done, Outcome
 from automations.steps.slack import Slack, SlackConfig
 from tests.answering import Answering
 from tests.doubles import context

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from automations import step_ids
-from automations.model import DEFINITION
+from automations.definitions import step_ids
+from automations.definitions.model import DEFINITION
 
 
 def step(name: str, kind: str = "delay", config: Any = None, **more: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automations.outcomes import JSON
-from automations.storable import MOST_DEEP, same, storable
+from automations.kit.storable import MOST_DEEP, same, storable
+from automations.steps.outcomes import JSON
 
 
 def nested(depth: int) -> JSON:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.tables.filters import RowFilter, RowRule
 from automations.errors import StepError
-from automations.outcomes import Done, Outcome
 from automations.ports import FoundRow, RowReceipt
-from automations.row_filters import RowFilter, RowRule
 from automations.steps.base import RENDERED
+from automations.steps.outcomes import Done, Outcome
 from automations.steps.table_operations import TableOperations, TableOperationsConfig
 from tests.doubles import NOW, context
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automations import tracing
 from automations.adapters.telemetry import is_wanted, provider
+from automations.kit import tracing
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}

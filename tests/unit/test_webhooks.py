@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from automations.domain.webhook_deliveries import Delivery
 from automations.errors import TooLarge, ValidationFailed
-from automations.webhooks import Delivery
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from automations.errors import StepError
+from automations.kit.retry_after import wished_delay
 from automations.ports import ChatMessage, ChatReceipt, HttpClient, HttpRequest, HttpResponse
-from automations.retry_after import wished_delay
 
 _KEYS = uuid.UUID("6f1c4f5e-3c8e-4d0a-9a53-0f6f3a3d5c11")
 _TOKEN = frozenset(

@@ -17,7 +17,7 @@ from typing import Any
 
 from automations.adapters.http import guarded_address
 from automations.errors import StepError
-from automations.masking import Masker
+from automations.kit.masking import Masker
 from automations.ports import Mail, MailReceipt, MailServer
 
 _LONGEST_SILENCE = 30.0

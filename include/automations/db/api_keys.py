@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from automations.db.session import statement
 from automations.db.tables import ApiKey, Workspace
-from automations.ids import new_id
+from automations.kit.ids import new_id
 
 _LAST_USE = timedelta(minutes=1)
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
-from automations.db import timelines
+from automations.db import keyset_pages
 from automations.db.tables import AuditLog
 
 
@@ -40,7 +40,7 @@ def behind(
 ) -> Sequence[AuditLog]:
     """The lines that come behind one in a list with the newest first."""
     query = _fitting(workspace_id, wanted)
-    return timelines.behind(session, query, (AuditLog.at, AuditLog.id), after, limit)
+    return keyset_pages.behind(session, query, (AuditLog.at, AuditLog.id), after, limit)
 
 
 def all_of(session: Session, workspace_id: str, wanted: AuditFilter) -> Iterator[AuditLog]:
@@ -58,5 +58,5 @@ def _fitting(workspace_id: str, wanted: AuditFilter) -> Select[Any]:
         AuditLog.resource_type: wanted.resource_type,
         AuditLog.resource_id: wanted.resource_id,
     }
-    query = timelines.equal(query, columns)
-    return timelines.between(query, AuditLog.at, wanted.since, wanted.until)
+    query = keyset_pages.equal(query, columns)
+    return keyset_pages.between(query, AuditLog.at, wanted.since, wanted.until)

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Callback
-from automations.outcomes import JSON
+from automations.steps.outcomes import JSON
 from automations.tokens import callback_url, derive_token, hash_token
 
 

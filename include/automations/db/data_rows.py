@@ -24,13 +24,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
-from automations.db import timelines
+from automations.db import keyset_pages
 from automations.db.row_filters import SORTED_BY, comparable, condition, ordered
 from automations.db.tables import DataRow
+from automations.domain.tables.filters import Group, Order
 from automations.errors import ValidationFailed
-from automations.ids import new_id
-from automations.outcomes import JSON
-from automations.row_filters import Group, Order
+from automations.kit.ids import new_id
+from automations.steps.outcomes import JSON
 
 _AT_ONCE = 1_000
 
@@ -90,7 +90,7 @@ def all_of(
         ValidationFailed: as ``page``.
     """
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
-    query = timelines.between(query, DataRow.created_at, since, until)
+    query = keyset_pages.between(query, DataRow.created_at, since, until)
     query = query.order_by(DataRow.created_at, DataRow.id).execution_options(yield_per=_AT_ONCE)
     with bounded(session):
         yield from session.scalars(query)

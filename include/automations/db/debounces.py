@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import CollectedEvents, Event, Run
-from automations.ids import new_id
+from automations.kit.ids import new_id
 
 _PATIENCE = timedelta(seconds=60)
 

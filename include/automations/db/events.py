@@ -11,10 +11,10 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations import tracing
-from automations.db import timelines
+from automations.db import keyset_pages
 from automations.db.tables import Event, Run
-from automations.ids import new_id
+from automations.kit import tracing
+from automations.kit.ids import new_id
 
 
 def add(session: Session, workspace_id: str, **values: Any) -> tuple[Event, bool]:
@@ -62,9 +62,9 @@ def behind(
 ) -> Sequence[Event]:
     """The events that come behind one in a list with the newest first."""
     query = select(Event).where(Event.workspace_id == workspace_id)
-    query = timelines.equal(query, {Event.type: wanted.type, Event.status: wanted.status})
-    query = timelines.between(query, Event.created_at, wanted.since, wanted.until)
-    return timelines.behind(session, query, (Event.created_at, Event.id), after, limit)
+    query = keyset_pages.equal(query, {Event.type: wanted.type, Event.status: wanted.status})
+    query = keyset_pages.between(query, Event.created_at, wanted.since, wanted.until)
+    return keyset_pages.behind(session, query, (Event.created_at, Event.id), after, limit)
 
 
 def runs_of(session: Session, event_id: str) -> Sequence[Run]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from automations.db.jobs import WAKE
 from automations.db.session import statement
-from automations.ids import new_id
+from automations.kit.ids import new_id
 
 _HOOK = text("""
 SELECT id, workspace_id, version FROM workflow

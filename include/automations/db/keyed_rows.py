@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from automations.db.tables import DataRow
-from automations.outcomes import JSON
-from automations.tables import key_hash, key_set
+from automations.domain.tables.columns import key_hash, key_set
+from automations.steps.outcomes import JSON
 
 _AT_ONCE = 1_000
 

@@ -10,9 +10,9 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import timelines
+from automations.db import keyset_pages
 from automations.db.tables import PipelineConnection, PipelineRun
-from automations.ids import new_id
+from automations.kit.ids import new_id
 
 
 def listed(session: Session, workspace_id: str) -> Sequence[PipelineConnection]:
@@ -156,4 +156,4 @@ def runs_behind(
     """The runs of a connection that come behind one in a list with the newest first."""
     query = select(PipelineRun).where(PipelineRun.connection_id == connection_id)
     place = (PipelineRun.started_at, PipelineRun.id)
-    return timelines.behind(session, query, place, after, limit)
+    return keyset_pages.behind(session, query, place, after, limit)

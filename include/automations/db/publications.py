@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, sele
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Workflow, WorkflowVersion
-from automations.publishing import PACK_SIZE, Published
+from automations.definitions.published import PACK_SIZE, Published
 
 _UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, null, select
 from sqlalchemy.orm import Session
 
-from automations.aggregates import Aggregate, Figure
 from automations.db.data_rows import bounded
 from automations.db.row_filters import condition, ordered, sortable
 from automations.db.tables import DataRow
-from automations.outcomes import JSON
-from automations.row_filters import Group
-from automations.tables import Column
+from automations.domain.tables.aggregates import Aggregate, Figure
+from automations.domain.tables.columns import Column
+from automations.domain.tables.filters import Group
+from automations.steps.outcomes import JSON
 
 
 def figures(

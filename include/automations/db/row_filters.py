@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Numeric, and_, case, cast, false, func, li
 from sqlalchemy.dialects.postgresql import JSONB
 
 from automations.db.tables import DataRow
-from automations.row_filters import Comparison, Group
-from automations.tables import Column
+from automations.domain.tables.columns import Column
+from automations.domain.tables.filters import Comparison, Group
 
 SORTED_BY = 200
 """How many characters of a text count in an order."""

@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
-from automations import tracing
 from automations.db import jobs
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion
-from automations.ids import new_id
-from automations.outcomes import JSON
-from automations.triggers import CONTEXT_VARIABLES
+from automations.definitions.triggers import CONTEXT_VARIABLES
+from automations.kit import tracing
+from automations.kit.ids import new_id
+from automations.steps.outcomes import JSON
 
 UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 LOG_OUTPUT_LENGTH = 500

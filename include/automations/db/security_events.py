@@ -12,9 +12,9 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import rate_limits, timelines
+from automations.db import keyset_pages, rate_limits
 from automations.db.tables import SecurityEvent, Workspace
-from automations.ids import new_id
+from automations.kit.ids import new_id
 
 MOST_A_MINUTE = 20
 """So many events of one address are stored in a minute; the rest is counted in one more."""
@@ -75,7 +75,7 @@ def behind(
 ) -> Sequence[SecurityEvent]:
     """The events that come behind one in a list with the newest first."""
     query = _fitting(workspace_id, wanted)
-    return timelines.behind(session, query, (SecurityEvent.at, SecurityEvent.id), after, limit)
+    return keyset_pages.behind(session, query, (SecurityEvent.at, SecurityEvent.id), after, limit)
 
 
 def all_of(session: Session, workspace_id: str, wanted: SecurityFilter) -> Iterator[SecurityEvent]:
@@ -98,5 +98,5 @@ def _fitting(workspace_id: str, wanted: SecurityFilter) -> Select[Any]:
         SecurityEvent.ip: wanted.ip,
         SecurityEvent.actor: wanted.actor,
     }
-    query = timelines.equal(query, columns)
-    return timelines.between(query, SecurityEvent.at, wanted.since, wanted.until)
+    query = keyset_pages.equal(query, columns)
+    return keyset_pages.between(query, SecurityEvent.at, wanted.since, wanted.until)

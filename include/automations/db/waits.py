@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import Approver, Run, Wait
-from automations.ids import new_id
-from automations.outcomes import JSON
+from automations.kit.ids import new_id
+from automations.steps.outcomes import JSON
 
 WOKEN = "automations_wait"
 SLOT = "slot"

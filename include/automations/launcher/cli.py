@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg2
 from rich.console import Console
 
-from automations.ages import parse_age
+from automations.kit.ages import parse_age
 from automations.launcher import definitions, stack
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.archive import BackupError
@@ -229,7 +229,7 @@ def _demo(arguments: list[str]) -> int:
 
 def _docs(options: argparse.Namespace) -> int:
     """Write the reference pages anew, from the code that they describe."""
-    from automations.documentation import steps_page, triggers_page
+    from automations.definitions.reference_docs import steps_page, triggers_page
 
     folder = ROOT / "docs"
     (folder / "steps.md").write_text(steps_page())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.services.evidence import verify_all
+from automations.services.evidence.evidence import verify_all
 
 
 def verify_evidence() -> int:

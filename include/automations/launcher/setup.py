@@ -73,8 +73,8 @@ def ensure_owner_key(settings: Settings) -> None:
 
 def create_key(role: str, name: str) -> str:
     """A new API key for the default workspace."""
-    from automations.services.api_keys import create_key as create
-    from automations.services.bootstrap import ensure_workspace
+    from automations.services.access.api_keys import create_key as create
+    from automations.services.access.bootstrap import ensure_workspace
 
     ensure_workspace()
     return create(role, name)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from automations import leash
+from automations.kit import parent_death
 from automations.launcher import processes
 from automations.launcher.parts import Part
 from automations.launcher.probes import Blocked, Unknown
@@ -56,7 +56,13 @@ class Child:
         """Start the process, in a session of its own so that all it forks can be found."""
         if self.part.prepare is not None:
             self.part.prepare()
-        leashed = [sys.executable, "-I", "-S", leash.__file__, str(int(self.part.stop_signal))]
+        leashed = [
+            sys.executable,
+            "-I",
+            "-S",
+            parent_death.__file__,
+            str(int(self.part.stop_signal)),
+        ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*leashed, str(os.getpid()), *self.part.command()],

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from automations.row_filters import RowFilter
+    from automations.domain.tables.filters import RowFilter
 
 
 @dataclass(frozen=True, slots=True)

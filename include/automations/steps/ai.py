@@ -7,8 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from automations.json_schema import first_violation, schema_fault
-from automations.outcomes import JSON, Done, Fail, Outcome
+from automations.kit.json_schema import first_violation, schema_fault
 from automations.ports import ModelAnswer, ModelQuestion, Ports
 from automations.steps.base import (
     Model,
@@ -20,6 +19,7 @@ from automations.steps.base import (
     is_rendered,
     is_template,
 )
+from automations.steps.outcomes import JSON, Done, Fail, Outcome
 
 
 class AiConfig(Model):

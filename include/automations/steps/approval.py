@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from automations.clock import timestamp
-from automations.forms import FormSchema
-from automations.outcomes import (
-    JSON,
-    Answer,
-    Branch,
-    Done,
-    Fail,
-    Outcome,
-    Question,
-    WaitForDecision,
-)
+from automations.domain.forms.schema import FormSchema
+from automations.kit.clock import timestamp
 from automations.steps.base import (
     AsWritten,
     Duration,
@@ -31,6 +21,16 @@ from automations.steps.base import (
     within_a_week,
 )
 from automations.steps.email import Addresses
+from automations.steps.outcomes import (
+    JSON,
+    Answer,
+    Branch,
+    Done,
+    Fail,
+    Outcome,
+    Question,
+    WaitForDecision,
+)
 
 if TYPE_CHECKING:
     from automations.steps.base import Step

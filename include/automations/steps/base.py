@@ -24,8 +24,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import core_schema
 
-from automations.outcomes import JSON, Answer, Outcome
 from automations.ports import Ports
+from automations.steps.outcomes import JSON, Answer, Outcome
 
 if TYPE_CHECKING:
     # At run time it is the union of the registry's step models: see automations.model.

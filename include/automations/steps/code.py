@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from automations.outcomes import JSON, Done, Fail, Outcome
 from automations.ports import ScriptLimits
 from automations.steps.base import Model, StepContext, StepType, Verbatim
+from automations.steps.outcomes import JSON, Done, Fail, Outcome
 
 LONGEST = timedelta(seconds=60)
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "loop", "run", "workflow")

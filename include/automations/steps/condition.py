@@ -10,8 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from automations.errors import StepError
-from automations.outcomes import JSON, Branch, Outcome, Stop
 from automations.steps.base import AsWritten, Model, StepContext, StepType
+from automations.steps.outcomes import JSON, Branch, Outcome, Stop
 
 if TYPE_CHECKING:
     from automations.steps.base import Step

@@ -7,8 +7,7 @@ from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import AfterValidator, Field
 
-from automations.matters import MOST_TAGS, Priority, Title
-from automations.outcomes import Done, Outcome
+from automations.domain.matters import MOST_TAGS, Priority, Title
 from automations.ports import NewMatter
 from automations.steps.base import (
     FROM_TEMPLATE,
@@ -20,6 +19,7 @@ from automations.steps.base import (
     Text,
     Texts,
 )
+from automations.steps.outcomes import Done, Outcome
 
 LARGEST_PROPERTIES = 500_000
 

@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from automations.clock import timestamp
 from automations.errors import StepError
-from automations.outcomes import Answer, Done, Outcome, WaitUntil
+from automations.kit.clock import timestamp
 from automations.steps.base import (
     LONGEST_DURATION,
     Duration,
@@ -24,6 +23,7 @@ from automations.steps.base import (
     is_template,
     parse_duration,
 )
+from automations.steps.outcomes import Answer, Done, Outcome, WaitUntil
 
 TOO_LONG = f"a delay may take {LONGEST_DURATION.days} days at most"
 

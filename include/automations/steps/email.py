@@ -10,7 +10,6 @@ from typing import Annotated, ClassVar, Self
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from automations.outcomes import Done, Fail, Outcome
 from automations.ports import Attachment, Documents, Mail
 from automations.steps.base import (
     FROM_TEMPLATE,
@@ -25,6 +24,7 @@ from automations.steps.base import (
     is_template,
     listed,
 )
+from automations.steps.outcomes import Done, Fail, Outcome
 
 MOST_RECIPIENTS = 100
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from automations.outcomes import Done, Outcome
 from automations.ports import EvidenceRequest
 from automations.steps.base import (
     Model,
@@ -21,6 +20,7 @@ from automations.steps.base import (
     is_template,
     parse_duration,
 )
+from automations.steps.outcomes import Done, Outcome
 
 TABLE_ROWS = "TABLE_ROWS"
 

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from automations.outcomes import JSON, Done, Outcome
 from automations.ports import DocumentOrder
 from automations.steps.base import Model, OptionalText, StepContext, StepType, TemplateText, Text
+from automations.steps.outcomes import JSON, Done, Outcome
 
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "run", "workflow", "loop", "now")
 

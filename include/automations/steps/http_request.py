@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from automations.errors import StepError
-from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
+from automations.kit.retry_after import wished_delay
+from automations.kit.storable import storable
 from automations.ports import HttpRequest, HttpResponse
-from automations.retry_after import wished_delay
 from automations.steps.base import (
     SECRET_NAME,
     Duration,
@@ -29,7 +29,7 @@ from automations.steps.base import (
     parse_duration,
     within_a_week,
 )
-from automations.storable import storable
+from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from automations.outcomes import JSON, Answer, Fail, Outcome
 from automations.steps.base import AsWritten, Model, StepContext, StepType, TemplateText
+from automations.steps.outcomes import JSON, Answer, Fail, Outcome
 
 if TYPE_CHECKING:
     from automations.steps.base import Step

@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from automations.outcomes import Done, Outcome
 from automations.ports import Notice
 from automations.steps.base import (
     Model,
@@ -18,6 +17,7 @@ from automations.steps.base import (
     is_rendered,
     is_template,
 )
+from automations.steps.outcomes import Done, Outcome
 
 MOST_USERS = 100
 _LINK = re.compile(r"(?:https?://[^\s/\\]|/(?![/\\]))[^\s\\]*", re.IGNORECASE)

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForRun
 from automations.ports import ChildResult
 from automations.steps.base import Model, StepContext, StepType, Text
+from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForRun
 
 
 class RunWorkflowConfig(Model):

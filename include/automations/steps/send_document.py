@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from automations.outcomes import Done, Fail, Outcome
 from automations.ports import Attachment, Delivery, Mail
 from automations.steps.base import Model, StepContext, StepType, Text
 from automations.steps.email import Addresses, Line
+from automations.steps.outcomes import Done, Fail, Outcome
 
 
 class SendDocumentConfig(Model):

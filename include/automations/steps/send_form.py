@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from automations.clock import timestamp
-from automations.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForSubmissions
+from automations.kit.clock import timestamp
 from automations.ports import FormRequest
 from automations.steps.base import (
     Duration,
@@ -19,6 +18,7 @@ from automations.steps.base import (
     within_a_week,
 )
 from automations.steps.email import Addresses, Line
+from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForSubmissions
 
 
 class SendFormConfig(Model):

@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from automations.outcomes import Done, Outcome
 from automations.ports import ChatMessage
 from automations.steps.base import (
     Model,
@@ -18,6 +17,7 @@ from automations.steps.base import (
     is_rendered,
     is_template,
 )
+from automations.steps.outcomes import Done, Outcome
 
 
 def _timestamp(value: str, info: ValidationInfo) -> str:

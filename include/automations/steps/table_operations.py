@@ -6,10 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from automations.clock import timestamp
-from automations.outcomes import Done, Outcome
+from automations.domain.tables.filters import RowFilter
+from automations.kit.clock import timestamp
 from automations.ports import RowReceipt
-from automations.row_filters import RowFilter
 from automations.steps.base import (
     Model,
     OptionalText,
@@ -19,6 +18,7 @@ from automations.steps.base import (
     Text,
     Texts,
 )
+from automations.steps.outcomes import Done, Outcome
 
 MOST_ROWS = 1_000
 _NEEDED = {

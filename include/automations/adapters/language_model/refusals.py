@@ -9,7 +9,7 @@ from pydantic_ai import exceptions
 
 from automations.adapters.language_model.transport import TooLong
 from automations.errors import StepError
-from automations.retry_after import LONGEST
+from automations.kit.retry_after import LONGEST
 
 _KINDS: tuple[tuple[type[Exception], str, str, bool], ...] = (
     (exceptions.ModelRateLimitError, "rate_limited", "takes no more requests for a while", True),

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from automations.errors import StepError
-from automations.outcomes import JSON
+from automations.kit.storable import storable
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
-from automations.storable import storable
+from automations.steps.outcomes import JSON
 
 _GRACE = 1.0
 _MOST_INPUT = 10_000_000

@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, DateTime, MetaData, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from automations.ids import new_id
-from automations.storable import same
+from automations.kit.ids import new_id
+from automations.kit.storable import same
 
 
 class Json(JSONB):

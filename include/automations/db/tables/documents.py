@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
-from automations.uploads import CONTENT_TYPES
+from automations.domain.forms.uploads import CONTENT_TYPES
 
 
 class DocumentTemplate(Base):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
-from automations.ids import new_id
+from automations.kit.ids import new_id
 
 
 class Run(Base):

@@ -1,0 +1,194 @@
+"""What every request goes through: an id, and bounds on its body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from api_bridge.error_bodies import refusal
+from api_bridge.threads import in_thread
+from automations.kit import logs
+from automations.kit.ids import new_id
+from automations.services.audit import audit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LARGEST_BODY = 1_000_000
+LARGER_BODIES = {
+    "/api/workflows/send-email": 16_000_000,
+    "/api/document-templates*": 7_500_000,
+    "/api/tables/*/rows/import": 16_000_000,
+    "/api/pipelines/connections/*/runs": 16_000_000,
+}
+"""Resources that take files: attachments of 10 MB are 13.4 MB in base64."""
+UPLOADS = {
+    "/api/forms/*/public": 16_000_000,
+    "/api/forms/requests/*": 16_000_000,
+    "/api/workflows/callback/*": 16_000_000,
+}
+"""Pages, when their form has files; anybody may send to them, so other bodies stay small."""
+DEEPEST = 64
+# Possessive, and up to the end when it is not closed: so no body is looked at twice.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
+
+
+class RequestGuard:
+    """Names the request, reads its body within bounds, and refuses what cannot be stored."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        accept = headers.get(b"accept", b"")
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _SANE_ID.fullmatch(given) else new_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        client = scope.get("client")
+        audit.begin(client[0] if client else None, request_id)
+        logs.bind(requestId=request_id)
+
+        async def named(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        # psycopg2 refuses a NUL with an error of its own, after the route has begun.
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            error = "The address holds a NUL character."
+            await _refuse_invalid(named, accept, "path", error, request_id)
+            return
+        content_type = headers.get(b"content-type", b"")
+        largest = _largest(scope["path"], content_type)
+        body = await _read(receive, largest)
+        if body is None:
+            await _refuse(
+                named,
+                accept,
+                413,
+                "PAYLOAD_TOO_LARGE",
+                f"The body is over {largest} bytes.",
+                request_id,
+            )
+            return
+        if body and _JSON.match(content_type):
+            # A large one is looked at in a thread, so that other requests go on meanwhile.
+            small = len(body) <= LARGEST_BODY
+            refused = _problem(body) if small else await in_thread(_problem, body)
+            if refused:
+                await _refuse_invalid(named, accept, "body", refused, request_id)
+                return
+        await self._app(scope, again(body, receive), named)
+
+
+def _largest(path: str, content_type: bytes) -> int:
+    """The most bytes a body may have, by the resource that it is for."""
+    uploads = UPLOADS if content_type.lower().startswith(b"multipart/form-data") else {}
+    for pattern, size in {**LARGER_BODIES, **uploads}.items():
+        if fnmatchcase(path, pattern):
+            return size
+    return LARGEST_BODY
+
+
+async def _read(receive: Receive, largest: int) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size > largest:
+            return None
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read before once more."""
+    given = False
+
+    async def read() -> MutableMapping[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return read
+
+
+def _problem(body: bytes) -> str | None:
+    """Why a JSON body cannot be taken: PostgreSQL stores no NUL, no half of a pair, no NaN."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return "The body is not UTF-8."
+    depth = deepest = 0
+    for mark in _STRING.sub("", text):
+        depth += (mark in "[{") - (mark in "]}")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        return f"The body is nested deeper than {DEEPEST} levels."
+    try:
+        parsed = json.loads(text, parse_constant=_no_constant)
+        # A number such as 1e999 is parsed as infinity, which no JSON can hold.
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "The body holds half of a surrogate pair."
+    except ValueError as error:
+        return f"The body is not valid JSON: {error}"
+    return "The body holds a NUL character." if "\\u0000" in text and _has_nul(parsed) else None
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_nul(item) for item in value)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+async def _refuse_invalid(
+    send: Send, accept: bytes, part: str, error: str, request_id: str
+) -> None:
+    details = {"fieldErrors": {part: [error]}}
+    await _refuse(send, accept, 400, "VALIDATION_ERROR", error, request_id, details)
+
+
+async def _refuse(
+    send: Send,
+    accept: bytes,
+    status: int,
+    code: str,
+    error: str,
+    request_id: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    wanted = accept.decode("latin-1")
+    content, media_type = refusal(wanted, status, error, code, request_id, details)
+    body = json.dumps(content).encode()
+    headers = [
+        (b"content-type", media_type.encode()),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,43 @@
+"""Refusals that matter to security are noted, without anything secret."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import Request
+
+from automations import errors
+from automations.db.unavailable import OUTAGES
+from automations.services.audit import security_events
+
+log = logging.getLogger(__name__)
+
+_EVENTS: dict[type[errors.DomainError], tuple[str, str]] = {
+    errors.NotAuthenticated: ("auth.failed", "WARNING"),
+    errors.NotAllowed: ("auth.forbidden", "WARNING"),
+    errors.TooManyRequests: ("rate.limited", "WARNING"),
+}
+_LINK_EVENTS: dict[type[errors.DomainError], tuple[str, str]] = {
+    **_EVENTS,
+    errors.NotFound: ("token.unknown", "WARNING"),
+    errors.Gone: ("token.spent", "INFO"),
+}
+
+
+def note(request: Request, error: errors.DomainError, *, link: bool = False) -> None:
+    """Note a refusal as a security event.
+
+    Args:
+        link: whether a token in the address was all that was needed.
+    """
+    found = (_LINK_EVENTS if link else _EVENTS).get(type(error))
+    if found is None:
+        return
+    # The route's own path: what stands in its place in the address may be a token.
+    path = getattr(request.scope.get("route"), "path", None)
+    try:
+        security_events.note(
+            *found, method=request.method, path=path, code=error.code, reason=error.message
+        )
+    except OUTAGES as outage:
+        log.warning("A security event could not be noted: %s", outage)

@@ -1,0 +1,1 @@
+"""How values of the product are shown in answers."""

@@ -1,0 +1,1 @@
+"""What clients write of automations: the model, its triggers, plans, checks and files."""

@@ -1,0 +1,196 @@
+"""Definitions as files: YAML or JSON, one automation or several, as teams keep them in git."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal
+
+import yaml
+from yaml.nodes import MappingNode, ScalarNode
+
+from automations.errors import ValidationFailed
+from automations.steps.outcomes import JSON
+
+Format = Literal["yaml", "json"]
+
+MOST = 500
+"""Automations in one file."""
+_DEEPEST = 64
+_OTHER_BREAKS = frozenset("\r\x85\u2028\u2029")
+"""Line breaks that YAML would read as others."""
+_TOO_DEEP = "it is nested too deeply"
+_FIRST = ("id", "key", "name", "description", "status", "type", "order", "trigger", "config")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's JSON schema: `on` and `yes` are texts, so are dates, and 010 is ten.
+
+    A key that comes twice is an error.
+    """
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # how PyYAML has it
+
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
+        made = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                key = key_node.value if isinstance(key_node, ScalarNode) else None
+            if key is None or key in made:
+                problem = "a key must be a text" if key is None else f"'{key}' comes twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            made[key] = self.construct_object(value_node, deep=True)
+        return made
+
+
+for _tag, _pattern, _starts in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*|0[0-9]+)", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?",
+        list("-+.0123456789"),
+    ),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _starts
+    )
+
+
+def _decimal(loader: yaml.SafeLoader, node: ScalarNode) -> int:
+    return int(node.value)
+
+
+def _real(loader: yaml.SafeLoader, node: ScalarNode) -> float:
+    return float(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+_Loader.add_constructor("tag:yaml.org,2002:float", _real)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks, and lists indented below their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> ScalarNode:
+    style = "|" if "\n" in value else None
+    if _OTHER_BREAKS & set(value):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def read(text: str) -> list[Any]:
+    """The automations of a file: its documents, or the items of its one list.
+
+    Raises:
+        ValidationFailed: it is neither YAML nor JSON; says where.
+    """
+    try:
+        documents = _documents(text)
+        _check_storable(documents)
+    except yaml.MarkedYAMLError as error:
+        raise ValidationFailed({"body": [_where(error)]}) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValidationFailed({"body": [str(error)]}) from error
+    found = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
+    if not found or len(found) > MOST:
+        raise ValidationFailed({"body": [f"must hold 1 to {MOST} automations"]})
+    return list(found)
+
+
+def write(definitions: Sequence[Mapping[str, JSON]], form: Format) -> str:
+    """A file that ``read`` gives the same automations of."""
+    arranged = [_arranged(definition) for definition in definitions]
+    if form == "json":
+        shown = arranged[0] if len(arranged) == 1 else arranged
+        return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
+    return str(
+        yaml.dump_all(
+            arranged,
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            width=100,
+            explicit_start=len(arranged) > 1,
+        )
+    )
+
+
+def _documents(text: str) -> list[Any]:
+    if text.lstrip()[:1] in ("{", "["):
+        # JSON is almost YAML; what is neither gets the message of the other.
+        with suppress(ValueError, RecursionError):
+            return [json.loads(text)]
+    _check_events(text)
+    found = yaml.load_all(text, _Loader)  # a SafeLoader
+    return [document for document in found if document is not None]
+
+
+def _check_storable(value: Any) -> None:
+    """What no JSON can hold, or PostgreSQL does not store."""
+    _check_texts(value, 0)
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except TypeError as error:
+        raise ValueError(f"it holds what is not JSON: {error}") from error
+
+
+def _check_texts(value: Any, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ValueError(_TOO_DEEP)
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("it holds a NUL character")
+    if isinstance(value, dict):
+        _check_texts([*value, *value.values()], depth)
+    elif isinstance(value, list):
+        for item in value:
+            _check_texts(item, depth + 1)
+
+
+def _check_events(text: str) -> None:
+    """Refuse what makes much of little: aliases, and nesting without end."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        problem = None
+        mark: Any = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            problem = "aliases (*name) are not taken"
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            problem = _TOO_DEEP if depth > _DEEPEST else None
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if problem is not None:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _where(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{at}{error.problem or 'is no YAML'}"
+
+
+def _arranged(value: Any) -> Any:
+    """What a reader looks for comes first."""
+    if isinstance(value, list | tuple):
+        return [_arranged(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    is_step = "name" in value and ("type" in value or "steps" in value)
+    first = [name for name in _FIRST if name in value] if is_step else []
+    rest = [name for name in value if name not in first]
+    return {name: _arranged(value[name]) for name in (*first, *rest)}

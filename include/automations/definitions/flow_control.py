@@ -1,0 +1,114 @@
+"""How many runs an automation may have, how often, and for what: limits per key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from automations.domain.templating import render
+from automations.errors import TemplateError
+from automations.steps.base import Model, parse_duration
+from automations.steps.outcomes import JSON
+
+_LONGEST_KEY = 200
+
+
+LONGEST = timedelta(days=31)
+
+
+def _span(value: str) -> str:
+    if not timedelta(0) < parse_duration(value) <= LONGEST:
+        raise ValueError("must be longer than zero and P31D at most")
+    return value
+
+
+Span = Annotated[str, AfterValidator(_span)]
+"""An ISO 8601 duration that is no template: no run is there yet to fill it."""
+
+
+class Keyed(Model):
+    """A limit that holds for each key on its own."""
+
+    key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2_000,
+        description="A template of what the limit is counted for, such as {{submission.email}}; it "
+        "may name what the run is started with. Without it, for the automation as a whole. What "
+        "is missing when a run starts counts as empty.",
+    )
+
+
+class Concurrency(Keyed):
+    """How many runs may be in flight at once, those that pause included."""
+
+    limit: int = Field(ge=1, le=10_000, strict=True, description="The most runs in flight.")
+    policy: Literal["queue", "skip", "cancel_running"] = Field(
+        "queue",
+        description="What becomes of one more: it is RUNNING and waits for its turn, in the order "
+        "in which they came; it is CANCELLED at once; or the oldest one in flight is.",
+    )
+
+
+class RateLimit(Keyed):
+    """How many runs may begin in any stretch of time; more are not started."""
+
+    limit: int = Field(ge=1, le=10_000, strict=True, description="The most runs in the time.")
+    per: Span = Field(description="The time, up to P31D; it slides.")
+
+    def rule(self) -> str:
+        """The limit for people."""
+        each = " for each key" if self.key is not None else ""
+        runs = "1 run" if self.limit == 1 else f"{self.limit} runs"
+        return f"the automation may start {runs} per {self.per}{each}"
+
+
+class Debounce(Keyed):
+    """Events that come soon after each other start one run, with the data of the last of them."""
+
+    delay: Span = Field(description="A run is started when no event has come for so long.")
+    max_wait: Span | None = Field(
+        None,
+        description="A run is started after so long at the latest, however many events still come.",
+    )
+
+    @field_validator("max_wait")
+    @classmethod
+    def _not_shorter(cls, value: str | None, info: ValidationInfo) -> str | None:
+        delay = info.data.get("delay")
+        if value is not None and delay and parse_duration(value) < parse_duration(delay):
+            raise ValueError("must not be shorter than delay")
+        return value
+
+
+class FlowControl(Model):
+    """The limits of one definition."""
+
+    concurrency: Concurrency | None = None
+    rate_limit: RateLimit | None = None
+    debounce: Debounce | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> FlowControl:
+        """Those of a stored definition, whatever else is in it."""
+        fields = {info.alias: stored.get(info.alias or "") for info in cls.model_fields.values()}
+        return cls.model_validate(fields)
+
+
+def key_of(limit: Keyed, names: Mapping[str, JSON], owner: str) -> str:
+    """What a run counts for in a limit of the automation ``owner``."""
+    if limit.key is None:
+        return owner
+    try:
+        value = render(limit.key, names, where="key", missing_ok=True)
+    except TemplateError:
+        value = None
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if len(text) > _LONGEST_KEY or "\0" in text:
+        text = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return f"{owner}:{text}"

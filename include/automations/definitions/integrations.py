@@ -1,0 +1,101 @@
+"""What is configured of an outside service, by its type."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from automations.definitions.checking import Errors, field_errors
+from automations.steps.base import LITERAL, Model
+from automations.steps.email import Address, Line
+
+IntegrationType = Literal["EMAIL_PROVIDER", "DOCUMENT_ENGINE", "WEBHOOK", "SLACK", "AI_PROVIDER"]
+EMAIL, SLACK, AI = "EMAIL_PROVIDER", "SLACK", "AI_PROVIDER"
+
+DESTINATIONS = ("host", "baseUrl", "url")
+"""Where credentials go; a change of one needs the credentials again."""
+
+
+class EmailProvider(Model):
+    """A mail server."""
+
+    host: str = Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$", description="Name or address.")
+    port: int = Field(587, ge=1, le=65535, strict=True)
+    security: Literal["starttls", "tls", "none"] = Field("starttls", description="TLS, and when.")
+    from_email: Address = Field(description="The sender of all mail.")
+    from_name: Line = Field("", description="The sender's name.")
+
+
+class EmailCredentials(Model):
+    """How to sign in to a mail server; nothing when it asks for nothing."""
+
+    username: str | None = Field(None, min_length=1, max_length=320)
+    password: str | None = Field(None, min_length=1, max_length=2_000)
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("give username and password, or neither")
+        return self
+
+
+class SlackConfig(Model):
+    """A Slack workspace."""
+
+    channel: str | None = Field(None, description="Where messages go that name no channel.")
+
+
+class SlackCredentials(Model):
+    """A Slack app's token."""
+
+    token: str = Field(min_length=1, max_length=2_000, description="xoxb-…")
+
+
+class AiProvider(Model):
+    """A provider of language models."""
+
+    provider: str = Field(min_length=1, max_length=100, description="openai, anthropic, …")
+    model: str | None = Field(None, max_length=200, description="The model when none is named.")
+    base_url: str | None = Field(
+        None, max_length=2_000, pattern=r"^https?://", description="Of a compatible server."
+    )
+
+
+class AiCredentials(Model):
+    """A provider's key; a server of one's own may need none."""
+
+    api_key: str | None = Field(None, min_length=1, max_length=2_000)
+
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
+_TEXTS: TypeAdapter[Any] = TypeAdapter(dict[str, str])
+_FORMS: dict[str, tuple[TypeAdapter[Any], TypeAdapter[Any]]] = {
+    EMAIL: (TypeAdapter(EmailProvider), TypeAdapter(EmailCredentials)),
+    SLACK: (TypeAdapter(SlackConfig), TypeAdapter(SlackCredentials)),
+    AI: (TypeAdapter(AiProvider), TypeAdapter(AiCredentials)),
+    "WEBHOOK": (_ANYTHING, _TEXTS),
+    "DOCUMENT_ENGINE": (_ANYTHING, _TEXTS),
+}
+
+
+def check(type_: str, config: Any, credentials: Any) -> Errors:
+    """What is wrong with the configuration of an integration of a type.
+
+    Args:
+        credentials: None when they are kept as they are.
+    """
+    form, secret_form = _FORMS[type_]
+    return {
+        **_check(form, config, "config"),
+        **(_check(secret_form, credentials, "credentials") if credentials is not None else {}),
+    }
+
+
+def _check(form: TypeAdapter[Any], value: Any, name: str) -> Errors:
+    try:
+        form.validate_python(value, context=LITERAL)
+    except ValidationError as error:
+        found = field_errors(error, value, f"{name}.")
+        return {path.rstrip("."): messages for path, messages in found.items()}
+    return {}

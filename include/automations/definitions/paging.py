@@ -1,0 +1,140 @@
+"""How one comes from one page of an HTTP source to the next; a cursor is a text for each way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+
+from pydantic import Field
+
+from automations.errors import StepError
+from automations.kit.record_paths import Path, value_at
+from automations.steps.base import Model
+from automations.steps.outcomes import JSON
+
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
+_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
+_LONGEST = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came back.
+
+    Args:
+        source: the address that the source is configured with.
+        url: where the page is.
+        count: how many records it has.
+    """
+
+    source: str
+    url: str
+    headers: Mapping[str, str]
+    body: JSON
+    count: int
+
+
+class _Way(Model):
+    def address(
+        self, url: str, query: Mapping[str, Any], cursor: str | None
+    ) -> tuple[str, dict[str, Any]]:
+        """The address and query of the page at a cursor; of the first one without."""
+        return url, dict(query)
+
+    def following(self, page: Page, cursor: str | None) -> str | None:
+        """The cursor of the page behind one; None behind the last."""
+        return None
+
+
+class WholeAnswer(_Way):
+    """All records come in one answer."""
+
+    type: Literal["none"] = "none"
+
+
+class LinkPaging(_Way):
+    """The answer's Link header leads to the next page, as GitHub's does."""
+
+    type: Literal["link"]
+
+    def address(
+        self, url: str, query: Mapping[str, Any], cursor: str | None
+    ) -> tuple[str, dict[str, Any]]:
+        return (url, dict(query)) if cursor is None else (cursor, {})
+
+    def following(self, page: Page, cursor: str | None) -> str | None:
+        link = next_link(page.headers.get("link", ""))
+        if link is None:
+            return None
+        address = urljoin(page.url, link)
+        if (
+            len(address) > _LONGEST
+            or not address.isprintable()
+            or urlsplit(address)[:2] != urlsplit(page.source)[:2]
+        ):
+            # The secret goes with the request for the next page.
+            raise StepError("The next page's address leads away from the source.", kind="paging")
+        return address
+
+
+class NumberPaging(_Way):
+    """Pages have numbers; an empty one is the end."""
+
+    type: Literal["page"]
+    parameter: str = Field("page", min_length=1, max_length=100, description="The query parameter.")
+    first: int = Field(1, ge=0, le=1, strict=True, description="The first page's number.")
+
+    def address(
+        self, url: str, query: Mapping[str, Any], cursor: str | None
+    ) -> tuple[str, dict[str, Any]]:
+        return url, {**query, self.parameter: cursor or str(self.first)}
+
+    def following(self, page: Page, cursor: str | None) -> str | None:
+        return str(int(cursor or self.first) + 1) if page.count else None
+
+
+class CursorPaging(_Way):
+    """The answer has a cursor that is sent for the next page; the last one has none."""
+
+    type: Literal["cursor"]
+    parameter: str = Field(
+        "cursor", min_length=1, max_length=100, description="The query parameter."
+    )
+    path: Path = Field(description="Where the cursor is in the answer.")
+
+    def address(
+        self, url: str, query: Mapping[str, Any], cursor: str | None
+    ) -> tuple[str, dict[str, Any]]:
+        return url, dict(query) if cursor is None else {**query, self.parameter: cursor}
+
+    def following(self, page: Page, cursor: str | None) -> str | None:
+        found = value_at(page.body, self.path)
+        if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+            return None
+        if len(str(found)) > _LONGEST or not str(found).isprintable():
+            raise StepError("The cursor of the next page cannot be used.", kind="paging")
+        return str(found)
+
+
+Paging = Annotated[
+    WholeAnswer | LinkPaging | NumberPaging | CursorPaging, Field(discriminator="type")
+]
+
+
+def next_link(header: str) -> str | None:
+    """The address of the next page in a Link header."""
+    for found in _LINK.finditer(header):
+        rel = _REL.search(found.group(2))
+        if rel and "next" in (rel.group(1) or rel.group(2)).lower().split():
+            return found.group(1).strip()
+    return None
+
+
+def without(address: str, parameter: str) -> str:
+    """An address without a query parameter, which held a secret that the server has echoed."""
+    parts = urlsplit(address)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    return parts._replace(query=urlencode([p for p in pairs if p[0] != parameter])).geturl()

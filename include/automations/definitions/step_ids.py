@@ -1,0 +1,78 @@
+"""Ids of steps over changes: runs, logs and outputs refer to steps by them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from automations.definitions.model import walk
+from automations.steps.registry import STEP_TYPES
+
+
+def filled(written: list[Any], steps: list[Any]) -> list[Any]:
+    """The steps as they were written, with the ids that were made for those without one."""
+    complete = copy.deepcopy(written)
+    for path, step in walk(steps, ""):
+        place: Any = complete
+        for part in path.strip(".").split("."):
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        place["id"] = step.id
+    return complete
+
+
+def kept(before: list[Any], after: list[Any]) -> list[Any]:
+    """The steps after a change: one without an id keeps that of the step of its name and type.
+
+    Args:
+        before: stored, so every step has an id.
+        after: as a client has written it, and not checked yet.
+    """
+    taken = {step["id"] for step in after if isinstance(step, dict) and _is_text(step.get("id"))}
+    free: dict[tuple[str, str], list[str]] = {}
+    for step in before:
+        if step["id"] not in taken:
+            free.setdefault((step["name"], step["type"]), []).append(step["id"])
+    by_id = {step["id"]: step for step in before}
+    return [_with_inner_ids(_with_id(step, free), by_id) for step in after]
+
+
+def _with_id(step: Any, free: dict[tuple[str, str], list[str]]) -> Any:
+    if not isinstance(step, dict) or "id" in step:
+        return step
+    name, kind = step.get("name"), step.get("type")
+    if not (_is_text(name) and _is_text(kind)) or not free.get((str(name), str(kind))):
+        return step
+    return {"id": free[str(name), str(kind)].pop(0), **step}
+
+
+def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
+    """The same for the steps inside of a step that was there before."""
+    if not isinstance(step, dict) or not _is_text(step.get("id")):
+        return step
+    found = by_id.get(step["id"])
+    if found is None or found["type"] != step.get("type"):
+        return step
+    changed = copy.copy(step)
+    for place, name in places_inside(found["type"]):
+        own = changed if place is None else changed.get(place)
+        old = found if place is None else found.get(place, {})
+        if isinstance(own, dict) and isinstance(own.get(name), list):
+            inner = kept(old[name] if isinstance(old.get(name), list) else [], own[name])
+            if place is None:
+                changed[name] = inner
+            else:
+                changed[place] = {**own, name: inner}
+    return changed
+
+
+def places_inside(kind: str) -> Iterator[tuple[str | None, str]]:
+    """Where steps may lie inside of one: below a field, or in the step itself."""
+    step_type = STEP_TYPES[kind]
+    for name in (*step_type.arms, *step_type.body):
+        yield "config", name
+    yield None, "onError"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

@@ -1,0 +1,254 @@
+"""Carries committed work to Airflow: matches events, creates DagRuns, delivers answers.
+
+Any number of dispatchers may run, in bridges or alone; what one had claimed when it died is
+carried by another some seconds later. Delivery to Airflow is at-least-once: the run's id is the
+DagRun's id, so a second start changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from automations.db import jobs
+from automations.db.session import Session, raw_connection, unit_of_work
+from automations.db.tables import Job
+from automations.dispatch.breaker import Breaker
+from automations.dispatch.capacity import Capacity, Places
+from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.dispatch.housekeeping import Housekeeper
+from automations.dispatch.reconciler import Reconciler
+from automations.errors import (
+    NotVisibleYet,
+    OrchestratorError,
+    OrchestratorUnavailable,
+    StepError,
+)
+from automations.kit import logs
+from automations.ports import Orchestrator, Ports
+from automations.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+_WORKERS = 4
+_SLOW = 2
+_BATCH = 8
+_IDLE = 5.0
+_IDLE_SLOWLY = 1.0
+_GATHERING = 0.01
+"""Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
+_LOOK_FOR_ABANDONED = 5.0
+_LOOK_FOR_ROOM = 0.25
+_MOST_FAILURES = 12
+_MOST_DELAY = timedelta(seconds=10)
+
+_SLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.slow)
+_AIRFLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.airflow)
+_LIMITED_KINDS = frozenset(name for name, kind in KINDS.items() if kind.limited)
+_OWN_KINDS = frozenset(KINDS) - _SLOW_KINDS - _AIRFLOW_KINDS
+
+
+class Dispatcher:
+    """The threads of one dispatcher process."""
+
+    def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
+        self._deliveries = Deliveries(orchestrator, ports)
+        self._reconciler = Reconciler(orchestrator)
+        self._housekeeper = Housekeeper(orchestrator)
+        self._breaker = Breaker()
+        self._capacity = Capacity(get_settings().max_runs_in_airflow)
+        self._holder = secrets.randbelow(2**31)
+        self._attending = threading.Event()
+        self._stopping = threading.Event()
+        self._wake = threading.Condition()
+        self._signals = 0
+        self._threads = [
+            threading.Thread(target=self._loop, args=(target,), name=name, daemon=True)
+            for name, target in (
+                ("dispatcher-listener", self._listen),
+                ("dispatcher-reconciler", lambda: self._reconciler.run(self._stopping)),
+                ("dispatcher-housekeeper", lambda: self._housekeeper.run(self._stopping)),
+                *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
+                *((f"dispatcher-slow-{number}", self._work_slowly) for number in range(_SLOW)),
+            )
+        ]
+
+    def start(self) -> None:
+        """Begin to work; returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is in hand and end."""
+        self._stopping.set()
+        self._attending.set()
+        self._signal(_WORKERS)
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    @property
+    def reaches_airflow(self) -> bool:
+        """Whether Airflow has answered when it was last asked, as far as is known."""
+        return not self._breaker.is_open
+
+    def _loop(self, body: Callable[[], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                body()
+            except Exception:  # the database may be away; nothing is lost, so go on
+                log.exception("%s goes on after an error", threading.current_thread().name)
+                self._stopping.wait(1)
+
+    def _signal(self, workers: int = 1) -> None:
+        with self._wake:
+            self._signals += 1
+            self._wake.notify(workers)
+
+    def _listen(self) -> None:
+        connection = raw_connection()
+        try:
+            connection.autocommit = True
+            jobs.attend(connection, self._holder)
+            self._attending.set()
+            self._signal(_WORKERS)  # what was committed before that
+            looked = looked_for_room = 0.0
+            while not self._stopping.is_set():
+                if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
+                    with unit_of_work() as session:
+                        jobs.release_abandoned(session, self._holder)
+                    looked = time.monotonic()
+                is_full = self._capacity.is_full
+                if is_full and time.monotonic() - looked_for_room > _LOOK_FOR_ROOM:
+                    if self._capacity.has_room():
+                        self._signal()
+                    looked_for_room = time.monotonic()
+                if select.select([connection], [], [], _LOOK_FOR_ROOM if is_full else 1)[0]:
+                    connection.poll()
+                    if connection.notifies:
+                        connection.notifies.clear()
+                        self._signal()
+                        self._stopping.wait(_GATHERING)
+        finally:
+            self._attending.clear()
+            connection.close()
+
+    def _work(self) -> None:
+        if not self._attending.wait(_IDLE):
+            return  # what it claimed now would pass for abandoned
+        seen = self._signals
+        with self._breaker.probing() as may_probe:
+            if may_probe and self._probe():
+                return
+        with self._capacity.places() as places:
+            with unit_of_work() as session:
+                kinds, limit = self._wanted(session, places)
+                claimed = jobs.claim(session, limit, kinds, holder=self._holder)
+                awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else kinds
+                pause = None if claimed else jobs.seconds_to_next(session, awaited)
+            places.keep(sum(KINDS[job.kind].limited for job in claimed))
+            if len(claimed) == limit:
+                self._signal()  # there may be more, for another worker
+            self._carry_all(claimed)
+        if not claimed:
+            self._rest(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
+
+    def _wanted(self, session: Session, places: Places) -> tuple[frozenset[str], int]:
+        """The kinds of jobs that may be taken now, and how many."""
+        if self._breaker.is_open:
+            return _OWN_KINDS, _BATCH
+        free = places.take(session, _BATCH)
+        if not free:
+            return _OWN_KINDS | (_AIRFLOW_KINDS - _LIMITED_KINDS), _BATCH
+        return _OWN_KINDS | _AIRFLOW_KINDS, free
+
+    def _probe(self) -> bool:
+        """See by one job whether Airflow is back; False when none is there."""
+        with unit_of_work() as session:
+            claimed = jobs.claim(session, 1, _AIRFLOW_KINDS, holder=self._holder)
+        for job in claimed:
+            self._carry(job, probe=True)
+        return bool(claimed)
+
+    def _carry_all(self, claimed: Sequence[Job]) -> None:
+        held_back = []
+        for job in claimed:
+            if KINDS[job.kind].airflow and self._breaker.is_open:
+                held_back.append(job)
+            else:
+                self._carry(job)
+        if held_back:
+            with unit_of_work() as session:
+                jobs.give_back(session, held_back)
+
+    def _rest(self, seen: int, *pauses: float | None) -> None:
+        """Sleep for the shortest of some pauses, or until there is something to do."""
+        shortest = min([_IDLE, *(pause for pause in pauses if pause is not None)])
+        with self._wake:
+            if seen == self._signals:
+                self._wake.wait(max(shortest, 0.01))
+
+    def _work_slowly(self) -> None:
+        """Carry one job that may take long, so that no other one waits for its end."""
+        if not self._attending.wait(_IDLE):
+            return
+        with unit_of_work() as session:
+            claimed = jobs.claim(session, 1, _SLOW_KINDS, holder=self._holder)
+            pause = None if claimed else jobs.seconds_to_next(session, _SLOW_KINDS)
+        for job in claimed:
+            self._carry(job)
+        if not claimed:
+            # Nothing wakes it: the others' signals are not for these.
+            self._stopping.wait(
+                _IDLE_SLOWLY if pause is None else min(max(pause, 0.01), _IDLE_SLOWLY)
+            )
+
+    def _carry(self, job: Job, *, probe: bool = False) -> None:
+        with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
+            self._try(job, probe)
+
+    def _try(self, job: Job, probe: bool) -> None:
+        try:
+            self._deliveries.carry(job)
+            self._airflow_answered(job)
+        except NotVisibleYet as error:
+            self._airflow_answered(job)
+            self._again(job, _patience(job), error.message, counts=False)
+        except OrchestratorUnavailable as error:
+            self._breaker.failed(job.id, error.message, probe=probe)
+            # Held back by the breaker, it loses no time when Airflow is back.
+            alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MOST_DELAY)
+            delay = timedelta(0) if self._breaker.is_open else alone
+            self._again(job, delay, error.message, counts=False)
+            self._signal()  # somebody must wait for the next probe
+        except Exception as error:
+            if isinstance(error, OrchestratorError):
+                self._airflow_answered(job)
+            message = f"{type(error).__name__}: {error}"
+            final = isinstance(error, StepError) and not error.retryable
+            log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
+            if final or job.failures + 1 >= _MOST_FAILURES:
+                self._deliveries.give_up(job, message)
+            else:
+                wished = error.retry_after if isinstance(error, StepError) else None
+                delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
+                self._again(job, delay, message, counts=True)
+
+    def _airflow_answered(self, job: Job) -> None:
+        if KINDS[job.kind].airflow and self._breaker.answered():
+            self._signal(_WORKERS)
+
+    @staticmethod
+    def _again(job: Job, delay: timedelta, error: str, *, counts: bool) -> None:
+        with unit_of_work() as session:
+            jobs.again(session, job, delay, error, counts=counts)
+
+
+def _patience(job: Job) -> timedelta:
+    """How soon to look again for a DAG that is about to be parsed: often at first."""
+    age = datetime.now(UTC) - job.created_at
+    return min(max(timedelta(seconds=0.1), age / 10), _MOST_DELAY)

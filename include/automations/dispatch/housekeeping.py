@@ -1,0 +1,65 @@
+"""What must be done now and then: deleting what is over, and folding the ledger of metrics."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+
+from automations.db import counters, locks, rate_limits, sign_ins, watermarks
+from automations.db.session import unit_of_work
+from automations.errors import OrchestratorError
+from automations.ports import Orchestrator
+from automations.services.runs import retention
+from automations.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 600.0
+_DAILY = timedelta(days=1)
+_MARK = "retention"
+
+
+class Housekeeper:
+    """Tidies up; one of all dispatchers does it at a time."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+
+    def run(self, stopping: threading.Event) -> None:
+        """Tidy up, and wait until it is time again or the dispatcher stops."""
+        with locks.try_exclusive("housekeeper") as leads:
+            if leads:
+                self.tidy(stopping)
+        stopping.wait(_INTERVAL)
+
+    def tidy(self, stopping: threading.Event) -> None:
+        """Do what is due."""
+        with unit_of_work() as session:
+            counters.fold(session)
+        with unit_of_work() as session:
+            sign_ins.forget_ended(session)
+            rate_limits.forget_ended(session)
+        kept = get_settings().retention
+        if kept is not None and self._is_due():
+            self._prune(datetime.now(UTC) - kept, stopping)
+
+    @staticmethod
+    def _is_due() -> bool:
+        with unit_of_work() as session:
+            mark = watermarks.get(session, _MARK)
+        return mark is None or datetime.now(UTC) - datetime.fromisoformat(mark) >= _DAILY
+
+    def _prune(self, before: datetime, stopping: threading.Event) -> None:
+        began = datetime.now(UTC)
+        try:
+            counts = retention.prune(
+                before, self._orchestrator, going=lambda: not stopping.is_set()
+            )
+        except OrchestratorError as error:
+            log.warning("Old runs are kept for now, since Airflow keeps theirs: %s", error)
+            return
+        log.info("Deleted %d runs that ended before %s", counts.get("run", 0), before.isoformat())
+        if not stopping.is_set():
+            with unit_of_work() as session:
+                watermarks.put(session, _MARK, began.isoformat())

@@ -1,0 +1,147 @@
+"""Makes our runs agree with Airflow's: runs started, failed, cleared or ended in its UI."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+
+from automations.db import debounces, jobs, locks, run_counts, runs, slots, watermarks
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run
+from automations.definitions.published import dag_id, workflow_id
+from automations.errors import OrchestratorError
+from automations.ports import DagRunState, Orchestrator
+from automations.services.runs.from_airflow import adopt
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 1.0
+_SWEEP_INTERVAL = timedelta(seconds=30)
+_SWEEP_SIZE = 50
+_LONGEST_TEST = timedelta(hours=1)
+_PAGE = 100
+_MARK = "airflow_runs"
+# A transaction that was stamped earlier may commit later, and clocks differ.
+_OVERLAP = timedelta(seconds=3)
+
+
+class Reconciler:
+    """Reads what changed in Airflow and applies it; one of all dispatchers does it at a time."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._swept_at = self._mended_at = datetime.min.replace(tzinfo=UTC)
+        self._sweep_after = ""
+
+    def run(self, stopping: threading.Event) -> None:
+        """Follow Airflow until told to stop, or until the lead is lost."""
+        with locks.try_exclusive("reconciler") as leads:
+            while leads and not stopping.is_set():
+                self.mend()
+                try:
+                    self.follow()
+                    self.sweep()
+                    self.sum_up()
+                except OrchestratorError as error:
+                    log.debug("Airflow cannot be read now: %s", error)
+                stopping.wait(_INTERVAL)
+        stopping.wait(5)
+
+    def mend(self) -> None:
+        """Put right what a process that died has left, every now and then; Airflow is not asked."""
+        now = datetime.now(UTC)
+        if now - self._mended_at < _SWEEP_INTERVAL:
+            return
+        self._mended_at = now
+        with unit_of_work() as session:
+            runs.end_lost_tests(session, _LONGEST_TEST)
+            slots.look_again(session)
+            debounces.look_again(session)
+
+    def follow(self) -> None:
+        """Apply what changed in Airflow since the last time."""
+        began = datetime.now(UTC)
+        with unit_of_work() as session:
+            mark = watermarks.get(session, _MARK)
+        since = datetime.fromisoformat(mark) if mark else began - timedelta(minutes=5)
+        offset, page = 0, _PAGE
+        while page == _PAGE:
+            states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE)
+            for state in states:
+                self.apply(state)
+            page = len(states)
+            offset += page
+        with unit_of_work() as session:
+            watermarks.put(session, _MARK, began.isoformat())
+
+    def sweep(self) -> None:
+        """Look at unfinished runs one by one, some at a time: a net below ``follow``."""
+        now = datetime.now(UTC)
+        if now - self._swept_at < _SWEEP_INTERVAL:
+            return
+        self._swept_at = now
+        with unit_of_work() as session:
+            page = runs.unfinished(
+                session, after=self._sweep_after, older_than=_SWEEP_INTERVAL, limit=_SWEEP_SIZE
+            )
+        self._sweep_after = page[-1].id if len(page) == _SWEEP_SIZE else ""
+        for run in page:
+            state = self._orchestrator.run_state(dag_id(run.workflow_id), run.id)
+            if state is not None:
+                self.apply(state)
+            else:
+                with unit_of_work() as session:
+                    runs.end_run(session, run.id, "FAILED", "The DagRun was deleted in Airflow.")
+
+    @staticmethod
+    def sum_up() -> None:
+        """Keep the numbers of runs few rows each."""
+        with unit_of_work() as session:
+            run_counts.sum_up(session)
+
+    def apply(self, state: DagRunState) -> None:
+        """Bring one of our runs to what Airflow says of it."""
+        automation = workflow_id(state.dag_id)
+        if automation is None:
+            return
+        with unit_of_work() as session:
+            run = runs.lock_run(session, state.run_id) or self._adopt(session, automation, state)
+            if run is None or run.workflow_id != automation:
+                return
+            # A run that goes on after a clear is revived by its first step, which knows of it.
+            if state.state == "failed":
+                self._fail(session, run)
+            elif state.state == "success":
+                self._complete(session, run)
+
+    @staticmethod
+    def _adopt(session: Session, automation: str, state: DagRunState) -> Run | None:
+        version = None
+        if state.bundle_version is not None:
+            version = runs.version_at(session, automation, int(state.bundle_version))
+        return adopt(
+            session,
+            automation,
+            run_id=state.run_id,
+            run_type=state.run_type,
+            conf=state.conf,
+            started_by=state.started_by,
+            version=version,
+            due_at=state.due_at,
+        )
+
+    @staticmethod
+    def _fail(session: Session, run: Run) -> None:
+        if run.status == "COMPLETED":
+            run.status, run.error = "FAILED", "Marked failed in Airflow."
+            jobs.enqueue(session, "report_failure", run.id)
+        else:
+            runs.end_run(session, run.id, "FAILED", "Ended as failed in Airflow.")
+
+    @staticmethod
+    def _complete(session: Session, run: Run) -> None:
+        if run.status == "FAILED":
+            run.status, run.error = "COMPLETED", None
+        else:
+            runs.end_run(session, run.id, "COMPLETED")

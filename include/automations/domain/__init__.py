@@ -1,0 +1,1 @@
+"""The rules of what automations work with: pure functions and values."""

@@ -1,0 +1,1 @@
+"""Forms: what may be asked, and what an answer must be."""

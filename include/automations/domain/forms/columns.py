@@ -1,0 +1,99 @@
+"""Columns for a form's fields: added as the form gets new ones, and never taken away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from automations.domain.forms.schema import DISPLAY, UNTYPED, FormSchema
+from automations.domain.tables.columns import MOST_COLUMNS, Column, ColumnType, value_of
+from automations.steps.outcomes import JSON
+
+_TYPES: Mapping[str, ColumnType] = {
+    "number": "number",
+    "currency": "number",
+    "rating": "number",
+    "yesno": "boolean",
+    "multiselect": "multiselect",
+    "checkbox": "multiselect",
+    # Without options, which the next version of the form may take away.
+    "select": "select",
+    "radio": "select",
+    "country": "select",
+    "date": "date",
+    "datetime": "datetime",
+    "email": "email",
+    "url": "url",
+    **dict.fromkeys(UNTYPED, "json"),
+}
+_LONGEST_KEY, _LONGEST_NAME = 90, 200
+
+
+class _Field(NamedTuple):
+    key: str
+    label: str
+    type: ColumnType
+
+    @property
+    def mark(self) -> str:
+        """What its column is known by: a field that gets another type gets another column."""
+        return f"{self.type}:{self.key}"
+
+
+def extended(
+    columns: Sequence[Column], known: Mapping[str, str], form: Mapping[str, Any]
+) -> tuple[list[Column], dict[str, str]]:
+    """Columns with those that a form's fields still need, as many as a table may have.
+
+    Args:
+        known: the columns' keys by the marks of the fields that they are of.
+    """
+    result, marks = list(columns), dict(known)
+    for field in _fields(form):
+        if field.mark not in marks and len(result) < MOST_COLUMNS:
+            key = _free(field.key, {column.key for column in result})
+            name = field.label.strip()[:_LONGEST_NAME] or key
+            result.append(Column(key=key, name=name, type=field.type))
+            marks[field.mark] = key
+    return result, marks
+
+
+def values(
+    columns: Sequence[Column],
+    known: Mapping[str, str],
+    form: Mapping[str, Any],
+    data: Mapping[str, JSON],
+) -> dict[str, JSON]:
+    """What a submission's data is in the columns; what fits none is in the submission only."""
+    by_key = {column.key: column for column in columns}
+    found: dict[str, JSON] = {}
+    for field in _fields(form):
+        column, given = by_key.get(known.get(field.mark, "")), data.get(field.key)
+        if column is None or given is None or (given == "" and column.type != "text"):
+            continue
+        try:
+            found[column.key] = value_of(column, given)
+        except ValueError:
+            continue
+    return found
+
+
+def _fields(form: Mapping[str, Any]) -> Iterator[_Field]:
+    for section in FormSchema.model_validate(form).sections:
+        if section.repeatable:
+            yield _Field(section.items_key, section.title, "json")
+            continue
+        for field in section.fields:
+            if field.type not in DISPLAY:
+                yield _Field(field.key, field.label, _TYPES.get(field.type, "text"))
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", wanted)[:_LONGEST_KEY]
+    base = f"_{base[1:]}" if base.startswith("-") else base
+    key, number = base, 1
+    while key in taken:
+        number += 1
+        key = f"{base}_{number}"
+    return key

@@ -1,0 +1,328 @@
+"""Forms: what their fields are, and whether data fits them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from jsonschema import Draft202012Validator, FormatChecker
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from automations.steps.outcomes import JSON
+
+DISPLAY = frozenset({"heading", "paragraph", "divider"})
+MOST_ITEMS = 1_000
+UNTYPED = ("file", "document", "signature", "table_fill")
+"""The types whose values have the form that the client gives them."""
+FILES = frozenset({"file", "document"})
+FieldType = Literal[
+    "text", "email", "phone", "tel", "url", "number", "currency", "textarea", "select",
+    "multiselect", "radio", "checkbox", "yesno", "rating", "country", "date", "time", "datetime",
+    "file", "document", "signature", "table_fill", "heading", "paragraph", "divider",
+]  # fmt: skip
+
+
+class _Part(BaseModel):
+    # The platform's forms carry more (layout, logic) than concerns us: it is kept, not checked.
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True
+    )
+
+
+class Option(_Part):
+    """One choice."""
+
+    label: str
+    value: str
+
+
+class Validation(_Part):
+    """What a field's value must satisfy."""
+
+    required: bool = Field(False, strict=True)
+    min: float | None = None
+    max: float | None = None
+    min_length: int | None = Field(None, ge=0)
+    max_length: int | None = Field(None, ge=0)
+
+
+class FormField(_Part):
+    """One field of a form."""
+
+    id: str = Field(min_length=1)
+    key: str = Field(min_length=1, max_length=200)
+    type: FieldType
+    label: str = ""
+    validation: Validation = Validation()
+    options: list[Option] = Field(default_factory=list)
+
+
+class Repeatable(_Part):
+    """How often a repeatable section may be filled in."""
+
+    min_items: int | None = Field(None, ge=0, le=MOST_ITEMS)
+    max_items: int | None = Field(None, ge=1, le=MOST_ITEMS)
+
+    @property
+    def least(self) -> int:
+        """The fewest items."""
+        return self.min_items or 0
+
+    @property
+    def most(self) -> int:
+        """The most items."""
+        return self.max_items or MOST_ITEMS
+
+    @model_validator(mode="after")
+    def _some_number_fits(self) -> Repeatable:
+        if self.least > self.most:
+            raise ValueError("minItems is over maxItems")
+        return self
+
+
+class Section(_Part):
+    """A group of fields; a repeatable one is filled in several times."""
+
+    id: str = Field(min_length=1)
+    title: str = ""
+    repeatable: bool = Field(False, strict=True)
+    repeatable_config: Repeatable | None = None
+    fields: list[FormField] = Field(default_factory=list, max_length=500)
+
+    @property
+    def bounds(self) -> Repeatable:
+        """How many items a repeatable section may have."""
+        return self.repeatable_config or Repeatable()
+
+    @property
+    def items_key(self) -> str:
+        """Where a repeatable section's items lie in the data."""
+        return f"section_{self.id}_items"
+
+
+class FormSchema(_Part):
+    """A form's sections."""
+
+    sections: list[Section] = Field(max_length=100)
+
+
+_FORMATS = FormatChecker(("date",))
+_TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?"
+_RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*example", re.ASCII)
+_TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
+
+
+def is_address(value: object) -> bool:
+    """Whether a value is an e-mail address."""
+    try:
+        validate_email(str(value), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return _RESERVED.fullmatch(str(value)) is not None
+    return True
+
+
+def _is_moment(value: object) -> bool:
+    datetime.fromisoformat(str(value))
+    return True
+
+
+def _is_time(value: object) -> bool:
+    return re.fullmatch(_TIME, str(value), re.ASCII) is not None
+
+
+_FORMATS.checks("address")(is_address)
+_FORMATS.checks("time")(_is_time)
+_FORMATS.checks("moment", raises=ValueError)(_is_moment)
+
+
+def json_schema(form: FormSchema) -> dict[str, JSON]:
+    """The JSON schema of a form's data."""
+    properties: dict[str, JSON] = {}
+    required: list[str] = []
+    for section in form.sections:
+        inside = _object(section.fields)
+        if section.repeatable:
+            bounds = section.bounds
+            properties[section.items_key] = {
+                "type": "array",
+                "items": inside,
+                "minItems": bounds.least,
+                "maxItems": bounds.most,
+            }
+            required += [section.items_key] if bounds.least else []
+        else:
+            properties |= inside["properties"]
+            required += inside["required"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dict[str, list[str]]:
+    """What is wrong with data for a form: messages by the path of the value."""
+    parsed = form if isinstance(form, FormSchema) else FormSchema.model_validate(form)
+    validator = Draft202012Validator(json_schema(parsed), format_checker=_FORMATS)
+    errors: dict[str, list[str]] = {}
+    for error in validator.iter_errors(dict(data)):
+        for path, message in _explained(error):
+            errors.setdefault(path, []).append(message)
+    return errors
+
+
+def replace_files(
+    form: FormSchema, data: Mapping[str, JSON], look_up: Callable[[JSON], JSON]
+) -> tuple[dict[str, JSON], dict[str, list[str]]]:
+    """Data with other values in the place of its files, and what is wrong with those.
+
+    Args:
+        look_up: gives the new value of one; raises ValueError when there can be none.
+    """
+    new, errors = dict(data), dict[str, list[str]]()
+    for section in form.sections:
+        names = [field.key for field in section.fields if field.type in FILES]
+        items = new.get(section.items_key) if section.repeatable else None
+        parts: list[tuple[str, dict[str, JSON]]] = [] if section.repeatable else [("", new)]
+        if isinstance(items, list):
+            copied = [dict(item) if isinstance(item, dict) else item for item in items]
+            new[section.items_key] = copied
+            parts = [
+                (f"{section.items_key}.{index}.", item)
+                for index, item in enumerate(copied)
+                if isinstance(item, dict)
+            ]
+        for path, part in parts:
+            for name in names:
+                if part.get(name) in (None, ""):
+                    continue
+                try:
+                    part[name] = look_up(part[name])
+                except ValueError as error:
+                    errors[path + name] = [str(error)]
+    return new, errors
+
+
+def twice(form: FormSchema) -> dict[str, list[str]]:
+    """Keys that two values of the data would share, by the path of the second."""
+    errors: dict[str, list[str]] = {}
+    seen: set[tuple[str, str]] = set()
+
+    def note(path: str, part_of: str, key: str) -> None:
+        if (part_of, key) in seen:
+            errors[path] = [f"'{key}' is there twice"]
+        seen.add((part_of, key))
+
+    for place, section in enumerate(form.sections):
+        if section.repeatable:
+            note(f"sections.{place}.id", "", section.items_key)
+        for index, field in enumerate(section.fields):
+            if field.type not in DISPLAY:
+                part_of = str(place) if section.repeatable else ""
+                note(f"sections.{place}.fields.{index}.key", part_of, field.key)
+    return errors
+
+
+def _object(fields: list[FormField]) -> dict[str, Any]:
+    shown = [field for field in fields if field.type not in DISPLAY]
+    return {
+        "type": "object",
+        "properties": {field.key: _value(field) for field in shown},
+        "required": [field.key for field in shown if field.validation.required],
+        "additionalProperties": False,
+    }
+
+
+def _value(field: FormField) -> dict[str, JSON]:
+    wanted = _by_type(field)
+    rules = field.validation
+    limits = {
+        "minimum": rules.min,
+        "maximum": rules.max,
+        "minLength": rules.min_length or (1 if rules.required else None),
+        "maxLength": rules.max_length,
+    }
+    wanted |= {name: limit for name, limit in limits.items() if limit is not None}
+    if rules.required and field.type in UNTYPED:
+        return {"not": {"enum": [None, "", [], {}]}}
+    if rules.required:
+        return wanted | ({"minItems": 1} if wanted.get("type") == "array" else {})
+    # An empty field of a web form arrives as an empty text or as null.
+    return {"anyOf": [wanted, {"type": "null"}, {"const": ""}]}
+
+
+def _by_type(field: FormField) -> dict[str, JSON]:
+    values = [option.value for option in field.options]
+    match field.type:
+        case "number" | "currency" | "rating":
+            return {"type": "number"}
+        case "yesno":
+            return {"type": "boolean"}
+        case "select" | "radio" | "country":
+            return {"type": "string", "enum": values} if values else dict(_TEXT)
+        case "multiselect" | "checkbox":
+            item = {"enum": values} if values else dict(_TEXT)
+            return {"type": "array", "items": item, "uniqueItems": True}
+        case "email":
+            return {**_TEXT, "format": "address"}
+        case "date" | "time":
+            return {**_TEXT, "format": "date" if field.type == "date" else "time"}
+        case "datetime":
+            return {**_TEXT, "format": "moment"}
+        case "url":
+            return {**_TEXT, "pattern": r"^https?://[^\s]+$"}
+        case _:
+            return {} if field.type in UNTYPED else dict(_TEXT)
+
+
+def _explained(error: Any) -> Iterator[tuple[str, str]]:
+    path = ".".join(str(part) for part in error.absolute_path)
+    prefix = f"{path}." if path else ""
+    if error.validator == "required":
+        missing = error.message.split("'")[1]
+        yield f"{prefix}{missing}", "is required"
+    elif error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        for key in error.instance:
+            if key not in known:
+                yield f"{prefix}{key}", "is not a field of this form"
+    elif error.validator == "anyOf":
+        yield path, _short(error.context[0])
+    else:
+        yield path, _short(error)
+
+
+_MESSAGES = {
+    "address": "must be an e-mail address",
+    "date": "must be a date such as 2026-03-01",
+    "time": "must be a time such as 09:30",
+    "moment": "must be a date and time such as 2026-03-01T09:30:00Z",
+}
+
+
+def _short(error: Any) -> str:
+    match error.validator:
+        case "format":
+            return _MESSAGES[error.validator_value]
+        case "type":
+            return f"must be of type {error.validator_value}"
+        case "enum":
+            return f"must be one of {', '.join(map(str, error.validator_value))}"
+        case "minLength":
+            return "must not be empty" if error.validator_value == 1 else "is too short"
+        case "minItems" if error.validator_value > 1:
+            return f"must have at least {error.validator_value} items"
+        case "maxItems":
+            return f"must have at most {error.validator_value} items"
+        case "minItems" | "not":
+            return "must not be empty"
+        case "pattern":
+            return "must be an http or https address"
+        case _:
+            return str(error.message)[:200]

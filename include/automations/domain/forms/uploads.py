@@ -1,0 +1,91 @@
+"""Files that people add to a form: which are taken, and under which name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from automations.kit.filenames import file_name
+from automations.kit.ids import new_id
+from automations.steps.outcomes import JSON
+
+LARGEST = 10_000_000
+MOST = 10
+"""Files with one submission."""
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_OPEN = "application/vnd.oasis.opendocument"
+CONTENT_TYPES: Mapping[str, str] = {
+    "pdf": "application/pdf",
+    "docx": f"{_OFFICE}.wordprocessingml.document",
+    "xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    "pptx": f"{_OFFICE}.presentationml.presentation",
+    "odt": f"{_OPEN}.text",
+    "ods": f"{_OPEN}.spreadsheet",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "tiff": "image/tiff",
+    "txt": "text/plain; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+}
+"""What is taken, by the extension; nothing that a browser or an office would run."""
+_PACKED = (b"PK\x03\x04",)
+_BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
+    "pdf": (b"%PDF-",),
+    **dict.fromkeys(("docx", "xlsx", "pptx", "odt", "ods"), _PACKED),
+    "png": (b"\x89PNG\r\n\x1a\n",),
+    **dict.fromkeys(("jpg", "jpeg"), (b"\xff\xd8\xff",)),
+    "gif": (b"GIF87a", b"GIF89a"),
+    "webp": (b"RIFF",),
+    "tiff": (b"II*\0", b"MM\0*"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent and is kept when the submission is taken."""
+
+    name: str
+    format: str
+    content: bytes
+    id: str = field(default_factory=new_id)
+
+    @property
+    def value(self) -> dict[str, JSON]:
+        """What the form's data says of it."""
+        return file_value(self.id, self.name, self.format, len(self.content))
+
+
+def file_value(document_id: str, name: str, file_format: str, size: int) -> dict[str, JSON]:
+    """What a form's data says of a document."""
+    return {
+        "documentId": document_id,
+        "filename": name,
+        "contentType": CONTENT_TYPES[file_format].partition(";")[0],
+        "size": size,
+    }
+
+
+def upload(filename: str, content: bytes) -> Upload:
+    """A file as it was sent; neither its name nor what the sender calls its type is trusted.
+
+    Raises:
+        ValueError: it is not taken; says why.
+    """
+    # Some browsers send the whole path.
+    stem, dot, extension = filename.replace("\\", "/").rpartition("/")[2].rpartition(".")
+    extension = extension.lower()
+    if not dot or extension not in CONTENT_TYPES:
+        raise ValueError(f"must be a file of one of these kinds: {', '.join(CONTENT_TYPES)}")
+    if not content:
+        raise ValueError("is an empty file")
+    if len(content) > LARGEST:
+        raise ValueError(f"is over {LARGEST // 1_000_000} MB")
+    beginnings = _BEGINNINGS.get(extension)
+    # A text begins with anything, but only other kinds of files hold a NUL.
+    if not content.startswith(beginnings) if beginnings else b"\0" in content:
+        raise ValueError(f"is not a {extension} file, whatever its name says")
+    return Upload(file_name(stem, extension), extension, content)

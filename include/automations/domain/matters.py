@@ -1,0 +1,80 @@
+"""Boards and matters: what they may hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from automations.kit.ids import new_id
+from automations.kit.titles import NOT_BLANK
+
+BoardType = Literal["PROCESS", "PIPELINE", "KANBAN"]
+StepKind = Literal[
+    "FORM", "APPROVAL", "DOCUMENT", "SIGN_DOCUMENTS", "TASK", "REVIEW", "UPLOAD", "PAYMENT",
+    "NOTIFICATION", "INTEGRATION",
+]  # fmt: skip
+Priority = Literal["LOW", "MEDIUM", "HIGH", "URGENT"]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NOT_BLANK),
+]
+Tag = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
+]
+MOST_TAGS = 50
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class BoardStep(_Part):
+    """One step of a board."""
+
+    id: str = Field(
+        default_factory=new_id,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Stays the same over changes of the board; made when absent.",
+    )
+    name: Title = Field(description="What it is called.")
+    type: StepKind = Field(description="What is to be done in it.")
+    order: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="Its place among the steps; the place in the list when absent."
+    )
+
+
+class Board(_Part):
+    """A board: what a matter made from it goes through."""
+
+    name: Title = Field(description="What it is called.")
+    description: str = Field("", max_length=5_000)
+    board_type: BoardType = Field("PROCESS", description="How people look at it.")
+    steps: list[BoardStep] = Field(min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _steps_differ(self) -> Self:
+        for what, values in (
+            ("id", [step.id for step in self.steps]),
+            ("order", [step["order"] for step in self.numbered()]),
+        ):
+            twice = [value for value, count in Counter(values).items() if count > 1]
+            if twice:
+                raise ValueError(f"several steps have the {what} {twice[0]}")
+        return self
+
+    def numbered(self) -> list[dict[str, Any]]:
+        """The steps as JSON, in their order."""
+        steps = [
+            {**step.model_dump(), "order": index if step.order is None else step.order}
+            for index, step in enumerate(self.steps)
+        ]
+        return sorted(steps, key=lambda step: int(step["order"]))
+
+
+def number_text(number: int) -> str:
+    """A matter's number as people write it."""
+    return f"MAT-{number:04d}"

@@ -1,0 +1,1 @@
+"""Tables: columns, filters, imports and aggregates of rows."""

@@ -1,0 +1,279 @@
+"""Tables: their columns, and whether a row fits them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from automations.domain.forms.schema import is_address
+from automations.errors import ValidationFailed
+from automations.kit.titles import Name
+from automations.steps.outcomes import JSON
+
+ColumnType = Literal[
+    "text", "number", "boolean", "date", "datetime", "select", "multiselect", "email", "url",
+    "json",
+]  # fmt: skip
+Category = Literal["SYSTEM", "FORM", "PIPELINE", "USER", "MATTER", "INTEGRATION"]
+KEYLESS = ("json", "multiselect")
+"""The types of columns that no row can be found by."""
+LONGEST_TEXT = 100_000
+LARGEST_ROW = 500_000
+MOST_COLUMNS = 200
+_URL = re.compile(r"https?://[^\s]+")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class Option(_Part):
+    """One of the values that a select or multiselect may have."""
+
+    label: str = Field(max_length=200)
+    value: str = Field(min_length=1, max_length=200)
+
+
+def _option(value: object) -> object:
+    return {"label": value, "value": value} if isinstance(value, str) else value
+
+
+class Column(_Part):
+    """One column."""
+
+    key: str = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$", description="Where rows have its value."
+    )
+    name: str = Field("", max_length=200, description="What people see; the key when absent.")
+    type: ColumnType = Field(description="What its values are.")
+    required: bool = Field(False, strict=True, description="Whether every row must have a value.")
+    options: list[Annotated[Option, BeforeValidator(_option)]] = Field(
+        default_factory=list,
+        max_length=500,
+        description="What a select or multiselect may be: texts, or label and value; else any.",
+    )
+
+    @model_validator(mode="after")
+    def _options_have_a_use(self) -> Self:
+        if self.options and self.type not in ("select", "multiselect"):
+            raise ValueError("only a select or multiselect has options")
+        return self
+
+
+class TableShape(_Part):
+    """A table without its rows."""
+
+    name: Name = Field(description="What it is called.")
+    description: str = Field("", max_length=5_000)
+    category: Category = Field("USER", description="Where its rows come from.")
+    columns: list[Column] = Field(min_length=1, max_length=MOST_COLUMNS)
+
+    @model_validator(mode="after")
+    def _keys_differ(self) -> Self:
+        keys = Counter(column.key for column in self.columns)
+        twice = [key for key, count in keys.items() if count > 1]
+        if twice:
+            raise ValueError(f"several columns have the key {twice[0]}")
+        return self
+
+
+def columns_json(columns: Iterable[Column]) -> list[dict[str, Any]]:
+    """Columns as they are kept."""
+    return [
+        {**column.model_dump(by_alias=True), "name": column.name or column.key}
+        for column in columns
+    ]
+
+
+def columns_of(kept: Iterable[Any]) -> list[Column]:
+    """A table's columns, from what is kept of them."""
+    return [Column.model_validate(column) for column in kept]
+
+
+def checked(
+    columns: Sequence[Column], data: Mapping[str, JSON], path: str = "data"
+) -> tuple[dict[str, JSON], dict[str, list[str]]]:
+    """A row's values as they are kept (nothing is left out), and what is wrong by its path."""
+    kept: dict[str, JSON] = {}
+    known = {column.key for column in columns}
+    wrong = {f"{path}.{key}": ["is not a column of this table"] for key in data if key not in known}
+    for column in columns:
+        given = data.get(column.key)
+        if given is None or (given == "" and (column.required or column.type != "text")):
+            if column.required:
+                wrong[f"{path}.{column.key}"] = ["is required"]
+            continue
+        try:
+            kept[column.key] = value_of(column, given)
+        except ValueError as error:
+            wrong[f"{path}.{column.key}"] = [str(error)]
+    if not wrong and len(json.dumps(kept)) > LARGEST_ROW:
+        wrong[path] = [f"may have {LARGEST_ROW} characters of JSON at most"]
+    return kept, wrong
+
+
+def row_of(columns: Sequence[Column], data: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A row's values as they are kept.
+
+    Raises:
+        ValidationFailed: they do not fit the columns, which it names.
+    """
+    kept, wrong = checked(columns, data)
+    if wrong:
+        raise ValidationFailed(wrong)
+    return kept
+
+
+def shown(columns: Sequence[Column], kept: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A row's values with null for what it has none of, so that templates can name it."""
+    return {column.key: kept.get(column.key) for column in columns}
+
+
+def value_of(column: Column, value: JSON) -> JSON:
+    """A column's value as it is kept; ValueError says what is expected."""
+    match column.type:
+        case "number":
+            return _number(value)
+        case "boolean":
+            if not isinstance(value, bool):
+                raise ValueError("must be true or false")
+            return value
+        case "date":
+            return _date(value)
+        case "datetime":
+            return _moment(value)
+        case "multiselect":
+            if not isinstance(value, list):
+                raise ValueError("must be a list of texts")
+            return list(dict.fromkeys(_chosen(column, item) for item in value))
+        case "json":
+            return _storable(value)
+        case _:
+            return _text(column, value)
+
+
+def _text(column: Column, value: JSON) -> str:
+    text = _plain(value)
+    if column.type == "select":
+        return _chosen(column, text)
+    if column.type == "email" and not is_address(text):
+        raise ValueError("must be an e-mail address")
+    if column.type == "url" and not _URL.fullmatch(text):
+        raise ValueError("must be an http or https address")
+    return text
+
+
+def _plain(value: JSON) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a text")
+    if len(value) > LONGEST_TEXT:
+        raise ValueError(f"may have {LONGEST_TEXT} characters at most")
+    return str(_storable(value))
+
+
+def _chosen(column: Column, value: JSON) -> str:
+    text, values = _plain(value), [option.value for option in column.options]
+    if values and text not in values:
+        raise ValueError(f"must be one of {', '.join(values[:20])}")
+    return text
+
+
+def _number(value: JSON) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    if value != value:
+        raise ValueError("must be a number")
+    if abs(value) > sys.float_info.max:
+        raise ValueError("is too large a number")
+    return value
+
+
+def _date(value: JSON) -> str:
+    try:
+        return date.fromisoformat(_plain(value)).isoformat()
+    except ValueError as error:
+        raise ValueError("must be a date such as 2026-03-01") from error
+
+
+def _moment(value: JSON) -> str:
+    """An instant as UTC of one width, so that the order of texts is the order in time."""
+    try:
+        moment = datetime.fromisoformat(_plain(value))
+        utc = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("must be a date and time such as 2026-03-01T09:30:00Z") from error
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _storable(value: JSON) -> JSON:
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        if _has_nul(value):
+            raise ValueError("must not hold a NUL character")
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a surrogate pair") from error
+    except (TypeError, RecursionError) as error:
+        raise ValueError("must be JSON") from error
+    return value
+
+
+def _has_nul(value: JSON) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_nul(item) for item in value)
+
+
+def key_values(
+    columns: Sequence[Column], keys: Sequence[str], data: Mapping[str, JSON]
+) -> tuple[dict[str, JSON], dict[str, list[str]]]:
+    """The values that a row is found by as they are kept, and what is wrong by its path."""
+    by_key = {column.key: column for column in columns}
+    values: dict[str, JSON] = {}
+    wrong: dict[str, list[str]] = {}
+    for index, key in enumerate(keys):
+        column = by_key.get(key)
+        if column is None or column.type in KEYLESS:
+            wrong[f"keys.{index}"] = [f"'{key}' is not a column that rows can be found by"]
+        elif data.get(key) in (None, ""):
+            wrong[f"data.{key}"] = ["is required, because it is a key"]
+        else:
+            try:
+                values[key] = value_of(column, data[key])
+            except ValueError as error:
+                wrong[f"data.{key}"] = [str(error)]
+    if not keys:
+        wrong["keys"] = ["must name at least one column"]
+    return values, wrong
+
+
+def key_set(keys: Iterable[str]) -> str:
+    """What the hashes of all rows that are found by these columns begin with."""
+    return hashlib.sha256(json.dumps(sorted(set(keys))).encode()).hexdigest()[:16]
+
+
+def key_hash(keys: Iterable[str], row: Mapping[str, JSON]) -> str:
+    """One row's hash among those that are found by these columns."""
+    values = {key: _whole(row[key]) for key in keys}
+    text = json.dumps(values, sort_keys=True)
+    return f"{key_set(values)}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _whole(value: JSON) -> JSON:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

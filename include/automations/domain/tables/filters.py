@@ -1,0 +1,185 @@
+"""Which rows of a table are asked for, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from automations.domain.tables.columns import Column, value_of
+from automations.errors import ValidationFailed
+from automations.steps.condition import Operator, compare
+from automations.steps.outcomes import JSON
+
+MOST_RULES = 200
+DEEPEST = 10
+_EVERYWHERE = {"equals", "notEquals", "exists", "empty"}
+_TEXTS = _EVERYWHERE | {
+    "contains", "startsWith", "endsWith", "gt", "gte", "lt", "lte", "in", "matches",
+}  # fmt: skip
+_NUMBERS = _EVERYWHERE | {"gt", "gte", "lt", "lte", "in"}
+_MOMENTS = _NUMBERS | {"before", "after"}
+OPERATORS = {
+    "number": _NUMBERS,
+    "boolean": _EVERYWHERE | {"in"},
+    "date": _MOMENTS,
+    "datetime": _MOMENTS,
+    "multiselect": _EVERYWHERE | {"contains"},
+    "json": _EVERYWHERE | {"contains"},
+}
+"""What can be asked of a column, by its type; everything else is a text."""
+_UNSORTED = ("multiselect", "json")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RowRule(_Part):
+    """One comparison of a column, or a nested group of them."""
+
+    field: str | None = Field(None, description="The column's key.")
+    operator: Operator | None = Field(None, description="How to compare.")
+    value: JSON = Field(None, description="What to compare with; not for exists and empty.")
+    match: Literal["all", "any"] = Field("all", description="How a nested group is joined.")
+    rules: list[RowRule] | None = Field(None, max_length=50, description="A nested group.")
+
+    @model_validator(mode="after")
+    def _row_or_group(self) -> Self:
+        if (self.operator is None) == (self.rules is None):
+            raise ValueError("give field and operator, or a nested match and rules")
+        if self.operator is not None and self.field is None:
+            raise ValueError("field is required")
+        if self.operator not in (None, "exists", "empty") and "value" not in self.model_fields_set:
+            raise ValueError(f"operator {self.operator} needs a value")
+        return self
+
+
+class RowFilter(_Part):
+    """Which rows are asked for."""
+
+    match: Literal["all", "any"] = Field("all", description="Whether all rules or any must hold.")
+    rules: list[RowRule] = Field(max_length=50, description="The comparisons.")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A comparison that fits its column; texts, numbers and instants as rows keep them."""
+
+    column: Column
+    operator: str
+    value: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Comparisons, all or any of which must hold."""
+
+    match: str
+    parts: Sequence[Comparison | Group]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """By which column rows are sorted; by their making when None."""
+
+    column: Column | None = None
+    descending: bool = False
+
+
+def checked(wanted: RowFilter | None, columns: Sequence[Column]) -> Group:
+    """A filter whose fields are columns and whose values fit them.
+
+    Raises:
+        ValidationFailed: it does not fit; the rule is named.
+    """
+    group = _Checker({column.key: column for column in columns})
+    if wanted is None:
+        return Group("all", ())
+    return group.group(wanted.match, wanted.rules, "filter", 1)
+
+
+def order_of(sort: str | None, columns: Sequence[Column]) -> Order:
+    """The order that ``column``, ``-column``, ``createdAt`` or ``-createdAt`` asks for.
+
+    Raises:
+        ValidationFailed: there is no such column, or it has no order.
+    """
+    text = (sort or "createdAt").strip()
+    descending, key = text.startswith("-"), text.removeprefix("-")
+    for column in columns:
+        if column.key == key:
+            if column.type in _UNSORTED:
+                raise ValidationFailed({"sort": [f"a {column.type} column has no order"]})
+            return Order(column, descending)
+    if key != "createdAt":
+        raise ValidationFailed({"sort": [f"'{key}' is not a column of this table"]})
+    return Order(None, descending)
+
+
+class _Checker:
+    def __init__(self, columns: dict[str, Column]) -> None:
+        self._columns = columns
+        self._count = 0
+
+    def group(self, match: str, rules: Sequence[RowRule], path: str, depth: int) -> Group:
+        self._count += len(rules)
+        if self._count > MOST_RULES or depth > DEEPEST:
+            raise ValidationFailed(
+                {path: [f"may have {MOST_RULES} rules in {DEEPEST} levels at most"]}
+            )
+        return Group(
+            match,
+            [self._part(rule, f"{path}.rules.{index}", depth) for index, rule in enumerate(rules)],
+        )
+
+    def _part(self, rule: RowRule, path: str, depth: int) -> Comparison | Group:
+        if rule.rules is not None:
+            return self.group(rule.match, rule.rules, path, depth + 1)
+        column = self._columns.get(str(rule.field))
+        if column is None:
+            raise ValidationFailed(
+                {f"{path}.field": [f"'{rule.field}' is not a column of this table"]}
+            )
+        operator = str(rule.operator)
+        if operator not in OPERATORS.get(column.type, _TEXTS):
+            raise ValidationFailed(
+                {f"{path}.operator": [f"{operator} does not fit a {column.type} column"]}
+            )
+        try:
+            return Comparison(column, operator, _fitting(column, operator, rule.value))
+        except (ValueError, TypeError) as error:
+            raise ValidationFailed({f"{path}.value": [str(error)]}) from error
+
+
+def _fitting(column: Column, operator: str, value: JSON) -> JSON:
+    if operator in ("exists", "empty") or (value is None and operator in ("equals", "notEquals")):
+        return None
+    one = _reader(column, operator)
+    if operator != "in":
+        return one(value)
+    if not isinstance(value, list) or len(value) > 1_000:
+        raise ValueError("must be a list of 1,000 values at most")
+    return [one(item) for item in value]
+
+
+def _reader(column: Column, operator: str) -> Callable[[Any], Any]:
+    """What reads a value to compare with; a part of a text need not be one of the options."""
+    kind = column.type
+    if kind == "multiselect" and operator == "contains":
+        kind = "text"
+    if kind in ("select", "email", "url"):
+        kind = "text"
+    plain = Column(key=column.key, type=kind)
+
+    def read(value: Any) -> Any:
+        found = value_of(plain, value)
+        if operator == "matches":
+            compare("matches", "", found)  # says what is wrong with a pattern
+            if len(found) > 500:
+                raise ValueError("may have 500 characters at most")
+        return found
+
+    return read

@@ -1,0 +1,1 @@
+"""A step's life: enter, render, attempt, record."""

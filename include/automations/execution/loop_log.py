@@ -1,0 +1,66 @@
+"""What the run's log says of the steps in a node's loops: the edges of long loops, and failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from automations.db.runs import LogLine
+from automations.execution.recording import line_of
+from automations.steps.outcomes import Branch, Done, Fail, Outcome, Stop
+
+EDGE = 10
+"""So many iterations at the beginning of a loop are logged, and as many at its end."""
+
+MOST_LINES = 1_000
+"""Of each kind: of what went well, and of what failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An iteration: the index of its item, after those of the loops around it.
+
+    Args:
+        shown: whether what goes well here is logged.
+    """
+
+    indexes: tuple[int, ...] = ()
+    shown: bool = True
+
+    def inside(self, index: int, count: int) -> Place:
+        """An iteration of a loop that stands here and has so many."""
+        at_edge = index < EDGE or index >= count - EDGE
+        return Place((*self.indexes, index), self.shown and at_edge)
+
+
+class LoopLog:
+    """Lines that are to be written together with what they tell of."""
+
+    def __init__(self) -> None:
+        self._lines: list[LogLine] = []
+        self._left = {True: MOST_LINES, False: MOST_LINES}
+
+    def add(
+        self,
+        place: Place,
+        step: Any,
+        outcome: Outcome,
+        started_at: datetime,
+        *,
+        retrying: bool = False,
+    ) -> None:
+        """Note an attempt that has ended; one that waits has not."""
+        failed = isinstance(outcome, Fail)
+        ended = failed or isinstance(outcome, Done | Branch | Stop)
+        if not ended or not (failed or place.shown) or self._left[failed] == 0:
+            return
+        self._left[failed] -= 1
+        self._lines.append(
+            line_of(step, outcome, started_at, retrying=retrying, iteration=list(place.indexes))
+        )
+
+    def take(self) -> list[LogLine]:
+        """The lines that were not taken yet."""
+        taken, self._lines = self._lines, []
+        return taken

@@ -1,0 +1,283 @@
+"""Turns what a step answered into rows and a verdict, in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from automations.db import callbacks, form_requests, loop_cursors, runs, waits
+from automations.db.session import Session
+from automations.db.tables import Run, RunStep, Wait
+from automations.execution.verdicts import (
+    Again,
+    AskPeople,
+    GiveUp,
+    Proceed,
+    Skip,
+    Sleep,
+    TaskRef,
+    Verdict,
+)
+from automations.services.workflows.loaded import Loaded
+from automations.steps.outcomes import (
+    JSON,
+    Branch,
+    Done,
+    Fail,
+    Inside,
+    Outcome,
+    Question,
+    Stop,
+    WaitForCallback,
+    WaitForDecision,
+    WaitForRun,
+    WaitForSubmissions,
+    WaitToRetry,
+    WaitUntil,
+)
+from automations.steps.registry import STEP_TYPES
+
+DECISION_OPTIONS = {"approved": "Approve", "rejected": "Reject"}
+_NEVER = timedelta(days=365 * 10)
+_SUMMARY_LENGTH = 500
+_WAITS_FOR = {
+    "callback": ("Waiting for a callback", "Goes on when its URL is called; or go on without."),
+    "form": ("Waiting for a form", "Goes on when the form is filled in; or go on without."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A node that may run: what its step needs, read in one transaction."""
+
+    ref: TaskRef
+    loaded: Loaded
+    step: Any
+    workspace_id: str
+    traceparent: str | None
+    attempt: int
+    started_at: datetime
+    names: dict[str, JSON]
+    kept: dict[str, JSON]
+
+    @property
+    def key(self) -> str:
+        """The same for every attempt; changes when a user has the step done anew."""
+        return f"{self.ref.run_id}:{self.ref.node_id}:{self.ref.generation}"
+
+    @property
+    def timezone(self) -> str:
+        """Where wall times are meant that name no zone."""
+        return self.loaded.definition.timezone or "UTC"
+
+    @property
+    def where(self) -> str:
+        return f"step '{self.step.name}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Turns an outcome into rows and a verdict, inside one transaction."""
+
+    session: Session
+    entered: Entered
+    run: Run
+    row: RunStep
+
+    def record(self, outcome: Outcome) -> Verdict:
+        match outcome:
+            case Done(output, variables):
+                if variables:
+                    self.run.variables = {**self.run.variables, **variables}
+                return self._done(output, None)
+            case Branch(output, arm):
+                return self._done(output, arm)
+            case Stop(output):
+                return self._done(output, None, stop=True)
+            case Fail():
+                return self._failed(outcome)
+            case _:
+                return self._wait(outcome)
+
+    def _done(self, output: Any, arm: str | None, *, stop: bool = False) -> Verdict:
+        ref, plan = self.entered.ref, self.entered.loaded.plan
+        node = plan.nodes[ref.node_id]
+        target = None if stop else plan.target(ref.node_id, arm)
+        targets = None
+        if stop or node.branches:
+            targets = (target,) if target is not None else ()
+        verdict = Proceed(_summary(output), targets)
+        self._close("DONE", dict(output), {"summary": verdict.summary, "targets": targets})
+        self.session.flush()
+        left_out = (
+            plan.pending(runs.settled(self.session, ref.run_id))
+            if stop
+            else plan.beside(ref.node_id, arm)
+        )
+        runs.skip(self.session, ref.run_id, left_out, ref.generation)
+        # After a clear the engine cannot know what Airflow will run again; the reconciler does.
+        if ref.generation == 0 and not plan.pending(runs.settled(self.session, ref.run_id)):
+            runs.end_run(self.session, ref.run_id, "COMPLETED")
+        return verdict
+
+    def _failed(self, fail: Fail) -> Verdict:
+        step = self.entered.step
+        retry = step.retry
+        if retry is not None and fail.retryable and retry.covers(fail.kind, self.row.attempt):
+            delay = max(retry.delay_after(self.row.attempt), fail.retry_after or timedelta(0))
+            self.row.attempt += 1
+            self.row.retries += 1
+            return Again(fail.error, delay)
+        if step.on_error == "continue":
+            return self._done(fail_output(fail), None)
+        if isinstance(step.on_error, list):
+            return self._done(fail_output(fail), "onError")
+        error = f"{step.name}: {fail.error}"
+        self._close("FAILED", fail_output(fail), {"error": error})
+        runs.end_run(self.session, self.run.id, "FAILED", error)
+        return GiveUp(error)
+
+    def _close(self, status: str, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
+        self.row.status, self.row.output, self.row.verdict = status, output, verdict
+        self.row.ended_at = datetime.now(UTC)
+        if STEP_TYPES[self.entered.step.type].body:
+            loop_cursors.clear(self.session, self.run.id, self.row.node_id)
+
+    def _wait(self, outcome: Outcome) -> Verdict:
+        now = datetime.now(UTC)
+        kind, due_at = "delay", now + _NEVER
+        question: Mapping[str, JSON] | None = None
+        approvers: tuple[str, ...] = ()
+        kept: Mapping[str, JSON] = {}
+        key = self.entered.key
+        if isinstance(outcome, Inside):
+            key, outcome = outcome.key, outcome.wait
+        match outcome:
+            case WaitUntil(when):
+                due_at = when
+            case WaitToRetry(when):
+                kind, due_at = "retry", when
+            case WaitForDecision(asked, expires_in):
+                kind, due_at = "decision", now + expires_in
+                question, approvers = asdict(asked), asked.approvers
+            case WaitForCallback(output, expires_in):
+                kind, due_at, kept = "callback", now + expires_in, output
+            case WaitForSubmissions(output, expires_in):
+                kind, due_at, kept = "form", now + expires_in, output
+            case WaitForRun(child):
+                kind, kept = "child", {"runId": child}
+                question = kept
+        self.row.status, self.row.output = "WAITING", dict(kept) or None
+        wait = waits.open_wait(
+            self.session,
+            run_id=self.run.id,
+            node_id=self.row.node_id,
+            generation=self.row.generation,
+            kind=kind,
+            due_at=due_at,
+            question=question,
+            approvers=approvers,
+            key=key,
+        )
+        return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)
+
+    def _has_come(self, wait: Wait) -> bool:
+        """What is waited for may have come before the step begins to wait."""
+        data = None
+        if wait.kind == "callback":
+            callback = callbacks.by_key(self.session, wait.key or "")
+            if callback is None or callback.called_at is None:
+                return False
+            data = callback.data
+        elif wait.kind == "child":
+            child = self.session.get_one(Run, waits.awaited_run(wait), populate_existing=True)
+            if child.status in runs.UNFINISHED:
+                return False
+        elif wait.kind != "form" or not form_requests.is_complete(self.session, wait.key or ""):
+            return False
+        return waits.settle(self.session, wait, decision="resumed", by=None, data=data)
+
+
+def recorded(row: RunStep) -> Verdict:
+    """What a node that has ended came to, for a repeat."""
+    stored = row.verdict or {}
+    if row.status == "FAILED":
+        return GiveUp(str(stored.get("error", "failed")))
+    if row.status == "DONE":
+        targets = stored.get("targets")
+        return Proceed(stored.get("summary", {}), None if targets is None else tuple(targets))
+    return Skip(f"The step is {row.status}.")
+
+
+def parked(wait: Wait) -> Verdict:
+    """How the host is told of an open pause."""
+    if waits.in_loop(wait):
+        return Sleep(wait.id, wait.due_at)
+    if wait.kind == "decision" and wait.question is not None:
+        question = Question(
+            **{
+                **wait.question,
+                "approvers": tuple(wait.question["approvers"]),
+                "escalate_to": tuple(wait.question.get("escalate_to", ())),
+            }
+        )
+        return AskPeople(wait.id, question, tuple(DECISION_OPTIONS.values()), wait.due_at)
+    if wait.kind in _WAITS_FOR:
+        question = Question(*_WAITS_FOR[wait.kind])
+        return AskPeople(wait.id, question, ("Continue",), wait.due_at)
+    return Sleep(wait.id, wait.due_at)
+
+
+def wait_for_slot(session: Session, row: RunStep) -> Wait:
+    """Open the pause of a run that Airflow has begun before it was its turn."""
+    return waits.open_wait(
+        session,
+        run_id=row.run_id,
+        node_id=row.node_id,
+        generation=row.generation,
+        kind=waits.SLOT,
+        due_at=datetime.now(UTC) + _NEVER,
+    )
+
+
+def output_of(outcome: Outcome) -> dict[str, JSON]:
+    """What a successful outcome puts out, or has so far."""
+    if isinstance(outcome, Inside | WaitUntil | WaitToRetry | WaitForDecision | WaitForRun | Fail):
+        return {}
+    return dict(outcome.output)
+
+
+def fail_output(fail: Fail) -> dict[str, JSON]:
+    """What a failure puts out: what the step had, and the error."""
+    return {**fail.output, "error": {"message": fail.error, "kind": fail.kind}}
+
+
+def line_of(
+    step: Any,
+    outcome: Outcome,
+    started_at: datetime,
+    *,
+    retrying: bool,
+    iteration: list[int] | None = None,
+) -> runs.LogLine:
+    """What the run's log says of an attempt at a step."""
+    failed = isinstance(outcome, Fail)
+    output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
+    return runs.LogLine(
+        step,
+        "retrying" if retrying else "failed" if failed else "success",
+        started_at,
+        datetime.now(UTC),
+        json.dumps(output, ensure_ascii=False, default=str),
+        iteration,
+    )
+
+
+def _summary(output: Any) -> dict[str, JSON]:
+    small = {
+        key: value for key, value in output.items() if isinstance(value, str | int | float | bool)
+    }
+    return small if len(json.dumps(small)) <= _SUMMARY_LENGTH else {"keys": sorted(output)}

@@ -1,0 +1,96 @@
+"""What the engine tells its host (an Airflow task) to do next; the host knows nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from automations.steps.outcomes import Question
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRef:
+    """One task of one DagRun, as its process sees it.
+
+    Args:
+        run_id: the DagRun's run_id, which is our run's id.
+        version: the definition's version that the DAG was built from.
+        generation: the DagRun's clear_number; a higher one redoes what is cleared.
+        run_type: the DagRun's type (``manual``, ``scheduled``, …).
+        conf: the DagRun's conf, the input of a run that Airflow made itself.
+        due_at: when a scheduled run was due.
+    """
+
+    run_id: str
+    workflow_id: str
+    version: int
+    node_id: str
+    generation: int = 0
+    run_type: str = "manual"
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    started_by: str | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Success.
+
+    Args:
+        summary: small values for the orchestrator's own display, never the full output.
+        targets: ids of the direct successors to go on with; the others are skipped.
+            None when the node has one way only.
+    """
+
+    summary: Mapping[str, Any]
+    targets: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskPeople:
+    """Park until somebody answers, in the orchestrator's own UI or through the bridge.
+
+    Args:
+        wait_id: id of the wait, which the host hands back on resume.
+        options: the answers offered, the first is the affirmative one.
+    """
+
+    wait_id: str
+    question: Question
+    options: tuple[str, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Park until a moment, or until the wait's id is notified on ``automations_wait``."""
+
+    wait_id: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The attempt failed; run the same node again after the delay."""
+
+    error: str
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The node failed for good, and with it the run."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing to do here: the run has ended or the node is not on its way."""
+
+    reason: str
+
+
+Verdict = Proceed | AskPeople | Sleep | Again | GiveUp | Skip

@@ -1,0 +1,31 @@
+"""A run that nobody sees: what takes long the first time is done before a process is forked."""
+
+from __future__ import annotations
+
+from automations.db.publications import SqlPublications
+from automations.db.session import undone, unit_of_work
+from automations.db.tables import Workspace
+from automations.execution.engine import Engine
+from automations.execution.verdicts import TaskRef, Verdict
+from automations.kit.ids import new_id
+from automations.services.workflows import workflows
+from automations.services.workflows.workflows import Maker
+
+_STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0}
+_DEFINITION = {
+    "name": "Rehearsal",
+    "status": "ACTIVE",
+    "steps": [{**_STEP, "config": {"expression": "true"}}],
+}
+
+
+def rehearse(engine: Engine) -> Verdict:
+    """Do a run of one step in a workspace of its own, and undo all of it."""
+    with undone():
+        with unit_of_work() as session:
+            workspace = Workspace(slug=f"rehearsal-{new_id()}", name="Rehearsal")
+            session.add(workspace)
+        workflow = workflows.create(Maker(workspace.id, "rehearsal"), _DEFINITION).workflow
+        run = workflows.execute(workspace.id, workflow.id, {}, "rehearsal")
+        SqlPublications().at(workflow.id, workflow.version)
+        return engine.run(TaskRef(run.id, workflow.id, workflow.version, "look"))

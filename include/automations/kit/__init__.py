@@ -1,0 +1,1 @@
+"""Nothing of the product: ids, clocks, JSON values, masking, logs, cursors."""

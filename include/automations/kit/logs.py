@@ -1,0 +1,136 @@
+"""Structured logs: one JSON object a line, with the ids of what is going on and without secrets.
+
+Ids are bound where work begins: ``requestId`` by the bridge, ``runId`` and ``stepId`` by the
+engine. They are structlog's context variables, which Airflow's own logs show, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import structlog
+
+from automations.kit.masking import MASK, Masker
+
+_OURS = ("automations", "api_bridge", "automations_airflow", "uvicorn")
+_TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+# API keys, tokens of links and webhooks, and what else says who somebody is.
+_TOKENS = re.compile(
+    r"\bsk_[\w-]{8,}"
+    r"|(?<=/callback/)[\w-]{16,}|(?<=/requests/)[\w-]{16,}|(?<=/webhooks/)[\w-]{16,}"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=bearer )[\w.~+/=-]{8,}|(?<=basic )[\w+/=-]{8,}",
+    re.IGNORECASE,
+)
+
+Mask = Callable[[str], str]
+_mask: ContextVar[Mask | None] = ContextVar("mask", default=None)
+
+
+def bound(**ids: str | None) -> AbstractContextManager[None]:
+    """Let every line that is logged inside the block carry these ids."""
+    return structlog.contextvars.bound_contextvars(
+        **{name: value for name, value in ids.items() if value is not None}
+    )
+
+
+def bind(**ids: str) -> None:
+    """The same for the rest of the present task or thread."""
+    structlog.contextvars.bind_contextvars(**ids)
+
+
+@contextmanager
+def masked(mask: Mask) -> Iterator[None]:
+    """Hide what a step must not show in every line that anybody logs inside the block.
+
+    It holds in every host, since the lines are changed before any handler sees them.
+    """
+    _install()
+    outer = _mask.get()
+    before = _mask.set(mask if outer is None else lambda text: outer(mask(text)))
+    try:
+        yield
+    finally:
+        _mask.reset(before)
+
+
+def configure(
+    style: Literal["json", "text"], level: str, secrets: tuple[str, ...] = (), stream: Any = None
+) -> None:
+    """Send this process's logs to stderr, in one shape.
+
+    Args:
+        secrets: of the installation; ``***`` wherever they would be written.
+    """
+    masker = Masker(secrets)
+
+    def without_secrets(
+        _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        event.pop("color_message", None)  # uvicorn's, for terminals
+        first = {name: event.pop(name, None) for name in ("timestamp", "level", "logger", "event")}
+        line = {**first, **event}
+        texts = {
+            key: value.replace("\0", "\ufffd")
+            for key, value in line.items()
+            if isinstance(value, str)
+        }
+        # All at once: no secret holds a NUL, and looking for many in many texts takes long.
+        shown = _TOKENS.sub(MASK, masker.text("\0".join(texts.values()))).split("\0")
+        return line | dict(zip(texts, shown, strict=True))
+
+    last: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+        if style == "json"
+        else structlog.processors.KeyValueRenderer()
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            _TIMESTAMP,
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            without_secrets,
+            last,
+        ],
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
+    # It warns of every connection that it tries anew, by address; who asked says what came of it.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
+def _install() -> None:
+    made = logging.getLogRecordFactory()
+    if getattr(made, "masks", False):
+        return
+
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = made(*args, **kwargs)
+        mask = _mask.get()
+        if mask is not None:
+            text = record.getMessage()
+            if record.exc_info and record.exc_info[0] is not None:
+                text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            record.msg, record.args, record.exc_info = mask(text), (), None
+        return record
+
+    make.masks = True  # type: ignore[attr-defined]  # so that it is there once
+    logging.setLogRecordFactory(make)

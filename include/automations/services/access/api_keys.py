@@ -1,0 +1,206 @@
+"""API keys: shown once, kept as a hash; made, rotated and revoked by administrators."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from automations.db import api_keys, members, rate_limits
+from automations.db.api_keys import Credential
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import ApiKey
+from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
+from automations.services.access import key_cache
+from automations.services.access.bootstrap import ensure_workspace
+from automations.services.audit import audit
+
+RANKS = {"VIEWER": 0, "MEMBER": 1, "ADMIN": 2, "OWNER": 3}
+LONGEST_GRACE = timedelta(days=7)
+_PREFIX_LENGTH = 11
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Grantor:
+    """Who makes or changes a key, and what they may do themselves.
+
+    Args:
+        scopes: what they are limited to; None is no limit.
+    """
+
+    workspace_id: str
+    role: str
+    scopes: Sequence[str] | None = None
+
+
+def create_key(role: str, name: str, workspace_id: str | None = None) -> str:
+    """Make a key for a workspace, the default one when none is given; returns the token."""
+    workspace = workspace_id or ensure_workspace()
+    with unit_of_work() as session:
+        token, key = _new(workspace_id=workspace, name=name, role=role)
+        session.add(key)
+        audit.record(session, "api_key.create", key, name=name, role=role)
+    return token
+
+
+def create(
+    by: Grantor,
+    *,
+    name: str,
+    role: str,
+    scopes: Sequence[str] | None,
+    expires_at: datetime | None,
+    member_id: str | None,
+) -> tuple[str, ApiKey]:
+    """Make a key that may do no more than whoever makes it; returns its token, which is not kept.
+
+    Raises:
+        NotAllowed: the role or the scopes reach beyond those of the maker.
+        ValidationFailed: it would be expired from the beginning, or there is no such member.
+    """
+    _refuse_more(by, role, scopes)
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise ValidationFailed({"expiresAt": ["must be in the future"]})
+    with unit_of_work() as session:
+        _check_member(session, by, role, member_id)
+        token, key = _new(
+            workspace_id=by.workspace_id,
+            name=name,
+            role=role,
+            scopes=None if scopes is None else sorted(set(scopes)),
+            expires_at=expires_at,
+            member_id=member_id,
+        )
+        session.add(key)
+        session.flush()
+        session.refresh(key)
+        audit.record(session, "api_key.create", key, name=name, role=role, scopes=key.scopes)
+        return token, key
+
+
+def list_all(workspace_id: str) -> Sequence[ApiKey]:
+    """The keys of a workspace that are not revoked."""
+    with unit_of_work() as session:
+        return api_keys.listed(session, workspace_id)
+
+
+def rotate(by: Grantor, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
+    """Give a key another token; the one it had goes on working for the grace.
+
+    Raises:
+        NotAllowed: the key may do more than whoever rotates it.
+    """
+    with unit_of_work() as session:
+        key = _find(session, by, key_id)
+        _refuse_more(by, key.role, key.scopes)
+        token = _token()
+        key.previous_token_hash, key.previous_expires_at = None, None
+        if grace:
+            key.previous_token_hash = key.token_hash
+            key.previous_expires_at = datetime.now(UTC) + grace
+        key.token_hash, key.prefix = _hash(token), token[:_PREFIX_LENGTH]
+        seconds = int(grace.total_seconds())
+        audit.record(session, "api_key.rotate", key, name=key.name, graceSeconds=seconds)
+    key_cache.forget()
+    return token, key
+
+
+def revoke(by: Grantor, key_id: str) -> None:
+    """Make a key useless, at once and for ever.
+
+    Raises:
+        NotAllowed: the key may do more than whoever revokes it.
+    """
+    with unit_of_work() as session:
+        key = _find(session, by, key_id)
+        _refuse_more(by, key.role, key.scopes)
+        key.revoked_at = datetime.now(UTC)
+        audit.record(session, "api_key.revoke", key, name=key.name)
+    key_cache.forget()
+
+
+def recognised(token: str) -> Credential | None:
+    """The key that a token belongs to, without asking the database; None when that is needed."""
+    key = key_cache.find(_hash(token))
+    if key is not None:
+        _identify(key)
+    return key
+
+
+def authenticate(token: str) -> Credential:
+    """The key that a token belongs to; from now on it is the actor of the request.
+
+    Raises:
+        NotAuthenticated: it is unknown, revoked or expired.
+    """
+    token_hash, kept = _hash(token), key_cache.place()
+    key = api_keys.credential(token_hash)
+    if key is not None:
+        _identify(key)
+    if key is None or not key.valid:
+        raise NotAuthenticated
+    key_cache.keep(kept, token_hash, key)
+    if key.use_is_old:
+        with unit_of_work() as session:
+            noted = api_keys.note_use(session, key.id)
+            if noted is not None:
+                _record_use(session, noted)
+    return key
+
+
+def _identify(key: Credential) -> None:
+    audit.identify(key.workspace_id, audit.Actor("api_key", key.name, key.id))
+
+
+def _record_use(session: Session, key: ApiKey) -> None:
+    """An hour's first use from an address, as far as it is seen once a minute."""
+    place = audit.current().ip
+    if rate_limits.hit(session, f"key:{key.id}:{place}", limit=1, seconds=_HOUR) is None:
+        audit.record(session, "api_key.use", key, name=key.name)
+
+
+def _refuse_more(by: Grantor, role: str, scopes: Sequence[str] | None) -> None:
+    if RANKS[role] > RANKS[by.role]:
+        raise NotAllowed(f"A key of role {by.role} cannot make or change one of role {role}.")
+    if by.scopes is None:
+        return
+    beyond = "every scope" if scopes is None else ", ".join(sorted(set(scopes) - set(by.scopes)))
+    if beyond:
+        raise NotAllowed(f"This API key's scopes do not cover those of the key: {beyond}.")
+
+
+def _check_member(session: Session, by: Grantor, role: str, member_id: str | None) -> None:
+    if member_id is None:
+        return
+    # Its row stays until the key is committed: a removed member's keys are revoked.
+    if not members.known(session, by.workspace_id, [member_id]):
+        raise ValidationFailed({"memberId": [f"there is no member {member_id}"]})
+    member = members.find(session, by.workspace_id, member_id)
+    if member is not None and RANKS[member.role] < RANKS[role]:
+        raise ValidationFailed({"role": [f"may not be above that of the member, {member.role}"]})
+    if member is not None and RANKS[member.role] > RANKS[by.role]:
+        raise NotAllowed(f"A key of role {by.role} cannot act for a member of role {member.role}.")
+
+
+def _find(session: Session, by: Grantor, key_id: str) -> ApiKey:
+    key = api_keys.lock(session, by.workspace_id, key_id)
+    if key is None:
+        raise NotFound(f"There is no API key {key_id}.")
+    return key
+
+
+def _new(**values: object) -> tuple[str, ApiKey]:
+    token = _token()
+    return token, ApiKey(prefix=token[:_PREFIX_LENGTH], token_hash=_hash(token), **values)
+
+
+def _token() -> str:
+    return f"sk_{secrets.token_urlsafe(32)}"
+
+
+def _hash(token: str) -> str:
+    # A plain hash is enough: the token has 256 random bits, so there is nothing to guess.
+    return hashlib.sha256(token.encode()).hexdigest()

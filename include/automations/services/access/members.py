@@ -1,0 +1,130 @@
+"""The members of a workspace: who they are and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from automations.db import members
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Member
+from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from automations.services.access import key_cache
+from automations.services.access.api_keys import RANKS
+from automations.services.audit import audit
+from automations.steps.base import LITERAL
+from automations.steps.email import Address
+
+_ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
+
+
+def list_all(workspace_id: str) -> Sequence[Member]:
+    """All members of a workspace."""
+    with unit_of_work() as session:
+        return members.listed(session, workspace_id)
+
+
+def get(workspace_id: str, member_id: str) -> Member | None:
+    """One member, if there is such a one."""
+    with unit_of_work() as session:
+        return members.find(session, workspace_id, member_id)
+
+
+def create(workspace_id: str, *, name: str, email: str, role: str, by_role: str) -> Member:
+    """Add a member.
+
+    Raises:
+        ValidationFailed: the address is none.
+        NotAllowed: only an OWNER makes OWNERs.
+        Conflict: another member has the address.
+    """
+    _check_owner(by_role, role)
+    member = Member(workspace_id=workspace_id, name=name, email=_address(email), role=role)
+    with unit_of_work() as session:
+        _save(session, member)
+        audit.record(session, "member.create", member, email=member.email, role=member.role)
+        return member
+
+
+def update(
+    workspace_id: str,
+    member_id: str,
+    *,
+    name: str | None,
+    email: str | None,
+    role: str | None,
+    by_role: str,
+) -> Member:
+    """Change what is given of a member; their API keys may do no more than they.
+
+    Raises:
+        NotAllowed: only an OWNER changes OWNERs or makes them.
+        Conflict: another member has the address, or the workspace would be left without an OWNER.
+    """
+    with unit_of_work() as session:
+        owners = members.lock_owners(session, workspace_id)
+        member = _find(session, workspace_id, member_id)
+        before = member.role
+        _check_owner(by_role, member.role, role)
+        if role is not None and role != "OWNER":
+            _check_one_stays(owners, member)
+        member.name = name or member.name
+        member.role = role or member.role
+        if email is not None:
+            member.email = _address(email)
+        _save(session, member)
+        above = [name for name, rank in RANKS.items() if rank > RANKS[member.role]]
+        members.lower_keys(session, member, above)
+        audit.record(
+            session, "member.update", member, email=member.email, role=[before, member.role]
+        )
+    key_cache.forget()
+    return member
+
+
+def delete(workspace_id: str, member_id: str, by_role: str) -> None:
+    """Remove a member; their API keys are revoked, their notifications deleted.
+
+    Raises:
+        NotAllowed: only an OWNER removes OWNERs.
+        Conflict: the workspace would be left without an OWNER.
+    """
+    with unit_of_work() as session:
+        owners = members.lock_owners(session, workspace_id)
+        member = _find(session, workspace_id, member_id)
+        _check_owner(by_role, member.role)
+        _check_one_stays(owners, member)
+        audit.record(session, "member.delete", member, email=member.email, role=member.role)
+        members.remove(session, member)
+    key_cache.forget()
+
+
+def _find(session: Session, workspace_id: str, member_id: str) -> Member:
+    member = members.lock(session, workspace_id, member_id)
+    if member is None:
+        raise NotFound(f"There is no member {member_id}.")
+    return member
+
+
+def _check_owner(by_role: str, *roles: str | None) -> None:
+    if "OWNER" in roles and by_role != "OWNER":
+        raise NotAllowed("Only an OWNER may make, change or remove an OWNER.")
+
+
+def _check_one_stays(owners: set[str], member: Member) -> None:
+    if owners == {member.id}:
+        raise Conflict(f"{member.name} is the last OWNER; make another member OWNER first.")
+
+
+def _address(email: str) -> str:
+    try:
+        return _ADDRESS.validate_python(email, context=LITERAL).lower()
+    except ValidationError as error:
+        raise ValidationFailed({"email": ["must be an e-mail address"]}) from error
+
+
+def _save(session: Session, member: Member) -> None:
+    address = member.email
+    if not members.save(session, member):
+        raise Conflict(f"Another member has the address {address}.")

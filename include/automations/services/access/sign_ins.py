@@ -1,0 +1,180 @@
+"""Signing in to the console: passwords, invitations to set one, and sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from automations.adapters import passwords
+from automations.db import members, sign_ins
+from automations.db.session import Session, unit_of_work
+from automations.db.sign_ins import SignedIn
+from automations.db.tables import Member, SignIn
+from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
+from automations.services.access import rate_limits
+from automations.services.access.api_keys import RANKS, Grantor
+from automations.services.audit import audit
+from automations.tokens import hash_token
+
+LASTS = timedelta(days=7)
+INVITE_LASTS = timedelta(days=3)
+SHORTEST, LONGEST = 12, 256
+"""Characters of a password."""
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new session; its token is kept by nobody but its holder."""
+
+    token: str
+    sign_in: SignIn
+    member: Member
+
+
+def sign_in(slug: str, email: str, password: str, address: str) -> Opened:
+    """Begin a session.
+
+    Args:
+        slug: the workspace's.
+        address: where the request comes from.
+
+    Raises:
+        NotAuthenticated: there is no such member, or it is not their password.
+        TooManyRequests: of this address, or for this account.
+    """
+    email = email.strip().lower()
+    account = hashlib.sha256(f"{slug}\0{email}".encode()).hexdigest()[:32]
+    rate_limits.check({f"sign-in:address:{address}": 20, f"sign-in:account:{account}": 5})
+    rate_limits.check({f"sign-in:account-hour:{account}": 30}, seconds=_HOUR)
+    with unit_of_work() as session:
+        workspace = sign_ins.workspace(session, slug)
+        member = sign_ins.member(session, workspace.id, email) if workspace else None
+        kept = sign_ins.password(session, member.id) if member else None
+        known = kept.password_hash if kept else None
+    if workspace is not None:
+        # The event belongs to the workspace; whose account it was is known only if there is one.
+        actor = audit.Actor("anonymous", member.email, member.id) if member else None
+        audit.identify(workspace.id, actor)
+    if not passwords.fits(password, known) or member is None or known is None:
+        raise NotAuthenticated("The address or the password is wrong.")
+    with unit_of_work() as session:
+        row = sign_ins.password(session, member.id)
+        if row is None or row.password_hash != known:
+            raise NotAuthenticated("The password was changed just now.")
+        if passwords.is_outdated(known):
+            row.password_hash = passwords.hashed(password)
+        return _opened(session, member)
+
+
+def authenticate(token: str) -> SignedIn:
+    """The session that a token belongs to; from now on its member is the actor of the request.
+
+    Raises:
+        NotAuthenticated: it has ended.
+    """
+    found = sign_ins.signed_in(hash_token(token))
+    if found is None:
+        raise NotAuthenticated("The session has ended; please sign in again.")
+    audit.identify(found.workspace_id, audit.Actor("member", found.email, found.member_id))
+    if found.use_is_old:
+        with unit_of_work() as session:
+            sign_ins.note_use(session, found.id)
+    return found
+
+
+def sign_out(workspace_id: str, sign_in_id: str) -> None:
+    """End a session."""
+    with unit_of_work() as session:
+        sign_ins.end(session, sign_in_id)
+        audit.record(session, "session.delete", audit.Resource(workspace_id, "sign_in", sign_in_id))
+
+
+def change_password(member_id: str, sign_in_id: str, current: str, new: str) -> None:
+    """Give oneself another password; all other sessions of the member end.
+
+    Raises:
+        ValidationFailed: the current one is wrong, or the new one too weak.
+        TooManyRequests: it was tried too often.
+    """
+    rate_limits.check({f"password:member:{member_id}": 5})
+    with unit_of_work() as session:
+        row = sign_ins.password(session, member_id)
+        known = row.password_hash if row else None
+        if not passwords.fits(current, known) or row is None:
+            raise ValidationFailed({"currentPassword": ["is wrong"]})
+        member = session.get_one(Member, member_id)
+        _check_strength("newPassword", new, member)
+        row.password_hash, row.changed_at = passwords.hashed(new), datetime.now(UTC)
+        sign_ins.end_others(session, member_id, sign_in_id)
+        audit.record(session, "member.password", member, email=member.email)
+
+
+def invite(by: Grantor, member_id: str) -> tuple[str, datetime]:
+    """Let a member set a password; returns the invitation's token, which is not kept.
+
+    Raises:
+        NotAllowed: whoever has the token may do more than whoever asks for it.
+    """
+    token, expires_at = secrets.token_urlsafe(32), datetime.now(UTC) + INVITE_LASTS
+    with unit_of_work() as session:
+        member = members.lock(session, by.workspace_id, member_id)
+        if member is None:
+            raise NotFound(f"There is no member {member_id}.")
+        if RANKS[member.role] > RANKS[by.role]:
+            raise NotAllowed(f"With the role {by.role} nobody of role {member.role} is invited.")
+        if by.scopes is not None:
+            raise NotAllowed("An API key with scopes cannot invite: a session has no such limits.")
+        sign_ins.invite(session, member_id, hash_token(token), expires_at)
+        audit.record(session, "member.invite", member, email=member.email)
+    return token, expires_at
+
+
+def accept(token: str, password: str, address: str) -> Opened:
+    """Set a password by an invitation, once, and begin a session; those before end.
+
+    Raises:
+        NotFound: the invitation is unknown, was used, or has expired.
+        ValidationFailed: the password is too weak.
+        TooManyRequests: of this address.
+    """
+    rate_limits.check({f"invite:address:{address}": 20})
+    with unit_of_work() as session:
+        found = sign_ins.invited(session, hash_token(token))
+        if found is None:
+            raise NotFound("The invitation is unknown, was used, or has expired: ask for another.")
+        member, row = found
+        audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
+        _check_strength("password", password, member)
+        row.password_hash, row.changed_at = passwords.hashed(password), datetime.now(UTC)
+        row.invite_hash = row.invite_expires_at = None
+        sign_ins.end_others(session, member.id, None)
+        audit.record(session, "member.password", member, email=member.email)
+        return _opened(session, member)
+
+
+def _opened(session: Session, member: Member) -> Opened:
+    token = f"ss_{secrets.token_urlsafe(32)}"
+    made = SignIn(
+        workspace_id=member.workspace_id,
+        member_id=member.id,
+        token_hash=hash_token(token),
+        ip=audit.current().ip,
+        expires_at=datetime.now(UTC) + LASTS,
+    )
+    session.add(made)
+    session.flush()
+    audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
+    audit.record(session, "session.create", made, email=member.email)
+    return Opened(token, made, member)
+
+
+def _check_strength(field: str, password: str, member: Member) -> None:
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise ValidationFailed({field: [f"must have {SHORTEST} to {LONGEST} characters"]})
+    simple = password.lower()
+    if len(set(simple)) < 5 or simple in (member.email, member.name.lower()):
+        raise ValidationFailed({field: ["is too easy to guess"]})

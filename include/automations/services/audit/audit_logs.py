@@ -1,0 +1,21 @@
+"""The audit log as clients read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automations.db import audit
+from automations.db.audit import AuditFilter
+from automations.db.session import unit_of_work
+from automations.db.tables import AuditLog
+from automations.kit import cursors
+
+
+def behind(
+    workspace_id: str, wanted: AuditFilter, cursor: str | None, size: int
+) -> tuple[Sequence[AuditLog], str | None]:
+    """The lines behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode_numbered(cursor) if cursor else None
+    with unit_of_work() as session:
+        found = audit.behind(session, workspace_id, wanted, after, size + 1)
+    return cursors.page(found, size, lambda line: (line.at, str(line.id)))

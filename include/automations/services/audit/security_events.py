@@ -1,0 +1,60 @@
+"""Security events: noted beside whatever was refused, and read by administrators."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from automations.db import security_events
+from automations.db.security_events import SecurityFilter
+from automations.db.session import unit_of_work
+from automations.db.tables import SecurityEvent
+from automations.kit import cursors
+from automations.services.audit import audit
+from automations.steps.outcomes import JSON
+
+
+def note(
+    type_: str, severity: str = "WARNING", *, workspace_id: str | None = None, **details: JSON
+) -> None:
+    """Store what was refused, in a transaction of its own: the refusal undoes the other one.
+
+    Args:
+        workspace_id: whose event it is, outside of a request.
+        details: what people should know of it; never a token.
+    """
+    origin = audit.current()
+    workspace = workspace_id or origin.workspace_id
+    with unit_of_work() as session:
+        security_events.add(
+            session,
+            _network(origin.ip) if origin.ip else f"workspace {workspace}",
+            workspace_id=workspace,
+            type=type_,
+            severity=severity,
+            actor=origin.actor.name,
+            ip=origin.ip,
+            request_id=origin.request_id,
+            details=details,
+        )
+
+
+def behind(
+    workspace_id: str, wanted: SecurityFilter, cursor: str | None, size: int
+) -> tuple[Sequence[SecurityEvent], str | None]:
+    """The events behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with unit_of_work() as session:
+        found = security_events.behind(session, workspace_id, wanted, after, size + 1)
+    return cursors.page(found, size, lambda event: (event.at, event.id))
+
+
+def _network(ip: str) -> str:
+    """Whose flood an event belongs to: whoever has an IPv6 address has 2^64 of them."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    return str(address)

@@ -1,0 +1,1 @@
+"""Documents and the templates that they are made from."""

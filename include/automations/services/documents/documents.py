@@ -1,0 +1,157 @@
+"""The documents that runs made and people uploaded, and to whom they were sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from automations.db import documents, effects
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Document, DocumentDelivery, DocumentTemplate
+from automations.domain.forms import uploads
+from automations.errors import NotFound, StepError
+from automations.kit.filenames import file_name
+from automations.ports import (
+    Attachment,
+    Delivery,
+    DocumentOrder,
+    DocumentRenderer,
+    RenderedDocument,
+    StoredDocument,
+)
+
+CONTENT_TYPES = {**uploads.CONTENT_TYPES, "markdown": "text/markdown; charset=utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDetail:
+    """A document and its deliveries."""
+
+    document: Document
+    deliveries: Sequence[DocumentDelivery]
+
+
+def page(
+    workspace_id: str, run_id: str | None, number: int, size: int
+) -> tuple[Sequence[Document], int]:
+    """One page of a workspace's documents, newest first, and how many there are."""
+    with unit_of_work() as session:
+        return documents.page(session, workspace_id, run_id, (number - 1) * size, size)
+
+
+def get(workspace_id: str, document_id: str) -> DocumentDetail:
+    """One document with its deliveries."""
+    with unit_of_work() as session:
+        document = documents.find(session, workspace_id, document_id)
+        if document is None:
+            raise NotFound(f"There is no document {document_id}.")
+        return DocumentDetail(document, documents.deliveries(session, document_id))
+
+
+def with_content(workspace_id: str, document_id: str) -> Document:
+    """One document to download."""
+    with unit_of_work() as session:
+        document = documents.find(session, workspace_id, document_id, content=True)
+        if document is None:
+            raise NotFound(f"There is no document {document_id}.")
+        return document
+
+
+class StoredDocuments:
+    """Plays the role Documents: rendered by an engine, kept in our database."""
+
+    def __init__(self, renderer: DocumentRenderer) -> None:
+        self._renderer = renderer
+
+    def generate(self, order: DocumentOrder) -> StoredDocument:
+        """Make a document, once for its key.
+
+        Raises:
+            StepError: there is no such template, or it cannot be filled in with this data.
+        """
+        with unit_of_work() as session:
+            done = effects.recorded(session, order.key)
+            if done is not None:
+                return StoredDocument(**done)
+            template = documents.find_template(
+                session, order.workspace_id, order.template_id, content=True
+            )
+        if template is None:
+            raise StepError(f"There is no document template {order.template_id}.", kind="document")
+        made = self._render(template, order)
+        with unit_of_work() as session:
+            return StoredDocument(
+                **effects.once(session, order.key, lambda: _keep(session, template, order, made))
+            )
+
+    def _render(self, template: DocumentTemplate, order: DocumentOrder) -> RenderedDocument:
+        try:
+            return self._renderer.render(
+                template.format, template.content, order.data, order.format
+            )
+        except StepError as error:
+            raise StepError(
+                f"Document template '{template.name}': {error.message}",
+                kind=error.kind,
+                retryable=error.retryable,
+            ) from error
+
+    def file(self, workspace_id: str, document_id: str) -> Attachment:
+        """A document as a file to send.
+
+        Raises:
+            StepError: there is no such document.
+        """
+        with unit_of_work() as session:
+            found = documents.find(session, workspace_id, document_id, content=True)
+        if found is None:
+            raise StepError(f"There is no document {document_id}.", kind="document")
+        return Attachment(found.name, found.content, CONTENT_TYPES[found.format])
+
+    def delivery(self, key: str) -> Delivery | None:
+        """What was recorded under this key."""
+        with unit_of_work() as session:
+            return _delivery(documents.delivery(session, key))
+
+    def record(self, key: str, workspace_id: str, run_id: str, delivery: Delivery) -> Delivery:
+        """Record a delivery; one that was sent is never changed."""
+        values = {**asdict(delivery), "workspace_id": workspace_id, "run_id": run_id}
+        with unit_of_work() as session:
+            documents.record_delivery(session, key, values)
+            return _delivery(documents.delivery(session, key)) or delivery
+
+
+def _keep(
+    session: Session, template: DocumentTemplate, order: DocumentOrder, made: RenderedDocument
+) -> dict[str, object]:
+    document = Document(
+        workspace_id=order.workspace_id,
+        run_id=order.run_id,
+        template_id=template.id,
+        template_version=template.version,
+        name=file_name(order.filename or template.name, order.format),
+        format=order.format,
+        content=made.content,
+        size=len(made.content),
+        sha256=hashlib.sha256(made.content).hexdigest(),
+        engine=made.engine,
+    )
+    session.add(document)
+    session.flush()
+    return asdict(
+        StoredDocument(
+            id=document.id,
+            name=document.name,
+            format=document.format,
+            size=document.size,
+            sha256=document.sha256,
+            engine=made.engine,
+        )
+    )
+
+
+def _delivery(row: DocumentDelivery | None) -> Delivery | None:
+    if row is None:
+        return None
+    return Delivery(row.document_id, row.address, row.status, row.message_id, row.reason)

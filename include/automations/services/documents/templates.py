@@ -1,0 +1,121 @@
+"""The workspace's pack of document templates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from automations.db import documents
+from automations.db.session import unit_of_work
+from automations.db.tables import DocumentTemplate
+from automations.errors import NotFound, StepError, ValidationFailed
+from automations.ports import DocumentRenderer
+from automations.services.audit import audit
+
+LARGEST = 5_000_000
+
+
+def create(
+    renderer: DocumentRenderer,
+    workspace_id: str,
+    *,
+    name: str,
+    template_format: str,
+    content: bytes,
+) -> DocumentTemplate:
+    """Add a template.
+
+    Raises:
+        ValidationFailed: its content is not sound; says why.
+    """
+    placeholders = _checked(renderer, template_format, content)
+    with unit_of_work() as session:
+        template = DocumentTemplate(workspace_id=workspace_id, name=name)
+        _fill(template, template_format, content, placeholders)
+        session.add(template)
+        session.flush()
+        session.refresh(template)
+        audit.record(session, "document_template.create", template, name=template.name)
+        return template
+
+
+def replace(
+    renderer: DocumentRenderer,
+    workspace_id: str,
+    template_id: str,
+    *,
+    name: str | None,
+    template_format: str | None,
+    content: bytes | None,
+) -> DocumentTemplate:
+    """Change a template; what is None stays. Documents that were made of it stay as they are.
+
+    Raises:
+        NotFound: there is no such template.
+        ValidationFailed: its content is not sound; says why.
+    """
+    before = get(workspace_id, template_id)
+    chosen = template_format or before.format
+    if content is None and chosen != before.format:
+        raise ValidationFailed({"format": ["cannot change without content"]})
+    placeholders = None if content is None else _checked(renderer, chosen, content)
+    with unit_of_work() as session:
+        template = documents.lock_template(session, workspace_id, template_id)
+        if template is None:
+            raise NotFound(f"There is no document template {template_id}.")
+        if name is not None:
+            template.name = name
+        if content is not None and placeholders is not None:
+            _fill(template, chosen, content, placeholders)
+            template.version += 1
+        template.updated_at = datetime.now(UTC)
+        audit.record(session, "document_template.update", template, name=template.name)
+        return template
+
+
+def get(workspace_id: str, template_id: str, *, content: bool = False) -> DocumentTemplate:
+    """One template, with its content when asked for."""
+    with unit_of_work() as session:
+        template = documents.find_template(session, workspace_id, template_id, content=content)
+        if template is None:
+            raise NotFound(f"There is no document template {template_id}.")
+        return template
+
+
+def list_all(workspace_id: str) -> Sequence[DocumentTemplate]:
+    """All templates of a workspace, newest first."""
+    with unit_of_work() as session:
+        return documents.templates(session, workspace_id)
+
+
+def delete(workspace_id: str, template_id: str) -> None:
+    """Delete a template; the documents that were made of it stay."""
+    with unit_of_work() as session:
+        template = documents.lock_template(session, workspace_id, template_id)
+        if template is None:
+            raise NotFound(f"There is no document template {template_id}.")
+        audit.record(session, "document_template.delete", template, name=template.name)
+        session.delete(template)
+
+
+def _checked(renderer: DocumentRenderer, template_format: str, content: bytes) -> list[str]:
+    if not content:
+        raise ValidationFailed({"content": ["must not be empty"]})
+    if len(content) > LARGEST:
+        raise ValidationFailed({"content": [f"has {len(content)} bytes; {LARGEST} at most"]})
+    try:
+        return list(renderer.placeholders(template_format, content))
+    except StepError as error:
+        raise ValidationFailed({"content": [error.message]}) from error
+
+
+def _fill(
+    template: DocumentTemplate, template_format: str, content: bytes, placeholders: list[str]
+) -> None:
+    template.format, template.content, template.placeholders = (
+        template_format,
+        content,
+        placeholders,
+    )
+    template.size, template.sha256 = len(content), hashlib.sha256(content).hexdigest()

@@ -1,0 +1,1 @@
+"""What happened, by whichever door it came, and which automations it starts."""

@@ -1,0 +1,32 @@
+"""Asset events of Airflow: any team's DAG can start automations by an outlet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from automations.db import api_keys
+from automations.db.matching import ASSET
+from automations.db.session import unit_of_work
+from automations.definitions.triggers import event_key
+from automations.services.access.bootstrap import DEFAULT_WORKSPACE
+from automations.services.runs.starting import emit
+from automations.steps.outcomes import JSON
+
+
+def record(name: str, uri: str, extra: Mapping[str, JSON], source: Mapping[str, JSON]) -> str:
+    """Record an asset event; automations listen to the asset's name or to its URI.
+
+    It belongs to the default workspace, for Airflow knows of none.
+
+    Args:
+        source: which task of which run of which DAG made it, when one did.
+    """
+    with unit_of_work() as session:
+        event, _ = emit(
+            session,
+            api_keys.ensure_workspace(session, *DEFAULT_WORKSPACE),
+            kind=ASSET,
+            trigger_key=event_key(name),
+            data={"assetName": name, "assetUri": uri, "extra": dict(extra), **source},
+        )
+        return event.id

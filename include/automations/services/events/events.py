@@ -1,0 +1,102 @@
+"""Events as clients send and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from automations.db import events, intake, jobs
+from automations.db.events import EventFilter
+from automations.db.session import unit_of_work
+from automations.db.tables import Event, Run
+from automations.definitions.triggers import FILTERS, event_key
+from automations.errors import Conflict, NotFound
+from automations.kit import cursors
+from automations.services.audit import audit
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event from outside.
+
+    Args:
+        external_id: the sender's own id; with the source it is taken once.
+        subject: id of the form, table or matter template that a documented event concerns.
+    """
+
+    type: str
+    source: str
+    external_id: str
+    subject: str | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an event from outside."""
+
+    event_id: str
+    duplicate: bool
+
+
+def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
+    """Take events from outside, all or none; those that were taken before are told apart."""
+    taken = []
+    with unit_of_work() as session:
+        for one in sent:
+            subject = (one.subject,) if one.type in FILTERS and one.subject else ()
+            event_id, is_new = intake.take(
+                session.connection(),
+                workspace_id,
+                kind=one.type,
+                trigger_key=event_key(one.type, *subject),
+                data=one.data,
+                source=one.source,
+                external_id=one.external_id,
+            )
+            taken.append(Taken(event_id, not is_new))
+        fresh = [one for one in taken if not one.duplicate]
+        if fresh:
+            # One line for a batch: the events themselves say what they are and who sent them.
+            first = audit.Resource(workspace_id, "event", fresh[0].event_id)
+            audit.record(session, "event.take", first, count=len(fresh))
+    return taken
+
+
+def behind(
+    workspace_id: str, wanted: EventFilter, cursor: str | None, size: int
+) -> tuple[Sequence[Event], str | None]:
+    """The events behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with unit_of_work() as session:
+        found = events.behind(session, workspace_id, wanted, after, size + 1)
+    return cursors.page(found, size, lambda event: (event.created_at, event.id))
+
+
+def get(workspace_id: str, event_id: str) -> tuple[Event, Sequence[Run]]:
+    """One event with the runs that it has started."""
+    with unit_of_work() as session:
+        event = events.find(session, workspace_id, event_id)
+        if event is None:
+            raise NotFound(f"There is no event {event_id}.")
+        return event, events.runs_of(session, event.id)
+
+
+def replay(workspace_id: str, event_id: str) -> Event:
+    """Match an event once more: automations that it has started before are not started again.
+
+    Raises:
+        NotFound: there is no such event.
+        Conflict: it is still to be matched for the first time.
+    """
+    with unit_of_work() as session:
+        event = events.find(session, workspace_id, event_id)
+        if event is None:
+            raise NotFound(f"There is no event {event_id}.")
+        if not events.match_again(session, event):
+            raise Conflict("The event is still to be matched.")
+        jobs.enqueue(session, "match_event", event.id)
+        session.refresh(event)
+        audit.record(session, "event.replay", event, type=event.type)
+        return event

@@ -1,0 +1,121 @@
+"""What an event starts: a run of each automation that fits, now or when no more events come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from automations.db import debounces, events, matching, runs
+from automations.db.session import Session
+from automations.db.tables import Event, Workflow
+from automations.definitions.flow_control import Debounce, FlowControl, key_of
+from automations.definitions.triggers import seen_by
+from automations.errors import RateLimited
+from automations.kit.clock import timestamp
+from automations.services.runs.starting import DEEPEST_CHAIN, start_run
+from automations.services.runs.template_names import names_at_start
+from automations.steps.base import parse_duration
+
+
+def match(session: Session, event: Event) -> None:
+    """Start one run for each ACTIVE automation that the event fits: all or nothing."""
+    too_deep = matching.depth(session, event) > DEEPEST_CHAIN
+    workflows = [] if too_deep else matching.listeners(session, event)
+    matched = [_match(session, event, one) for one in workflows]
+    remarks = [remark for remark in matched if remark is not None]
+    if too_deep:
+        remarks = [f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."]
+    elif not workflows:
+        remarks = [matching.why_nothing(session, event)]
+    # Changed last: who collects a later event changes this one while it holds what is collected.
+    is_of_use = None in matched or debounces.is_of_use(session, event.id)
+    _settle(event, is_of_use, " ".join(remarks) or None)
+
+
+def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
+    """Start the run of the events that were collected; when it is too early, how long to wait."""
+    found = debounces.lock(session, debounce_id)
+    if found is None:
+        return None
+    row, left = found
+    if left > timedelta(0):
+        return left
+    event = session.get_one(Event, row.event_id)
+    workflow = session.get_one(Workflow, row.workflow_id)
+    remark = f"It stands for {row.events} events (debounce)." if row.events > 1 else None
+    session.delete(row)
+    session.flush()
+    if workflow.status == "ACTIVE":
+        remark = _start(session, event, workflow) or remark
+    else:
+        remark = f"'{workflow.name}' was {workflow.status} when no more events came (debounce)."
+    _settle(event, debounces.is_of_use(session, event.id), remark)
+    return None
+
+
+def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
+    event.status, event.reason = "MATCHED" if is_of_use else "SKIPPED", reason
+    event.matched_at = datetime.now(UTC)
+
+
+def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
+    """Start the automation, or collect the event for it; a remark unless it was just started."""
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    flow = FlowControl.of(stored)
+    limited = flow.debounce is not None or flow.rate_limit is not None
+    if limited and events.has_started(session, event.id, workflow.id):
+        return None
+    if flow.debounce is None:
+        return _start(session, event, workflow, stored)
+    trigger_type, given = matching.trigger_type(event), matching.input_of(event)
+    data = seen_by(workflow.trigger_key, event.type, event.data)
+    variables = runs.first_variables(stored, trigger_type, data)
+    names = names_at_start(trigger_type, data, given, variables)
+    key = key_of(flow.debounce, names, workflow.id)
+    return _collect(session, event, workflow, flow.debounce, key)
+
+
+def _start(
+    session: Session,
+    event: Event,
+    workflow: Workflow,
+    stored: Mapping[str, Any] | None = None,
+) -> str | None:
+    try:
+        start_run(
+            session,
+            workflow,
+            trigger_type=matching.trigger_type(event),
+            trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
+            input=matching.input_of(event),
+            started_by=None,
+            event_id=event.id,
+            depth=matching.depth(session, event),
+            stored=stored,
+        )
+    except RateLimited as limited:
+        return f"'{workflow.name}' was not started: {limited.rule}."
+    return None
+
+
+def _collect(
+    session: Session, event: Event, workflow: Workflow, debounce: Debounce, key: str
+) -> str:
+    collected = debounces.collect(
+        session,
+        workflow.id,
+        key,
+        event,
+        parse_duration(debounce.delay),
+        parse_duration(debounce.max_wait) if debounce.max_wait else None,
+    )
+    if collected.event_id != event.id:
+        return f"'{workflow.name}' takes event {collected.event_id}, which came later (debounce)."
+    if collected.replaced_id not in (None, event.id):
+        replaced = session.get_one(Event, str(collected.replaced_id))
+        replaced.reason = f"'{workflow.name}' takes event {event.id}, which came later (debounce)."
+        if not debounces.is_of_use(session, replaced.id):
+            replaced.status = "SKIPPED"
+    due = timestamp(collected.due_at)
+    return f"'{workflow.name}' waits until {due} for later ones (debounce)."

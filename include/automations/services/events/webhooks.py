@@ -1,0 +1,142 @@
+"""Webhooks: a delivery is verified, committed, and only then answered."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from automations.db import events, intake, runs, workflows
+from automations.db.intake import Hook
+from automations.db.session import Session, reading, statement, unit_of_work
+from automations.db.tables import Workflow
+from automations.definitions.triggers import WebhookTrigger, webhook_key
+from automations.domain.webhook_deliveries import Delivery
+from automations.errors import Conflict, NotFound
+from automations.ports import SignatureVerifier
+from automations.services.access import rate_limits as limits
+from automations.services.audit import audit
+from automations.services.workflows import webhook_secrets
+from automations.services.workflows.loaded import load
+from automations.settings import get_settings
+from automations.steps.base import parse_duration
+from automations.steps.outcomes import JSON
+
+EVENT_TYPE = "WEBHOOK"
+_MOST_A_MINUTE = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A delivery that is on record.
+
+    Args:
+        wait: how long its sender is to wait for the run's end; None when it is not.
+    """
+
+    event_id: str
+    duplicate: bool
+    wait: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How far the run of a delivery has come; ``run_id`` is None when there is none to wait for."""
+
+    run_id: str | None
+    status: str
+    outputs: Mapping[str, JSON]
+    ended: bool
+
+
+def new_token() -> str:
+    """The secret part of a webhook URL."""
+    return secrets.token_urlsafe(24)
+
+
+def url(token: str) -> str:
+    """The webhook URL with a token."""
+    return f"{get_settings().bridge_base}/api/webhooks/{token}"
+
+
+def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address: str) -> Accepted:
+    """Take a delivery, once for each id that its sender gives it.
+
+    Raises:
+        NotFound: no automation has this URL.
+        SignatureRefused: it is not genuine, or too old.
+        TooManyRequests: the URL is used too often.
+        ValidationFailed: it cannot be read.
+    """
+    delivery.check()
+    found = _find(token)
+    if found is None:
+        limits.check_misses(address)
+        raise NotFound("There is no such webhook.")
+    hook, trigger = found
+    limits.check_roughly(f"webhook:{hook.workflow_id}", _MOST_A_MINUTE)
+    if trigger.secret is not None:
+        secret = webhook_secrets.opened(hook.workspace_id, trigger.secret)
+        verifier.verify(
+            trigger.verification, secret, delivery.headers, delivery.body, trigger.header
+        )
+    data = delivery.data(trigger.verification, trigger.header)
+    with statement() as connection:
+        event_id, is_new = intake.take(
+            connection,
+            hook.workspace_id,
+            kind=EVENT_TYPE,
+            trigger_key=webhook_key(hook.workflow_id),
+            data=data,
+            source=f"webhook:{hook.workflow_id}",
+            external_id=data["deliveryId"],
+            raw=delivery.body,
+        )
+    wait = parse_duration(trigger.respond_timeout) if trigger.respond == "result" else None
+    return Accepted(event_id, not is_new, wait)
+
+
+def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:
+    hook = intake.hook(token)
+    if hook is None:
+        return None
+    with reading() as session:
+        trigger = load(session, hook.workflow_id, hook.version).definition.trigger
+    return (hook, trigger) if isinstance(trigger, WebhookTrigger) else None
+
+
+def result(event_id: str) -> Result | None:
+    """How far the run of a delivery has come; None while the delivery is not matched yet."""
+    with reading() as session:
+        found = events.runs_of(session, event_id)
+        if not found:
+            status = events.status(session, event_id)
+            return None if status == "PENDING" else Result(None, status, {}, ended=True)
+        run = found[0]
+        ended = run.status not in runs.UNFINISHED
+        outputs = runs.outputs(session, run.id) if ended else {}
+        return Result(run.id, run.status, outputs, ended)
+
+
+def rotate(workspace_id: str, workflow_id: str) -> str:
+    """Give an automation a new webhook URL; the old one is unknown from now on.
+
+    Raises:
+        NotFound: there is no such automation.
+        Conflict: it has never had a webhook trigger.
+    """
+    with unit_of_work() as session:
+        workflow = _locked(session, workspace_id, workflow_id)
+        if workflow.webhook_token is None:
+            raise Conflict("The automation has no webhook trigger.")
+        workflow.webhook_token = new_token()
+        audit.record(session, "workflow.rotate_webhook", workflow, name=workflow.name)
+        return url(workflow.webhook_token)
+
+
+def _locked(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
+    workflow = workflows.find(session, workspace_id, workflow_id, lock=True)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return workflow

@@ -1,0 +1,1 @@
+"""Snapshots that prove what was known when."""

@@ -1,0 +1,206 @@
+"""Evidence: captured by steps, chained per workspace, verified by anybody at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.db import effects, evidence
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import EvidenceSnapshot
+from automations.domain.evidence import Link, TooMuchEvidenceError, content_of, hash_of
+from automations.errors import DomainError, NotAllowed, NotFound, StepError
+from automations.kit import cursors
+from automations.kit.clock import timestamp
+from automations.kit.ids import new_id
+from automations.ports import EvidenceReceipt, EvidenceRequest
+from automations.services.audit import audit
+from automations.services.evidence.sources import ADMINS_ONLY, SOURCES
+
+
+class WorkspaceEvidence:
+    """The role ``Evidence``, played with our own database."""
+
+    def capture(self, request: EvidenceRequest) -> EvidenceReceipt:
+        """Take a snapshot, once for each key.
+
+        Raises:
+            StepError: there is too much, or the query does not fit the source.
+        """
+        try:
+            with unit_of_work() as session:
+                made = effects.once(session, request.key, lambda: _capture(session, request))
+        except DomainError as error:
+            raise StepError(error.message, kind="config") from error
+        except TooMuchEvidenceError as error:
+            raise StepError(str(error), kind="too_large") from error
+        return EvidenceReceipt(made["snapshotId"], made["rowCount"], made["sha256"])
+
+
+def _capture(session: Session, request: EvidenceRequest) -> dict[str, Any]:
+    source = SOURCES.get(request.source)
+    if source is None:
+        raise StepError(f"source: there is nothing to capture {request.source} of", kind="config")
+    rows = source(session, request.workspace_id, request)
+    # Read before the chain is locked: what takes long holds nobody up.
+    content, count = content_of(_columns(rows, request.columns))
+    last = evidence.lock_chain(session, request.workspace_id)
+    now = datetime.now(UTC)
+    # Not finer than it is hashed, or a part of it could be changed.
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    snapshot = EvidenceSnapshot(
+        id=new_id(),
+        workspace_id=request.workspace_id,
+        number=1 if last is None else last.number + 1,
+        source=request.source,
+        title=request.title,
+        query=_query(request),
+        row_count=count,
+        content=content,
+        sha256=hash_of(content),
+        previous_sha256=None if last is None else last.chain_sha256,
+        run_id=request.run_id,
+        created_at=now,
+    )
+    snapshot.chain_sha256 = _link(snapshot).chain_sha256
+    session.add(snapshot)
+    audit.record(
+        session,
+        evidence.CAPTURED,
+        snapshot,
+        number=snapshot.number,
+        source=snapshot.source,
+        sha256=snapshot.sha256,
+        chainSha256=snapshot.chain_sha256,
+        runId=request.run_id,
+    )
+    return {"snapshotId": snapshot.id, "rowCount": count, "sha256": snapshot.sha256}
+
+
+def _query(request: EvidenceRequest) -> dict[str, Any]:
+    return {
+        "tableId": request.table_id,
+        "filter": request.filter,
+        "from": None if request.since is None else timestamp(request.since),
+        "to": None if request.until is None else timestamp(request.until),
+        "columns": list(request.columns),
+    }
+
+
+def _columns(
+    rows: Iterator[Mapping[str, Any]], columns: Sequence[str]
+) -> Iterator[Mapping[str, Any]]:
+    for row in rows:
+        missing = [name for name in columns if name not in row]
+        if missing:
+            named = ", ".join(missing)
+            raise StepError(
+                f"columns: there is no {named}; there are {', '.join(row)}", kind="config"
+            )
+        yield {name: row[name] for name in columns} if columns else row
+
+
+def _link(row: EvidenceSnapshot) -> Link:
+    return Link(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        number=row.number,
+        source=row.source,
+        title=row.title,
+        query=row.query,
+        row_count=row.row_count,
+        sha256=row.sha256,
+        previous_sha256=row.previous_sha256,
+        run_id=row.run_id,
+        created_at=timestamp(row.created_at),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first place where a chain does not hold.
+
+    Args:
+        snapshot_id: None when the snapshot of this number is gone.
+    """
+
+    number: int
+    snapshot_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What became of verifying a chain.
+
+    Args:
+        count: snapshots that hold, before the break if there is one.
+        head: the chain hash of the last of them: kept elsewhere, it proves this chain later.
+    """
+
+    count: int
+    head: str | None
+    broken: Break | None
+
+
+def verify(workspace_id: str) -> Verification:
+    """Recompute a workspace's whole chain from its contents."""
+    count, head = 0, None
+    with unit_of_work() as session:
+        # Asked first: what is captured meanwhile makes the chain longer, never shorter.
+        recorded = evidence.last_recorded(session, workspace_id)
+        for snapshot in evidence.chain(session, workspace_id):
+            broken = _break(snapshot, count + 1, head)
+            if broken is not None:
+                return Verification(count, head, broken)
+            count, head = snapshot.number, snapshot.chain_sha256
+    if recorded > count:
+        reason = f"is missing: the audit log knows of {recorded} snapshots"
+        return Verification(count, head, Break(count + 1, None, reason))
+    return Verification(count, head, None)
+
+
+def verify_all() -> list[tuple[str, Verification]]:
+    """Verify the chain of every workspace, by slug."""
+    with unit_of_work() as session:
+        found = evidence.workspaces(session)
+    return [(workspace.slug, verify(workspace.id)) for workspace in found]
+
+
+def _break(row: EvidenceSnapshot, number: int, previous: str | None) -> Break | None:
+    if row.number != number:
+        return Break(number, None, "is missing")
+    if hash_of(row.content) != row.sha256:
+        return Break(number, row.id, "has another content than the one that was captured")
+    if row.previous_sha256 != previous:
+        return Break(number, row.id, "does not follow the snapshot before it")
+    if _link(row).chain_sha256 != row.chain_sha256:
+        return Break(number, row.id, "was described differently when it was captured")
+    return None
+
+
+def behind(
+    workspace_id: str, source: str | None, cursor: str | None, size: int
+) -> tuple[Sequence[EvidenceSnapshot], str | None]:
+    """The snapshots behind a cursor, newest first, and the cursor to go on with."""
+    before = cursors.decode_numbered(cursor)[1] if cursor else None
+    with unit_of_work() as session:
+        found = evidence.behind(session, workspace_id, source, before, size + 1)
+    return cursors.page(found, size, lambda row: (row.created_at, str(row.number)))
+
+
+def get(workspace_id: str, snapshot_id: str, *, admin: bool) -> EvidenceSnapshot:
+    """One snapshot with its content.
+
+    Raises:
+        NotAllowed: it holds what only administrators may read.
+    """
+    with unit_of_work() as session:
+        found = evidence.find(session, workspace_id, snapshot_id)
+    if found is None:
+        raise NotFound(f"There is no evidence {snapshot_id}.")
+    if found.source in ADMINS_ONLY and not admin:
+        raise NotAllowed(f"Evidence of {found.source} needs an API key of role ADMIN.")
+    return found

@@ -1,0 +1,133 @@
+"""What evidence is taken of: each source gives its rows as JSON objects, the oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from automations.db import audit, data_rows, members, security_events
+from automations.db.audit import AuditFilter
+from automations.db.security_events import SecurityFilter
+from automations.db.session import Session
+from automations.domain.evidence import fits
+from automations.domain.tables.columns import columns_of, shown
+from automations.domain.tables.filters import RowFilter, checked
+from automations.errors import StepError
+from automations.kit.clock import timestamp
+from automations.ports import EvidenceRequest
+from automations.services.tables import tables
+
+Row = Mapping[str, Any]
+Source = Callable[[Session, str, EvidenceRequest], Iterator[Row]]
+
+ADMINS_ONLY = frozenset({"AUDIT_LOGS", "SECURITY_EVENTS"})
+"""Sources that only administrators may read, so that evidence of them is theirs, too."""
+
+
+def audit_logs(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
+    """The lines of the audit log."""
+    wanted = AuditFilter(since=request.since, until=request.until)
+    return _filtered(
+        (
+            {
+                "id": str(line.id),
+                "at": timestamp(line.at),
+                "actorType": line.actor_type,
+                "actor": line.actor,
+                "actorId": line.actor_id,
+                "action": line.action,
+                "resourceType": line.resource_type,
+                "resourceId": line.resource_id,
+                "ip": line.ip,
+                "requestId": line.request_id,
+                "details": line.details,
+            }
+            for line in audit.all_of(session, workspace_id, wanted)
+        ),
+        request,
+    )
+
+
+def security_event_rows(
+    session: Session, workspace_id: str, request: EvidenceRequest
+) -> Iterator[Row]:
+    """The security events."""
+    wanted = SecurityFilter(since=request.since, until=request.until)
+    return _filtered(
+        (
+            {
+                "id": event.id,
+                "at": timestamp(event.at),
+                "type": event.type,
+                "severity": event.severity,
+                "actor": event.actor,
+                "ip": event.ip,
+                "requestId": event.request_id,
+                "details": event.details,
+                "count": event.count,
+            }
+            for event in security_events.all_of(session, workspace_id, wanted)
+        ),
+        request,
+    )
+
+
+def org_members(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
+    """The members of the workspace; from and to are about when they were added."""
+    return _filtered(
+        (
+            {
+                "id": member.id,
+                "name": member.name,
+                "email": member.email,
+                "role": member.role,
+                "createdAt": timestamp(member.created_at),
+            }
+            for member in members.listed(session, workspace_id)
+            if (request.since is None or member.created_at >= request.since)
+            and (request.until is None or member.created_at < request.until)
+        ),
+        request,
+    )
+
+
+def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) -> Iterator[Row]:
+    """The rows of a table, with their values by columns; from and to are about when they began."""
+    table = tables.find(session, workspace_id, str(request.table_id))
+    columns = columns_of(table.columns)
+    try:
+        wanted = RowFilter.model_validate(request.filter) if request.filter else None
+    except ValidationError as error:
+        raise StepError(f"filter: {error.errors()[0]['msg']}", kind="config") from error
+    group = checked(wanted, columns)
+    for row in data_rows.all_of(session, table.id, group, request.since, request.until):
+        yield {
+            "rowId": row.id,
+            "rowCreatedAt": timestamp(row.created_at),
+            "rowUpdatedAt": timestamp(row.updated_at),
+            **shown(columns, row.data),
+        }
+
+
+def _filtered(rows: Iterable[Row], request: EvidenceRequest) -> Iterator[Row]:
+    wanted = request.filter or {}
+    for row in rows:
+        unknown = sorted(set(wanted) - set(row))
+        if unknown:
+            raise StepError(
+                f"filter: {request.source} has no field {', '.join(unknown)}; "
+                f"there are {', '.join(row)}",
+                kind="config",
+            )
+        if fits(row, wanted):
+            yield row
+
+
+SOURCES: dict[str, Source] = {
+    "AUDIT_LOGS": audit_logs,
+    "SECURITY_EVENTS": security_event_rows,
+    "ORG_MEMBERS": org_members,
+    "TABLE_ROWS": table_rows,
+}

@@ -1,0 +1,1 @@
+"""Forms, what was submitted, and the files with it."""

@@ -1,0 +1,79 @@
+"""Tables of forms: made when a form is published; each submission from then on is a row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from automations.db import data_rows, data_tables
+from automations.db.session import Session
+from automations.db.tables import DataTable, Form, Submission
+from automations.domain.forms.columns import extended, values
+from automations.domain.tables.columns import columns_json, columns_of
+from automations.kit.storable import same
+from automations.services.audit import audit
+from automations.services.tables.rows import announced
+
+
+def publish(session: Session, form: Form) -> None:
+    """Make a table for a locked form that has none; else let its table follow the form."""
+    if data_tables.of_form(session, form.id, lock="shape") is not None:
+        follow(session, form)
+        return
+    columns, marks = extended([], {}, form.schema)
+    table = DataTable(
+        workspace_id=form.workspace_id,
+        name=form.title,
+        category="FORM",
+        columns=columns_json(columns),
+        form_id=form.id,
+        form_columns=marks,
+    )
+    session.add(table)
+    session.flush()
+    audit.record(session, "table.create", table, name=table.name, formId=form.id)
+
+
+def follow(session: Session, form: Form) -> None:
+    """Give the table of a locked form, if it has one, columns for the fields that are new."""
+    table = data_tables.of_form(session, form.id, lock="shape")
+    if table is None:
+        return
+    columns, marks = extended(columns_of(table.columns), table.form_columns, form.schema)
+    if marks == table.form_columns:
+        return
+    table.columns, table.form_columns = columns_json(columns), marks
+    table.updated_at = datetime.now(UTC)
+    audit.record(session, "table.update", table, name=table.name, formId=form.id)
+
+
+def release(session: Session, form: Form) -> None:
+    """Leave the table of a form that is deleted to itself: it is one like any other."""
+    table = data_tables.of_form(session, form.id, lock="shape")
+    if table is not None:
+        table.form_id, table.form_columns = None, {}
+        audit.record(session, "table.update", table, name=table.name, formId=None)
+
+
+def add(session: Session, form: Form, submission: Submission) -> None:
+    """Let a submission be a row with its id, if the form has a table."""
+    table = data_tables.of_form(session, form.id, lock="rows")
+    if table is None:
+        return
+    columns = columns_of(table.columns)
+    data = values(columns, table.form_columns, form.schema, submission.data)
+    row = data_rows.add(session, table.id, data, None, row_id=submission.id)
+    announced(session, table, columns, row, "ROW_ADDED", None)
+
+
+def change(session: Session, form: Form, submission: Submission) -> None:
+    """Let a changed submission change its row, if it is one; other columns stay."""
+    table = data_tables.of_form(session, form.id, lock="rows")
+    row = data_rows.find(session, table.id, submission.id, lock=True) if table else None
+    if table is None or row is None:
+        return
+    columns, filled = columns_of(table.columns), set(table.form_columns.values())
+    own = {key: value for key, value in row.data.items() if key not in filled}
+    data = own | values(columns, table.form_columns, form.schema, submission.data)
+    if not same(data, row.data):
+        data_rows.change(session, row, data, None)
+        announced(session, table, columns, row, "RECORD_UPDATED", None)

@@ -1,0 +1,236 @@
+"""Forms and their submissions; a submission is an event, in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.db import forms
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Form, Submission
+from automations.definitions.triggers import form_submission_key
+from automations.domain.forms import schema
+from automations.domain.forms.uploads import Upload
+from automations.errors import NotFound, ValidationFailed
+from automations.kit import cursors
+from automations.kit.storable import same
+from automations.services.audit import audit
+from automations.services.forms import form_tables, uploads
+from automations.services.runs.starting import emit
+from automations.steps.outcomes import JSON
+
+
+def create(
+    workspace_id: str,
+    *,
+    title: str,
+    description: str,
+    form: schema.FormSchema,
+    public: bool = False,
+) -> Form:
+    """Create a form.
+
+    Raises:
+        ValidationFailed: two of its fields have one key.
+    """
+    _refuse_twice(form)
+    with unit_of_work() as session:
+        created = Form(
+            workspace_id=workspace_id,
+            title=title,
+            description=description,
+            public=public,
+            schema=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
+        )
+        session.add(created)
+        session.flush()
+        session.refresh(created)
+        forms.add_version(session, created)
+        if public:
+            form_tables.publish(session, created)
+        audit.record(session, "form.create", created, title=title, public=public)
+        return created
+
+
+def get(workspace_id: str, form_id: str, version: int | None = None) -> Form:
+    """One form, as it is now or was in one of its versions."""
+    with unit_of_work() as session:
+        form = _find(session, workspace_id, form_id)
+        if version is None or version == form.version:
+            return form
+        before = forms.version(session, form_id, version)
+        if before is None:
+            raise NotFound(f"The form has no version {version}.")
+        return Form(
+            id=form.id,
+            workspace_id=workspace_id,
+            title=before.title,
+            description=before.description,
+            schema=before.schema,
+            version=before.version,
+            public=form.public,
+            created_at=form.created_at,
+            updated_at=before.created_at,
+        )
+
+
+def update(
+    workspace_id: str,
+    form_id: str,
+    *,
+    title: str | None,
+    description: str | None,
+    form: schema.FormSchema | None,
+    public: bool | None,
+) -> Form:
+    """Change what is given of a form; a change makes a new version.
+
+    Raises:
+        ValidationFailed: two of its fields have one key.
+    """
+    if form is not None:
+        _refuse_twice(form)
+    with unit_of_work() as session:
+        found = _find(session, workspace_id, form_id, lock=True)
+        before = [found.title, found.description, found.schema]
+        found.title = found.title if title is None else title
+        found.description = found.description if description is None else description
+        if form is not None:
+            found.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        found.public = found.public if public is None else public
+        if not same(before, [found.title, found.description, found.schema]):
+            found.version += 1
+            found.updated_at = datetime.now(UTC)
+            forms.add_version(session, found)
+        if public:
+            form_tables.publish(session, found)
+        else:
+            form_tables.follow(session, found)
+        audit.record(
+            session,
+            "form.update",
+            found,
+            title=found.title,
+            version=found.version,
+            public=found.public,
+        )
+        return found
+
+
+def delete(workspace_id: str, form_id: str) -> None:
+    """Delete a form: nobody can fill it in any more; its submissions and their table stay."""
+    with unit_of_work() as session:
+        form = _find(session, workspace_id, form_id, lock=True)
+        form.deleted_at = datetime.now(UTC)
+        form_tables.release(session, form)
+        audit.record(session, "form.delete", form, title=form.title)
+
+
+def list_all(workspace_id: str) -> Sequence[Form]:
+    """All forms of a workspace."""
+    with unit_of_work() as session:
+        return forms.listed(session, workspace_id)
+
+
+def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission:
+    """Take what somebody filled in; the automations that listen start a moment later.
+
+    Raises:
+        NotFound: there is no such form.
+        ValidationFailed: the data does not fit the form; names each value.
+    """
+    with unit_of_work() as session:
+        return take(session, _find(session, workspace_id, form_id), data)
+
+
+def take(
+    session: Session,
+    form: Form,
+    data: dict[str, JSON],
+    by: audit.Actor | None = None,
+    sent: Sequence[Upload] | None = None,
+) -> Submission:
+    """Check and keep what was filled in; it is an event from then on.
+
+    Args:
+        by: who filled it in, when it was not whoever made the request.
+        sent: the files that came with it from a page; None for what came by the API.
+    """
+    data = checked(session, form, data, sent)
+    submission = Submission(
+        workspace_id=form.workspace_id, form_id=form.id, form_version=form.version, data=data
+    )
+    session.add(submission)
+    session.flush()
+    session.refresh(submission)
+    uploads.keep(session, form.workspace_id, sent or (), submission_id=submission.id)
+    form_tables.add(session, form, submission)
+    context: dict[str, Any] = {
+        "submissionId": submission.id,
+        "formId": form.id,
+        "formTitle": form.title,
+        "submission": data,
+    }
+    emit(
+        session,
+        form.workspace_id,
+        kind="FORM_SUBMITTED",
+        trigger_key=form_submission_key(form.id),
+        data=context,
+    )
+    audit.record(session, "submission.create", submission, by=by, formId=form.id)
+    return submission
+
+
+def get_submission(workspace_id: str, submission_id: str) -> Submission:
+    """One submission."""
+    with unit_of_work() as session:
+        found = forms.find_submission(session, workspace_id, submission_id)
+        if found is None:
+            raise NotFound(f"There is no submission {submission_id}.")
+        return found
+
+
+def submissions_behind(
+    workspace_id: str, form_id: str | None, status: str | None, cursor: str | None, size: int
+) -> tuple[Sequence[Submission], str | None]:
+    """The submissions behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with unit_of_work() as session:
+        found = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
+    return cursors.page(found, size, lambda row: (row.created_at, row.id))
+
+
+def checked(
+    session: Session, form: Form, data: dict[str, JSON], sent: Sequence[Upload] | None = None
+) -> dict[str, JSON]:
+    """Data that fits a form, with its files as we know them.
+
+    Args:
+        sent: the files that came with it from a page; None for what came by the API.
+
+    Raises:
+        ValidationFailed: it does not fit; names each value.
+    """
+    parsed = schema.FormSchema.model_validate(form.schema)
+    settled, errors = uploads.settled(session, form.workspace_id, parsed, data, sent)
+    errors = schema.check(parsed, data) | errors
+    if errors:
+        raise ValidationFailed(
+            {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
+        )
+    return settled
+
+
+def _refuse_twice(form: schema.FormSchema) -> None:
+    found = schema.twice(form)
+    if found:
+        raise ValidationFailed({f"schema.{path}": messages for path, messages in found.items()})
+
+
+def _find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> Form:
+    form = forms.find(session, workspace_id, form_id, lock=lock)
+    if form is None:
+        raise NotFound(f"There is no form {form_id}.")
+    return form

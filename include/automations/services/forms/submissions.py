@@ -1,0 +1,100 @@
+"""Submissions after they came in: changed while pending, then approved or rejected, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automations.db import forms, submissions
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Submission, SubmissionSnapshot
+from automations.definitions.triggers import event_key
+from automations.errors import Conflict, NotFound
+from automations.services.audit import audit
+from automations.services.forms import form_tables
+from automations.services.forms.forms import checked
+from automations.services.runs.starting import emit
+from automations.steps.outcomes import JSON
+
+
+def approve(workspace_id: str, submission_id: str, by: str) -> Submission:
+    """Approve a submission; the automations that listen start a moment later.
+
+    Raises:
+        Conflict: it was decided before.
+    """
+    return _decide(workspace_id, submission_id, "APPROVED", by)
+
+
+def reject(workspace_id: str, submission_id: str, by: str) -> Submission:
+    """Reject a submission; the automations that listen start a moment later.
+
+    Raises:
+        Conflict: it was decided before.
+    """
+    return _decide(workspace_id, submission_id, "REJECTED", by)
+
+
+def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str) -> Submission:
+    """Put other data in the place of a submission's; what it held is kept as a snapshot.
+
+    Raises:
+        ValidationFailed: the data does not fit the form as it is now.
+        Conflict: it was decided before, or the form is deleted.
+    """
+    with unit_of_work() as session:
+        submission = submissions.lock(session, workspace_id, submission_id)
+        if submission is None:
+            raise NotFound(f"There is no submission {submission_id}.")
+        if submission.status != "PENDING":
+            raise _decided(submission)
+        form = submissions.form_of(session, submission)
+        if form.deleted_at is not None:
+            raise Conflict("The form is deleted.")
+        data = checked(session, form, data)
+        submissions.keep(session, submission, by)
+        submission.data, submission.form_version = data, form.version
+        form_tables.change(session, form, submission)
+        audit.record(session, "submission.update", submission, formId=form.id)
+        return submission
+
+
+def snapshots(workspace_id: str, submission_id: str) -> Sequence[SubmissionSnapshot]:
+    """What a submission held before each of its changes."""
+    with unit_of_work() as session:
+        _find(session, workspace_id, submission_id)
+        return submissions.snapshots(session, submission_id)
+
+
+def _decide(workspace_id: str, submission_id: str, status: str, by: str) -> Submission:
+    with unit_of_work() as session:
+        submission = submissions.decide(session, workspace_id, submission_id, status, by)
+        if submission is None:
+            raise _decided(_find(session, workspace_id, submission_id))
+        form = submissions.form_of(session, submission)
+        kind = f"FORM_{status}"
+        emit(
+            session,
+            workspace_id,
+            kind=kind,
+            trigger_key=event_key(kind, form.id),
+            data={
+                "submissionId": submission.id,
+                "formId": form.id,
+                "formTitle": form.title,
+                "submission": submission.data,
+            },
+        )
+        verb = "approve" if status == "APPROVED" else "reject"
+        audit.record(session, f"submission.{verb}", submission, formId=form.id)
+        return submission
+
+
+def _decided(submission: Submission) -> Conflict:
+    return Conflict(f"The submission was {submission.status.lower()} before.")
+
+
+def _find(session: Session, workspace_id: str, submission_id: str) -> Submission:
+    submission = forms.find_submission(session, workspace_id, submission_id)
+    if submission is None:
+        raise NotFound(f"There is no submission {submission_id}.")
+    return submission

@@ -1,0 +1,88 @@
+"""The files of forms' data: uploaded with it, or documents that are there already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from automations.db import documents
+from automations.db.session import Session
+from automations.db.tables import Document
+from automations.domain.forms import uploads
+from automations.domain.forms.schema import FormSchema, replace_files
+from automations.domain.forms.uploads import Upload
+from automations.steps.outcomes import JSON
+
+Errors = dict[str, list[str]]
+
+
+def settled(
+    session: Session,
+    workspace_id: str,
+    form: FormSchema,
+    data: Mapping[str, JSON],
+    sent: Sequence[Upload] | None,
+) -> tuple[dict[str, JSON], Errors]:
+    """Data whose files are as we know them, not as a client describes them; and what is wrong.
+
+    Args:
+        sent: with the data, by somebody without a key, who may name no other document; None for
+            a client of the workspace, who may name each of its documents.
+    """
+    if sent is not None:
+        known = {one.id: one.value for one in sent}
+        return replace_files(form, data, _uploaded(known))
+    return replace_files(form, data, _found(session, workspace_id))
+
+
+def keep(
+    session: Session,
+    workspace_id: str,
+    sent: Sequence[Upload],
+    *,
+    submission_id: str | None = None,
+    run_id: str | None = None,
+) -> None:
+    """Store what was sent, with what it was sent for in one transaction."""
+    session.add_all(
+        Document(
+            id=one.id,
+            workspace_id=workspace_id,
+            submission_id=submission_id,
+            run_id=run_id,
+            name=one.name,
+            format=one.format,
+            content=one.content,
+            size=len(one.content),
+            sha256=hashlib.sha256(one.content).hexdigest(),
+        )
+        for one in sent
+    )
+
+
+def _uploaded(known: Mapping[str, dict[str, JSON]]) -> Callable[[JSON], JSON]:
+    def look_up(value: JSON) -> JSON:
+        document_id = value.get("documentId") if isinstance(value, dict) else None
+        if not isinstance(document_id, str) or document_id not in known:
+            raise ValueError("must be uploaded with the form")
+        return known[document_id]
+
+    return look_up
+
+
+def _found(session: Session, workspace_id: str) -> Callable[[JSON], JSON]:
+    def look_up(value: JSON) -> JSON:
+        if not isinstance(value, dict) or "documentId" not in value:
+            # A client's own way to name a file, which concerns nobody else.
+            return value
+        document_id = value["documentId"]
+        row = (
+            documents.find(session, workspace_id, document_id)
+            if isinstance(document_id, str)
+            else None
+        )
+        if row is None:
+            raise ValueError(f"there is no document {document_id}")
+        return uploads.file_value(row.id, row.name, row.format, row.size)
+
+    return look_up

@@ -1,0 +1,158 @@
+"""Integrations: outside services that a workspace uses; their credentials never leave us."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.db import integrations
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Integration
+from automations.definitions.integrations import DESTINATIONS, EMAIL, check
+from automations.errors import Conflict, NotFound, RuleBroken, ValidationFailed
+from automations.services.audit import audit
+from automations.services.integrations import vault
+from automations.steps.outcomes import JSON
+
+
+def list_all(workspace_id: str) -> Sequence[Integration]:
+    """All integrations of a workspace."""
+    with unit_of_work() as session:
+        return integrations.listed(session, workspace_id)
+
+
+def get(workspace_id: str, integration_id: str) -> Integration:
+    """One integration."""
+    with unit_of_work() as session:
+        return _found(session, workspace_id, integration_id)
+
+
+def create(
+    workspace_id: str,
+    *,
+    name: str,
+    kind: str,
+    config: dict[str, JSON],
+    credentials: dict[str, JSON],
+    enabled: bool,
+    site_email_provider: bool,
+) -> Integration:
+    """Set up an integration.
+
+    Raises:
+        ValidationFailed: config or credentials do not fit the type.
+        Conflict: another one has this name.
+    """
+    _refuse(check(kind, config, credentials))
+    with unit_of_work() as session:
+        integrations.lock(session, workspace_id)
+        row = Integration(workspace_id=workspace_id, type=kind, config=config, enabled=enabled)
+        _name(session, row, name)
+        _seal(row, credentials)
+        _choose(session, row, site_email_provider)
+        session.add(row)
+        session.flush()
+        session.refresh(row)
+        audit.record(session, "integration.create", row, name=row.name, type=row.type)
+        return row
+
+
+def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -> Integration:
+    """Change an integration.
+
+    Args:
+        changes: ``name``, ``config``, ``credentials``, ``enabled``, ``site_email_provider``;
+            what is absent stays.
+
+    Raises:
+        ValidationFailed, Conflict: as ``create``.
+    """
+    with unit_of_work() as session:
+        integrations.lock(session, workspace_id)
+        row = _found(session, workspace_id, integration_id)
+        config = changes.get("config", row.config)
+        credentials = changes.get("credentials")
+        errors = check(row.type, config, credentials)
+        if row.ciphertext is not None and credentials is None:
+            moved = [key for key in DESTINATIONS if config.get(key) != row.config.get(key)]
+            if moved:
+                # Or whoever may change the address could have the password sent to it.
+                errors["credentials"] = [f"must be given again when {moved[0]} changes"]
+        _refuse(errors)
+        row.config = config
+        row.enabled = changes.get("enabled", row.enabled)
+        if "name" in changes:
+            _name(session, row, changes["name"])
+        if credentials is not None:
+            _seal(row, credentials)
+        if "site_email_provider" in changes:
+            _choose(session, row, changes["site_email_provider"])
+        row.updated_at = datetime.now(UTC)
+        audit.record(session, "integration.update", row, name=row.name, fields=sorted(changes))
+        session.flush()
+        session.refresh(row)
+        return row
+
+
+def delete(workspace_id: str, integration_id: str) -> None:
+    """Delete an integration and its credentials."""
+    with unit_of_work() as session:
+        integrations.lock(session, workspace_id)
+        row = _found(session, workspace_id, integration_id)
+        audit.record(session, "integration.delete", row, name=row.name, type=row.type)
+        session.delete(row)
+
+
+def credentials_of(workspace_id: str, kind: str) -> tuple[dict[str, JSON], dict[str, JSON]] | None:
+    """Config and credentials of the newest enabled integration of a type, if there is one."""
+    with unit_of_work() as session:
+        row = integrations.newest_enabled(session, workspace_id, kind)
+    return None if row is None else (row.config, credentials(row))
+
+
+def credentials(row: Integration) -> dict[str, JSON]:
+    """An integration's credentials."""
+    if row.ciphertext is None:
+        return {}
+    opened: dict[str, JSON] = json.loads(vault.opened(f"Integration {row.name}", row.ciphertext))
+    return opened
+
+
+def _found(session: Session, workspace_id: str, integration_id: str) -> Integration:
+    row = integrations.find(session, workspace_id, integration_id)
+    if row is None:
+        raise NotFound(f"There is no integration {integration_id}.")
+    return row
+
+
+def _refuse(errors: dict[str, list[str]]) -> None:
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def _name(session: Session, row: Integration, name: str) -> None:
+    with session.no_autoflush:
+        other = integrations.id_of_name(session, row.workspace_id, name)
+    if other is not None and other != row.id:
+        raise Conflict(f"Another integration is named '{name}'.")
+    row.name = name
+
+
+def _seal(row: Integration, given: dict[str, JSON]) -> None:
+    if not given:
+        row.ciphertext = row.fingerprint = None
+        return
+    text = json.dumps(given, sort_keys=True, ensure_ascii=False)
+    cipher = vault.cipher()
+    row.ciphertext, row.fingerprint = cipher.encrypt(text), cipher.fingerprint(text)
+
+
+def _choose(session: Session, row: Integration, site_email_provider: bool) -> None:
+    if site_email_provider:
+        if row.type != EMAIL:
+            raise RuleBroken(f"Only an integration of type {EMAIL} can be the site email provider.")
+        with session.no_autoflush:
+            integrations.clear_site_email_provider(session, row.workspace_id)
+    row.is_site_email_provider = site_email_provider

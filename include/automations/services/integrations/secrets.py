@@ -1,0 +1,92 @@
+"""Secrets of a workspace: written by administrators, read by nobody but the steps that name them.
+
+``AUTOMATIONS_SECRET_<NAME>`` in the environment is a secret of the whole installation, for every
+workspace that has none of that name; so is what the steps' host keeps under that name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence, Set
+
+from automations.db import secrets
+from automations.db.session import unit_of_work
+from automations.db.tables import Secret
+from automations.errors import NotFound, ValidationFailed
+from automations.kit.masking import SHORTEST
+from automations.ports import SecretSource
+from automations.services.audit import audit
+from automations.services.integrations import vault
+from automations.steps.base import SECRET_NAME
+
+LONGEST = 8_000
+PREFIX = "AUTOMATIONS_SECRET_"
+"""Of the names of secrets of the whole installation."""
+
+
+def list_all(workspace_id: str) -> Sequence[Secret]:
+    """All secrets of a workspace; their values stay encrypted."""
+    with unit_of_work() as session:
+        return secrets.listed(session, workspace_id)
+
+
+def put(workspace_id: str, name: str, value: str) -> Secret:
+    """Set a secret.
+
+    Raises:
+        ValidationFailed: the name or the value cannot be used.
+    """
+    errors: dict[str, list[str]] = {}
+    if not SECRET_NAME.fullmatch(name):
+        errors["name"] = ["must be capital letters, digits and _, 64 at most, a letter first"]
+    if len(value.strip()) < SHORTEST:
+        errors["value"] = [f"must have {SHORTEST} characters at least, or it cannot be masked"]
+    elif len(value) > LONGEST:
+        errors["value"] = [f"may have {LONGEST} characters at most"]
+    if errors:
+        raise ValidationFailed(errors)
+    cipher = vault.cipher()
+    with unit_of_work() as session:
+        secret = secrets.put(
+            session,
+            workspace_id,
+            name,
+            ciphertext=cipher.encrypt(value),
+            fingerprint=cipher.fingerprint(value),
+        )
+        audit.record(session, "secret.set", secret, fingerprint=secret.fingerprint)
+        return secret
+
+
+def delete(workspace_id: str, name: str) -> None:
+    """Delete a secret; the steps that name it fail from now on.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    with unit_of_work() as session:
+        if not secrets.remove(session, workspace_id, name):
+            raise NotFound(f"There is no secret {name}.")
+        audit.record(session, "secret.delete", audit.Resource(workspace_id, "secret", name))
+
+
+def read(
+    workspace_id: str, names: Set[str], elsewhere: SecretSource | None = None
+) -> dict[str, str]:
+    """The values of those of the named secrets that there are.
+
+    Args:
+        elsewhere: asked for what neither the store nor the environment has.
+    """
+    with unit_of_work() as session:
+        stored = secrets.named(session, workspace_id, names)
+    found = {row.name: vault.opened(f"Secret {row.name}", row.ciphertext) for row in stored}
+    shared = {name: os.environ.get(PREFIX + name, "") for name in names - found.keys()}
+    missing = {name for name, value in shared.items() if not _can_be_masked(value)}
+    if missing and elsewhere is not None:
+        shared.update(elsewhere.read(missing))
+    return found | {name: value for name, value in shared.items() if _can_be_masked(value)}
+
+
+def _can_be_masked(value: str) -> bool:
+    return len(value) >= SHORTEST

@@ -1,0 +1,1 @@
+"""Matters, their boards, and the templates of both."""

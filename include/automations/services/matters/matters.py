@@ -1,0 +1,276 @@
+"""Matters: made from boards, worked off step by step; a decided step is an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.db import matters, members
+from automations.db.effects import once
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Matter, MatterStep
+from automations.definitions.triggers import event_key
+from automations.domain.matters import number_text
+from automations.errors import Conflict, DomainError, NotFound, StepError, ValidationFailed
+from automations.ports import MatterReceipt, NewMatter
+from automations.services.audit import audit
+from automations.services.matters import templates
+from automations.services.runs.starting import emit
+
+
+@dataclass(frozen=True, slots=True)
+class MatterDetail:
+    """A matter with its steps in their order."""
+
+    matter: Matter
+    steps: Sequence[MatterStep]
+
+
+def create(workspace_id: str, new: NewMatter, by: str) -> MatterDetail:
+    """Make a matter with its board's steps.
+
+    Raises:
+        NotFound: there is no such board.
+        ValidationFailed: the assignee is no member.
+    """
+    with unit_of_work() as session:
+        return _make(session, workspace_id, new, by)
+
+
+def get(workspace_id: str, matter_id: str) -> MatterDetail:
+    """One matter."""
+    with unit_of_work() as session:
+        return _detail(session, _find(session, workspace_id, matter_id))
+
+
+def page(
+    workspace_id: str, *, status: str | None, template_id: str | None, number: int, size: int
+) -> tuple[Sequence[Matter], int]:
+    """One page of a workspace's matters, newest first, and how many there are."""
+    with unit_of_work() as session:
+        return matters.page(
+            session,
+            workspace_id,
+            status=status,
+            template_id=template_id,
+            offset=(number - 1) * size,
+            limit=size,
+        )
+
+
+def update(workspace_id: str, matter_id: str, changes: Mapping[str, Any]) -> MatterDetail:
+    """Change some of title, priority, tags, assignee_id and properties.
+
+    Raises:
+        Conflict: the matter is cancelled.
+    """
+    with unit_of_work() as session:
+        _find(session, workspace_id, matter_id)
+        # Members before matters: a member's removal locks them in this order.
+        if changes.get("assignee_id") is not None:
+            _check_assignee(session, workspace_id, changes["assignee_id"])
+        matter = _find(session, workspace_id, matter_id, lock=True)
+        if matter.status == "CANCELLED":
+            raise Conflict("The matter is cancelled.")
+        for name, value in changes.items():
+            setattr(matter, name, value)
+        if changes:
+            matter.updated_at = datetime.now(UTC)
+            audit.record(session, "matter.update", matter, fields=sorted(changes))
+        return _detail(session, matter)
+
+
+def cancel(workspace_id: str, matter_id: str) -> MatterDetail:
+    """Cancel a matter; nothing more can be decided in it.
+
+    Raises:
+        Conflict: it was completed or cancelled before.
+    """
+    with unit_of_work() as session:
+        done = matters.cancel(session, workspace_id, matter_id)
+        matter = _find(session, workspace_id, matter_id)
+        if not done:
+            raise Conflict(f"The matter is {matter.status.lower()}.")
+        audit.record(session, "matter.cancel", matter)
+        return _detail(session, matter)
+
+
+def complete(workspace_id: str, matter_id: str, step_id: str, by: str) -> MatterDetail:
+    """Complete a step; the last one completes the matter.
+
+    Raises:
+        Conflict: the matter has ended, or the step was decided before.
+    """
+    with unit_of_work() as session:
+        matter = _find_active(session, workspace_id, matter_id)
+        return _complete(session, matter, step_id, by)
+
+
+def reject(workspace_id: str, matter_id: str, step_id: str, by: str) -> MatterDetail:
+    """Reject a step; the matter stays where it is until somebody goes to a step.
+
+    Raises:
+        Conflict: the matter has ended, or the step was decided before.
+    """
+    with unit_of_work() as session:
+        matter = _find_active(session, workspace_id, matter_id)
+        _decide(session, matter, step_id, "REJECTED", by)
+        return _detail(session, matter)
+
+
+def advance(workspace_id: str, matter_id: str, from_step: str | None, by: str) -> MatterDetail:
+    """Complete the current step and go to the next one.
+
+    Args:
+        from_step: the step that the caller takes for the current one, if they say so.
+
+    Raises:
+        Conflict: the matter has ended, or its current step was rejected or is another one.
+    """
+    with unit_of_work() as session:
+        matter = _find_active(session, workspace_id, matter_id)
+        if from_step not in (None, matter.current_step_id):
+            raise Conflict(f"The matter is not in the step {from_step}.")
+        return _complete(session, matter, str(matter.current_step_id), by)
+
+
+def go_to(workspace_id: str, matter_id: str, step_id: str) -> MatterDetail:
+    """Make a step the current one and pending again; the others stay as they are.
+
+    Raises:
+        Conflict: the matter has ended.
+    """
+    with unit_of_work() as session:
+        matter = _find_active(session, workspace_id, matter_id)
+        _step(session, matter, step_id)
+        matters.reopen(session, step_id)
+        matter.current_step_id, matter.updated_at = step_id, datetime.now(UTC)
+        audit.record(session, "matter.goto", matter, stepId=step_id)
+        return _detail(session, matter)
+
+
+class WorkspaceMatters:
+    """Makes matters for steps of automations, once for each key."""
+
+    def create(
+        self, matter: NewMatter, *, workspace_id: str, run_id: str, key: str
+    ) -> MatterReceipt:
+        def make() -> dict[str, Any]:
+            detail = _make(session, workspace_id, matter, f"run:{run_id}")
+            return {
+                "matterId": detail.matter.id,
+                "number": number_text(detail.matter.number),
+                "stepIds": [step.id for step in detail.steps],
+            }
+
+        try:
+            with unit_of_work() as session:
+                made = once(session, key, make)
+        except DomainError as error:
+            raise StepError(error.message, kind="config") from error
+        return MatterReceipt(made["matterId"], made["number"], tuple(made["stepIds"]))
+
+
+def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> MatterDetail:
+    template = templates.find(session, workspace_id, new.template_id)
+    if new.assignee_id is not None:
+        _check_assignee(session, workspace_id, new.assignee_id)
+    matter = Matter(
+        workspace_id=workspace_id,
+        template_id=template.id,
+        number=matters.next_number(session, workspace_id),
+        title=new.title,
+        priority=new.priority,
+        tags=list(dict.fromkeys(new.tags)),
+        assignee_id=new.assignee_id,
+        properties=dict(new.properties),
+        created_by=by,
+    )
+    session.add(matter)
+    session.flush()
+    steps = [
+        MatterStep(
+            matter_id=matter.id,
+            template_step_id=step["id"],
+            name=step["name"],
+            type=step["type"],
+            order=step["order"],
+        )
+        for step in template.steps
+    ]
+    session.add_all(steps)
+    session.flush()
+    matter.current_step_id = steps[0].id
+    audit.record(session, "matter.create", matter, title=matter.title, createdBy=by)
+    return _detail(session, matter)
+
+
+def _complete(session: Session, matter: Matter, step_id: str, by: str) -> MatterDetail:
+    done = _decide(session, matter, step_id, "COMPLETED", by)
+    steps = matters.steps(session, matter.id)
+    left = [step for step in steps if step.status != "COMPLETED"]
+    if not left:
+        matter.status, matter.current_step_id = "COMPLETED", None
+        matter.completed_at = matter.updated_at
+    elif matter.current_step_id == step_id:
+        after = [step for step in left if step.order > done.order]
+        matter.current_step_id = (after or left)[0].id
+    return _detail(session, matter)
+
+
+def _decide(session: Session, matter: Matter, step_id: str, status: str, by: str) -> MatterStep:
+    step = _step(session, matter, step_id)
+    if not matters.decide(session, matter.id, step_id, status, by):
+        raise Conflict(f"The step '{step.name}' was {step.status.lower()} before.")
+    matter.updated_at = datetime.now(UTC)
+    verb = "complete_step" if status == "COMPLETED" else "reject_step"
+    audit.record(session, f"matter.{verb}", matter, stepId=step.id, stepName=step.name)
+    kind = f"MATTER_STEP_{status}"
+    emit(
+        session,
+        matter.workspace_id,
+        kind=kind,
+        trigger_key=event_key(kind, matter.template_id),
+        data={
+            "matterId": matter.id,
+            "stepId": step.id,
+            "stepName": step.name,
+            "stepType": step.type,
+            "templateId": matter.template_id,
+        },
+    )
+    return step
+
+
+def _step(session: Session, matter: Matter, step_id: str) -> MatterStep:
+    for step in matters.steps(session, matter.id):
+        if step.id == step_id:
+            return step
+    raise NotFound(f"The matter has no step {step_id}.")
+
+
+def _detail(session: Session, matter: Matter) -> MatterDetail:
+    session.flush()
+    session.refresh(matter)
+    return MatterDetail(matter, matters.steps(session, matter.id))
+
+
+def _find(session: Session, workspace_id: str, matter_id: str, *, lock: bool = False) -> Matter:
+    matter = matters.find(session, workspace_id, matter_id, lock=lock)
+    if matter is None:
+        raise NotFound(f"There is no matter {matter_id}.")
+    return matter
+
+
+def _find_active(session: Session, workspace_id: str, matter_id: str) -> Matter:
+    matter = _find(session, workspace_id, matter_id, lock=True)
+    if matter.status != "ACTIVE":
+        raise Conflict(f"The matter is {matter.status.lower()}.")
+    return matter
+
+
+def _check_assignee(session: Session, workspace_id: str, member_id: str) -> None:
+    if not members.known(session, workspace_id, [member_id]):
+        raise ValidationFailed({"assigneeId": [f"there is no member {member_id}"]})

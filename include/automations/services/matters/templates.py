@@ -1,0 +1,74 @@
+"""Boards, from which matters are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from automations.db import matters
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import MatterTemplate
+from automations.domain.matters import Board
+from automations.errors import NotFound
+from automations.services.audit import audit
+
+
+def list_all(workspace_id: str) -> Sequence[MatterTemplate]:
+    """All boards of a workspace."""
+    with unit_of_work() as session:
+        return matters.listed_templates(session, workspace_id)
+
+
+def get(workspace_id: str, template_id: str) -> MatterTemplate:
+    """One board."""
+    with unit_of_work() as session:
+        return find(session, workspace_id, template_id)
+
+
+def create(workspace_id: str, board: Board) -> MatterTemplate:
+    """Create a board."""
+    with unit_of_work() as session:
+        template = _write(session, MatterTemplate(workspace_id=workspace_id), board)
+        audit.record(session, "matter_template.create", template, name=template.name)
+        return template
+
+
+def replace(workspace_id: str, template_id: str, board: Board) -> MatterTemplate:
+    """Put another board in the place of one; matters made before keep their steps."""
+    with unit_of_work() as session:
+        template = find(session, workspace_id, template_id, lock=True)
+        template.updated_at = datetime.now(UTC)
+        _write(session, template, board)
+        audit.record(session, "matter_template.update", template, name=template.name)
+        return template
+
+
+def delete(workspace_id: str, template_id: str) -> None:
+    """Delete a board; its matters stay."""
+    with unit_of_work() as session:
+        template = find(session, workspace_id, template_id, lock=True)
+        template.deleted_at = datetime.now(UTC)
+        audit.record(session, "matter_template.delete", template, name=template.name)
+
+
+def find(
+    session: Session, workspace_id: str, template_id: str, *, lock: bool = False
+) -> MatterTemplate:
+    """A board of a workspace.
+
+    Raises:
+        NotFound: it is not there, or deleted.
+    """
+    template = matters.find_template(session, workspace_id, template_id, lock=lock)
+    if template is None:
+        raise NotFound(f"There is no matter template {template_id}.")
+    return template
+
+
+def _write(session: Session, template: MatterTemplate, board: Board) -> MatterTemplate:
+    template.name, template.description = board.name, board.description
+    template.board_type, template.steps = board.board_type, board.numbered()
+    session.add(template)
+    session.flush()
+    session.refresh(template)
+    return template

@@ -1,0 +1,1 @@
+"""Rows that come from other systems, pushed or pulled."""

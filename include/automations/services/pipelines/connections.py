@@ -1,0 +1,141 @@
+"""Connections of pipelines: named sources, and the tables that their records go to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.db import data_tables, jobs, pipelines
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import PipelineConnection
+from automations.definitions.pipelines import ConnectionShape, TableMapping, config_errors, shape_of
+from automations.domain.tables.columns import columns_of
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.services.audit import audit
+from automations.steps.base import parse_duration
+
+
+def list_all(workspace_id: str) -> Sequence[PipelineConnection]:
+    """All connections of a workspace, by name."""
+    with unit_of_work() as session:
+        return pipelines.listed(session, workspace_id)
+
+
+def get(workspace_id: str, connection_id: str) -> PipelineConnection:
+    """One connection."""
+    with unit_of_work() as session:
+        return find(session, workspace_id, connection_id)
+
+
+def create(workspace_id: str, shape: ConnectionShape) -> PipelineConnection:
+    """Set up a connection.
+
+    Raises:
+        ValidationFailed: its config does not fit, or a mapping does not fit its table.
+        Conflict: another one has this name.
+    """
+    with unit_of_work() as session:
+        row = PipelineConnection(workspace_id=workspace_id, connector_type=shape.connector_type)
+        _write(session, row, shape)
+        audit.record(session, "pipeline.create", row, name=row.name, connector=row.connector_type)
+        return row
+
+
+def update(workspace_id: str, connection_id: str, changes: Mapping[str, Any]) -> PipelineConnection:
+    """Change a connection; a sync that runs begins with the first page again.
+
+    Args:
+        changes: fields of a ``ConnectionShape``, but for the connector's type.
+
+    Raises:
+        ValidationFailed, Conflict: as ``create``.
+    """
+    with unit_of_work() as session:
+        row = find(session, workspace_id, connection_id, lock="shape")
+        shape = shape_of({**as_given(row), **changes})
+        _write(session, row, shape)
+        pipelines.reset_cursors(session, row.id)
+        audit.record(session, "pipeline.update", row, name=row.name, fields=sorted(changes))
+        return row
+
+
+def delete(workspace_id: str, connection_id: str) -> None:
+    """Delete a connection and what is known of its runs; rows stay."""
+    with unit_of_work() as session:
+        row = find(session, workspace_id, connection_id, lock="shape")
+        audit.record(session, "pipeline.delete", row, name=row.name)
+        session.delete(row)
+
+
+def find(
+    session: Session, workspace_id: str, connection_id: str, *, lock: str | None = None
+) -> PipelineConnection:
+    """A connection of a workspace.
+
+    Args:
+        lock: ``shape`` to change it, ``runs`` to sync while it stays as it is.
+
+    Raises:
+        NotFound: it is not there.
+    """
+    row = pipelines.find(session, workspace_id, connection_id, lock=lock)
+    if row is None:
+        raise NotFound(f"There is no pipeline connection {connection_id}.")
+    return row
+
+
+def as_given(row: PipelineConnection) -> dict[str, Any]:
+    """A connection as clients write it."""
+    return {
+        "name": row.name,
+        "connectorType": row.connector_type,
+        "config": row.config,
+        "tables": row.tables,
+        "interval": row.interval,
+        "enabled": row.enabled,
+    }
+
+
+def mappings_of(row: PipelineConnection) -> list[TableMapping]:
+    """The tables that a connection's records go to."""
+    return [TableMapping.model_validate(kept) for kept in row.tables]
+
+
+def _write(session: Session, row: PipelineConnection, shape: ConnectionShape) -> None:
+    errors = config_errors(shape.connector_type, shape.config)
+    for index, mapping in enumerate(shape.tables):
+        errors |= _mapping_errors(session, row.workspace_id, mapping, f"tables.{index}")
+    if errors:
+        raise ValidationFailed(errors)
+    with session.no_autoflush:
+        other = pipelines.find_by_name(session, row.workspace_id, shape.name)
+    if other is not None and other.id != row.id:
+        raise Conflict(f"Another pipeline connection is named '{shape.name}'.")
+    before = (row.interval, row.enabled)
+    row.name, row.config, row.enabled = shape.name, shape.config, shape.enabled
+    row.tables = [mapping.model_dump(by_alias=True) for mapping in shape.tables]
+    row.interval = shape.interval
+    row.updated_at = datetime.now(UTC)
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    if (row.interval, row.enabled) != before:
+        _schedule(session, row)
+
+
+def _mapping_errors(
+    session: Session, workspace_id: str, mapping: TableMapping, path: str
+) -> dict[str, list[str]]:
+    table = data_tables.find(session, workspace_id, mapping.table_id)
+    if table is None:
+        return {f"{path}.tableId": [f"there is no table {mapping.table_id}"]}
+    if table.form_id is not None:
+        return {f"{path}.tableId": ["its rows are the submissions of a form"]}
+    return mapping.misfits(columns_of(table.columns), path)
+
+
+def _schedule(session: Session, row: PipelineConnection) -> None:
+    jobs.cancel(session, "schedule_pipeline", row.id)
+    if row.interval is not None and row.enabled:
+        jobs.enqueue(session, "schedule_pipeline", row.id, parse_duration(row.interval))

@@ -1,0 +1,83 @@
+"""Syncs of records that a program hands over one after the other, as Airflow's tasks do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
+
+from automations.db import api_keys, pipelines
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import PipelineConnection, PipelineRun
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.services.access.bootstrap import DEFAULT_WORKSPACE
+from automations.services.audit import audit
+from automations.services.pipelines.connections import mappings_of
+from automations.services.pipelines.syncs import AT_ONCE, finish, usable, write
+from automations.steps.outcomes import JSON
+
+
+def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> PipelineRun:
+    """Sync records, some in each transaction; who died and comes back with its key goes on.
+
+    Args:
+        reference: a connection's id, or its name in the default workspace.
+        key: tells this sync from others of the connection that run meanwhile.
+        by: who does it, for the audit log.
+
+    Raises:
+        NotFound, ValidationFailed, Conflict: the connection cannot be used for this.
+    """
+    run = _begin(reference, key)
+    remaining = iter(records)
+    try:
+        while part := list(islice(remaining, AT_ONCE)):
+            _take(run, part)
+    except BaseException as error:
+        # A sync that was stopped, or whose connection is gone, has ended already.
+        with suppress(NotFound, Conflict):
+            _end(run, by, "FAILED", f"{type(error).__name__}: {error}")
+        raise
+    return _end(run, by, "COMPLETED", None)
+
+
+def _begin(reference: str, key: str) -> PipelineRun:
+    with unit_of_work() as session:
+        found = _find(session, reference)
+        connection = usable(session, found.workspace_id, found.id)
+        if connection.connector_type != "push":
+            raise ValidationFailed({"records": ["this connection reads its records itself"]})
+        return pipelines.begin_run(session, connection, "airflow", key)[0]
+
+
+def _find(session: Session, reference: str) -> PipelineConnection:
+    found = session.get(PipelineConnection, reference)
+    if found is None:
+        workspace_id = api_keys.ensure_workspace(session, *DEFAULT_WORKSPACE)
+        found = pipelines.find_by_name(session, workspace_id, reference)
+    if found is None:
+        raise NotFound(f"There is no pipeline connection '{reference}': make it in the API first.")
+    return found
+
+
+def _take(run: PipelineRun, records: list[JSON]) -> None:
+    with unit_of_work() as session:
+        connection = usable(session, run.workspace_id, run.connection_id)
+        write(session, _locked(session, run), mappings_of(connection), records)
+
+
+def _end(run: PipelineRun, by: str, status: str, error: str | None) -> PipelineRun:
+    with unit_of_work() as session:
+        ended = _locked(session, run)
+        connection = session.get_one(PipelineConnection, run.connection_id)
+        finish(session, ended, connection.name, status, error, by=audit.Actor("airflow", by))
+        return ended
+
+
+def _locked(session: Session, run: PipelineRun) -> PipelineRun:
+    locked = pipelines.lock_run(session, run.id)
+    if locked is None:
+        raise NotFound(f"The connection has no run {run.id} any more.")
+    if locked.status != "RUNNING":
+        raise Conflict(f"The sync was ended meanwhile: it is {locked.status}.")
+    return locked

@@ -1,0 +1,60 @@
+"""What the source of a pipeline answers with, before anything is synced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from automations.definitions.pipelines import HttpConfig, config_errors
+from automations.errors import Conflict, DomainError, ProviderFailed, StepError, ValidationFailed
+from automations.kit.record_paths import paths_of
+from automations.ports import HttpClient
+from automations.services.pipelines import connections, pulls
+from automations.steps.outcomes import JSON
+
+_LOOKED_AT = 100
+_MOST_PATHS = 500
+
+
+def problem(
+    workspace_id: str, connector_type: str, config: Mapping[str, Any], http: HttpClient
+) -> str | None:
+    """Why a source's first page cannot be read; None when it can, or nothing is read.
+
+    Raises:
+        ValidationFailed: the config does not fit the connector.
+    """
+    errors = config_errors(connector_type, config)
+    if errors:
+        raise ValidationFailed(errors)
+    if connector_type == "push":
+        return None
+    try:
+        pulls.read(workspace_id, HttpConfig.model_validate(dict(config)), None, http)
+    except (StepError, DomainError) as error:
+        return error.message
+    return None
+
+
+def fields(workspace_id: str, connection_id: str, http: HttpClient) -> dict[str, JSON]:
+    """The paths in the records of a connection's first page, with an example of each.
+
+    Raises:
+        Conflict: records are sent to the connection.
+        ProviderFailed: the page cannot be read.
+    """
+    connection = connections.get(workspace_id, connection_id)
+    if connection.connector_type == "push":
+        raise Conflict("Records are sent to this connection: there is nothing to read.")
+    try:
+        config = HttpConfig.model_validate(connection.config)
+        page = pulls.read(workspace_id, config, None, http)
+    except StepError as error:
+        raise ProviderFailed(error.message) from error
+    found: dict[str, JSON] = {}
+    for record in page.records[:_LOOKED_AT]:
+        for path, value in paths_of(record) if isinstance(record, Mapping) else ():
+            if found.get(path) is None:
+                found[path] = value
+    return dict(islice(found.items(), _MOST_PATHS))

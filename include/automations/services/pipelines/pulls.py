@@ -1,0 +1,259 @@
+"""Syncs that read their records from an HTTP source, a page at a time.
+
+A page's rows and the place of the next page are one transaction: after a crash a sync goes on
+where it was, and who was overtaken meanwhile writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from automations.db import jobs, pipelines
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import PipelineConnection, PipelineRun
+from automations.definitions.paging import Page, without
+from automations.definitions.pipelines import HttpConfig
+from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
+from automations.kit.masking import Masker
+from automations.kit.record_paths import NOTHING, value_at
+from automations.kit.retry_after import LONGEST, wished_delay
+from automations.ports import HttpClient, HttpRequest, HttpResponse
+from automations.services.audit import audit
+from automations.services.integrations import secrets
+from automations.services.pipelines.connections import mappings_of
+from automations.services.pipelines.syncs import finish, usable, write
+from automations.steps.base import parse_duration
+from automations.steps.outcomes import JSON
+
+_PULL = "pull"
+"""The key of all pulls: a connection has one at a time."""
+_TIMEOUT = timedelta(seconds=30)
+_EXCERPT = 200
+_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A page that was read, and the cursor of the one behind it."""
+
+    records: Sequence[JSON]
+    following: str | None
+
+
+def start(workspace_id: str, connection_id: str) -> PipelineRun:
+    """Begin a sync of a connection that reads its records itself.
+
+    Raises:
+        ValidationFailed: records are sent to it.
+        Conflict: one runs already, or the connection is disabled.
+    """
+    with unit_of_work() as session:
+        connection = usable(session, workspace_id, connection_id)
+        if connection.connector_type == "push":
+            raise ValidationFailed({"records": ["is required: this connection reads none"]})
+        run, is_new = _begin(session, connection, "pull")
+        if not is_new:
+            raise Conflict(f"The connection is syncing already: run {run.id}.")
+        audit.record(session, "pipeline.start", run, name=connection.name)
+        return run
+
+
+def start_all(workspace_id: str) -> list[PipelineRun]:
+    """Begin a sync of each enabled connection that reads its records itself and is not syncing."""
+    begun = []
+    with unit_of_work() as session:
+        for connection in pipelines.listed(session, workspace_id):
+            if connection.enabled and connection.connector_type != "push":
+                run, is_new = _begin(session, connection, "pull")
+                if is_new:
+                    audit.record(session, "pipeline.start", run, name=connection.name)
+                    begun.append(run)
+    return begun
+
+
+def trigger(
+    session: Session, workspace_id: str, connection_id: str, delivery_id: str | None
+) -> tuple[PipelineRun, bool]:
+    """Begin a sync because the source says that it has changed; whether it is new.
+
+    One that runs already may have read what has changed before it did: another one follows it.
+
+    Raises:
+        Conflict: the connection is disabled.
+    """
+    connection = usable(session, workspace_id, connection_id)
+    run, is_new = _begin(session, connection, "webhook", delivery_id)
+    repeated = delivery_id is not None and run.delivery_id == delivery_id
+    if is_new or repeated or pipelines.ask_again(session, run.id):
+        return run, is_new
+    return _begin(session, connection, "webhook", delivery_id)
+
+
+def due(session: Session, connection_id: str) -> timedelta | None:
+    """Begin the sync that is due, unless one runs; how long until the next, None for never."""
+    connection = session.get(PipelineConnection, connection_id)
+    if connection is None or connection.interval is None or not connection.enabled:
+        return None
+    _begin(session, connection, "schedule")
+    return parse_duration(connection.interval)
+
+
+def advance(run_id: str, http: HttpClient) -> bool:
+    """Read a sync's next page and write its rows; whether there is another one.
+
+    Raises:
+        StepError: the page cannot be had, or its rows cannot be written.
+    """
+    with unit_of_work() as session:
+        run = session.get(PipelineRun, run_id)
+        connection = session.get(PipelineConnection, run.connection_id) if run else None
+    if run is None or connection is None or run.status != "RUNNING":
+        return False
+    try:
+        config = HttpConfig.model_validate(connection.config)
+        page = read(connection.workspace_id, config, run.cursor, http)
+        return _take(run, config, page)
+    except Unavailable as error:
+        raise StepError(error.message, kind="unavailable", retryable=True) from error
+    except DomainError as error:
+        raise StepError(error.message, kind="config") from error
+
+
+def note(run_id: str, error: StepError) -> bool:
+    """Note what keeps a sync from going on; whether it has ended by that."""
+    with unit_of_work() as session:
+        if not error.retryable:
+            fail(session, run_id, error.message)
+            return True
+        run = pipelines.lock_run(session, run_id)
+        if run is not None and run.status == "RUNNING":
+            run.error = error.message
+    return False
+
+
+def fail(session: Session, run_id: str, error: str) -> None:
+    """End a sync that cannot go on; what it has changed stays, and is announced."""
+    run = pipelines.lock_run(session, run_id)
+    connection = session.get(PipelineConnection, run.connection_id) if run else None
+    if run is not None and connection is not None:
+        _end(session, run, connection, "FAILED", error)
+
+
+def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpClient) -> Read:
+    """The page at a cursor; the first one without.
+
+    Raises:
+        StepError: it cannot be had, or is not what was configured.
+    """
+    secret = _secret(workspace_id, config)
+    address, query = config.paging.address(config.url, config.query, cursor)
+    headers = {"accept": "application/json"}
+    headers |= {name.lower(): value for name, value in config.headers.items()}
+    if config.auth is not None:
+        config.auth.model_copy(update={"secret": secret}).sign(headers, query)
+    request = HttpRequest("GET", address, _TIMEOUT, query, headers, max_bytes=config.max_bytes)
+    response = http.request(request)
+    if not 200 <= response.status < 300:
+        raise _refused(response, Masker([secret] if secret else []))
+    body = _parsed(response)
+    records = value_at(body, config.records_path)
+    if not isinstance(records, list):
+        where = "is no list" if config.records_path == "$" else f"has no '{config.records_path}'"
+        found = "nothing" if records is NOTHING else type(records).__name__
+        raise StepError(f"The answer {where} of records but {found}.", kind="shape")
+    page = Page(config.url, response.url, response.headers, body, len(records))
+    following = config.paging.following(page, cursor)
+    if following is not None and config.auth is not None and config.auth.type == "query":
+        following = without(following, str(config.auth.name))
+    if following is not None and following == cursor:
+        raise StepError("The source leads from a page to the same page again.", kind="paging")
+    return Read(records, following)
+
+
+def _begin(
+    session: Session, connection: PipelineConnection, way: str, delivery_id: str | None = None
+) -> tuple[PipelineRun, bool]:
+    run, is_new = pipelines.begin_run(session, connection, way, _PULL, delivery_id)
+    if is_new:
+        jobs.enqueue(session, "sync_pipeline", run.id)
+    return run, is_new
+
+
+def _take(seen: PipelineRun, config: HttpConfig, page: Read) -> bool:
+    with unit_of_work() as session:
+        connection = pipelines.find(session, seen.workspace_id, seen.connection_id, lock="runs")
+        run = pipelines.lock_run(session, seen.id)
+        if connection is None or run is None or run.status != "RUNNING":
+            return False
+        if run.fence != seen.fence:
+            # Another worker has taken this page, or the connection was changed.
+            return True
+        write(session, run, mappings_of(connection), page.records)
+        run.pages, run.fence, run.error = run.pages + 1, run.fence + 1, None
+        run.cursor = page.following
+        if page.following is None:
+            _end(session, run, connection, "COMPLETED")
+        elif run.pages >= config.max_pages:
+            error = f"The source has more than {config.max_pages} pages, which is maxPages."
+            _end(session, run, connection, "FAILED", error)
+        return run.status == "RUNNING"
+
+
+def _end(
+    session: Session,
+    run: PipelineRun,
+    connection: PipelineConnection,
+    status: str,
+    error: str | None = None,
+) -> None:
+    follows = run.again and run.status == "RUNNING" and connection.enabled
+    finish(session, run, connection.name, status, error)
+    if follows:
+        _begin(session, connection, "webhook")
+
+
+def _secret(workspace_id: str, config: HttpConfig) -> str | None:
+    if config.secret is None:
+        return None
+    found = secrets.read(workspace_id, {config.secret})
+    if config.secret not in found:
+        raise StepError(
+            f"There is no secret {config.secret}. An administrator can set it by "
+            f"PUT /api/secrets/{config.secret}.",
+            kind="secret",
+        )
+    return found[config.secret]
+
+
+def _refused(response: HttpResponse, masker: Masker) -> StepError:
+    now = datetime.now(UTC)
+    delay = wished_delay(response.headers.get("retry-after"), now)
+    limited = response.headers.get("x-ratelimit-remaining") == "0"
+    if delay is None and limited:
+        delay = _until(response.headers.get("x-ratelimit-reset"), now)
+    excerpt = response.content[: 4 * _EXCERPT].decode(errors="replace").replace("\0", "\ufffd")
+    said = masker.text(excerpt)[:_EXCERPT].strip()
+    return StepError(
+        f"The source answered {response.status}{': ' if said else '.'}{said}",
+        kind="status",
+        # GitHub refuses with 403 who asks too often.
+        retryable=response.status in _RETRYABLE or (response.status == 403 and delay is not None),
+        retry_after=delay,
+    )
+
+
+def _until(reset: str | None, now: datetime) -> timedelta | None:
+    """How long until a rate limit ends, an hour at most."""
+    if reset is None or not reset.isdecimal() or len(reset) > 12:
+        return None
+    return min(max(timedelta(seconds=int(reset) - now.timestamp()), timedelta(seconds=1)), LONGEST)
+
+
+def _parsed(response: HttpResponse) -> JSON:
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError) as error:
+        raise StepError("The answer is not JSON.", kind="shape") from error

@@ -1,0 +1,218 @@
+"""Syncs of pipelines: what records did to the tables, and one event for each of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from automations.db import jobs, keyed_rows, pipelines
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import PipelineConnection, PipelineRun
+from automations.definitions.pipelines import TableMapping
+from automations.definitions.triggers import SYNCED, sync_key
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit import cursors
+from automations.services.audit import audit
+from automations.services.pipelines.connections import find, mappings_of
+from automations.services.runs.starting import emit
+from automations.services.tables import row_syncs
+from automations.services.tables.row_syncs import Synced
+from automations.services.tables.rows import NAMED_ROWS
+from automations.steps.outcomes import JSON
+
+MOST_RECORDS = 50_000
+"""How many records one push may have."""
+AT_ONCE = 1_000
+"""How many records one statement takes."""
+_NAMED_ERRORS = 100
+_COUNTS = ("created", "updated", "unchanged", "failed")
+
+
+def behind(
+    workspace_id: str, connection_id: str, cursor: str | None, size: int
+) -> tuple[Sequence[PipelineRun], str | None]:
+    """The syncs of a connection behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with unit_of_work() as session:
+        find(session, workspace_id, connection_id)
+        found = pipelines.runs_behind(session, connection_id, after, size + 1)
+    return cursors.page(found, size, lambda run: (run.started_at, run.id))
+
+
+def get(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
+    """One sync."""
+    with unit_of_work() as session:
+        return _found(session, workspace_id, connection_id, run_id)
+
+
+def push(workspace_id: str, connection_id: str, records: Sequence[JSON]) -> PipelineRun:
+    """Sync records that were sent; they, their events and the record of it are one transaction.
+
+    Raises:
+        ValidationFailed: they are too many, or the connection reads its own.
+        Conflict: the connection is disabled, or does not fit its tables any more.
+    """
+    with unit_of_work() as session:
+        return take(session, workspace_id, connection_id, records, "push")[0]
+
+
+def take(
+    session: Session,
+    workspace_id: str,
+    connection_id: str,
+    records: Sequence[JSON],
+    way: str,
+    delivery_id: str | None = None,
+) -> tuple[PipelineRun, bool]:
+    """Sync records that were sent, in a transaction; whether this delivery is new.
+
+    Raises:
+        ValidationFailed, Conflict: as ``push``.
+    """
+    if len(records) > MOST_RECORDS:
+        raise ValidationFailed({"records": [f"may be {MOST_RECORDS} at most in one sync"]})
+    connection = usable(session, workspace_id, connection_id)
+    if connection.connector_type != "push":
+        raise ValidationFailed({"records": ["this connection reads its records itself"]})
+    run, is_new = pipelines.begin_run(session, connection, way, None, delivery_id)
+    if is_new:
+        write(session, run, mappings_of(connection), records)
+        finish(session, run, connection.name, "COMPLETED")
+    return run, is_new
+
+
+def stop(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
+    """Stop a sync; what it has changed stays, and is announced.
+
+    Raises:
+        Conflict: it has ended.
+    """
+    with unit_of_work() as session:
+        connection = find(session, workspace_id, connection_id, lock="runs")
+        run = _found(session, workspace_id, connection_id, run_id)
+        pipelines.lock_run(session, run.id)
+        if run.status != "RUNNING":
+            raise Conflict(f"The sync has ended: it is {run.status}.")
+        finish(session, run, connection.name, "STOPPED")
+        jobs.cancel(session, "sync_pipeline", run.id)
+        return run
+
+
+def usable(session: Session, workspace_id: str, connection_id: str) -> PipelineConnection:
+    """A connection that stays as it is until this transaction ends.
+
+    Raises:
+        NotFound: it is not there.
+        Conflict: it is disabled.
+    """
+    connection = find(session, workspace_id, connection_id, lock="runs")
+    if not connection.enabled:
+        raise Conflict(f"The pipeline connection '{connection.name}' is disabled.")
+    return connection
+
+
+def write(
+    session: Session,
+    run: PipelineRun,
+    mappings: Sequence[TableMapping],
+    records: Sequence[JSON],
+) -> None:
+    """Let records be rows of all tables, and add to the run what that has changed.
+
+    Raises:
+        NotFound, Conflict: a table is not any more what its mapping was made for.
+    """
+    keyed_rows.lock_keys(session, [mapping.table_id for mapping in mappings])
+    tallies = {kept["tableId"]: kept for kept in run.tables}
+    errors = list(run.errors)
+    for part in _parts(records):
+        refused: list[dict[str, Any]] = []
+        for mapping in mappings:
+            synced = row_syncs.sync(session, run.workspace_id, mapping, part, run.records)
+            tallies[mapping.table_id] = _added(tallies.get(mapping.table_id), synced)
+            refused += synced.errors
+        # By record, whichever table and whichever check refused it.
+        refused.sort(key=lambda error: int(error["record"]))
+        errors += refused[: _NAMED_ERRORS - len(errors)]
+        run.records += len(part)
+    run.tables, run.errors = list(tallies.values()), errors
+    session.flush()
+
+
+def finish(
+    session: Session,
+    run: PipelineRun,
+    name: str,
+    status: str,
+    error: str | None = None,
+    *,
+    by: audit.Actor | None = None,
+) -> None:
+    """End a sync, and announce each table that it has changed; nothing when it has ended before.
+
+    Args:
+        name: the connection's.
+        by: who did it, when it was not whoever made the request.
+    """
+    if not pipelines.end_run(session, run, status, error):
+        return
+    for tally in run.tables:
+        if tally["created"] or tally["updated"]:
+            _announce(session, run, name, tally)
+    counts: Any = totals(run)
+    audit.record(session, "pipeline.sync", run, by=by, name=name, status=status, **counts)
+
+
+def totals(run: PipelineRun) -> dict[str, int]:
+    """What a sync did to all of its tables."""
+    return {part: sum(tally[part] for tally in run.tables) for part in _COUNTS}
+
+
+def _found(session: Session, workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
+    run = pipelines.find_run(session, workspace_id, connection_id, run_id)
+    if run is None:
+        raise NotFound(f"The connection has no run {run_id}.")
+    return run
+
+
+def _parts(records: Sequence[JSON]) -> Iterator[Sequence[JSON]]:
+    for start in range(0, len(records), AT_ONCE):
+        yield records[start : start + AT_ONCE]
+
+
+def _added(before: Mapping[str, Any] | None, synced: Synced) -> dict[str, Any]:
+    """A table's part of a sync so far."""
+    nothing = {**dict.fromkeys(_COUNTS, 0), "createdRowIds": [], "updatedRowIds": []}
+    old: Mapping[str, Any] = before or nothing
+    return {
+        "tableId": synced.table_id,
+        "tableName": synced.table_name,
+        "created": old["created"] + len(synced.created),
+        "updated": old["updated"] + len(synced.updated),
+        "unchanged": old["unchanged"] + synced.unchanged,
+        "failed": old["failed"] + len(synced.errors),
+        "createdRowIds": [*old["createdRowIds"], *synced.created][:NAMED_ROWS],
+        "updatedRowIds": [*old["updatedRowIds"], *synced.updated][:NAMED_ROWS],
+    }
+
+
+def _announce(session: Session, run: PipelineRun, name: str, tally: Mapping[str, Any]) -> None:
+    rows = [*tally["createdRowIds"], *tally["updatedRowIds"]][:NAMED_ROWS]
+    emit(
+        session,
+        run.workspace_id,
+        kind=SYNCED,
+        trigger_key=sync_key(
+            tally["tableId"], added=tally["created"] > 0, updated=tally["updated"] > 0
+        ),
+        data={
+            **tally,
+            "rowId": rows[0],
+            "rowIds": rows,
+            "count": tally["created"] + tally["updated"],
+            "connectionId": run.connection_id,
+            "connectionName": name,
+            "pipelineRunId": run.id,
+            "status": run.status,
+        },
+    )

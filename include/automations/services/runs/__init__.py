@@ -1,0 +1,1 @@
+"""Runs: started, admitted, read, cancelled, replayed, removed."""

@@ -1,0 +1,104 @@
+"""Lets runs begin when their automation's limits have room for them.
+
+A run that may not begin yet is RUNNING with a slot to wait for: it has no DagRun, and where
+Airflow has made one itself, its first task sleeps. Slots are handed out under a lock on the key;
+whoever ends a run in flight leaves a job behind that looks for the next one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from automations.db import jobs, rates, runs, slots, waits
+from automations.db.session import Session
+from automations.db.tables import Run, Workflow
+from automations.definitions.flow_control import FlowControl, key_of
+from automations.errors import RateLimited
+from automations.services.runs import cancellations
+from automations.steps.base import parse_duration
+from automations.steps.outcomes import JSON
+
+_MOST_AT_ONCE = 100
+
+
+def rate_key(
+    session: Session, workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]
+) -> str | None:
+    """What a run that begins now counts for in the automation's rate limit, if it has one.
+
+    Raises:
+        RateLimited: too many have begun for that.
+    """
+    limit = flow.rate_limit
+    if limit is None:
+        return None
+    key = key_of(limit, names, workflow_id)
+    left = rates.time_to_wait(session, key, limit.limit, parse_duration(limit.per))
+    if left is not None:
+        raise RateLimited(limit.rule(), math.ceil(left.total_seconds()) or 1)
+    return key
+
+
+def slot_key(workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]) -> str | None:
+    """What a run counts for in the automation's limit of concurrent runs, if it has one."""
+    return key_of(flow.concurrency, names, workflow_id) if flow.concurrency else None
+
+
+def enqueue(session: Session, run: Run) -> None:
+    """Have the dispatcher start a run, as soon as there is a slot for it if it needs one."""
+    if run.slot_key is None:
+        _start(session, run)
+        return
+    run.slot = "WAITING"
+    jobs.enqueue(session, "admit_run", run.id)
+
+
+def admit(session: Session, run: Run) -> None:
+    """Hand out the free slots of a run's key, to those that came first; by the newest limit."""
+    if run.slot_key is None:
+        return
+    slots.lock(session, run.slot_key)
+    workflow = session.get_one(Workflow, run.workflow_id, populate_existing=True)
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    limit = FlowControl.of(stored).concurrency
+    held = slots.held(session, run.slot_key)
+    queued = limit is not None and limit.policy == "queue"
+    free = limit.limit - held if limit is not None else _MOST_AT_ONCE
+    waiting = slots.waiting(session, run.slot_key, max(free, 0) if queued else _MOST_AT_ONCE)
+    for one in waiting:
+        if limit is None or held < limit.limit:
+            held += 1
+        elif limit.policy == "skip":
+            _skip(session, one, f"{limit.limit} in flight (concurrency: skip)")
+            continue
+        else:
+            reason = f"Run {one.id} took its place (concurrency: cancel_running)."
+            cancellations.end(session, slots.oldest_held(session, run.slot_key), reason)
+        _hold(session, one)
+    if len(waiting) == _MOST_AT_ONCE:
+        jobs.enqueue(session, "admit_run", waiting[-1].id)
+
+
+def _hold(session: Session, run: Run) -> None:
+    run.slot = "HELD"
+    session.flush()
+    wait = waits.open_wait_of(session, run.id)
+    if wait is not None and wait.kind == waits.SLOT:
+        waits.settle(session, wait, decision="resumed", by=None, data=None)
+    elif run.dispatched_at is None:
+        _start(session, run)
+
+
+def _start(session: Session, run: Run) -> None:
+    # A run that waits for this one is in Airflow already, and goes on only after it.
+    jobs.enqueue(session, "start_child" if run.awaited else "start_run", run.id)
+
+
+def _skip(session: Session, run: Run, why: str) -> None:
+    reason = f"Skipped: the automation has {why}."
+    if waits.open_wait_of(session, run.id) is None:
+        # Its first task, if there is one, finds it ended.
+        runs.end_run(session, run.id, "CANCELLED", reason)
+    else:
+        cancellations.end(session, run, reason)

@@ -1,0 +1,39 @@
+"""Ends runs that are not wanted any more, and those that they have started."""
+
+from __future__ import annotations
+
+from automations.db import jobs, runs, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run
+from automations.errors import Conflict, NotFound
+from automations.services.audit import audit
+
+
+def cancel(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
+    """Cancel a run that has not ended, with the runs that it has started.
+
+    Airflow ends the DagRun a moment later; an effect that is being made meanwhile stays on record.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has ended.
+    """
+    with unit_of_work() as session:
+        if workflows.find_any(session, workspace_id, workflow_id) is None:
+            raise NotFound(f"There is no automation {workflow_id}.")
+        run = runs.lock_run(session, run_id)
+        if run is None or run.workflow_id != workflow_id:
+            raise NotFound(f"There is no run {run_id}.")
+        if not end(session, run, f"Cancelled by {by}."):
+            raise Conflict(f"The run has ended already: it is {run.status}.")
+        session.refresh(run)
+        audit.record(session, "run.cancel", run)
+        return run
+
+
+def end(session: Session, run: Run, reason: str) -> bool:
+    """Cancel a run with those that it has started; False when it has ended before."""
+    if not runs.end_run(session, run.id, "CANCELLED", reason):
+        return False
+    jobs.enqueue(session, "fail_run", run.id)
+    return True

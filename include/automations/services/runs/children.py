@@ -1,0 +1,85 @@
+"""Runs that runs start: the role ``ChildRuns`` played with our own database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from automations.db import effects, runs, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run
+from automations.errors import RateLimited, StepError
+from automations.ports import ChildResult
+from automations.services.runs.starting import DEEPEST_CHAIN, start_run
+from automations.services.workflows.loaded import load
+
+
+class StartedRuns:
+    """Child runs of the same workspace."""
+
+    def start(
+        self,
+        parent_run_id: str,
+        workflow_id: str,
+        given: Mapping[str, Any],
+        key: str,
+        *,
+        awaited: bool,
+    ) -> str:
+        with unit_of_work() as session:
+            started = effects.once(
+                session, key, lambda: _start(session, parent_run_id, workflow_id, given, awaited)
+            )
+        return str(started["runId"])
+
+    def result(self, run_id: str) -> ChildResult:
+        with unit_of_work() as session:
+            run = session.get_one(Run, run_id)
+            nodes = load(session, run.workflow_id, run.version).plan.nodes
+            outputs = {
+                nodes[node].step.name: output
+                for node, output in runs.outputs(session, run_id).items()
+                if node in nodes
+            }
+            return ChildResult(run.id, run.status, outputs, run.error)
+
+
+def _start(
+    session: Session, parent_run_id: str, workflow_id: str, given: Mapping[str, Any], awaited: bool
+) -> dict[str, str]:
+    # Locked, so that whoever ends the parent sees this child, or is seen here.
+    parent = runs.lock_run(session, parent_run_id)
+    if parent is None or parent.status not in runs.UNFINISHED:
+        raise StepError("The run has ended and starts no other.", kind="ended")
+    workflow = workflows.find(session, parent.workspace_id, workflow_id)
+    if workflow is None:
+        raise StepError(f"There is no automation {workflow_id}.", kind="config")
+    if workflow.status == "ARCHIVED":
+        raise StepError("An archived automation cannot be run.", kind="config")
+    if parent.depth >= DEEPEST_CHAIN:
+        raise StepError(
+            f"Automations that run each other end after {DEEPEST_CHAIN} runs.", kind="config"
+        )
+    try:
+        child = start_run(
+            session,
+            workflow,
+            trigger_type="workflow",
+            trigger_data={"parentRunId": parent.id},
+            input=dict(given),
+            started_by=parent.started_by,
+            depth=parent.depth + 1,
+            parent_run_id=parent.id,
+            awaited=awaited,
+        )
+    except RateLimited as limited:
+        raise StepError(
+            limited.message,
+            kind="rate_limited",
+            retryable=True,
+            retry_after=timedelta(seconds=limited.retry_after),
+        ) from limited
+    if child is None:
+        raise StepError("The child run exists already.")
+    return {"runId": child.id}

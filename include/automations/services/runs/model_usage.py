@@ -1,0 +1,56 @@
+"""What runs spend on language models: the role ``Spending`` played with our own database."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from automations.db import runs
+from automations.db.session import unit_of_work
+from automations.db.tables import Run
+from automations.definitions.model import Budget
+from automations.errors import StepError
+from automations.ports import NOTHING, Spent
+from automations.services.workflows.loaded import load
+
+
+class RunSpending:
+    """Counts in the run's own row; of several that ask at once, none overdraws the budget."""
+
+    def reserve(self, run_id: str, most: Spent | None) -> None:
+        with unit_of_work() as session:
+            run = session.get_one(Run, run_id)
+            budget = load(session, run.workflow_id, run.version).definition.budget
+            if budget is None:
+                wanted = NOTHING if most is None else most
+                runs.spend(session, run_id, wanted.tokens, wanted.cost or Decimal(0))
+                return
+            if most is None:
+                raise StepError(
+                    "config.maxTokens is needed to keep the budget of the run.", kind="budget"
+                )
+            limit = None if budget.max_cost is None else Decimal(str(budget.max_cost))
+            cost = most.cost or Decimal(0)
+            if not runs.spend(session, run_id, most.tokens, cost, budget.max_tokens, limit):
+                session.refresh(run)
+                raise StepError(_too_much(run, budget, most), kind="budget")
+
+    def settle(self, run_id: str, most: Spent | None, spent: Spent) -> None:
+        reserved = NOTHING if most is None else most
+        cost = (spent.cost or Decimal(0)) - (reserved.cost or Decimal(0))
+        with unit_of_work() as session:
+            runs.spend(session, run_id, spent.tokens - reserved.tokens, cost)
+
+
+def _too_much(run: Run, budget: Budget, most: Spent) -> str:
+    tokens = budget.max_tokens
+    if tokens is not None and run.model_tokens + most.tokens > tokens:
+        left = max(tokens - run.model_tokens, 0)
+        return (
+            f"The answer could take {most.tokens} tokens, and of the run's budget of {tokens} "
+            f"(budget.maxTokens) {left} are left."
+        )
+    dollars = Decimal(str(budget.max_cost))
+    return (
+        f"The answer could cost ${most.cost:.6f}, and of the run's budget of ${dollars:f} "
+        f"(budget.maxCost) ${max(dollars - run.model_cost, Decimal(0)):.6f} are left."
+    )

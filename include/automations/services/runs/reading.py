@@ -1,0 +1,114 @@
+"""Runs as clients read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from automations.db import run_counts, run_queries, workflows
+from automations.db.run_queries import Filter, Summary
+from automations.db.session import Session, reading
+from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
+from automations.errors import NotFound
+from automations.kit import cursors
+from automations.services.workflows.loaded import load
+
+MOST_EXPORTED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """A run with its whole state."""
+
+    run: Run
+    workflow_name: str
+    steps: Sequence[RunStep]
+    logs: Sequence[StepLog]
+    pending: Sequence[str]
+    children: Sequence[Summary]
+    wait: Wait | None
+
+
+def page(
+    workspace_id: str, workflow_id: str, wanted: Filter, number: int, size: int
+) -> tuple[Sequence[Summary], int]:
+    """One page of an automation's runs, newest first, and how many there are."""
+    with reading() as session:
+        found = run_queries.page(
+            session, workspace_id, workflow_id, wanted, (number - 1) * size, size
+        )
+        if not found:
+            _workflow(session, workspace_id, workflow_id)
+        if wanted.since or wanted.until:
+            return found, run_queries.count(session, workflow_id, wanted)
+        numbers = run_counts.by_status(session, workspace_id, workflow_id)
+        total = sum(numbers.values()) if wanted.status is None else numbers.get(wanted.status, 0)
+        return found, total
+
+
+def behind(
+    workspace_id: str, workflow_id: str, wanted: Filter, cursor: str | None, size: int
+) -> tuple[Sequence[Summary], str | None]:
+    """The runs behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with reading() as session:
+        _workflow(session, workspace_id, workflow_id)
+        found = run_queries.behind(session, workflow_id, wanted, after, size + 1)
+    return cursors.page(found, size, lambda run: (run.started_at, run.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export holds; the runs are read while it is written."""
+
+    workflow: Workflow
+    run_ids: Sequence[str]
+
+
+def export(workspace_id: str, workflow_id: str, run_id: str | None) -> Export:
+    """The newest runs of an automation, or one, to be exported.
+
+    Raises:
+        NotFound: there is no such automation or run.
+    """
+    with reading() as session:
+        workflow = _workflow(session, workspace_id, workflow_id)
+        if run_id is None:
+            newest = run_queries.behind(session, workflow_id, Filter(), None, MOST_EXPORTED)
+            return Export(workflow, [run.id for run in newest])
+        if run_queries.find(session, workflow_id, run_id) is None:
+            raise NotFound(f"There is no run {run_id}.")
+        return Export(workflow, [run_id])
+
+
+def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
+    """One run with its steps, logs and what it waits for.
+
+    Raises:
+        NotFound: there is no such automation or run.
+    """
+    with reading() as session:
+        found = run_queries.with_wait(session, workspace_id, workflow_id, run_id)
+        if found is None:
+            _workflow(session, workspace_id, workflow_id)
+            raise NotFound(f"There is no run {run_id}.")
+        run, workflow_name, wait = found
+        steps = run_queries.steps(session, run_id)
+        settled = {step.node_id for step in steps if step.status in ("DONE", "SKIPPED")}
+        plan = load(session, workflow_id, run.version).plan
+        return RunDetail(
+            run=run,
+            workflow_name=workflow_name,
+            steps=steps,
+            logs=run_queries.logs(session, run_id),
+            pending=[] if run.status == "COMPLETED" else plan.pending(settled),
+            children=run_queries.children(session, run_id),
+            wait=wait,
+        )
+
+
+def _workflow(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
+    workflow = workflows.find_any(session, workspace_id, workflow_id)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return workflow

@@ -1,0 +1,150 @@
+"""Runs once more: a new run with the same input, or the same run from where it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automations.db import jobs, run_queries, runs, workflows
+from automations.db.run_queries import Filter
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run, Workflow
+from automations.definitions.compatibility import obstacle
+from automations.errors import Conflict, NotFound
+from automations.services.audit import audit
+from automations.services.runs import admission
+from automations.services.runs.starting import start_run
+from automations.services.workflows.loaded import load
+
+MOST_AT_ONCE = 500
+
+
+def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
+    """Start a new run of the newest version with what an earlier run was given.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: the automation is archived or deleted.
+    """
+    with unit_of_work() as session:
+        workflow = _startable(session, workspace_id, workflow_id)
+        run = run_queries.find(session, workflow_id, run_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id}.")
+        if run.trigger_type == runs.TEST:
+            raise Conflict("A test of a step cannot be replayed; test the step again.")
+        return _again(session, workflow, run, by)
+
+
+def replay_many(
+    workspace_id: str, workflow_id: str, wanted: Filter, limit: int, by: str
+) -> Sequence[Run]:
+    """Replay the newest runs that fit a filter, all or none, in the order they first had."""
+    with unit_of_work() as session:
+        workflow = _startable(session, workspace_id, workflow_id)
+        # One after the other: in another order, two might wait for each other's keys.
+        workflows.lock(session, workflow.id)
+        found = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
+        return [_again(session, workflow, run, by) for run in reversed(found)]
+
+
+def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = False) -> Run:
+    """Let a failed run go on from the step that failed.
+
+    Args:
+        latest: by the newest version instead of the one that it has had.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has not failed, or cannot go on by the newest version; the message says why.
+    """
+    with unit_of_work() as session:
+        workflow = workflows.find_any(session, workspace_id, workflow_id)
+        if workflow is None:
+            raise NotFound(f"There is no automation {workflow_id}.")
+        run = runs.lock_run(session, run_id)
+        if run is None or run.workflow_id != workflow_id:
+            raise NotFound(f"There is no run {run_id}.")
+        if run.trigger_type == runs.TEST:
+            raise Conflict("A test of a step cannot be retried; test the step again.")
+        if run.status != "FAILED":
+            raise Conflict(f"Only a FAILED run can be retried; this one is {run.status}.")
+        if latest:
+            _check_latest(session, workflow, run)
+        kind, other = ("retry_latest", "retry_run") if latest else ("retry_run", "retry_latest")
+        if jobs.is_queued(session, other, run.id):
+            raise Conflict("The run is being retried on another version already.")
+        if run.dispatched_at is None:
+            # It never came to Airflow: to start is all that there is to retry.
+            run.status, run.error, run.completed_at = "RUNNING", None, None
+            if latest:
+                _move(session, run, workflow.version)
+            admission.enqueue(session, run)
+        else:
+            jobs.enqueue(session, kind, run.id)
+        version = workflow.version if latest else run.version
+        audit.record(session, "run.retry", run, workflowId=workflow_id, version=version)
+        return run
+
+
+def prepare_for(run_id: str, version: int) -> bool:
+    """Have a failed run ready to go on by a version; when it cannot, its error says why."""
+    with unit_of_work() as session:
+        run = runs.lock_run(session, run_id)
+        if run is None or run.status != "FAILED":
+            return False
+        reason = _obstacle(session, run, version)
+        if reason is not None:
+            refused = f"It could not be retried on version {version}: {reason}."
+            run.error = f"{run.error} {refused}" if run.error else refused
+            return False
+        _move(session, run, version)
+        return True
+
+
+def _check_latest(session: Session, workflow: Workflow, run: Run) -> None:
+    if workflow.status == "ARCHIVED":
+        raise Conflict("An archived automation has no newest version to retry a run on.")
+    reason = _obstacle(session, run, workflow.version)
+    if reason is not None:
+        raise Conflict(
+            f"The run cannot go on by version {workflow.version}: {reason}. "
+            "Retry it on its original version, or replay it."
+        )
+
+
+def _obstacle(session: Session, run: Run, version: int) -> str | None:
+    before = load(session, run.workflow_id, run.version).plan
+    after = load(session, run.workflow_id, version).plan
+    return obstacle(before, after, runs.settled(session, run.id))
+
+
+def _move(session: Session, run: Run, version: int) -> None:
+    """Bring a run that stands still to a version; what its variables are now they stay."""
+    run.version = version
+    stored = runs.definition(session, run.workflow_id, version) or {}
+    run.variables = {**stored.get("variables", {}), **run.variables}
+
+
+def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
+    workflow = workflows.find(session, workspace_id, workflow_id)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    if workflow.status == "ARCHIVED":
+        raise Conflict("An archived automation cannot be executed.")
+    return workflow
+
+
+def _again(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
+    fresh = start_run(
+        session,
+        workflow,
+        trigger_type=run.trigger_type,
+        trigger_data=run.trigger_data,
+        input=run.input,
+        started_by=by,
+        replay_of=run.id,
+    )
+    if fresh is None:
+        raise Conflict("The run exists already.")
+    audit.record(session, "run.replay", run, workflowId=workflow.id, runId=fresh.id)
+    return fresh

@@ -1,0 +1,116 @@
+"""Retention: old runs and what belongs to them are deleted, here and in Airflow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from automations.db import idempotency, retention
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run
+from automations.definitions.published import dag_id
+from automations.ports import Orchestrator
+from automations.services.audit import audit
+
+_AT_ONCE = 4
+"""DagRuns that Airflow deletes at a time; it has other things to do."""
+
+
+def would_prune(before: datetime, *, with_audit: bool) -> Mapping[str, int]:
+    """How many rows of each table ``prune`` would delete."""
+    with unit_of_work() as session:
+        return retention.count(session, before, audit=with_audit)
+
+
+def prune(
+    before: datetime,
+    orchestrator: Orchestrator | None,
+    *,
+    with_audit: bool = False,
+    going: Callable[[], bool] = lambda: True,
+) -> Mapping[str, int]:
+    """Delete what ended before an instant, page by page; how many rows of each table that were.
+
+    Never runs in flight, evidence, documents, or what people have made. A page is one transaction,
+    so that it may be stopped, or fail, at any time and be done again.
+
+    Args:
+        orchestrator: deletes the runs' DagRuns, too; None to leave them.
+        with_audit: delete audit log and security events, too.
+        going: asked after each page whether to go on.
+    """
+    counts: Counter[str] = Counter()
+    runs_of: Counter[str] = Counter()
+    after: str | None = ""
+    while after is not None and going():
+        after = _page_of_runs(before, after, orchestrator, counts, runs_of)
+    pages: list[tuple[str, Callable[[Session], int]]] = [
+        ("event", lambda session: retention.delete_events(session, before)),
+        ("pipeline_run", lambda session: retention.delete_syncs(session, before)),
+        ("job", lambda session: retention.delete_jobs(session, before)),
+        ("idempotency_key", idempotency.prune),
+    ]
+    if with_audit:
+        pages += [
+            ("audit_log", lambda session: retention.delete_audit(session, before)),
+            ("security_event", lambda session: retention.delete_security_events(session, before)),
+        ]
+    for table, page in pages:
+        while going() and (deleted := _in_one(page)):
+            counts[table] += deleted
+    _effects(before, counts, going)
+    _record(before, runs_of)
+    return counts
+
+
+def _page_of_runs(
+    before: datetime,
+    after: str,
+    orchestrator: Orchestrator | None,
+    counts: Counter[str],
+    runs_of: Counter[str],
+) -> str | None:
+    with unit_of_work() as session:
+        page = retention.page_of_runs(session, before, after)
+        if not page:
+            return None
+        runs = page if orchestrator is None else _forgotten(orchestrator, page)
+        deleted = retention.delete_runs(session, [run.id for run in runs])
+    counts.update(deleted)
+    runs_of.update(run.workspace_id for run in runs)
+    return page[-1].id
+
+
+def _forgotten(orchestrator: Orchestrator, page: Sequence[Run]) -> list[Run]:
+    """The runs that Airflow does not know any more, after it was told to forget them all."""
+
+    def forget(run: Run) -> bool:
+        return run.dispatched_at is None or orchestrator.forget(dag_id(run.workflow_id), run.id)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [run for run, gone in zip(page, pool.map(forget, page), strict=True) if gone]
+
+
+def _effects(before: datetime, counts: Counter[str], going: Callable[[], bool]) -> None:
+    after = ""
+    while going():
+        with unit_of_work() as session:
+            keys = retention.page_of_effects(session, before, after)
+            if not keys:
+                return
+            counts["effect"] += retention.delete_effects_of_no_run(session, keys)
+        after = keys[-1]
+
+
+def _in_one(page: Callable[[Session], int]) -> int:
+    with unit_of_work() as session:
+        return page(session)
+
+
+def _record(before: datetime, runs_of: Mapping[str, int]) -> None:
+    with unit_of_work() as session:
+        for workspace_id, number in runs_of.items():
+            whole = audit.Resource(workspace_id, "workspace", workspace_id)
+            audit.record(session, "runs.prune", whole, before=before.isoformat(), runs=number)

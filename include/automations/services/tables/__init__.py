@@ -1,0 +1,1 @@
+"""Tables and their rows, by the API, by steps and by syncs."""

@@ -1,0 +1,50 @@
+"""Figures of a table's rows, such as a column's sum by the values of another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automations.db import row_aggregates
+from automations.db.session import unit_of_work
+from automations.domain.tables import aggregates
+from automations.domain.tables.aggregates import Figure, Function
+from automations.domain.tables.columns import columns_of
+from automations.domain.tables.filters import RowFilter, checked
+from automations.services.tables import tables
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which figure of which rows is asked for, and of how many groups at most."""
+
+    function: Function
+    column: str | None = None
+    group_by: str | None = None
+    filter: RowFilter | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The figure of all rows that were asked for, and of the groups with the most rows."""
+
+    whole: Figure
+    groups: list[Figure]
+    truncated: bool
+
+
+def answer(workspace_id: str, table_id: str, asked: Question) -> Answer:
+    """Compute a figure.
+
+    Raises:
+        NotFound: there is no such table.
+        ValidationFailed: what is asked does not fit its columns; names the field.
+    """
+    with unit_of_work() as session:
+        columns = columns_of(tables.find(session, workspace_id, table_id).columns)
+        wanted = checked(asked.filter, columns)
+        aggregate = aggregates.checked(asked.function, asked.column, asked.group_by, columns)
+        whole, groups = row_aggregates.figures(
+            session, table_id, wanted, aggregate, asked.limit + 1
+        )
+    return Answer(whole, groups[: asked.limit], len(groups) > asked.limit)

@@ -1,0 +1,98 @@
+"""Rows as steps of automations write them: once for each key, the run being the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from automations.db.effects import once
+from automations.db.session import Session, unit_of_work
+from automations.domain.tables.filters import RowFilter
+from automations.errors import DomainError, StepError
+from automations.ports import FoundRow, RowReceipt
+from automations.services.tables import rows
+from automations.services.tables.rows import Query, Row
+from automations.steps.outcomes import JSON
+
+
+class WorkspaceTables:
+    """The tables of a run's workspace."""
+
+    def create(
+        self, table_id: str, data: Mapping[str, JSON], *, workspace_id: str, run_id: str, key: str
+    ) -> RowReceipt:
+        def make(session: Session) -> tuple[Row, bool]:
+            return rows.add(session, workspace_id, table_id, data, cause=run_id), True
+
+        return _written(key, make)
+
+    def update(
+        self,
+        table_id: str,
+        row_id: str,
+        data: Mapping[str, JSON],
+        *,
+        workspace_id: str,
+        run_id: str,
+        key: str,
+    ) -> RowReceipt:
+        def make(session: Session) -> tuple[Row, bool]:
+            return rows.merge(session, workspace_id, table_id, row_id, data, cause=run_id), False
+
+        return _written(key, make)
+
+    def upsert(
+        self,
+        table_id: str,
+        keys: Sequence[str],
+        data: Mapping[str, JSON],
+        *,
+        workspace_id: str,
+        run_id: str,
+        key: str,
+    ) -> RowReceipt:
+        def make(session: Session) -> tuple[Row, bool]:
+            return rows.upsert(session, workspace_id, table_id, keys, data, cause=run_id)
+
+        return _written(key, make)
+
+    def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
+        with _refusals(), unit_of_work() as session:
+
+            def make() -> dict[str, Any]:
+                return {"deleted": rows.remove(session, workspace_id, table_id, row_id)}
+
+            return bool(once(session, key, make)["deleted"])
+
+    def query(
+        self,
+        table_id: str,
+        wanted: RowFilter | None,
+        *,
+        sort: str | None,
+        limit: int,
+        workspace_id: str,
+    ) -> list[FoundRow]:
+        with _refusals():
+            found, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
+        return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in found]
+
+
+def _written(key: str, make: Callable[[Session], tuple[Row, bool]]) -> RowReceipt:
+    with _refusals(), unit_of_work() as session:
+
+        def effect() -> dict[str, Any]:
+            row, created = make(session)
+            return {"rowId": row.id, "row": dict(row.data), "created": created}
+
+        done = once(session, key, effect)
+    return RowReceipt(done["rowId"], done["row"], done["created"])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except DomainError as error:
+        raise StepError(error.message, kind="config") from error

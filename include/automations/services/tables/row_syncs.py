@@ -1,0 +1,119 @@
+"""Records as rows of a table: many at once, with a handful of statements, without doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+from automations.db import data_rows, keyed_rows
+from automations.db.keyed_rows import KnownRow
+from automations.db.session import Session
+from automations.definitions.pipelines import TableMapping
+from automations.domain.tables.columns import Column, checked, columns_of, key_hash, key_values
+from automations.errors import Conflict
+from automations.kit.storable import same, storable
+from automations.services.tables import tables
+from automations.steps.outcomes import JSON
+
+_NAMED_FIELDS = 20
+_LONGEST_PATH = 200
+
+
+class _Given(NamedTuple):
+    place: int
+    keys: Mapping[str, JSON]
+    values: dict[str, JSON]
+
+
+@dataclass(slots=True)
+class Synced:
+    """What became of records in one table; several records of one row count as one."""
+
+    table_id: str
+    table_name: str
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+    def refuse(self, place: int, wrong: Mapping[str, Sequence[str]]) -> None:
+        """Note what is wrong with a record; its own keys may hold what cannot be kept."""
+        first = islice(wrong.items(), _NAMED_FIELDS)
+        named: Any = {path[:_LONGEST_PATH]: list(messages) for path, messages in first}
+        error = {"record": place, "tableId": self.table_id, "fieldErrors": storable(named)}
+        self.errors.append(error)
+
+
+def sync(
+    session: Session,
+    workspace_id: str,
+    mapping: TableMapping,
+    records: Sequence[JSON],
+    first: int,
+) -> Synced:
+    """Add and change rows in a transaction that has locked the table's keys.
+
+    Args:
+        first: the number of the first record in the whole sync.
+
+    Raises:
+        NotFound: the table is not there any more.
+        Conflict: it is not any more what the mapping was made for.
+    """
+    table = tables.writable(session, workspace_id, mapping.table_id)
+    columns = columns_of(table.columns)
+    if misfits := mapping.misfits(columns, "mapping"):
+        raise Conflict(
+            f"The table '{table.name}' has changed, so that its mapping does not fit: change the "
+            f"connection. {', '.join(misfits)}."
+        )
+    synced = Synced(table.id, table.name)
+    wanted = _by_hash(mapping, columns, enumerate(records, first), synced)
+    keys = {hashed: given.keys for hashed, given in wanted.items()}
+    known = keyed_rows.find_all(session, table.id, mapping.key_columns, keys)
+    new: dict[str, dict[str, JSON]] = {}
+    changed: list[KnownRow] = []
+    marked: list[KnownRow] = []
+    for hashed, given in wanted.items():
+        row = known.get(hashed)
+        kept, wrong = checked(columns, {**row.data, **given.values} if row else given.values)
+        if wrong:
+            synced.refuse(given.place, wrong)
+        elif row is None:
+            new[hashed] = kept
+        elif not same(kept, row.data):
+            changed.append(KnownRow(row.id, kept, hashed))
+        else:
+            synced.unchanged += 1
+            if row.hashed != hashed:
+                marked.append(KnownRow(row.id, kept, hashed))
+    synced.created = data_rows.add_many(session, table.id, list(new.values()), list(new))
+    keyed_rows.change_many(session, changed)
+    keyed_rows.mark_many(session, marked)
+    synced.updated = [row.id for row in changed]
+    return synced
+
+
+def _by_hash(
+    mapping: TableMapping,
+    columns: Sequence[Column],
+    records: Iterable[tuple[int, JSON]],
+    synced: Synced,
+) -> dict[str, _Given]:
+    """What is given for each row; a later record is laid over an earlier one."""
+    wanted: dict[str, _Given] = {}
+    for place, record in records:
+        if not isinstance(record, Mapping):
+            synced.refuse(place, {"record": ["must be an object"]})
+            continue
+        values = mapping.values_of(record)
+        keys, wrong = key_values(columns, mapping.key_columns, values)
+        if wrong:
+            synced.refuse(place, wrong)
+            continue
+        hashed = key_hash(keys, keys)
+        before = wanted.get(hashed)
+        wanted[hashed] = _Given(place, keys, {**before.values, **values} if before else values)
+    return wanted

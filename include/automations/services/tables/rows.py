@@ -1,0 +1,261 @@
+"""Rows of tables; what is added or changed is an event in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from automations.db import data_rows, keyed_rows
+from automations.db.data_rows import Place
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import DataRow, DataTable
+from automations.definitions.triggers import event_key
+from automations.domain.tables.columns import (
+    Column,
+    columns_of,
+    key_hash,
+    key_values,
+    row_of,
+    shown,
+    value_of,
+)
+from automations.domain.tables.filters import Order, RowFilter, checked, order_of
+from automations.domain.tables.imports import Source, rows_of
+from automations.errors import NotFound, ValidationFailed
+from automations.kit import cursors
+from automations.kit.storable import same
+from automations.services.audit import audit
+from automations.services.runs.starting import emit
+from automations.services.tables import tables
+from automations.steps.outcomes import JSON
+
+NAMED_ROWS = 100
+"""How many ids of rows an event of many names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it is shown: with null in the columns that it has no value for."""
+
+    id: str
+    table_id: str
+    data: Mapping[str, JSON]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows are asked for, in which order, behind which cursor."""
+
+    filter: RowFilter | None = None
+    sort: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+def get(workspace_id: str, table_id: str, row_id: str) -> Row:
+    """One row."""
+    with unit_of_work() as session:
+        table = tables.find(session, workspace_id, table_id)
+        return _shown(columns_of(table.columns), _find(session, table, row_id))
+
+
+def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str | None]:
+    """The rows behind a cursor, and the cursor to go on with."""
+    with unit_of_work() as session:
+        columns = columns_of(tables.find(session, workspace_id, table_id).columns)
+        wanted, order = checked(query.filter, columns), order_of(query.sort, columns)
+        after = _place(query.cursor, order) if query.cursor else None
+        found = data_rows.page(session, table_id, wanted, order, after, query.limit + 1)
+    rows = found[: query.limit]
+    following = _cursor(rows[-1], order) if len(found) > len(rows) else None
+    return [_shown(columns, row) for row in rows], following
+
+
+def create(workspace_id: str, table_id: str, data: Mapping[str, JSON]) -> Row:
+    """Add a row."""
+    with unit_of_work() as session:
+        row = add(session, workspace_id, table_id, data)
+        _record(session, "row.create", workspace_id, table_id, row.id)
+        return row
+
+
+def change(workspace_id: str, table_id: str, row_id: str, data: Mapping[str, JSON]) -> Row:
+    """Change some values of a row; null takes one away."""
+    with unit_of_work() as session:
+        row = merge(session, workspace_id, table_id, row_id, data)
+        _record(session, "row.update", workspace_id, table_id, row_id, fields=sorted(data))
+        return row
+
+
+def delete(workspace_id: str, table_id: str, row_id: str) -> None:
+    """Delete a row."""
+    with unit_of_work() as session:
+        if not remove(session, workspace_id, table_id, row_id):
+            raise NotFound(f"The table has no row {row_id}.")
+        _record(session, "row.delete", workspace_id, table_id, row_id)
+
+
+def load(workspace_id: str, table_id: str, source: Source) -> list[str]:
+    """Add many rows, all or none of them; they are one event."""
+    with unit_of_work() as session:
+        table = tables.writable(session, workspace_id, table_id)
+        ids = data_rows.add_many(session, table.id, rows_of(columns_of(table.columns), source))
+        if ids:
+            data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:NAMED_ROWS]}
+            _announce(session, table, "ROW_ADDED", data, cause=None)
+            audit.record(session, "row.import", table, name=table.name, count=len(ids))
+        return ids
+
+
+def add(
+    session: Session,
+    workspace_id: str,
+    table_id: str,
+    data: Mapping[str, JSON],
+    *,
+    cause: str | None = None,
+) -> Row:
+    """Add a row in a transaction; ``cause`` is the run whose step does it."""
+    table = tables.writable(session, workspace_id, table_id)
+    columns = columns_of(table.columns)
+    made = data_rows.add(session, table_id, row_of(columns, data), None)
+    return announced(session, table, columns, made, "ROW_ADDED", cause)
+
+
+def merge(
+    session: Session,
+    workspace_id: str,
+    table_id: str,
+    row_id: str,
+    data: Mapping[str, JSON],
+    *,
+    cause: str | None = None,
+) -> Row:
+    """Change some values of a row in a transaction; what changes nothing is no event."""
+    table = tables.find(session, workspace_id, table_id, lock="rows")
+    tables.refuse_filled(table, data)
+    row = _find(session, table, row_id, lock=True)
+    return _merged(session, table, row, data, None, cause)
+
+
+def upsert(
+    session: Session,
+    workspace_id: str,
+    table_id: str,
+    keys: Sequence[str],
+    data: Mapping[str, JSON],
+    *,
+    cause: str | None = None,
+) -> tuple[Row, bool]:
+    """Change the row that has these values in the key columns, or add it; whether it was added.
+
+    Raises:
+        ValidationFailed: a key is no column that rows can be found by, or has no value.
+    """
+    table = tables.writable(session, workspace_id, table_id)
+    columns = columns_of(table.columns)
+    values, wrong = key_values(columns, keys, data)
+    if wrong:
+        raise ValidationFailed(wrong)
+    found = keyed_rows.find_one(session, table_id, list(values), values)
+    hashed = key_hash(values, values)
+    if found is not None:
+        return _merged(session, table, found, data, hashed, cause), False
+    made = data_rows.add(session, table_id, row_of(columns, data), hashed)
+    return announced(session, table, columns, made, "ROW_ADDED", cause), True
+
+
+def remove(session: Session, workspace_id: str, table_id: str, row_id: str) -> bool:
+    """Delete a row in a transaction; False when it is not there."""
+    tables.writable(session, workspace_id, table_id)
+    return data_rows.remove(session, table_id, row_id)
+
+
+def announced(
+    session: Session,
+    table: DataTable,
+    columns: Sequence[Column],
+    row: DataRow,
+    kind: str,
+    cause: str | None,
+) -> Row:
+    """A row that was written, as it is shown; it is an event from then on."""
+    made = _shown(columns, row)
+    _announce(session, table, kind, {"rowId": row.id, "row": dict(made.data)}, cause)
+    return made
+
+
+def _record(
+    session: Session, action: str, workspace_id: str, table_id: str, row_id: str, **details: JSON
+) -> None:
+    row = audit.Resource(workspace_id, "data_row", row_id)
+    audit.record(session, action, row, tableId=table_id, **details)
+
+
+def _merged(
+    session: Session,
+    table: DataTable,
+    row: DataRow,
+    data: Mapping[str, JSON],
+    hashed: str | None,
+    cause: str | None,
+) -> Row:
+    columns = columns_of(table.columns)
+    kept = row_of(columns, {**row.data, **data})
+    if same(kept, row.data):
+        row.key_hash = hashed or row.key_hash
+        return _shown(columns, row)
+    data_rows.change(session, row, kept, hashed)
+    return announced(session, table, columns, row, "RECORD_UPDATED", cause)
+
+
+def _announce(
+    session: Session, table: DataTable, kind: str, data: dict[str, Any], cause: str | None
+) -> None:
+    emit(
+        session,
+        table.workspace_id,
+        kind=kind,
+        trigger_key=event_key(kind, table.id),
+        data={"tableId": table.id, "tableName": table.name, **data},
+        cause=cause,
+    )
+
+
+def _find(session: Session, table: DataTable, row_id: str, *, lock: bool = False) -> DataRow:
+    row = data_rows.find(session, table.id, row_id, lock=lock)
+    if row is None:
+        raise NotFound(f"The table has no row {row_id}.")
+    return row
+
+
+def _shown(columns: Sequence[Column], row: DataRow) -> Row:
+    data = shown(columns, row.data)
+    return Row(row.id, row.table_id, data, row.created_at, row.updated_at)
+
+
+def _cursor(row: DataRow, order: Order) -> str:
+    place = data_rows.place_of(row, order)
+    if order.column is None:
+        return cursors.encode(place.created_at, place.row_id)
+    return cursors.encode(place.created_at, place.row_id, order.column.key, place.value)
+
+
+def _place(cursor: str, order: Order) -> Place:
+    if order.column is None:
+        return Place(*cursors.decode(cursor))
+    at, row_id, given = cursors.decode_ordered(cursor)
+    if len(given) != 2 or given[0] != order.column.key:
+        raise cursors.unknown_cursor()
+    # A text may have been cut, and an option may be no more: only its type is looked at.
+    kind = order.column.type
+    plain = Column(key="value", type=kind if kind in ("number", "boolean") else "text")
+    try:
+        value = None if given[1] is None else value_of(plain, given[1])
+    except ValueError as error:
+        raise cursors.unknown_cursor() from error
+    return Place(at, row_id, value)

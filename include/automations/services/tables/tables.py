@@ -1,0 +1,166 @@
+"""Tables: what their rows may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import get_args
+
+from automations.db import data_tables
+from automations.db.data_tables import Stats
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import DataTable
+from automations.definitions.checking import Errors
+from automations.domain.tables.columns import Category, Column, TableShape, columns_json, columns_of
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.services.audit import audit
+from automations.steps.outcomes import JSON
+
+
+def list_all(workspace_id: str, category: str | None = None) -> Sequence[DataTable]:
+    """All tables of a workspace, newest first."""
+    with unit_of_work() as session:
+        return data_tables.listed(session, workspace_id, category)
+
+
+def tree(workspace_id: str) -> list[tuple[str, list[DataTable]]]:
+    """The categories that have tables, and their tables by name."""
+    found = sorted(list_all(workspace_id), key=lambda table: (table.name, table.id))
+    groups = [
+        (category, [table for table in found if table.category == category])
+        for category in get_args(Category)
+    ]
+    return [(category, rows) for category, rows in groups if rows]
+
+
+def get(workspace_id: str, table_id: str) -> DataTable:
+    """One table."""
+    with unit_of_work() as session:
+        return find(session, workspace_id, table_id)
+
+
+def stats(workspace_id: str, table_id: str) -> tuple[DataTable, Stats]:
+    """One table and its figures."""
+    with unit_of_work() as session:
+        return find(session, workspace_id, table_id), data_tables.stats(session, table_id)
+
+
+def create(workspace_id: str, shape: TableShape) -> DataTable:
+    """Create a table."""
+    with unit_of_work() as session:
+        table = _write(session, DataTable(workspace_id=workspace_id), shape)
+        audit.record(session, "table.create", table, name=table.name)
+        return table
+
+
+def replace(workspace_id: str, table_id: str, shape: TableShape) -> DataTable:
+    """Give a table another shape; rows forget the values of columns that are no more.
+
+    Raises:
+        ValidationFailed: a form that fills the table needs another one.
+        Conflict: a column in which rows have values would get another type.
+    """
+    with unit_of_work() as session:
+        table = find(session, workspace_id, table_id, lock="shape")
+        _refuse_misfits(table, shape)
+        before = {column.key: column.type for column in columns_of(table.columns)}
+        after = {column.key: column.type for column in shape.columns}
+        for key, kind in before.items():
+            changed = key in after and after[key] != kind
+            if changed and data_tables.holds(session, table_id, [key]):
+                raise Conflict(
+                    f"Rows have values in the {kind} column '{key}': add a new column instead."
+                )
+        gone = [key for key in before if key not in after]
+        if gone:
+            data_tables.drop_values(session, table_id, gone)
+        table.updated_at = datetime.now(UTC)
+        _write(session, table, shape)
+        audit.record(session, "table.update", table, name=table.name, removedColumns=gone)
+        return table
+
+
+def delete(workspace_id: str, table_id: str) -> None:
+    """Delete a table with its rows."""
+    with unit_of_work() as session:
+        table = find(session, workspace_id, table_id, lock="shape")
+        table.deleted_at = datetime.now(UTC)
+        audit.record(session, "table.delete", table, name=table.name)
+
+
+def find(
+    session: Session, workspace_id: str, table_id: str, *, lock: str | None = None
+) -> DataTable:
+    """A table of a workspace.
+
+    Args:
+        lock: ``shape`` to change the table, ``rows`` to change rows while its shape stays.
+
+    Raises:
+        NotFound: it is not there, or deleted.
+    """
+    table = data_tables.find(session, workspace_id, table_id, lock=lock)
+    if table is None:
+        raise NotFound(f"There is no table {table_id}.")
+    return table
+
+
+def writable(session: Session, workspace_id: str, table_id: str) -> DataTable:
+    """A table whose rows are added and deleted, and whose shape stays meanwhile.
+
+    Raises:
+        NotFound: it is not there, or deleted.
+        Conflict: its rows are what was filled into a form.
+    """
+    table = find(session, workspace_id, table_id, lock="rows")
+    if table.form_id is not None:
+        raise Conflict(f"The rows of the table '{table.name}' are the submissions of a form.")
+    return table
+
+
+def refuse_filled(table: DataTable, data: Mapping[str, JSON]) -> None:
+    """Refuse other values than the submission's in the columns that a form fills.
+
+    Raises:
+        ValidationFailed: names these.
+    """
+    filled = set(table.form_columns.values())
+    wrong = {
+        f"data.{key}": ["is filled by a form: change the submission"]
+        for key in data
+        if key in filled
+    }
+    if wrong:
+        raise ValidationFailed(wrong)
+
+
+def _refuse_misfits(table: DataTable, shape: TableShape) -> None:
+    """Keep what a form fills: its columns, which stay, beside others that may be empty."""
+    if table.form_id is None:
+        return
+    wrong: Errors = {}
+    if shape.category != table.category:
+        wrong["category"] = [f"must be {table.category}: the rows are the submissions of a form"]
+    filled = set(table.form_columns.values())
+    given = {column.key: _unnamed(column) for column in shape.columns}
+    for column in columns_of(table.columns):
+        if column.key in filled and given.get(column.key) != _unnamed(column):
+            wrong["columns"] = [f"must have '{column.key}' as it is: it is filled by a form"]
+    for place, column in enumerate(shape.columns):
+        if column.required:
+            wrong[f"columns.{place}.required"] = ["must be false: a form adds the rows"]
+    if wrong:
+        raise ValidationFailed(wrong)
+
+
+def _unnamed(column: Column) -> Column:
+    return column.model_copy(update={"name": ""})
+
+
+def _write(session: Session, table: DataTable, shape: TableShape) -> DataTable:
+    table.name, table.description = shape.name, shape.description
+    table.category, table.columns = shape.category, columns_json(shape.columns)
+    session.add(table)
+    session.flush()
+    session.refresh(table)
+    return table

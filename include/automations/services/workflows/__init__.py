@@ -1,0 +1,1 @@
+"""Automations as they are written, read, exported and scheduled."""

@@ -1,0 +1,69 @@
+"""Automations that would run each other in a ring, found when one of them is saved.
+
+Only ids that are written down are followed: where a template names the automation, the depth of
+the chain is bounded when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+
+from automations.db import workflows
+from automations.db.session import Session
+from automations.db.tables import Workflow
+from automations.definitions.model import Definition, nested_lists
+from automations.errors import ValidationFailed
+from automations.services.workflows import loaded
+from automations.steps.base import is_template
+
+
+def refuse(session: Session, workflow: Workflow, definition: Definition) -> None:
+    """Refuse a definition by which the automation would come to run itself.
+
+    Raises:
+        ValidationFailed: names the steps and the way round.
+    """
+    errors: dict[str, list[str]] = {}
+    for path, target in _calls(definition.steps, "steps"):
+        way = _way(session, workflow, target, set())
+        if way is not None:
+            around = " → ".join(f"'{name}'" for name in (definition.name, *way))
+            errors[path] = [f"makes the automation run itself: {around}"]
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def _way(session: Session, to: Workflow, target: str, seen: set[str]) -> list[str] | None:
+    """The names on the way from an automation to another one; None when there is none."""
+    if target == to.id:
+        return [to.name]
+    if target in seen:
+        return None
+    seen.add(target)
+    workflow = workflows.find(session, to.workspace_id, target)
+    if workflow is None or workflow.status == "ARCHIVED":
+        return None
+    # What an older release took and this one does not, runs nothing.
+    with suppress(ValidationError):
+        definition = loaded.read(session, workflow.id, workflow.version)
+        for _, following in _calls(definition.steps, ""):
+            way = _way(session, to, following, seen)
+            if way is not None:
+                return [workflow.name, *way]
+    return None
+
+
+def _calls(steps: list[Any], path: str) -> Iterator[tuple[str, str]]:
+    """The automations that steps run, with the fields that name them."""
+    for index, step in enumerate(steps):
+        if step.disabled:
+            continue
+        here = f"{path}.{index}"
+        if step.type == "run_workflow" and not is_template(step.config.workflow_id):
+            yield f"{here}.config.workflowId", step.config.workflow_id
+        for _, field, nested in nested_lists(step):
+            yield from _calls(nested, f"{here}.{field}")

@@ -1,0 +1,300 @@
+"""Applying definitions from files to a workspace, and writing its automations to files."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from automations.db import runs, workflows
+from automations.db.session import Session, reading, unit_of_work
+from automations.db.tables import Workflow
+from automations.definitions import checking, references
+from automations.definitions.files import write
+from automations.definitions.model import DEFINITION, Definition
+from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
+from automations.errors import NotFound, ValidationFailed
+from automations.kit.ids import new_id
+from automations.services.workflows.payloads import with_kept_ids
+from automations.services.workflows.webhook_secrets import is_reference, same
+from automations.services.workflows.workflows import (
+    Found,
+    Maker,
+    add,
+    change,
+    check_references,
+)
+from automations.steps.outcomes import JSON
+
+_UNWRITTEN = ("formId",)
+"""What a trigger says as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one automation of a file, or would become of it.
+
+    Args:
+        workflow_id: None for one that is only to be created.
+        diff: between what there is and what the file says, line by line.
+    """
+
+    action: Literal["create", "update", "unchanged"]
+    workflow_id: str | None
+    key: str | None
+    name: str
+    version: int | None
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One automation of a file.
+
+    Args:
+        given: what the file says of it, without its id.
+        workflow: None for one that is to be created.
+        workflow_id: the one that it has, or is to have.
+    """
+
+    given: Mapping[str, Any]
+    workflow: Workflow | None
+    workflow_id: str
+
+
+class _OnlyTried(Exception):
+    """Undoes what a dry run has written."""
+
+
+def apply(maker: Maker, payloads: Sequence[Any], *, dry_run: bool = False) -> list[Applied]:
+    """Make a workspace's automations what a file says: all of them or none.
+
+    One that has an id, else one that has the key, else the only one that has the name and no key,
+    is changed where it differs; else one is created. What the file does not say of a definition is
+    as if it had never been said, but for the status, which stays. Others are left alone.
+
+    Raises:
+        ValidationFailed: names what is wrong by its place in the file.
+    """
+    errors: dict[str, list[str]] = {}
+    entries: dict[int, _Entry] = {}
+    applied: dict[int, Applied] = {}
+    written: dict[int, Found] = {}
+    try:
+        with unit_of_work() as session:
+            workflows.lock_import(session, maker.workspace_id)
+            for index, payload in enumerate(payloads):
+                with _collected(errors, index, payload):
+                    entries[index] = _entry(session, maker.workspace_id, payload, entries)
+            keys = _keys(session, maker.workspace_id, entries.values())
+            for index, entry in entries.items():
+                with _collected(errors, index, entry.given):
+                    applied[index], found = _apply(session, maker, entry, keys)
+                    if found is not None:
+                        written[index] = found
+            # Not before all are written: who starts whom is known only then.
+            for index, found in written.items() if not errors else ():
+                with _collected(errors, index, entries[index].given):
+                    check_references(session, found)
+            if errors:
+                raise ValidationFailed(errors)
+            if dry_run:
+                raise _OnlyTried
+    except _OnlyTried:
+        return [_as_tried(one) for one in applied.values()]
+    return list(applied.values())
+
+
+def export(workspace_id: str, ids: Sequence[str] = ()) -> list[dict[str, JSON]]:
+    """Automations as files hold them: these, or all of the workspace, the first one first.
+
+    Raises:
+        NotFound: there is no automation with an id.
+    """
+    with reading() as session:
+        keys = workflows.keys(session, workspace_id)
+        if not ids:
+            found = reversed(workflows.listed(session, workspace_id))
+            return [_written(workflow, stored, keys) for workflow, stored, _ in found]
+        return [_exported(session, workspace_id, workflow_id, keys) for workflow_id in ids]
+
+
+def _exported(
+    session: Session, workspace_id: str, workflow_id: str, keys: Mapping[str, str]
+) -> dict[str, JSON]:
+    workflow = workflows.find(session, workspace_id, workflow_id)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    return _written(workflow, stored, keys)
+
+
+@contextmanager
+def _collected(errors: dict[str, list[str]], index: int, given: Any) -> Iterator[None]:
+    """Go on with the next automation of a file after one that is refused."""
+    try:
+        yield
+    except ValidationFailed as error:
+        found = references.as_written(error.field_errors, given)
+        errors.update({f"{index}.{path}": texts for path, texts in found.items()})
+
+
+def _entry(
+    session: Session, workspace_id: str, payload: Any, before: Mapping[int, _Entry]
+) -> _Entry:
+    """Which automation one of a file is; it is locked if it is there."""
+    if not isinstance(payload, dict):
+        raise ValidationFailed({"body": ["must be an automation, with a name and steps"]})
+    given = dict(payload)
+    workflow_id = given.pop("id", None)
+    workflow = _found(session, workspace_id, workflow_id, given)
+    if workflow_id is None and any(
+        other.workflow == workflow and other.given.get("key") != given.get("key")
+        for other in before.values()
+    ):
+        # Who the file gives another key is not the one that is meant.
+        workflow = None
+    for index, other in before.items():
+        is_same = _is_same(given, other) if workflow is None else workflow == other.workflow
+        if is_same:
+            raise ValidationFailed(
+                {"name": [f"is the same automation as number {index + 1} of the file"]}
+            )
+    return _Entry(given, workflow, new_id() if workflow is None else workflow.id)
+
+
+def _is_same(given: Mapping[str, Any], other: _Entry) -> bool:
+    """Whether an automation that is to be created would be found once the other one is there."""
+    if other.workflow is not None:
+        return False
+    key, others = given.get("key"), other.given.get("key")
+    return key == others if others is not None else given.get("name") == other.given.get("name")
+
+
+def _keys(session: Session, workspace_id: str, entries: Iterable[_Entry]) -> dict[str, str]:
+    """The keys of the workspace's automations by their ids, as they are after the file."""
+    keys = workflows.keys(session, workspace_id)
+    for entry in entries:
+        keys.pop(entry.workflow_id, None)
+        key = entry.given.get("key")
+        if isinstance(key, str):
+            keys[entry.workflow_id] = key
+    return keys
+
+
+def _apply(
+    session: Session, maker: Maker, entry: _Entry, keys: Mapping[str, str]
+) -> tuple[Applied, Found | None]:
+    """What becomes of one automation of a file, and what was written of it."""
+    workflow = entry.workflow
+    given = references.by_id(entry.given, {key: workflow_id for workflow_id, key in keys.items()})
+    if workflow is None:
+        found = add(session, maker, given, entry.workflow_id)
+        made = found.workflow
+        # With the ids that its steps have been given.
+        body = {**_without_status(given), "steps": found.definition["steps"]}
+        after = _text(_parsed(body), made.status, keys)
+        return Applied("create", made.id, made.key, made.name, 1, _diff("", after)), found
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    body = with_kept_ids(stored, given)
+    status = str(body.get("status", workflow.status))
+    known = DEFINITION.validate_python(stored)
+    wanted = _parsed(_without_status(body))
+    before = _text(known, workflow.status, keys)
+    after = _text(wanted, status, keys, _secret_of(known))
+    if before == after:
+        name, key, version = workflow.name, workflow.key, workflow.version
+        return Applied("unchanged", workflow.id, key, name, version, ""), None
+    found = change(session, workflow, body, maker.name, whole=True)
+    done = found.workflow
+    diff = _diff(before, after)
+    return Applied("update", done.id, done.key, done.name, done.version, diff), found
+
+
+def _found(
+    session: Session, workspace_id: str, workflow_id: Any, given: Mapping[str, Any]
+) -> Workflow | None:
+    if workflow_id is not None:
+        workflow = workflows.find(session, workspace_id, str(workflow_id), lock=True)
+        if workflow is None:
+            raise ValidationFailed({"id": [f"there is no automation {workflow_id}"]})
+        return workflow
+    key, name = given.get("key"), given.get("name")
+    if not isinstance(name, str) or not isinstance(key, str | None):
+        return None  # refused when it is checked
+    found = workflows.matching(session, workspace_id, key=key, name=name)
+    if len(found) > 1:
+        ids = ", ".join(workflow.id for workflow in found)
+        raise ValidationFailed({"name": [f"several automations have it: give one's id ({ids})"]})
+    return found[0] if found else None
+
+
+def _without_status(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "status"}
+
+
+def _parsed(body: Mapping[str, Any]) -> Definition:
+    definition, errors = checking.parse(body)
+    if definition is None or errors:
+        raise ValidationFailed(errors)
+    return definition
+
+
+def _written(
+    workflow: Workflow, stored: Mapping[str, Any], keys: Mapping[str, str]
+) -> dict[str, JSON]:
+    """A definition as it was written, so that it reads as its author knows it."""
+    trigger = _trigger(DEFINITION.validate_python(stored).trigger, None)
+    rest = {
+        name: value
+        for name, value in references.by_key(stored, keys).items()
+        if name not in _UNWRITTEN and value not in (None, "", {})
+    }
+    return {**rest, "status": workflow.status, "trigger": trigger}
+
+
+def _text(
+    definition: Definition, status: str, keys: Mapping[str, str], before: str | None = None
+) -> str:
+    """A definition in the one form in which two are the same or differ."""
+    dumped = definition.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    dumped = references.by_key(dumped, keys)
+    rest = {name: value for name, value in dumped.items() if name not in _UNWRITTEN}
+    shown = {**rest, "status": status, "trigger": _trigger(definition.trigger, before)}
+    return write([dict(sorted(shown.items()))], "yaml")
+
+
+def _trigger(trigger: Trigger, before: str | None) -> dict[str, JSON]:
+    config = trigger.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"type"})
+    if isinstance(trigger, WebhookTrigger) and trigger.secret is not None:
+        config["secret"] = _shown(trigger.secret, before)
+    return {"type": trigger.type, **({"config": config} if config else {})}
+
+
+def _shown(secret: str, before: str | None) -> str:
+    """A webhook's secret: a reference as it is, and no value; but whether it is another one."""
+    if is_reference(secret):
+        return secret.strip()
+    if before is None or secret == HIDDEN or same(before, secret):
+        return HIDDEN
+    return f"{HIDDEN} (another)"
+
+
+def _secret_of(definition: Definition) -> str | None:
+    trigger = definition.trigger
+    return trigger.secret if isinstance(trigger, WebhookTrigger) else None
+
+
+def _diff(before: str, after: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), "workspace", "file"
+    )
+    return "".join(lines)
+
+
+def _as_tried(one: Applied) -> Applied:
+    if one.action != "create":
+        return one
+    return Applied("create", None, one.key, one.name, None, one.diff)

@@ -1,0 +1,181 @@
+"""What clients send of automations: checked, and merged with what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from automations import wiring
+from automations.db import data_tables, forms, matters
+from automations.db.session import Session
+from automations.definitions import checking, step_ids
+from automations.definitions.model import Definition, WorkflowStatus, walk
+from automations.definitions.triggers import (
+    HIDDEN,
+    EventTrigger,
+    FormSubmission,
+    Manual,
+    Trigger,
+    WebhookTrigger,
+)
+from automations.errors import Conflict, ValidationFailed
+from automations.kit.storable import same
+from automations.services.workflows import webhook_secrets
+from automations.steps.outcomes import JSON
+from automations.steps.registry import STEP_TYPES
+
+
+def split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[str, Any]]:
+    """The status that a payload gives, else ``default``, and the rest of it.
+
+    Raises:
+        ValidationFailed: it is no object, or the status is unknown.
+    """
+    if not isinstance(payload, dict):
+        raise ValidationFailed({"body": ["must be a JSON object"]})
+    body = dict(payload)
+    if "status" not in body:
+        return default, body
+    status = body.pop("status")
+    if status not in list(WorkflowStatus):
+        known = ", ".join(WorkflowStatus)
+        raise ValidationFailed({"status": [f"must be one of {known}"]})
+    return WorkflowStatus(status), body
+
+
+def validated(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
+    """A definition that can be stored, with its secrets sealed.
+
+    Args:
+        before: the trigger that is stored, whose secret stays where none is given.
+
+    Raises:
+        ValidationFailed: names every field that is wrong.
+    """
+    definition, errors = checking.parse(body)
+    if definition is None or errors:
+        raise ValidationFailed(errors)
+    trigger = definition.trigger
+    if isinstance(trigger, Manual) and trigger.input_schema is not None:
+        try:
+            Draft202012Validator.check_schema(trigger.input_schema)
+        except SchemaError as error:
+            raise _of_trigger("inputSchema", error.message, body) from error
+    if isinstance(trigger, WebhookTrigger):
+        try:
+            sealed = webhook_secrets.sealed(trigger, before)
+        except ValueError as error:
+            raise _of_trigger("secret", str(error), body) from error
+        return definition.model_copy(update={"trigger": sealed})
+    return definition
+
+
+def check_subject(
+    session: Session, workspace_id: str, trigger: Trigger, body: Mapping[str, Any]
+) -> None:
+    """What a trigger listens to must be there."""
+    form_id = template_id = table_id = None
+    field = "formId"
+    if isinstance(trigger, FormSubmission):
+        form_id = trigger.form_id
+    elif isinstance(trigger, EventTrigger):
+        field = "filterFormId"
+        form_id, template_id = trigger.filter_form_id, trigger.filter_matter_template_id
+        table_id = trigger.filter_table_id
+    if form_id and not forms.find(session, workspace_id, form_id):
+        raise _of_trigger(field, f"there is no form {form_id}", body)
+    if template_id and not matters.find_template(session, workspace_id, template_id):
+        raise _of_trigger("filterMatterTemplateId", f"there is no template {template_id}", body)
+    if table_id and not data_tables.find(session, workspace_id, table_id):
+        raise _of_trigger("filterTableId", f"there is no table {table_id}", body)
+
+
+def check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:
+    """Refuse to let an automation begin whose steps lack what the installation must have."""
+    if status is not WorkflowStatus.ACTIVE:
+        return
+    errors: dict[str, list[str]] = {}
+    for path, step in walk(definition.steps):
+        reason = STEP_TYPES[step.type].unavailable(step.config, workspace_id, wiring.ports())
+        if reason is not None:
+            errors[f"{path}.type"] = [reason]
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def to_store(definition: Definition, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a payload that was validated."""
+    return {
+        **body,
+        "trigger": definition.trigger.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "steps": step_ids.filled(body.get("steps", []), definition.steps),
+    }
+
+
+def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two stored definitions say the same."""
+    # A form's id is in the trigger, too, wherever a client has written it.
+    left, right = ({**stored, "formId": None} for stored in (one, other))
+    return same(left, right)
+
+
+def merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """What a definition is with the fields of a change."""
+    whole = {**stored, **body}
+    if "trigger" in body:
+        whole["trigger"] = _as_changed(stored["trigger"], body["trigger"])
+    if "formId" not in body:
+        # It is in the stored trigger.
+        whole.pop("formId", None)
+    elif "trigger" not in body and whole["trigger"]["type"] in ("manual", "form_submission"):
+        whole.pop("trigger")
+    return with_kept_ids(stored, whole) if "steps" in body else whole
+
+
+def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """A definition whose steps have the ids that they have had."""
+    if not isinstance(body.get("steps"), list):
+        return body
+    return {**body, "steps": step_ids.kept(stored.get("steps", []), body["steps"])}
+
+
+def check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
+    """Refuse what does not satisfy the trigger's schema."""
+    schema = stored.get("trigger", {}).get("inputSchema")
+    if schema is None:
+        return
+    errors: dict[str, list[str]] = {}
+    # The empty registry keeps a $ref from being fetched from wherever it points to.
+    validator = Draft202012Validator(schema, registry=Registry())
+    try:
+        for error in validator.iter_errors(given):
+            path = ".".join(["input", *(str(part) for part in error.absolute_path)])
+            errors.setdefault(path, []).append(error.message)
+    except Unresolvable as error:
+        raise Conflict(f"The trigger's inputSchema cannot be used: {error}") from error
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def _as_changed(stored: Mapping[str, Any], given: Any) -> Any:
+    """A trigger as that of its two shapes says which was changed; answers show both."""
+    config = given.get("config") if isinstance(given, dict) else None
+    if not isinstance(config, dict):
+        return given
+    given = {**given, "config": dict(config)}
+    for key in (given.keys() & config.keys()) - {"type", "config"}:
+        as_before = (stored.get(key), HIDDEN)
+        if config[key] in as_before:
+            given["config"][key] = given[key]
+        elif given[key] in as_before:
+            given[key] = config[key]
+    return given
+
+
+def _of_trigger(field: str, message: str, body: Mapping[str, Any]) -> ValidationFailed:
+    return ValidationFailed({checking.as_written(f"trigger.{field}", body): [message]})

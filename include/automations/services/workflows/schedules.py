@@ -1,0 +1,63 @@
+"""Schedules: since when they are in force, and what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from automations.db import runs, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Workflow
+from automations.definitions.model import Definition
+from automations.definitions.triggers import ScheduleTrigger
+from automations.errors import Conflict, NotFound
+from automations.services.workflows.loaded import load
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """When an automation is due next; ``active`` says whether it will start then."""
+
+    trigger: ScheduleTrigger
+    timezone: str
+    active: bool
+    upcoming: list[datetime]
+
+
+def since(session: Session, workflow: Workflow, definition: Definition) -> datetime | None:
+    """Since when the schedule of the version about to be written is in force.
+
+    An edit of anything else keeps the instant, so that no due time falls between two versions;
+    what came due while the automation was not ACTIVE is never made up for.
+    """
+    trigger = definition.trigger
+    if not isinstance(trigger, ScheduleTrigger) or workflow.status != "ACTIVE":
+        return None
+    last = workflow.version - 1
+    known = workflows.scheduled_since(session, workflow.id, last)
+    if known is not None:
+        stored = runs.definition(session, workflow.id, last) or {}
+        before = ScheduleTrigger.model_validate(stored["trigger"])
+        if before.schedule(stored.get("timezone")) == trigger.schedule(definition.timezone):
+            return known
+    return datetime.now(UTC)
+
+
+def preview(workspace_id: str, workflow_id: str, count: int) -> Preview:
+    """The next times at which an automation is due, by the computation that Airflow uses.
+
+    Raises:
+        NotFound: there is no such automation.
+        Conflict: it has no schedule.
+    """
+    with unit_of_work() as session:
+        workflow = workflows.find(session, workspace_id, workflow_id)
+        if workflow is None:
+            raise NotFound(f"There is no automation {workflow_id}.")
+        definition = load(session, workflow.id, workflow.version).definition
+    trigger = definition.trigger
+    if not isinstance(trigger, ScheduleTrigger):
+        raise Conflict("The automation has no schedule trigger.")
+    schedule = trigger.schedule(definition.timezone)
+    upcoming = schedule.upcoming(datetime.now(UTC), count)
+    return Preview(trigger, schedule.timezone, workflow.status == "ACTIVE", upcoming)

@@ -1,0 +1,294 @@
+"""Automations: create, read, change, delete, start by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.db import (
+    run_counts,
+    run_queries,
+    runs,
+    slots,
+    workflows,
+)
+from automations.db.session import Session, reading, unit_of_work
+from automations.db.tables import Run, Workflow
+from automations.definitions import references
+from automations.definitions.model import Definition, WorkflowStatus, walk
+from automations.definitions.triggers import (
+    WebhookTrigger,
+)
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit import cursors
+from automations.kit.ids import new_id
+from automations.services.audit import audit
+from automations.services.events.webhooks import new_token
+from automations.services.runs.starting import start_run
+from automations.services.workflows import cycles, error_workflows, loaded, payloads, schedules
+from automations.steps.outcomes import JSON
+
+_REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
+"""What of an automation, when it changes, may make it start itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An automation with its newest definition."""
+
+    workflow: Workflow
+    definition: Mapping[str, Any]
+    runs: int
+    in_flight: InFlight | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """What a change means for runs that have not ended.
+
+    Args:
+        older: how many go on with an older version.
+        at_removed_steps: runs that wait at a step which the new version has no longer, and its id.
+    """
+
+    older: int
+    at_removed_steps: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who makes an automation.
+
+    Args:
+        key_id: the API key; its member owns the automation.
+        member_id: the member, when no key did.
+    """
+
+    workspace_id: str
+    name: str
+    key_id: str | None = None
+    member_id: str | None = None
+
+
+def create(maker: Maker, payload: Any) -> Found:
+    """Create an automation from a client's payload.
+
+    Raises:
+        ValidationFailed: names every field that is wrong; nothing is written.
+    """
+    with unit_of_work() as session:
+        found = add(session, maker, payload, new_id())
+        check_references(session, found)
+        return found
+
+
+def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found:
+    """The same in a transaction, of which ``check_references`` is to be the end."""
+    status, body = payloads.split(payload, WorkflowStatus.DRAFT)
+    definition = payloads.validated(body, {})
+    payloads.check_subject(session, maker.workspace_id, definition.trigger, body)
+    payloads.check_available(maker.workspace_id, definition, status)
+    workflow = Workflow(
+        id=workflow_id,
+        workspace_id=maker.workspace_id,
+        version=1,
+        created_by=maker.name,
+        created_by_key_id=maker.key_id,
+        created_by_member_id=None if maker.key_id else maker.member_id,
+    )
+    found = _write(session, workflow, definition, body, status, maker.name)
+    audit.record(session, "workflow.create", workflow, name=workflow.name, status=status.value)
+    return found
+
+
+def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
+    """Change the fields that the payload has; makes a new version when it changes any."""
+    with unit_of_work() as session:
+        workflow = _find(session, workspace_id, workflow_id, lock=True)
+        before = workflow.status
+        found = change(session, workflow, payload, by)
+        changed = set(payload)
+        if workflow.status == before:
+            changed.discard("status")
+        check_references(session, found, changed)
+        return found
+
+
+def change(
+    session: Session, workflow: Workflow, payload: Any, by: str, *, whole: bool = False
+) -> Found:
+    """The same in a transaction, of which ``check_references`` is to be the end.
+
+    Args:
+        workflow: locked.
+        whole: whether the payload is the whole definition, so that what it lacks is no more.
+    """
+    workspace_id, before = workflow.workspace_id, workflow.status
+    status, body = payloads.split(payload, WorkflowStatus(workflow.status))
+    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    changed = sorted(body)
+    body = payloads.with_kept_ids(stored, body) if whole else payloads.merged(stored, body)
+    definition = payloads.validated(body, stored.get("trigger", {}))
+    # What is gone since it was named must keep nobody from a change of something else.
+    begins = status is WorkflowStatus.ACTIVE and before != status.value
+    if begins or {"trigger", "formId"} & set(changed):
+        payloads.check_subject(session, workspace_id, definition.trigger, body)
+    if begins or "steps" in changed:
+        payloads.check_available(workspace_id, definition, status)
+    if before == status.value and payloads.alike(stored, payloads.to_store(definition, body)):
+        unchanged = Found(workflow, stored, _count_runs(session, workflow))
+        return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
+    workflow.version += 1
+    workflow.updated_at = datetime.now(UTC)
+    found = _write(session, workflow, definition, body, status, by)
+    moved: dict[str, JSON] = {}
+    if before != status.value:
+        moved = {"status": [before, status.value]}
+    audit.record(
+        session,
+        "workflow.update",
+        workflow,
+        name=workflow.name,
+        version=workflow.version,
+        fields=changed,
+        **moved,
+    )
+    # A limit that is raised lets others begin.
+    slots.look_again(session, workflow.id)
+    return replace(found, in_flight=_in_flight(session, workflow, definition))
+
+
+def check_references(session: Session, found: Found, changed: Set[str] = _REFERRING) -> None:
+    """Refuse an automation that was just written, when it would come to start itself.
+
+    Checked behind the write, which only one transaction does at a time: so of two automations that
+    begin to start each other at once, one sees the other.
+
+    Args:
+        changed: fields; what is gone since it was named keeps nobody from a change of others.
+
+    Raises:
+        ValidationFailed: names the references that lead back to it, or nowhere.
+    """
+    if _REFERRING.isdisjoint(changed) or not references.any_in(found.definition):
+        return
+    workflow = found.workflow
+    definition = loaded.read(session, workflow.id, workflow.version)
+    begins = "status" in changed and workflow.status == "ACTIVE"
+    if begins or "errorWorkflowId" in changed:
+        error_workflows.check(session, workflow, definition.error_workflow_id)
+    if workflow.status != "ARCHIVED" and not changed.isdisjoint(("steps", "status")):
+        cycles.refuse(session, workflow, definition)
+
+
+def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:
+    kept = [step.id for _, step in walk(definition.steps)]
+    return InFlight(*run_queries.in_flight(session, workflow.id, workflow.version, kept))
+
+
+def delete(workspace_id: str, workflow_id: str, by: str) -> None:
+    """Delete an automation; its runs in flight end, its history stays."""
+    with unit_of_work() as session:
+        workflow = _find(session, workspace_id, workflow_id, lock=True)
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        workflow.version += 1
+        workflow.status = "ARCHIVED"
+        workflow.deleted_at = datetime.now(UTC)
+        workflows.add_version(session, workflow, stored, by)
+        audit.record(session, "workflow.delete", workflow, name=workflow.name)
+
+
+def get(workspace_id: str, workflow_id: str) -> Found:
+    """One automation."""
+    with reading() as session:
+        workflow = _find(session, workspace_id, workflow_id)
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        return Found(workflow, stored, _count_runs(session, workflow))
+
+
+def list_all(workspace_id: str) -> list[Found]:
+    """All automations of a workspace, newest first."""
+    with reading() as session:
+        return [Found(*row) for row in workflows.listed(session, workspace_id)]
+
+
+def behind(workspace_id: str, cursor: str | None, size: int) -> tuple[list[Found], str | None]:
+    """The automations behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with reading() as session:
+        rows = workflows.listed(session, workspace_id, after, size + 1)
+        shown, following = cursors.page(rows, size, lambda row: (row[0].created_at, row[0].id))
+        return [Found(*row) for row in shown], following
+
+
+def _count_runs(session: Session, workflow: Workflow) -> int:
+    return sum(run_counts.by_status(session, workflow.workspace_id, workflow.id).values())
+
+
+def stats(workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Numbers of automations and of runs by status."""
+    with reading() as session:
+        return (
+            workflows.count(session, workspace_id),
+            run_counts.by_status(session, workspace_id),
+        )
+
+
+def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str) -> Run:
+    """Start a run by hand.
+
+    Raises:
+        Conflict: the automation is archived.
+        ValidationFailed: the input does not satisfy the trigger's schema.
+    """
+    with unit_of_work() as session:
+        workflow = _find(session, workspace_id, workflow_id)
+        if workflow.status == "ARCHIVED":
+            raise Conflict("An archived automation cannot be executed.")
+        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        payloads.check_input(stored, given)
+        run = start_run(
+            session,
+            workflow,
+            trigger_type="manual",
+            trigger_data={},
+            input=given,
+            started_by=by,
+            stored=stored,
+        )
+        if run is None:
+            raise Conflict("The run exists already.")
+        audit.record(session, "workflow.execute", workflow, name=workflow.name, runId=run.id)
+        return run
+
+
+def _find(session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False) -> Workflow:
+    workflow = workflows.find(session, workspace_id, workflow_id, lock=lock)
+    if workflow is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return workflow
+
+
+def _write(
+    session: Session,
+    workflow: Workflow,
+    definition: Definition,
+    body: dict[str, Any],
+    status: WorkflowStatus,
+    by: str,
+) -> Found:
+    workflow.name, workflow.status = definition.name, status.value
+    workflow.key = definition.key
+    if not workflows.save(session, workflow):
+        raise ValidationFailed({"key": [f"'{definition.key}' is the key of another automation"]})
+    workflow.trigger_key = definition.trigger.key_of(workflow.id)
+    if isinstance(definition.trigger, WebhookTrigger) and workflow.webhook_token is None:
+        workflow.webhook_token = new_token()
+    session.flush()
+    session.refresh(workflow)
+    stored = payloads.to_store(definition, body)
+    since = schedules.since(session, workflow, definition)
+    workflows.add_version(session, workflow, stored, by, since)
+    return Found(workflow, stored, _count_runs(session, workflow))

@@ -1,0 +1,47 @@
+"""What went wrong in a step, as a value."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from automations.errors import AutomationsError, StepError
+from automations.kit.storable import MOST_DEEP, fields_storable
+from automations.steps.outcomes import Fail, Outcome
+
+INTERNAL = "internal"
+"""The kind of a failure that is a bug of ours."""
+
+
+_MOST_DEEP = 2 * MOST_DEEP
+"""Of what steps put out: loops and their like put around what others have read."""
+
+
+def recordable(outcome: Outcome, where: str) -> Outcome:
+    """An outcome as it can be recorded, or else a failure: what is done may not be done again.
+
+    Args:
+        where: the step, for people.
+    """
+    try:
+        return fields_storable(outcome, _MOST_DEEP)
+    except (ValueError, RecursionError) as error:
+        return Fail(f"{where}: what it puts out {error}", kind="output")
+
+
+def failure(error: Exception, where: str) -> Fail:
+    """How a step fails by an error.
+
+    Args:
+        where: the step, for people.
+    """
+    match error:
+        case ValidationError():
+            first = error.errors(include_url=False)[0]
+            path = ".".join(str(part) for part in first["loc"])
+            return Fail(f"{where}, config.{path}: {first['msg']}", kind="config")
+        case StepError():
+            return Fail(error.message, error.kind, error.retryable, error.retry_after)
+        case AutomationsError():
+            return Fail(error.message)
+        case _:
+            return Fail(f"{where}: {type(error).__name__}: {error}", kind=INTERNAL)
