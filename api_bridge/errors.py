@@ -15,7 +15,7 @@ from api_bridge import refusal_log
 from api_bridge.error_bodies import refusal
 from automations import errors
 from automations.db.unavailable import OUTAGES
-from automations.definitions.checking import in_words
+from automations.definitions.field_errors import in_words
 
 log = logging.getLogger(__name__)
 

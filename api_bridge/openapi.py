@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -134,19 +131,3 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
     kind = "Page" if is_page else "Error"
     for status in _REFUSALS:
         responses.setdefault(status, {"$ref": f"#/components/responses/{kind}{status}"})
-
-
-def text(app: FastAPI) -> str:
-    """The document as it is committed."""
-    return json.dumps(description(app), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def main() -> None:
-    """Write the document to the file that is named."""
-    from api_bridge.app import app
-
-    Path(sys.argv[1]).write_text(text(app))
-
-
-if __name__ == "__main__":
-    main()

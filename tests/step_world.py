@@ -19,6 +19,7 @@ from automations.services.access import bootstrap, members
 from automations.services.documents import templates as document_templates
 from automations.services.forms import forms
 from automations.services.matters import templates as matter_templates
+from automations.services.runs import by_hand
 from automations.services.tables import tables
 from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
@@ -109,7 +110,7 @@ class World:
     def start(self, workflow_id: str, items: int = 0) -> str:
         """A run of an automation, given so many items."""
         given = {**GIVEN, "items": list(range(items))}
-        return workflows.execute(self.workspace, workflow_id, given, "bench").id
+        return by_hand.execute(self.workspace, workflow_id, given, "bench").id
 
     def _document(self) -> str:
         order = DocumentOrder(

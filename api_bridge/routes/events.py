@@ -16,7 +16,7 @@ from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from api_bridge.views import workflows as views
 from automations.db.events import EventFilter
-from automations.definitions.checking import field_errors
+from automations.definitions.field_errors import field_errors
 from automations.errors import ValidationFailed
 from automations.services.events import events
 from automations.services.events.events import Sent

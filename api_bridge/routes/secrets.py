@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
+from automations.domain.fields import SECRET_NAME
 from automations.services.integrations import secrets
-from automations.steps.base import SECRET_NAME
 
 router = Router(prefix="/api/secrets", tags=["secrets"])
 

@@ -13,9 +13,9 @@ from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router, patient
 from api_bridge.views import tables as table_views
-from automations.domain.tables.filters import RowFilter
 from automations.domain.tables.imports import MOST_ROWS, Source
 from automations.errors import ValidationFailed
+from automations.ports.tables import RowFilter
 from automations.services.tables import rows
 from automations.services.tables.rows import NAMED_ROWS, Query
 

@@ -13,7 +13,7 @@ from api_bridge.routing import Router
 from api_bridge.views import tables as table_views
 from automations.domain.tables.aggregates import Function
 from automations.domain.tables.columns import Category, TableShape
-from automations.domain.tables.filters import RowFilter
+from automations.ports.tables import RowFilter
 from automations.services.tables import aggregates, tables
 from automations.services.tables.aggregates import Question
 

@@ -12,6 +12,7 @@ from api_bridge.deps import Admin, Caller, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
 from automations.kit.clock import timestamp
+from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Found
 
@@ -113,7 +114,7 @@ def delete_workflow(caller: Admin, workflow_id: str) -> Response:
 def execute(caller: Member, workflow_id: str, execution: Execution | None = None) -> dict[str, Any]:
     """Start a run by hand; it goes on in the background."""
     given = execution.input if execution else {}
-    run = workflows.execute(caller.workspace_id, workflow_id, given, caller.name)
+    run = by_hand.execute(caller.workspace_id, workflow_id, given, caller.name)
     return {"runId": run.id, "status": run.status, "startedAt": timestamp(run.started_at)}
 
 

@@ -14,7 +14,7 @@ from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.plan import Node, Plan
 from automations.definitions.published import Published, dag_id
 from automations.definitions.triggers import ScheduleTrigger
-from automations.steps.base import parse_duration
+from automations.domain.fields import parse_duration
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 from api_bridge import metrics
 from api_bridge.app import create_app
-from automations.db import counters, runs, waits
-from automations.db.runs import LogLine
+from automations.db import counters, run_steps, runs, waits
+from automations.db.run_steps import LogLine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
 from automations.settings import get_settings
@@ -87,7 +87,7 @@ class TestInstallation:
         run_id = execute(api, api.workflow())
         began = datetime.now(UTC)
         with unit_of_work() as session:
-            runs.log(
+            run_steps.log(
                 session,
                 run_id,
                 [

@@ -13,6 +13,7 @@ from automations.db.session import unit_of_work
 from automations.dispatch.dispatcher import Dispatcher
 from automations.errors import OrchestratorUnavailable
 from automations.ports import Visible
+from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
 from tests.doubles import ports
@@ -70,7 +71,7 @@ def automation(here: str) -> str:
 
 
 def executed(here: str, workflow: str, count: int) -> list[str]:
-    return [workflows.execute(here, workflow, {}, "t").id for _ in range(count)]
+    return [by_hand.execute(here, workflow, {}, "t").id for _ in range(count)]
 
 
 def count(*conditions: Any) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from automations.db import in_airflow, jobs, runs, waits
+from automations.db import events, in_airflow, jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, RunStep, Wait, Workflow
 from automations.services.runs import starting
@@ -199,7 +199,7 @@ def test_what_is_no_start_goes_on_though_there_is_no_room(here: str, airflow: Ai
         handed_over(LIMIT, airflow)
         with unit_of_work() as session:
             for number in range(30):
-                starting.emit(session, here, kind="EVENT", trigger_key="x", data={"n": number})
+                events.emit(session, here, kind="EVENT", trigger_key="x", data={"n": number})
             run = session.get_one(Run, airflow.made[0])
             run.status = "CANCELLED"
             jobs.enqueue(session, "fail_run", run.id)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from automations.db import runs, waits
+from automations.db import run_steps, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow, WorkflowVersion
 from automations.dispatch.deliveries import Deliveries
@@ -79,7 +79,7 @@ def test_a_child_is_started_once_however_often_the_step_is_run(engine: Engine) -
     run = running(input={"n": 1})
     first = engine.run(task(run, "call"))
     with unit_of_work() as session:  # as if the process had died before it recorded the step
-        step_row = runs.step(session, run.id, "call")
+        step_row = run_steps.step(session, run.id, "call")
         assert step_row is not None
         step_row.status = "RUNNING"
         session.execute(update(Run).where(Run.id == run.id).values(status="RUNNING"))

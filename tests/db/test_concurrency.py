@@ -20,7 +20,7 @@ from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Skip, Sleep, TaskRef
 from automations.ports import Visible
-from automations.services.runs import cancellations, replays
+from automations.services.runs import by_hand, cancellations, replays
 from automations.services.runs.from_airflow import adopt
 from automations.services.waits import decisions
 from automations.services.workflows import loaded, workflows
@@ -59,7 +59,7 @@ def automation(here: str, limit: int, **concurrency: Any) -> str:
 
 
 def executed(here: str, workflow: str, count: int = 1, **given: Any) -> list[str]:
-    return [workflows.execute(here, workflow, given, "t").id for _ in range(count)]
+    return [by_hand.execute(here, workflow, given, "t").id for _ in range(count)]
 
 
 def admit(deliveries: Deliveries) -> None:

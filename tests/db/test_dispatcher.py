@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import CheckConstraint, func
 
+from automations.db import events
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
 from automations.dispatch.deliveries import KINDS
-from automations.services.runs import starting
 from automations.services.workflows import loaded
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
@@ -69,9 +69,7 @@ def test_what_needs_no_airflow_goes_on_while_it_is_away(here: str) -> None:
         until("the breaker", lambda: not dispatcher.reaches_airflow)
         with unit_of_work() as session:
             for number in range(50):
-                starting.emit(
-                    session, here, kind="EVENT", trigger_key="unheard", data={"n": number}
-                )
+                events.emit(session, here, kind="EVENT", trigger_key="unheard", data={"n": number})
         began = time.monotonic()
         until("the events", lambda: count(Event.status == "PENDING") == 0)
         assert time.monotonic() - began < 4

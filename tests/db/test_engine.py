@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations.db import runs
+from automations.db import run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
 from automations.errors import Conflict, StepError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
+from automations.kit.values import JSON
 from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
 from automations.services.waits import decisions
 from automations.services.workflows import loaded
-from automations.steps.outcomes import JSON, Answer
+from automations.steps.outcomes import Answer
 from tests.doubles import ports
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
@@ -104,6 +105,7 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
             trigger_data={},
             input={"text": text},
             started_by="test",
+            variables={"triggerType": "manual"},
         )
         assert run is not None
         return run
@@ -124,7 +126,7 @@ def reload(run: Run) -> Run:
 
 def row(run: Run, node: str) -> RunStep | None:
     with unit_of_work() as session:
-        return runs.step(session, run.id, node)
+        return run_steps.step(session, run.id, node)
 
 
 def logs(run: Run) -> list[StepLog]:
@@ -188,7 +190,7 @@ def test_an_effect_without_a_record_is_repeated_under_the_same_key(
     run = begin(step("mail", "email", 0, MAIL), step("more", "email", 1, MAIL))
     engine.run(task(run, "mail"))
     with unit_of_work() as session:  # as if the process had died between effect and record
-        crashed = runs.step(session, run.id, "mail")
+        crashed = run_steps.step(session, run.id, "mail")
         assert crashed is not None
         crashed.status, crashed.output, crashed.verdict = "RUNNING", None, None
     engine.run(task(run, "mail"))

@@ -16,6 +16,7 @@ from automations.errors import StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, TaskRef
 from automations.kit.ids import new_id
+from automations.services.runs import by_hand
 from automations.services.runs.starting import DEEPEST_CHAIN
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
@@ -50,7 +51,7 @@ def automation(here: str, on_error: str | None = None, **more: Any) -> str:
 
 
 def executed(here: str, workflow: str) -> Run:
-    return workflows.execute(here, workflow, {}, "t")
+    return by_hand.execute(here, workflow, {}, "t")
 
 
 def fail(run: Run) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 
+from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Event, Job, Run, Workflow, WorkflowVersion
 from automations.definitions.triggers import FILTERS, Trigger, event_key
@@ -16,7 +17,7 @@ from automations.dispatch.deliveries import Deliveries
 from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.events.events import Sent
-from automations.services.runs.starting import DEEPEST_CHAIN, emit
+from automations.services.runs.starting import DEEPEST_CHAIN
 from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports

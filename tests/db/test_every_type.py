@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from automations import wiring
-from automations.db import runs
+from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import (
     DataRow,
@@ -80,7 +80,7 @@ def begun(place: World, kind: str, config: dict[str, Any]) -> TaskRef:
 
 def output(ref: TaskRef) -> Any:
     with unit_of_work() as session:
-        row = runs.step(session, ref.run_id, "step")
+        row = run_steps.step(session, ref.run_id, "step")
         assert row is not None
         return row.output
 

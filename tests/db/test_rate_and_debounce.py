@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from automations.db import jobs
+from automations.db.events import emit
 from automations.db.run_queries import Filter
 from automations.db.session import unit_of_work
 from automations.db.tables import CollectedEvents, DataTable, Event, Job, Run
@@ -23,10 +24,9 @@ from automations.dispatch.reconciler import Reconciler
 from automations.errors import RateLimited, StepError
 from automations.kit.ids import new_id
 from automations.services.events import events
-from automations.services.runs import replays
+from automations.services.runs import by_hand, replays
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.from_airflow import adopt
-from automations.services.runs.starting import emit
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
 from tests.db.workspace import at_once, workspace
@@ -95,22 +95,22 @@ class TestRateLimit:
     def test_one_too_many_is_refused_until_the_first_is_long_enough_ago(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 2, "per": "PT1M"})
         for _ in range(2):
-            workflows.execute(here, workflow, {}, "t")
+            by_hand.execute(here, workflow, {}, "t")
         with pytest.raises(RateLimited) as refused:
-            workflows.execute(here, workflow, {}, "t")
+            by_hand.execute(here, workflow, {}, "t")
         assert refused.value.message.startswith("The automation may start 2 runs per PT1M; try")
         assert 55 <= refused.value.retry_after <= 60
         time_passes(timedelta(seconds=61))
-        workflows.execute(here, workflow, {}, "t")
+        by_hand.execute(here, workflow, {}, "t")
         assert len(runs_of(workflow)) == 3
 
     def test_each_key_is_counted_on_its_own(self, here: str) -> None:
         limit = {"limit": 1, "per": "PT1M", "key": "{{input.who}}"}
         workflow = automation(here, rateLimit=limit)
         for who in ("a", "b"):
-            workflows.execute(here, workflow, {"who": who}, "t")
+            by_hand.execute(here, workflow, {"who": who}, "t")
         with pytest.raises(RateLimited, match="for each key"):
-            workflows.execute(here, workflow, {"who": "a"}, "t")
+            by_hand.execute(here, workflow, {"who": "a"}, "t")
 
     def test_an_event_says_what_it_did_not_start(self, here: str, deliveries: Deliveries) -> None:
         limited = automation(here, name="Limited", rateLimit={"limit": 1, "per": "PT1M"})
@@ -134,14 +134,14 @@ class TestRateLimit:
 
     def test_many_at_once_are_exactly_as_many_as_may_be(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 5, "per": "PT1H"})
-        came = at_once(*[lambda: workflows.execute(here, workflow, {}, "t")] * 16)
+        came = at_once(*[lambda: by_hand.execute(here, workflow, {}, "t")] * 16)
         assert sum(isinstance(one, RateLimited) for one in came) == 11
         assert len(runs_of(workflow)) == 5
 
     def test_replays_are_counted_all_or_none(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 3, "per": "PT1M"})
         for _ in range(2):
-            workflows.execute(here, workflow, {}, "t")
+            by_hand.execute(here, workflow, {}, "t")
         with pytest.raises(RateLimited):
             replays.replay_many(here, workflow, Filter(), 10, "t")
         assert len(runs_of(workflow)) == 2
@@ -149,7 +149,7 @@ class TestRateLimit:
 
     def test_a_child_run_may_be_tried_again_later(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 1, "per": "PT1M"})
-        parent = workflows.execute(here, automation(here), {}, "t")
+        parent = by_hand.execute(here, automation(here), {}, "t")
         StartedRuns().start(parent.id, workflow, {}, "one", awaited=False)
         with pytest.raises(StepError) as refused:
             StartedRuns().start(parent.id, workflow, {}, "two", awaited=False)
@@ -276,7 +276,7 @@ class TestDebounce:
             debounce={"delay": "PT30S"},
             rateLimit={"limit": 1, "per": "PT1H"},
         )
-        workflows.execute(here, limited, {}, "t")
+        by_hand.execute(here, limited, {}, "t")
         only = happened(here)
         carry(deliveries, "match_event")
         workflows.update(here, workflow, {"status": "PAUSED"}, "t")

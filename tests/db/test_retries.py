@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations.db import runs, workflows
+from automations.db import run_steps, runs, workflows
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Workflow
 from automations.dispatch.deliveries import Deliveries
@@ -73,10 +73,11 @@ def failed(database: str) -> Iterator[Run]:
             trigger_data={},
             input={},
             started_by="test",
+            variables={"kept": 1, "triggerType": "manual"},
             dispatched=True,
         )
         assert run is not None
-        runs.skip(session, run.id, ["a"], 0)
+        run_steps.skip(session, run.id, ["a"], 0)
         runs.end_run(session, run.id, "FAILED", "b: it broke")
     yield reload(run)
     loaded._cache.clear()

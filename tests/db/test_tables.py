@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from automations.db import runs
+from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, Run
 from automations.domain.tables.columns import TableShape
-from automations.domain.tables.filters import RowFilter
 from automations.errors import Conflict, NotFound, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import RowReceipt
+from automations.ports.tables import RowFilter
 from automations.services.tables import rows, tables
 from automations.services.tables.row_steps import WorkspaceTables
 from automations.services.tables.rows import Query
@@ -401,7 +401,7 @@ def test_a_process_killed_before_the_record_leaves_no_double(
     before = output(run, "write")
     with unit_of_work() as session:
         session.get_one(Run, run.id).status = "RUNNING"
-        kept = runs.step(session, run.id, "write")
+        kept = run_steps.step(session, run.id, "write")
         assert kept is not None
         kept.status, kept.output, kept.verdict = "RUNNING", None, None
     engine.run(task(run, "write"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select
 
-from automations.db import runs
+from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import Matter, Notification, Run
 from automations.execution.engine import Engine
@@ -29,7 +29,7 @@ def engine(database: str) -> Iterator[Engine]:
 def forget(run: Run, node: str) -> None:
     """Leave a node as a process does that is killed after the effect, before the record."""
     with unit_of_work() as session:
-        kept = runs.step(session, run.id, node)
+        kept = run_steps.step(session, run.id, node)
         assert kept is not None
         kept.status, kept.output, kept.verdict = "RUNNING", None, None
 

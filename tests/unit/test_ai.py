@@ -14,11 +14,12 @@ from pydantic import ValidationError
 
 from automations.adapters.language_model.accounts import ModelAccount
 from automations.adapters.language_model.asking import ProviderModels
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
+from automations.kit.values import JSON
 from automations.ports import Spent
 from automations.steps.ai import Ai, AiConfig
-from automations.steps.base import RENDERED
-from automations.steps.outcomes import JSON, Done, Fail, Outcome
+from automations.steps.outcomes import Done, Fail, Outcome
 from tests.answering import Answering
 from tests.doubles import context, ports
 

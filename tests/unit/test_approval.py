@@ -9,9 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
+from automations.domain.fields import RENDERED
+from automations.kit.values import JSON
 from automations.steps.approval import Approval, ApprovalConfig
-from automations.steps.base import RENDERED, StepContext
-from automations.steps.outcomes import JSON, Answer, Branch, Done, Fail, WaitForDecision
+from automations.steps.base import StepContext
+from automations.steps.outcomes import Answer, Branch, Done, Fail, WaitForDecision
 from tests.doubles import ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

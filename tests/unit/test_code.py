@@ -10,10 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from automations.adapters.quickjs.runner import QuickJsRunner
+from automations.domain.fields import RENDERED
+from automations.kit.values import JSON
 from automations.ports import ScriptLimits, ScriptResult
-from automations.steps.base import RENDERED
 from automations.steps.code import Code, CodeConfig
-from automations.steps.outcomes import JSON, Done, Fail, Outcome
+from automations.steps.outcomes import Done, Fail, Outcome
 from tests.doubles import context
 
 NAMES = {

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
 from automations.domain.templating import render
 from automations.errors import StepError
+from automations.kit.comparison import compare
+from automations.kit.values import JSON
 from automations.steps.base import StepContext
-from automations.steps.condition import Condition, ConditionConfig, compare
-from automations.steps.outcomes import JSON, Branch, Stop
+from automations.steps.condition import Condition, ConditionConfig
+from automations.steps.outcomes import Branch, Stop
 from tests.doubles import ports
 
 NAMES = {"input": {"amount": 1500, "plan": "gold", "tags": ["a", "b"], "note": "", "nil": None}}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.ports import MatterReceipt, NewMatter
-from automations.steps.base import RENDERED
 from automations.steps.create_matter import CreateMatter, CreateMatterConfig
 from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context

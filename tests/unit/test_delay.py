@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
-from automations.steps.base import RENDERED, StepContext
+from automations.kit.values import JSON
+from automations.steps.base import StepContext
 from automations.steps.delay import Delay, DelayConfig
-from automations.steps.outcomes import JSON, Answer, Done, WaitUntil
+from automations.steps.outcomes import Answer, Done, WaitUntil
 from tests.doubles import ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

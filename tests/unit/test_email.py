@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
+from automations.kit.values import JSON
 from automations.ports import Attachment, Mail, MailReceipt
-from automations.steps.base import RENDERED, StepContext
+from automations.steps.base import StepContext
 from automations.steps.email import MOST_RECIPIENTS, Email, EmailConfig
-from automations.steps.outcomes import JSON, Done, Fail, Outcome
+from automations.steps.outcomes import Done, Fail, Outcome
 from tests.doubles import context, ports
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "Hello"}

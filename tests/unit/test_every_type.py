@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from automations.definitions.checking import parse
-from automations.steps.base import RENDERED, AsWritten
+from automations.domain.fields import RENDERED, AsWritten
 from automations.steps.registry import STEP_TYPES
 
 LIGHT = {"name": "Light", "type": "condition", "order": 0, "config": {"expression": "true"}}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.ports import EvidenceReceipt, EvidenceRequest
-from automations.steps.base import RENDERED
 from automations.steps.evidence_snapshot import EvidenceSnapshot, EvidenceSnapshotConfig
 from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context

@@ -18,7 +18,7 @@ from automations.domain.forms.schema import (
     json_schema,
     twice,
 )
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 CHOICES = [{"label": "A", "value": "a"}, {"label": "B", "value": "b"}]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.ports import DocumentOrder, StoredDocument
-from automations.steps.base import RENDERED
 from automations.steps.generate_document import GenerateDocument, GenerateDocumentConfig
 from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context

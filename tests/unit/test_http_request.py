@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
+from automations.kit.values import JSON
 from automations.ports import HttpRequest, HttpResponse
-from automations.steps.base import RENDERED
 from automations.steps.http_request import HttpRequestConfig, HttpRequestStep
-from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
+from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForCallback
 from tests.doubles import NOW, context
 
 URL = "https://api.example/items"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from automations.kit.json_schema import first_violation, schema_fault
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 
 def nested(depth: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from automations.definitions.checking import parse
-from automations.steps.base import RENDERED
+from automations.domain.fields import RENDERED
 from automations.steps.loop import Loop, LoopConfig
 from automations.steps.outcomes import Answer, Done, Fail, Outcome
 from tests.doubles import NOW, context

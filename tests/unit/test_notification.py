@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.ports import Notice, NoticeReceipt
-from automations.steps.base import RENDERED
 from automations.steps.notification import MOST_USERS, Notification, NotificationConfig
 from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context

@@ -13,8 +13,8 @@ import pytest
 
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.errors import StepError
+from automations.kit.values import JSON
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
-from automations.steps.outcomes import JSON
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 DEEP = "const top = {}; let here = top; for (let i = 0; i < N; i++) { here.a = {}; here = here.a }"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from automations.domain.fields import RENDERED
 from automations.ports import ChildResult
-from automations.steps.base import RENDERED
 from automations.steps.outcomes import Answer, Done, Fail, WaitForRun
 from automations.steps.run_workflow import RunWorkflow, RunWorkflowConfig
 from tests.doubles import NOW, context

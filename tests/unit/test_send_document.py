@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.ports import Attachment, Delivery, Mail, MailReceipt
-from automations.steps.base import RENDERED
 from automations.steps.outcomes import Done, Fail, Outcome
 from automations.steps.send_document import SendDocument, SendDocumentConfig
 from tests.doubles import context

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from automations.domain.fields import RENDERED
 from automations.ports import FormAnswer, FormRequest
-from automations.steps.base import RENDERED
 from automations.steps.outcomes import Answer, Done, Fail, WaitForSubmissions
 from automations.steps.send_form import SendForm, SendFormConfig
 from tests.doubles import NOW, context

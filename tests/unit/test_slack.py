@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from automations.adapters.http import GuardedHttpClient
 from automations.adapters.slack import SlackAccount, SlackChat
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
-from automations.steps.base import RENDERED
 from automations.steps.outcomes import Done, Outcome
 from automations.steps.slack import Slack, SlackConfig
 from tests.answering import Answering

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automations.kit.storable import MOST_DEEP, same, storable
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 
 def nested(depth: int) -> JSON:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from automations.domain.tables.filters import RowFilter, RowRule
+from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.ports import FoundRow, RowReceipt
-from automations.steps.base import RENDERED
+from automations.ports.tables import RowFilter, RowRule
 from automations.steps.outcomes import Done, Outcome
 from automations.steps.table_operations import TableOperations, TableOperationsConfig
 from tests.doubles import NOW, context

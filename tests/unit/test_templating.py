@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
 from automations.domain.templating import evaluate, render, render_config, undeclared
 from automations.errors import TemplateError
+from automations.kit.values import JSON
 from automations.steps.condition import ConditionConfig
 from automations.steps.email import EmailConfig
-from automations.steps.outcomes import JSON
 
 NAMES: dict[str, JSON] = {
     "input": {"text": "Zoë", "zip": "00123", "n": 3, "yes": True, "nil": None, "list": [1, "b"]},

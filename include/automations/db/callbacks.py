@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Callback
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 from automations.tokens import callback_url, derive_token, hash_token
 
 

@@ -30,7 +30,7 @@ from automations.db.tables import DataRow
 from automations.domain.tables.filters import Group, Order
 from automations.errors import ValidationFailed
 from automations.kit.ids import new_id
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 _AT_ONCE = 1_000
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import keyset_pages
+from automations.db import jobs, keyset_pages
 from automations.db.tables import Event, Run
 from automations.kit import tracing
 from automations.kit.ids import new_id
@@ -94,3 +94,38 @@ def match_again(session: Session, event: Event) -> bool:
         .returning(Event.id)
     )
     return found is not None
+
+
+def emit(
+    session: Session,
+    workspace_id: str,
+    *,
+    kind: str,
+    trigger_key: str,
+    data: dict[str, Any],
+    cause: str | None = None,
+    source: str | None = None,
+    external_id: str | None = None,
+) -> tuple[Event, bool]:
+    """Record an event; the dispatcher matches it to automations.
+
+    Args:
+        cause: id of the run whose step made it happen, when one did.
+        source: who sent it from outside; with the sender's own id, it is taken once.
+
+    Returns:
+        The event, and whether it is new.
+    """
+    event, is_new = add(
+        session,
+        workspace_id,
+        type=kind,
+        trigger_key=trigger_key,
+        data=data,
+        cause_run_id=cause,
+        source=source,
+        external_id=external_id,
+    )
+    if is_new:
+        jobs.enqueue(session, "match_event", event.id)
+    return event, is_new

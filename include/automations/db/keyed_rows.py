@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from automations.db.tables import DataRow
 from automations.domain.tables.columns import key_hash, key_set
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 _AT_ONCE = 1_000
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import LoopCursor, LoopResult, Run
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 Node = tuple[str, str, int]
 """Id of the run, id of the node, generation."""

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from automations.db.tables import Event, Run, Workflow
 from automations.definitions.triggers import event_key, matching_keys
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 ERROR = "error"
 """The trigger type of the runs of error workflows, which are meant whatever their trigger is."""

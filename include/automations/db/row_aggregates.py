@@ -14,7 +14,7 @@ from automations.db.tables import DataRow
 from automations.domain.tables.aggregates import Aggregate, Figure
 from automations.domain.tables.columns import Column
 from automations.domain.tables.filters import Group
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 
 def figures(

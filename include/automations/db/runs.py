@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion
-from automations.definitions.triggers import CONTEXT_VARIABLES
+from automations.db.tables import Run, Wait, Workflow
 from automations.kit import tracing
 from automations.kit.ids import new_id
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
-LOG_OUTPUT_LENGTH = 500
 TEST = "test"
 """The trigger type of the runs that keep the records of tests of single steps."""
-
-_SHOWN = {"schedule": "scheduled"}
-"""The specification's words in ``variables.triggerType``, where they differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """An attempt at a step that has ended.
-
-    Args:
-        iteration: in a loop: the item's index, after those of the loops around it.
-    """
-
-    step: Any
-    status: str
-    started_at: datetime
-    ended_at: datetime
-    output: str
-    iteration: list[int] | None = None
 
 
 def insert_run(
@@ -52,6 +29,7 @@ def insert_run(
     trigger_data: dict[str, JSON],
     input: dict[str, JSON],  # noqa: A002 -- the specification's word
     started_by: str | None,
+    variables: Mapping[str, JSON],
     event_id: str | None = None,
     run_id: str | None = None,
     version: int | None = None,
@@ -60,23 +38,19 @@ def insert_run(
     depth: int = 0,
     parent_run_id: str | None = None,
     awaited: bool = False,
-    variables: Mapping[str, JSON] | None = None,
     slot_key: str | None = None,
     rate_key: str | None = None,
 ) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already.
 
     Args:
-        variables: their first values, where they are known already.
+        variables: their first values.
         slot_key: of a run that must wait for its turn.
         rate_key: of one that counts for a rate limit.
     """
     number = version or workflow.version
     chosen = run_id or new_id()
     span, traceparent = tracing.beginning("run", run_id=chosen, workflow_id=workflow.id)
-    if variables is None:
-        stored = definition(session, workflow.id, number) or {}
-        variables = first_variables(stored, trigger_type, trigger_data)
     query = (
         insert(Run)
         .values(
@@ -107,43 +81,6 @@ def insert_run(
     if run is not None:
         span.end()
     return run
-
-
-def first_variables(
-    stored: Mapping[str, Any], trigger_type: str, trigger_data: Mapping[str, JSON]
-) -> dict[str, JSON]:
-    """What a run's variables are at first: those that its definition has, and the context's."""
-    context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
-    shown = _SHOWN.get(trigger_type, trigger_type)
-    return {**stored.get("variables", {}), "triggerType": shown, **context}
-
-
-def definition(session: Session, workflow_id: str, version: int) -> Mapping[str, Any] | None:
-    """The stored JSON of one version."""
-    return session.scalar(
-        select(WorkflowVersion.definition).where(
-            WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.version == version
-        )
-    )
-
-
-def revision(session: Session, workflow_id: str, version: int) -> int:
-    """The revision at which a version was written."""
-    return session.scalars(
-        select(WorkflowVersion.revision).where(
-            WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.version == version
-        )
-    ).one()
-
-
-def version_at(session: Session, workflow_id: str, at_revision: int) -> int | None:
-    """The version in force at a revision."""
-    return session.scalar(
-        select(WorkflowVersion.version)
-        .where(WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.revision <= at_revision)
-        .order_by(WorkflowVersion.revision.desc())
-        .limit(1)
-    )
 
 
 def lock_run(session: Session, run_id: str) -> Run | None:
@@ -257,83 +194,6 @@ def _cancel_children(
             held = [child.id for child in found if child.id in ended and child.slot == "HELD"]
             jobs.enqueue_all(session, "next_run", held)
         wanted = Run.parent_run_id.in_([child.id for child in found])
-
-
-def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
-    """Where a node stands."""
-    return session.get(RunStep, (run_id, node_id), populate_existing=True)
-
-
-def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, JSON]) -> None:
-    """Note with what a node is done."""
-    session.execute(
-        update(RunStep)
-        .where(RunStep.run_id == run_id, RunStep.node_id == node_id)
-        .values(input=rendered)
-    )
-
-
-def settled(session: Session, run_id: str) -> set[str]:
-    """Ids of the nodes that are done or left out."""
-    return set(
-        session.scalars(
-            select(RunStep.node_id).where(
-                RunStep.run_id == run_id, RunStep.status.in_(("DONE", "SKIPPED"))
-            )
-        )
-    )
-
-
-def outputs(session: Session, run_id: str) -> dict[str, JSON]:
-    """Outputs by node of the nodes that are done."""
-    rows = session.execute(
-        select(RunStep.node_id, RunStep.output).where(
-            RunStep.run_id == run_id, RunStep.status == "DONE"
-        )
-    )
-    return {node_id: output for node_id, output in rows}  # noqa: C416
-
-
-def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int) -> None:
-    """Mark nodes as left out, unless this generation has been there."""
-    rows = [
-        {
-            "run_id": run_id,
-            "node_id": node_id,
-            "status": "SKIPPED",
-            "generation": generation,
-            "attempt": 0,
-            "started_at": func.clock_timestamp(),
-        }
-        for node_id in node_ids
-    ]
-    if rows:
-        query = insert(RunStep).values(rows)
-        session.execute(
-            query.on_conflict_do_update(
-                index_elements=["run_id", "node_id"],
-                set_={"status": "SKIPPED", "generation": generation, "output": None},
-                where=RunStep.generation < generation,
-            )
-        )
-
-
-def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
-    """Add lines to the run's log, their output cut as specified."""
-    session.add_all(
-        StepLog(
-            run_id=run_id,
-            step_id=line.step.id,
-            step_type=line.step.type,
-            step_name=line.step.name,
-            status=line.status,
-            duration_ms=max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
-            timestamp=line.ended_at,
-            output=line.output[:LOG_OUTPUT_LENGTH],
-            iteration=line.iteration,
-        )
-        for line in lines
-    )
 
 
 def end_lost_tests(session: Session, older_than: timedelta) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from automations.db import jobs
 from automations.db.tables import Approver, Run, Wait
 from automations.kit.ids import new_id
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 WOKEN = "automations_wait"
 SLOT = "slot"

@@ -10,10 +10,10 @@ from typing import Any
 import minijinja
 from pydantic import BaseModel, ValidationError
 
+from automations.definitions.field_errors import add_error, field_errors
 from automations.definitions.flow_control import FlowControl
 from automations.definitions.model import (
     DEFINITION,
-    STEP_MODELS,
     Definition,
     nested_lists,
     ordered,
@@ -22,16 +22,14 @@ from automations.definitions.model import (
 from automations.definitions.triggers import (
     BY_EVENTS,
     CONTEXT_VARIABLES,
-    TRIGGER_TYPES,
     FormSubmission,
     Trigger,
     WebhookTrigger,
 )
+from automations.domain.fields import Verbatim, is_template
 from automations.domain.secret_templates import secrets_named
 from automations.domain.templating import undeclared
-from automations.kit.ids import PATTERN
-from automations.steps.base import Verbatim, is_template
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON, Errors
 from automations.steps.registry import STEP_TYPES
 
 ROOTS = CONTEXT_VARIABLES | {
@@ -46,8 +44,6 @@ IN_BODY = frozenset({"loop"})
 
 _BRACKET = re.compile(r"""\bsteps\s*\[\s*(["'])(.*?)\1\s*\]""")
 _EXPRESSIONS = ("expression",)
-
-Errors = dict[str, list[str]]
 
 
 def parse(payload: Any) -> tuple[Definition | None, Errors]:
@@ -70,13 +66,13 @@ def check(definition: Definition) -> Errors:
     ids = Counter(step.id for _, step in places)
     for path, step in places:
         if ids[step.id] > 1:
-            _add(errors, f"{path}.id", f"'{step.id}' is the id of another step, too")
+            add_error(errors, f"{path}.id", f"'{step.id}' is the id of another step, too")
     names = Counter(step.name for _, step in places)
     _check_names(definition.steps, "steps", set(), names, errors, ROOTS)
     for path, step in places:
         _check_waits(step, path, errors)
         if definition.budget is not None and step.type == "ai" and step.config.max_tokens is None:
-            _add(errors, f"{path}.config.maxTokens", "is required, since there is a budget")
+            add_error(errors, f"{path}.config.maxTokens", "is required, since there is a budget")
     for field, info in FlowControl.model_fields.items():
         limit = getattr(definition, field)
         if limit is not None and limit.key is not None:
@@ -92,29 +88,29 @@ def _check_blank(definition: Definition, errors: Errors) -> None:
     named += [(f"{path}.name", step.name) for path, step in walk(definition.steps)]
     for path, name in named:
         if not name.strip():
-            _add(errors, path, "must not be empty")
+            add_error(errors, path, "must not be empty")
 
 
 def _check_form(form_id: str, trigger: Trigger, errors: Errors) -> None:
     if not isinstance(trigger, FormSubmission):
-        _add(errors, "formId", f"is for a form_submission trigger, not '{trigger.type}'")
+        add_error(errors, "formId", f"is for a form_submission trigger, not '{trigger.type}'")
     elif trigger.form_id != form_id:
-        _add(errors, "formId", "is another form than the trigger's")
+        add_error(errors, "formId", "is another form than the trigger's")
 
 
 def _check_debounce(trigger: Trigger, errors: Errors) -> None:
     if trigger.type not in BY_EVENTS:
         kinds = ", ".join(BY_EVENTS)
-        _add(errors, "debounce", f"needs a trigger by events ({kinds}), not '{trigger.type}'")
+        add_error(errors, "debounce", f"needs a trigger by events ({kinds}), not '{trigger.type}'")
     elif isinstance(trigger, WebhookTrigger) and trigger.respond == "result":
-        _add(errors, "debounce", "cannot be used with the webhook's respond 'result'")
+        add_error(errors, "debounce", "cannot be used with the webhook's respond 'result'")
 
 
 def _check_orders(steps: list[Any], path: str, errors: Errors) -> None:
     seen: set[int] = set()
     for index, step in enumerate(steps):
         if step.order in seen:
-            _add(errors, f"{path}.{index}.order", f"{step.order} is another step's order, too")
+            add_error(errors, f"{path}.{index}.order", f"{step.order} is another step's order, too")
         seen.add(step.order)
         for _, field, nested in nested_lists(step):
             _check_orders(nested, f"{path}.{index}.{field}", errors)
@@ -127,7 +123,7 @@ def _check_waits(step: Any, path: str, errors: Errors) -> None:
     for _, body, nested in _bodies(step):
         for _, inner in walk(nested, body):
             if inner.may_wait():
-                _add(
+                add_error(
                     errors,
                     f"{path}.config.concurrency",
                     f"must be 1, since step '{inner.name}' in the loop waits",
@@ -206,108 +202,17 @@ def _check_text(
         used = undeclared(text)
         secrets_named(text)
     except ValueError as error:
-        _add(errors, path, str(error))
+        add_error(errors, path, str(error))
         return
     except minijinja.TemplateError as error:
-        _add(errors, path, f"is not a valid template: {str(error).splitlines()[0]}")
+        add_error(errors, path, f"is not a valid template: {str(error).splitlines()[0]}")
         return
     for name in sorted({dotted.partition(".")[0] for dotted in used} - roots):
-        _add(errors, path, f"unknown name '{name}'; known are {', '.join(sorted(roots))}")
+        add_error(errors, path, f"unknown name '{name}'; known are {', '.join(sorted(roots))}")
     wanted = {dotted.split(".")[1] for dotted in used if dotted.startswith("steps.")}
     wanted |= {found.group(2) for found in _BRACKET.finditer(text)}
     for name in sorted(wanted):
         if name not in known:
-            _add(errors, path, f"there is no step '{name}' before this one")
+            add_error(errors, path, f"there is no step '{name}' before this one")
         elif names[name] > 1:
-            _add(errors, path, f"several steps are named '{name}'; use the step's id")
-
-
-def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Errors:
-    """Pydantic's errors by the path of the field, in words for people."""
-    errors: Errors = {}
-    for item in error.errors(include_url=False):
-        path = prefix + ".".join(_path(item["loc"], payload))
-        if item["type"].startswith("union_tag"):
-            path += ".type"
-        _add(errors, as_written(path, payload) or "body", in_words(item))
-    return errors
-
-
-def as_written(path: str, payload: Any) -> str:
-    """A trigger's field where the client has written it: below ``config``, or not."""
-    head, _, field = path.partition(".")
-    if head != "trigger" or not isinstance(payload, dict):
-        return path
-    trigger = payload.get(head)
-    if trigger is None and field == "formId":
-        return field
-    nested = isinstance(trigger, dict) and isinstance(trigger.get("config"), dict)
-    return f"trigger.config.{field}" if nested and field not in ("", "type") else path
-
-
-def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
-    """The location without pydantic's own marks for unions and discriminators."""
-    here = payload
-    for position, part in enumerate(loc):
-        try:
-            here = here[part]
-        except (LookupError, TypeError):
-            if position < len(loc) - 1 or _is_mark(str(part)):
-                continue
-        yield str(part)
-
-
-def _is_mark(part: str) -> bool:
-    marks = ("list[", "function-", "literal[", "constrained")
-    scalar = part in ("str", "int", "float")
-    return scalar or part.startswith(marks) or part in STEP_MODELS or part in TRIGGER_TYPES
-
-
-_IN_WORDS = {
-    "missing": "is required",
-    "extra_forbidden": "unknown field",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dict_type": "must be an object",
-    "list_type": "must be a list",
-    "string_type": "must be a text",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "union_tag_not_found": "type is required",
-}
-_SHOULD = "Input should be "
-
-
-def in_words(item: Any) -> str:
-    """One of pydantic's errors for people who have never heard of it."""
-    kind, context = item["type"], item.get("ctx", {})
-    match kind:
-        case "union_tag_invalid":
-            return f"unknown type '{context['tag']}'; known are {context['expected_tags']}"
-        case "value_error":
-            return str(context["error"])
-        case "string_type" if isinstance(item["input"], int | float):
-            return "must be a text: write the value in quotes"
-        case "string_pattern_mismatch" if context["pattern"] == PATTERN:
-            return "must be an id, such as those in answers"
-        case "string_too_short" | "too_short" if context["min_length"] == 1:
-            return "must not be empty"
-        case "too_short":
-            return f"must have {context['min_length']} at least"
-        case "too_long" | "string_too_long":
-            return f"may have {context['max_length']} at most"
-    message = _IN_WORDS.get(kind) or str(item["msg"])
-    if message.startswith(_SHOULD):
-        return f"must be {message.removeprefix(_SHOULD)}"
-    return message[:1].lower() + message[1:]
-
-
-def _add(errors: Errors, path: str, message: str) -> None:
-    found = errors.setdefault(path, [])
-    if message not in found:
-        found.append(message)
+            add_error(errors, path, f"several steps are named '{name}'; use the step's id")

@@ -12,7 +12,7 @@ import yaml
 from yaml.nodes import MappingNode, ScalarNode
 
 from automations.errors import ValidationFailed
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 Format = Literal["yaml", "json"]
 

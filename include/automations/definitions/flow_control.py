@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from automations.domain.fields import Model, parse_duration
 from automations.domain.templating import render
 from automations.errors import TemplateError
-from automations.steps.base import Model, parse_duration
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 _LONGEST_KEY = 200
 

@@ -6,8 +6,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from automations.definitions.checking import Errors, field_errors
-from automations.steps.base import LITERAL, Model
+from automations.definitions.field_errors import field_errors
+from automations.domain.fields import LITERAL, Model
+from automations.kit.values import Errors
 from automations.steps.email import Address, Line
 
 IntegrationType = Literal["EMAIL_PROVIDER", "DOCUMENT_ENGINE", "WEBHOOK", "SLACK", "AI_PROVIDER"]

@@ -13,9 +13,9 @@ from pydantic import Field, TypeAdapter, create_model, model_validator
 
 from automations.definitions.flow_control import Concurrency, Debounce, RateLimit
 from automations.definitions.triggers import Id, LiteralZone, Manual, Trigger
+from automations.domain.fields import Duration, Model, parse_duration
 from automations.kit.ids import new_id
 from automations.kit.titles import WrittenName
-from automations.steps.base import Duration, Model, parse_duration
 from automations.steps.registry import STEP_TYPES
 
 

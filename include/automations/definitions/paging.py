@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from pydantic import Field
 
+from automations.domain.fields import Model
 from automations.errors import StepError
 from automations.kit.record_paths import Path, value_at
-from automations.steps.base import Model
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)

@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from automations.definitions.checking import Errors, field_errors
+from automations.definitions.field_errors import field_errors
 from automations.definitions.paging import Paging, WholeAnswer
 from automations.definitions.triggers import Id
+from automations.domain.fields import Model, is_template, parse_duration
 from automations.domain.tables.columns import KEYLESS, Column
 from automations.errors import ValidationFailed
 from automations.kit.record_paths import NOTHING, WHOLE, Path, value_at
 from automations.kit.titles import Name
-from automations.steps.base import Model, is_template, parse_duration
+from automations.kit.values import JSON, Errors
 from automations.steps.http_request import HttpAuth, check_header
-from automations.steps.outcomes import JSON
 
 ConnectorType = Literal["push", "http"]
 _SHORTEST_INTERVAL = timedelta(minutes=1)

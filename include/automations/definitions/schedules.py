@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from automations.steps.base import parse_duration
+from automations.domain.fields import parse_duration
 
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=366)

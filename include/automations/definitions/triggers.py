@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from automations.definitions.schedules import Schedule, check_cron, check_interval
+from automations.domain.fields import Duration, Model, Zone, is_template, parse_duration
 from automations.kit.ids import PATTERN
-from automations.steps.base import Duration, Model, Zone, is_template, parse_duration
 
 Id = Annotated[str, Field(pattern=PATTERN)]
 

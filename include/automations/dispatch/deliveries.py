@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from automations.db import jobs, runs, waits
+from automations.db import jobs, run_steps, runs, versions, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Event, FormRequest, Job, Run, Wait, Workflow
 from automations.definitions.published import dag_id
@@ -18,9 +18,8 @@ from automations.kit import tracing
 from automations.ports import Mail, Orchestrator, Ports, Visible
 from automations.services.events import matching
 from automations.services.pipelines import pulls
-from automations.services.runs import admission, replays
+from automations.services.runs import admission, failure_reports, replays
 from automations.services.waits.form_requests import is_needed, link_token
-from automations.services.workflows import error_workflows
 from automations.tokens import callback_url, derive_token, form_url, hash_token
 
 _LONGEST_READ = 10.0
@@ -79,7 +78,7 @@ class Deliveries:
             if run.status not in runs.UNFINISHED:
                 jobs.done(session, job)
                 return
-            revision = runs.revision(session, run.workflow_id, run.version)
+            revision = versions.revision(session, run.workflow_id, run.version)
         dag = dag_id(run.workflow_id)
         self._await_visible(dag, Visible(run.version, revision))
         try:
@@ -110,7 +109,7 @@ class Deliveries:
         with unit_of_work() as session:
             wait = session.get_one(Wait, job.subject_id)
             run = session.get_one(Run, wait.run_id)
-            step = runs.step(session, wait.run_id, wait.node_id)
+            step = run_steps.step(session, wait.run_id, wait.node_id)
             waiting = (
                 run.status in runs.UNFINISHED
                 and step is not None
@@ -231,7 +230,7 @@ class Deliveries:
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
             newest = session.get_one(Workflow, run.workflow_id).version
-            revision = runs.revision(session, run.workflow_id, newest)
+            revision = versions.revision(session, run.workflow_id, newest)
         if run.status == "FAILED":
             dag = dag_id(run.workflow_id)
             found = self._orchestrator.visible(dag)
@@ -250,7 +249,7 @@ class Deliveries:
 
     def _report_failure(self, job: Job) -> None:
         with unit_of_work() as session:
-            error_workflows.report(session, session.get_one(Run, job.subject_id), job.id)
+            failure_reports.report(session, session.get_one(Run, job.subject_id), job.id)
             jobs.done(session, job)
 
     def _wake_parent(self, job: Job) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import debounces, jobs, locks, run_counts, runs, slots, watermarks
+from automations.db import debounces, jobs, locks, run_counts, runs, slots, versions, watermarks
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.definitions.published import dag_id, workflow_id
@@ -119,7 +119,7 @@ class Reconciler:
     def _adopt(session: Session, automation: str, state: DagRunState) -> Run | None:
         version = None
         if state.bundle_version is not None:
-            version = runs.version_at(session, automation, int(state.bundle_version))
+            version = versions.version_at(session, automation, int(state.bundle_version))
         return adopt(
             session,
             automation,

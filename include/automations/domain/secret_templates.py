@@ -13,11 +13,11 @@ from typing import TypeVar
 import minijinja
 from pydantic import BaseModel
 
+from automations.domain.fields import SECRET_NAME, is_template
 from automations.domain.templating import render, render_config, undeclared
 from automations.errors import StepError
 from automations.kit.masking import MASK, Masker
-from automations.steps.base import SECRET_NAME, is_template
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 ROOT = "secret"
 _TAG = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)

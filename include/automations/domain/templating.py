@@ -11,9 +11,9 @@ from typing import Any
 import minijinja
 from pydantic import BaseModel
 
+from automations.domain.fields import AsWritten, Html, is_template
 from automations.errors import TemplateError
-from automations.steps.base import AsWritten, Html, is_template
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 _FUEL = 200_000
 _LONGEST = 1_000_000

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from automations.errors import TooLarge, ValidationFailed
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 _MOST_HEADERS, _MOST_HEADER_BYTES = 100, 16_000
 _MOST_FIELDS = 1_000

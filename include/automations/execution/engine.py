@@ -15,9 +15,10 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import callbacks, locks, runs, waits
+from automations.db import callbacks, locks, run_steps, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Wait
+from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.forms import schema
 from automations.domain.secret_templates import Read, Secrecy
 from automations.errors import NotFound
@@ -40,6 +41,7 @@ from automations.execution.verdicts import (
     Verdict,
 )
 from automations.kit import logs, tracing
+from automations.kit.values import JSON
 from automations.ports import Ports, SecretSource
 from automations.services.audit import audit, security_events
 from automations.services.integrations import secrets
@@ -48,14 +50,9 @@ from automations.services.runs.from_airflow import adopt
 from automations.services.runs.template_names import names_of
 from automations.services.waits.self_approval import bans_itself
 from automations.services.workflows.loaded import Loaded, load
-from automations.steps.base import RENDERED, StepContext, parse_duration
+from automations.steps.base import StepContext
 from automations.steps.failures import INTERNAL, failure, recordable
-from automations.steps.outcomes import (
-    JSON,
-    Answer,
-    Fail,
-    Outcome,
-)
+from automations.steps.outcomes import Answer, Fail, Outcome
 from automations.steps.registry import STEP_TYPES
 
 log = logging.getLogger(__name__)
@@ -124,7 +121,7 @@ class Engine:
         if ref.generation > run.generation:
             runs.renew(session, run, ref.generation)
         run.version = ref.version
-        row = runs.step(session, ref.run_id, ref.node_id)
+        row = run_steps.step(session, ref.run_id, ref.node_id)
         known = row if row is not None and row.generation == ref.generation else None
         if known is not None and known.status in ("DONE", "FAILED"):
             # Also when the run has ended, perhaps by this very step.
@@ -184,7 +181,7 @@ class Engine:
             traceparent=run.traceparent,
             attempt=row.attempt,
             started_at=row.started_at,
-            names=names_of(run, loaded, runs.outputs(session, ref.run_id), datetime.now(UTC)),
+            names=names_of(run, loaded, run_steps.outputs(session, ref.run_id), datetime.now(UTC)),
             kept=row.output or {},
         )
         if STEP_TYPES[entered.step.type].calls_back(entered.step.config):
@@ -199,7 +196,7 @@ class Engine:
         run = _run_of(session, ref)
         loaded = load(session, ref.workflow_id, ref.version)
         wait = waits.lock_wait(session, wait_id)
-        row = runs.step(session, ref.run_id, ref.node_id)
+        row = run_steps.step(session, ref.run_id, ref.node_id)
         if wait is None or row is None or wait.status == "CANCELLED":
             return Skip("What this step waited for was cancelled.")
         if wait.status == "OPEN":
@@ -289,7 +286,7 @@ class Engine:
     @staticmethod
     def _keep_input(ref: TaskRef, rendered: dict[str, JSON]) -> None:
         with unit_of_work() as session:
-            runs.keep_input(session, ref.run_id, ref.node_id, rendered)
+            run_steps.keep_input(session, ref.run_id, ref.node_id, rendered)
 
     def _context(self, entered: Entered, secrecy: Secrecy, answer: Answer | None) -> StepContext:
         ref, step = entered.ref, entered.step
@@ -327,7 +324,7 @@ class Engine:
         log.info("A step of type %s came to %s", entered.step.type, type(outcome).__name__)
         with unit_of_work() as session:
             run = runs.lock_run(session, ref.run_id)
-            row = runs.step(session, ref.run_id, ref.node_id)
+            row = run_steps.step(session, ref.run_id, ref.node_id)
             if run is None or row is None or row.generation != ref.generation:
                 return Skip("The step was cleared meanwhile.")
             if run.status not in runs.UNFINISHED:
@@ -345,7 +342,7 @@ class Engine:
         session: Session, entered: Entered, outcome: Outcome, *, retrying: bool = False
     ) -> None:
         line = line_of(entered.step, outcome, entered.started_at, retrying=retrying)
-        runs.log(session, entered.ref.run_id, [line])
+        run_steps.log(session, entered.ref.run_id, [line])
 
 
 def _work_of(step: Any) -> Callable[[Any, StepContext], Outcome]:

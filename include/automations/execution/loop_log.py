@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from automations.db.runs import LogLine
+from automations.db.run_steps import LogLine
 from automations.execution.recording import line_of
 from automations.steps.outcomes import Branch, Done, Fail, Outcome, Stop
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import loop_cursors, runs
+from automations.db import loop_cursors, run_steps, runs
 from automations.db.session import unit_of_work
 from automations.execution.loop_log import LoopLog
-from automations.steps.outcomes import JSON, Fail
+from automations.kit.values import JSON
+from automations.steps.outcomes import Fail
 
 MOST_UNSAVED = 50
 """Iterations that may be lost by a crash when to do them again changes nothing."""
@@ -61,7 +62,7 @@ class Cursor:
 class _Batch:
     """What is written in one transaction."""
 
-    lines: list[runs.LogLine]
+    lines: list[run_steps.LogLine]
     variables: dict[str, JSON]
     ended: list[str]
     rows: list[tuple[str, int, list[JSON]]]
@@ -290,7 +291,7 @@ class Progress:
                 return False
             if batch.lines:
                 # What was done is on record also when the run was ended meanwhile.
-                runs.log(session, run_id, batch.lines)
+                run_steps.log(session, run_id, batch.lines)
             if standing[0] not in runs.UNFINISHED:
                 return False
             if batch.variables:

@@ -19,16 +19,17 @@ from typing import Any
 from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.definitions.model import nested_lists, ordered
+from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.secret_templates import Read, Secrecy
 from automations.execution.loop_log import Place
 from automations.execution.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.execution.recording import Entered, fail_output
 from automations.kit import logs, tracing
+from automations.kit.values import JSON
 from automations.ports import Ports
-from automations.steps.base import RENDERED, StepContext, parse_duration
+from automations.steps.base import StepContext
 from automations.steps.failures import failure, recordable
 from automations.steps.outcomes import (
-    JSON,
     Answer,
     Branch,
     Done,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import callbacks, form_requests, loop_cursors, runs, waits
+from automations.db import callbacks, form_requests, loop_cursors, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
 from automations.execution.verdicts import (
@@ -21,9 +21,9 @@ from automations.execution.verdicts import (
     TaskRef,
     Verdict,
 )
+from automations.kit.values import JSON
 from automations.services.workflows.loaded import Loaded
 from automations.steps.outcomes import (
-    JSON,
     Branch,
     Done,
     Fail,
@@ -113,13 +113,13 @@ class Recorder:
         self._close("DONE", dict(output), {"summary": verdict.summary, "targets": targets})
         self.session.flush()
         left_out = (
-            plan.pending(runs.settled(self.session, ref.run_id))
+            plan.pending(run_steps.settled(self.session, ref.run_id))
             if stop
             else plan.beside(ref.node_id, arm)
         )
-        runs.skip(self.session, ref.run_id, left_out, ref.generation)
+        run_steps.skip(self.session, ref.run_id, left_out, ref.generation)
         # After a clear the engine cannot know what Airflow will run again; the reconciler does.
-        if ref.generation == 0 and not plan.pending(runs.settled(self.session, ref.run_id)):
+        if ref.generation == 0 and not plan.pending(run_steps.settled(self.session, ref.run_id)):
             runs.end_run(self.session, ref.run_id, "COMPLETED")
         return verdict
 
@@ -262,11 +262,11 @@ def line_of(
     *,
     retrying: bool,
     iteration: list[int] | None = None,
-) -> runs.LogLine:
+) -> run_steps.LogLine:
     """What the run's log says of an attempt at a step."""
     failed = isinstance(outcome, Fail)
     output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
-    return runs.LogLine(
+    return run_steps.LogLine(
         step,
         "retrying" if retrying else "failed" if failed else "success",
         started_at,

@@ -13,19 +13,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automations import wiring
-from automations.db import loop_cursors, runs, workflows
+from automations.db import loop_cursors, run_steps, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
+from automations.domain.fields import parse_duration
 from automations.errors import NotFound, ValidationFailed
 from automations.execution.recording import Entered, fail_output, line_of, output_of
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
+from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.runs.template_names import names_of
 from automations.services.workflows.loaded import Loaded, load
-from automations.steps.base import parse_duration
-from automations.steps.outcomes import JSON, Branch, Done, Fail, Inside, Outcome, Stop
+from automations.steps.outcomes import Branch, Done, Fail, Inside, Outcome, Stop
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import callback_url, derive_token
 
@@ -203,7 +204,7 @@ def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> Trial:
         node.status, node.output, node.ended_at = "FAILED" if fail else "DONE", output, now
         loop_cursors.clear(session, row.id, node.node_id)
         line = line_of(entered.step, outcome, now - duration, retrying=False)
-        runs.log(session, row.id, [line])
+        run_steps.log(session, row.id, [line])
         return Trial(entered.step, row.id, node.input, outcome, duration)
 
 

@@ -8,6 +8,7 @@ from automations.db.tables import Workspace
 from automations.execution.engine import Engine
 from automations.execution.verdicts import TaskRef, Verdict
 from automations.kit.ids import new_id
+from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
 
@@ -26,6 +27,6 @@ def rehearse(engine: Engine) -> Verdict:
             workspace = Workspace(slug=f"rehearsal-{new_id()}", name="Rehearsal")
             session.add(workspace)
         workflow = workflows.create(Maker(workspace.id, "rehearsal"), _DEFINITION).workflow
-        run = workflows.execute(workspace.id, workflow.id, {}, "rehearsal")
+        run = by_hand.execute(workspace.id, workflow.id, {}, "rehearsal")
         SqlPublications().at(workflow.id, workflow.version)
         return engine.run(TaskRef(run.id, workflow.id, workflow.version, "look"))

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from automations.errors import ValidationFailed
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from pydantic_core import ValidationError as Mismatch
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 
 def schema_fault(schema: Mapping[str, JSON]) -> str | None:

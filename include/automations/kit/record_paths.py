@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 WHOLE = "$"
 """The path of a record itself."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 T = TypeVar("T")
 

@@ -222,7 +222,7 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _demo(arguments: list[str]) -> int:
-    from automations.launcher.demo import main as demo
+    from automations.launcher.demos import main as demo
 
     return demo(arguments)
 
@@ -234,7 +234,7 @@ def _docs(options: argparse.Namespace) -> int:
     folder = ROOT / "docs"
     (folder / "steps.md").write_text(steps_page())
     (folder / "triggers.md").write_text(triggers_page())
-    command = [sys.executable, "-m", "api_bridge.openapi", str(folder / "openapi.json")]
+    command = [sys.executable, "-m", "api_bridge.write_openapi", str(folder / "openapi.json")]
     return subprocess.run(command, env=parts_environment(stack.open_home())).returncode
 
 

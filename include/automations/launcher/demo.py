@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import requests
 from rich.console import Console
 
-from automations.launcher import stack
 from automations.settings import Settings
-from automations_client import ENDED, Client, ClientError
+from automations_client import ENDED, Client
 from automations_client.shapes import RunStatus
 
 _PATIENCE = 60.0
@@ -220,49 +219,3 @@ class Demo:
 
     def _say(self, text: str) -> None:
         self._console.print(f" • {text}", highlight=False)
-
-
-def main(argv: Sequence[str]) -> int:
-    """Bring the stack up if it is down, and show the main job, or the demo that is named."""
-    console = Console()
-    if argv and list(argv) not in (["dependabot"],):
-        console.print(f"There is no demo '{' '.join(argv)}'; there is dependabot.", style="red")
-        return 2
-    try:
-        return _dependabot(console) if list(argv) == ["dependabot"] else _welcome(console)
-    except (DemoError, ClientError, requests.RequestException) as error:
-        console.print(f"The demo failed: {error}", style="bold red", markup=False)
-        console.print("See ./automations logs.")
-        return 1
-
-
-def _welcome(console: Console) -> int:
-    settings = stack.open_home()
-    if (code := stack.up(settings, console, detach=True)) != 0:
-        return code
-    demo = Demo(settings, _key(settings), console)
-    demo.show_welcome()
-    demo.show_approval()
-    _end(console, "Both runs are COMPLETED")
-    return 0
-
-
-def _dependabot(console: Console) -> int:
-    from automations.launcher.dependabot_demo import DependabotDemo, allow, new_source
-
-    with new_source(stack.open_home()).answering() as source:
-        settings = allow(source)
-        if (code := stack.up(settings, console, detach=True)) != 0:
-            return code
-        DependabotDemo(settings, _key(settings), console).show(source)
-    _end(console, "Both syncs and both runs are COMPLETED")
-    return 0
-
-
-def _key(settings: Settings) -> str:
-    return (settings.home / "owner.key").read_text().strip()
-
-
-def _end(console: Console, text: str) -> None:
-    console.rule(f"[bold green]{text}")
-    console.print("The stack goes on running; ./automations down stops it.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Literal, Protocol, Self
 
-if TYPE_CHECKING:
-    from automations.domain.tables.filters import RowFilter
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from automations.kit.comparison import Operator
+from automations.kit.values import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,34 @@ class Tables(Protocol):
         limit: int,
         workspace_id: str,
     ) -> list[FoundRow]: ...
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RowRule(_Part):
+    """One comparison of a column, or a nested group of them."""
+
+    field: str | None = Field(None, description="The column's key.")
+    operator: Operator | None = Field(None, description="How to compare.")
+    value: JSON = Field(None, description="What to compare with; not for exists and empty.")
+    match: Literal["all", "any"] = Field("all", description="How a nested group is joined.")
+    rules: list[RowRule] | None = Field(None, max_length=50, description="A nested group.")
+
+    @model_validator(mode="after")
+    def _row_or_group(self) -> Self:
+        if (self.operator is None) == (self.rules is None):
+            raise ValueError("give field and operator, or a nested match and rules")
+        if self.operator is not None and self.field is None:
+            raise ValueError("field is required")
+        if self.operator not in (None, "exists", "empty") and "value" not in self.model_fields_set:
+            raise ValueError(f"operator {self.operator} needs a value")
+        return self
+
+
+class RowFilter(_Part):
+    """Which rows are asked for."""
+
+    match: Literal["all", "any"] = Field("all", description="Whether all rules or any must hold.")
+    rules: list[RowRule] = Field(max_length=50, description="The comparisons.")

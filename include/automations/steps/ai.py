@@ -7,19 +7,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from automations.kit.json_schema import first_violation, schema_fault
-from automations.ports import ModelAnswer, ModelQuestion, Ports
-from automations.steps.base import (
+from automations.domain.fields import (
     Model,
     OptionalText,
-    StepContext,
-    StepType,
     TemplateText,
     Text,
     is_rendered,
     is_template,
 )
-from automations.steps.outcomes import JSON, Done, Fail, Outcome
+from automations.kit.json_schema import first_violation, schema_fault
+from automations.kit.values import JSON
+from automations.ports import ModelAnswer, ModelQuestion, Ports
+from automations.steps.base import StepContext, StepType
+from automations.steps.outcomes import Done, Fail, Outcome
 
 
 class AiConfig(Model):

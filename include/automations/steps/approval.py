@@ -6,23 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from automations.domain.forms.schema import FormSchema
-from automations.kit.clock import timestamp
-from automations.steps.base import (
+from automations.domain.fields import (
     AsWritten,
     Duration,
     Model,
-    StepContext,
-    StepType,
     TemplateText,
     Text,
     is_template,
     parse_duration,
     within_a_week,
 )
+from automations.domain.forms.schema import FormSchema
+from automations.kit.clock import timestamp
+from automations.kit.values import JSON
+from automations.steps.base import StepContext, StepType
 from automations.steps.email import Addresses
 from automations.steps.outcomes import (
-    JSON,
     Answer,
     Branch,
     Done,

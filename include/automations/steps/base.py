@@ -2,193 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    TypeAdapter,
-    ValidationInfo,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
-from pydantic_core import core_schema
-
+from automations.domain.fields import Model
+from automations.kit.values import JSON
 from automations.ports import Ports
-from automations.steps.outcomes import JSON, Answer, Outcome
+from automations.steps.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
     # At run time it is the union of the registry's step models: see automations.model.
     Step = Any
-
-
-class Model(BaseModel):
-    """A frozen, camelCase model that refuses unknown fields."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-    )
-
-
-_inside_as_written: ContextVar[bool] = ContextVar("inside_as_written", default=False)
-
-
-class AsWritten:
-    """Marks a field that is not rendered before ``run``: nested steps, own templates."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
-
-    @staticmethod
-    def _validate(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        # What lies in here still has its templates, also when the config around it is rendered.
-        token = _inside_as_written.set(True)
-        try:
-            return validate(value)
-        finally:
-            _inside_as_written.reset(token)
-
-
-class Verbatim(AsWritten):
-    """Marks a field that is no template at all, whatever braces are in it: code."""
-
-
-class Html:
-    """Marks a field whose templates escape what they insert for HTML."""
-
-
-SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-"""What a secret may be named, in ``secret.NAME``."""
-
-_TEMPLATE = re.compile(r"\{\{|\{%")
-
-
-def is_template(value: object) -> bool:
-    """Whether a value is a text with template marks in it."""
-    return isinstance(value, str) and _TEMPLATE.search(value) is not None
-
-
-def _only_a_template(value: str, info: ValidationInfo) -> str:
-    if is_rendered(info) or not is_template(value):
-        raise ValueError("must be of the documented type, or a template such as {{input.value}}")
-    return value
-
-
-def is_rendered(info: ValidationInfo) -> bool:
-    """Whether templates were rendered before this validation (at run, not at save)."""
-    rendered = bool(info.context and info.context.get("rendered"))
-    return rendered and not _inside_as_written.get()
-
-
-TemplateText = Annotated[str, AfterValidator(_only_a_template)]
-"""A text with a template in it, where another type is documented; never after rendering."""
-
-LITERAL: Mapping[str, Any] = {"rendered": True}
-"""The validation context of what is no template, though steps hold the same as one."""
-
-RENDERED: Mapping[str, Any] = {**LITERAL, "numbers": True}
-"""The validation context of a config whose templates have been rendered."""
-
-
-def _of_a_template(value: object, info: ValidationInfo) -> object:
-    may_count = is_rendered(info) and info.context is not None and "numbers" in info.context
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if may_count and is_number else value
-
-
-FROM_TEMPLATE = BeforeValidator(_of_a_template)
-"""Marks a text in which nobody may write a number, but a template may give one."""
-Text = Annotated[str, FROM_TEMPLATE]
-OptionalText = Annotated[str | None, FROM_TEMPLATE]
-
-LONGEST_DURATION = timedelta(days=366)
-"""What any step may take or wait for: longer ones are mistakes, and end beyond the calendar."""
-LONGEST_PAUSE = timedelta(days=7)
-_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
-
-
-def _duration(value: str, info: ValidationInfo) -> str:
-    if is_template(value) and not is_rendered(info):
-        return value
-    if not timedelta(0) < parse_duration(value) <= LONGEST_DURATION:
-        raise ValueError(f"must be longer than zero and P{LONGEST_DURATION.days}D at most")
-    return value
-
-
-def parse_duration(value: str) -> timedelta:
-    """An ISO 8601 duration as a timedelta; ValueError says what is expected."""
-    try:
-        if not value.startswith("P"):
-            raise ValueError(value)
-        return _DURATION.validate_python(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError("must be an ISO 8601 duration such as PT30S, PT2H or P1D") from error
-
-
-Duration = Annotated[Text, AfterValidator(_duration)]
-"""An ISO 8601 duration."""
-
-
-def within_a_week(value: str, info: ValidationInfo) -> str:
-    """A duration of seven days at most: how long people or services have to answer."""
-    if (is_rendered(info) or not is_template(value)) and parse_duration(value) > LONGEST_PAUSE:
-        raise ValueError("must be P7D at most")
-    return value
-
-
-def _zone(value: str, info: ValidationInfo) -> str:
-    if is_template(value) and not is_rendered(info):
-        return value
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("must be an IANA time zone such as Europe/Warsaw") from error
-    return value
-
-
-Zone = Annotated[Text, AfterValidator(_zone)]
-"""An IANA time zone's name."""
-
-
-ONE_OR_MORE = WithJsonSchema(
-    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-)
-"""How a field that ``listed`` reads is described."""
-
-
-def listed(value: object, info: ValidationInfo) -> object:
-    """One text, several with commas between, a list, or a list that a template gave."""
-    value = _of_a_template(value, info)
-    if not isinstance(value, str | list):
-        return value
-    found: list[object] = []
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, list):
-            found.extend(item)
-        elif isinstance(item, str) and not is_template(item):
-            found.extend(part.strip() for part in item.split(",") if part.strip())
-        else:
-            found.append(item)
-    return found
-
-
-Texts = Annotated[list[Text], BeforeValidator(listed), ONE_OR_MORE]
-"""Several texts: a list, or texts with commas between them."""
 
 
 def _no_body(config: Any, items: list[JSON]) -> Outcome:

@@ -7,9 +7,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from automations.domain.fields import Model, Verbatim
+from automations.kit.values import JSON
 from automations.ports import ScriptLimits
-from automations.steps.base import Model, StepContext, StepType, Verbatim
-from automations.steps.outcomes import JSON, Done, Fail, Outcome
+from automations.steps.base import StepContext, StepType
+from automations.steps.outcomes import Done, Fail, Outcome
 
 LONGEST = timedelta(seconds=60)
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "loop", "run", "workflow")

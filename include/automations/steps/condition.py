@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import SchemaError, SchemaValidator, core_schema
+from pydantic import Field, model_validator
 
+from automations.domain.fields import AsWritten, Model
 from automations.errors import StepError
-from automations.steps.base import AsWritten, Model, StepContext, StepType
-from automations.steps.outcomes import JSON, Branch, Outcome, Stop
+from automations.kit.comparison import Operator, compare, kind_of
+from automations.kit.values import JSON
+from automations.steps.base import StepContext, StepType
+from automations.steps.outcomes import Branch, Outcome, Stop
 
 if TYPE_CHECKING:
     from automations.steps.base import Step
 
-Operator = Literal[
-    "equals", "notEquals", "contains", "startsWith", "endsWith", "gt", "gte", "lt", "lte",
-    "in", "exists", "empty", "before", "after", "matches",
-]  # fmt: skip
 _MAY_MISS = ("exists", "empty")
 
 
@@ -92,7 +89,7 @@ class Condition(StepType[ConditionConfig]):
         if config.expression is not None:
             result = ctx.render("{{" + _bare(config.expression) + "}}", where="config.expression")
             if not isinstance(result, bool):
-                raise StepError(f"config.expression gives {_kind(result)}, not a boolean.")
+                raise StepError(f"config.expression gives {kind_of(result)}, not a boolean.")
         else:
             result = _holds(config.match, config.rules or [], ctx, "config.rules")
         output = {"result": result}
@@ -121,102 +118,3 @@ def _rule(rule: Rule, ctx: StepContext, path: str) -> bool:
         return compare(operator, left, right)
     except (TypeError, ValueError) as error:
         raise StepError(f"{path}: {error}", kind="config") from error
-
-
-def compare(operator: str, left: JSON, right: JSON) -> bool:
-    """Whether two values stand in a relation.
-
-    Raises:
-        TypeError: the values cannot be compared so; the message says how to convert.
-    """
-    match operator:
-        case "exists":
-            return left is not None
-        case "empty":
-            return left in (None, "", [], {})
-        case "equals" | "notEquals":
-            if left is not None and right is not None:
-                _same_kind(left, right)
-            return bool(left == right) == (operator == "equals")
-        case "contains":
-            return _contains(left, right)
-        case "in":
-            return _contains(right, left)
-        case "matches":
-            return _matches(_text(left), _text(right))
-        case "startsWith" | "endsWith":
-            text, part = _text(left), _text(right)
-            return text.startswith(part) if operator == "startsWith" else text.endswith(part)
-        case "before" | "after":
-            first, second = _moment(left), _moment(right)
-            return first < second if operator == "before" else first > second
-        case _:
-            return _ordered(operator, left, right)
-
-
-def _ordered(operator: str, left: Any, right: Any) -> bool:
-    _same_kind(left, right)
-    if not isinstance(left, int | float | str) or isinstance(left, bool):
-        raise TypeError(f"{operator} compares numbers or texts, not {_kind(left)}")
-    match operator:
-        case "gt":
-            return bool(left > right)
-        case "gte":
-            return bool(left >= right)
-        case "lt":
-            return bool(left < right)
-        case _:
-            return bool(left <= right)
-
-
-def _same_kind(left: JSON, right: JSON) -> None:
-    if _kind(left) != _kind(right):
-        raise TypeError(
-            f"{_kind(left)} and {_kind(right)} cannot be compared; convert one, "
-            "for example {{input.amount | float}}"
-        )
-
-
-def _contains(whole: JSON, part: JSON) -> bool:
-    if isinstance(whole, str):
-        return _text(part) in whole
-    if isinstance(whole, list | dict):
-        return part in whole
-    raise TypeError(f"{_kind(whole)} contains nothing: a text, a list or an object is needed")
-
-
-def _matches(text: str, pattern: str) -> bool:
-    # Rust's engine: it never backtracks, so that no pattern can hang the worker.
-    try:
-        validator = SchemaValidator(core_schema.str_schema(pattern=pattern))
-    except SchemaError as error:
-        raise ValueError(f"'{pattern}' is not a pattern that can be used") from error
-    try:
-        validator.validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-def _text(value: JSON) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a text is needed, not {_kind(value)}")
-    return value
-
-
-def _moment(value: JSON) -> datetime:
-    text = _text(value)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"'{text}' is not an ISO 8601 date or time") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _kind(value: JSON) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "a boolean"
-    kinds = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
-    return kinds.get(type(value), type(value).__name__)

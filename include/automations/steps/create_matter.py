@@ -7,18 +7,10 @@ from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import AfterValidator, Field
 
+from automations.domain.fields import FROM_TEMPLATE, Model, OptionalText, TemplateText, Text, Texts
 from automations.domain.matters import MOST_TAGS, Priority, Title
 from automations.ports import NewMatter
-from automations.steps.base import (
-    FROM_TEMPLATE,
-    Model,
-    OptionalText,
-    StepContext,
-    StepType,
-    TemplateText,
-    Text,
-    Texts,
-)
+from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
 LARGEST_PROPERTIES = 500_000

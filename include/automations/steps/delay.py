@@ -8,21 +8,20 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from automations.errors import StepError
-from automations.kit.clock import timestamp
-from automations.steps.base import (
+from automations.domain.fields import (
     LONGEST_DURATION,
     Duration,
     Model,
     OptionalText,
-    StepContext,
-    StepType,
     TemplateText,
     Zone,
     is_rendered,
     is_template,
     parse_duration,
 )
+from automations.errors import StepError
+from automations.kit.clock import timestamp
+from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Done, Outcome, WaitUntil
 
 TOO_LONG = f"a delay may take {LONGEST_DURATION.days} days at most"

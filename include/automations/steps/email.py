@@ -10,20 +10,19 @@ from typing import Annotated, ClassVar, Self
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from automations.ports import Attachment, Documents, Mail
-from automations.steps.base import (
+from automations.domain.fields import (
     FROM_TEMPLATE,
     ONE_OR_MORE,
     Html,
     Model,
     OptionalText,
-    StepContext,
-    StepType,
     Text,
     is_rendered,
     is_template,
     listed,
 )
+from automations.ports import Attachment, Documents, Mail
+from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Fail, Outcome
 
 MOST_RECIPIENTS = 100

@@ -7,12 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from automations.ports import EvidenceRequest
-from automations.steps.base import (
+from automations.domain.fields import (
     Model,
     OptionalText,
-    StepContext,
-    StepType,
     TemplateText,
     Text,
     Texts,
@@ -20,6 +17,8 @@ from automations.steps.base import (
     is_template,
     parse_duration,
 )
+from automations.ports import EvidenceRequest
+from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
 TABLE_ROWS = "TABLE_ROWS"

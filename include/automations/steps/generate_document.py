@@ -6,9 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from automations.domain.fields import Model, OptionalText, TemplateText, Text
+from automations.kit.values import JSON
 from automations.ports import DocumentOrder
-from automations.steps.base import Model, OptionalText, StepContext, StepType, TemplateText, Text
-from automations.steps.outcomes import JSON, Done, Outcome
+from automations.steps.base import StepContext, StepType
+from automations.steps.outcomes import Done, Outcome
 
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "run", "workflow", "loop", "now")
 

@@ -11,17 +11,11 @@ from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from automations.errors import StepError
-from automations.kit.retry_after import wished_delay
-from automations.kit.storable import storable
-from automations.ports import HttpRequest, HttpResponse
-from automations.steps.base import (
+from automations.domain.fields import (
     SECRET_NAME,
     Duration,
     Model,
     OptionalText,
-    StepContext,
-    StepType,
     TemplateText,
     Text,
     is_rendered,
@@ -29,7 +23,13 @@ from automations.steps.base import (
     parse_duration,
     within_a_week,
 )
-from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForCallback
+from automations.errors import StepError
+from automations.kit.retry_after import wished_delay
+from automations.kit.storable import storable
+from automations.kit.values import JSON
+from automations.ports import HttpRequest, HttpResponse
+from automations.steps.base import StepContext, StepType
+from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForCallback
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from automations.steps.base import AsWritten, Model, StepContext, StepType, TemplateText
-from automations.steps.outcomes import JSON, Answer, Fail, Outcome
+from automations.domain.fields import AsWritten, Model, TemplateText
+from automations.kit.values import JSON
+from automations.steps.base import StepContext, StepType
+from automations.steps.outcomes import Answer, Fail, Outcome
 
 if TYPE_CHECKING:
     from automations.steps.base import Step

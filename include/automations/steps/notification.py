@@ -7,16 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+from automations.domain.fields import Model, Text, Texts, is_rendered, is_template
 from automations.ports import Notice
-from automations.steps.base import (
-    Model,
-    StepContext,
-    StepType,
-    Text,
-    Texts,
-    is_rendered,
-    is_template,
-)
+from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
 MOST_USERS = 100

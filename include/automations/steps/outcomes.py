@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-JSON = Any
-"""A JSON value; the only loosely typed thing, kept at the edges."""
+from automations.kit.values import JSON
 
 
 @dataclass(frozen=True, slots=True)

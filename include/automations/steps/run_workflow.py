@@ -6,9 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from automations.domain.fields import Model, Text
+from automations.kit.values import JSON
 from automations.ports import ChildResult
-from automations.steps.base import Model, StepContext, StepType, Text
-from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForRun
+from automations.steps.base import StepContext, StepType
+from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForRun
 
 
 class RunWorkflowConfig(Model):

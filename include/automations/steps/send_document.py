@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from automations.domain.fields import Model, Text
 from automations.ports import Attachment, Delivery, Mail
-from automations.steps.base import Model, StepContext, StepType, Text
+from automations.steps.base import StepContext, StepType
 from automations.steps.email import Addresses, Line
 from automations.steps.outcomes import Done, Fail, Outcome
 

@@ -6,19 +6,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from automations.domain.fields import Duration, Model, Text, parse_duration, within_a_week
 from automations.kit.clock import timestamp
+from automations.kit.values import JSON
 from automations.ports import FormRequest
-from automations.steps.base import (
-    Duration,
-    Model,
-    StepContext,
-    StepType,
-    Text,
-    parse_duration,
-    within_a_week,
-)
+from automations.steps.base import StepContext, StepType
 from automations.steps.email import Addresses, Line
-from automations.steps.outcomes import JSON, Answer, Done, Fail, Outcome, WaitForSubmissions
+from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForSubmissions
 
 
 class SendFormConfig(Model):

@@ -6,17 +6,16 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from automations.ports import ChatMessage
-from automations.steps.base import (
+from automations.domain.fields import (
     Model,
     OptionalText,
-    StepContext,
-    StepType,
     TemplateText,
     Text,
     is_rendered,
     is_template,
 )
+from automations.ports import ChatMessage
+from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
 

@@ -6,18 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from automations.domain.tables.filters import RowFilter
+from automations.domain.fields import Model, OptionalText, TemplateText, Text, Texts
 from automations.kit.clock import timestamp
 from automations.ports import RowReceipt
-from automations.steps.base import (
-    Model,
-    OptionalText,
-    StepContext,
-    StepType,
-    TemplateText,
-    Text,
-    Texts,
-)
+from automations.ports.tables import RowFilter
+from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
 MOST_ROWS = 1_000

@@ -19,8 +19,8 @@ import automations
 from automations.adapters.documents import package
 from automations.adapters.documents.problems import TemplateProblem
 from automations.errors import StepError, TemplateError
+from automations.kit.values import JSON
 from automations.ports import RenderedDocument
-from automations.steps.outcomes import JSON
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
 from automations.adapters.language_model.prices import check_cost, cost, most_spent
 from automations.errors import StepError
 from automations.kit.storable import storable
+from automations.kit.values import JSON
 from automations.ports import NOTHING, ModelAnswer, ModelQuestion, Spending, Spent
-from automations.steps.outcomes import JSON
 
 Accounts = Callable[[str, str | None], ModelAccount | None]
 """Finds a workspace's account with a provider, or its first one when no provider is named."""

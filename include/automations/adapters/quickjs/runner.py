@@ -17,8 +17,8 @@ from typing import Any
 
 from automations.errors import StepError
 from automations.kit.storable import storable
+from automations.kit.values import JSON
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
-from automations.steps.outcomes import JSON
 
 _GRACE = 1.0
 _MOST_INPUT = 10_000_000

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from automations.domain.forms.schema import DISPLAY, UNTYPED, FormSchema
 from automations.domain.tables.columns import MOST_COLUMNS, Column, ColumnType, value_of
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 _TYPES: Mapping[str, ColumnType] = {
     "number": "number",

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
 MOST_ITEMS = 1_000

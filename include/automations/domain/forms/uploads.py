@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from automations.kit.filenames import file_name
 from automations.kit.ids import new_id
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 LARGEST = 10_000_000
 MOST = 10

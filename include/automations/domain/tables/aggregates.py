@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from automations.definitions.checking import Errors
 from automations.domain.tables.columns import KEYLESS, Column
 from automations.errors import ValidationFailed
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON, Errors
 
 Function = Literal["count", "sum", "avg", "min", "max"]
 _MOMENTS = ("date", "datetime")

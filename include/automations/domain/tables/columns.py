@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 from automations.domain.forms.schema import is_address
 from automations.errors import ValidationFailed
 from automations.kit.titles import Name
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 ColumnType = Literal[
     "text", "number", "boolean", "date", "datetime", "select", "multiselect", "email", "url",

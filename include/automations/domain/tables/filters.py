@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Any
 
 from automations.domain.tables.columns import Column, value_of
 from automations.errors import ValidationFailed
-from automations.steps.condition import Operator, compare
-from automations.steps.outcomes import JSON
+from automations.kit.comparison import compare
+from automations.kit.values import JSON
+from automations.ports.tables import RowFilter, RowRule
 
 MOST_RULES = 200
 DEEPEST = 10
@@ -31,37 +30,6 @@ OPERATORS = {
 }
 """What can be asked of a column, by its type; everything else is a text."""
 _UNSORTED = ("multiselect", "json")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class RowRule(_Part):
-    """One comparison of a column, or a nested group of them."""
-
-    field: str | None = Field(None, description="The column's key.")
-    operator: Operator | None = Field(None, description="How to compare.")
-    value: JSON = Field(None, description="What to compare with; not for exists and empty.")
-    match: Literal["all", "any"] = Field("all", description="How a nested group is joined.")
-    rules: list[RowRule] | None = Field(None, max_length=50, description="A nested group.")
-
-    @model_validator(mode="after")
-    def _row_or_group(self) -> Self:
-        if (self.operator is None) == (self.rules is None):
-            raise ValueError("give field and operator, or a nested match and rules")
-        if self.operator is not None and self.field is None:
-            raise ValueError("field is required")
-        if self.operator not in (None, "exists", "empty") and "value" not in self.model_fields_set:
-            raise ValueError(f"operator {self.operator} needs a value")
-        return self
-
-
-class RowFilter(_Part):
-    """Which rows are asked for."""
-
-    match: Literal["all", "any"] = Field("all", description="Whether all rules or any must hold.")
-    rules: list[RowRule] = Field(max_length=50, description="The comparisons.")
 
 
 @dataclass(frozen=True, slots=True)

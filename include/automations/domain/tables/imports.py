@@ -10,7 +10,7 @@ from itertools import islice
 
 from automations.domain.tables.columns import Column, checked
 from automations.errors import ValidationFailed
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 MOST_ROWS = 50_000
 _NAMED_PROBLEMS = 100

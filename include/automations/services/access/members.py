@@ -9,11 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 from automations.db import members
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
+from automations.domain.fields import LITERAL
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
 from automations.services.access import key_cache
 from automations.services.access.api_keys import RANKS
 from automations.services.audit import audit
-from automations.steps.base import LITERAL
 from automations.steps.email import Address
 
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from automations.db.session import Session
 from automations.db.tables import AuditLog
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 
 @dataclass(frozen=True, slots=True)

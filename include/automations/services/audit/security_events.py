@@ -10,8 +10,8 @@ from automations.db.security_events import SecurityFilter
 from automations.db.session import unit_of_work
 from automations.db.tables import SecurityEvent
 from automations.kit import cursors
+from automations.kit.values import JSON
 from automations.services.audit import audit
-from automations.steps.outcomes import JSON
 
 
 def note(

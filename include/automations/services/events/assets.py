@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from automations.db import api_keys
+from automations.db.events import emit
 from automations.db.matching import ASSET
 from automations.db.session import unit_of_work
 from automations.definitions.triggers import event_key
+from automations.kit.values import JSON
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
-from automations.services.runs.starting import emit
-from automations.steps.outcomes import JSON
 
 
 def record(name: str, uri: str, extra: Mapping[str, JSON], source: Mapping[str, JSON]) -> str:

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import debounces, events, matching, runs
+from automations.db import debounces, events, matching, versions
 from automations.db.session import Session
 from automations.db.tables import Event, Workflow
 from automations.definitions.flow_control import Debounce, FlowControl, key_of
 from automations.definitions.triggers import seen_by
+from automations.domain.fields import parse_duration
 from automations.errors import RateLimited
 from automations.kit.clock import timestamp
+from automations.services.runs import template_names
 from automations.services.runs.starting import DEEPEST_CHAIN, start_run
 from automations.services.runs.template_names import names_at_start
-from automations.steps.base import parse_duration
 
 
 def match(session: Session, event: Event) -> None:
@@ -61,7 +62,7 @@ def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
 
 def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
     """Start the automation, or collect the event for it; a remark unless it was just started."""
-    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    stored = versions.definition(session, workflow.id, workflow.version) or {}
     flow = FlowControl.of(stored)
     limited = flow.debounce is not None or flow.rate_limit is not None
     if limited and events.has_started(session, event.id, workflow.id):
@@ -70,7 +71,7 @@ def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
         return _start(session, event, workflow, stored)
     trigger_type, given = matching.trigger_type(event), matching.input_of(event)
     data = seen_by(workflow.trigger_key, event.type, event.data)
-    variables = runs.first_variables(stored, trigger_type, data)
+    variables = template_names.first_variables(stored, trigger_type, data)
     names = names_at_start(trigger_type, data, given, variables)
     key = key_of(flow.debounce, names, workflow.id)
     return _collect(session, event, workflow, flow.debounce, key)

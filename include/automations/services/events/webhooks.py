@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from automations.db import events, intake, runs, workflows
+from automations.db import events, intake, run_steps, runs, workflows
 from automations.db.intake import Hook
 from automations.db.session import Session, reading, statement, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions.triggers import WebhookTrigger, webhook_key
+from automations.domain.fields import parse_duration
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import Conflict, NotFound
+from automations.kit.values import JSON
 from automations.ports import SignatureVerifier
 from automations.services.access import rate_limits as limits
 from automations.services.audit import audit
 from automations.services.workflows import webhook_secrets
 from automations.services.workflows.loaded import load
+from automations.services.workflows.webhook_secrets import new_token
 from automations.settings import get_settings
-from automations.steps.base import parse_duration
-from automations.steps.outcomes import JSON
 
 EVENT_TYPE = "WEBHOOK"
 _MOST_A_MINUTE = 30_000
@@ -48,11 +48,6 @@ class Result:
     status: str
     outputs: Mapping[str, JSON]
     ended: bool
-
-
-def new_token() -> str:
-    """The secret part of a webhook URL."""
-    return secrets.token_urlsafe(24)
 
 
 def url(token: str) -> str:
@@ -115,7 +110,7 @@ def result(event_id: str) -> Result | None:
             return None if status == "PENDING" else Result(None, status, {}, ended=True)
         run = found[0]
         ended = run.status not in runs.UNFINISHED
-        outputs = runs.outputs(session, run.id) if ended else {}
+        outputs = run_steps.outputs(session, run.id) if ended else {}
         return Result(run.id, run.status, outputs, ended)
 
 

@@ -13,10 +13,11 @@ from automations.db.security_events import SecurityFilter
 from automations.db.session import Session
 from automations.domain.evidence import fits
 from automations.domain.tables.columns import columns_of, shown
-from automations.domain.tables.filters import RowFilter, checked
+from automations.domain.tables.filters import checked
 from automations.errors import StepError
 from automations.kit.clock import timestamp
 from automations.ports import EvidenceRequest
+from automations.ports.tables import RowFilter
 from automations.services.tables import tables
 
 Row = Mapping[str, Any]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from automations.db import forms
+from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, Submission
 from automations.definitions.triggers import form_submission_key
@@ -15,10 +16,9 @@ from automations.domain.forms.uploads import Upload
 from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.storable import same
+from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.forms import form_tables, uploads
-from automations.services.runs.starting import emit
-from automations.steps.outcomes import JSON
 
 
 def create(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from automations.db import forms, submissions
+from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Submission, SubmissionSnapshot
 from automations.definitions.triggers import event_key
 from automations.errors import Conflict, NotFound
+from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.forms import form_tables
 from automations.services.forms.forms import checked
-from automations.services.runs.starting import emit
-from automations.steps.outcomes import JSON
 
 
 def approve(workspace_id: str, submission_id: str, by: str) -> Submission:

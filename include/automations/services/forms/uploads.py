@@ -11,7 +11,7 @@ from automations.db.tables import Document
 from automations.domain.forms import uploads
 from automations.domain.forms.schema import FormSchema, replace_files
 from automations.domain.forms.uploads import Upload
-from automations.steps.outcomes import JSON
+from automations.kit.values import JSON
 
 Errors = dict[str, list[str]]
 

@@ -12,9 +12,9 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Integration
 from automations.definitions.integrations import DESTINATIONS, EMAIL, check
 from automations.errors import Conflict, NotFound, RuleBroken, ValidationFailed
+from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.integrations import vault
-from automations.steps.outcomes import JSON
 
 
 def list_all(workspace_id: str) -> Sequence[Integration]:

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from automations.db import integrations
 from automations.db.session import unit_of_work
 from automations.db.tables import Integration
-from automations.definitions.checking import field_errors
+from automations.definitions.field_errors import field_errors
 from automations.definitions.integrations import EMAIL, EmailProvider
+from automations.domain.fields import LITERAL
 from automations.errors import (
     Conflict,
     ProviderFailed,
@@ -34,7 +35,6 @@ from automations.ports import (
 from automations.services.audit import audit
 from automations.services.integrations.integrations import credentials, get
 from automations.settings import Settings, get_settings
-from automations.steps.base import LITERAL
 from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig, attached, decoded_size
 
 NO_PROVIDER = (

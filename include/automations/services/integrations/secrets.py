@@ -12,12 +12,12 @@ from collections.abc import Sequence, Set
 from automations.db import secrets
 from automations.db.session import unit_of_work
 from automations.db.tables import Secret
+from automations.domain.fields import SECRET_NAME
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.masking import SHORTEST
 from automations.ports import SecretSource
 from automations.services.audit import audit
 from automations.services.integrations import vault
-from automations.steps.base import SECRET_NAME
 
 LONGEST = 8_000
 PREFIX = "AUTOMATIONS_SECRET_"

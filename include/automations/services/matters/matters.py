@@ -9,6 +9,7 @@ from typing import Any
 
 from automations.db import matters, members
 from automations.db.effects import once
+from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Matter, MatterStep
 from automations.definitions.triggers import event_key
@@ -17,7 +18,6 @@ from automations.errors import Conflict, DomainError, NotFound, StepError, Valid
 from automations.ports import MatterReceipt, NewMatter
 from automations.services.audit import audit
 from automations.services.matters import templates
-from automations.services.runs.starting import emit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from automations.db import data_tables, jobs, pipelines
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection
 from automations.definitions.pipelines import ConnectionShape, TableMapping, config_errors, shape_of
+from automations.domain.fields import parse_duration
 from automations.domain.tables.columns import columns_of
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.services.audit import audit
-from automations.steps.base import parse_duration
 
 
 def list_all(workspace_id: str) -> Sequence[PipelineConnection]:

@@ -10,11 +10,11 @@ from automations.db import api_keys, pipelines
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
 from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit.values import JSON
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
 from automations.services.audit import audit
 from automations.services.pipelines.connections import mappings_of
 from automations.services.pipelines.syncs import AT_ONCE, finish, usable, write
-from automations.steps.outcomes import JSON
 
 
 def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> PipelineRun:

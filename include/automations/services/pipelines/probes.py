@@ -9,9 +9,9 @@ from typing import Any
 from automations.definitions.pipelines import HttpConfig, config_errors
 from automations.errors import Conflict, DomainError, ProviderFailed, StepError, ValidationFailed
 from automations.kit.record_paths import paths_of
+from automations.kit.values import JSON
 from automations.ports import HttpClient
 from automations.services.pipelines import connections, pulls
-from automations.steps.outcomes import JSON
 
 _LOOKED_AT = 100
 _MOST_PATHS = 500

@@ -16,17 +16,17 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
 from automations.definitions.paging import Page, without
 from automations.definitions.pipelines import HttpConfig
+from automations.domain.fields import parse_duration
 from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
 from automations.kit.masking import Masker
 from automations.kit.record_paths import NOTHING, value_at
 from automations.kit.retry_after import LONGEST, wished_delay
+from automations.kit.values import JSON
 from automations.ports import HttpClient, HttpRequest, HttpResponse
 from automations.services.audit import audit
 from automations.services.integrations import secrets
 from automations.services.pipelines.connections import mappings_of
 from automations.services.pipelines.syncs import finish, usable, write
-from automations.steps.base import parse_duration
-from automations.steps.outcomes import JSON
 
 _PULL = "pull"
 """The key of all pulls: a connection has one at a time."""

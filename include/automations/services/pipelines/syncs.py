@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from automations.db import jobs, keyed_rows, pipelines
+from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
 from automations.definitions.pipelines import TableMapping
 from automations.definitions.triggers import SYNCED, sync_key
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
+from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.pipelines.connections import find, mappings_of
-from automations.services.runs.starting import emit
 from automations.services.tables import row_syncs
 from automations.services.tables.row_syncs import Synced
 from automations.services.tables.rows import NAMED_ROWS
-from automations.steps.outcomes import JSON
 
 MOST_RECORDS = 50_000
 """How many records one push may have."""

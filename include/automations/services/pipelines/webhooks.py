@@ -11,12 +11,12 @@ from automations.db.tables import PipelineConnection, PipelineRun
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
+from automations.kit.values import JSON
 from automations.services.access import rate_limits as limits
 from automations.services.audit import audit
 from automations.services.pipelines import connections as pipelines
 from automations.services.pipelines import pulls, syncs
 from automations.settings import get_settings
-from automations.steps.outcomes import JSON
 from automations.tokens import derive_token, hash_token
 
 _MOST_A_MINUTE = 600

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from automations.db import jobs, rates, runs, slots, waits
+from automations.db import jobs, rates, runs, slots, versions, waits
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
 from automations.definitions.flow_control import FlowControl, key_of
+from automations.domain.fields import parse_duration
 from automations.errors import RateLimited
+from automations.kit.values import JSON
 from automations.services.runs import cancellations
-from automations.steps.base import parse_duration
-from automations.steps.outcomes import JSON
 
 _MOST_AT_ONCE = 100
 
@@ -60,7 +60,7 @@ def admit(session: Session, run: Run) -> None:
         return
     slots.lock(session, run.slot_key)
     workflow = session.get_one(Workflow, run.workflow_id, populate_existing=True)
-    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    stored = versions.definition(session, workflow.id, workflow.version) or {}
     limit = FlowControl.of(stored).concurrency
     held = slots.held(session, run.slot_key)
     queued = limit is not None and limit.policy == "queue"

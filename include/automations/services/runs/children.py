@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from automations.db import effects, runs, workflows
+from automations.db import effects, run_steps, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import RateLimited, StepError
@@ -39,7 +39,7 @@ class StartedRuns:
             nodes = load(session, run.workflow_id, run.version).plan.nodes
             outputs = {
                 nodes[node].step.name: output
-                for node, output in runs.outputs(session, run_id).items()
+                for node, output in run_steps.outputs(session, run_id).items()
                 if node in nodes
             }
             return ChildResult(run.id, run.status, outputs, run.error)

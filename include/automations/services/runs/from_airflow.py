@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from automations.db import jobs, runs, workflows
+from automations.db import jobs, runs, versions, workflows
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
 from automations.definitions.flow_control import FlowControl
 from automations.errors import RateLimited
 from automations.kit.clock import timestamp
-from automations.services.runs import admission
+from automations.kit.values import JSON
+from automations.services.runs import admission, template_names
 from automations.services.runs.template_names import names_at_start
-from automations.steps.outcomes import JSON
 
 _SCHEDULED = "scheduled"
 """Airflow's word for it."""
@@ -46,8 +46,8 @@ def adopt(
     if scheduled and due_at is not None:
         data["scheduledFor"] = timestamp(due_at)
     trigger_type = "schedule" if scheduled else run_type
-    stored = runs.definition(session, workflow.id, version or workflow.version) or {}
-    variables = runs.first_variables(stored, trigger_type, data)
+    stored = versions.definition(session, workflow.id, version or workflow.version) or {}
+    variables = template_names.first_variables(stored, trigger_type, data)
     flow = FlowControl.of(stored)
     names = names_at_start(trigger_type, data, conf, variables)
     rate_key, refused = None, None

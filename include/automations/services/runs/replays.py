@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from automations.db import jobs, run_queries, runs, workflows
+from automations.db import jobs, run_queries, run_steps, runs, versions, workflows
 from automations.db.run_queries import Filter
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
@@ -115,13 +115,13 @@ def _check_latest(session: Session, workflow: Workflow, run: Run) -> None:
 def _obstacle(session: Session, run: Run, version: int) -> str | None:
     before = load(session, run.workflow_id, run.version).plan
     after = load(session, run.workflow_id, version).plan
-    return obstacle(before, after, runs.settled(session, run.id))
+    return obstacle(before, after, run_steps.settled(session, run.id))
 
 
 def _move(session: Session, run: Run, version: int) -> None:
     """Bring a run that stands still to a version; what its variables are now they stay."""
     run.version = version
-    stored = runs.definition(session, run.workflow_id, version) or {}
+    stored = versions.definition(session, run.workflow_id, version) or {}
     run.variables = {**stored.get("variables", {}), **run.variables}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automations.db import events, jobs, runs
+from automations.db import runs, versions
 from automations.db.session import Session
-from automations.db.tables import Event, Run, Workflow
+from automations.db.tables import Run, Workflow
 from automations.definitions.flow_control import FlowControl
-from automations.services.runs import admission
+from automations.kit.values import JSON
+from automations.services.runs import admission, template_names
 from automations.services.runs.template_names import names_at_start
-from automations.steps.outcomes import JSON
 
 DEEPEST_CHAIN = 10
 """Automations that set off each other, or themselves, end after so many runs."""
@@ -45,8 +45,8 @@ def start_run(
         RateLimited: the automation's rate limit has no room for one more.
     """
     if stored is None:
-        stored = runs.definition(session, workflow.id, workflow.version) or {}
-    variables = runs.first_variables(stored, trigger_type, trigger_data)
+        stored = versions.definition(session, workflow.id, workflow.version) or {}
+    variables = template_names.first_variables(stored, trigger_type, trigger_data)
     flow = FlowControl.of(stored)
     names = names_at_start(trigger_type, trigger_data, input, variables)
     run = runs.insert_run(
@@ -68,38 +68,3 @@ def start_run(
     if run is not None:
         admission.enqueue(session, run)
     return run
-
-
-def emit(
-    session: Session,
-    workspace_id: str,
-    *,
-    kind: str,
-    trigger_key: str,
-    data: dict[str, Any],
-    cause: str | None = None,
-    source: str | None = None,
-    external_id: str | None = None,
-) -> tuple[Event, bool]:
-    """Record an event; the dispatcher matches it to automations.
-
-    Args:
-        cause: id of the run whose step made it happen, when one did.
-        source: who sent it from outside; with the sender's own id, it is taken once.
-
-    Returns:
-        The event, and whether it is new.
-    """
-    event, is_new = events.add(
-        session,
-        workspace_id,
-        type=kind,
-        trigger_key=trigger_key,
-        data=data,
-        cause_run_id=cause,
-        source=source,
-        external_id=external_id,
-    )
-    if is_new:
-        jobs.enqueue(session, "match_event", event.id)
-    return event, is_new

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from automations.db.tables import Run
 from automations.definitions.triggers import CONTEXT_VARIABLES
 from automations.kit.clock import timestamp
+from automations.kit.values import JSON
 from automations.services.workflows.loaded import Loaded
-from automations.steps.outcomes import JSON
 
 
 def names_of(
@@ -46,3 +47,16 @@ def names_at_start(
         "input": input,
         "variables": variables,
     }
+
+
+_SHOWN = {"schedule": "scheduled"}
+"""The specification's words in ``variables.triggerType``, where they differ."""
+
+
+def first_variables(
+    stored: Mapping[str, Any], trigger_type: str, trigger_data: Mapping[str, JSON]
+) -> dict[str, JSON]:
+    """What a run's variables are at first: those that its definition has, and the context's."""
+    context = {key: value for key, value in trigger_data.items() if key in CONTEXT_VARIABLES}
+    shown = _SHOWN.get(trigger_type, trigger_type)
+    return {**stored.get("variables", {}), "triggerType": shown, **context}

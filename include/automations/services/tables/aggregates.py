@@ -9,7 +9,8 @@ from automations.db.session import unit_of_work
 from automations.domain.tables import aggregates
 from automations.domain.tables.aggregates import Figure, Function
 from automations.domain.tables.columns import columns_of
-from automations.domain.tables.filters import RowFilter, checked
+from automations.domain.tables.filters import checked
+from automations.ports.tables import RowFilter
 from automations.services.tables import tables
 
 

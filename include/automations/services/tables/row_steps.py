@@ -8,12 +8,12 @@ from typing import Any
 
 from automations.db.effects import once
 from automations.db.session import Session, unit_of_work
-from automations.domain.tables.filters import RowFilter
 from automations.errors import DomainError, StepError
+from automations.kit.values import JSON
 from automations.ports import FoundRow, RowReceipt
+from automations.ports.tables import RowFilter
 from automations.services.tables import rows
 from automations.services.tables.rows import Query, Row
-from automations.steps.outcomes import JSON
 
 
 class WorkspaceTables:

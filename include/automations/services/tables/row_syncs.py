@@ -14,8 +14,8 @@ from automations.definitions.pipelines import TableMapping
 from automations.domain.tables.columns import Column, checked, columns_of, key_hash, key_values
 from automations.errors import Conflict
 from automations.kit.storable import same, storable
+from automations.kit.values import JSON
 from automations.services.tables import tables
-from automations.steps.outcomes import JSON
 
 _NAMED_FIELDS = 20
 _LONGEST_PATH = 200

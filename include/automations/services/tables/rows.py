@@ -9,6 +9,7 @@ from typing import Any
 
 from automations.db import data_rows, keyed_rows
 from automations.db.data_rows import Place
+from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataRow, DataTable
 from automations.definitions.triggers import event_key
@@ -21,15 +22,15 @@ from automations.domain.tables.columns import (
     shown,
     value_of,
 )
-from automations.domain.tables.filters import Order, RowFilter, checked, order_of
+from automations.domain.tables.filters import Order, checked, order_of
 from automations.domain.tables.imports import Source, rows_of
 from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.storable import same
+from automations.kit.values import JSON
+from automations.ports.tables import RowFilter
 from automations.services.audit import audit
-from automations.services.runs.starting import emit
 from automations.services.tables import tables
-from automations.steps.outcomes import JSON
 
 NAMED_ROWS = 100
 """How many ids of rows an event of many names."""

@@ -10,11 +10,10 @@ from automations.db import data_tables
 from automations.db.data_tables import Stats
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataTable
-from automations.definitions.checking import Errors
 from automations.domain.tables.columns import Category, Column, TableShape, columns_json, columns_of
 from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit.values import JSON, Errors
 from automations.services.audit import audit
-from automations.steps.outcomes import JSON
 
 
 def list_all(workspace_id: str, category: str | None = None) -> Sequence[DataTable]:

@@ -16,11 +16,11 @@ from automations.db.tables import Approver, Run, Wait
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
 from automations.errors import Conflict, Gone, NotAllowed, NotFound, ValidationFailed
+from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.forms import uploads
 from automations.services.waits.self_approval import bans_itself
 from automations.services.workflows.loaded import load
-from automations.steps.outcomes import JSON
 from automations.tokens import hash_token
 
 DECISIONS = ("approved", "rejected")

@@ -16,9 +16,9 @@ from automations.db import workflows
 from automations.db.session import Session
 from automations.db.tables import Workflow
 from automations.definitions.model import Definition, nested_lists
+from automations.domain.fields import is_template
 from automations.errors import ValidationFailed
 from automations.services.workflows import loaded
-from automations.steps.base import is_template
 
 
 def refuse(session: Session, workflow: Workflow, definition: Definition) -> None:

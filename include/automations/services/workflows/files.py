@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from automations.db import runs, workflows
+from automations.db import versions, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import checking, references
@@ -17,6 +17,7 @@ from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
+from automations.kit.values import JSON
 from automations.services.workflows.payloads import with_kept_ids
 from automations.services.workflows.webhook_secrets import is_reference, same
 from automations.services.workflows.workflows import (
@@ -26,7 +27,6 @@ from automations.services.workflows.workflows import (
     change,
     check_references,
 )
-from automations.steps.outcomes import JSON
 
 _UNWRITTEN = ("formId",)
 """What a trigger says as well."""
@@ -127,7 +127,7 @@ def _exported(
     workflow = workflows.find(session, workspace_id, workflow_id)
     if workflow is None:
         raise NotFound(f"There is no automation {workflow_id}.")
-    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    stored = versions.definition(session, workflow.id, workflow.version) or {}
     return _written(workflow, stored, keys)
 
 
@@ -197,7 +197,7 @@ def _apply(
         body = {**_without_status(given), "steps": found.definition["steps"]}
         after = _text(_parsed(body), made.status, keys)
         return Applied("create", made.id, made.key, made.name, 1, _diff("", after)), found
-    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    stored = versions.definition(session, workflow.id, workflow.version) or {}
     body = with_kept_ids(stored, given)
     status = str(body.get("status", workflow.status))
     known = DEFINITION.validate_python(stored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from automations.db import runs
+from automations.db import versions
 from automations.db.session import Session
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.plan import Plan
@@ -27,7 +27,7 @@ class Loaded:
 
 def read(session: Session, workflow_id: str, version: int) -> Definition:
     """A version's definition, also of one that may never be committed, so it is not kept."""
-    stored = runs.definition(session, workflow_id, version)
+    stored = versions.definition(session, workflow_id, version)
     if stored is None:
         raise NotFound(f"Automation {workflow_id} has no version {version}.")
     return DEFINITION.validate_python(stored)

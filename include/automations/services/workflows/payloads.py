@@ -13,7 +13,7 @@ from referencing.exceptions import Unresolvable
 from automations import wiring
 from automations.db import data_tables, forms, matters
 from automations.db.session import Session
-from automations.definitions import checking, step_ids
+from automations.definitions import checking, field_errors, step_ids
 from automations.definitions.model import Definition, WorkflowStatus, walk
 from automations.definitions.triggers import (
     HIDDEN,
@@ -25,8 +25,8 @@ from automations.definitions.triggers import (
 )
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.storable import same
+from automations.kit.values import JSON
 from automations.services.workflows import webhook_secrets
-from automations.steps.outcomes import JSON
 from automations.steps.registry import STEP_TYPES
 
 
@@ -178,4 +178,4 @@ def _as_changed(stored: Mapping[str, Any], given: Any) -> Any:
 
 
 def _of_trigger(field: str, message: str, body: Mapping[str, Any]) -> ValidationFailed:
-    return ValidationFailed({checking.as_written(f"trigger.{field}", body): [message]})
+    return ValidationFailed({field_errors.as_written(f"trigger.{field}", body): [message]})

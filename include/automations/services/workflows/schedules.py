@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from automations.db import runs, workflows
+from automations.db import versions, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions.model import Definition
@@ -36,7 +36,7 @@ def since(session: Session, workflow: Workflow, definition: Definition) -> datet
     last = workflow.version - 1
     known = workflows.scheduled_since(session, workflow.id, last)
     if known is not None:
-        stored = runs.definition(session, workflow.id, last) or {}
+        stored = versions.definition(session, workflow.id, last) or {}
         before = ScheduleTrigger.model_validate(stored["trigger"])
         if before.schedule(stored.get("timezone")) == trigger.schedule(definition.timezone):
             return known

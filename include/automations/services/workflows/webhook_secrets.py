@@ -6,13 +6,14 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from secrets import token_urlsafe
 from typing import Any
 
 from automations.definitions.triggers import HIDDEN, WebhookTrigger
+from automations.domain.fields import is_template
 from automations.domain.secret_templates import secrets_named
 from automations.errors import Unavailable
 from automations.services.integrations import secrets, vault
-from automations.steps.base import is_template
 
 _SEALED = "sealed:"
 _REFERENCE = re.compile(r"\{\{\s*secret\.[A-Z][A-Z0-9_]{0,63}\s*\}\}")
@@ -89,3 +90,8 @@ def opened(workspace_id: str, stored: str) -> str:
     if not values:
         raise Unavailable("The webhook's secret is not set.")
     return next(iter(values.values()))
+
+
+def new_token() -> str:
+    """The secret part of a webhook URL."""
+    return token_urlsafe(24)

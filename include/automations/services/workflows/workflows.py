@@ -10,25 +10,24 @@ from typing import Any
 from automations.db import (
     run_counts,
     run_queries,
-    runs,
     slots,
+    versions,
     workflows,
 )
 from automations.db.session import Session, reading, unit_of_work
-from automations.db.tables import Run, Workflow
+from automations.db.tables import Workflow
 from automations.definitions import references
 from automations.definitions.model import Definition, WorkflowStatus, walk
 from automations.definitions.triggers import (
     WebhookTrigger,
 )
-from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.ids import new_id
+from automations.kit.values import JSON
 from automations.services.audit import audit
-from automations.services.events.webhooks import new_token
-from automations.services.runs.starting import start_run
 from automations.services.workflows import cycles, error_workflows, loaded, payloads, schedules
-from automations.steps.outcomes import JSON
+from automations.services.workflows.webhook_secrets import new_token
 
 _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
 """What of an automation, when it changes, may make it start itself."""
@@ -106,7 +105,7 @@ def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found
 def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
     """Change the fields that the payload has; makes a new version when it changes any."""
     with unit_of_work() as session:
-        workflow = _find(session, workspace_id, workflow_id, lock=True)
+        workflow = require(session, workspace_id, workflow_id, lock=True)
         before = workflow.status
         found = change(session, workflow, payload, by)
         changed = set(payload)
@@ -127,7 +126,7 @@ def change(
     """
     workspace_id, before = workflow.workspace_id, workflow.status
     status, body = payloads.split(payload, WorkflowStatus(workflow.status))
-    stored = runs.definition(session, workflow.id, workflow.version) or {}
+    stored = versions.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
     body = payloads.with_kept_ids(stored, body) if whole else payloads.merged(stored, body)
     definition = payloads.validated(body, stored.get("trigger", {}))
@@ -191,8 +190,8 @@ def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> 
 def delete(workspace_id: str, workflow_id: str, by: str) -> None:
     """Delete an automation; its runs in flight end, its history stays."""
     with unit_of_work() as session:
-        workflow = _find(session, workspace_id, workflow_id, lock=True)
-        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        workflow = require(session, workspace_id, workflow_id, lock=True)
+        stored = versions.definition(session, workflow.id, workflow.version) or {}
         workflow.version += 1
         workflow.status = "ARCHIVED"
         workflow.deleted_at = datetime.now(UTC)
@@ -203,8 +202,8 @@ def delete(workspace_id: str, workflow_id: str, by: str) -> None:
 def get(workspace_id: str, workflow_id: str) -> Found:
     """One automation."""
     with reading() as session:
-        workflow = _find(session, workspace_id, workflow_id)
-        stored = runs.definition(session, workflow.id, workflow.version) or {}
+        workflow = require(session, workspace_id, workflow_id)
+        stored = versions.definition(session, workflow.id, workflow.version) or {}
         return Found(workflow, stored, _count_runs(session, workflow))
 
 
@@ -236,35 +235,10 @@ def stats(workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
         )
 
 
-def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str) -> Run:
-    """Start a run by hand.
-
-    Raises:
-        Conflict: the automation is archived.
-        ValidationFailed: the input does not satisfy the trigger's schema.
-    """
-    with unit_of_work() as session:
-        workflow = _find(session, workspace_id, workflow_id)
-        if workflow.status == "ARCHIVED":
-            raise Conflict("An archived automation cannot be executed.")
-        stored = runs.definition(session, workflow.id, workflow.version) or {}
-        payloads.check_input(stored, given)
-        run = start_run(
-            session,
-            workflow,
-            trigger_type="manual",
-            trigger_data={},
-            input=given,
-            started_by=by,
-            stored=stored,
-        )
-        if run is None:
-            raise Conflict("The run exists already.")
-        audit.record(session, "workflow.execute", workflow, name=workflow.name, runId=run.id)
-        return run
-
-
-def _find(session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False) -> Workflow:
+def require(
+    session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
+) -> Workflow:
+    """The automation, or NotFound."""
     workflow = workflows.find(session, workspace_id, workflow_id, lock=lock)
     if workflow is None:
         raise NotFound(f"There is no automation {workflow_id}.")

@@ -1,0 +1,110 @@
+"""The steps of runs: what each came to, and the lines of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import RunStep, StepLog
+from automations.kit.values import JSON
+
+LOG_OUTPUT_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """An attempt at a step that has ended.
+
+    Args:
+        iteration: in a loop: the item's index, after those of the loops around it.
+    """
+
+    step: Any
+    status: str
+    started_at: datetime
+    ended_at: datetime
+    output: str
+    iteration: list[int] | None = None
+
+
+def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
+    """Where a node stands."""
+    return session.get(RunStep, (run_id, node_id), populate_existing=True)
+
+
+def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, JSON]) -> None:
+    """Note with what a node is done."""
+    session.execute(
+        update(RunStep)
+        .where(RunStep.run_id == run_id, RunStep.node_id == node_id)
+        .values(input=rendered)
+    )
+
+
+def settled(session: Session, run_id: str) -> set[str]:
+    """Ids of the nodes that are done or left out."""
+    return set(
+        session.scalars(
+            select(RunStep.node_id).where(
+                RunStep.run_id == run_id, RunStep.status.in_(("DONE", "SKIPPED"))
+            )
+        )
+    )
+
+
+def outputs(session: Session, run_id: str) -> dict[str, JSON]:
+    """Outputs by node of the nodes that are done."""
+    rows = session.execute(
+        select(RunStep.node_id, RunStep.output).where(
+            RunStep.run_id == run_id, RunStep.status == "DONE"
+        )
+    )
+    return {node_id: output for node_id, output in rows}  # noqa: C416
+
+
+def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int) -> None:
+    """Mark nodes as left out, unless this generation has been there."""
+    rows = [
+        {
+            "run_id": run_id,
+            "node_id": node_id,
+            "status": "SKIPPED",
+            "generation": generation,
+            "attempt": 0,
+            "started_at": func.clock_timestamp(),
+        }
+        for node_id in node_ids
+    ]
+    if rows:
+        query = insert(RunStep).values(rows)
+        session.execute(
+            query.on_conflict_do_update(
+                index_elements=["run_id", "node_id"],
+                set_={"status": "SKIPPED", "generation": generation, "output": None},
+                where=RunStep.generation < generation,
+            )
+        )
+
+
+def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
+    """Add lines to the run's log, their output cut as specified."""
+    session.add_all(
+        StepLog(
+            run_id=run_id,
+            step_id=line.step.id,
+            step_type=line.step.type,
+            step_name=line.step.name,
+            status=line.status,
+            duration_ms=max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
+            timestamp=line.ended_at,
+            output=line.output[:LOG_OUTPUT_LENGTH],
+            iteration=line.iteration,
+        )
+        for line in lines
+    )

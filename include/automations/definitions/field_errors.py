@@ -1,0 +1,107 @@
+"""What is wrong with a definition, by field and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from automations.definitions.model import STEP_MODELS
+from automations.definitions.triggers import TRIGGER_TYPES
+from automations.kit.ids import PATTERN
+from automations.kit.values import Errors
+
+
+def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Errors:
+    """Pydantic's errors by the path of the field, in words for people."""
+    errors: Errors = {}
+    for item in error.errors(include_url=False):
+        path = prefix + ".".join(_path(item["loc"], payload))
+        if item["type"].startswith("union_tag"):
+            path += ".type"
+        add_error(errors, as_written(path, payload) or "body", in_words(item))
+    return errors
+
+
+def as_written(path: str, payload: Any) -> str:
+    """A trigger's field where the client has written it: below ``config``, or not."""
+    head, _, field = path.partition(".")
+    if head != "trigger" or not isinstance(payload, dict):
+        return path
+    trigger = payload.get(head)
+    if trigger is None and field == "formId":
+        return field
+    nested = isinstance(trigger, dict) and isinstance(trigger.get("config"), dict)
+    return f"trigger.config.{field}" if nested and field not in ("", "type") else path
+
+
+def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
+    """The location without pydantic's own marks for unions and discriminators."""
+    here = payload
+    for position, part in enumerate(loc):
+        try:
+            here = here[part]
+        except (LookupError, TypeError):
+            if position < len(loc) - 1 or _is_mark(str(part)):
+                continue
+        yield str(part)
+
+
+def _is_mark(part: str) -> bool:
+    marks = ("list[", "function-", "literal[", "constrained")
+    scalar = part in ("str", "int", "float")
+    return scalar or part.startswith(marks) or part in STEP_MODELS or part in TRIGGER_TYPES
+
+
+_IN_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "unknown field",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "union_tag_not_found": "type is required",
+}
+
+
+_SHOULD = "Input should be "
+
+
+def in_words(item: Any) -> str:
+    """One of pydantic's errors for people who have never heard of it."""
+    kind, context = item["type"], item.get("ctx", {})
+    match kind:
+        case "union_tag_invalid":
+            return f"unknown type '{context['tag']}'; known are {context['expected_tags']}"
+        case "value_error":
+            return str(context["error"])
+        case "string_type" if isinstance(item["input"], int | float):
+            return "must be a text: write the value in quotes"
+        case "string_pattern_mismatch" if context["pattern"] == PATTERN:
+            return "must be an id, such as those in answers"
+        case "string_too_short" | "too_short" if context["min_length"] == 1:
+            return "must not be empty"
+        case "too_short":
+            return f"must have {context['min_length']} at least"
+        case "too_long" | "string_too_long":
+            return f"may have {context['max_length']} at most"
+    message = _IN_WORDS.get(kind) or str(item["msg"])
+    if message.startswith(_SHOULD):
+        return f"must be {message.removeprefix(_SHOULD)}"
+    return message[:1].lower() + message[1:]
+
+
+def add_error(errors: Errors, path: str, message: str) -> None:
+    """Note what is wrong with a field, once."""
+    found = errors.setdefault(path, [])
+    if message not in found:
+        found.append(message)

@@ -1,0 +1,116 @@
+"""How two JSON values are compared."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+from automations.kit.values import JSON
+
+Operator = Literal[
+    "equals", "notEquals", "contains", "startsWith", "endsWith", "gt", "gte", "lt", "lte",
+    "in", "exists", "empty", "before", "after", "matches",
+]  # fmt: skip
+
+
+def compare(operator: str, left: JSON, right: JSON) -> bool:
+    """Whether two values stand in a relation.
+
+    Raises:
+        TypeError: the values cannot be compared so; the message says how to convert.
+    """
+    match operator:
+        case "exists":
+            return left is not None
+        case "empty":
+            return left in (None, "", [], {})
+        case "equals" | "notEquals":
+            if left is not None and right is not None:
+                _same_kind(left, right)
+            return bool(left == right) == (operator == "equals")
+        case "contains":
+            return _contains(left, right)
+        case "in":
+            return _contains(right, left)
+        case "matches":
+            return _matches(_text(left), _text(right))
+        case "startsWith" | "endsWith":
+            text, part = _text(left), _text(right)
+            return text.startswith(part) if operator == "startsWith" else text.endswith(part)
+        case "before" | "after":
+            first, second = _moment(left), _moment(right)
+            return first < second if operator == "before" else first > second
+        case _:
+            return _ordered(operator, left, right)
+
+
+def _ordered(operator: str, left: Any, right: Any) -> bool:
+    _same_kind(left, right)
+    if not isinstance(left, int | float | str) or isinstance(left, bool):
+        raise TypeError(f"{operator} compares numbers or texts, not {kind_of(left)}")
+    match operator:
+        case "gt":
+            return bool(left > right)
+        case "gte":
+            return bool(left >= right)
+        case "lt":
+            return bool(left < right)
+        case _:
+            return bool(left <= right)
+
+
+def _same_kind(left: JSON, right: JSON) -> None:
+    if kind_of(left) != kind_of(right):
+        raise TypeError(
+            f"{kind_of(left)} and {kind_of(right)} cannot be compared; convert one, "
+            "for example {{input.amount | float}}"
+        )
+
+
+def _contains(whole: JSON, part: JSON) -> bool:
+    if isinstance(whole, str):
+        return _text(part) in whole
+    if isinstance(whole, list | dict):
+        return part in whole
+    raise TypeError(f"{kind_of(whole)} contains nothing: a text, a list or an object is needed")
+
+
+def _matches(text: str, pattern: str) -> bool:
+    # Rust's engine: it never backtracks, so that no pattern can hang the worker.
+    try:
+        validator = SchemaValidator(core_schema.str_schema(pattern=pattern))
+    except SchemaError as error:
+        raise ValueError(f"'{pattern}' is not a pattern that can be used") from error
+    try:
+        validator.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _text(value: JSON) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is needed, not {kind_of(value)}")
+    return value
+
+
+def _moment(value: JSON) -> datetime:
+    text = _text(value)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"'{text}' is not an ISO 8601 date or time") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def kind_of(value: JSON) -> str:
+    """The kind of a value, in words."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "a boolean"
+    kinds = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), type(value).__name__)
