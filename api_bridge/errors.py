@@ -14,7 +14,7 @@ from starlette.routing import Match, Route
 from api_bridge import refusal_log
 from api_bridge.error_bodies import refusal
 from automations import errors
-from automations.db.unavailable import OUTAGES
+from automations.db.unavailable import UNAVAILABLE
 from automations.definitions.field_errors import in_words
 
 log = logging.getLogger(__name__)
@@ -113,8 +113,8 @@ def install(app: FastAPI) -> None:
         log.warning("The database cannot be used: %s", error)
         return domain_error(request, errors.Unavailable("The database is not available now."))
 
-    for outage in OUTAGES:
-        app.add_exception_handler(outage, _away)
+    for unavailable in UNAVAILABLE:
+        app.add_exception_handler(unavailable, _away)
 
     @app.exception_handler(Exception)
     def _bug(request: Request, error: Exception) -> JSONResponse:

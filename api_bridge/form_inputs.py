@@ -11,12 +11,12 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from automations.domain.forms.schema import DISPLAY, FILES, FormField, FormSchema, Section
-from automations.domain.forms.uploads import MOST, Upload, upload
+from automations.domain.forms.uploads import MAX_FILES, Upload, upload
 from automations.errors import ValidationFailed
 
 ADD, REMOVE = "add", "remove"
 """The names of the buttons that change how many items there are, and send nothing."""
-_MOST_INPUTS = 5_000
+_MAX_INPUTS = 5_000
 """Of all items of a section: a page of more takes seconds to make, and nobody fills it in."""
 _NUMBERS = ("number", "currency", "rating")
 _LISTS = ("checkbox", "multiselect")
@@ -186,7 +186,7 @@ def _inputs(
 def _most(section: Section) -> int:
     """The most items of a section that a page has."""
     bounds = section.bounds
-    return max(bounds.least, min(bounds.most, _MOST_INPUTS // max(1, len(section.fields))))
+    return max(bounds.least, min(bounds.most, _MAX_INPUTS // max(1, len(section.fields))))
 
 
 def _number_of_items(section: Section, form: FormData) -> int:
@@ -234,8 +234,8 @@ def _file(name: str, files: Sequence[SentFile], filled: Filled) -> dict[str, Any
     try:
         if len(files) > 1:
             raise ValueError("takes one file")
-        if len(filled.uploads) == MOST:
-            raise ValueError(f"is one file too many: there may be {MOST} in all")
+        if len(filled.uploads) == MAX_FILES:
+            raise ValueError(f"is one file too many: there may be {MAX_FILES} in all")
         taken = upload(files[0].name, files[0].content)
     except ValueError as error:
         filled.problems[name] = [str(error)]

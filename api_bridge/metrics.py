@@ -19,15 +19,15 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from automations.db.counters import BOUNDS, Tally
-from automations.db.unavailable import OUTAGES
+from automations.db.counters import BOUNDS, Counted
+from automations.db.unavailable import UNAVAILABLE
 from automations.services.audit import metrics
-from automations.services.audit.metrics import Figures
+from automations.services.audit.metrics import Totals
 
 log = logging.getLogger(__name__)
 
 CACHED = 5.0
-"""Seconds that figures are given again, however many ask."""
+"""Seconds that values are given again, however many ask."""
 _REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -62,11 +62,11 @@ class Metrics:
 
 
 class _Installation(Collector):
-    """Figures that every bridge reads alike: take one of them, not the sum."""
+    """Values that every bridge reads alike: take one of them, not the sum."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._read: Figures | None = None
+        self._read: Totals | None = None
         self._read_at = 0.0
 
     def describe(self) -> list[Metric]:
@@ -74,11 +74,11 @@ class _Installation(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as metrics; without the database, that it is away."""
+        """The values as metrics; without the database, that it is away."""
         try:
-            found = self._figures()
-        except OUTAGES as outage:
-            log.warning("The database cannot be read for metrics: %s", outage)
+            found = self._totals()
+        except UNAVAILABLE as error:
+            log.warning("The database cannot be read for metrics: %s", error)
             found = None
         yield _gauge("database_up", "Whether the database answers.", {(): found is not None}, ())
         if found is not None:
@@ -86,7 +86,7 @@ class _Installation(Collector):
             yield from _counters(found)
             yield _steps(found)
 
-    def _figures(self) -> Figures:
+    def _totals(self) -> Totals:
         with self._lock:
             if self._read is None or time.monotonic() - self._read_at > CACHED:
                 self._read, self._read_at = metrics.read(), time.monotonic()
@@ -105,7 +105,7 @@ class _Dispatching(Collector):
             yield _gauge("airflow_up", text, {(): self.reaches_airflow()}, ())
 
 
-def _gauges(found: Figures) -> Iterator[Metric]:
+def _gauges(found: Totals) -> Iterator[Metric]:
     now = found.gauges
     yield _gauge("runs", "Runs in flight.", _one(now.runs), ("status",))
     held = "Runs that Airflow works on; parked ones are not among them."
@@ -116,36 +116,36 @@ def _gauges(found: Figures) -> Iterator[Metric]:
     yield _gauge("dispatcher_lag_seconds", lag, {(): now.lag}, ())
 
 
-def _counters(found: Figures) -> Iterator[Metric]:
+def _counters(found: Totals) -> Iterator[Metric]:
     for kind, name, text, labels in (
         ("run_started", "runs_started", "Runs that have begun.", ("trigger",)),
         ("run_ended", "runs_finished", "Runs that have ended.", ("trigger", "status")),
         ("event", "events", "Events that were taken in.", ("trigger",)),
     ):
         counter = CounterMetricFamily(f"automations_{name}", text, labels=labels)
-        for tally in found.tallies:
-            if tally.kind == kind:
-                counter.add_metric((tally.label, tally.outcome)[: len(labels)], tally.n)
+        for count in found.counters:
+            if count.kind == kind:
+                counter.add_metric((count.label, count.outcome)[: len(labels)], count.n)
         yield counter
 
 
-def _steps(found: Figures) -> Metric:
+def _steps(found: Totals) -> Metric:
     family = HistogramMetricFamily(
         "automations_step_duration_seconds",
         "Attempts at steps, without the time that they waited parked.",
         labels=("type", "status"),
     )
-    series: dict[tuple[str, str], list[Tally]] = {}
-    for tally in found.tallies:
-        if tally.kind == "step":
-            series.setdefault((tally.label, tally.outcome), []).append(tally)
-    for labels, tallies in sorted(series.items()):
+    series: dict[tuple[str, str], list[Counted]] = {}
+    for count in found.counters:
+        if count.kind == "step":
+            series.setdefault((count.label, count.outcome), []).append(count)
+    for labels, counted in sorted(series.items()):
         counts = [0] * (len(BOUNDS) + 1)
-        for tally in tallies:
-            counts[tally.bucket] += tally.n
+        for count in counted:
+            counts[count.bucket] += count.n
         names = (*map(str, BOUNDS), "+Inf")
         buckets = list(zip(names, accumulate(counts), strict=True))
-        family.add_metric(labels, buckets, sum(tally.seconds for tally in tallies))
+        family.add_metric(labels, buckets, sum(count.seconds for count in counted))
     return family
 
 

@@ -45,7 +45,7 @@ TAKEN: dict[str, Any] = {
     }
 }
 """What a page's POST is documented to take: its form, or a program's JSON."""
-_MOST_INPUTS = 10_000
+_MAX_INPUTS = 10_000
 PER_PERSON, _PER_ADDRESS = 20, 60
 
 _templates = Environment(
@@ -56,7 +56,7 @@ _templates = Environment(
 )
 _templates.globals.update(
     accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
-    largest=uploads.LARGEST // 1_000_000,
+    largest=uploads.MAX_BYTES // 1_000_000,
 )
 
 
@@ -108,7 +108,7 @@ async def sent(request: Request) -> dict[str, Any]:
 
 async def _form(request: Request) -> FormData:
     try:
-        async with request.form(max_files=_MOST_INPUTS, max_fields=_MOST_INPUTS) as form:
+        async with request.form(max_files=_MAX_INPUTS, max_fields=_MAX_INPUTS) as form:
             return FormData(
                 [
                     (name, value if isinstance(value, str) else await _file(value))

@@ -7,7 +7,7 @@ import logging
 from fastapi import Request
 
 from automations import errors
-from automations.db.unavailable import OUTAGES
+from automations.db.unavailable import UNAVAILABLE
 from automations.services.audit import security_events
 
 log = logging.getLogger(__name__)
@@ -39,5 +39,5 @@ def note(request: Request, error: errors.DomainError, *, link: bool = False) -> 
         security_events.note(
             *found, method=request.method, path=path, code=error.code, reason=error.message
         )
-    except OUTAGES as outage:
-        log.warning("A security event could not be noted: %s", outage)
+    except UNAVAILABLE as error:
+        log.warning("A security event could not be noted: %s", error)

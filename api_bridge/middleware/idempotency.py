@@ -18,7 +18,7 @@ from api_bridge.middleware.request_guard import App, Receive, Scope, Send, again
 from api_bridge.threads import in_thread
 from automations.db.api_keys import Credential
 from automations.db.sign_ins import SignedIn
-from automations.db.unavailable import OUTAGES
+from automations.db.unavailable import UNAVAILABLE
 from automations.errors import DomainError, NotAuthenticated, Unavailable
 from automations.services.access import api_keys, idempotency, sign_ins
 from automations.services.access.idempotency import Claim, Stored
@@ -55,7 +55,7 @@ class Idempotency:
         except DomainError as error:
             await domain_error(Request(scope), error)(scope, receive, send)
             return
-        except OUTAGES:
+        except UNAVAILABLE:
             away = Unavailable("The database is not available now.")
             await domain_error(Request(scope), away)(scope, receive, send)
             return
@@ -124,15 +124,15 @@ def _finish(claim: Claim, answer: Stored) -> None:
             idempotency.release(claim)
         else:
             idempotency.finish(claim, answer)
-    except OUTAGES as outage:
-        log.warning("The answer of an idempotent request could not be kept: %s", outage)
+    except UNAVAILABLE as error:
+        log.warning("The answer of an idempotent request could not be kept: %s", error)
 
 
 def _release(claim: Claim) -> None:
     try:
         idempotency.release(claim)
-    except OUTAGES as outage:
-        log.warning("An idempotency key could not be released: %s", outage)
+    except UNAVAILABLE as error:
+        log.warning("An idempotency key could not be released: %s", error)
 
 
 def _response(stored: Stored) -> Response:

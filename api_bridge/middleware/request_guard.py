@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LARGEST_BODY = 1_000_000
+MAX_BODY_BYTES = 1_000_000
 LARGER_BODIES = {
     "/api/workflows/send-email": 16_000_000,
     "/api/document-templates*": 7_500_000,
@@ -33,7 +33,7 @@ UPLOADS = {
     "/api/workflows/callback/*": 16_000_000,
 }
 """Pages, when their form has files; anybody may send to them, so other bodies stay small."""
-DEEPEST = 64
+MAX_DEPTH = 64
 # Possessive, and up to the end when it is not closed: so no body is looked at twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -87,7 +87,7 @@ class RequestGuard:
             return
         if body and _JSON.match(content_type):
             # A large one is looked at in a thread, so that other requests go on meanwhile.
-            small = len(body) <= LARGEST_BODY
+            small = len(body) <= MAX_BODY_BYTES
             refused = _problem(body) if small else await in_thread(_problem, body)
             if refused:
                 await _refuse_invalid(named, accept, "body", refused, request_id)
@@ -101,7 +101,7 @@ def _largest(path: str, content_type: bytes) -> int:
     for pattern, size in {**LARGER_BODIES, **uploads}.items():
         if fnmatchcase(path, pattern):
             return size
-    return LARGEST_BODY
+    return MAX_BODY_BYTES
 
 
 async def _read(receive: Receive, largest: int) -> bytes | None:
@@ -142,8 +142,8 @@ def _problem(body: bytes) -> str | None:
     for mark in _STRING.sub("", text):
         depth += (mark in "[{") - (mark in "]}")
         deepest = max(deepest, depth)
-    if deepest > DEEPEST:
-        return f"The body is nested deeper than {DEEPEST} levels."
+    if deepest > MAX_DEPTH:
+        return f"The body is nested deeper than {MAX_DEPTH} levels."
     try:
         parsed = json.loads(text, parse_constant=_no_constant)
         # A number such as 1e999 is parsed as infinity, which no JSON can hold.

@@ -16,12 +16,12 @@ from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from automations.kit.titles import Name
 from automations.services.access import api_keys
-from automations.services.access.api_keys import LONGEST_GRACE
+from automations.services.access.api_keys import MAX_GRACE
 
 router = Router(prefix="/api/api-keys", tags=["api-keys"])
 
 Scope = Annotated[str, StringConstraints(max_length=100)]
-_LONGEST_GRACE = int(LONGEST_GRACE.total_seconds())
+_MAX_GRACE = int(MAX_GRACE.total_seconds())
 
 
 class ApiKeyToMake(Body):
@@ -46,7 +46,7 @@ class Rotation(Body):
     grace_seconds: int = Field(
         0,
         ge=0,
-        le=_LONGEST_GRACE,
+        le=_MAX_GRACE,
         strict=True,
         description="How long the token before goes on working; 7 days at most.",
     )

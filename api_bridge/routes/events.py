@@ -24,7 +24,7 @@ from automations.services.events.events import Sent
 router = Router(prefix="/api/events", tags=["events"])
 
 _ONE, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
-_MOST_AT_ONCE = 1_000
+_MAX_BATCH = 1_000
 _SCHEMA = {"$ref": "#/components/schemas/CloudEvent"}
 
 
@@ -71,7 +71,7 @@ class CloudEvent(BaseModel):
 
 _EVENT: TypeAdapter[CloudEvent] = TypeAdapter(CloudEvent)
 _EVENTS: TypeAdapter[list[CloudEvent]] = TypeAdapter(
-    Annotated[list[CloudEvent], Field(max_length=_MOST_AT_ONCE)]
+    Annotated[list[CloudEvent], Field(max_length=_MAX_BATCH)]
 )
 
 
@@ -83,7 +83,7 @@ _EVENTS: TypeAdapter[list[CloudEvent]] = TypeAdapter(
             "required": True,
             "content": {
                 _ONE: {"schema": _SCHEMA},
-                _BATCH: {"schema": {"type": "array", "items": _SCHEMA, "maxItems": _MOST_AT_ONCE}},
+                _BATCH: {"schema": {"type": "array", "items": _SCHEMA, "maxItems": _MAX_BATCH}},
                 "application/json": {"schema": {}},
             },
         }

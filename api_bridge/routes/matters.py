@@ -12,13 +12,13 @@ from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import matters as matter_views
 from api_bridge.views import people as people_views
-from automations.domain.matters import MOST_TAGS, Priority, Tag, Title
+from automations.domain.matters import MAX_TAGS, Priority, Tag, Title
 from automations.ports import NewMatter
 from automations.services.matters import matters
 
 router = Router(prefix="/api/matters", tags=["matters"])
 
-Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 Status = Literal["ACTIVE", "COMPLETED", "CANCELLED"]
 
 

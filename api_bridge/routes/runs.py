@@ -125,7 +125,7 @@ class Selection(BaseModel):
     since: Instant | None = Field(None, description="Started at or after.")
     until: Instant | None = Field(None, description="Started before.")
     limit: int = Field(
-        100, ge=1, le=replays.MOST_AT_ONCE, strict=True, description="The newest so many."
+        100, ge=1, le=replays.MAX_BATCH, strict=True, description="The newest so many."
     )
 
 

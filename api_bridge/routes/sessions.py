@@ -16,7 +16,7 @@ from automations.errors import Conflict
 from automations.kit.clock import timestamp
 from automations.services.access import members, sign_ins
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
-from automations.services.access.sign_ins import LONGEST, SHORTEST, Opened
+from automations.services.access.sign_ins import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Opened
 
 router = Router(prefix="/api", tags=["session"])
 
@@ -25,7 +25,7 @@ class Credentials(Body):
     """Who signs in."""
 
     email: str = Field(max_length=320)
-    password: str = Field(max_length=LONGEST)
+    password: str = Field(max_length=MAX_PASSWORD_LENGTH)
     workspace: str = Field(DEFAULT_WORKSPACE[0], max_length=200, description="Its slug.")
 
 
@@ -34,15 +34,18 @@ class Invitation(Body):
 
     token: str = Field(max_length=200)
     password: str = Field(
-        max_length=LONGEST, description=f"{SHORTEST} characters at least; not your name or address."
+        max_length=MAX_PASSWORD_LENGTH,
+        description=f"{MIN_PASSWORD_LENGTH} characters at least; not your name or address.",
     )
 
 
 class NewPassword(Body):
     """Another password."""
 
-    current_password: str = Field(max_length=LONGEST)
-    new_password: str = Field(max_length=LONGEST, description=f"{SHORTEST} characters at least.")
+    current_password: str = Field(max_length=MAX_PASSWORD_LENGTH)
+    new_password: str = Field(
+        max_length=MAX_PASSWORD_LENGTH, description=f"{MIN_PASSWORD_LENGTH} characters at least."
+    )
 
 
 @router.post("/session")

@@ -13,7 +13,7 @@ from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router, patient
 from api_bridge.views import tables as table_views
-from automations.domain.tables.imports import MOST_ROWS, Source
+from automations.domain.tables.imports import MAX_ROWS, Source
 from automations.errors import ValidationFailed
 from automations.ports.tables import RowFilter
 from automations.services.tables import rows
@@ -21,7 +21,7 @@ from automations.services.tables.rows import NAMED_ROWS, Query
 
 router = Router(prefix="/api/tables/{table_id}/rows", tags=["tables"])
 
-_LONGEST_CURSOR = 5_000
+_MAX_CURSOR_LENGTH = 5_000
 _SORT = "A column's key, or createdAt; with - before it the other way round."
 _CURSOR = "Goes on behind nextCursor of the answer before."
 
@@ -38,7 +38,7 @@ class RowQuery(Body):
     filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
     sort: str | None = Field(None, max_length=200, description=_SORT)
     limit: int = Field(100, ge=1, le=1_000, strict=True)
-    cursor: str | None = Field(None, max_length=_LONGEST_CURSOR, description=_CURSOR)
+    cursor: str | None = Field(None, max_length=_MAX_CURSOR_LENGTH, description=_CURSOR)
 
 
 async def _source(request: Request) -> Source:
@@ -64,7 +64,7 @@ def list_rows(
     sort: Annotated[str | None, FromQuery(max_length=200, description=_SORT)] = None,
     limit: Annotated[int, FromQuery(ge=1, le=1_000)] = 100,
     cursor: Annotated[
-        str | None, FromQuery(max_length=_LONGEST_CURSOR, description=_CURSOR)
+        str | None, FromQuery(max_length=_MAX_CURSOR_LENGTH, description=_CURSOR)
     ] = None,
 ) -> dict[str, Any]:
     """List rows, the oldest first unless sorted."""
@@ -95,7 +95,7 @@ def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]
                 "application/json": {
                     "schema": {
                         "type": "array",
-                        "maxItems": MOST_ROWS,
+                        "maxItems": MAX_ROWS,
                         "items": {"type": "object", "description": "Values by columns."},
                     }
                 },

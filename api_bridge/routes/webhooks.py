@@ -20,9 +20,9 @@ from automations.services.events.webhooks import Result
 
 router = Router(prefix="/api", tags=["webhooks"])
 
-_MOST_WAITING = 100
+_MAX_WAITING = 100
 """Senders that may wait for a result at once; more are answered as if none did."""
-_FIRST_LOOK, _LONGEST_PAUSE = 0.05, 0.5
+_FIRST_LOOK, _MAX_PAUSE = 0.05, 0.5
 
 _waiting: set[object] = set()
 
@@ -49,7 +49,7 @@ async def deliver(request: Request, token: str) -> JSONResponse:
     )
     answer: dict[str, Any] = {"eventId": accepted.event_id, "duplicate": accepted.duplicate}
     status = 200 if accepted.duplicate else 202
-    if accepted.wait is None or len(_waiting) >= _MOST_WAITING:
+    if accepted.wait is None or len(_waiting) >= _MAX_WAITING:
         return JSONResponse(answer, status)
     result = await _result(accepted.event_id, accepted.wait)
     if result is None or result.run_id is None:
@@ -72,7 +72,7 @@ async def _result(event_id: str, wait: timedelta) -> Result | None:
             if left <= 0 or (result is not None and result.ended):
                 return result
             await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            pause = min(pause * 1.5, _MAX_PAUSE)
     finally:
         _waiting.discard(waiter)
 

@@ -44,9 +44,9 @@ class TableSyncOperator(BaseOperator):
         run = loads.load(self.connection, key, task, self._read(context))
         for error in run.errors:
             self.log.warning("A record does not fit: %s", error)
-        for tally in run.tables:
-            if tally["created"] or tally["updated"]:
-                self._changed(context, run.id, tally)
+        for counts in run.tables:
+            if counts["created"] or counts["updated"]:
+                self._changed(context, run.id, counts)
         return {"pipelineRunId": run.id, "records": run.records, **totals(run)}
 
     def _read(self, context: Any) -> Iterable[Any]:
@@ -55,7 +55,7 @@ class TableSyncOperator(BaseOperator):
             records = records.resolve(context)
         return records(context) if callable(records) else records
 
-    def _changed(self, context: Any, run_id: str, tally: dict[str, Any]) -> None:
-        asset = Asset(f"automation://table/{tally['tableId']}")
-        extra = {"pipelineRunId": run_id} | {part: tally[part] for part in ("created", "updated")}
+    def _changed(self, context: Any, run_id: str, counts: dict[str, Any]) -> None:
+        asset = Asset(f"automation://table/{counts['tableId']}")
+        extra = {"pipelineRunId": run_id} | {part: counts[part] for part in ("created", "updated")}
         context["outlet_events"][self.alias].add(asset, extra=extra)

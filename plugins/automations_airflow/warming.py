@@ -10,7 +10,7 @@ from airflow.sdk.listener import get_listener_manager
 from sqlalchemy.orm import configure_mappers
 
 from automations import wiring
-from automations.execution.warm_up import rehearse
+from automations.execution.warm_up import warm_up
 from automations_airflow.secrets import AIRFLOW_SECRETS
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,6 @@ def warm() -> None:
     DagBundlesManager()  # type: ignore[no-untyped-call]  # Airflow is partly untyped
     configure_mappers()
     try:
-        rehearse(wiring.engine(AIRFLOW_SECRETS))
+        warm_up(wiring.engine(AIRFLOW_SECRETS))
     except Exception:  # the first runs are slower then, no more
         log.warning("Cannot do a run to warm up", exc_info=True)

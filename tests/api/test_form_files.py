@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Document, Wait
-from automations.domain.forms.uploads import CONTENT_TYPES, LARGEST, MOST
+from automations.domain.forms.uploads import CONTENT_TYPES, MAX_BYTES, MAX_FILES
 from tests.api.conftest import Api
 from tests.api.test_callbacks import ask
 from tests.api.test_form_pages import sent_form
@@ -174,7 +174,7 @@ class TestRefusal:
             ("a.png", b"<html>", "is not a png file"),
             ("a.csv", b"MZ\0\0", "is not a csv file"),
             ("a.pdf", b"", "is an empty file"),
-            ("a.pdf", PDF + bytes(LARGEST), "is over 10 MB"),
+            ("a.pdf", PDF + bytes(MAX_BYTES), "is over 10 MB"),
         ],
     )
     def test_a_file_that_is_not_taken_is_named(
@@ -188,11 +188,11 @@ class TestRefusal:
     def test_a_field_takes_one_file_and_a_form_not_many(self, api: Api) -> None:
         page = public(api, FORM)
         assert "takes one file" in send(api, page, ("a.pdf", PDF), ("b.pdf", PDF)).text
-        many = public(api, section(*(field("file", f"F{n}") for n in range(MOST + 1))))
-        for number in range(MOST + 1):
+        many = public(api, section(*(field("file", f"F{n}") for n in range(MAX_FILES + 1))))
+        for number in range(MAX_FILES + 1):
             many.choose(f"F{number}", "a.pdf", PDF)
         many.press("Send")
-        assert many.wrong(f"F{MOST}").startswith("is one file too many")
+        assert many.wrong(f"F{MAX_FILES}").startswith("is one file too many")
         assert (submissions(), stored()) == ([], 0)
 
     def test_what_comes_with_a_file_is_bounded_and_so_is_what_comes_without(self, api: Api) -> None:

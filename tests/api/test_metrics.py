@@ -174,9 +174,9 @@ class TestInstallation:
         for _ in range(3):
             execute(api, workflow)
         with unit_of_work() as session:
-            assert counters.fold(session)
+            assert counters.compact(session)
             assert len(counters.totals(session)) == 1
-            assert not counters.fold(session, above=1)
+            assert not counters.compact(session, above=1)
         execute(api, workflow)
         with TestClient(create_app(), client=("::1", 1)) as other:
             for client in (local, other):

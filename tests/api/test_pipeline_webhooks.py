@@ -83,8 +83,8 @@ class TestUrl:
     def test_guessing_and_flooding_are_slowed_down(
         self, api: Api, monkeypatch: pytest.MonkeyPatch, standing_clock: None
     ) -> None:
-        monkeypatch.setattr(rate_limits, "_MOST_MISSES", 2)
-        monkeypatch.setattr(webhooks, "_MOST_A_MINUTE", 3)
+        monkeypatch.setattr(rate_limits, "_MAX_MISSES", 2)
+        monkeypatch.setattr(webhooks, "_MAX_PER_MINUTE", 3)
         guessed = [deliver(api, f"/api/pipelines/webhooks/guess{n}", []) for n in range(3)]
         assert [answer.status_code for answer in guessed] == [404, 404, 429]
         where = path(api, connection(api, mapping(register(api))))

@@ -153,7 +153,7 @@ class TestExport:
     def test_500_runs_are_the_most(
         self, api: Api, workflow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("automations.services.runs.reading.MOST_EXPORTED", 2)
+        monkeypatch.setattr("automations.services.runs.reading.MAX_EXPORTED", 2)
         ids = executed(api, workflow, 5)
         export = api.call("GET", f"/api/workflows/{workflow}/runs/export").json()
         assert export["runCount"] == 2

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from sqlalchemy import func, select
 
-from automations.db.security_events import FLOOD, MOST_A_MINUTE
+from automations.db.security_events import FLOOD, MAX_PER_MINUTE
 from automations.db.session import unit_of_work
 from automations.db.tables import SecurityEvent
 from tests.api.conftest import Api
@@ -75,17 +75,17 @@ def test_a_rate_limit_is_noted(api: Api) -> None:
 
 def test_a_flood_is_stored_in_part_and_counted_in_full(api: Api) -> None:
     with time_machine.travel("2026-03-01T10:00:15Z", tick=False) as clock:
-        for _ in range(MOST_A_MINUTE + 30):
+        for _ in range(MAX_PER_MINUTE + 30):
             api.http.get("/api/workflows")
         with unit_of_work() as session:
             assert session.scalar(select(func.count()).select_from(SecurityEvent)) == (
-                MOST_A_MINUTE + 1
+                MAX_PER_MINUTE + 1
             )
         (flood,) = events(api, type=FLOOD)
         assert (flood["count"], flood["severity"]) == (30, "HIGH")
         clock.shift(60)
         api.http.get("/api/workflows")
-        assert len(events(api, type="auth.failed")) == MOST_A_MINUTE + 1
+        assert len(events(api, type="auth.failed")) == MAX_PER_MINUTE + 1
 
 
 def test_events_are_filtered_and_paged(api: Api) -> None:

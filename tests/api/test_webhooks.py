@@ -114,7 +114,7 @@ class TestUrl:
         assert events() == []
 
     def test_guessing_is_slowed_down(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rate_limits, "_MOST_MISSES", 3)
+        monkeypatch.setattr(rate_limits, "_MAX_MISSES", 3)
         answers = [api.http.post(f"/api/webhooks/guess{n}") for n in range(5)]
         assert [answer.status_code for answer in answers] == [404, 404, 404, 429, 429]
         assert int(answers[-1].headers["Retry-After"]) > 0
@@ -246,7 +246,7 @@ class TestDeliver:
         assert deliver(api, hooked(api), {}, **many).status_code == 413
 
     def test_a_url_has_a_limit(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(webhooks, "_MOST_A_MINUTE", 2)
+        monkeypatch.setattr(webhooks, "_MAX_PER_MINUTE", 2)
         workflow = hooked(api)
         answers = [
             deliver(api, workflow, {}).status_code for _ in range(6)

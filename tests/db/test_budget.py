@@ -24,7 +24,7 @@ __all__ = ["provider"]
 ANSWER = 17
 """Tokens of a question and its answer."""
 
-MOST = 2 + 1_000 + 100
+MAX_COST = 2 + 1_000 + 100
 """What a question of two letters may take, at most, with its answer of 100 tokens."""
 
 
@@ -55,13 +55,13 @@ class TestTokens:
     def test_a_question_that_could_take_more_than_is_left_is_not_asked(
         self, engine: Engine, provider: Provider
     ) -> None:
-        budget = {"maxTokens": MOST + ANSWER}
+        budget = {"maxTokens": MAX_COST + ANSWER}
         run = begin(ask("one"), ask("two", 1), ask("three", 2), budget=budget)
         assert isinstance(engine.run(task(run, "one")), Proceed)
         assert isinstance(engine.run(task(run, "two")), Proceed)
         assert error(engine, run, "three") == (
-            f"three: The answer could take {MOST} tokens, and of the run's budget of "
-            f"{MOST + ANSWER} (budget.maxTokens) {MOST - ANSWER} are left."
+            f"three: The answer could take {MAX_COST} tokens, and of the run's budget of "
+            f"{MAX_COST + ANSWER} (budget.maxTokens) {MAX_COST - ANSWER} are left."
         )
         assert len(provider.seen) == 2
         assert reload(run).model_tokens == 2 * ANSWER
@@ -70,14 +70,14 @@ class TestTokens:
         assert (failed.output or {})["error"]["kind"] == "budget"
 
     def test_the_items_of_a_loop_share_it(self, engine: Engine, provider: Provider) -> None:
-        run = begin(loop(over=5), budget={"maxTokens": MOST + 2 * ANSWER})
+        run = begin(loop(over=5), budget={"maxTokens": MAX_COST + 2 * ANSWER})
         assert "item 3, step 'ask'" in error(engine, run, "loop")
         assert len(provider.seen) == 3
 
     def test_items_at_once_do_not_overdraw_it(self, engine: Engine, provider: Provider) -> None:
         provider.delay = 0.5  # so that nothing is settled before everybody has asked
         everybody = loop(over=8, concurrency=8, onItemError="continue")
-        run = begin(everybody, budget={"maxTokens": 2 * MOST + 5})
+        run = begin(everybody, budget={"maxTokens": 2 * MAX_COST + 5})
         assert isinstance(engine.run(task(run, "loop")), Proceed)
         done = row(run, "loop")
         assert done is not None
@@ -106,7 +106,7 @@ class TestCost:
 class TestFailures:
     def test_what_was_refused_costs_nothing(self, engine: Engine, provider: Provider) -> None:
         provider.status = 429
-        run = begin(ask(retry={"maxAttempts": 3}), budget={"maxTokens": MOST})
+        run = begin(ask(retry={"maxAttempts": 3}), budget={"maxTokens": MAX_COST})
         assert isinstance(engine.run(task(run, "ask")), Again)
         assert reload(run).model_tokens == 0
         provider.status = 200
@@ -127,13 +127,15 @@ class TestFailures:
         provider.answers(b"{")
         run = begin(ask(), budget={"maxTokens": 5_000})
         error(engine, run, "ask")
-        assert reload(run).model_tokens == MOST
+        assert reload(run).model_tokens == MAX_COST
 
     def test_a_question_that_was_cut_short_by_a_crash_stays_paid_for(
         self, engine: Engine, provider: Provider
     ) -> None:
-        run = begin(ask(), budget={"maxTokens": MOST + 5})
-        RunSpending().reserve(run.id, Spent(MOST, None))  # as a process did that was killed then
+        run = begin(ask(), budget={"maxTokens": MAX_COST + 5})
+        RunSpending().reserve(
+            run.id, Spent(MAX_COST, None)
+        )  # as a process did that was killed then
         assert "(budget.maxTokens) 5 are left" in error(engine, run, "ask")
         assert provider.seen == []
 

@@ -14,7 +14,7 @@ from automations.db import events, in_airflow, jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, RunStep, Wait, Workflow
 from automations.services.runs import starting
-from automations.services.runs.from_airflow import adopt
+from automations.services.runs.from_airflow import record_run
 from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
@@ -173,7 +173,7 @@ def test_a_run_that_airflow_has_made_itself_is_not_held_back_but_counts(
     workflow = automation(here)
     for number in range(LIMIT):
         with unit_of_work() as session:
-            made = adopt(
+            made = record_run(
                 session,
                 workflow,
                 run_id=f"manual__{number}",

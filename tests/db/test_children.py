@@ -19,7 +19,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep
 from automations.services.runs.cancellations import cancel
 from automations.services.runs.children import StartedRuns
-from automations.services.runs.starting import DEEPEST_CHAIN, start_run
+from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
 from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
@@ -150,9 +150,9 @@ def test_cancelling_the_parent_cancels_the_child(engine: Engine) -> None:
 def test_automations_that_run_each_other_end(engine: Engine) -> None:
     run = running()
     with unit_of_work() as session:
-        session.execute(update(Run).where(Run.id == run.id).values(depth=DEEPEST_CHAIN))
+        session.execute(update(Run).where(Run.id == run.id).values(depth=MAX_CHAIN_DEPTH))
     assert isinstance(engine.run(task(run, "call")), GiveUp)
-    assert f"after {DEEPEST_CHAIN} runs" in (reload(run).error or "")
+    assert f"after {MAX_CHAIN_DEPTH} runs" in (reload(run).error or "")
 
 
 @pytest.mark.parametrize("target", ["archived", "unknown"])

@@ -21,7 +21,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Skip, Sleep, TaskRef
 from automations.ports import Visible
 from automations.services.runs import by_hand, cancellations, replays
-from automations.services.runs.from_airflow import adopt
+from automations.services.runs.from_airflow import record_run
 from automations.services.waits import decisions
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
@@ -254,7 +254,7 @@ def test_a_run_that_is_found_in_airflow_only_is_admitted_too(
     (first,) = executed(here, workflow)
     admit(deliveries)
     with unit_of_work() as session:
-        adopt(
+        record_run(
             session,
             workflow,
             run_id="manual__1",

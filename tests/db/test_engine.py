@@ -19,6 +19,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
 from automations.kit.values import JSON
 from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
+from automations.services.runs.template_names import first_variables
 from automations.services.waits import decisions
 from automations.services.workflows import loaded
 from automations.steps.outcomes import Answer
@@ -105,7 +106,7 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
             trigger_data={},
             input={"text": text},
             started_by="test",
-            variables={"triggerType": "manual"},
+            variables=first_variables(definition, "manual", {}),
         )
         assert run is not None
         return run

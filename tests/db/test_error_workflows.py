@@ -17,7 +17,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, TaskRef
 from automations.kit.ids import new_id
 from automations.services.runs import by_hand
-from automations.services.runs.starting import DEEPEST_CHAIN
+from automations.services.runs.starting import MAX_CHAIN_DEPTH
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
 from tests.db.workspace import workspace
@@ -145,7 +145,7 @@ def test_failures_of_failures_end(here: str, deliveries: Deliveries) -> None:
     handler = automation(here)
     run = executed(here, automation(here, handler))
     with unit_of_work() as session:
-        session.get_one(Run, run.id).depth = DEEPEST_CHAIN
+        session.get_one(Run, run.id).depth = MAX_CHAIN_DEPTH
     fail(run)
     carried(deliveries, "report_failure", "match_event")
     assert runs_of(handler) == []

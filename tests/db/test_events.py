@@ -17,7 +17,7 @@ from automations.dispatch.deliveries import Deliveries
 from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.events.events import Sent
-from automations.services.runs.starting import DEEPEST_CHAIN
+from automations.services.runs.starting import MAX_CHAIN_DEPTH
 from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -136,7 +136,7 @@ def test_an_event_that_nobody_listens_to_says_so(here: str, deliveries: Deliveri
 def test_a_chain_of_runs_that_cause_each_other_ends(here: str, deliveries: Deliveries) -> None:
     automation(here, {"triggerType": "ROW_ADDED"})
     cause: str | None = None
-    for depth in range(DEEPEST_CHAIN + 1):
+    for depth in range(MAX_CHAIN_DEPTH + 1):
         (run,) = started(happened(here, deliveries, cause))
         assert run.depth == depth
         cause = run.id

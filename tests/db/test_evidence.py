@@ -152,7 +152,7 @@ class TestSources:
         assert chain(home) == []
 
     def test_too_much_is_refused(self, home: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rules, "MOST_ROWS", 1)
+        monkeypatch.setattr(rules, "MAX_ROWS", 1)
         record(home, "thing.create")
         record(home, "thing.create")
         with pytest.raises(StepError, match="narrow") as refused:
@@ -340,7 +340,7 @@ def test_a_range_of_time_finds_its_rows_behind_more_others_than_a_snapshot_may_h
             made = table_rows.add(session, home, table.id, {"n": number})
             row = session.get_one(DataRow, made.id)
             row.created_at = first + timedelta(days=number)
-    monkeypatch.setattr(rules, "MOST_ROWS", 2)
+    monkeypatch.setattr(rules, "MAX_ROWS", 2)
     receipt = capture(
         home,
         "k",

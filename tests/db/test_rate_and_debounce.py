@@ -26,7 +26,7 @@ from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.runs import by_hand, replays
 from automations.services.runs.children import StartedRuns
-from automations.services.runs.from_airflow import adopt
+from automations.services.runs.from_airflow import record_run
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
 from tests.db.workspace import at_once, workspace
@@ -162,7 +162,7 @@ class TestRateLimit:
         workflow = automation(here, rateLimit={"limit": 1, "per": "PT1M"})
         for number in range(3):
             with unit_of_work() as session:
-                adopt(
+                record_run(
                     session,
                     workflow,
                     run_id=f"scheduled__{number}",

@@ -15,7 +15,7 @@ from automations.domain.fields import RENDERED
 from automations.kit.values import JSON
 from automations.ports import Attachment, Mail, MailReceipt
 from automations.steps.base import StepContext
-from automations.steps.email import MOST_RECIPIENTS, Email, EmailConfig
+from automations.steps.email import MAX_RECIPIENTS, Email, EmailConfig
 from automations.steps.outcomes import Done, Fail, Outcome
 from tests.doubles import context, ports
 
@@ -156,7 +156,7 @@ def test_all_rejected_fails_and_only_a_temporary_no_is_retried(
         ({"body": None}, "give body, html or both"),
         ({"body": "x" * 1_000_001}, "at most 1000000"),
         ({"replyTo": "nobody"}, "must be an e-mail address"),
-        ({"to": [f"a{n}@b.example" for n in range(MOST_RECIPIENTS + 1)]}, "at most 100"),
+        ({"to": [f"a{n}@b.example" for n in range(MAX_RECIPIENTS + 1)]}, "at most 100"),
         ({"attachments": [{"filename": "a", "content": "%%%"}]}, "must be base64"),
         ({"attachments": [{"filename": "", "content": ""}]}, "at least 1 character"),
         ({"attachments": [{"filename": "a\r\nb", "content": ""}]}, "must be one line"),

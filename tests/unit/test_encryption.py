@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from automations.adapters.encryption import Cipher, UnreadableError
+from automations.kit.encryption import Cipher, UnreadableError
 
 OLD, NEW = (base64.urlsafe_b64encode(bytes([octet]) * 32).decode() for octet in (1, 2))
 

@@ -49,10 +49,10 @@ def test_the_order_of_keys_changes_nothing(rows: list[dict[str, Any]]) -> None:
 
 
 def test_too_many_rows_or_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "MOST_ROWS", 2)
+    monkeypatch.setattr(evidence, "MAX_ROWS", 2)
     with pytest.raises(TooMuchEvidenceError, match="narrow"):
         content_of([{}, {}, {}])
-    monkeypatch.setattr(evidence, "MOST_BYTES", 20)
+    monkeypatch.setattr(evidence, "MAX_BYTES", 20)
     with pytest.raises(TooMuchEvidenceError):
         content_of([{"a": "x" * 20}])
 

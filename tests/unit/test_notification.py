@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.ports import Notice, NoticeReceipt
-from automations.steps.notification import MOST_USERS, Notification, NotificationConfig
+from automations.steps.notification import MAX_USERS, Notification, NotificationConfig
 from automations.steps.outcomes import Done, Outcome
 from tests.doubles import context
 
@@ -83,7 +83,7 @@ def test_what_the_notifier_refuses_is_not_swallowed() -> None:
         ({"userIds": " , "}, "at least 1 item"),
         ({"userIds": [None]}, "valid string"),
         ({"userIds": {"id": 1}}, "valid list"),
-        ({"userIds": ["u"] * (MOST_USERS + 1)}, "at most 100"),
+        ({"userIds": ["u"] * (MAX_USERS + 1)}, "at most 100"),
         ({"link": "javascript:alert(1)"}, "http or https address"),
         ({"link": "//evil.example/x"}, "http or https address"),
         ({"link": "/\\evil.example"}, "http or https address"),

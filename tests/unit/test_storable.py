@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automations.kit.storable import MOST_DEEP, same, storable
+from automations.kit.storable import MAX_DEPTH, same, storable
 from automations.kit.values import JSON
 
 
@@ -28,9 +28,9 @@ def test_what_postgresql_refuses_is_replaced(value: JSON, kept: JSON) -> None:
 
 
 def test_depth_has_a_limit() -> None:
-    assert storable(nested(MOST_DEEP)) == nested(MOST_DEEP)
+    assert storable(nested(MAX_DEPTH)) == nested(MAX_DEPTH)
     with pytest.raises(ValueError, match="100 deep"):
-        storable(nested(MOST_DEEP + 1))
+        storable(nested(MAX_DEPTH + 1))
 
 
 def test_what_is_not_json_is_refused() -> None:

@@ -22,7 +22,7 @@ import httpx
 from automations.errors import StepError
 from automations.ports import HttpRequest, HttpResponse
 
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 # Any other header may hold a secret, under a name that only its service knows.
 _HARMLESS = frozenset(
     {
@@ -72,7 +72,7 @@ class GuardedHttpClient:
         url = _with_query(request)
         method, content, headers = request.method, request.content, dict(request.headers)
         with httpx.Client(verify=_trusted(), trust_env=False, follow_redirects=False) as client:
-            for _ in range(_MOST_REDIRECTS + 1):
+            for _ in range(_MAX_REDIRECTS + 1):
                 response = self._once(client, method, url, headers, content, request, deadline)
                 target = response.headers.get("location")
                 if not request.follow_redirects or response.status not in (301, 302, 303, 307, 308):
@@ -86,7 +86,7 @@ class GuardedHttpClient:
                     method, content = "GET", None
                     headers = {k: v for k, v in headers.items() if k.lower() != "content-type"}
                 url = following
-        raise StepError(f"More than {_MOST_REDIRECTS} redirects.", kind="redirects")
+        raise StepError(f"More than {_MAX_REDIRECTS} redirects.", kind="redirects")
 
     def _once(
         self,

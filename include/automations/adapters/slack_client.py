@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 
 from automations.errors import StepError
 
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 _PIECE = 65_536
 
 
@@ -49,8 +49,8 @@ def _read(answer: HTTPResponse | HTTPError, deadline: float) -> bytes:
         piece := answer.read1(_PIECE) if isinstance(answer, HTTPResponse) else answer.read(_PIECE)
     ):
         content += piece
-        if len(content) > _MOST_BYTES:
-            raise StepError(f"Slack's answer has more than {_MOST_BYTES} bytes.", kind="too_large")
+        if len(content) > _MAX_BYTES:
+            raise StepError(f"Slack's answer has more than {_MAX_BYTES} bytes.", kind="too_large")
         if time.monotonic() > deadline:
             raise TimeoutError
     return content

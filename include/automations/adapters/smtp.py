@@ -20,9 +20,9 @@ from automations.errors import StepError
 from automations.kit.masking import Masker
 from automations.ports import Mail, MailReceipt, MailServer
 
-_LONGEST_SILENCE = 30.0
+_MAX_SILENCE = 30.0
 _CHECK = timedelta(seconds=30)
-_MOST_REPLIES = 100_000
+_MAX_REPLIES = 100_000
 """Bytes that a server may say in one session."""
 
 
@@ -50,13 +50,13 @@ class _Budget:
 
     def __init__(self, timeout: timedelta) -> None:
         self._deadline = time.monotonic() + timeout.total_seconds()
-        self._bytes = _MOST_REPLIES
+        self._bytes = _MAX_REPLIES
 
     def seconds(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("it took too long")
-        return min(left, _LONGEST_SILENCE)
+        return min(left, _MAX_SILENCE)
 
     def take(self, line: bytes) -> None:
         self._bytes -= len(line)

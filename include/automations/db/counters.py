@@ -1,4 +1,4 @@
-"""What has happened so far, counted: read for the metrics, and folded now and then."""
+"""What has happened so far, counted: read for the metrics, and compacted now and then."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FOLD = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Counted:
     """How often something has happened.
 
     Args:
@@ -41,18 +41,18 @@ class Tally:
     seconds: float
 
 
-def totals(session: Session) -> Sequence[Tally]:
+def totals(session: Session) -> Sequence[Counted]:
     """Everything that was counted since the beginning; retention takes nothing away."""
     keys = (tally.c.kind, tally.c.label, tally.c.outcome, tally.c.bucket)
     rows = session.execute(
         select(*keys, func.sum(tally.c.n), func.sum(tally.c.seconds)).group_by(*keys)
     )
-    return [Tally(*row[:4], int(row[4]), row[5]) for row in rows]
+    return [Counted(*row[:4], int(row[4]), row[5]) for row in rows]
 
 
-def fold(session: Session, *, above: int = 0) -> bool:
+def compact(session: Session, *, above: int = 0) -> bool:
     """Put the rows of each count together; False when there are few, or another one does it."""
-    held = func.pg_try_advisory_xact_lock(func.hashtextextended("fold tallies", 0))
+    held = func.pg_try_advisory_xact_lock(func.hashtextextended("compact counters", 0))
     if (session.scalar(select(func.count()).select_from(tally)) or 0) <= above:
         return False
     if not session.scalar(select(held)):

@@ -17,7 +17,7 @@ from automations.domain.tables.filters import Group
 from automations.kit.values import JSON
 
 
-def figures(
+def aggregates(
     session: Session, table_id: str, wanted: Group, asked: Aggregate, limit: int
 ) -> tuple[Figure, list[Figure]]:
     """The figure of all rows that a filter lets through, and those of the largest groups.

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import RunCount
 
 _LOCK = 0x72756E63
-_MOST_PARTS = 10_000
+_MAX_PARTS = 10_000
 
 _SUM_UP = text("""
 WITH added AS (
@@ -43,4 +43,4 @@ def sum_up(session: Session) -> int:
     """Replace parts by their sum, unless another process does it now; returns how many."""
     if not session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
         return 0
-    return session.scalar(_SUM_UP, {"most": _MOST_PARTS}) or 0
+    return session.scalar(_SUM_UP, {"most": _MAX_PARTS}) or 0

@@ -16,7 +16,7 @@ from automations.db import keyset_pages, rate_limits
 from automations.db.tables import SecurityEvent, Workspace
 from automations.kit.ids import new_id
 
-MOST_A_MINUTE = 20
+MAX_PER_MINUTE = 20
 """So many events of one address are stored in a minute; the rest is counted in one more."""
 FLOOD = "events.suppressed"
 _WINDOW = 60
@@ -31,7 +31,7 @@ def add(session: Session, source: str, **values: Any) -> None:
         source: the network that the event comes from, or the workspace whose steps cause it.
     """
     key = f"security:{source}"
-    if rate_limits.hit(session, key, limit=MOST_A_MINUTE, seconds=_WINDOW) is None:
+    if rate_limits.hit(session, key, limit=MAX_PER_MINUTE, seconds=_WINDOW) is None:
         session.add(SecurityEvent(**values))
         return
     flood = {

@@ -5,5 +5,5 @@ from __future__ import annotations
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-OUTAGES = (OperationalError, InterfaceError, PoolTimeout)
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 """Errors of a database that is away, restarting or overloaded."""

@@ -16,9 +16,9 @@ from automations.kit.values import JSON
 
 Format = Literal["yaml", "json"]
 
-MOST = 500
+MAX_AUTOMATIONS = 500
 """Automations in one file."""
-_DEEPEST = 64
+_MAX_DEPTH = 64
 _OTHER_BREAKS = frozenset("\r\x85\u2028\u2029")
 """Line breaks that YAML would read as others."""
 _TOO_DEEP = "it is nested too deeply"
@@ -107,8 +107,8 @@ def read(text: str) -> list[Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise ValidationFailed({"body": [str(error)]}) from error
     found = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
-    if not found or len(found) > MOST:
-        raise ValidationFailed({"body": [f"must hold 1 to {MOST} automations"]})
+    if not found or len(found) > MAX_AUTOMATIONS:
+        raise ValidationFailed({"body": [f"must hold 1 to {MAX_AUTOMATIONS} automations"]})
     return list(found)
 
 
@@ -150,7 +150,7 @@ def _check_storable(value: Any) -> None:
 
 
 def _check_texts(value: Any, depth: int) -> None:
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise ValueError(_TOO_DEEP)
     if isinstance(value, str) and "\0" in value:
         raise ValueError("it holds a NUL character")
@@ -171,7 +171,7 @@ def _check_events(text: str) -> None:
             problem = "aliases (*name) are not taken"
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            problem = _TOO_DEEP if depth > _DEEPEST else None
+            problem = _TOO_DEEP if depth > _MAX_DEPTH else None
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if problem is not None:

@@ -15,14 +15,14 @@ from automations.domain.templating import render
 from automations.errors import TemplateError
 from automations.kit.values import JSON
 
-_LONGEST_KEY = 200
+_MAX_KEY_LENGTH = 200
 
 
-LONGEST = timedelta(days=31)
+MAX_INTERVAL = timedelta(days=31)
 
 
 def _span(value: str) -> str:
-    if not timedelta(0) < parse_duration(value) <= LONGEST:
+    if not timedelta(0) < parse_duration(value) <= MAX_INTERVAL:
         raise ValueError("must be longer than zero and P31D at most")
     return value
 
@@ -109,6 +109,6 @@ def key_of(limit: Keyed, names: Mapping[str, JSON], owner: str) -> str:
     except TemplateError:
         value = None
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    if len(text) > _LONGEST_KEY or "\0" in text:
+    if len(text) > _MAX_KEY_LENGTH or "\0" in text:
         text = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     return f"{owner}:{text}"

@@ -17,7 +17,7 @@ from automations.kit.values import JSON
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
-_LONGEST = 8_000
+_MAX_URL_LENGTH = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class LinkPaging(_Way):
             return None
         address = urljoin(page.url, link)
         if (
-            len(address) > _LONGEST
+            len(address) > _MAX_URL_LENGTH
             or not address.isprintable()
             or urlsplit(address)[:2] != urlsplit(page.source)[:2]
         ):
@@ -114,7 +114,7 @@ class CursorPaging(_Way):
         found = value_at(page.body, self.path)
         if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
             return None
-        if len(str(found)) > _LONGEST or not str(found).isprintable():
+        if len(str(found)) > _MAX_URL_LENGTH or not str(found).isprintable():
             raise StepError("The cursor of the next page cannot be used.", kind="paging")
         return str(found)
 

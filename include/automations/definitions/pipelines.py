@@ -21,7 +21,7 @@ from automations.kit.values import JSON, Errors
 from automations.steps.http_request import HttpAuth, check_header
 
 ConnectorType = Literal["push", "http"]
-_SHORTEST_INTERVAL = timedelta(minutes=1)
+_MIN_INTERVAL = timedelta(minutes=1)
 _REFERENCE = re.compile(r"\{\{\s*secret\.([A-Z][A-Z0-9_]{0,63})\s*\}\}")
 
 
@@ -148,7 +148,7 @@ CONNECTORS: Mapping[str, type[PushConfig] | type[HttpConfig]] = {
 
 
 def _seldom(value: str) -> str:
-    if parse_duration(value) < _SHORTEST_INTERVAL:
+    if parse_duration(value) < _MIN_INTERVAL:
         raise ValueError("must be PT1M at least")
     return value
 

@@ -17,14 +17,14 @@ from zoneinfo import ZoneInfo
 
 from automations.domain.fields import parse_duration
 
-SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(days=366)
+MIN_INTERVAL = timedelta(minutes=1)
+MAX_INTERVAL = timedelta(days=366)
 
 _FIELDS = 5
 # R (random) and H (hashed) would give other times at every look; MAR and THU are names.
 _UNSTEADY = re.compile(r"(?<![A-Z])[RH](?![A-Z])")
 _NEAR = timedelta(hours=4)
-_LONGEST_JUMP = timedelta(hours=3)
+_MAX_JUMP = timedelta(hours=3)
 
 
 def check_cron(expression: str) -> str:
@@ -46,7 +46,7 @@ def check_cron(expression: str) -> str:
 
 def check_interval(duration: str) -> str:
     """The interval; ValueError unless it is within bounds."""
-    if not SHORTEST <= parse_duration(duration) <= LONGEST:
+    if not MIN_INTERVAL <= parse_duration(duration) <= MAX_INTERVAL:
         raise ValueError("must be between PT1M and P366D")
     return duration
 
@@ -88,13 +88,13 @@ class Schedule:
     def _cron_after(self, moment: datetime) -> datetime:
         clock = _Clock(self.timezone)
         here = clock.naive(moment)
-        cron = self._croniter(here - _LONGEST_JUMP if clock.changes_near(moment) else here)
+        cron = self._croniter(here - _MAX_JUMP if clock.changes_near(moment) else here)
         every_hour = _every_hour(cron)
         best: datetime | None = None
         while True:
             wall = cron.get_next(datetime)
             # Beside a change of the clocks a later time on the wall may be the earlier instant.
-            if best is not None and wall > clock.naive(best) + _LONGEST_JUMP:
+            if best is not None and wall > clock.naive(best) + _MAX_JUMP:
                 return best
             for instant in clock.instants(wall, twice=every_hour):
                 if instant > moment and (best is None or instant < best):
@@ -107,13 +107,13 @@ class Schedule:
 
         clock = _Clock(self.timezone)
         here = clock.naive(moment) + timedelta(microseconds=1)
-        cron = self._croniter(here + _LONGEST_JUMP if clock.changes_near(moment) else here)
+        cron = self._croniter(here + _MAX_JUMP if clock.changes_near(moment) else here)
         every_hour = _every_hour(cron)
         best: datetime | None = None
         try:
             while True:
                 wall = cron.get_prev(datetime)
-                if best is not None and wall < clock.naive(best) - _LONGEST_JUMP:
+                if best is not None and wall < clock.naive(best) - _MAX_JUMP:
                     return best
                 for instant in clock.instants(wall, twice=every_hour):
                     if instant <= moment and (best is None or instant > best):

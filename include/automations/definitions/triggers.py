@@ -17,7 +17,7 @@ Id = Annotated[str, Field(pattern=PATTERN)]
 HIDDEN = "********"
 """Stands in answers for a secret; written back, it keeps the one there is."""
 
-LONGEST_REPLY = timedelta(seconds=30)
+MAX_REPLY = timedelta(seconds=30)
 
 
 class TriggerBase(Model):
@@ -197,7 +197,7 @@ LiteralZone = Annotated[Zone, AfterValidator(_literal)]
 
 
 def _reply_in_time(value: str) -> str:
-    if parse_duration(value) > LONGEST_REPLY:
+    if parse_duration(value) > MAX_REPLY:
         raise ValueError("must be PT30S at most")
     return value
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 10.0
+_MAX_PAUSE = 10.0
 
 
 class Breaker:
@@ -59,7 +59,7 @@ class Breaker:
             self._failed.add(job_id)
             if self.is_open:
                 if probe:
-                    self._hold(min(self._pause * 2, _LONGEST_PAUSE))
+                    self._hold(min(self._pause * 2, _MAX_PAUSE))
             elif len(self._failed) > 1:
                 log.warning("What needs Airflow waits until it is back: %s", reason)
                 self._hold(_FIRST_PAUSE)

@@ -22,7 +22,7 @@ from automations.services.runs import admission, failure_reports, replays
 from automations.services.waits.form_requests import is_needed, link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token
 
-_LONGEST_READ = 10.0
+_MAX_READ_TIME = 10.0
 """Seconds; what is begun by then is done well before another dispatcher takes the job over."""
 
 
@@ -265,7 +265,7 @@ class Deliveries:
 
     def _sync_pipeline(self, job: Job) -> None:
         """Read some pages of a pipeline's source; the job comes back for the next ones."""
-        until = time.monotonic() + _LONGEST_READ
+        until = time.monotonic() + _MAX_READ_TIME
         try:
             more = pulls.advance(job.subject_id, self._ports.http)
             # After a failure only one, so that it is forgiven before there is another.

@@ -44,8 +44,8 @@ _GATHERING = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
 _LOOK_FOR_ABANDONED = 5.0
 _LOOK_FOR_ROOM = 0.25
-_MOST_FAILURES = 12
-_MOST_DELAY = timedelta(seconds=10)
+_MAX_FAILURES = 12
+_MAX_DELAY = timedelta(seconds=10)
 
 _SLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.slow)
 _AIRFLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.airflow)
@@ -221,7 +221,7 @@ class Dispatcher:
         except OrchestratorUnavailable as error:
             self._breaker.failed(job.id, error.message, probe=probe)
             # Held back by the breaker, it loses no time when Airflow is back.
-            alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MOST_DELAY)
+            alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MAX_DELAY)
             delay = timedelta(0) if self._breaker.is_open else alone
             self._again(job, delay, error.message, counts=False)
             self._signal()  # somebody must wait for the next probe
@@ -231,7 +231,7 @@ class Dispatcher:
             message = f"{type(error).__name__}: {error}"
             final = isinstance(error, StepError) and not error.retryable
             log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
-            if final or job.failures + 1 >= _MOST_FAILURES:
+            if final or job.failures + 1 >= _MAX_FAILURES:
                 self._deliveries.give_up(job, message)
             else:
                 wished = error.retry_after if isinstance(error, StepError) else None
@@ -251,4 +251,4 @@ class Dispatcher:
 def _patience(job: Job) -> timedelta:
     """How soon to look again for a DAG that is about to be parsed: often at first."""
     age = datetime.now(UTC) - job.created_at
-    return min(max(timedelta(seconds=0.1), age / 10), _MOST_DELAY)
+    return min(max(timedelta(seconds=0.1), age / 10), _MAX_DELAY)

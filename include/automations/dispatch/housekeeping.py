@@ -36,7 +36,7 @@ class Housekeeper:
     def tidy(self, stopping: threading.Event) -> None:
         """Do what is due."""
         with unit_of_work() as session:
-            counters.fold(session)
+            counters.compact(session)
         with unit_of_work() as session:
             sign_ins.forget_ended(session)
             rate_limits.forget_ended(session)

@@ -12,14 +12,14 @@ from automations.db.tables import Run
 from automations.definitions.published import dag_id, workflow_id
 from automations.errors import OrchestratorError
 from automations.ports import DagRunState, Orchestrator
-from automations.services.runs.from_airflow import adopt
+from automations.services.runs.from_airflow import record_run
 
 log = logging.getLogger(__name__)
 
 _INTERVAL = 1.0
 _SWEEP_INTERVAL = timedelta(seconds=30)
 _SWEEP_SIZE = 50
-_LONGEST_TEST = timedelta(hours=1)
+_MAX_TEST_TIME = timedelta(hours=1)
 _PAGE = 100
 _MARK = "airflow_runs"
 # A transaction that was stamped earlier may commit later, and clocks differ.
@@ -55,7 +55,7 @@ class Reconciler:
             return
         self._mended_at = now
         with unit_of_work() as session:
-            runs.end_lost_tests(session, _LONGEST_TEST)
+            runs.end_lost_tests(session, _MAX_TEST_TIME)
             slots.look_again(session)
             debounces.look_again(session)
 
@@ -106,7 +106,9 @@ class Reconciler:
         if automation is None:
             return
         with unit_of_work() as session:
-            run = runs.lock_run(session, state.run_id) or self._adopt(session, automation, state)
+            run = runs.lock_run(session, state.run_id) or self._record_run(
+                session, automation, state
+            )
             if run is None or run.workflow_id != automation:
                 return
             # A run that goes on after a clear is revived by its first step, which knows of it.
@@ -116,11 +118,11 @@ class Reconciler:
                 self._complete(session, run)
 
     @staticmethod
-    def _adopt(session: Session, automation: str, state: DagRunState) -> Run | None:
+    def _record_run(session: Session, automation: str, state: DagRunState) -> Run | None:
         version = None
         if state.bundle_version is not None:
             version = versions.version_at(session, automation, int(state.bundle_version))
-        return adopt(
+        return record_run(
             session,
             automation,
             run_id=state.run_id,

@@ -9,8 +9,8 @@ from typing import Any
 
 from automations.kit.canonical_json import canonical, sha256_of
 
-MOST_ROWS = 100_000
-MOST_BYTES = 50_000_000
+MAX_ROWS = 100_000
+MAX_BYTES = 50_000_000
 
 
 class TooMuchEvidenceError(ValueError):
@@ -58,9 +58,9 @@ def content_of(rows: Iterable[Mapping[str, Any]]) -> tuple[bytes, int]:
         part = canonical(row)
         parts.append(part)
         size += len(part) + 1
-        if len(parts) > MOST_ROWS or size > MOST_BYTES:
+        if len(parts) > MAX_ROWS or size > MAX_BYTES:
             raise TooMuchEvidenceError(
-                f"There are more than {MOST_ROWS} rows or {MOST_BYTES} bytes: narrow filter, "
+                f"There are more than {MAX_ROWS} rows or {MAX_BYTES} bytes: narrow filter, "
                 "columns, from and to, and take several snapshots."
             )
     return b"[" + b",".join(parts) + b"]", len(parts)

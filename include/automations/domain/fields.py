@@ -115,11 +115,11 @@ Text = Annotated[str, FROM_TEMPLATE]
 OptionalText = Annotated[str | None, FROM_TEMPLATE]
 
 
-LONGEST_DURATION = timedelta(days=366)
+MAX_DURATION = timedelta(days=366)
 """What any step may take or wait for: longer ones are mistakes, and end beyond the calendar."""
 
 
-LONGEST_PAUSE = timedelta(days=7)
+MAX_PAUSE = timedelta(days=7)
 
 
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
@@ -128,8 +128,8 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 def _duration(value: str, info: ValidationInfo) -> str:
     if is_template(value) and not is_rendered(info):
         return value
-    if not timedelta(0) < parse_duration(value) <= LONGEST_DURATION:
-        raise ValueError(f"must be longer than zero and P{LONGEST_DURATION.days}D at most")
+    if not timedelta(0) < parse_duration(value) <= MAX_DURATION:
+        raise ValueError(f"must be longer than zero and P{MAX_DURATION.days}D at most")
     return value
 
 
@@ -149,7 +149,7 @@ Duration = Annotated[Text, AfterValidator(_duration)]
 
 def within_a_week(value: str, info: ValidationInfo) -> str:
     """A duration of seven days at most: how long people or services have to answer."""
-    if (is_rendered(info) or not is_template(value)) and parse_duration(value) > LONGEST_PAUSE:
+    if (is_rendered(info) or not is_template(value)) and parse_duration(value) > MAX_PAUSE:
         raise ValueError("must be P7D at most")
     return value
 

@@ -25,7 +25,7 @@ Tag = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
 ]
-MOST_TAGS = 50
+MAX_TAGS = 50
 
 
 class _Part(BaseModel):

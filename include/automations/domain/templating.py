@@ -16,7 +16,7 @@ from automations.errors import TemplateError
 from automations.kit.values import JSON
 
 _FUEL = 200_000
-_LONGEST = 1_000_000
+_MAX_LENGTH = 1_000_000
 _SINGLE = re.compile(r"\A\s*\{\{(?!-)((?:(?!\{\{|\}\}|\{%).)*)(?<!-)\}\}\s*\Z", re.DOTALL)
 
 
@@ -89,8 +89,8 @@ def render(
         text = _ENVIRONMENT.render_str(value, "html" if html else "text", **names)
     except minijinja.TemplateError as error:
         raise _explain(error, where) from error
-    if len(text) > _LONGEST:
-        raise TemplateError(f"{where}: the rendered text is longer than {_LONGEST} characters")
+    if len(text) > _MAX_LENGTH:
+        raise TemplateError(f"{where}: the rendered text is longer than {_MAX_LENGTH} characters")
     return text
 
 

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 from automations.errors import TooLarge, ValidationFailed
 from automations.kit.values import JSON
 
-_MOST_HEADERS, _MOST_HEADER_BYTES = 100, 16_000
-_MOST_FIELDS = 1_000
-_LONGEST_ID = 200
+_MAX_HEADERS, _MAX_HEADER_BYTES = 100, 16_000
+_MAX_FIELDS = 1_000
+_MAX_ID_LENGTH = 200
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
 _SECRET_HEADER = re.compile(r"authorization|cookie|secret|token|signature|api-?key|password")
 _ID_HEADERS = {
@@ -44,8 +44,8 @@ class Delivery:
     def check(self) -> None:
         """Raise TooLarge or ValidationFailed for headers that nobody sends in earnest."""
         size = sum(len(name) + len(value) for name, value in self.headers.items())
-        if len(self.headers) > _MOST_HEADERS or size > _MOST_HEADER_BYTES:
-            raise TooLarge(f"The headers are over {_MOST_HEADERS} or {_MOST_HEADER_BYTES} bytes.")
+        if len(self.headers) > _MAX_HEADERS or size > _MAX_HEADER_BYTES:
+            raise TooLarge(f"The headers are over {_MAX_HEADERS} or {_MAX_HEADER_BYTES} bytes.")
         if any("\0" in value for value in self.headers.values()):
             raise ValidationFailed({"headers": ["must not hold a NUL character"]})
 
@@ -58,7 +58,7 @@ class Delivery:
             event = self.content().get("body")
             stripe_id = event.get("id") if isinstance(event, dict) else None
             given = stripe_id if isinstance(stripe_id, str) and stripe_id else None
-        if given is not None and len(given) > _LONGEST_ID:
+        if given is not None and len(given) > _MAX_ID_LENGTH:
             return f"sha256:{hashlib.sha256(given.encode()).hexdigest()}"
         return given
 
@@ -105,7 +105,7 @@ class Delivery:
     def _form(self) -> dict[str, JSON]:
         try:
             pairs = parse_qsl(
-                self.body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+                self.body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS
             )
         except ValueError as error:
             raise ValidationFailed({"body": [f"is not a valid form: {error}"]}) from error

@@ -46,9 +46,9 @@ from automations.ports import Ports, SecretSource
 from automations.services.audit import audit, security_events
 from automations.services.integrations import secrets
 from automations.services.runs import admission
-from automations.services.runs.from_airflow import adopt
+from automations.services.runs.from_airflow import record_run
 from automations.services.runs.template_names import names_of
-from automations.services.waits.self_approval import bans_itself
+from automations.services.waits.self_approval import forbids_self_approval
 from automations.services.workflows.loaded import Loaded, load
 from automations.steps.base import StepContext
 from automations.steps.failures import INTERNAL, failure, recordable
@@ -358,7 +358,7 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is not None:
         return run
-    adopt(
+    record_run(
         session,
         ref.workflow_id,
         run_id=ref.run_id,
@@ -391,7 +391,7 @@ def _is_time(answer: Answer | None, wait: Wait) -> bool:
 
 
 def _refuses(run: Run, wait: Wait, answer: Answer) -> bool:
-    if bans_itself(run, wait, (answer.by or "").removeprefix("airflow:")):
+    if forbids_self_approval(run, wait, (answer.by or "").removeprefix("airflow:")):
         return True
     form = (wait.question or {}).get("form")
     return bool(form and answer.decision == "approved" and schema.check(form, answer.data or {}))

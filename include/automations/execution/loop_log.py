@@ -13,7 +13,7 @@ from automations.steps.outcomes import Branch, Done, Fail, Outcome, Stop
 EDGE = 10
 """So many iterations at the beginning of a loop are logged, and as many at its end."""
 
-MOST_LINES = 1_000
+MAX_LINES = 1_000
 """Of each kind: of what went well, and of what failed."""
 
 
@@ -39,7 +39,7 @@ class LoopLog:
 
     def __init__(self) -> None:
         self._lines: list[LogLine] = []
-        self._left = {True: MOST_LINES, False: MOST_LINES}
+        self._left = {True: MAX_LINES, False: MAX_LINES}
 
     def add(
         self,

@@ -16,11 +16,11 @@ from automations.execution.loop_log import LoopLog
 from automations.kit.values import JSON
 from automations.steps.outcomes import Fail
 
-MOST_UNSAVED = 50
+MAX_UNSAVED = 50
 """Iterations that may be lost by a crash when to do them again changes nothing."""
 
-LONGEST_UNSAVED = 0.5
-LARGEST_RESULTS = 32_000_000
+MAX_UNSAVED_SECONDS = 0.5
+MAX_RESULTS_BYTES = 32_000_000
 
 _RUN_ENDED = Fail("The run has ended.", kind="ended")
 _TOO_LATE = Fail("The loop took longer than its timeout.", kind="timeout", retryable=True)
@@ -193,10 +193,10 @@ class Progress:
         """Note what an iteration came to."""
         with self._lock:
             self._size += len(json.dumps(entry, default=str))
-            if self._size > LARGEST_RESULTS:
+            if self._size > MAX_RESULTS_BYTES:
                 raise Interrupted(
                     Fail(
-                        f"The results are larger than {LARGEST_RESULTS // 1_000_000} MB; let the "
+                        f"The results are larger than {MAX_RESULTS_BYTES // 1_000_000} MB; let the "
                         "loop's last step put out less.",
                         kind="too_large",
                     )
@@ -206,8 +206,8 @@ class Progress:
             cursor.open.pop(index, None)
             cursor.fresh.add(index)
             self._unsaved = True
-            late = time.monotonic() - self._written_at > LONGEST_UNSAVED
-            due = self._urgent or late or len(cursor.fresh) >= MOST_UNSAVED
+            late = time.monotonic() - self._written_at > MAX_UNSAVED_SECONDS
+            due = self._urgent or late or len(cursor.fresh) >= MAX_UNSAVED
         if due:
             self.write()
 

@@ -41,7 +41,7 @@ from automations.steps.outcomes import (
 )
 from automations.steps.registry import STEP_TYPES
 
-LONGEST_HOLD = timedelta(seconds=5)
+MAX_HOLD = timedelta(seconds=5)
 """What is waited for in the worker between attempts; for longer the loop is parked."""
 
 
@@ -317,7 +317,7 @@ class _Iteration:
         )
         while True:
             left = due - datetime.now(UTC)
-            if left > LONGEST_HOLD:
+            if left > MAX_HOLD:
                 return WaitToRetry(due)
             time.sleep(max(left, timedelta(0)).total_seconds())
             began = datetime.now(UTC)

@@ -30,7 +30,7 @@ from automations.steps.outcomes import Branch, Done, Fail, Inside, Outcome, Stop
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import callback_url, derive_token
 
-LONGEST = timedelta(seconds=60)
+MAX_TIMEOUT = timedelta(seconds=60)
 """Somebody waits for the answer, and a thread of the bridge does the work."""
 
 
@@ -152,7 +152,7 @@ def _values(workflow: Workflow, loaded: Loaded, given: Given) -> dict[str, Any]:
 
 def _entered(row: Run, loaded: Loaded, step: Any, given: Given) -> Entered:
     limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
-    step = step.model_copy(update={"timeout": f"PT{min(limit, LONGEST).total_seconds()}S"})
+    step = step.model_copy(update={"timeout": f"PT{min(limit, MAX_TIMEOUT).total_seconds()}S"})
     names = names_of(row, loaded, {}, datetime.now(UTC))
     names["trigger"] = {"type": loaded.definition.trigger.type, **given.trigger}
     names["steps"] = _outputs(loaded, given)

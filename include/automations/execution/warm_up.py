@@ -14,19 +14,19 @@ from automations.services.workflows.workflows import Maker
 
 _STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0}
 _DEFINITION = {
-    "name": "Rehearsal",
+    "name": "Warm-up",
     "status": "ACTIVE",
     "steps": [{**_STEP, "config": {"expression": "true"}}],
 }
 
 
-def rehearse(engine: Engine) -> Verdict:
+def warm_up(engine: Engine) -> Verdict:
     """Do a run of one step in a workspace of its own, and undo all of it."""
     with undone():
         with unit_of_work() as session:
-            workspace = Workspace(slug=f"rehearsal-{new_id()}", name="Rehearsal")
+            workspace = Workspace(slug=f"warm-up-{new_id()}", name="Warm-up")
             session.add(workspace)
-        workflow = workflows.create(Maker(workspace.id, "rehearsal"), _DEFINITION).workflow
-        run = by_hand.execute(workspace.id, workflow.id, {}, "rehearsal")
+        workflow = workflows.create(Maker(workspace.id, "warm-up"), _DEFINITION).workflow
+        run = by_hand.execute(workspace.id, workflow.id, {}, "warm-up")
         SqlPublications().at(workflow.id, workflow.version)
         return engine.run(TaskRef(run.id, workflow.id, workflow.version, "look"))

@@ -15,7 +15,7 @@ from automations.kit.values import JSON
 T = TypeVar("T")
 
 _NOT_OURS = "is not a cursor that this list has given: leave it out to begin anew"
-_LONGEST_NUMBER = 19
+_MAX_DIGITS = 19
 """Digits that are too many for PostgreSQL's bigint, surely."""
 
 
@@ -72,7 +72,7 @@ def decode_numbered(cursor: str) -> tuple[datetime, int]:
         ValidationFailed: it is no cursor of such a list.
     """
     moment, row_id = decode(cursor)
-    if not (row_id.isascii() and row_id.isdigit() and len(row_id) < _LONGEST_NUMBER):
+    if not (row_id.isascii() and row_id.isdigit() and len(row_id) < _MAX_DIGITS):
         raise unknown_cursor()
     return moment, int(row_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LONGEST = 200
+_MAX_LENGTH = 200
 _UNSAFE = re.compile(
     r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+'
 )
@@ -18,5 +18,5 @@ def file_name(text: str, extension: str) -> str:
         extension: without the dot; takes the place of that of another kind of document.
     """
     cleaned = _KNOWN.sub("", _UNSAFE.sub("_", text).strip())
-    short = cleaned.encode()[:_LONGEST].decode(errors="ignore").strip(" .")
+    short = cleaned.encode()[:_MAX_LENGTH].decode(errors="ignore").strip(" .")
     return f"{short or 'document'}.{extension}"

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 MASK = "***"
-SHORTEST = 5
+MIN_SECRET_LENGTH = 5
 """A shorter value is not hidden: it would be found everywhere by chance."""
 
-_SHORTEST_LINE = 8
+_MIN_LINE_LENGTH = 8
 # Whom a decision asks, and what the engine goes by, must stay what it is.
 _FUNCTIONAL = frozenset({"arm", "kind", "approvers"})
 _BACKSLASH = r"(?:\\|%(?:25){0,3}5[Cc]|&(?:amp;){0,3}(?:#0{0,4}92;?|#[xX]0{0,4}5[cC];?|bsol;))"
@@ -90,7 +90,9 @@ class Masker:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        chosen = {part for value in values for part in _parts(value) if len(part) >= SHORTEST}
+        chosen = {
+            part for value in values for part in _parts(value) if len(part) >= MIN_SECRET_LENGTH
+        }
         self._forms = [form for value in sorted(chosen) for form in _forms(value)]
 
     def text(self, text: str) -> str:
@@ -131,7 +133,7 @@ def _parts(value: str) -> Iterator[str]:
     yield value
     lines = value.splitlines()
     if len(lines) > 1:
-        yield from (line for line in lines if len(line) >= _SHORTEST_LINE)
+        yield from (line for line in lines if len(line) >= _MIN_LINE_LENGTH)
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:

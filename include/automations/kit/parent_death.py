@@ -1,4 +1,4 @@
-"""Processes that end with their parent; run as ``leash.py SIGNAL PARENT COMMAND...``, a command.
+"""Ends a command with its parent: ``parent_death.py SIGNAL PARENT COMMAND...``.
 
 A program of its own, not a ``preexec_fn``: that is unsafe in a process with threads. It is run
 without any package in reach.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-LONGEST = timedelta(hours=1)
+MAX_DELAY = timedelta(hours=1)
 
 
 def wished_delay(value: str | None, now: datetime) -> timedelta | None:
@@ -15,10 +15,10 @@ def wished_delay(value: str | None, now: datetime) -> timedelta | None:
     try:
         delay = timedelta(seconds=int(value))
     except OverflowError:
-        return LONGEST
+        return MAX_DELAY
     except ValueError:
         try:
             delay = parsedate_to_datetime(value).astimezone(UTC) - now
         except (ValueError, OverflowError):
             return None
-    return min(max(delay, timedelta(0)), LONGEST)
+    return min(max(delay, timedelta(0)), MAX_DELAY)

@@ -11,10 +11,10 @@ from automations.kit.values import JSON
 
 T = TypeVar("T")
 
-MOST_DEEP = 100
+MAX_DEPTH = 100
 
 
-def storable(value: JSON, most_deep: int = MOST_DEEP) -> JSON:
+def storable(value: JSON, most_deep: int = MAX_DEPTH) -> JSON:
     """The value with every character that PostgreSQL refuses replaced.
 
     Raises:

@@ -6,13 +6,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from automations.launcher.airflow_config import OVERRIDE
 from automations.settings import ROOT
 
-LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
+LINTERS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("lint-imports", "--no-cache"),
+    ("mypy",),
+)
 END_TO_END = "tests/e2e"
-MOST_AT_ONCE = 4
+MAX_PROCESSES = 4
 
 
 def run_checks(arguments: Sequence[str]) -> int:
@@ -32,7 +38,7 @@ def run_checks(arguments: Sequence[str]) -> int:
 
 
 def _processes() -> int:
-    return min(os.cpu_count() or 1, MOST_AT_ONCE)
+    return min(os.cpu_count() or 1, MAX_PROCESSES)
 
 
 def _run(command: Sequence[str]) -> int:
@@ -43,5 +49,5 @@ def _run(command: Sequence[str]) -> int:
         for name, value in os.environ.items()
         if not name.startswith(("AIRFLOW_", OVERRIDE)) and name != "AUTOMATIONS_HOME"
     }
-    module = [sys.executable, "-m", *command]
-    return subprocess.run(module, cwd=ROOT, env=environment).returncode
+    program = str(Path(sys.executable).with_name(command[0]))
+    return subprocess.run([program, *command[1:]], cwd=ROOT, env=environment).returncode

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 REPOSITORY = "octocat/hello-world"
 _DOCUMENTATION = "https://docs.github.com/rest"
-_MOST_A_PAGE = 100
+_MAX_PER_PAGE = 100
 
 PACKAGES: list[tuple[str, str, str, float, str]] = [
     ("pip", "django", "CVE-2018-6188", 7.5, "Information leakage in AuthenticationForm"),
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "after" in query:
             last = int(base64.b64decode(query["after"]).removeprefix(b"cursor:"))
             found = [one for one in found if one["number"] < last]
-        size = min(int(query.get("per_page", 30)), _MOST_A_PAGE)
+        size = min(int(query.get("per_page", 30)), _MAX_PER_PAGE)
         page, headers = found[:size], {}
         if len(found) > size:
             cursor = base64.b64encode(b"cursor:%d" % page[-1]["number"]).decode()

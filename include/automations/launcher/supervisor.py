@@ -56,7 +56,7 @@ class Child:
         """Start the process, in a session of its own so that all it forks can be found."""
         if self.part.prepare is not None:
             self.part.prepare()
-        leashed = [
+        ends_with_us = [
             sys.executable,
             "-I",
             "-S",
@@ -65,7 +65,7 @@ class Child:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*leashed, str(os.getpid()), *self.part.command()],
+                [*ends_with_us, str(os.getpid()), *self.part.command()],
                 env=self.part.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -13,7 +13,7 @@ from automations.ports import ScriptLimits
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Fail, Outcome
 
-LONGEST = timedelta(seconds=60)
+MAX_TIMEOUT = timedelta(seconds=60)
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "loop", "run", "workflow")
 
 
@@ -62,7 +62,7 @@ class Code(StepType[CodeConfig]):
             config.input if "input" in config.model_fields_set else _everything(ctx),
             _named("variables", ctx) or {},
             ScriptLimits(
-                seconds=min(ctx.timeout, LONGEST).total_seconds(),
+                seconds=min(ctx.timeout, MAX_TIMEOUT).total_seconds(),
                 memory_bytes=config.memory_mb * 1_000_000,
             ),
         )

@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, cast
 from pydantic import AfterValidator, Field
 
 from automations.domain.fields import FROM_TEMPLATE, Model, OptionalText, TemplateText, Text, Texts
-from automations.domain.matters import MOST_TAGS, Priority, Title
+from automations.domain.matters import MAX_TAGS, Priority, Title
 from automations.ports import NewMatter
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
-LARGEST_PROPERTIES = 500_000
+MAX_PROPERTIES_BYTES = 500_000
 
 
 def _tags(tags: list[str]) -> list[str]:
@@ -23,8 +23,8 @@ def _tags(tags: list[str]) -> list[str]:
 
 
 def _not_too_large(value: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(value, default=str)) > LARGEST_PROPERTIES:
-        raise ValueError(f"may have {LARGEST_PROPERTIES} characters of JSON at most")
+    if len(json.dumps(value, default=str)) > MAX_PROPERTIES_BYTES:
+        raise ValueError(f"may have {MAX_PROPERTIES_BYTES} characters of JSON at most")
     return value
 
 
@@ -40,7 +40,7 @@ class CreateMatterConfig(Model):
     title: Annotated[Title, FROM_TEMPLATE] = Field(description="What the matter is called.")
     tags: Annotated[Texts, AfterValidator(_tags)] = Field(
         default_factory=list,
-        max_length=MOST_TAGS,
+        max_length=MAX_TAGS,
         description="Words to find it by: a list, or one text with commas between.",
     )
     priority: Priority | TemplateText = Field("MEDIUM", description="LOW, MEDIUM, HIGH or URGENT.")

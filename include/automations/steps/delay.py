@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from automations.domain.fields import (
-    LONGEST_DURATION,
+    MAX_DURATION,
     Duration,
     Model,
     OptionalText,
@@ -24,7 +24,7 @@ from automations.kit.clock import timestamp
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Done, Outcome, WaitUntil
 
-TOO_LONG = f"a delay may take {LONGEST_DURATION.days} days at most"
+TOO_LONG = f"a delay may take {MAX_DURATION.days} days at most"
 
 
 class DelayConfig(Model):
@@ -67,7 +67,7 @@ class DelayConfig(Model):
             return self
         if self.span() < timedelta(0):
             raise ValueError("a delay cannot be negative")
-        if self.span() > LONGEST_DURATION:
+        if self.span() > MAX_DURATION:
             raise ValueError(TOO_LONG)
         return self
 
@@ -99,7 +99,7 @@ class Delay(StepType[DelayConfig]):
             due = self._due(config, ctx)
         except OverflowError as error:
             raise StepError("until: ends beyond the calendar", kind="config") from error
-        if due - ctx.now > LONGEST_DURATION:
+        if due - ctx.now > MAX_DURATION:
             raise StepError(f"until: {TOO_LONG}", kind="config")
         return WaitUntil(due)
 

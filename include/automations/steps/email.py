@@ -25,9 +25,9 @@ from automations.ports import Attachment, Documents, Mail
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Fail, Outcome
 
-MOST_RECIPIENTS = 100
+MAX_RECIPIENTS = 100
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)
-MOST_ATTACHED_BYTES = 10_000_000
+MAX_ATTACHED_BYTES = 10_000_000
 _TOKEN = r"[A-Za-z0-9_.+-]+"
 _MEDIA_TYPE = rf'^{_TOKEN}/{_TOKEN}(; ?{_TOKEN}=({_TOKEN}|"[A-Za-z0-9_.+ -]*"))*$'
 
@@ -68,7 +68,7 @@ def _base64(value: str, info: ValidationInfo) -> str:
 
 Address = Annotated[Text, AfterValidator(check_address)]
 Addresses = Annotated[
-    list[Address], BeforeValidator(listed), Field(max_length=MOST_RECIPIENTS), ONE_OR_MORE
+    list[Address], BeforeValidator(listed), Field(max_length=MAX_RECIPIENTS), ONE_OR_MORE
 ]
 Line = Annotated[Text, AfterValidator(_one_line), Field(max_length=998)]
 FileName = Annotated[
@@ -127,8 +127,8 @@ class EmailConfig(Model):
         if self.body is None and self.html is None:
             raise ValueError("give body, html or both")
         written = sum(decoded_size(part.content or "") for part in self.attachments)
-        if written > MOST_ATTACHED_BYTES:
-            raise ValueError(f"attachments may have {MOST_ATTACHED_BYTES} bytes at most")
+        if written > MAX_ATTACHED_BYTES:
+            raise ValueError(f"attachments may have {MAX_ATTACHED_BYTES} bytes at most")
         return self
 
 
@@ -150,9 +150,9 @@ class Email(StepType[EmailConfig]):
             attached(part, ctx.workspace_id, ctx.ports.documents) for part in config.attachments
         )
         size = sum(len(part.content) for part in attachments)
-        if size > MOST_ATTACHED_BYTES:
+        if size > MAX_ATTACHED_BYTES:
             return Fail(
-                f"The attachments have {size} bytes; {MOST_ATTACHED_BYTES} at most.", "config"
+                f"The attachments have {size} bytes; {MAX_ATTACHED_BYTES} at most.", "config"
             )
         receipt = ctx.ports.mailer.send(
             Mail(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from automations.errors import AutomationsError, StepError
-from automations.kit.storable import MOST_DEEP, fields_storable
+from automations.kit.storable import MAX_DEPTH, fields_storable
 from automations.steps.outcomes import Fail, Outcome
 
 INTERNAL = "internal"
 """The kind of a failure that is a bug of ours."""
 
 
-_MOST_DEEP = 2 * MOST_DEEP
+_MAX_DEPTH = 2 * MAX_DEPTH
 """Of what steps put out: loops and their like put around what others have read."""
 
 
@@ -23,7 +23,7 @@ def recordable(outcome: Outcome, where: str) -> Outcome:
         where: the step, for people.
     """
     try:
-        return fields_storable(outcome, _MOST_DEEP)
+        return fields_storable(outcome, _MAX_DEPTH)
     except (ValueError, RecursionError) as error:
         return Fail(f"{where}: what it puts out {error}", kind="output")
 

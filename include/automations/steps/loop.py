@@ -14,7 +14,7 @@ from automations.steps.outcomes import Answer, Fail, Outcome
 if TYPE_CHECKING:
     from automations.steps.base import Step
 
-MOST_ITEMS = 10_000
+MAX_ITEMS = 10_000
 
 
 class LoopConfig(Model):
@@ -34,7 +34,7 @@ class LoopConfig(Model):
         "fail", description="Whether the loop fails with the first item that fails, or goes on."
     )
     max_items: int = Field(
-        MOST_ITEMS, ge=1, le=MOST_ITEMS, strict=True, description="A longer collection is refused."
+        MAX_ITEMS, ge=1, le=MAX_ITEMS, strict=True, description="A longer collection is refused."
     )
     concurrency: int = Field(
         1,

@@ -12,7 +12,7 @@ from automations.ports import Notice
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
-MOST_USERS = 100
+MAX_USERS = 100
 _LINK = re.compile(r"(?:https?://[^\s/\\]|/(?![/\\]))[^\s\\]*", re.IGNORECASE)
 
 
@@ -32,7 +32,7 @@ def _not_empty(value: str) -> str:
 class NotificationConfig(Model):
     """Whom to tell what."""
 
-    user_ids: Annotated[Texts, Field(min_length=1, max_length=MOST_USERS)] | None = Field(
+    user_ids: Annotated[Texts, Field(min_length=1, max_length=MAX_USERS)] | None = Field(
         None,
         description="Ids of the members to tell: a list, or one text with commas between. When "
         "absent, the automation's owner is told: the member whose API key created it; when that "

@@ -11,7 +11,7 @@ from typing import Any
 from automations import steps
 from automations.steps.base import StepType
 
-_INFRASTRUCTURE = {"base", "registry"}
+_INFRASTRUCTURE = {"base", "failures", "outcomes", "registry"}
 
 
 def _discover() -> Mapping[str, StepType[Any]]:

@@ -13,7 +13,7 @@ from automations.ports.tables import RowFilter
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 _NEEDED = {
     "create": ("data",),
     "update": ("row_id", "data"),
@@ -57,7 +57,7 @@ class TableOperationsConfig(Model):
         max_length=200,
         description="To query: a column, or createdAt; with - before it the other way round.",
     )
-    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] | TemplateText = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | TemplateText = Field(
         100, description="To query: how many rows at most, up to 1000."
     )
 

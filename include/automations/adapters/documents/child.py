@@ -12,7 +12,7 @@ from typing import Any
 
 from automations.adapters.documents.problems import DocumentProblem
 
-_LARGEST_FILE = 200_000_000
+_MAX_FILE_BYTES = 200_000_000
 
 
 def confine(limits: dict[str, Any]) -> None:
@@ -20,7 +20,7 @@ def confine(limits: dict[str, Any]) -> None:
     seconds, memory = int(limits["seconds"]), int(limits["memory"])
     ceiling = max(memory, int(limits["program_memory"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_FILE_BYTES, _MAX_FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory, ceiling))
 

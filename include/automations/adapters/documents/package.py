@@ -8,8 +8,8 @@ import zlib
 
 from automations.adapters.documents.problems import TemplateProblem
 
-MOST_ENTRIES = 1_000
-LARGEST_UNPACKED = 50_000_000
+MAX_ENTRIES = 1_000
+MAX_UNPACKED_BYTES = 50_000_000
 
 
 def check(content: bytes) -> None:
@@ -36,11 +36,11 @@ def check(content: bytes) -> None:
 
 def _bounded(package: zipfile.ZipFile) -> set[str]:
     entries = package.infolist()
-    if len(entries) > MOST_ENTRIES:
-        raise TemplateProblem(f"has {len(entries)} parts; {MOST_ENTRIES} at most")
+    if len(entries) > MAX_ENTRIES:
+        raise TemplateProblem(f"has {len(entries)} parts; {MAX_ENTRIES} at most")
     unpacked = sum(entry.file_size for entry in entries)
-    if unpacked > LARGEST_UNPACKED:
-        raise TemplateProblem(f"unpacks to {unpacked} bytes; {LARGEST_UNPACKED} at most")
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise TemplateProblem(f"unpacks to {unpacked} bytes; {MAX_UNPACKED_BYTES} at most")
     names = {entry.filename for entry in entries}
     if len(names) != len(entries):
         raise TemplateProblem("has two parts of one name")

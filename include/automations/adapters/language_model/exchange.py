@@ -19,7 +19,7 @@ from automations.ports import ModelQuestion
 TOOL = "final_result"
 """The tool whose arguments are the answer, when it has a schema."""
 
-_MOST_BYTES = 2_000_000
+_MAX_BYTES = 2_000_000
 
 
 def exchange(question: ModelQuestion, account: ModelAccount, model: str) -> messages.ModelResponse:
@@ -36,7 +36,7 @@ def exchange(question: ModelQuestion, account: ModelAccount, model: str) -> mess
         async with (
             asyncio.timeout(seconds),
             httpx2.AsyncClient(
-                transport=BoundedTransport(_MOST_BYTES), trust_env=False, timeout=seconds
+                transport=BoundedTransport(_MAX_BYTES), trust_env=False, timeout=seconds
             ) as http,
         ):
             return await direct.model_request(

@@ -9,7 +9,7 @@ from pydantic_ai import exceptions
 
 from automations.adapters.language_model.transport import TooLong
 from automations.errors import StepError
-from automations.kit.retry_after import LONGEST
+from automations.kit.retry_after import MAX_DELAY
 
 _KINDS: tuple[tuple[type[Exception], str, str, bool], ...] = (
     (exceptions.ModelRateLimitError, "rate_limited", "takes no more requests for a while", True),
@@ -73,4 +73,4 @@ def _retry_after(error: Exception) -> timedelta | None:
     seconds = getattr(error, "retry_after", None)
     if not isinstance(seconds, int | float) or not seconds >= 0:
         return None
-    return timedelta(seconds=min(seconds, LONGEST.total_seconds()))
+    return timedelta(seconds=min(seconds, MAX_DELAY.total_seconds()))

@@ -21,9 +21,9 @@ from automations.kit.values import JSON
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
 
 _GRACE = 1.0
-_MOST_INPUT = 10_000_000
-_MOST_LINES = 1_000
-_MOST_LETTERS = 50_000
+_MAX_INPUT_BYTES = 10_000_000
+_MAX_LINES = 1_000
+_MAX_LETTERS = 50_000
 _LINES_BEFORE = 1_000
 """Lines of the prelude's wrapper before the user's first one."""
 _PLACE = re.compile(r"<input>:(\d+)")
@@ -60,7 +60,7 @@ class QuickJsRunner:
             StepError: kind ``timeout``, ``memory``, ``output``, ``input`` or ``script``.
         """
         request = self._request(code, given, variables, limits)
-        most = limits.output_bytes + 8 * _MOST_LETTERS
+        most = limits.output_bytes + 8 * _MAX_LETTERS
         return _result(self._exchange(request, most, limits), limits)
 
     @staticmethod
@@ -68,9 +68,9 @@ class QuickJsRunner:
         code: str, given: JSON, variables: Mapping[str, JSON], limits: ScriptLimits
     ) -> bytes:
         written, known = json.dumps(given), json.dumps(dict(variables))
-        if len(written) + len(known) > _MOST_INPUT:
+        if len(written) + len(known) > _MAX_INPUT_BYTES:
             raise StepError(
-                f"The script's input has more than {_MOST_INPUT} bytes; "
+                f"The script's input has more than {_MAX_INPUT_BYTES} bytes; "
                 "give config.input only what the script needs.",
                 kind="input",
             )
@@ -78,10 +78,10 @@ class QuickJsRunner:
             "code": code,
             "input": written,
             "variables": known,
-            "limits": json.dumps({"lines": _MOST_LINES, "letters": _MOST_LETTERS}),
+            "limits": json.dumps({"lines": _MAX_LINES, "letters": _MAX_LETTERS}),
             "seconds": limits.seconds,
             "memory": limits.memory_bytes,
-            "bytes": limits.output_bytes + 6 * _MOST_LETTERS,
+            "bytes": limits.output_bytes + 6 * _MAX_LETTERS,
         }
         return json.dumps(request).encode()
 
@@ -142,7 +142,7 @@ def _result(answer: bytes, limits: ScriptLimits) -> ScriptResult:
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
         raise TypeError("logs")
-    return [str(storable(line)) for line in value[:_MOST_LINES]]
+    return [str(storable(line)) for line in value[:_MAX_LINES]]
 
 
 def _fault(found: Any, limits: ScriptLimits) -> ScriptFault:

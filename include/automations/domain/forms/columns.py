@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from automations.domain.forms.schema import DISPLAY, UNTYPED, FormSchema
-from automations.domain.tables.columns import MOST_COLUMNS, Column, ColumnType, value_of
+from automations.domain.tables.columns import MAX_COLUMNS, Column, ColumnType, value_of
 from automations.kit.values import JSON
 
 _TYPES: Mapping[str, ColumnType] = {
@@ -27,7 +27,7 @@ _TYPES: Mapping[str, ColumnType] = {
     "url": "url",
     **dict.fromkeys(UNTYPED, "json"),
 }
-_LONGEST_KEY, _LONGEST_NAME = 90, 200
+_MAX_KEY_LENGTH, _MAX_NAME_LENGTH = 90, 200
 
 
 class _Field(NamedTuple):
@@ -51,9 +51,9 @@ def extended(
     """
     result, marks = list(columns), dict(known)
     for field in _fields(form):
-        if field.mark not in marks and len(result) < MOST_COLUMNS:
+        if field.mark not in marks and len(result) < MAX_COLUMNS:
             key = _free(field.key, {column.key for column in result})
-            name = field.label.strip()[:_LONGEST_NAME] or key
+            name = field.label.strip()[:_MAX_NAME_LENGTH] or key
             result.append(Column(key=key, name=name, type=field.type))
             marks[field.mark] = key
     return result, marks
@@ -90,7 +90,7 @@ def _fields(form: Mapping[str, Any]) -> Iterator[_Field]:
 
 
 def _free(wanted: str, taken: set[str]) -> str:
-    base = re.sub(r"[^A-Za-z0-9_-]", "_", wanted)[:_LONGEST_KEY]
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", wanted)[:_MAX_KEY_LENGTH]
     base = f"_{base[1:]}" if base.startswith("-") else base
     key, number = base, 1
     while key in taken:

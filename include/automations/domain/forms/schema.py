@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from email_validator import EmailNotValidError, validate_email
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from automations.domain.email_addresses import is_address
 from automations.kit.values import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
-MOST_ITEMS = 1_000
+MAX_ITEMS = 1_000
 UNTYPED = ("file", "document", "signature", "table_fill")
 """The types whose values have the form that the client gives them."""
 FILES = frozenset({"file", "document"})
@@ -64,8 +64,8 @@ class FormField(_Part):
 class Repeatable(_Part):
     """How often a repeatable section may be filled in."""
 
-    min_items: int | None = Field(None, ge=0, le=MOST_ITEMS)
-    max_items: int | None = Field(None, ge=1, le=MOST_ITEMS)
+    min_items: int | None = Field(None, ge=0, le=MAX_ITEMS)
+    max_items: int | None = Field(None, ge=1, le=MAX_ITEMS)
 
     @property
     def least(self) -> int:
@@ -75,7 +75,7 @@ class Repeatable(_Part):
     @property
     def most(self) -> int:
         """The most items."""
-        return self.max_items or MOST_ITEMS
+        return self.max_items or MAX_ITEMS
 
     @model_validator(mode="after")
     def _some_number_fits(self) -> Repeatable:
@@ -112,17 +112,7 @@ class FormSchema(_Part):
 
 _FORMATS = FormatChecker(("date",))
 _TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?"
-_RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*example", re.ASCII)
 _TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
-
-
-def is_address(value: object) -> bool:
-    """Whether a value is an e-mail address."""
-    try:
-        validate_email(str(value), check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        return _RESERVED.fullmatch(str(value)) is not None
-    return True
 
 
 def _is_moment(value: object) -> bool:

@@ -9,8 +9,8 @@ from automations.kit.filenames import file_name
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
-LARGEST = 10_000_000
-MOST = 10
+MAX_BYTES = 10_000_000
+MAX_FILES = 10
 """Files with one submission."""
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -82,8 +82,8 @@ def upload(filename: str, content: bytes) -> Upload:
         raise ValueError(f"must be a file of one of these kinds: {', '.join(CONTENT_TYPES)}")
     if not content:
         raise ValueError("is an empty file")
-    if len(content) > LARGEST:
-        raise ValueError(f"is over {LARGEST // 1_000_000} MB")
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"is over {MAX_BYTES // 1_000_000} MB")
     beginnings = _BEGINNINGS.get(extension)
     # A text begins with anything, but only other kinds of files hold a NUL.
     if not content.startswith(beginnings) if beginnings else b"\0" in content:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from automations.domain.forms.schema import is_address
+from automations.domain.email_addresses import is_address
 from automations.errors import ValidationFailed
 from automations.kit.titles import Name
 from automations.kit.values import JSON
@@ -32,9 +32,9 @@ ColumnType = Literal[
 Category = Literal["SYSTEM", "FORM", "PIPELINE", "USER", "MATTER", "INTEGRATION"]
 KEYLESS = ("json", "multiselect")
 """The types of columns that no row can be found by."""
-LONGEST_TEXT = 100_000
-LARGEST_ROW = 500_000
-MOST_COLUMNS = 200
+MAX_TEXT_LENGTH = 100_000
+MAX_ROW_BYTES = 500_000
+MAX_COLUMNS = 200
 _URL = re.compile(r"https?://[^\s]+")
 
 
@@ -81,7 +81,7 @@ class TableShape(_Part):
     name: Name = Field(description="What it is called.")
     description: str = Field("", max_length=5_000)
     category: Category = Field("USER", description="Where its rows come from.")
-    columns: list[Column] = Field(min_length=1, max_length=MOST_COLUMNS)
+    columns: list[Column] = Field(min_length=1, max_length=MAX_COLUMNS)
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:
@@ -122,8 +122,8 @@ def checked(
             kept[column.key] = value_of(column, given)
         except ValueError as error:
             wrong[f"{path}.{column.key}"] = [str(error)]
-    if not wrong and len(json.dumps(kept)) > LARGEST_ROW:
-        wrong[path] = [f"may have {LARGEST_ROW} characters of JSON at most"]
+    if not wrong and len(json.dumps(kept)) > MAX_ROW_BYTES:
+        wrong[path] = [f"may have {MAX_ROW_BYTES} characters of JSON at most"]
     return kept, wrong
 
 
@@ -181,8 +181,8 @@ def _text(column: Column, value: JSON) -> str:
 def _plain(value: JSON) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a text")
-    if len(value) > LONGEST_TEXT:
-        raise ValueError(f"may have {LONGEST_TEXT} characters at most")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"may have {MAX_TEXT_LENGTH} characters at most")
     return str(_storable(value))
 
 

@@ -12,8 +12,8 @@ from automations.kit.comparison import compare
 from automations.kit.values import JSON
 from automations.ports.tables import RowFilter, RowRule
 
-MOST_RULES = 200
-DEEPEST = 10
+MAX_RULES = 200
+MAX_DEPTH = 10
 _EVERYWHERE = {"equals", "notEquals", "exists", "empty"}
 _TEXTS = _EVERYWHERE | {
     "contains", "startsWith", "endsWith", "gt", "gte", "lt", "lte", "in", "matches",
@@ -94,9 +94,9 @@ class _Checker:
 
     def group(self, match: str, rules: Sequence[RowRule], path: str, depth: int) -> Group:
         self._count += len(rules)
-        if self._count > MOST_RULES or depth > DEEPEST:
+        if self._count > MAX_RULES or depth > MAX_DEPTH:
             raise ValidationFailed(
-                {path: [f"may have {MOST_RULES} rules in {DEEPEST} levels at most"]}
+                {path: [f"may have {MAX_RULES} rules in {MAX_DEPTH} levels at most"]}
             )
         return Group(
             match,

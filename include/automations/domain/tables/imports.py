@@ -12,7 +12,7 @@ from automations.domain.tables.columns import Column, checked
 from automations.errors import ValidationFailed
 from automations.kit.values import JSON
 
-MOST_ROWS = 50_000
+MAX_ROWS = 50_000
 _NAMED_PROBLEMS = 100
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -27,8 +27,8 @@ def rows_of(columns: Sequence[Column], source: Source) -> list[dict[str, JSON]]:
         ValidationFailed: some do not fit; the first of them are named, ``rows.0`` on.
     """
     given = _from_csv(columns, source) if isinstance(source, str) else source
-    if len(given) > MOST_ROWS:
-        raise ValidationFailed({"rows": [f"may be {MOST_ROWS} at most in one import"]})
+    if len(given) > MAX_ROWS:
+        raise ValidationFailed({"rows": [f"may be {MAX_ROWS} at most in one import"]})
     rows: list[dict[str, JSON]] = []
     wrong: dict[str, list[str]] = {}
     for index, data in enumerate(given):
@@ -59,7 +59,7 @@ def _from_csv(columns: Sequence[Column], text: str) -> list[JSON]:
 
 
 def _bounded(lines: Iterable[list[str]]) -> Iterable[tuple[int, list[str]]]:
-    return enumerate(islice(lines, MOST_ROWS + 1))
+    return enumerate(islice(lines, MAX_ROWS + 1))
 
 
 def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:

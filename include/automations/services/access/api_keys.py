@@ -18,7 +18,7 @@ from automations.services.access.bootstrap import ensure_workspace
 from automations.services.audit import audit
 
 RANKS = {"VIEWER": 0, "MEMBER": 1, "ADMIN": 2, "OWNER": 3}
-LONGEST_GRACE = timedelta(days=7)
+MAX_GRACE = timedelta(days=7)
 _PREFIX_LENGTH = 11
 _HOUR = 3600
 

@@ -12,7 +12,7 @@ from automations.db.api_keys import Credential
 
 TRUSTED_FOR = 1.0
 """Seconds."""
-_MOST = 10_000
+_MAX_KEYS = 10_000
 
 Kept = dict[str, tuple[float, Credential]]
 
@@ -32,7 +32,7 @@ def place() -> Kept:
 
 def keep(kept: Kept, token_hash: str, key: Credential) -> None:
     """Keep a valid key where ``place`` said before it was read."""
-    if len(kept) >= _MOST:
+    if len(kept) >= _MAX_KEYS:
         kept.clear()
     kept[token_hash] = time.monotonic() + TRUSTED_FOR, key
 

@@ -13,7 +13,7 @@ from automations.db.session import unit_of_work
 from automations.errors import TooManyRequests
 
 _WINDOW = 60
-_MOST_MISSES = 60
+_MAX_MISSES = 60
 _SHARE = 50
 
 _uncounted: Counter[str] = Counter()
@@ -43,7 +43,7 @@ def check_misses(address: str) -> None:
     Raises:
         TooManyRequests: too many came from there within a minute.
     """
-    check({f"webhook:unknown:{address}": _MOST_MISSES})
+    check({f"webhook:unknown:{address}": _MAX_MISSES})
 
 
 def check_roughly(key: str, limit: int) -> None:

@@ -7,12 +7,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from automations.adapters import passwords
 from automations.db import members, sign_ins
 from automations.db.session import Session, unit_of_work
 from automations.db.sign_ins import SignedIn
 from automations.db.tables import Member, SignIn
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
+from automations.kit import passwords
 from automations.services.access import rate_limits
 from automations.services.access.api_keys import RANKS, Grantor
 from automations.services.audit import audit
@@ -20,7 +20,7 @@ from automations.tokens import hash_token
 
 LASTS = timedelta(days=7)
 INVITE_LASTS = timedelta(days=3)
-SHORTEST, LONGEST = 12, 256
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256
 """Characters of a password."""
 
 _HOUR = 3600
@@ -173,8 +173,10 @@ def _opened(session: Session, member: Member) -> Opened:
 
 
 def _check_strength(field: str, password: str, member: Member) -> None:
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise ValidationFailed({field: [f"must have {SHORTEST} to {LONGEST} characters"]})
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise ValidationFailed(
+            {field: [f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"]}
+        )
     simple = password.lower()
     if len(set(simple)) < 5 or simple in (member.email, member.name.lower()):
         raise ValidationFailed({field: ["is too easy to guess"]})

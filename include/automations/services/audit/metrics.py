@@ -1,13 +1,12 @@
-"""The figures of the whole installation, read from the database by whoever is asked for metrics."""
+"""The metrics of the whole installation, read from the database by whichever bridge is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automations.db import counters as tallies
-from automations.db import gauges
-from automations.db.counters import Tally
+from automations.db import counters, gauges
+from automations.db.counters import Counted
 from automations.db.gauges import Gauges
 from automations.db.session import unit_of_work
 
@@ -16,16 +15,16 @@ _MANY = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Totals:
     """How things stand, and what has happened so far."""
 
     gauges: Gauges
-    tallies: Sequence[Tally]
+    counters: Sequence[Counted]
 
 
-def read() -> Figures:
-    """The figures of this moment: the same, whichever bridge reads them."""
+def read() -> Totals:
+    """The metrics of this moment: the same, whichever bridge reads them."""
     with unit_of_work() as session:
-        found = Figures(gauges.read(session), tallies.totals(session))
-        tallies.fold(session, above=_MANY)
+        found = Totals(gauges.read(session), counters.totals(session))
+        counters.compact(session, above=_MANY)
         return found

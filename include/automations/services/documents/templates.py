@@ -13,7 +13,7 @@ from automations.errors import NotFound, StepError, ValidationFailed
 from automations.ports import DocumentRenderer
 from automations.services.audit import audit
 
-LARGEST = 5_000_000
+MAX_BYTES = 5_000_000
 
 
 def create(
@@ -102,8 +102,8 @@ def delete(workspace_id: str, template_id: str) -> None:
 def _checked(renderer: DocumentRenderer, template_format: str, content: bytes) -> list[str]:
     if not content:
         raise ValidationFailed({"content": ["must not be empty"]})
-    if len(content) > LARGEST:
-        raise ValidationFailed({"content": [f"has {len(content)} bytes; {LARGEST} at most"]})
+    if len(content) > MAX_BYTES:
+        raise ValidationFailed({"content": [f"has {len(content)} bytes; {MAX_BYTES} at most"]})
     try:
         return list(renderer.placeholders(template_format, content))
     except StepError as error:

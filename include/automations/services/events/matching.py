@@ -15,18 +15,18 @@ from automations.domain.fields import parse_duration
 from automations.errors import RateLimited
 from automations.kit.clock import timestamp
 from automations.services.runs import template_names
-from automations.services.runs.starting import DEEPEST_CHAIN, start_run
+from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
 from automations.services.runs.template_names import names_at_start
 
 
 def match(session: Session, event: Event) -> None:
     """Start one run for each ACTIVE automation that the event fits: all or nothing."""
-    too_deep = matching.depth(session, event) > DEEPEST_CHAIN
+    too_deep = matching.depth(session, event) > MAX_CHAIN_DEPTH
     workflows = [] if too_deep else matching.listeners(session, event)
     matched = [_match(session, event, one) for one in workflows]
     remarks = [remark for remark in matched if remark is not None]
     if too_deep:
-        remarks = [f"It ends a chain of {DEEPEST_CHAIN} runs, each caused by the last."]
+        remarks = [f"It ends a chain of {MAX_CHAIN_DEPTH} runs, each caused by the last."]
     elif not workflows:
         remarks = [matching.why_nothing(session, event)]
     # Changed last: who collects a later event changes this one while it holds what is collected.

@@ -24,7 +24,7 @@ from automations.services.workflows.webhook_secrets import new_token
 from automations.settings import get_settings
 
 EVENT_TYPE = "WEBHOOK"
-_MOST_A_MINUTE = 30_000
+_MAX_PER_MINUTE = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
         limits.check_misses(address)
         raise NotFound("There is no such webhook.")
     hook, trigger = found
-    limits.check_roughly(f"webhook:{hook.workflow_id}", _MOST_A_MINUTE)
+    limits.check_roughly(f"webhook:{hook.workflow_id}", _MAX_PER_MINUTE)
     if trigger.secret is not None:
         secret = webhook_secrets.opened(hook.workspace_id, trigger.secret)
         verifier.verify(

@@ -35,7 +35,7 @@ from automations.ports import (
 from automations.services.audit import audit
 from automations.services.integrations.integrations import credentials, get
 from automations.settings import Settings, get_settings
-from automations.steps.email import MOST_ATTACHED_BYTES, EmailConfig, attached, decoded_size
+from automations.steps.email import MAX_ATTACHED_BYTES, EmailConfig, attached, decoded_size
 
 NO_PROVIDER = (
     "No site email provider is configured. An administrator adds one by POST /api/integrations "
@@ -99,8 +99,8 @@ def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
         Conflict: no site email provider is configured.
         ProviderFailed: it refuses everybody, or cannot be reached.
     """
-    if _attached_bytes(payload) > MOST_ATTACHED_BYTES:
-        raise TooLarge(f"The attachments may have {MOST_ATTACHED_BYTES} bytes at most.")
+    if _attached_bytes(payload) > MAX_ATTACHED_BYTES:
+        raise TooLarge(f"The attachments may have {MAX_ATTACHED_BYTES} bytes at most.")
     try:
         message = Message.model_validate(payload, context=LITERAL)
     except ValidationError as error:

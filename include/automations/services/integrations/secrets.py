@@ -14,12 +14,12 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Secret
 from automations.domain.fields import SECRET_NAME
 from automations.errors import NotFound, ValidationFailed
-from automations.kit.masking import SHORTEST
+from automations.kit.masking import MIN_SECRET_LENGTH
 from automations.ports import SecretSource
 from automations.services.audit import audit
 from automations.services.integrations import vault
 
-LONGEST = 8_000
+MAX_LENGTH = 8_000
 PREFIX = "AUTOMATIONS_SECRET_"
 """Of the names of secrets of the whole installation."""
 
@@ -39,10 +39,12 @@ def put(workspace_id: str, name: str, value: str) -> Secret:
     errors: dict[str, list[str]] = {}
     if not SECRET_NAME.fullmatch(name):
         errors["name"] = ["must be capital letters, digits and _, 64 at most, a letter first"]
-    if len(value.strip()) < SHORTEST:
-        errors["value"] = [f"must have {SHORTEST} characters at least, or it cannot be masked"]
-    elif len(value) > LONGEST:
-        errors["value"] = [f"may have {LONGEST} characters at most"]
+    if len(value.strip()) < MIN_SECRET_LENGTH:
+        errors["value"] = [
+            f"must have {MIN_SECRET_LENGTH} characters at least, or it cannot be masked"
+        ]
+    elif len(value) > MAX_LENGTH:
+        errors["value"] = [f"may have {MAX_LENGTH} characters at most"]
     if errors:
         raise ValidationFailed(errors)
     cipher = vault.cipher()
@@ -89,4 +91,4 @@ def read(
 
 
 def _can_be_masked(value: str) -> bool:
-    return len(value) >= SHORTEST
+    return len(value) >= MIN_SECRET_LENGTH

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from automations.adapters.encryption import Cipher, UnreadableError
 from automations.errors import Unavailable
+from automations.kit.encryption import Cipher, UnreadableError
 from automations.settings import get_settings
 
 

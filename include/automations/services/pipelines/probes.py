@@ -14,7 +14,7 @@ from automations.ports import HttpClient
 from automations.services.pipelines import connections, pulls
 
 _LOOKED_AT = 100
-_MOST_PATHS = 500
+_MAX_PATHS = 500
 
 
 def problem(
@@ -57,4 +57,4 @@ def fields(workspace_id: str, connection_id: str, http: HttpClient) -> dict[str,
         for path, value in paths_of(record) if isinstance(record, Mapping) else ():
             if found.get(path) is None:
                 found[path] = value
-    return dict(islice(found.items(), _MOST_PATHS))
+    return dict(islice(found.items(), _MAX_PATHS))

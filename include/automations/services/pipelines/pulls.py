@@ -20,7 +20,7 @@ from automations.domain.fields import parse_duration
 from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
 from automations.kit.masking import Masker
 from automations.kit.record_paths import NOTHING, value_at
-from automations.kit.retry_after import LONGEST, wished_delay
+from automations.kit.retry_after import MAX_DELAY, wished_delay
 from automations.kit.values import JSON
 from automations.ports import HttpClient, HttpRequest, HttpResponse
 from automations.services.audit import audit
@@ -249,7 +249,9 @@ def _until(reset: str | None, now: datetime) -> timedelta | None:
     """How long until a rate limit ends, an hour at most."""
     if reset is None or not reset.isdecimal() or len(reset) > 12:
         return None
-    return min(max(timedelta(seconds=int(reset) - now.timestamp()), timedelta(seconds=1)), LONGEST)
+    return min(
+        max(timedelta(seconds=int(reset) - now.timestamp()), timedelta(seconds=1)), MAX_DELAY
+    )
 
 
 def _parsed(response: HttpResponse) -> JSON:

@@ -20,7 +20,7 @@ from automations.services.tables import row_syncs
 from automations.services.tables.row_syncs import Synced
 from automations.services.tables.rows import NAMED_ROWS
 
-MOST_RECORDS = 50_000
+MAX_RECORDS = 50_000
 """How many records one push may have."""
 AT_ONCE = 1_000
 """How many records one statement takes."""
@@ -69,8 +69,8 @@ def take(
     Raises:
         ValidationFailed, Conflict: as ``push``.
     """
-    if len(records) > MOST_RECORDS:
-        raise ValidationFailed({"records": [f"may be {MOST_RECORDS} at most in one sync"]})
+    if len(records) > MAX_RECORDS:
+        raise ValidationFailed({"records": [f"may be {MAX_RECORDS} at most in one sync"]})
     connection = usable(session, workspace_id, connection_id)
     if connection.connector_type != "push":
         raise ValidationFailed({"records": ["this connection reads its records itself"]})
@@ -123,19 +123,19 @@ def write(
         NotFound, Conflict: a table is not any more what its mapping was made for.
     """
     keyed_rows.lock_keys(session, [mapping.table_id for mapping in mappings])
-    tallies = {kept["tableId"]: kept for kept in run.tables}
+    by_table = {kept["tableId"]: kept for kept in run.tables}
     errors = list(run.errors)
     for part in _parts(records):
         refused: list[dict[str, Any]] = []
         for mapping in mappings:
             synced = row_syncs.sync(session, run.workspace_id, mapping, part, run.records)
-            tallies[mapping.table_id] = _added(tallies.get(mapping.table_id), synced)
+            by_table[mapping.table_id] = _added(by_table.get(mapping.table_id), synced)
             refused += synced.errors
         # By record, whichever table and whichever check refused it.
         refused.sort(key=lambda error: int(error["record"]))
         errors += refused[: _NAMED_ERRORS - len(errors)]
         run.records += len(part)
-    run.tables, run.errors = list(tallies.values()), errors
+    run.tables, run.errors = list(by_table.values()), errors
     session.flush()
 
 
@@ -156,16 +156,16 @@ def finish(
     """
     if not pipelines.end_run(session, run, status, error):
         return
-    for tally in run.tables:
-        if tally["created"] or tally["updated"]:
-            _announce(session, run, name, tally)
-    counts: Any = totals(run)
-    audit.record(session, "pipeline.sync", run, by=by, name=name, status=status, **counts)
+    for counts in run.tables:
+        if counts["created"] or counts["updated"]:
+            _announce(session, run, name, counts)
+    summed: Any = totals(run)
+    audit.record(session, "pipeline.sync", run, by=by, name=name, status=status, **summed)
 
 
 def totals(run: PipelineRun) -> dict[str, int]:
     """What a sync did to all of its tables."""
-    return {part: sum(tally[part] for tally in run.tables) for part in _COUNTS}
+    return {part: sum(counts[part] for counts in run.tables) for part in _COUNTS}
 
 
 def _found(session: Session, workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
@@ -196,20 +196,20 @@ def _added(before: Mapping[str, Any] | None, synced: Synced) -> dict[str, Any]:
     }
 
 
-def _announce(session: Session, run: PipelineRun, name: str, tally: Mapping[str, Any]) -> None:
-    rows = [*tally["createdRowIds"], *tally["updatedRowIds"]][:NAMED_ROWS]
+def _announce(session: Session, run: PipelineRun, name: str, counts: Mapping[str, Any]) -> None:
+    rows = [*counts["createdRowIds"], *counts["updatedRowIds"]][:NAMED_ROWS]
     emit(
         session,
         run.workspace_id,
         kind=SYNCED,
         trigger_key=sync_key(
-            tally["tableId"], added=tally["created"] > 0, updated=tally["updated"] > 0
+            counts["tableId"], added=counts["created"] > 0, updated=counts["updated"] > 0
         ),
         data={
-            **tally,
+            **counts,
             "rowId": rows[0],
             "rowIds": rows,
-            "count": tally["created"] + tally["updated"],
+            "count": counts["created"] + counts["updated"],
             "connectionId": run.connection_id,
             "connectionName": name,
             "pipelineRunId": run.id,

@@ -19,7 +19,7 @@ from automations.services.pipelines import pulls, syncs
 from automations.settings import get_settings
 from automations.tokens import derive_token, hash_token
 
-_MOST_A_MINUTE = 600
+_MAX_PER_MINUTE = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
         limits.check_misses(address)
         raise NotFound("There is no such webhook.")
     audit.identify(connection.workspace_id)
-    limits.check({f"pipeline:webhook:{connection.id}": _MOST_A_MINUTE})
+    limits.check({f"pipeline:webhook:{connection.id}": _MAX_PER_MINUTE})
     delivery_id = delivery.id("none")
     records = _records(delivery) if connection.connector_type == "push" else None
     with unit_of_work() as session:

@@ -19,7 +19,7 @@ from automations.errors import RateLimited
 from automations.kit.values import JSON
 from automations.services.runs import cancellations
 
-_MOST_AT_ONCE = 100
+_MAX_BATCH = 100
 
 
 def rate_key(
@@ -64,8 +64,8 @@ def admit(session: Session, run: Run) -> None:
     limit = FlowControl.of(stored).concurrency
     held = slots.held(session, run.slot_key)
     queued = limit is not None and limit.policy == "queue"
-    free = limit.limit - held if limit is not None else _MOST_AT_ONCE
-    waiting = slots.waiting(session, run.slot_key, max(free, 0) if queued else _MOST_AT_ONCE)
+    free = limit.limit - held if limit is not None else _MAX_BATCH
+    waiting = slots.waiting(session, run.slot_key, max(free, 0) if queued else _MAX_BATCH)
     for one in waiting:
         if limit is None or held < limit.limit:
             held += 1
@@ -76,7 +76,7 @@ def admit(session: Session, run: Run) -> None:
             reason = f"Run {one.id} took its place (concurrency: cancel_running)."
             cancellations.end(session, slots.oldest_held(session, run.slot_key), reason)
         _hold(session, one)
-    if len(waiting) == _MOST_AT_ONCE:
+    if len(waiting) == _MAX_BATCH:
         jobs.enqueue(session, "admit_run", waiting[-1].id)
 
 

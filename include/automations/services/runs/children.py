@@ -11,7 +11,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import RateLimited, StepError
 from automations.ports import ChildResult
-from automations.services.runs.starting import DEEPEST_CHAIN, start_run
+from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
 from automations.services.workflows.loaded import load
 
 
@@ -57,9 +57,9 @@ def _start(
         raise StepError(f"There is no automation {workflow_id}.", kind="config")
     if workflow.status == "ARCHIVED":
         raise StepError("An archived automation cannot be run.", kind="config")
-    if parent.depth >= DEEPEST_CHAIN:
+    if parent.depth >= MAX_CHAIN_DEPTH:
         raise StepError(
-            f"Automations that run each other end after {DEEPEST_CHAIN} runs.", kind="config"
+            f"Automations that run each other end after {MAX_CHAIN_DEPTH} runs.", kind="config"
         )
     try:
         child = start_run(

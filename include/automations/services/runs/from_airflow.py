@@ -20,7 +20,7 @@ _SCHEDULED = "scheduled"
 """Airflow's word for it."""
 
 
-def adopt(
+def record_run(
     session: Session,
     workflow_id: str,
     *,

@@ -13,7 +13,7 @@ from automations.errors import NotFound
 from automations.kit import cursors
 from automations.services.workflows.loaded import load
 
-MOST_EXPORTED = 500
+MAX_EXPORTED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def export(workspace_id: str, workflow_id: str, run_id: str | None) -> Export:
     with reading() as session:
         workflow = _workflow(session, workspace_id, workflow_id)
         if run_id is None:
-            newest = run_queries.behind(session, workflow_id, Filter(), None, MOST_EXPORTED)
+            newest = run_queries.behind(session, workflow_id, Filter(), None, MAX_EXPORTED)
             return Export(workflow, [run.id for run in newest])
         if run_queries.find(session, workflow_id, run_id) is None:
             raise NotFound(f"There is no run {run_id}.")

@@ -15,7 +15,7 @@ from automations.services.runs import admission
 from automations.services.runs.starting import start_run
 from automations.services.workflows.loaded import load
 
-MOST_AT_ONCE = 500
+MAX_BATCH = 500
 
 
 def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:

@@ -13,7 +13,7 @@ from automations.kit.values import JSON
 from automations.services.runs import admission, template_names
 from automations.services.runs.template_names import names_at_start
 
-DEEPEST_CHAIN = 10
+MAX_CHAIN_DEPTH = 10
 """Automations that set off each other, or themselves, end after so many runs."""
 
 

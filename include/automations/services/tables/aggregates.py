@@ -45,7 +45,7 @@ def answer(workspace_id: str, table_id: str, asked: Question) -> Answer:
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
         wanted = checked(asked.filter, columns)
         aggregate = aggregates.checked(asked.function, asked.column, asked.group_by, columns)
-        whole, groups = row_aggregates.figures(
+        whole, groups = row_aggregates.aggregates(
             session, table_id, wanted, aggregate, asked.limit + 1
         )
     return Answer(whole, groups[: asked.limit], len(groups) > asked.limit)

@@ -18,7 +18,7 @@ from automations.kit.values import JSON
 from automations.services.tables import tables
 
 _NAMED_FIELDS = 20
-_LONGEST_PATH = 200
+_MAX_PATH_LENGTH = 200
 
 
 class _Given(NamedTuple):
@@ -41,7 +41,7 @@ class Synced:
     def refuse(self, place: int, wrong: Mapping[str, Sequence[str]]) -> None:
         """Note what is wrong with a record; its own keys may hold what cannot be kept."""
         first = islice(wrong.items(), _NAMED_FIELDS)
-        named: Any = {path[:_LONGEST_PATH]: list(messages) for path, messages in first}
+        named: Any = {path[:_MAX_PATH_LENGTH]: list(messages) for path, messages in first}
         error = {"record": place, "tableId": self.table_id, "fieldErrors": storable(named)}
         self.errors.append(error)
 

@@ -19,7 +19,7 @@ from automations.errors import Conflict, Gone, NotAllowed, NotFound, ValidationF
 from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.forms import uploads
-from automations.services.waits.self_approval import bans_itself
+from automations.services.waits.self_approval import forbids_self_approval
 from automations.services.workflows.loaded import load
 from automations.tokens import hash_token
 
@@ -163,7 +163,7 @@ def _settle(session: Session, wait: Wait, decision: str, by: str, data: JSON) ->
 
 
 def _refuse_starter(run: Run, wait: Wait, by: str) -> None:
-    if bans_itself(run, wait, by):
+    if forbids_self_approval(run, wait, by):
         raise NotAllowed("Whoever started the run may not decide on it.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from automations.db.tables import Run, Wait
 
 
-def bans_itself(run: Run, wait: Wait, by: str) -> bool:
+def forbids_self_approval(run: Run, wait: Wait, by: str) -> bool:
     """Whether a decision by the one who started the run is not allowed."""
     banned = not (wait.question or {}).get("allow_self_approval", True)
     starter = run.started_by

@@ -17,8 +17,8 @@ from automations.services.integrations import secrets, vault
 
 _SEALED = "sealed:"
 _REFERENCE = re.compile(r"\{\{\s*secret\.[A-Z][A-Z0-9_]{0,63}\s*\}\}")
-_LONGEST = 1_000
-_SHORTEST_KEY = 16
+_MAX_LENGTH = 1_000
+_MIN_KEY_BYTES = 16
 
 
 def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger:
@@ -61,8 +61,10 @@ def _new(verification: str, secret: str) -> str:
         if not is_reference(secret):
             raise ValueError("must be a value, or one secret as in {{secret.WEBHOOK_KEY}}")
         return secret.strip()
-    if secret.startswith(_SEALED) or len(secret) > _LONGEST:
-        raise ValueError(f"must have {_LONGEST} characters at most and not begin with '{_SEALED}'")
+    if secret.startswith(_SEALED) or len(secret) > _MAX_LENGTH:
+        raise ValueError(
+            f"must have {_MAX_LENGTH} characters at most and not begin with '{_SEALED}'"
+        )
     if verification == "standard":
         _check_standard(secret)
     return _SEALED + vault.cipher().encrypt(secret)
@@ -74,8 +76,8 @@ def _check_standard(secret: str) -> None:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError("must be base64, with whsec_ before it or not") from error
-    if len(key) < _SHORTEST_KEY:
-        raise ValueError(f"must be at least {_SHORTEST_KEY} bytes in base64")
+    if len(key) < _MIN_KEY_BYTES:
+        raise ValueError(f"must be at least {_MIN_KEY_BYTES} bytes in base64")
 
 
 def opened(workspace_id: str, stored: str) -> str:

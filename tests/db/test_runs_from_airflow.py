@@ -19,7 +19,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
 from automations.ports import DagRunState
-from automations.services.runs.from_airflow import adopt
+from automations.services.runs.from_airflow import record_run
 from automations.services.workflows import loaded
 from tests.doubles import Unreachable, ports
 
@@ -84,7 +84,7 @@ def test_a_run_by_hand_in_airflow_is_none_of_the_schedule() -> None:
     assert (run(run_id).trigger_type, run(run_id).trigger_data) == ("manual", {})
 
 
-def test_the_reconciler_adopts_what_no_step_has_begun() -> None:
+def test_the_reconciler_records_what_no_step_has_begun() -> None:
     workflow, run_id = scheduled(), new_id()
     state = DagRunState(dag_id(workflow), run_id, "running", "1", {}, None, "scheduled", due_at=DUE)
     Reconciler(Unreachable()).apply(state)
@@ -131,7 +131,7 @@ def test_of_several_that_come_at_once_one_goes_on() -> None:
 
     def come() -> None:
         with unit_of_work() as session:
-            adopt(
+            record_run(
                 session,
                 workflow,
                 run_id=new_id(),

@@ -16,7 +16,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Base, Workspace
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed
-from automations.execution.warm_up import rehearse
+from automations.execution.warm_up import warm_up
 from automations.kit.ids import new_id
 from automations.services.workflows import loaded
 from tests.db.workspace import workspace
@@ -42,9 +42,9 @@ def backend(session: Session) -> int:
     return session.scalar(select(func.pg_backend_pid())) or 0
 
 
-def test_a_rehearsed_run_comes_to_its_end_and_leaves_nothing_behind() -> None:
+def test_a_warm_up_run_comes_to_its_end_and_leaves_nothing_behind() -> None:
     before = rows()
-    assert isinstance(rehearse(Engine(ports())), Proceed)
+    assert isinstance(warm_up(Engine(ports())), Proceed)
     assert rows() == before
 
 
@@ -61,7 +61,7 @@ def test_units_of_work_that_are_undone_see_each_other_and_one_may_fail() -> None
 
 
 def test_a_fork_has_connections_of_its_own_and_all_that_its_parent_has_compiled() -> None:
-    rehearse(Engine(ports()))
+    warm_up(Engine(ports()))
     context = multiprocessing.get_context("fork")
     answers: SimpleQueue[tuple[int, int]] = context.SimpleQueue()
 

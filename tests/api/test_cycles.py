@@ -75,7 +75,7 @@ def test_what_does_not_lead_back_for_certain_is_taken(api: Api, how: str) -> Non
     assert patch(api, a, steps=[step]).status_code == 200
 
 
-def test_one_that_was_archived_is_not_activated_into_a_ring(api: Api) -> None:
+def test_one_that_was_archived_is_not_activated_into_a_cycle(api: Api) -> None:
     a = str(api.workflow(name="A")["id"])
     b = str(api.workflow(name="B", status="ARCHIVED", steps=[calling(a)])["id"])
     assert patch(api, a, steps=[calling(b)]).status_code == 200
