@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from automations.db import jobs
 from automations.db.session import unit_of_work
-from automations.db.tables import Event, Run
-from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.db.tables import Event, JobKind, Run
+from automations.dispatch.jobs.registry import Handlers
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
@@ -58,8 +58,8 @@ def test_an_automation_listens_to_an_assets_name_or_to_its_uri() -> None:
     by_name, by_uri, _ = listening("sales"), listening(URI), listening("costs")
     emitted(extra={"rows": 3})
     with unit_of_work() as session:
-        (job,) = jobs.claim(session, 5, KINDS)
-    Deliveries(Unreachable(), ports()).carry(job)
+        (job,) = jobs.claim(session, 5, JobKind)
+    Handlers(Unreachable(), ports()).carry(job)
     with unit_of_work() as session:
         event = session.scalars(select(Event)).one()
         runs = session.scalars(select(Run)).all()
@@ -79,8 +79,8 @@ def test_an_automation_listens_to_an_assets_name_or_to_its_uri() -> None:
 def test_an_asset_that_nobody_listens_to_is_recorded_with_the_reason() -> None:
     emitted("unheard", "s3://bucket/unheard")
     with unit_of_work() as session:
-        (job,) = jobs.claim(session, 5, KINDS)
-    Deliveries(Unreachable(), ports()).carry(job)
+        (job,) = jobs.claim(session, 5, JobKind)
+    Handlers(Unreachable(), ports()).carry(job)
     with unit_of_work() as session:
         event = session.scalars(select(Event)).one()
     assert event.status == "SKIPPED"

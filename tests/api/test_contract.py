@@ -23,7 +23,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Job, Run, RunStep
 from automations.definitions.model import RunStatus, WorkflowStatus
 from automations.definitions.triggers import FILTERS, TRIGGER_TYPES
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
 from automations.steps.registry import STEP_TYPES
@@ -66,11 +66,11 @@ class Playing:
 
     def match_events(self) -> None:
         """Let events start what listens to them."""
-        deliveries = Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+        handlers = Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
         with unit_of_work() as session:
             found = session.scalars(select(Job).where(Job.kind == "match_event")).all()
         for job in found:
-            deliveries.carry(job)
+            handlers.carry(job)
 
     def finish(self, run_id: str) -> None:
         """Do a run's steps, one after another."""

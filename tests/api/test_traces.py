@@ -14,7 +14,7 @@ from api_bridge.app import create_app
 from automations.adapters.http import GuardedHttpClient
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, TaskRef
 from automations.kit import tracing
@@ -82,13 +82,13 @@ def execute(api: Api, steps: list[dict[str, Any]], **headers: str) -> Run:
 
 def dispatch() -> None:
     """Do all that the dispatcher has to do."""
-    deliveries = Deliveries(Airflow(), ports())  # type: ignore[arg-type]  # as much as is asked
+    handlers = Handlers(Airflow(), ports())  # type: ignore[arg-type]  # as much as is asked
     while True:
         with unit_of_work() as session:
             job = session.scalars(select(Job).limit(1)).first()
         if job is None:
             return
-        deliveries.carry(job)
+        handlers.carry(job)
 
 
 def step(run: Run, service: Answering, node: str = "call") -> Any:

@@ -19,7 +19,7 @@ from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, WorkflowVersion
 from automations.definitions.triggers import HIDDEN
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.services.access import rate_limits
 from automations.services.events import webhooks
 from automations.settings import get_settings
@@ -70,7 +70,7 @@ def match() -> None:
     with unit_of_work() as session:
         todo = list(session.scalars(select(Job).where(Job.kind == "match_event")))
     for job in todo:
-        Deliveries(Unreachable(), ports()).carry(job)
+        Handlers(Unreachable(), ports()).carry(job)
 
 
 class TestUrl:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from automations.db import events, in_airflow, jobs, runs, waits
 from automations.db.session import unit_of_work
-from automations.db.tables import Event, Job, Run, RunStep, Wait, Workflow
+from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import record_run
 from automations.services.workflows import loaded
@@ -202,7 +202,7 @@ def test_what_is_no_start_goes_on_though_there_is_no_room(here: str, airflow: Ai
                 events.emit(session, here, kind="EVENT", trigger_key="x", data={"n": number})
             run = session.get_one(Run, airflow.made[0])
             run.status = "CANCELLED"
-            jobs.enqueue(session, "fail_run", run.id)
+            jobs.enqueue(session, JobKind.FAIL_RUN, run.id)
         until("the events", lambda: count(Event.status == "PENDING") == 0)
         until("the run to be failed", lambda: airflow.failed == [run.id])
 

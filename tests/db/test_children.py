@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from automations.db import run_steps, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow, WorkflowVersion
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep
 from automations.services.runs.cancellations import cancel
@@ -68,11 +68,11 @@ def end(run: Run, status: str, error: str | None = None) -> None:
 
 def dispatch() -> None:
     """Carry what a child's end has left to be done."""
-    deliveries = Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+    handlers = Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
     with unit_of_work() as session:
         todo = session.scalars(select(Job).where(Job.kind == "wake_parent")).all()
     for job in todo:
-        deliveries.carry(job)
+        handlers.carry(job)
 
 
 def test_a_child_is_started_once_however_often_the_step_is_run(engine: Engine) -> None:

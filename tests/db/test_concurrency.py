@@ -12,9 +12,9 @@ from sqlalchemy import delete, func, select, update
 
 from automations.db import jobs, runs
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, Run, Wait
-from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.db.tables import Job, JobKind, Run, Wait
 from automations.dispatch.dispatcher import Dispatcher
+from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
 from automations.errors import Conflict
 from automations.execution.engine import Engine
@@ -39,8 +39,8 @@ def here(database: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def deliveries(here: str) -> Deliveries:
-    return Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+def handlers(here: str) -> Handlers:
+    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def executed(here: str, workflow: str, count: int = 1, **given: Any) -> list[str
     return [by_hand.execute(here, workflow, given, "t").id for _ in range(count)]
 
 
-def admit(deliveries: Deliveries) -> None:
+def admit(handlers: Handlers) -> None:
     """Do the jobs that hand out slots."""
     while True:
         with unit_of_work() as session:
@@ -70,7 +70,7 @@ def admit(deliveries: Deliveries) -> None:
             job = session.scalars(query).first()
         if job is None:
             return
-        deliveries.carry(job)
+        handlers.carry(job)
 
 
 def started() -> list[str]:
@@ -91,43 +91,43 @@ def load(run: str) -> Run:
 
 
 def test_more_than_the_limit_wait_and_begin_in_order_when_others_end(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     first, second, third, fourth = executed(here, automation(here, 2), 4)
-    admit(deliveries)
+    admit(handlers)
     assert started() == [first, second]
     assert (load(third).status, load(third).slot) == ("RUNNING", "WAITING")
     end(second, "FAILED")
-    admit(deliveries)
+    admit(handlers)
     assert started() == [first, second, third]
     cancellations.cancel(here, load(first).workflow_id, first, "t")
-    admit(deliveries)
+    admit(handlers)
     assert started() == [first, second, third, fourth]
 
 
 def test_each_key_has_a_limit_of_its_own_and_what_is_missing_is_one_key(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     workflow = automation(here, 1, key="{{input.who}}")
     a1, a2 = executed(here, workflow, 2, who="a")
     (b1,) = executed(here, workflow, who={"name": "b" * 300})
     nobody, _ = executed(here, workflow, 2)
-    admit(deliveries)
+    admit(handlers)
     assert started() == [a1, b1, nobody]
     assert load(a2).slot_key == f"{workflow}:a"
 
 
-def test_one_too_many_is_skipped_when_that_is_wished(here: str, deliveries: Deliveries) -> None:
+def test_one_too_many_is_skipped_when_that_is_wished(here: str, handlers: Handlers) -> None:
     first, second = executed(here, automation(here, 1, policy="skip"), 2)
-    admit(deliveries)
+    admit(handlers)
     skipped = load(second)
     assert (started(), skipped.status) == ([first], "CANCELLED")
     assert skipped.error == "Skipped: the automation has 1 in flight (concurrency: skip)."
 
 
-def test_the_oldest_makes_room_when_that_is_wished(here: str, deliveries: Deliveries) -> None:
+def test_the_oldest_makes_room_when_that_is_wished(here: str, handlers: Handlers) -> None:
     first, second, third = executed(here, automation(here, 1, policy="cancel_running"), 3)
-    admit(deliveries)
+    admit(handlers)
     states = [load(run).status for run in (first, second, third)]
     assert states == ["CANCELLED", "CANCELLED", "RUNNING"]
     assert load(third).slot == "HELD"
@@ -135,75 +135,73 @@ def test_the_oldest_makes_room_when_that_is_wished(here: str, deliveries: Delive
 
 
 def test_a_run_that_is_cancelled_while_it_waits_gives_its_turn_to_the_next(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     workflow = automation(here, 1)
     first, second, third = executed(here, workflow, 3)
-    admit(deliveries)
+    admit(handlers)
     cancellations.cancel(here, workflow, second, "t")
     end(first)
-    admit(deliveries)
+    admit(handlers)
     assert started() == [first, third]
 
 
 def test_a_raised_limit_lets_others_begin_and_one_that_is_taken_away_all(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     workflow = automation(here, 1)
     ids = executed(here, workflow, 4)
-    admit(deliveries)
+    admit(handlers)
     workflows.update(here, workflow, {"concurrency": {"limit": 2}}, "t")
-    admit(deliveries)
+    admit(handlers)
     assert started() == ids[:2]
     workflows.update(here, workflow, {"concurrency": None}, "t")
-    admit(deliveries)
+    admit(handlers)
     assert started() == ids
 
 
-def test_a_lost_job_is_mended(here: str, deliveries: Deliveries) -> None:
+def test_a_lost_job_is_mended(here: str, handlers: Handlers) -> None:
     first, second = executed(here, automation(here, 1), 2)
-    admit(deliveries)
+    admit(handlers)
     end(first)
     with unit_of_work() as session:
         session.execute(delete(Job).where(Job.kind == "next_run"))
     Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
-    admit(deliveries)
+    admit(handlers)
     assert started() == [first, second]
 
 
-def test_a_run_that_could_not_be_started_leaves_its_place(
-    here: str, deliveries: Deliveries
-) -> None:
+def test_a_run_that_could_not_be_started_leaves_its_place(here: str, handlers: Handlers) -> None:
     workflow = automation(here, 1)
     first, second = executed(here, workflow, 2)
-    admit(deliveries)
+    admit(handlers)
     with unit_of_work() as session:
         job = session.scalars(select(Job).where(Job.kind == "start_run")).one()
-    deliveries.give_up(job, "no DAG")
-    admit(deliveries)
+    handlers.give_up(job, "no DAG")
+    admit(handlers)
     assert started() == [first, second]
     replays.retry(here, workflow, first)
-    admit(deliveries)
+    admit(handlers)
     assert (load(first).status, load(first).slot) == ("RUNNING", "WAITING")
     end(second)
-    admit(deliveries)
+    admit(handlers)
     assert load(first).slot == "HELD"
 
 
 def test_who_has_lost_a_job_to_another_cannot_give_its_run_up(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     (run,) = executed(here, automation(here, 1))
-    admit(deliveries)
+    admit(handlers)
     with unit_of_work() as session:
         lost = session.scalars(select(Job).where(Job.kind == "start_run")).one()
     with unit_of_work() as session:
         session.execute(update(Job).values(claims=Job.claims + 1))
-    deliveries.give_up(lost, "no DAG")
+    handlers.give_up(lost, "no DAG")
     with unit_of_work() as session:
         taken = session.scalars(select(Job).where(Job.kind == "start_run")).one()
     assert (load(run).status, taken.dead_at) == ("RUNNING", None)
-    deliveries.give_up(taken, "no DAG")
+    handlers.give_up(taken, "no DAG")
     assert load(run).status == "FAILED"
 
 
@@ -214,11 +212,11 @@ def made_by_airflow(workflow: str, name: str) -> TaskRef:
 
 
 def test_a_run_that_airflow_has_made_sleeps_until_it_is_its_turn(
-    here: str, deliveries: Deliveries, engine: Engine
+    here: str, handlers: Handlers, engine: Engine
 ) -> None:
     workflow = automation(here, 1)
     (first,) = executed(here, workflow)
-    admit(deliveries)
+    admit(handlers)
     ref = made_by_airflow(workflow, "scheduled__1")
     asleep = engine.run(ref)
     assert isinstance(asleep, Sleep)
@@ -228,31 +226,29 @@ def test_a_run_that_airflow_has_made_sleeps_until_it_is_its_turn(
     with pytest.raises(Conflict, match="waits for its turn"):
         decisions.resume(ref.run_id, here, decision=None, data=None, by="t")
     end(first)
-    admit(deliveries)
+    admit(handlers)
     assert isinstance(engine.resume(ref, asleep.wait_id, None), Proceed)
     assert load(ref.run_id).status == "COMPLETED"
     assert isinstance(engine.run(made_by_airflow(workflow, "scheduled__2")), Proceed)
 
 
 def test_one_of_airflows_is_skipped_or_makes_room_likewise(
-    here: str, deliveries: Deliveries, engine: Engine
+    here: str, handlers: Handlers, engine: Engine
 ) -> None:
     skipping, taking = (automation(here, 1, policy=one) for one in ("skip", "cancel_running"))
     executed(here, skipping)
     (first,) = executed(here, taking)
-    admit(deliveries)
+    admit(handlers)
     assert isinstance(engine.run(made_by_airflow(skipping, "scheduled__1")), Skip)
     assert load("scheduled__1").status == "CANCELLED"
     assert isinstance(engine.run(made_by_airflow(taking, "scheduled__2")), Proceed)
     assert load(first).status == "CANCELLED"
 
 
-def test_a_run_that_is_found_in_airflow_only_is_admitted_too(
-    here: str, deliveries: Deliveries
-) -> None:
+def test_a_run_that_is_found_in_airflow_only_is_admitted_too(here: str, handlers: Handlers) -> None:
     workflow = automation(here, 1)
     (first,) = executed(here, workflow)
-    admit(deliveries)
+    admit(handlers)
     with unit_of_work() as session:
         record_run(
             session,
@@ -264,36 +260,36 @@ def test_a_run_that_is_found_in_airflow_only_is_admitted_too(
             version=1,
             due_at=None,
         )
-    admit(deliveries)
+    admit(handlers)
     assert load("manual__1").slot == "WAITING"
     end(first)
-    admit(deliveries)
+    admit(handlers)
     assert (load("manual__1").slot, started()) == ("HELD", [first])
 
 
 def test_a_cleared_run_waits_for_its_turn_like_a_new_one(
-    here: str, deliveries: Deliveries, engine: Engine
+    here: str, handlers: Handlers, engine: Engine
 ) -> None:
     workflow = automation(here, 1)
     first, second = executed(here, workflow, 2)
-    admit(deliveries)
+    admit(handlers)
     end(first, "FAILED")
-    admit(deliveries)
+    admit(handlers)
     assert load(second).slot == "HELD"
     again = TaskRef(first, workflow, 1, "look", generation=1)
     asleep = engine.run(again)
     assert isinstance(asleep, Sleep)
     end(second)
-    admit(deliveries)
+    admit(handlers)
     assert isinstance(engine.resume(again, asleep.wait_id, None), Proceed)
 
 
 def test_a_run_that_waits_in_airflow_can_be_cancelled(
-    here: str, deliveries: Deliveries, engine: Engine
+    here: str, handlers: Handlers, engine: Engine
 ) -> None:
     workflow = automation(here, 1)
     executed(here, workflow)
-    admit(deliveries)
+    admit(handlers)
     ref = made_by_airflow(workflow, "scheduled__1")
     asleep = engine.run(ref)
     assert isinstance(asleep, Sleep)
@@ -310,7 +306,7 @@ def in_flight() -> int:
 
 
 def test_many_dispatchers_never_let_more_in_and_keep_the_order(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     limit, count = 3, 40
     workflow = automation(here, limit)
@@ -335,10 +331,10 @@ def test_many_dispatchers_never_let_more_in_and_keep_the_order(
                 .where(Job.kind == "start_run")
                 .values(available_at=datetime(2100, 1, 1, tzinfo=UTC))
             )
-            claimed = jobs.claim(session, 3, KINDS)
+            claimed = jobs.claim(session, 3, JobKind)
         for job in claimed:
             if job.kind != "start_run":
-                deliveries.carry(job)
+                handlers.carry(job)
 
     def finish() -> None:
         with unit_of_work() as session:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import CheckConstraint, func
+from sqlalchemy import func, text
 
 from automations.db import events
-from automations.db.session import unit_of_work
-from automations.db.tables import Event, Job, Run
-from automations.dispatch.deliveries import KINDS
+from automations.db.session import statement, unit_of_work
+from automations.db.tables import Event, Job, JobKind, Run
 from automations.services.workflows import loaded
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
@@ -24,17 +22,13 @@ def here(database: str) -> Iterator[str]:
     loaded._cache.clear()
 
 
-def test_every_kind_of_job_that_there_may_be_is_carried() -> None:
-    constraints = Job.metadata.tables["job"].constraints
-    (words,) = (one for one in constraints if isinstance(one, CheckConstraint))
-    assert set(KINDS) == set(str(words.sqltext).split("'")[1::2])
-
-
-def test_the_kinds_that_ask_airflow_say_so() -> None:
-    asking = {
-        name for name, kind in KINDS.items() if "_orchestrator" in inspect.getsource(kind.carry)
-    }
-    assert asking == {name for name, kind in KINDS.items() if kind.airflow}
+def test_the_database_takes_every_kind_of_job_and_no_other(database: str) -> None:
+    allowed = text(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_job_kind'"
+    )
+    with statement() as connection:
+        words = str(connection.execute(allowed).scalar_one())
+    assert set(words.split("'")[1::2]) == set(JobKind)
 
 
 def test_while_airflow_is_away_few_jobs_try_it_and_when_it_is_back_all_go_at_once(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.errors import StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, TaskRef
@@ -41,8 +41,8 @@ def here(database: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def deliveries(here: str) -> Deliveries:
-    return Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+def handlers(here: str) -> Handlers:
+    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
 
 
 def automation(here: str, on_error: str | None = None, **more: Any) -> str:
@@ -60,13 +60,13 @@ def fail(run: Run) -> None:
     assert isinstance(engine.run(TaskRef(run.id, run.workflow_id, 1, "tell")), GiveUp)
 
 
-def carried(deliveries: Deliveries, *kinds: str) -> None:
+def carried(handlers: Handlers, *kinds: str) -> None:
     """Do what is queued of these kinds, one kind after the other."""
     for kind in kinds:
         with unit_of_work() as session:
             queued = session.scalars(select(Job).where(Job.kind == kind)).all()
         for job in queued:
-            deliveries.carry(job)
+            handlers.carry(job)
 
 
 def runs_of(workflow: str) -> list[Run]:
@@ -80,13 +80,13 @@ def last_event() -> Event:
 
 
 def test_a_failure_starts_the_error_workflow_once_with_what_happened(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     handler = automation(here)
     broken = automation(here, handler, name="Broken")
     run = executed(here, broken)
     fail(run)
-    carried(deliveries, "report_failure", "match_event")
+    carried(handlers, "report_failure", "match_event")
     (started,) = runs_of(handler)
     assert (started.trigger_type, started.depth, started.status) == ("error", 1, "RUNNING")
     given = dict(started.input)
@@ -104,19 +104,17 @@ def test_a_failure_starts_the_error_workflow_once_with_what_happened(
     assert (event.type, event.status, event.cause_run_id) == ("RUN_FAILED", "MATCHED", run.id)
 
 
-def test_a_run_that_is_cancelled_or_has_none_starts_nothing(
-    here: str, deliveries: Deliveries
-) -> None:
+def test_a_run_that_is_cancelled_or_has_none_starts_nothing(here: str, handlers: Handlers) -> None:
     handler = automation(here)
     with unit_of_work() as session:
         runs.end_run(session, executed(here, automation(here, handler)).id, "CANCELLED")
         runs.end_run(session, executed(here, automation(here)).id, "FAILED", "x")
-    carried(deliveries, "report_failure", "match_event")
+    carried(handlers, "report_failure", "match_event")
     assert runs_of(handler) == []
 
 
 def test_each_failure_of_a_run_is_reported_and_a_repeated_report_is_not(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     handler = automation(here)
     run = executed(here, automation(here, handler))
@@ -127,27 +125,27 @@ def test_each_failure_of_a_run_is_reported_and_a_repeated_report_is_not(
             runs.end_run(session, run.id, "FAILED", "x")
         with unit_of_work() as session:
             (job,) = session.scalars(select(Job).where(Job.kind == "report_failure"))
-        deliveries.carry(job)
-        deliveries.carry(job)
-    carried(deliveries, "match_event")
+        handlers.carry(job)
+        handlers.carry(job)
+    carried(handlers, "match_event")
     assert len(runs_of(handler)) == 2
 
 
-def test_one_that_is_not_active_says_so(here: str, deliveries: Deliveries) -> None:
+def test_one_that_is_not_active_says_so(here: str, handlers: Handlers) -> None:
     handler = automation(here, status="PAUSED")
     fail(executed(here, automation(here, handler)))
-    carried(deliveries, "report_failure", "match_event")
+    carried(handlers, "report_failure", "match_event")
     assert (last_event().status, runs_of(handler)) == ("SKIPPED", [])
     assert "not ACTIVE: PAUSED" in str(last_event().reason)
 
 
-def test_failures_of_failures_end(here: str, deliveries: Deliveries) -> None:
+def test_failures_of_failures_end(here: str, handlers: Handlers) -> None:
     handler = automation(here)
     run = executed(here, automation(here, handler))
     with unit_of_work() as session:
         session.get_one(Run, run.id).depth = MAX_CHAIN_DEPTH
     fail(run)
-    carried(deliveries, "report_failure", "match_event")
+    carried(handlers, "report_failure", "match_event")
     assert runs_of(handler) == []
     assert "ends a chain" in str(last_event().reason)
 

@@ -13,7 +13,7 @@ from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Event, Job, Run, Workflow, WorkflowVersion
 from automations.definitions.triggers import FILTERS, Trigger, event_key
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.events.events import Sent
@@ -33,8 +33,8 @@ def here(database: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def deliveries(here: str) -> Deliveries:
-    return Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+def handlers(here: str) -> Handlers:
+    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
 
 
 def automation(here: str, trigger: dict[str, Any], status: str = "ACTIVE") -> str:
@@ -68,19 +68,19 @@ def row_added(session: Session, here: str, cause: str | None = None) -> Event:
     return event
 
 
-def happened(here: str, deliveries: Deliveries, cause: str | None = None) -> Event:
+def happened(here: str, handlers: Handlers, cause: str | None = None) -> Event:
     """A row was added, and the dispatcher has matched that."""
     with unit_of_work() as session:
         event = row_added(session, here, cause)
-    return matched(event.id, deliveries)
+    return matched(event.id, handlers)
 
 
-def matched(event_id: str, deliveries: Deliveries) -> Event:
+def matched(event_id: str, handlers: Handlers) -> Event:
     with unit_of_work() as session:
         job = session.scalars(
             select(Job).where(Job.kind == "match_event", Job.subject_id == event_id)
         ).one()
-    deliveries.carry(job)
+    handlers.carry(job)
     with unit_of_work() as session:
         return session.get_one(Event, event_id)
 
@@ -90,7 +90,7 @@ def started(event: Event) -> list[Run]:
 
 
 def test_an_event_starts_those_that_filter_it_and_those_that_take_any(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     wanted = {
         automation(here, {"triggerType": "ROW_ADDED"}),
@@ -99,16 +99,16 @@ def test_an_event_starts_those_that_filter_it_and_those_that_take_any(
     automation(here, {"triggerType": "ROW_ADDED", "filterTableId": OTHER})
     automation(here, {"triggerType": "RECORD_UPDATED", "filterTableId": TABLE})
     automation(workspace("other"), {"triggerType": "ROW_ADDED"})
-    event = happened(here, deliveries)
+    event = happened(here, handlers)
     assert event.status == "MATCHED"
     assert {run.workflow_id for run in started(event)} == wanted
 
 
 def test_a_run_has_the_documented_variables_and_everything_else_under_trigger(
-    here: str, deliveries: Deliveries
+    here: str, handlers: Handlers
 ) -> None:
     automation(here, {"triggerType": "ROW_ADDED"})
-    (run,) = started(happened(here, deliveries))
+    (run,) = started(happened(here, handlers))
     assert run.variables == {
         "triggerType": "event",
         "rowId": "r1",
@@ -120,48 +120,48 @@ def test_a_run_has_the_documented_variables_and_everything_else_under_trigger(
 
 @pytest.mark.parametrize("status", ["DRAFT", "PAUSED", "ARCHIVED"])
 def test_an_automation_that_is_not_active_is_passed_over_with_the_reason(
-    here: str, deliveries: Deliveries, status: str
+    here: str, handlers: Handlers, status: str
 ) -> None:
     automation(here, {"triggerType": "ROW_ADDED"}, status)
-    event = happened(here, deliveries)
+    event = happened(here, handlers)
     assert (event.status, started(event)) == ("SKIPPED", [])
     assert status in (event.reason or "")
 
 
-def test_an_event_that_nobody_listens_to_says_so(here: str, deliveries: Deliveries) -> None:
+def test_an_event_that_nobody_listens_to_says_so(here: str, handlers: Handlers) -> None:
     automation(here, {"triggerType": "ROW_ADDED", "filterTableId": OTHER})
-    assert happened(here, deliveries).reason == "No automation has a trigger that fits."
+    assert happened(here, handlers).reason == "No automation has a trigger that fits."
 
 
-def test_a_chain_of_runs_that_cause_each_other_ends(here: str, deliveries: Deliveries) -> None:
+def test_a_chain_of_runs_that_cause_each_other_ends(here: str, handlers: Handlers) -> None:
     automation(here, {"triggerType": "ROW_ADDED"})
     cause: str | None = None
     for depth in range(MAX_CHAIN_DEPTH + 1):
-        (run,) = started(happened(here, deliveries, cause))
+        (run,) = started(happened(here, handlers, cause))
         assert run.depth == depth
         cause = run.id
-    last = happened(here, deliveries, cause)
+    last = happened(here, handlers, cause)
     assert last.status == "SKIPPED"
     assert "chain" in (last.reason or "")
 
 
-def test_a_replay_starts_only_what_was_not_started(here: str, deliveries: Deliveries) -> None:
+def test_a_replay_starts_only_what_was_not_started(here: str, handlers: Handlers) -> None:
     automation(here, {"triggerType": "ROW_ADDED"})
-    event = happened(here, deliveries)
+    event = happened(here, handlers)
     later = automation(here, {"triggerType": "ROW_ADDED"})
     assert events.replay(here, event.id).status == "PENDING"
-    again = matched(event.id, deliveries)
+    again = matched(event.id, handlers)
     assert len(started(again)) == 2
     assert later in {run.workflow_id for run in started(again)}
 
 
-def test_a_named_event_starts_who_listens_to_the_name(here: str, deliveries: Deliveries) -> None:
+def test_a_named_event_starts_who_listens_to_the_name(here: str, handlers: Handlers) -> None:
     wanted = automation(here, {"triggerType": "com.example.paid"})
     sent = Sent("com.example.paid", "shop", "1", None, {"amount": 5})
     first, second = events.take(here, [sent, sent])
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.event_id == second.event_id
-    (run,) = started(matched(first.event_id, deliveries))
+    (run,) = started(matched(first.event_id, handlers))
     assert (run.workflow_id, run.trigger_data) == (wanted, {"amount": 5})
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from automations.db import jobs
 from automations.db.session import raw_connection, statement, unit_of_work
-from automations.dispatch.deliveries import KINDS
+from automations.db.tables import JobKind
 from automations.kit.ids import new_id
 
 ALIVE, OTHER = 7, 8
@@ -43,13 +43,13 @@ def leave(connection: psycopg2.extensions.connection) -> None:
 
 def claimed(holder: int | None) -> list[str]:
     with unit_of_work() as session:
-        return [job.subject_id for job in jobs.claim(session, 10, KINDS, holder=holder)]
+        return [job.subject_id for job in jobs.claim(session, 10, JobKind, holder=holder)]
 
 
 def enqueue() -> str:
     subject = new_id()
     with unit_of_work() as session:
-        jobs.enqueue(session, "start_run", subject)
+        jobs.enqueue(session, JobKind.START_RUN, subject)
     return subject
 
 
@@ -102,7 +102,7 @@ def test_a_job_that_was_put_back_is_nobodys_and_waits_for_its_time(
 ) -> None:
     enqueue()
     with unit_of_work() as session:
-        (job,) = jobs.claim(session, 1, KINDS, holder=ALIVE)
+        (job,) = jobs.claim(session, 1, JobKind, holder=ALIVE)
         jobs.again(session, job, timedelta(hours=1), "later", counts=False)
     leave(attending)
     assert (released(), claimed(OTHER)) == (0, [])
@@ -113,11 +113,11 @@ def test_a_claim_that_was_given_to_another_cannot_be_settled_by_the_first(
 ) -> None:
     enqueue()
     with unit_of_work() as session:
-        (lost,) = jobs.claim(session, 1, KINDS, holder=ALIVE)
+        (lost,) = jobs.claim(session, 1, JobKind, holder=ALIVE)
     leave(attending)
     assert released() == 1
     with unit_of_work() as session:
-        (found,) = jobs.claim(session, 1, KINDS, holder=OTHER)
+        (found,) = jobs.claim(session, 1, JobKind, holder=OTHER)
         assert not jobs.done(session, lost)
         assert jobs.done(session, found)
 
@@ -146,7 +146,7 @@ def test_a_job_that_is_given_back_is_ready_and_before_those_that_came_later(
 ) -> None:
     first = enqueue()
     with unit_of_work() as session:
-        taken = jobs.claim(session, 1, KINDS, holder=ALIVE)
+        taken = jobs.claim(session, 1, JobKind, holder=ALIVE)
     second = enqueue()
     with unit_of_work() as session:
         jobs.give_back(session, taken)
@@ -167,13 +167,13 @@ def test_a_claim_looks_at_no_job_of_a_kind_that_is_left_out(
                 " SELECT 'start_run', number::text FROM generate_series(1, 5000) number"
             )
         )
-        jobs.enqueue(session, "match_event", new_id())
+        jobs.enqueue(session, JobKind.MATCH_EVENT, new_id())
     with statement() as connection:
         connection.execute(text("ANALYZE job"))
     with unit_of_work() as session:
         explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {jobs._CLAIM.text}")
         values = {"limit": 8, "lease": jobs._LEASE, "holder": ALIVE}
-        kinds = [kind for kind in KINDS if kind != "start_run"]
+        kinds = [kind for kind in JobKind if kind != "start_run"]
         (planned,) = session.execute(explain, {**values, "kinds": kinds}).scalar_one()
     touched = planned["Plan"]["Shared Hit Blocks"] + planned["Plan"]["Shared Read Blocks"]
     assert touched < 100, planned

@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 
 from automations.db import jobs, runs, waits
 from automations.db.session import unit_of_work
-from automations.db.tables import Approver, Event, Form, FormRequest, Job, Run, Wait
-from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.db.tables import Approver, Event, Form, FormRequest, Job, JobKind, Run, Wait
+from automations.dispatch.jobs.registry import Handlers
 from automations.errors import Gone, NotAllowed, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Sleep
@@ -84,8 +84,8 @@ def engine(database: str, service: Service, outbox: Outbox) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def deliveries(engine: Engine, outbox: Outbox) -> Deliveries:
-    return Deliveries(ports(), ports(mailer=outbox))  # type: ignore[arg-type]  # no Airflow here
+def handlers(engine: Engine, outbox: Outbox) -> Handlers:
+    return Handlers(ports(), ports(mailer=outbox))  # type: ignore[arg-type]  # no Airflow here
 
 
 def calling() -> Run:
@@ -103,7 +103,7 @@ def claimed(kind: str) -> Job:
     with unit_of_work() as session:
         session.execute(update(Job).where(Job.kind == kind).values(available_at=datetime.now(UTC)))
     with unit_of_work() as session:
-        return next(one for one in jobs.claim(session, 100, KINDS) if one.kind == kind)
+        return next(one for one in jobs.claim(session, 100, JobKind) if one.kind == kind)
 
 
 def form() -> Form:
@@ -183,30 +183,30 @@ class TestCallback:
 
 class TestSentForms:
     def test_each_recipient_gets_a_link_of_their_own_by_mail(
-        self, engine: Engine, deliveries: Deliveries, outbox: Outbox
+        self, engine: Engine, handlers: Handlers, outbox: Outbox
     ) -> None:
         run, _ = sending()
         assert isinstance(engine.run(task(run, "send")), Proceed)
         with unit_of_work() as session:
             todo = list(session.scalars(select(Job).where(Job.kind == "send_form")))
         for one in todo:
-            deliveries.carry(one)
+            handlers.carry(one)
         sent = {mail.to[0]: mail.body for mail in outbox.sent}
         for recipient in ("ada@b.example", "bob@b.example"):
             assert link(run, recipient) in sent[recipient]
 
     @pytest.mark.parametrize("kind", ["mail", "timeout", "config"])
     def test_a_mail_server_that_fails_leaves_the_link_to_be_sent_later(
-        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, kind: str
+        self, engine: Engine, handlers: Handlers, outbox: Outbox, kind: str
     ) -> None:
         run, _ = sending(recipients=["ada@b.example"])
         engine.run(task(run, "send"))
         outbox.failures = [StepError("no", kind=kind)]
         with pytest.raises(StepError):
-            deliveries.carry(claimed("send_form"))
+            handlers.carry(claimed("send_form"))
         with unit_of_work() as session:
             assert [one.sent_at for one in session.scalars(select(FormRequest))] == [None]
-        deliveries.carry(claimed("send_form"))
+        handlers.carry(claimed("send_form"))
         assert [link(run, "ada@b.example") in mail.body for mail in outbox.sent] == [True]
 
     def test_a_repeat_of_the_step_sends_nothing_anew(self, engine: Engine) -> None:
@@ -290,11 +290,11 @@ QUESTION = Question("Approval needed: Ask", "OK?", approvers=("ada@b.example",))
 
 class TestReminders:
     def test_a_reminder_carries_the_same_link_and_comes_again(
-        self, deliveries: Deliveries, outbox: Outbox
+        self, handlers: Handlers, outbox: Outbox
     ) -> None:
         wait = asked_run(replace(QUESTION, remind_seconds=3600.0))
-        deliveries.carry(claimed("ask_approvers"))
-        deliveries.carry(claimed("remind_approvers"))
+        handlers.carry(claimed("ask_approvers"))
+        handlers.carry(claimed("remind_approvers"))
         first, reminder = outbox.sent
         with unit_of_work() as session:
             approver = session.scalars(select(Approver)).one()
@@ -306,33 +306,33 @@ class TestReminders:
         assert again.available_at > datetime.now(UTC) + timedelta(minutes=59)
 
     def test_nobody_is_reminded_of_what_is_decided(
-        self, deliveries: Deliveries, outbox: Outbox
+        self, handlers: Handlers, outbox: Outbox
     ) -> None:
         wait = asked_run(replace(QUESTION, remind_seconds=3600.0))
         with unit_of_work() as session:
             held = session.get_one(Wait, wait.id)
             waits.answer(session, held, decision="approved", by="x", data=None)
-        deliveries.carry(claimed("remind_approvers"))
+        handlers.carry(claimed("remind_approvers"))
         assert outbox.sent == []
         with unit_of_work() as session:
             kinds = set(session.scalars(select(Job.kind)))
         assert "remind_approvers" not in kinds
 
     def test_others_are_asked_when_nobody_decided_in_time(
-        self, deliveries: Deliveries, outbox: Outbox
+        self, handlers: Handlers, outbox: Outbox
     ) -> None:
         wait = asked_run(
             replace(QUESTION, escalate_to=("boss@b.example",), escalate_seconds=3600.0)
         )
-        deliveries.carry(claimed("ask_approvers"))
-        deliveries.carry(claimed("escalate_wait"))
-        deliveries.carry(claimed("ask_approvers"))
+        handlers.carry(claimed("ask_approvers"))
+        handlers.carry(claimed("escalate_wait"))
+        handlers.carry(claimed("ask_approvers"))
         assert [mail.to for mail in outbox.sent] == [("ada@b.example",), ("boss@b.example",)]
         with unit_of_work() as session:
             assert len(waits.approvers(session, wait.id)) == 2
 
     def test_those_who_are_added_while_the_others_are_asked_are_asked_too(
-        self, deliveries: Deliveries, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+        self, handlers: Handlers, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         wait = asked_run(QUESTION)
         send = outbox.send
@@ -343,21 +343,21 @@ class TestReminders:
             return send(mail)
 
         monkeypatch.setattr(outbox, "send", escalated)
-        deliveries.carry(claimed("ask_approvers"))
+        handlers.carry(claimed("ask_approvers"))
         monkeypatch.undo()
-        deliveries.carry(claimed("ask_approvers"))
+        handlers.carry(claimed("ask_approvers"))
         assert [mail.to for mail in outbox.sent] == [("ada@b.example",), ("boss@b.example",)]
         with unit_of_work() as session:
             assert "ask_approvers" not in session.scalars(select(Job.kind)).all()
 
     @pytest.mark.parametrize("end", ["cancelled", "answered", "deleted"])
     def test_nobody_is_reminded_of_a_form_that_is_no_longer_needed(
-        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, end: str
+        self, engine: Engine, handlers: Handlers, outbox: Outbox, end: str
     ) -> None:
         run, made = sending(remindEvery="PT1H", waitForCompletion=True, waitFor="any")
         engine.run(task(run, "send"))
         for _ in range(2):
-            deliveries.carry(claimed("send_form"))
+            handlers.carry(claimed("send_form"))
         assert len(outbox.sent) == 2
         if end == "answered":
             form_requests.submit(link(run, "ada@b.example"), {"size": 1})
@@ -367,7 +367,7 @@ class TestReminders:
             elif end == "deleted":
                 session.get_one(Form, made.id).deleted_at = datetime.now(UTC)
         for _ in range(2):
-            deliveries.carry(claimed("send_form"))
+            handlers.carry(claimed("send_form"))
         assert len(outbox.sent) == 2
         with unit_of_work() as session:
             assert "send_form" not in session.scalars(select(Job.kind)).all()
@@ -390,33 +390,33 @@ class TestRotation:
         return rotate
 
     def test_a_reminder_of_a_form_carries_the_link_that_works(
-        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, rotate: Callable[..., None]
+        self, engine: Engine, handlers: Handlers, outbox: Outbox, rotate: Callable[..., None]
     ) -> None:
         run, _ = sending(recipients=["ada@b.example"], remindEvery="PT1H")
         engine.run(task(run, "send"))
-        deliveries.carry(claimed("send_form"))
+        handlers.carry(claimed("send_form"))
         rotate()
-        deliveries.carry(claimed("send_form"))
+        handlers.carry(claimed("send_form"))
         first, reminder = (token_in(mail.body) for mail in outbox.sent)
         assert first == reminder
         form_requests.submit(reminder, {"size": 1})
 
     def test_when_the_old_key_is_gone_the_reminder_carries_a_link_that_works(
-        self, engine: Engine, deliveries: Deliveries, outbox: Outbox, rotate: Callable[..., None]
+        self, engine: Engine, handlers: Handlers, outbox: Outbox, rotate: Callable[..., None]
     ) -> None:
         run, _ = sending(recipients=["ada@b.example"], remindEvery="PT1H")
         engine.run(task(run, "send"))
         rotate(self.NEW)
-        deliveries.carry(claimed("send_form"))
+        handlers.carry(claimed("send_form"))
         form_requests.submit(token_in(outbox.sent[-1].body), {"size": 1})
 
     def test_a_reminder_of_a_decision_carries_the_first_link(
-        self, deliveries: Deliveries, outbox: Outbox, rotate: Callable[..., None]
+        self, handlers: Handlers, outbox: Outbox, rotate: Callable[..., None]
     ) -> None:
         asked_run(replace(QUESTION, remind_seconds=3600.0))
-        deliveries.carry(claimed("ask_approvers"))
+        handlers.carry(claimed("ask_approvers"))
         rotate()
-        deliveries.carry(claimed("remind_approvers"))
+        handlers.carry(claimed("remind_approvers"))
         first, reminder = (token_in(mail.body) for mail in outbox.sent)
         assert first == reminder
         decisions.decide(first, decision="approved", data=None)

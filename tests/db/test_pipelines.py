@@ -13,7 +13,7 @@ from sqlalchemy import select
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Run
 from automations.definitions.pipelines import shape_of
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.domain.tables.columns import TableShape
 from automations.services.pipelines import connections, syncs
 from automations.services.tables import rows, tables
@@ -132,7 +132,7 @@ def test_a_sync_starts_each_automation_once_with_the_rows_that_it_asks_for(here:
     records = [{"id": 1, "name": "new"}, {"id": 2}, {"id": 3}]
     assert push(here, source, *records) == (2, 1, 0, 0)
     event = events()[1]
-    matched(event.id, Deliveries(ports(), ports()))  # type: ignore[arg-type]  # no Airflow here
+    matched(event.id, Handlers(ports(), ports()))  # type: ignore[arg-type]  # no Airflow here
     with unit_of_work() as session:
         runs = list(session.scalars(select(Run)))
     started = {made[run.workflow_id]: run.trigger_data for run in runs}
@@ -144,7 +144,7 @@ def test_a_sync_starts_each_automation_once_with_the_rows_that_it_asks_for(here:
     assert started["synced"] == event.data
     assert {run.variables["tableId"] for run in runs} == {place}
     assert push(here, source, {"id": 1, "name": "newer"}) == (0, 1, 0, 0)
-    matched(events()[2].id, Deliveries(ports(), ports()))  # type: ignore[arg-type]
+    matched(events()[2].id, Handlers(ports(), ports()))  # type: ignore[arg-type]
     with unit_of_work() as session:
         last = session.scalars(select(Run.workflow_id).where(Run.event_id == events()[2].id))
         assert {made[one] for one in last} == {"updated", "synced"}

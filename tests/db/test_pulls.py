@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 from automations.adapters.http import GuardedHttpClient
 from automations.db import jobs
 from automations.db.session import unit_of_work
-from automations.db.tables import DataRow, Event, Job, PipelineRun
+from automations.db.tables import DataRow, Event, Job, JobKind, PipelineRun
 from automations.definitions.pipelines import shape_of
-from automations.dispatch.deliveries import KINDS, Deliveries
 from automations.dispatch.dispatcher import Dispatcher
+from automations.dispatch.jobs.registry import Handlers
 from automations.domain.tables.columns import TableShape
 from automations.errors import Conflict, StepError, ValidationFailed
 from automations.launcher.dependabot_source import DependabotSource, alert
@@ -418,15 +418,15 @@ def test_a_schedule_begins_syncs_again_and_again(
 ) -> None:
     assert job_of(connection) is None
     connections.update(here, connection, {"interval": "PT1H"})
-    deliveries = Deliveries(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
+    handlers = Handlers(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
     with unit_of_work() as session:
         pause = jobs.seconds_to_next(session, ("schedule_pipeline",))
         assert pause is not None
         assert 3500 < pause <= 3600
         session.execute(update(Job).values(available_at=Job.created_at))
-        (job,) = jobs.claim(session, 5, KINDS)
-    deliveries.carry(job)
-    deliveries.carry(job)
+        (job,) = jobs.claim(session, 5, JobKind)
+    handlers.carry(job)
+    handlers.carry(job)
     with unit_of_work() as session:
         (run,) = session.scalars(select(PipelineRun))
         pause = jobs.seconds_to_next(session, ("schedule_pipeline",))
@@ -436,7 +436,7 @@ def test_a_schedule_begins_syncs_again_and_again(
     assert finished(run.id, http).status == "COMPLETED"
     connections.update(here, connection, {"interval": None})
     assert job_of(connection) is None
-    deliveries.carry(job)
+    handlers.carry(job)
     assert job_of(connection) is None
 
 

@@ -17,9 +17,9 @@ from automations.db import jobs
 from automations.db.events import emit
 from automations.db.run_queries import Filter
 from automations.db.session import unit_of_work
-from automations.db.tables import CollectedEvents, DataTable, Event, Job, Run
+from automations.db.tables import CollectedEvents, DataTable, Event, Job, JobKind, Run
 from automations.definitions.triggers import event_key
-from automations.dispatch.deliveries import KINDS, Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
 from automations.errors import RateLimited, StepError
 from automations.kit.ids import new_id
@@ -46,8 +46,8 @@ def here(database: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def deliveries(here: str) -> Deliveries:
-    return Deliveries(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+def handlers(here: str) -> Handlers:
+    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
 
 
 def automation(here: str, **more: Any) -> str:
@@ -61,12 +61,12 @@ def happened(here: str, **data: Any) -> str:
         return emit(session, here, kind="ROW_ADDED", trigger_key=key, data=data)[0].id
 
 
-def carry(deliveries: Deliveries, *kinds: str) -> None:
+def carry(handlers: Handlers, *kinds: str) -> None:
     with unit_of_work() as session:
         query = select(Job).where(Job.kind.in_(kinds)).order_by(Job.id)
         queued = session.scalars(query).all()
     for job in queued:
-        deliveries.carry(job)
+        handlers.carry(job)
 
 
 def event(event_id: str) -> Event:
@@ -112,23 +112,23 @@ class TestRateLimit:
         with pytest.raises(RateLimited, match="for each key"):
             by_hand.execute(here, workflow, {"who": "a"}, "t")
 
-    def test_an_event_says_what_it_did_not_start(self, here: str, deliveries: Deliveries) -> None:
+    def test_an_event_says_what_it_did_not_start(self, here: str, handlers: Handlers) -> None:
         limited = automation(here, name="Limited", rateLimit={"limit": 1, "per": "PT1M"})
         first, second = happened(here), happened(here)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         assert [event(one).status for one in (first, second)] == ["MATCHED", "SKIPPED"]
         assert event(second).reason == (
             "'Limited' was not started: the automation may start 1 run per PT1M."
         )
         other = automation(here)
         third = happened(here)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         assert event(third).status == "MATCHED"
         assert "'Limited' was not started" in str(event(third).reason)
         assert [len(runs_of(one)) for one in (limited, other)] == [1, 1]
         time_passes(timedelta(minutes=2))
         events.replay(here, third)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         assert event(third).reason is None
         assert [len(runs_of(one)) for one in (limited, other)] == [2, 1]
 
@@ -180,20 +180,20 @@ class TestRateLimit:
 
 class TestDebounce:
     def test_events_that_come_soon_after_each_other_are_one_run_of_the_last(
-        self, here: str, deliveries: Deliveries
+        self, here: str, handlers: Handlers
     ) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
         ids = [happened(here, rowId=f"r{number}") for number in range(3)]
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         assert [event(one).status for one in ids] == ["SKIPPED", "SKIPPED", "MATCHED"]
         assert event(ids[0]).reason == (
             f"'Test' takes event {ids[1]}, which came later (debounce)."
         )
         assert "'Test' waits until 20" in str(event(ids[2]).reason)
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         assert runs_of(workflow) == []
         time_passes(timedelta(seconds=30))
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         (run,) = runs_of(workflow)
         assert (run.event_id, run.variables["rowId"]) == (ids[2], "r2")
         assert event(ids[2]).reason == "It stands for 3 events (debounce)."
@@ -201,32 +201,32 @@ class TestDebounce:
             assert session.scalars(select(Job.kind)).all() == ["start_run"]
 
     def test_each_new_event_puts_the_run_off_until_it_was_waited_for_long_enough(
-        self, here: str, deliveries: Deliveries
+        self, here: str, handlers: Handlers
     ) -> None:
         workflow = automation(here, debounce={"delay": "PT30S", "maxWait": "PT1M"})
         for _ in range(3):
             happened(here)
-            carry(deliveries, "match_event", "end_debounce")
+            carry(handlers, "match_event", "end_debounce")
             assert runs_of(workflow) == []
             time_passes(timedelta(seconds=20))
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         assert len(runs_of(workflow)) == 1
         happened(here)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         with unit_of_work() as session:
             assert session.scalars(select(CollectedEvents.events)).all() == [1]
 
-    def test_each_key_has_a_run_of_its_own(self, here: str, deliveries: Deliveries) -> None:
+    def test_each_key_has_a_run_of_its_own(self, here: str, handlers: Handlers) -> None:
         workflow = automation(here, debounce={"delay": "PT30S", "key": "{{rowId}}"})
         for row in ("a", "b", "a", "b", "a"):
             happened(here, rowId=row)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         time_passes(timedelta(seconds=30))
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         assert sorted(run.variables["rowId"] for run in runs_of(workflow)) == ["a", "b"]
 
     def test_the_later_event_counts_in_whatever_order_they_are_matched(
-        self, here: str, deliveries: Deliveries
+        self, here: str, handlers: Handlers
     ) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
         first, second = happened(here), happened(here)
@@ -234,41 +234,41 @@ class TestDebounce:
             query = select(Job).where(Job.kind == "match_event").order_by(Job.id.desc())
             backwards = session.scalars(query).all()
         for job in backwards:
-            deliveries.carry(job)
+            handlers.carry(job)
         assert [event(one).status for one in (first, second)] == ["SKIPPED", "MATCHED"]
         assert str(event(first).reason).startswith(f"'Test' takes event {second}")
         time_passes(timedelta(seconds=30))
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         assert [run.event_id for run in runs_of(workflow)] == [second]
 
     def test_an_event_that_also_starts_another_automation_stays_matched(
-        self, here: str, deliveries: Deliveries
+        self, here: str, handlers: Handlers
     ) -> None:
         automation(here, debounce={"delay": "PT30S"})
         other = automation(here)
         ids = [happened(here) for _ in range(2)]
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         assert [event(one).status for one in ids] == ["MATCHED", "MATCHED"]
         assert len(runs_of(other)) == 2
 
     def test_an_event_is_never_debounced_into_a_second_run(
-        self, here: str, deliveries: Deliveries
+        self, here: str, handlers: Handlers
     ) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
         only = happened(here)
         for _ in range(2):
-            carry(deliveries, "match_event")
+            carry(handlers, "match_event")
             events.replay(here, only)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         time_passes(timedelta(seconds=30))
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         events.replay(here, only)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         assert len(runs_of(workflow)) == 1
         with unit_of_work() as session:
             assert session.scalars(select(CollectedEvents)).all() == []
 
-    def test_what_is_not_wanted_any_more_says_so(self, here: str, deliveries: Deliveries) -> None:
+    def test_what_is_not_wanted_any_more_says_so(self, here: str, handlers: Handlers) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
         limited = automation(
             here,
@@ -278,31 +278,31 @@ class TestDebounce:
         )
         by_hand.execute(here, limited, {}, "t")
         only = happened(here)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         workflows.update(here, workflow, {"status": "PAUSED"}, "t")
         time_passes(timedelta(seconds=30))
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         assert (event(only).status, runs_of(workflow)) == ("SKIPPED", [])
         assert len(runs_of(limited)) == 1
         assert "'Limited' was not started" in str(event(only).reason)
 
-    def test_a_lost_job_is_mended(self, here: str, deliveries: Deliveries) -> None:
+    def test_a_lost_job_is_mended(self, here: str, handlers: Handlers) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
         happened(here)
-        carry(deliveries, "match_event")
+        carry(handlers, "match_event")
         with unit_of_work() as session:
             session.execute(delete(Job))
         time_passes(timedelta(minutes=5))
         Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
-        carry(deliveries, "end_debounce")
+        carry(handlers, "end_debounce")
         assert len(runs_of(workflow)) == 1
 
     def test_dispatchers_at_once_lose_no_event_and_start_each_lot_once(
-        self, here: str, deliveries: Deliveries
+        self, here: str, handlers: Handlers
     ) -> None:
         """Events keep coming while what was collected comes due."""
         workflow = automation(here, debounce={"delay": "PT0.05S", "key": "{{trigger.key}}"})
-        with dispatching(deliveries, 4):
+        with dispatching(handlers, 4):
             for number in range(120):
                 happened(here, key=number % 3)
             until_settled()
@@ -316,17 +316,17 @@ class TestDebounce:
 
 
 @contextmanager
-def dispatching(deliveries: Deliveries, workers: int) -> Iterator[None]:
+def dispatching(handlers: Handlers, workers: int) -> Iterator[None]:
     """Several threads take jobs and carry them; what goes wrong in one comes out here."""
     done = threading.Event()
 
     def work() -> None:
         while not done.is_set():
             with unit_of_work() as session:
-                claimed = jobs.claim(session, 4, KINDS)
+                claimed = jobs.claim(session, 4, JobKind)
             for job in claimed:
                 if job.kind in ("match_event", "end_debounce"):
-                    deliveries.carry(job)
+                    handlers.carry(job)
             if not claimed:
                 done.wait(0.01)
 

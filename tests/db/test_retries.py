@@ -11,7 +11,7 @@ from sqlalchemy import select
 from automations.db import run_steps, runs, workflows
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Workflow
-from automations.dispatch.deliveries import Deliveries
+from automations.dispatch.jobs.registry import Handlers
 from automations.errors import Conflict, NotVisibleYet
 from automations.ports import Visible
 from automations.services.runs import replays
@@ -40,8 +40,8 @@ def airflow() -> Airflow:
 
 
 @pytest.fixture
-def deliveries(airflow: Airflow) -> Deliveries:
-    return Deliveries(airflow, ports())  # type: ignore[arg-type]  # only what is asked here
+def handlers(airflow: Airflow) -> Handlers:
+    return Handlers(airflow, ports())  # type: ignore[arg-type]  # only what is asked here
 
 
 def wait(name: str, order: int) -> dict[str, Any]:
@@ -96,15 +96,15 @@ def retry(run: Run, *, latest: bool = True) -> Job:
 
 
 def test_a_run_goes_on_by_the_newest_version_with_its_new_variables(
-    failed: Run, deliveries: Deliveries, airflow: Airflow
+    failed: Run, handlers: Handlers, airflow: Airflow
 ) -> None:
     edit(failed.workflow_id, wait("a", 0), wait("b", 1), variables={"kept": 2, "new": 3})
     job = retry(failed)
     with pytest.raises(NotVisibleYet):
-        deliveries.carry(job)
+        handlers.carry(job)
     assert (airflow.retried, reload(failed).version) == ([], 1)
     airflow.version = 2
-    deliveries.carry(job)
+    handlers.carry(job)
     assert airflow.retried == [(failed.id, True)]
     moved = reload(failed)
     assert moved.version == 2
@@ -119,11 +119,11 @@ def test_a_version_that_does_not_fit_is_refused_at_once(failed: Run) -> None:
 
 
 def test_a_version_that_came_meanwhile_and_does_not_fit_leaves_the_run_failed(
-    failed: Run, deliveries: Deliveries, airflow: Airflow
+    failed: Run, handlers: Handlers, airflow: Airflow
 ) -> None:
     job = retry(failed)
     airflow.version = edit(failed.workflow_id, wait("b", 0))
-    deliveries.carry(job)
+    handlers.carry(job)
     left = reload(failed)
     assert (airflow.retried, left.status, left.version) == ([], "FAILED", 1)
     assert "b: it broke It could not be retried on version 2: step 'a'" in str(left.error)

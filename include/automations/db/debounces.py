@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import CollectedEvents, Event, Run
+from automations.db.tables import CollectedEvents, Event, JobKind, Run
 from automations.kit.ids import new_id
 
 _PATIENCE = timedelta(seconds=60)
@@ -70,7 +70,7 @@ def collect(
         )
     ).one()
     if row.events == 1:
-        jobs.enqueue(session, "end_debounce", row.id, delay)
+        jobs.enqueue(session, JobKind.END_DEBOUNCE, row.id, delay)
     return Collected(row.event_id, row.replaced_id, row.due_at)
 
 
@@ -91,7 +91,7 @@ def look_again(session: Session, limit: int = 1_000) -> None:
         .limit(limit)
     )
     for debounce_id in session.scalars(query).all():
-        jobs.enqueue(session, "end_debounce", debounce_id)
+        jobs.enqueue(session, JobKind.END_DEBOUNCE, debounce_id)
 
 
 def is_of_use(session: Session, event_id: str) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs, keyset_pages
-from automations.db.tables import Event, Run
+from automations.db.tables import Event, JobKind, Run
 from automations.kit import tracing
 from automations.kit.ids import new_id
 
@@ -127,5 +127,5 @@ def emit(
         external_id=external_id,
     )
     if is_new:
-        jobs.enqueue(session, "match_event", event.id)
+        jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)
     return event, is_new

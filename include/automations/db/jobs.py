@@ -9,7 +9,7 @@ import psycopg2.extensions
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from automations.db.tables import Job
+from automations.db.tables import Job, JobKind
 
 WAKE = "automations_dispatch"
 _LEASE = timedelta(seconds=60)
@@ -86,7 +86,9 @@ def release_abandoned(session: Session, me: int) -> int:
     return len(session.execute(_RELEASE, values).all())
 
 
-def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = timedelta(0)) -> None:
+def enqueue(
+    session: Session, kind: JobKind, subject_id: str, delay: timedelta = timedelta(0)
+) -> None:
     """Add a job, once per kind and subject, and wake the dispatchers when this commits.
 
     One that was given up is tried again.
@@ -95,18 +97,18 @@ def enqueue(session: Session, kind: str, subject_id: str, delay: timedelta = tim
     session.connection().execute(_ENQUEUE, values)
 
 
-def enqueue_all(session: Session, kind: str, subject_ids: Sequence[str]) -> None:
+def enqueue_all(session: Session, kind: JobKind, subject_ids: Sequence[str]) -> None:
     """Add jobs of one kind, as ``enqueue``."""
     for subject_id in subject_ids:
         enqueue(session, kind, subject_id)
 
 
-def cancel(session: Session, kind: str, subject_id: str) -> None:
+def cancel(session: Session, kind: JobKind, subject_id: str) -> None:
     """Remove a job that is not wanted any more."""
     session.execute(delete(Job).where(Job.kind == kind, Job.subject_id == subject_id))
 
 
-def is_queued(session: Session, kind: str, subject_id: str) -> bool:
+def is_queued(session: Session, kind: JobKind, subject_id: str) -> bool:
     """Whether there is a job of this kind for the subject that was not given up."""
     query = select(Job.id).where(
         Job.kind == kind, Job.subject_id == subject_id, Job.dead_at.is_(None)

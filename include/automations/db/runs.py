@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import Run, Wait, Workflow
+from automations.db.tables import JobKind, Run, Wait, Workflow
 from automations.kit import tracing
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
@@ -152,12 +152,12 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
         return False
     if ended.slot == "HELD":
         # By a job, too: who hands out slots locks the key first, and runs after it.
-        jobs.enqueue(session, "next_run", run_id)
+        jobs.enqueue(session, JobKind.NEXT_RUN, run_id)
     if status == "FAILED":
-        jobs.enqueue(session, "report_failure", run_id)
+        jobs.enqueue(session, JobKind.REPORT_FAILURE, run_id)
     if ended.parent_run_id is not None:
         # By a job: the parent's rows are locked after the child's nowhere, lest two wait in a ring.
-        jobs.enqueue(session, "wake_parent", run_id)
+        jobs.enqueue(session, JobKind.WAKE_PARENT, run_id)
     session.execute(
         update(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").values(status="CANCELLED")
     )
@@ -190,9 +190,9 @@ def _cancel_children(
                 .where(Wait.run_id.in_(ended), Wait.status == "OPEN")
                 .values(status="CANCELLED")
             )
-            jobs.enqueue_all(session, "fail_run", ended)
+            jobs.enqueue_all(session, JobKind.FAIL_RUN, ended)
             held = [child.id for child in found if child.id in ended and child.slot == "HELD"]
-            jobs.enqueue_all(session, "next_run", held)
+            jobs.enqueue_all(session, JobKind.NEXT_RUN, held)
         wanted = Run.parent_run_id.in_([child.id for child in found])
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.runs import UNFINISHED
-from automations.db.tables import Run
+from automations.db.tables import JobKind, Run
 
 
 def lock(session: Session, key: str) -> None:
@@ -56,4 +56,4 @@ def look_again(session: Session, workflow_id: str | None = None, limit: int = 1_
     if workflow_id is not None:
         query = query.where(Run.workflow_id == workflow_id)
     for run_id in session.scalars(query).all():
-        jobs.enqueue(session, "admit_run", run_id)
+        jobs.enqueue(session, JobKind.ADMIT_RUN, run_id)

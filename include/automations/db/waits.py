@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import Approver, Run, Wait
+from automations.db.tables import Approver, JobKind, Run, Wait
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
@@ -52,8 +52,8 @@ def open_wait(
     session.flush()
     add_approvers(session, wait, approvers)
     for job, setting in (
-        ("remind_approvers", "remind_seconds"),
-        ("escalate_wait", "escalate_seconds"),
+        (JobKind.REMIND_APPROVERS, "remind_seconds"),
+        (JobKind.ESCALATE_WAIT, "escalate_seconds"),
     ):
         if seconds := (question or {}).get(setting):
             jobs.enqueue(session, job, wait.id, timedelta(seconds=seconds))
@@ -74,7 +74,7 @@ def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> Non
     ]
     if rows:
         session.execute(insert(Approver).values(rows).on_conflict_do_nothing())
-        jobs.enqueue(session, "ask_approvers", wait.id)
+        jobs.enqueue(session, JobKind.ASK_APPROVERS, wait.id)
 
 
 def settle(session: Session, wait: Wait, *, decision: str, by: str | None, data: JSON) -> bool:
@@ -119,7 +119,7 @@ def answer(session: Session, wait: Wait, *, decision: str, by: str | None, data:
     if not settle(session, wait, decision=decision, by=by, data=data):
         return False
     if wait.kind in _ASKED and not in_loop(wait):
-        jobs.enqueue(session, "answer_wait", wait.id)
+        jobs.enqueue(session, JobKind.ANSWER_WAIT, wait.id)
     return True
 
 

@@ -20,8 +20,8 @@ from automations.db.session import Session, raw_connection, unit_of_work
 from automations.db.tables import Job
 from automations.dispatch.breaker import Breaker
 from automations.dispatch.capacity import Capacity, Places
-from automations.dispatch.deliveries import KINDS, Deliveries
 from automations.dispatch.housekeeping import Housekeeper
+from automations.dispatch.jobs.registry import HANDLERS, Handlers
 from automations.dispatch.reconciler import Reconciler
 from automations.errors import (
     NotVisibleYet,
@@ -47,17 +47,17 @@ _LOOK_FOR_ROOM = 0.25
 _MAX_FAILURES = 12
 _MAX_DELAY = timedelta(seconds=10)
 
-_SLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.slow)
-_AIRFLOW_KINDS = frozenset(name for name, kind in KINDS.items() if kind.airflow)
-_LIMITED_KINDS = frozenset(name for name, kind in KINDS.items() if kind.limited)
-_OWN_KINDS = frozenset(KINDS) - _SLOW_KINDS - _AIRFLOW_KINDS
+_SLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.slow)
+_AIRFLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.airflow)
+_LIMITED_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.limited)
+_OWN_KINDS = frozenset(HANDLERS) - _SLOW_KINDS - _AIRFLOW_KINDS
 
 
 class Dispatcher:
     """The threads of one dispatcher process."""
 
     def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
-        self._deliveries = Deliveries(orchestrator, ports)
+        self._handlers = Handlers(orchestrator, ports)
         self._reconciler = Reconciler(orchestrator)
         self._housekeeper = Housekeeper(orchestrator)
         self._breaker = Breaker()
@@ -150,7 +150,7 @@ class Dispatcher:
                 claimed = jobs.claim(session, limit, kinds, holder=self._holder)
                 awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else kinds
                 pause = None if claimed else jobs.seconds_to_next(session, awaited)
-            places.keep(sum(KINDS[job.kind].limited for job in claimed))
+            places.keep(sum(HANDLERS[job.kind].limited for job in claimed))
             if len(claimed) == limit:
                 self._signal()  # there may be more, for another worker
             self._carry_all(claimed)
@@ -177,7 +177,7 @@ class Dispatcher:
     def _carry_all(self, claimed: Sequence[Job]) -> None:
         held_back = []
         for job in claimed:
-            if KINDS[job.kind].airflow and self._breaker.is_open:
+            if HANDLERS[job.kind].airflow and self._breaker.is_open:
                 held_back.append(job)
             else:
                 self._carry(job)
@@ -213,7 +213,7 @@ class Dispatcher:
 
     def _try(self, job: Job, probe: bool) -> None:
         try:
-            self._deliveries.carry(job)
+            self._handlers.carry(job)
             self._airflow_answered(job)
         except NotVisibleYet as error:
             self._airflow_answered(job)
@@ -232,14 +232,14 @@ class Dispatcher:
             final = isinstance(error, StepError) and not error.retryable
             log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
             if final or job.failures + 1 >= _MAX_FAILURES:
-                self._deliveries.give_up(job, message)
+                self._handlers.give_up(job, message)
             else:
                 wished = error.retry_after if isinstance(error, StepError) else None
                 delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
                 self._again(job, delay, message, counts=True)
 
     def _airflow_answered(self, job: Job) -> None:
-        if KINDS[job.kind].airflow and self._breaker.answered():
+        if HANDLERS[job.kind].airflow and self._breaker.answered():
             self._signal(_WORKERS)
 
     @staticmethod

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import debounces, jobs, locks, run_counts, runs, slots, versions, watermarks
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Run
+from automations.db.tables import JobKind, Run
 from automations.definitions.published import dag_id, workflow_id
 from automations.errors import OrchestratorError
 from automations.ports import DagRunState, Orchestrator
@@ -137,7 +137,7 @@ class Reconciler:
     def _fail(session: Session, run: Run) -> None:
         if run.status == "COMPLETED":
             run.status, run.error = "FAILED", "Marked failed in Airflow."
-            jobs.enqueue(session, "report_failure", run.id)
+            jobs.enqueue(session, JobKind.REPORT_FAILURE, run.id)
         else:
             runs.end_run(session, run.id, "FAILED", "Ended as failed in Airflow.")
 

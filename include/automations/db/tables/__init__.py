@@ -14,7 +14,7 @@ from automations.db.tables.forms import (
     SubmissionSnapshot,
 )
 from automations.db.tables.idempotency import IdempotencyKey
-from automations.db.tables.inbox import CollectedEvents, Event, Job, RateLimit, Watermark
+from automations.db.tables.inbox import CollectedEvents, Event, Job, JobKind, RateLimit, Watermark
 from automations.db.tables.loops import LoopCursor, LoopResult
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
@@ -55,6 +55,7 @@ __all__ = [
     "IdempotencyKey",
     "Integration",
     "Job",
+    "JobKind",
     "LoopCursor",
     "LoopResult",
     "Matter",

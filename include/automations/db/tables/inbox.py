@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -49,32 +50,35 @@ class Event(Base):
     matched_at: Mapped[datetime | None]
 
 
+class JobKind(StrEnum):
+    """What a job is for; its handler in ``dispatch.jobs`` says what is done."""
+
+    MATCH_EVENT = "match_event"
+    START_RUN = "start_run"
+    START_CHILD = "start_child"
+    ANSWER_WAIT = "answer_wait"
+    ASK_APPROVERS = "ask_approvers"
+    REMIND_APPROVERS = "remind_approvers"
+    ESCALATE_WAIT = "escalate_wait"
+    SEND_FORM = "send_form"
+    FAIL_RUN = "fail_run"
+    RETRY_RUN = "retry_run"
+    WAKE_PARENT = "wake_parent"
+    SYNC_PIPELINE = "sync_pipeline"
+    SCHEDULE_PIPELINE = "schedule_pipeline"
+    RETRY_LATEST = "retry_latest"
+    REPORT_FAILURE = "report_failure"
+    ADMIT_RUN = "admit_run"
+    NEXT_RUN = "next_run"
+    END_DEBOUNCE = "end_debounce"
+
+
 class Job(Base):
     """Work for the dispatcher that survives a crash; done jobs are deleted."""
 
     __tablename__ = "job"
     __table_args__ = (
-        one_of(
-            "kind",
-            "match_event",
-            "start_run",
-            "start_child",
-            "answer_wait",
-            "ask_approvers",
-            "remind_approvers",
-            "escalate_wait",
-            "send_form",
-            "fail_run",
-            "retry_run",
-            "wake_parent",
-            "sync_pipeline",
-            "schedule_pipeline",
-            "retry_latest",
-            "report_failure",
-            "admit_run",
-            "next_run",
-            "end_debounce",
-        ),
+        one_of("kind", *JobKind),
         UniqueConstraint("kind", "subject_id"),
         Index(
             "ix_job_ready", "kind", "available_at", "id", postgresql_where=text("dead_at IS NULL")

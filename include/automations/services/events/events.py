@@ -9,7 +9,7 @@ from typing import Any
 from automations.db import events, intake, jobs
 from automations.db.events import EventFilter
 from automations.db.session import unit_of_work
-from automations.db.tables import Event, Run
+from automations.db.tables import Event, JobKind, Run
 from automations.definitions.triggers import FILTERS, event_key
 from automations.errors import Conflict, NotFound
 from automations.kit import cursors
@@ -96,7 +96,7 @@ def replay(workspace_id: str, event_id: str) -> Event:
             raise NotFound(f"There is no event {event_id}.")
         if not events.match_again(session, event):
             raise Conflict("The event is still to be matched.")
-        jobs.enqueue(session, "match_event", event.id)
+        jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)
         session.refresh(event)
         audit.record(session, "event.replay", event, type=event.type)
         return event

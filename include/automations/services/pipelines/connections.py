@@ -8,7 +8,7 @@ from typing import Any
 
 from automations.db import data_tables, jobs, pipelines
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import PipelineConnection
+from automations.db.tables import JobKind, PipelineConnection
 from automations.definitions.pipelines import ConnectionShape, TableMapping, config_errors, shape_of
 from automations.domain.fields import parse_duration
 from automations.domain.tables.columns import columns_of
@@ -136,6 +136,6 @@ def _mapping_errors(
 
 
 def _schedule(session: Session, row: PipelineConnection) -> None:
-    jobs.cancel(session, "schedule_pipeline", row.id)
+    jobs.cancel(session, JobKind.SCHEDULE_PIPELINE, row.id)
     if row.interval is not None and row.enabled:
-        jobs.enqueue(session, "schedule_pipeline", row.id, parse_duration(row.interval))
+        jobs.enqueue(session, JobKind.SCHEDULE_PIPELINE, row.id, parse_duration(row.interval))

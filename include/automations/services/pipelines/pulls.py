@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import jobs, pipelines
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import PipelineConnection, PipelineRun
+from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.paging import Page, without
 from automations.definitions.pipelines import HttpConfig
 from automations.domain.fields import parse_duration
@@ -178,7 +178,7 @@ def _begin(
 ) -> tuple[PipelineRun, bool]:
     run, is_new = pipelines.begin_run(session, connection, way, _PULL, delivery_id)
     if is_new:
-        jobs.enqueue(session, "sync_pipeline", run.id)
+        jobs.enqueue(session, JobKind.SYNC_PIPELINE, run.id)
     return run, is_new
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from automations.db import jobs, keyed_rows, pipelines
 from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import PipelineConnection, PipelineRun
+from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.pipelines import TableMapping
 from automations.definitions.triggers import SYNCED, sync_key
 from automations.errors import Conflict, NotFound, ValidationFailed
@@ -94,7 +94,7 @@ def stop(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
         if run.status != "RUNNING":
             raise Conflict(f"The sync has ended: it is {run.status}.")
         finish(session, run, connection.name, "STOPPED")
-        jobs.cancel(session, "sync_pipeline", run.id)
+        jobs.cancel(session, JobKind.SYNC_PIPELINE, run.id)
         return run
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from automations.db import jobs, rates, runs, slots, versions, waits
 from automations.db.session import Session
-from automations.db.tables import Run, Workflow
+from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.flow_control import FlowControl, key_of
 from automations.domain.fields import parse_duration
 from automations.errors import RateLimited
@@ -51,7 +51,7 @@ def enqueue(session: Session, run: Run) -> None:
         _start(session, run)
         return
     run.slot = "WAITING"
-    jobs.enqueue(session, "admit_run", run.id)
+    jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)
 
 
 def admit(session: Session, run: Run) -> None:
@@ -77,7 +77,7 @@ def admit(session: Session, run: Run) -> None:
             cancellations.end(session, slots.oldest_held(session, run.slot_key), reason)
         _hold(session, one)
     if len(waiting) == _MAX_BATCH:
-        jobs.enqueue(session, "admit_run", waiting[-1].id)
+        jobs.enqueue(session, JobKind.ADMIT_RUN, waiting[-1].id)
 
 
 def _hold(session: Session, run: Run) -> None:
@@ -92,7 +92,7 @@ def _hold(session: Session, run: Run) -> None:
 
 def _start(session: Session, run: Run) -> None:
     # A run that waits for this one is in Airflow already, and goes on only after it.
-    jobs.enqueue(session, "start_child" if run.awaited else "start_run", run.id)
+    jobs.enqueue(session, JobKind.START_CHILD if run.awaited else JobKind.START_RUN, run.id)
 
 
 def _skip(session: Session, run: Run, why: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from automations.db import jobs, runs, workflows
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Run
+from automations.db.tables import JobKind, Run
 from automations.errors import Conflict, NotFound
 from automations.services.audit import audit
 
@@ -35,5 +35,5 @@ def end(session: Session, run: Run, reason: str) -> bool:
     """Cancel a run with those that it has started; False when it has ended before."""
     if not runs.end_run(session, run.id, "CANCELLED", reason):
         return False
-    jobs.enqueue(session, "fail_run", run.id)
+    jobs.enqueue(session, JobKind.FAIL_RUN, run.id)
     return True

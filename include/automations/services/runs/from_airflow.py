@@ -8,7 +8,7 @@ from typing import Any
 
 from automations.db import jobs, runs, versions, workflows
 from automations.db.session import Session
-from automations.db.tables import Run, Workflow
+from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.flow_control import FlowControl
 from automations.errors import RateLimited
 from automations.kit.clock import timestamp
@@ -77,7 +77,7 @@ def record_run(
     elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
     if run.slot == "WAITING" and run.status in runs.UNFINISHED:
-        jobs.enqueue(session, "admit_run", run.id)
+        jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)
     return run
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from automations.db import jobs, run_queries, run_steps, runs, versions, workflows
 from automations.db.run_queries import Filter
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Run, Workflow
+from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.compatibility import obstacle
 from automations.errors import Conflict, NotFound
 from automations.services.audit import audit
@@ -70,7 +70,9 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             raise Conflict(f"Only a FAILED run can be retried; this one is {run.status}.")
         if latest:
             _check_latest(session, workflow, run)
-        kind, other = ("retry_latest", "retry_run") if latest else ("retry_run", "retry_latest")
+        kind, other = JobKind.RETRY_RUN, JobKind.RETRY_LATEST
+        if latest:
+            kind, other = other, kind
         if jobs.is_queued(session, other, run.id):
             raise Conflict("The run is being retried on another version already.")
         if run.dispatched_at is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from automations.db import effects, form_requests, forms, jobs, runs, waits
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Form, FormRequest, Run
+from automations.db.tables import Form, FormRequest, JobKind, Run
 from automations.domain.forms.uploads import Upload
 from automations.errors import Conflict, Gone, NotFound, StepError
 from automations.ports import FormAnswer
@@ -62,7 +62,7 @@ def _make(session: Session, wanted: Wanted) -> dict[str, Any]:
         )
         session.add(request)
         session.flush()
-        jobs.enqueue(session, "send_form", request.id)
+        jobs.enqueue(session, JobKind.SEND_FORM, request.id)
         ids.append(request.id)
     return {"formRequestIds": ids}
 

@@ -1,0 +1,1 @@
+"""What the dispatcher does for each kind of job, by noun."""

@@ -1,0 +1,91 @@
+"""Finds the handlers of jobs: every class of this package that names the kind that it handles."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+
+from automations.db.tables import Job, JobKind
+from automations.dispatch import jobs
+from automations.dispatch.jobs.base import Handler, Tools
+from automations.dispatch.jobs.visibility import VisibleDags
+from automations.ports import Orchestrator, Ports
+
+_INFRASTRUCTURE = {"base", "registry", "visibility"}
+
+
+class UnknownKind(LookupError):
+    """There is a job of a kind that nothing handles."""
+
+
+class Registry(Mapping[str, type[Handler]]):
+    """Which class handles the jobs of which kind."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, type[Handler]] = {}
+
+    def register(self, handler: type[Handler]) -> None:
+        """Have a class handle the jobs of its kind.
+
+        Raises:
+            TypeError: another one does.
+        """
+        other = self._handlers.setdefault(handler.kind, handler)
+        if other is not handler:
+            raise TypeError(
+                f"'{handler.kind}' jobs are handled by {other.__name__} already, "
+                f"so {handler.__name__} must name another kind."
+            )
+
+    def __getitem__(self, kind: str) -> type[Handler]:
+        try:
+            return self._handlers[kind]
+        except KeyError:
+            known = ", ".join(sorted(self._handlers))
+            raise UnknownKind(f"Nothing handles '{kind}' jobs; the kinds are {known}.") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handlers)
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+
+def _discover() -> Registry:
+    found = Registry()
+    for info in pkgutil.iter_modules(jobs.__path__):
+        if info.name in _INFRASTRUCTURE:
+            continue
+        module = importlib.import_module(f"{jobs.__name__}.{info.name}")
+        for member in vars(module).values():
+            # What a module imports is registered by the one that defines it.
+            if (
+                isinstance(member, type)
+                and issubclass(member, Handler)
+                and member.__module__ == module.__name__
+            ):
+                found.register(member)
+    if missing := set(JobKind) - set(found):
+        raise TypeError(f"Nothing handles jobs of these kinds: {', '.join(sorted(missing))}.")
+    return found
+
+
+HANDLERS = _discover()
+"""The class for every kind of job that there is."""
+
+
+class Handlers:
+    """Carries one job at a time by the handler of its kind; safe to be used by several threads."""
+
+    def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
+        tools = Tools(orchestrator, VisibleDags(orchestrator), ports)
+        self._made = {handler: handler(tools) for handler in HANDLERS.values()}
+
+    def carry(self, job: Job) -> None:
+        """Do a job and remove it."""
+        self._made[HANDLERS[job.kind]].carry(job)
+
+    def give_up(self, job: Job, error: str) -> None:
+        """Bury a job, and end what cannot go on without it."""
+        self._made[HANDLERS[job.kind]].give_up(job, error)

@@ -1,0 +1,53 @@
+"""Which versions of automations Airflow has parsed, as far as one process knows."""
+
+from __future__ import annotations
+
+import threading
+
+from automations.errors import NotVisibleYet
+from automations.ports import Orchestrator, Visible
+
+
+class VisibleDags:
+    """Remembers what Airflow has parsed; safe to be used by several threads."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        # Versions only grow, so what was seen once stays true until a DAG is gone.
+        self._known: dict[str, Visible] = {}
+        self._lock = threading.Lock()
+
+    def require(self, dag: str, needed: Visible) -> None:
+        """See that a DAG is parsed at a version, asking Airflow only when that is not known.
+
+        Raises:
+            NotVisibleYet: it is not.
+        """
+        with self._lock:
+            known = self._known.get(dag)
+        if known is None or not _covers(known, needed):
+            self.newest(dag, needed)
+
+    def newest(self, dag: str, needed: Visible) -> Visible:
+        """What Airflow has parsed of a DAG now, which is the needed version or a later one.
+
+        Raises:
+            NotVisibleYet: it is not.
+        """
+        found = self._orchestrator.visible(dag)
+        if found is None or not _covers(found, needed):
+            raise NotVisibleYet(f"{dag} is not yet parsed at version {needed.version}.")
+        with self._lock:
+            self._known[dag] = found
+        return found
+
+    def forget(self, dag: str) -> None:
+        """Ask Airflow anew the next time: it has said that it does not know the DAG."""
+        with self._lock:
+            self._known.pop(dag, None)
+
+
+def _covers(known: Visible, needed: Visible) -> bool:
+    # Both are asked for: Airflow may store the outcome of a parse that began before an edit
+    # under the revision after it, and would then run new code in the old structure.
+    return known.version >= needed.version and known.revision >= needed.revision
