@@ -11,8 +11,9 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -38,9 +39,20 @@ _CONFIDENTIAL = (
     "slack_token",
     "ai_api_key",
     "metrics_token",
+    "mail_token",
 )
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
+"""Written with commas."""
 
 
 def default_home() -> Path:
@@ -73,6 +85,11 @@ class Settings(BaseSettings):
         None, description="Airflow's database; embedded when absent."
     )
     public_url: str | None = Field(None, description="Base URL of the API in links we send.")
+    allowed_hosts: Names = Field(
+        (),
+        description="Hosts that requests may be for, beside this machine's loopback, host and the "
+        "host of public_url; *.example.com is every name below it, * any.",
+    )
     airflow_url: str | None = Field(None, description="Base URL of Airflow for the bridge.")
     airflow_username: str = Field("bridge", description="The bridge's user in Airflow.")
 
@@ -86,7 +103,7 @@ class Settings(BaseSettings):
         "development", description="What sends mail without smtp_host or an integration."
     )
 
-    http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+    http_allow: Names = Field(
         (),
         description="Hosts (host or host:port) that http_request and workspaces' mail servers may "
         "be at though not public.",
@@ -126,17 +143,13 @@ class Settings(BaseSettings):
     airflow_jwt_secret: str = ""
     airflow_secret_key: str = ""
     airflow_fernet_key: str = ""
+    mail_token: str = Field(
+        "", description="First part of the paths of the mail catcher's pages: they have no sign-in."
+    )
     encryption_key: str = Field(
         "",
         description="Fernet keys of secrets and credentials, with commas; the first encrypts.",
     )
-
-    @field_validator("http_allow", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @classmethod
     def settings_customise_sources(
@@ -193,8 +206,13 @@ class Settings(BaseSettings):
 
     @property
     def mail_base(self) -> str:
-        """Base URL of the mail catcher's pages."""
-        return f"http://{self.host}:{self.mail_web_port}"
+        """Base URL of the mail catcher's pages, which is a secret itself."""
+        return f"http://{self.host}:{self.mail_web_port}/{self.mail_token}"
+
+    @property
+    def answered_hosts(self) -> tuple[str, ...]:
+        """The hosts that requests may be for, beside this machine's loopback."""
+        return (*self.allowed_hosts, self.host, urlsplit(self.bridge_base).hostname or self.host)
 
 
 @lru_cache(maxsize=1)

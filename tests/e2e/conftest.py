@@ -64,7 +64,7 @@ class Stack:
             },
         }
         self.bridge, self.airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
-        self.mail = f"http://127.0.0.1:{ports[4]}"
+        self._mail = f"http://127.0.0.1:{ports[4]}"
         self.demo_port = ports[5]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -87,6 +87,7 @@ class Stack:
         self.client = self._open.enter_context(Client(self.bridge, key))
         secrets = json.loads((self.home / "secrets.json").read_text())
         self._admin = {"username": "admin", "password": secrets["airflow_admin_password"]}
+        self.mail = f"{self._mail}/{secrets['mail_token']}"
 
     def down(self) -> None:
         self._open.close()

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import os
+import re
 import smtplib
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
 from automations.launcher.mail_catcher import MAX_SIZE, MailCatcher
+from tests.api.bridge_process import until
+
+TOKEN = "unguessable"
+LINK = re.compile(r'href="([^"]+)"')
 
 
 @dataclass(frozen=True)
 class Catcher:
+    """What ``web`` is below the token."""
+
     smtp_port: int
     web: str
 
@@ -40,10 +54,16 @@ def free_port() -> int:
 @pytest.fixture
 def catcher(tmp_path: Path) -> Iterator[Catcher]:
     smtp_port, web_port = free_port(), free_port()
-    server = MailCatcher(tmp_path, "127.0.0.1", smtp_port, web_port)
+    server = MailCatcher(tmp_path, "127.0.0.1", smtp_port, web_port, TOKEN, ["*.lan"])
     server.start()
-    yield Catcher(smtp_port, f"http://127.0.0.1:{web_port}")
+    yield Catcher(smtp_port, f"http://127.0.0.1:{web_port}/{TOKEN}")
     server.stop()
+
+
+def is_listening(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10):
+        return True
+    return False
 
 
 def message(subject: str = "Welcome!", to: str = "ada@example.com") -> EmailMessage:
@@ -145,12 +165,95 @@ def test_what_is_not_there_is_not_found(catcher: Catcher, path: str) -> None:
     assert requests.get(catcher.web + path, timeout=10).status_code == 404
 
 
+def test_the_links_of_the_pages_lead_on(catcher: Catcher) -> None:
+    catcher.send(message())
+    root = catcher.web.removesuffix(f"/{TOKEN}")
+    for start in ("/", ""):
+        (link,) = LINK.findall(requests.get(catcher.web + start, timeout=10).text)
+        page = requests.get(root + link, timeout=10)
+        assert "Thank you" in page.text
+        for further in LINK.findall(page.text):
+            assert requests.get(root + further, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("start", ["", "/", "/x", "/unguessabl", "/unguessable2"])
+@pytest.mark.parametrize("path", ["/", "/api/messages", "/messages/{}", "/api/messages/{}/raw"])
+def test_without_the_token_nothing_is_shown_or_deleted(
+    catcher: Catcher, start: str, path: str
+) -> None:
+    catcher.send(message())
+    (caught,) = catcher.messages()
+    url = catcher.web.removesuffix(f"/{TOKEN}") + start + path.format(caught["id"])
+    for method in ("GET", "DELETE"):
+        answer = requests.request(method, url, timeout=10)
+        assert answer.status_code == 404
+        assert "Welcome" not in answer.text
+    assert catcher.messages() == [caught]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.x", ""])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_name_that_somebody_else_leads_here_is_refused(
+    catcher: Catcher, host: str, method: str
+) -> None:
+    catcher.send(message())
+    url = f"{catcher.web}/api/messages"
+    answer = requests.request(method, url, headers={"Host": host}, timeout=10)
+    assert answer.status_code == 400
+    assert "AUTOMATIONS_ALLOWED_HOSTS" in answer.json()["error"]
+    assert len(catcher.messages()) == 1
+
+
+@pytest.mark.parametrize("host", ["localhost:8825", "LOCALHOST", "[::1]:8825", "box.lan:8825"])
+def test_the_loopback_and_the_names_of_the_settings_are_answered(
+    catcher: Catcher, host: str
+) -> None:
+    answer = requests.get(f"{catcher.web}/api/messages", headers={"Host": host}, timeout=10)
+    assert answer.status_code == 200
+
+
+def test_two_hosts_are_one_too_many(catcher: Catcher) -> None:
+    port = int(catcher.web.split(":")[2].partition("/")[0])
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.putrequest("GET", f"/{TOKEN}/api/messages")
+        connection.putheader("Host", "localhost")
+        connection.endheaders()
+        with connection.getresponse() as answer:
+            assert answer.status == 400
+
+
+def test_a_catcher_without_a_token_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="token"):
+        MailCatcher(tmp_path, "127.0.0.1", free_port(), free_port(), "")
+
+
+def test_the_process_takes_its_token_from_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = {"smtp": free_port(), "web": free_port()}
+    environment = {**os.environ, "AUTOMATIONS_HOME": str(tmp_path)}
+    command = [
+        *(sys.executable, "-m", "automations.launcher.mail_catcher"),
+        *(f"--{name}-port={port}" for name, port in ports.items()),
+        f"--folder={tmp_path / 'mail'}",
+    ]
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            web = f"http://127.0.0.1:{ports['web']}"
+            until(lambda: is_listening(ports["web"]))
+            token = json.loads((tmp_path / "secrets.json").read_text())["mail_token"]
+            assert requests.get(f"{web}/{token}/api/messages", timeout=10).json() == []
+            assert token not in " ".join(psutil.Process(process.pid).cmdline())
+        finally:
+            process.terminate()
+
+
 def test_mail_survives_a_restart(tmp_path: Path) -> None:
     for expected in (1, 2):
         smtp_port, web_port = free_port(), free_port()
-        server = MailCatcher(tmp_path, "127.0.0.1", smtp_port, web_port)
+        server = MailCatcher(tmp_path, "127.0.0.1", smtp_port, web_port, TOKEN)
         server.start()
-        client = Catcher(smtp_port, f"http://127.0.0.1:{web_port}")
+        client = Catcher(smtp_port, f"http://127.0.0.1:{web_port}/{TOKEN}")
         client.send(message())
         assert len(client.messages()) == expected
         server.stop()

@@ -136,7 +136,10 @@ def _status(options: argparse.Namespace) -> int:
         for name, state in parts.items():
             colour = {"healthy": "green", "starting": "yellow"}.get(state, "red")
             console.print(f"{name:<14} [{colour}]{state}[/]", highlight=False)
-        console.print(f"bridge  {answer['bridge']}\nairflow {answer['airflow']}", highlight=False)
+        for name in ("bridge", "airflow", "mail"):
+            if answer[name] is not None:
+                # Whole on one line, however narrow the window: it is copied.
+                console.print(f"{name:<7} {answer[name]}", highlight=False, soft_wrap=True)
     return 0 if all(state == "healthy" for state in parts.values()) else 1
 
 

@@ -17,6 +17,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from automations.launcher.mail_folder import MailFolder
 from automations.launcher.mail_pages import MailServer
+from automations.launcher.secrets import ensure_secrets
+from automations.settings import default_home, get_settings
 
 MAX_SIZE = 25 * 1024 * 1024
 REFUSALS = {
@@ -56,10 +58,24 @@ class Handler:
 
 
 class MailCatcher:
-    """The SMTP server and the web server over one folder."""
+    """The SMTP server and the web server over one folder.
 
-    def __init__(self, folder: Path, host: str, smtp_port: int, web_port: int) -> None:
+    Args:
+        token: first part of the pages' paths, without which nothing is shown.
+        hosts: what the pages answer to, beside the loopback.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        smtp_port: int,
+        web_port: int,
+        token: str,
+        hosts: Sequence[str] = (),
+    ) -> None:
         self._folder = MailFolder(folder)
+        self._web = MailServer((host, web_port), self._folder, token, hosts)
         self._smtp = Controller(
             Handler(self._folder),
             hostname=host,
@@ -69,7 +85,6 @@ class MailCatcher:
             server_hostname="localhost",
             ident="Automations mail catcher",
         )
-        self._web = MailServer((host, web_port), self._folder)
 
     def start(self) -> None:
         """Serve in threads."""
@@ -91,7 +106,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--web-port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args(argv)
-    catcher = MailCatcher(options.folder, options.host, options.smtp_port, options.web_port)
+    # Not an argument: everybody on the machine may read those.
+    ensure_secrets(default_home())
+    settings = get_settings()
+    catcher = MailCatcher(
+        options.folder,
+        options.host,
+        options.smtp_port,
+        options.web_port,
+        settings.mail_token,
+        settings.answered_hosts,
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -1,13 +1,19 @@
-"""Caught mail over HTTP: JSON below ``/api``, pages for people elsewhere."""
+"""Caught mail over HTTP: JSON below ``/<token>/api``, pages for people elsewhere below the token.
+
+There is no sign-in, and the mails hold links that decide: whoever knows the token reads them.
+"""
 
 from __future__ import annotations
 
+import hmac
 import json
+from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from automations.kit.host_names import is_answered
 from automations.launcher.mail_folder import MailFolder
 
 STYLE = (
@@ -29,8 +35,14 @@ class MailServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], folder: MailFolder) -> None:
+    def __init__(
+        self, address: tuple[str, int], folder: MailFolder, token: str, hosts: Sequence[str]
+    ) -> None:
+        if not token:
+            raise ValueError("without a token anybody could read the mail")
         self.folder = folder
+        self.token = token
+        self.hosts = hosts
         super().__init__(address, MailRequest)
 
 
@@ -42,13 +54,15 @@ class MailRequest(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer the lists, one message, or its source."""
-        path = self.path.partition("?")[0].strip("/").split("/")
         folder = self.server.folder
-        match path:
-            case [""]:
-                self._page("Caught mail", _list(_describe_all(folder)))
+        match self._path():
+            case None:
+                return
+            case []:
+                self._page("Caught mail", _list(self.server.token, _describe_all(folder)))
             case ["messages", identifier] if message := folder.describe(identifier):
-                self._page(message["subject"] or "(no subject)", _message(message))
+                title = message["subject"] or "(no subject)"
+                self._page(title, _message(self.server.token, message))
             case ["api", "messages"]:
                 self._json(_describe_all(folder))
             case ["api", "messages", identifier] if message := folder.describe(identifier):
@@ -61,11 +75,28 @@ class MailRequest(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         """Forget every message."""
-        if self.path != "/api/messages":
-            self._json({"error": "Not found"}, HTTPStatus.NOT_FOUND)
-            return
-        self.server.folder.clear()
-        self._answer(HTTPStatus.NO_CONTENT, "application/json", b"")
+        match self._path():
+            case None:
+                return
+            case ["api", "messages"]:
+                self.server.folder.clear()
+                self._answer(HTTPStatus.NO_CONTENT, "application/json", b"")
+            case _:
+                self._json({"error": "Not found"}, HTTPStatus.NOT_FOUND)
+
+    def _path(self) -> list[str] | None:
+        """The parts of the path below the token; None when the request was refused."""
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or not is_answered(hosts[0], self.server.hosts):
+            error = "Not the name of this server: AUTOMATIONS_ALLOWED_HOSTS has further ones."
+            self._json({"error": error}, HTTPStatus.BAD_REQUEST)
+            return None
+        token, *parts = self.path.partition("?")[0].strip("/").split("/")
+        if not hmac.compare_digest(token.encode(), self.server.token.encode()):
+            error = "Not found. ./automations status shows the whole address of the caught mail."
+            self._json({"error": error}, HTTPStatus.NOT_FOUND)
+            return None
+        return parts
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep the log for what matters."""
@@ -97,18 +128,18 @@ def _describe_all(folder: MailFolder) -> list[dict[str, Any]]:
     return [message for message in described if message is not None]
 
 
-def _list(messages: list[dict[str, Any]]) -> str:
+def _list(token: str, messages: list[dict[str, Any]]) -> str:
     if not messages:
         return "<p>No mail yet.</p>"
     rows = "".join(
         f"<tr><td>{_text(m['received'])}<td>{_text(m['from'])}<td>{_text(m['to'])}"
-        f'<td><a href="/messages/{m["id"]}">{_text(m["subject"] or "(no subject)")}</a>'
+        f'<td><a href="/{token}/messages/{m["id"]}">{_text(m["subject"] or "(no subject)")}</a>'
         for m in messages
     )
     return f"<table><tr><th>Received<th>From<th>To<th>Subject{rows}</table>"
 
 
-def _message(message: dict[str, Any]) -> str:
+def _message(token: str, message: dict[str, Any]) -> str:
     rows = {
         "From": message["from"],
         "To": message["to"],
@@ -118,8 +149,8 @@ def _message(message: dict[str, Any]) -> str:
         "Message-ID": message["messageId"],
     }
     parts = [
-        "<p><a href=/>All mail</a> · ",
-        f'<a href="/api/messages/{message["id"]}/raw">Source</a>',
+        f'<p><a href="/{token}/">All mail</a> · ',
+        f'<a href="/{token}/api/messages/{message["id"]}/raw">Source</a>',
     ]
     parts.append("<table>")
     parts += [f"<tr><th>{name}<td>{_text(value)}" for name, value in rows.items() if value]

@@ -21,6 +21,10 @@ def _long() -> str:
     return secrets.token_urlsafe(64)
 
 
+def _short() -> str:
+    return secrets.token_urlsafe(24)
+
+
 def _fernet() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
@@ -33,6 +37,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "airflow_secret_key": _long,
     "airflow_fernet_key": _fernet,
     "encryption_key": _fernet,
+    "mail_token": _short,
 }
 
 

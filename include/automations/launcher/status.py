@@ -27,6 +27,7 @@ def report(settings: Settings) -> dict[str, object]:
     return {
         "bridge": settings.bridge_base,
         "airflow": settings.airflow_base,
+        "mail": None if settings.smtp_host else settings.mail_base,
         "parts": part_states(settings),
     }
 
