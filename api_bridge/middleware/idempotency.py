@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
-from api_bridge.middleware.request_guard import App, Receive, Scope, Send, again
+from api_bridge.middleware.request_guard import App, Receive, Scope, Send, buffered
 from api_bridge.threads import in_thread
 from automations.db.api_keys import Credential
 from automations.db.sign_ins import SignedIn
@@ -50,7 +50,7 @@ class Idempotency:
             begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body)
         except NotAuthenticated:
             # The route refuses it, and notes that.
-            await self._app(scope, again(body, receive), send)
+            await self._app(scope, buffered(body, receive), send)
             return
         except DomainError as error:
             await domain_error(Request(scope), error)(scope, receive, send)
@@ -62,7 +62,7 @@ class Idempotency:
         if isinstance(begun, Stored):
             await _response(begun)(scope, receive, send)
             return
-        await self._carry_out(begun, scope, again(body, receive), send)
+        await self._carry_out(begun, scope, buffered(body, receive), send)
 
     async def _carry_out(self, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
         started: MutableMapping[str, Any] = {}

@@ -92,7 +92,7 @@ class RequestGuard:
             if refused:
                 await _refuse_invalid(named, accept, "body", refused, request_id)
                 return
-        await self._app(scope, again(body, receive), named)
+        await self._app(scope, buffered(body, receive), named)
 
 
 def _largest(path: str, content_type: bytes) -> int:
@@ -118,7 +118,7 @@ async def _read(receive: Receive, largest: int) -> bytes | None:
             return b"".join(parts)
 
 
-def again(body: bytes, receive: Receive) -> Receive:
+def buffered(body: bytes, receive: Receive) -> Receive:
     """What gives a body that was read before once more."""
     given = False
 

@@ -28,11 +28,16 @@ class Airflow:
     def __init__(self) -> None:
         self.away = False
         self.fails_at: set[str] = set()
+        self.unseen = 0
+        """How often a DAG is asked for before it is there."""
         self.tries = 0
         self.made: list[str] = []
         self.failed: list[str] = []
 
-    def visible(self, dag_id: str) -> Visible:
+    def visible(self, dag_id: str) -> Visible | None:
+        if self.unseen:
+            self.unseen -= 1
+            return None
         return Visible(1_000, 1_000)
 
     def start(self, dag_id: str, run_id: str, conf: Any) -> None:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from automations.db import events, in_airflow, jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
+from automations.dispatch import dispatcher
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import record_run
 from automations.services.workflows import loaded
@@ -83,6 +85,49 @@ def held_back() -> int:
 def works_on() -> int:
     with unit_of_work() as session:
         return in_airflow.count(session)
+
+
+def scans_of_runs() -> int:
+    """How often a worker that looks for work begins to read the runs."""
+    with unit_of_work() as session:
+        explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {in_airflow._COUNT_FOR_DUE.text}")
+        values = {"stuck": in_airflow._STUCK, "kinds": ["start_run"]}
+        (planned,) = session.execute(explain, values).scalar_one()
+    return sum(loops_of_scans(planned["Plan"], "run"))
+
+
+def loops_of_scans(plan: dict[str, Any], table: str) -> Iterator[int]:
+    if plan.get("Relation Name") == table:
+        yield plan["Actual Loops"]
+    for part in plan.get("Plans", ()):
+        yield from loops_of_scans(part, table)
+
+
+def test_runs_in_airflow_are_counted_only_while_a_start_is_due(here: str) -> None:
+    (run,) = executed(here, automation(here), 1)
+    assert scans_of_runs() == 1
+    with unit_of_work() as session:
+        (job,) = jobs.claim(session, 1, ("start_run",))
+        assert in_airflow.count_for_due(session, ("start_run",)) is None
+    assert scans_of_runs() == 0
+    with unit_of_work() as session:
+        jobs.reschedule(session, job, timedelta(0))
+        runs.mark_dispatched(session, run)
+    with unit_of_work() as session:
+        assert in_airflow.count_for_due(session, ("start_run", "start_child")) == 1
+        assert in_airflow.count_for_due(session, ("start_child",)) is None
+
+
+def test_a_worker_that_rests_wakes_when_a_start_becomes_due(
+    here: str, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when nobody says so: the DAG of a run was not there yet, and now it may be."""
+    monkeypatch.setattr(dispatcher, "_IDLE", 600.0)
+    executed(here, automation(here), 1)
+    airflow.unseen = 3
+    with dispatching(airflow):
+        handed_over(1, airflow)
+    assert airflow.unseen == 0
 
 
 def test_more_wait_until_others_have_ended_and_come_in_order(here: str, airflow: Airflow) -> None:

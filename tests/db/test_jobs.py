@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from automations.db import jobs
 from automations.db.session import raw_connection, statement, unit_of_work
-from automations.db.tables import JobKind
+from automations.db.tables import Job, JobKind
 from automations.kit.ids import new_id
 
 ALIVE, OTHER = 7, 8
@@ -103,7 +103,7 @@ def test_a_job_that_was_put_back_is_nobodys_and_waits_for_its_time(
     enqueue()
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 1, JobKind, holder=ALIVE)
-        jobs.again(session, job, timedelta(hours=1), "later", counts=False)
+        jobs.reschedule(session, job, timedelta(hours=1), "later")
     leave(attending)
     assert (released(), claimed(OTHER)) == (0, [])
 
@@ -149,11 +149,38 @@ def test_a_job_that_is_given_back_is_ready_and_before_those_that_came_later(
         taken = jobs.claim(session, 1, JobKind, holder=ALIVE)
     second = enqueue()
     with unit_of_work() as session:
-        jobs.give_back(session, taken)
+        jobs.release(session, taken)
     assert claimed(OTHER) == [first, second]
     with unit_of_work() as session:
-        jobs.give_back(session, taken)
+        jobs.release(session, taken)
     assert claimed(ALIVE) == [], "it is another's now"
+
+
+def test_only_failures_count_and_what_goes_on_is_forgiven(
+    attending: psycopg2.extensions.connection,
+) -> None:
+    enqueue()
+    found = []
+    for put_back in (
+        lambda session, job: jobs.retry(session, job, timedelta(0), "it broke"),
+        lambda session, job: jobs.reschedule(session, job, timedelta(0), "not yet"),
+        lambda session, job: jobs.release(session, [job]),
+        lambda session, job: jobs.retry(session, job, timedelta(0), "it broke again"),
+        lambda session, job: jobs.go_on(session, job),
+    ):
+        with unit_of_work() as session:
+            (job,) = jobs.claim(session, 1, JobKind, holder=ALIVE)
+            put_back(session, job)
+        with unit_of_work() as session:
+            now = session.get_one(Job, job.id)
+            found.append((now.failures, now.error))
+    assert found == [
+        (1, "it broke"),
+        (1, "not yet"),
+        (1, "not yet"),
+        (2, "it broke again"),
+        (0, None),
+    ]
 
 
 def test_a_claim_looks_at_no_job_of_a_kind_that_is_left_out(

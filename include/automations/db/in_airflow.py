@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -11,7 +12,7 @@ _STUCK = timedelta(minutes=5)
 """A run in which nothing has happened for so long is held up by something else than its turn: its
 DAG is paused in Airflow, or broken. It must not hold up those of other automations."""
 
-_COUNT = text("""
+_NUMBER = """
 SELECT count(*) FROM run
 WHERE status = 'RUNNING' AND dispatched_at IS NOT NULL
     AND NOT EXISTS (SELECT FROM wait WHERE wait.run_id = run.id AND wait.status = 'OPEN')
@@ -25,9 +26,25 @@ WHERE status = 'RUNNING' AND dispatched_at IS NOT NULL
             )
         )
     )
+"""
+
+_COUNT = text(_NUMBER)
+# In one round trip, and without touching the runs unless their number is wanted.
+_COUNT_FOR_DUE = text(f"""
+SELECT CASE WHEN EXISTS (
+    SELECT FROM job
+    WHERE kind = ANY (CAST(:kinds AS text[])) AND dead_at IS NULL
+        AND available_at <= statement_timestamp()
+) THEN ({_NUMBER}) END
 """)
 
 
 def count(session: Session) -> int:
     """How many they are."""
     return int(session.scalar(_COUNT, {"stuck": _STUCK}) or 0)
+
+
+def count_for_due(session: Session, kinds: Collection[str]) -> int | None:
+    """How many they are when a job of these kinds is due; None, and nothing counted, otherwise."""
+    found = session.scalar(_COUNT_FOR_DUE, {"stuck": _STUCK, "kinds": list(kinds)})
+    return None if found is None else int(found)

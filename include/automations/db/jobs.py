@@ -43,9 +43,10 @@ RETURNING *
 
 _DONE = text("DELETE FROM job WHERE id = :id AND claims = :claims")
 
-_AGAIN = text("""
-UPDATE job SET available_at = clock_timestamp() + :delay, holder = NULL, error = :error,
-    failures = failures + :failed
+# Without a delay it has the place again that it had from the beginning.
+_PUT_BACK = text("""
+UPDATE job SET available_at = coalesce(clock_timestamp() + CAST(:delay AS interval), created_at),
+    holder = NULL, error = :error, failures = :failures
 WHERE id = :id AND claims = :claims
 """)
 
@@ -140,20 +141,33 @@ def done(session: Session, job: Job) -> bool:
     return found.rowcount == 1
 
 
-def again(session: Session, job: Job, delay: timedelta, error: str | None, *, counts: bool) -> None:
-    """Put a job back; ``counts`` says whether this was a failure, of which few are allowed."""
-    values = {"id": job.id, "claims": job.claims, "delay": delay, "error": error}
-    session.connection().execute(_AGAIN, {**values, "failed": int(counts)})
+def reschedule(session: Session, job: Job, delay: timedelta, error: str | None = None) -> None:
+    """Put a job back until later; that is no failure, so it may happen any number of times."""
+    _put_back(session, job, delay, error, job.failures)
 
 
-def give_back(session: Session, claimed: Iterable[Job]) -> None:
+def retry(session: Session, job: Job, delay: timedelta, error: str) -> None:
+    """Put a job back after a failure, of which few are allowed."""
+    _put_back(session, job, delay, error, job.failures + 1)
+
+
+def go_on(session: Session, job: Job) -> None:
+    """Put a job back for its next part, which is ready now; that others failed is forgiven."""
+    _put_back(session, job, timedelta(0), None, 0)
+
+
+def release(session: Session, claimed: Iterable[Job]) -> None:
     """Put back jobs that were not tried, ready and in the places that they had."""
     for job in claimed:
-        session.execute(
-            update(Job)
-            .where(Job.id == job.id, Job.claims == job.claims)
-            .values(available_at=Job.created_at, holder=None)
-        )
+        _put_back(session, job, None, job.error, job.failures)
+
+
+def _put_back(
+    session: Session, job: Job, delay: timedelta | None, error: str | None, failures: int
+) -> None:
+    # By the claim: who has lost the lease changes nothing, and so has counted the failures right.
+    values = {"id": job.id, "claims": job.claims, "delay": delay, "error": error}
+    session.connection().execute(_PUT_BACK, {**values, "failures": failures})
 
 
 def bury(session: Session, job: Job, error: str) -> bool:
@@ -169,15 +183,6 @@ def bury(session: Session, job: Job, error: str) -> bool:
         .returning(Job.id)
     )
     return found is not None
-
-
-def onward(session: Session, job: Job) -> None:
-    """Put a job back for its next part, which is ready now; that others failed is forgiven."""
-    session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.claims == job.claims)
-        .values(available_at=func.clock_timestamp(), holder=None, error=None, failures=0)
-    )
 
 
 def seconds_to_next(session: Session, kinds: Iterable[str]) -> float | None:

@@ -14,12 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from automations.db import jobs
 from automations.db.session import Session, raw_connection, unit_of_work
 from automations.db.tables import Job
 from automations.dispatch.breaker import Breaker
-from automations.dispatch.capacity import Capacity, Places
+from automations.dispatch.capacity import Capacity, Permits
 from automations.dispatch.housekeeping import Housekeeper
 from automations.dispatch.jobs.registry import HANDLERS, Handlers
 from automations.dispatch.reconciler import Reconciler
@@ -53,6 +54,14 @@ _LIMITED_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler
 _OWN_KINDS = frozenset(HANDLERS) - _SLOW_KINDS - _AIRFLOW_KINDS
 
 
+class Wanted(NamedTuple):
+    """What a worker may take now: of which kinds, how many; and which kinds it rests for."""
+
+    kinds: frozenset[str]
+    limit: int
+    awaited: frozenset[str]
+
+
 class Dispatcher:
     """The threads of one dispatcher process."""
 
@@ -61,7 +70,7 @@ class Dispatcher:
         self._reconciler = Reconciler(orchestrator)
         self._housekeeper = Housekeeper(orchestrator)
         self._breaker = Breaker()
-        self._capacity = Capacity(get_settings().max_runs_in_airflow)
+        self._capacity = Capacity(get_settings().max_runs_in_airflow, _LIMITED_KINDS)
         self._holder = secrets.randbelow(2**31)
         self._attending = threading.Event()
         self._stopping = threading.Event()
@@ -144,27 +153,30 @@ class Dispatcher:
         with self._breaker.probing() as may_probe:
             if may_probe and self._probe():
                 return
-        with self._capacity.places() as places:
+        with self._capacity.permits() as permits:
             with unit_of_work() as session:
-                kinds, limit = self._wanted(session, places)
-                claimed = jobs.claim(session, limit, kinds, holder=self._holder)
-                awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else kinds
+                wanted = self._wanted(session, permits)
+                claimed = jobs.claim(session, wanted.limit, wanted.kinds, holder=self._holder)
+                awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else wanted.awaited
                 pause = None if claimed else jobs.seconds_to_next(session, awaited)
-            places.keep(sum(HANDLERS[job.kind].limited for job in claimed))
-            if len(claimed) == limit:
+            permits.keep(sum(HANDLERS[job.kind].limited for job in claimed))
+            if len(claimed) == wanted.limit:
                 self._signal()  # there may be more, for another worker
             self._carry_all(claimed)
         if not claimed:
             self._rest(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
 
-    def _wanted(self, session: Session, places: Places) -> tuple[frozenset[str], int]:
-        """The kinds of jobs that may be taken now, and how many."""
+    def _wanted(self, session: Session, permits: Permits) -> Wanted:
         if self._breaker.is_open:
-            return _OWN_KINDS, _BATCH
-        free = places.take(session, _BATCH)
-        if not free:
-            return _OWN_KINDS | (_AIRFLOW_KINDS - _LIMITED_KINDS), _BATCH
-        return _OWN_KINDS | _AIRFLOW_KINDS, free
+            return Wanted(_OWN_KINDS, _BATCH, _OWN_KINDS)
+        free = permits.take(session, _BATCH)
+        if free:
+            return Wanted(_OWN_KINDS | _AIRFLOW_KINDS, free, _OWN_KINDS | _AIRFLOW_KINDS)
+        # Without a permit no start is taken, also not one that has become due just now.
+        kinds = _OWN_KINDS | (_AIRFLOW_KINDS - _LIMITED_KINDS)
+        # Starts that wait for room are due already: the listener looks for that, not the clock.
+        awaited = kinds if self._capacity.is_full else kinds | _LIMITED_KINDS
+        return Wanted(kinds, _BATCH, awaited)
 
     def _probe(self) -> bool:
         """See by one job whether Airflow is back; False when none is there."""
@@ -183,7 +195,7 @@ class Dispatcher:
                 self._carry(job)
         if held_back:
             with unit_of_work() as session:
-                jobs.give_back(session, held_back)
+                jobs.release(session, held_back)
 
     def _rest(self, seen: int, *pauses: float | None) -> None:
         """Sleep for the shortest of some pauses, or until there is something to do."""
@@ -217,13 +229,13 @@ class Dispatcher:
             self._airflow_answered(job)
         except NotVisibleYet as error:
             self._airflow_answered(job)
-            self._again(job, _patience(job), error.message, counts=False)
+            self._reschedule(job, _patience(job), error.message)
         except OrchestratorUnavailable as error:
             self._breaker.failed(job.id, error.message, probe=probe)
             # Held back by the breaker, it loses no time when Airflow is back.
             alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MAX_DELAY)
             delay = timedelta(0) if self._breaker.is_open else alone
-            self._again(job, delay, error.message, counts=False)
+            self._reschedule(job, delay, error.message)
             self._signal()  # somebody must wait for the next probe
         except Exception as error:
             if isinstance(error, OrchestratorError):
@@ -236,16 +248,17 @@ class Dispatcher:
             else:
                 wished = error.retry_after if isinstance(error, StepError) else None
                 delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
-                self._again(job, delay, message, counts=True)
+                with unit_of_work() as session:
+                    jobs.retry(session, job, delay, message)
 
     def _airflow_answered(self, job: Job) -> None:
         if HANDLERS[job.kind].airflow and self._breaker.answered():
             self._signal(_WORKERS)
 
     @staticmethod
-    def _again(job: Job, delay: timedelta, error: str, *, counts: bool) -> None:
+    def _reschedule(job: Job, delay: timedelta, error: str) -> None:
         with unit_of_work() as session:
-            jobs.again(session, job, delay, error, counts=counts)
+            jobs.reschedule(session, job, delay, error)
 
 
 def _patience(job: Job) -> timedelta:

@@ -80,4 +80,4 @@ def come_back(session: Session, job: Job, after: timedelta | None) -> None:
     if after is None:
         jobs.done(session, job)
     else:
-        jobs.again(session, job, after, None, counts=False)
+        jobs.reschedule(session, job, after)

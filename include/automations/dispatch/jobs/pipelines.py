@@ -34,7 +34,7 @@ class SyncPipeline(Handler):
             more = False
         with unit_of_work() as session:
             if more:
-                jobs.onward(session, job)
+                jobs.go_on(session, job)
             else:
                 jobs.done(session, job)
 

@@ -32,7 +32,7 @@ def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
             raise NotFound(f"There is no run {run_id}.")
         if run.trigger_type == runs.TEST:
             raise Conflict("A test of a step cannot be replayed; test the step again.")
-        return _again(session, workflow, run, by)
+        return _replay(session, workflow, run, by)
 
 
 def replay_many(
@@ -44,7 +44,7 @@ def replay_many(
         # One after the other: in another order, two might wait for each other's keys.
         workflows.lock(session, workflow.id)
         found = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
-        return [_again(session, workflow, run, by) for run in reversed(found)]
+        return [_replay(session, workflow, run, by) for run in reversed(found)]
 
 
 def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = False) -> Run:
@@ -136,7 +136,7 @@ def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflo
     return workflow
 
 
-def _again(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
+def _replay(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
     fresh = start_run(
         session,
         workflow,
