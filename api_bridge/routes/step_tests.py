@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.deps import Member
 from api_bridge.routing import Router, patient
+from automations import wiring
 from automations.execution import step_tests
 from automations.execution.recording import output_of
 from automations.execution.step_tests import Given, Trial
@@ -67,11 +68,10 @@ def try_step(
     nobody is asked. The test is on record as a run whose trigger type is `test`.
     """
     wanted = test or StepTest.model_validate({})
-    given = wanted.given()
+    engine, workspace, given = wiring.engine(), caller.workspace_id, wanted.given()
     if wanted.dry_run:
-        trial = step_tests.render(caller.workspace_id, workflow_id, step_id, given)
-    else:
-        trial = step_tests.run(caller.workspace_id, workflow_id, step_id, given, caller.name)
+        return _shown(step_tests.render(engine, workspace, workflow_id, step_id, given))
+    trial = step_tests.run(engine, workspace, workflow_id, step_id, given, caller.name)
     return _shown(trial)
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations import wiring
 from automations.db import loop_cursors, run_steps, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
 from automations.errors import NotFound, ValidationFailed
+from automations.execution.engine import Engine
 from automations.execution.recording import Entered, fail_output, line_of, output_of
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
@@ -68,7 +68,9 @@ class Trial:
     duration: timedelta
 
 
-def render(workspace_id: str, workflow_id: str, step_id: str, given: Given) -> Trial:
+def render(
+    engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: Given
+) -> Trial:
     """Render a step of the newest version with given data, and do nothing.
 
     Raises:
@@ -80,13 +82,15 @@ def render(workspace_id: str, workflow_id: str, step_id: str, given: Given) -> T
         workflow, loaded, step = _find(session, workspace_id, workflow_id, step_id)
         run = Run(id=new_id(), started_at=datetime.now(UTC), **_values(workflow, loaded, given))
         entered = _entered(run, loaded, step, given)
-    config = wiring.engine().preview(entered)
+    config = engine.preview(entered)
     fail = config if isinstance(config, Fail) else None
     shown = None if isinstance(config, Fail) else config
     return Trial(step, None, shown, fail, timedelta(seconds=time.monotonic() - began))
 
 
-def run(workspace_id: str, workflow_id: str, step_id: str, given: Given, by: str) -> Trial:
+def run(
+    engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: Given, by: str
+) -> Trial:
     """Do a step of the newest version with given data, once; its effects are real.
 
     Raises:
@@ -120,7 +124,7 @@ def run(workspace_id: str, workflow_id: str, step_id: str, given: Given, by: str
             runId=row.id,
         )
     began = time.monotonic()
-    outcome = wiring.engine().try_out(entered)
+    outcome = engine.try_out(entered)
     return _recorded(entered, outcome, timedelta(seconds=time.monotonic() - began))
 
 
