@@ -11,6 +11,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
+from automations import wiring
 from automations.adapters.http import GuardedHttpClient
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
@@ -162,7 +163,7 @@ def test_a_run_that_an_event_starts_belongs_to_the_trace_of_its_sender(
     assert place(run.traceparent) == collector.one("run").place
 
 
-def test_steps_inside_a_loop_call_in_the_loops_span(
+def test_steps_inside_a_loop_have_spans_inside_the_loops(
     traced: Api, collector: Collector, service: Answering
 ) -> None:
     config = {"collection": "{{[1, 2]}}", "concurrency": 2, "steps": [calls(service)]}
@@ -170,19 +171,44 @@ def test_steps_inside_a_loop_call_in_the_loops_span(
     run = execute(traced, [each])
     step(run, service, "each")
     tracing.flush()
-    assert [place(given) for given in sent(service)] == [collector.one("step loop").place] * 2
+    inside = [span for span in collector.spans if span.name == "step http_request"]
+    assert {span.parent_id for span in inside} == {collector.one("step loop").span_id}
+    assert sorted(place(given) for given in sent(service)) == sorted(span.place for span in inside)
+    assert sorted(span.attributes["automations.iteration"] for span in inside) == ["0", "1"]
+    assert {
+        (span.attributes["automations.step_id"], span.attributes["automations.run_id"])
+        for span in inside
+    } == {("call", run.id)}
 
 
+@pytest.mark.parametrize("looped", [False, True])
 def test_a_failed_step_is_an_error_that_shows_no_secret(
-    traced: Api, collector: Collector, service: Answering
+    traced: Api, collector: Collector, service: Answering, looped: bool
 ) -> None:
-    run = execute(traced, [calls(service, url="http://{{secret.HOST}}.invalid/")])
+    call = calls(service, url="http://{{secret.HOST}}.invalid/")
+    config = {"collection": [1], "steps": [call]}
+    each = {"id": "each", "name": "Each", "type": "loop", "order": 0, "config": config}
+    run = execute(traced, [each if looped else call])
     secrets.put(run.workspace_id, "HOST", "s3cret-h0st")
-    assert isinstance(step(run, service), GiveUp)
+    assert isinstance(step(run, service, "each" if looped else "call"), GiveUp)
     tracing.flush()
     failed = collector.one("step http_request")
     assert failed.error
     assert "s3cret-h0st" not in str(collector.spans)
+
+
+def test_a_step_that_is_tested_has_a_span_inside_the_requests(
+    traced: Api, collector: Collector, service: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(ports(http=GuardedHttpClient((service.address,))))
+    monkeypatch.setattr(wiring, "engine", lambda: engine)
+    workflow = traced.workflow(steps=[calls(service)])["id"]
+    path = f"/api/workflows/{workflow}/steps/call/test"
+    assert traced.call("POST", path, {}).json()["status"] == "success"
+    tracing.flush()
+    request = collector.one("POST /api/workflows/{workflow_id}/steps/{step_id}/test")
+    assert collector.one("step http_request").parent_id == request.span_id
+    assert [place(given) for given in sent(service)] == [collector.one("step http_request").place]
 
 
 def test_a_collector_that_does_not_answer_costs_a_step_two_seconds_at_most(

@@ -7,6 +7,7 @@ in ``steps.<name>``, so a step that needs the secret names it itself.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import TypeVar
 
@@ -46,6 +47,26 @@ def secrets_named(text: str) -> set[str]:
             raise ValueError("name one secret, as in {{secret.API_KEY}}")
         found.add(name)
     return found
+
+
+class ReadOnce:
+    """Reads each secret once, for the attempts that one process makes at a node."""
+
+    def __init__(self, read: Read) -> None:
+        # Loops make several attempts at once, which would each read what they all name.
+        self._lock = threading.Lock()
+        self._read = read
+        self._known: dict[str, str] = {}
+        self._missing: set[str] = set()
+
+    def __call__(self, names: Set[str]) -> Mapping[str, str]:
+        """The values of the named secrets, those that there are."""
+        with self._lock:
+            unread = set(names) - self._known.keys() - self._missing
+            if unread:
+                self._known.update(self._read(unread))
+                self._missing |= unread - self._known.keys()
+            return {name: self._known[name] for name in names if name in self._known}
 
 
 class Secrecy:

@@ -9,20 +9,18 @@ repeated under the same idempotency key.
 from __future__ import annotations
 
 import logging
-import traceback
-from collections.abc import Callable
+from collections.abc import Mapping, Set
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from automations.db import callbacks, locks, run_steps, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Wait
-from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.forms import schema
-from automations.domain.secret_templates import Read, Secrecy
 from automations.errors import NotFound
-from automations.execution.loop_progress import ProgressLost
+from automations.execution.attempts import Attempt, Attempts
 from automations.execution.loops import Loops
 from automations.execution.recording import (
     Entered,
@@ -40,18 +38,16 @@ from automations.execution.verdicts import (
     TaskRef,
     Verdict,
 )
-from automations.kit import logs, tracing
+from automations.kit import logs
 from automations.kit.values import JSON
 from automations.ports import Ports, SecretSource
-from automations.services.audit import audit, security_events
+from automations.services.audit import audit
 from automations.services.integrations import secrets
 from automations.services.runs import admission
 from automations.services.runs.from_airflow import record_run
 from automations.services.runs.template_names import names_of
 from automations.services.waits.self_approval import forbids_self_approval
 from automations.services.workflows.loaded import Loaded, load
-from automations.steps.base import StepContext
-from automations.steps.failures import INTERNAL, failure, recordable
 from automations.steps.outcomes import Answer, Fail, Outcome
 from automations.steps.registry import STEP_TYPES
 
@@ -79,7 +75,7 @@ class Engine:
                 entered = self._enter(session, ref)
             if not isinstance(entered, Entered):
                 return entered
-            return self._carry_out(entered, _work_of(entered.step))
+            return self._carry_out(entered)
 
     def resume(self, ref: TaskRef, wait_id: str, answer: Answer | None) -> Verdict:
         """Go on after a wait.
@@ -90,30 +86,19 @@ class Engine:
         with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
             with unit_of_work() as session:
                 entered = self._wake(session, ref, wait_id, answer)
-            if not isinstance(entered, tuple):
+            if not isinstance(entered, Entered):
                 return entered
-            node, given = entered
-            if given is None:
-                return self._carry_out(node, _work_of(node.step))
-            step_type = STEP_TYPES[node.step.type]
-            return self._carry_out(
-                node, lambda config, ctx: step_type.resume(config, ctx, given), given
-            )
+            return self._carry_out(entered)
 
-    def try_out(self, entered: Entered) -> Outcome:
+    def attempt(self, entered: Entered) -> Outcome:
         """Do a node's work once; of what it comes to, nothing is recorded here."""
-        return self._attempt(entered, _work_of(entered.step))
+        attempts = self._attempts(entered)
+        return attempts.make(self._attempt_at(entered, attempts))
 
     def preview(self, entered: Entered) -> dict[str, JSON] | Fail:
         """A node's config as it would be rendered and recorded, or how that fails."""
-        step, where = entered.step, entered.where
-        secrecy = Secrecy(self._read(entered.workspace_id))
-        try:
-            rendered, shown = secrecy.config(step.config, entered.names, where=where)
-            type(step.config).model_validate(rendered, context=RENDERED)
-        except Exception as error:  # as in a run: whatever goes wrong becomes a value
-            return secrecy.outcome(failure(error, where))
-        return shown
+        attempts = self._attempts(entered)
+        return attempts.preview(self._attempt_at(entered, attempts))
 
     def _enter(self, session: Session, ref: TaskRef) -> Entered | Verdict:
         run = _run_of(session, ref)
@@ -191,8 +176,7 @@ class Engine:
 
     def _wake(
         self, session: Session, ref: TaskRef, wait_id: str, answer: Answer | None
-    ) -> tuple[Entered, Answer | None] | Verdict:
-        """The node and how its wait ended; None for one that has waited to begin."""
+    ) -> Entered | Verdict:
         run = _run_of(session, ref)
         loaded = load(session, ref.workflow_id, ref.version)
         wait = waits.lock_wait(session, wait_id)
@@ -222,100 +206,39 @@ class Engine:
         if run.status not in runs.UNFINISHED:
             return Skip(f"The run has ended: {run.status}.")
         if wait.kind == waits.SLOT:
-            return self._begin(session, ref, run, loaded, row), None
+            return self._begin(session, ref, run, loaded, row)
         entered = self._entered(session, ref, run, loaded, row)
-        given = Answer(wait.decision or "resumed", wait.decided_by, _at(wait), wait.data)
-        return entered, given
+        ended = Answer(wait.decision or "resumed", wait.decided_by, _at(wait), wait.data)
+        return replace(entered, answer=ended)
 
-    def _carry_out(self, entered: Entered, act: Any, answer: Answer | None = None) -> Verdict:
-        """Do the work and record it, as one span of the run's trace."""
-        ref, step = entered.ref, entered.step
-        with tracing.span(
-            f"step {step.type}",
-            traceparent=entered.traceparent,
-            run_id=ref.run_id,
-            workflow_id=ref.workflow_id,
-            workspace_id=entered.workspace_id,
-            step_id=ref.node_id,
-            step_name=step.name,
-            attempt=entered.attempt,
-        ) as span:
-            outcome = self._attempt(entered, act, answer)
-            if isinstance(outcome, Fail):
-                tracing.failed(span, outcome.error)
-            return self._record(entered, outcome)
+    def _carry_out(self, entered: Entered) -> Verdict:
+        return self._record(entered, self.attempt(entered))
 
-    def _attempt(self, entered: Entered, act: Any, answer: Answer | None = None) -> Outcome:
-        """Do the work; what comes out names no secret that the step used."""
-        secrecy = Secrecy(self._read(entered.workspace_id))
-        done = recordable(self._act(entered, act, secrecy, answer), entered.where)
-        outcome = secrecy.outcome(done)
-        if isinstance(outcome, Fail) and outcome.kind == "blocked":
-            security_events.note(
-                "ssrf.blocked",
-                "HIGH",
-                workspace_id=entered.workspace_id,
-                runId=entered.ref.run_id,
-                stepId=entered.ref.node_id,
-                error=outcome.error,
-            )
-        return outcome
+    def _attempts(self, entered: Entered) -> Attempts:
+        def read(names: Set[str]) -> Mapping[str, str]:
+            return secrets.read(entered.workspace_id, names, self._elsewhere)
 
-    def _read(self, workspace_id: str) -> Read:
-        return lambda names: secrets.read(workspace_id, names, self._elsewhere)
+        return Attempts(entered, self._ports, read)
 
-    def _act(self, entered: Entered, act: Any, secrecy: Secrecy, answer: Answer | None) -> Outcome:
-        """Render the config and act; whatever goes wrong becomes a value."""
-        step, ref, where = entered.step, entered.ref, entered.where
-        try:
-            rendered, shown = secrecy.config(step.config, entered.names, where=where)
-            self._keep_input(ref, shown)
-            config = type(step.config).model_validate(rendered, context=RENDERED)
-            with logs.masked(secrecy.text):
-                outcome: Outcome = act(config, self._context(entered, secrecy, answer))
-            return outcome
-        except ProgressLost:
-            raise
-        except Exception as error:  # a bug in a step must fail that step, with its name, only
-            fail = failure(error, where)
-            if fail.kind == INTERNAL:
-                raised = secrecy.text(traceback.format_exc())
-                log.error("A step of type %s raised\n%s", step.type, raised)
-            return fail
-
-    @staticmethod
-    def _keep_input(ref: TaskRef, rendered: dict[str, JSON]) -> None:
-        with unit_of_work() as session:
-            run_steps.keep_input(session, ref.run_id, ref.node_id, rendered)
-
-    def _context(self, entered: Entered, secrecy: Secrecy, answer: Answer | None) -> StepContext:
-        ref, step = entered.ref, entered.step
-
+    def _attempt_at(self, entered: Entered, attempts: Attempts) -> Attempt:
         def iterate(config: Any, items: list[JSON]) -> Outcome:
-            read = self._read(entered.workspace_id)
-            return Loops(entered, self._ports, read, answer).outermost(config, items)
+            return Loops(attempts).outermost(config, items)
 
-        def render_text(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
-            return secrecy.render(
-                text, entered.names, where=f"{entered.where}, {where}", missing_ok=missing_ok
-            )
+        def keep(config: dict[str, JSON]) -> None:
+            with unit_of_work() as session:
+                run_steps.keep_input(session, entered.ref.run_id, entered.ref.node_id, config)
 
-        return StepContext(
-            run_id=ref.run_id,
-            workflow_id=ref.workflow_id,
-            workspace_id=entered.workspace_id,
-            node_id=ref.node_id,
-            step_name=step.name,
-            idempotency_key=entered.key,
-            attempt=entered.attempt,
-            now=datetime.now(UTC),
-            timeout=_timeout(step),
-            ports=self._ports,
-            render=render_text,
-            kept=entered.kept,
+        return Attempt(
+            step=entered.step,
+            where=entered.where,
+            names=entered.names,
+            key=entered.key,
+            number=entered.attempt,
             iterate=iterate,
-            traceparent=tracing.current(),
-            timezone=entered.timezone,
+            answer=entered.answer,
+            kept=entered.kept,
+            traceparent=entered.traceparent,
+            keep_config=keep,
         )
 
     def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
@@ -345,11 +268,6 @@ class Engine:
         run_steps.log(session, entered.ref.run_id, [line])
 
 
-def _work_of(step: Any) -> Callable[[Any, StepContext], Outcome]:
-    step_type = STEP_TYPES[step.type]
-    return lambda config, ctx: step_type.run(config, ctx)
-
-
 def _about(ref: TaskRef) -> AbstractContextManager[None]:
     return logs.bound(workflowId=ref.workflow_id, runId=ref.run_id, stepId=ref.node_id)
 
@@ -372,10 +290,6 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     if run is None:
         raise NotFound(f"There is no run {ref.run_id}.")
     return run
-
-
-def _timeout(step: Any) -> timedelta:
-    return parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
 
 
 def _by_itself(wait: Wait) -> Answer | None:

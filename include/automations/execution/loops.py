@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -19,16 +19,12 @@ from typing import Any
 from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.definitions.model import nested_lists, ordered
-from automations.domain.fields import RENDERED, parse_duration
-from automations.domain.secret_templates import Read, Secrecy
+from automations.domain.fields import parse_duration
+from automations.execution.attempts import Attempt, Attempts
 from automations.execution.loop_log import Place
-from automations.execution.loop_progress import Cursor, Interrupted, Progress, ProgressLost
-from automations.execution.recording import Entered, fail_output
-from automations.kit import logs, tracing
+from automations.execution.loop_progress import Cursor, Interrupted, Progress
+from automations.execution.recording import fail_output
 from automations.kit.values import JSON
-from automations.ports import Ports
-from automations.steps.base import StepContext
-from automations.steps.failures import failure, recordable
 from automations.steps.outcomes import (
     Answer,
     Branch,
@@ -66,14 +62,13 @@ class Loops:
     """What the loops of one node share.
 
     Args:
-        read: gives the values of secrets.
-        answer: how the wait of a step in the body has ended, when one has.
+        attempts: makes those at the steps of their bodies.
     """
 
-    def __init__(self, entered: Entered, ports: Ports, read: Read, answer: Answer | None) -> None:
+    def __init__(self, attempts: Attempts) -> None:
+        self.attempts = attempts
+        self.entered = entered = attempts.node
         ref, step = entered.ref, entered.step
-        self.entered = entered
-        self.ports = ports
         limited = step.timeout is not None and not step.may_wait()
         seconds = None
         if limited:
@@ -82,10 +77,6 @@ class Loops:
         self.progress = Progress(
             (ref.run_id, ref.node_id, ref.generation), seconds, entered.names["variables"]
         )
-        self._answer = answer
-        self._read = read
-        self._secrets: dict[str, str] = {}
-        self._unknown: set[str] = set()
 
     def outermost(self, config: Any, items: list[JSON]) -> Outcome:
         """Go through the items of the node's own loop."""
@@ -102,18 +93,10 @@ class Loops:
 
     def answer_to(self, key: str) -> Answer | None:
         """How the wait of the step of this key ended, if that is what woke the loop."""
-        if self._answer is None or not self.progress.waits_at(key):
+        answer = self.entered.answer
+        if answer is None or not self.progress.waits_at(key):
             return None
-        return self._answer
-
-    def read(self, names: Set[str]) -> Mapping[str, str]:
-        """The values of secrets, each read once."""
-        wanted = set(names) - self._secrets.keys() - self._unknown
-        if wanted:
-            found = self._read(wanted)
-            self._secrets.update(found)
-            self._unknown |= wanted - found.keys()
-        return {name: self._secrets[name] for name in names if name in self._secrets}
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,31 +319,28 @@ class _Iteration:
             attempt += 1
             due = progress.retry(self._cursor, self._index, step.id, attempt, delay)
 
-    def _attempt(self, step: Any, attempt: int) -> Outcome:
-        step_type = STEP_TYPES[step.type]
-        secrecy = Secrecy(self._loops.read)
+    def _attempt(self, step: Any, number: int) -> Outcome:
+        loops, key = self._loops, self._key(step)
         names = self._names()
-        if step_type.calls_back(step.config):
-            names["callback"] = {"url": self._callback(step)}
-        self._loops.progress.begin()
+        if STEP_TYPES[step.type].calls_back(step.config):
+            names["callback"] = {"url": self._callback(key)}
+        loops.progress.begin()
         where = f"{self._loop.where}, item {self._index}, step '{step.name}'"
-        try:
-            rendered, _ = secrecy.config(step.config, names, where=where)
-            config = type(step.config).model_validate(rendered, context=RENDERED)
-            answer = self._loops.answer_to(self._key(step))
-            kept = self._loops.entered.kept if answer is not None else {}
-            ctx = self._context(step, attempt, secrecy, names, where, kept)
-            with logs.masked(secrecy.text):
-                outcome: Outcome = (
-                    step_type.run(config, ctx)
-                    if answer is None
-                    else step_type.resume(config, ctx, answer)
-                )
-        except (Interrupted, ProgressLost):
-            raise
-        except Exception as error:  # as in the engine: a step's bug fails that step only
-            outcome = failure(error, where)
-        return secrecy.outcome(recordable(outcome, where))
+        inner = _Loop(loops, f"{self._path}/{step.id}", names, where, self._place)
+        answer = loops.answer_to(key)
+        return loops.attempts.make(
+            Attempt(
+                step=step,
+                where=where,
+                names=names,
+                key=key,
+                number=number,
+                iterate=inner.go_through,
+                answer=answer,
+                kept=loops.entered.kept if answer is not None else {},
+                iteration=self._place.indexes,
+            )
+        )
 
     def _names(self) -> dict[str, JSON]:
         names = self._loop.names
@@ -374,40 +354,6 @@ class _Iteration:
     def _key(self, step: Any) -> str:
         return f"{self._loops.entered.key}{self._path}/{step.id}"
 
-    def _callback(self, step: Any) -> str:
+    def _callback(self, key: str) -> str:
         with unit_of_work() as session:
-            return callbacks.hand_out(session, self._loops.entered.ref.run_id, self._key(step))
-
-    def _context(
-        self,
-        step: Any,
-        attempt: int,
-        secrecy: Secrecy,
-        names: Mapping[str, JSON],
-        where: str,
-        kept: Mapping[str, JSON],
-    ) -> StepContext:
-        entered = self._loops.entered
-        inner = _Loop(self._loops, f"{self._path}/{step.id}", names, where, self._place)
-
-        def render(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
-            place = f"{inner.where}, {where}"
-            return secrecy.render(text, names, where=place, missing_ok=missing_ok)
-
-        return StepContext(
-            run_id=entered.ref.run_id,
-            workflow_id=entered.ref.workflow_id,
-            workspace_id=entered.workspace_id,
-            node_id=entered.ref.node_id,
-            step_name=step.name,
-            idempotency_key=self._key(step),
-            attempt=attempt,
-            now=datetime.now(UTC),
-            timeout=parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout,
-            ports=self._loops.ports,
-            render=render,
-            kept=kept,
-            iterate=inner.go_through,
-            traceparent=tracing.current(),
-            timezone=entered.timezone,
-        )
+            return callbacks.hand_out(session, self._loops.entered.ref.run_id, key)

@@ -24,6 +24,7 @@ from automations.execution.verdicts import (
 from automations.kit.values import JSON
 from automations.services.workflows.loaded import Loaded
 from automations.steps.outcomes import (
+    Answer,
     Branch,
     Done,
     Fail,
@@ -51,7 +52,12 @@ _WAITS_FOR = {
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A node that may run: what its step needs, read in one transaction."""
+    """A node that may run: what its step needs, read in one transaction.
+
+    Args:
+        kept: what the step had put out when it began to wait.
+        answer: how that wait ended; None for a node that begins.
+    """
 
     ref: TaskRef
     loaded: Loaded
@@ -62,6 +68,7 @@ class Entered:
     started_at: datetime
     names: dict[str, JSON]
     kept: dict[str, JSON]
+    answer: Answer | None = None
 
     @property
     def key(self) -> str:

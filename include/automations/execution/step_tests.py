@@ -124,7 +124,7 @@ def run(
             runId=row.id,
         )
     began = time.monotonic()
-    outcome = engine.try_out(entered)
+    outcome = engine.attempt(entered)
     return _recorded(entered, outcome, timedelta(seconds=time.monotonic() - began))
 
 

@@ -1,0 +1,187 @@
+"""One attempt at a step: its config is rendered, its work is done, and what comes of it is a value.
+
+The engine makes attempts at nodes, loops at the steps of their bodies, and tests at single steps:
+all of them here, so that each is masked, traced and noted alike.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.definitions.model import Step
+from automations.domain.fields import RENDERED, parse_duration
+from automations.domain.secret_templates import Read, ReadOnce, Secrecy
+from automations.execution.loop_progress import Interrupted, ProgressLost
+from automations.execution.recording import Entered
+from automations.kit import logs, tracing
+from automations.kit.values import JSON
+from automations.ports import Ports
+from automations.services.audit import security_events
+from automations.steps.base import StepContext
+from automations.steps.failures import INTERNAL, failure, recordable
+from automations.steps.outcomes import Answer, Fail, Outcome
+from automations.steps.registry import STEP_TYPES
+
+log = logging.getLogger(__name__)
+
+MAX_TRACEBACKS = 20
+"""Of one node: a bug that every item of a long loop meets is told by the first of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What is attempted, and what it may know.
+
+    Args:
+        where: the step, for people.
+        names: what its templates may refer to.
+        key: its idempotency key.
+        number: 1 for the first one.
+        iterate: does the steps of its body.
+        answer: how the wait ended after which the step goes on; None when it begins.
+        kept: what the step had put out when it began to wait.
+        iteration: in a loop: the index of the item, after those of the loops around it.
+        traceparent: the trace that it goes on with; None for what this thread is doing.
+        keep_config: is told the step's config as it may be recorded.
+    """
+
+    step: Step
+    where: str
+    names: Mapping[str, JSON]
+    key: str
+    number: int
+    iterate: Callable[[Any, list[JSON]], Outcome]
+    answer: Answer | None = None
+    kept: Mapping[str, JSON] = field(default_factory=dict)
+    iteration: tuple[int, ...] = ()
+    traceparent: str | None = None
+    keep_config: Callable[[dict[str, JSON]], None] | None = None
+
+
+class Attempts:
+    """Makes the attempts at one node's step and at the steps in its body, from several threads.
+
+    Args:
+        read: gives the values of secrets; asked once for each.
+    """
+
+    def __init__(self, node: Entered, ports: Ports, read: Read) -> None:
+        self.node = node
+        self._ports = ports
+        self._read = ReadOnce(read)
+        self._tracebacks = 0
+
+    def make(self, attempt: Attempt) -> Outcome:
+        """Do the step's work, as one span; what comes out names no secret that the step used."""
+        node, step = self.node, attempt.step
+        with tracing.span(
+            f"step {step.type}",
+            traceparent=attempt.traceparent,
+            run_id=node.ref.run_id,
+            workflow_id=node.ref.workflow_id,
+            workspace_id=node.workspace_id,
+            step_id=step.id,
+            step_name=step.name,
+            attempt=attempt.number,
+            iteration=".".join(map(str, attempt.iteration)) or None,
+        ) as span:
+            secrecy = Secrecy(self._read)
+            done = recordable(self._done(attempt, secrecy), attempt.where)
+            outcome = secrecy.outcome(done)
+            if isinstance(outcome, Fail):
+                tracing.failed(span, outcome.error)
+                # A loop fails as a step in its body did, whose own attempt is on record.
+                if outcome.kind == "blocked" and not STEP_TYPES[step.type].body:
+                    self._note_blocked(attempt, outcome)
+            return outcome
+
+    def preview(self, attempt: Attempt) -> dict[str, JSON] | Fail:
+        """The config as it would be rendered and recorded, or how that fails."""
+        secrecy = Secrecy(self._read)
+        try:
+            rendered, shown = secrecy.config(
+                attempt.step.config, attempt.names, where=attempt.where
+            )
+            _validated(attempt.step, rendered)
+        except Exception as error:  # as in an attempt: whatever goes wrong becomes a value
+            return secrecy.outcome(failure(error, attempt.where))
+        return shown
+
+    def _done(self, attempt: Attempt, secrecy: Secrecy) -> Outcome:
+        """Render the config and act; whatever goes wrong becomes a value."""
+        step_type = STEP_TYPES[attempt.step.type]
+        try:
+            rendered, shown = secrecy.config(
+                attempt.step.config, attempt.names, where=attempt.where
+            )
+            if attempt.keep_config is not None:
+                attempt.keep_config(shown)
+            config = _validated(attempt.step, rendered)
+            ctx = self._context(attempt, secrecy)
+            with logs.masked(secrecy.text):
+                outcome: Outcome = (
+                    step_type.run(config, ctx)
+                    if attempt.answer is None
+                    else step_type.resume(config, ctx, attempt.answer)
+                )
+            return outcome
+        except (Interrupted, ProgressLost):
+            raise
+        except Exception as error:  # a bug in a step must fail that step, with its name, only
+            fail = failure(error, attempt.where)
+            if fail.kind == INTERNAL:
+                self._log_traceback(attempt, secrecy)
+            return fail
+
+    def _context(self, attempt: Attempt, secrecy: Secrecy) -> StepContext:
+        node, step = self.node, attempt.step
+
+        def render(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
+            place = f"{attempt.where}, {where}"
+            return secrecy.render(text, attempt.names, where=place, missing_ok=missing_ok)
+
+        return StepContext(
+            run_id=node.ref.run_id,
+            workflow_id=node.ref.workflow_id,
+            workspace_id=node.workspace_id,
+            node_id=node.ref.node_id,
+            step_name=step.name,
+            idempotency_key=attempt.key,
+            attempt=attempt.number,
+            now=datetime.now(UTC),
+            timeout=parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout,
+            ports=self._ports,
+            render=render,
+            kept=attempt.kept,
+            iterate=attempt.iterate,
+            traceparent=tracing.current(),
+            timezone=node.timezone,
+        )
+
+    def _note_blocked(self, attempt: Attempt, fail: Fail) -> None:
+        details: dict[str, JSON] = {"stepId": attempt.step.id, "error": fail.error}
+        if attempt.iteration:
+            details["iteration"] = list(attempt.iteration)
+        security_events.note(
+            "ssrf.blocked",
+            "HIGH",
+            workspace_id=self.node.workspace_id,
+            runId=self.node.ref.run_id,
+            **details,
+        )
+
+    def _log_traceback(self, attempt: Attempt, secrecy: Secrecy) -> None:
+        # Not counted under a lock: one more or less is as good.
+        self._tracebacks += 1
+        if self._tracebacks <= MAX_TRACEBACKS:
+            raised = secrecy.text(traceback.format_exc())
+            log.error("%s of type %s raised\n%s", attempt.where, attempt.step.type, raised)
+
+
+def _validated(step: Step, rendered: dict[str, JSON]) -> Any:
+    return type(step.config).model_validate(rendered, context=RENDERED)
