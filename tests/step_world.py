@@ -23,11 +23,12 @@ from automations.services.runs import by_hand
 from automations.services.tables import tables
 from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
+from automations.steps.base import EXAMPLE_INPUT
+from automations.steps.registry import STEP_TYPES
 from tests.e2e.counterparts import Counterparts
 from tests.letters import letter
 from tests.mailbox import Mailbox
 
-GIVEN = {"name": "Ada"}
 FORM = {"sections": [{"id": "s", "fields": [{"id": "1", "key": "email", "type": "email"}]}]}
 COLUMNS = {"name": "Customers", "columns": [{"key": "name", "type": "text"}]}
 BOARD = {"name": "Onboarding", "steps": [{"id": "check", "name": "Check", "type": "APPROVAL"}]}
@@ -63,42 +64,20 @@ class World:
         self.document = self._document()
 
     def configs(self) -> dict[str, dict[str, Any]]:
-        """A config of each step type that has its effect and names ``input.name``."""
-        name, ada = "{{input.name}}", "ada@b.example"
-        light = {"name": "Light", "type": "condition", "order": 0}
+        """A config of each step type that has its effect: its example, for what is here."""
+        refers: dict[str, dict[str, Any]] = {
+            "create_matter": {"templateId": self.board},
+            "generate_document": {"templateId": self.letter},
+            "http_request": {"url": self.url, "body": {"channel": "{{input.name}}"}},
+            "notification": {"userIds": [self.member]},
+            "run_workflow": {"workflowId": self.child},
+            "send_document": {"documentId": self.document},
+            "send_form": {"formId": self.form},
+            "table_operations": {"tableId": self.table},
+        }
         return {
-            "ai": {"prompt": f"Hi {name}", "maxTokens": 100},
-            "approval": {"message": f"OK, {name}?"},
-            "code": {"code": "return {n: input.length}", "input": name},
-            "condition": {"expression": "input.name == 'Ada'"},
-            "create_matter": {"templateId": self.board, "title": f"For {name}"},
-            "delay": {"duration": "PT{{input.name | length}}H"},
-            "email": {"to": ada, "subject": "Hi", "body": f"Dear {name}"},
-            "evidence_snapshot": {"source": "ORG_MEMBERS", "title": name},
-            "generate_document": {
-                "templateId": self.letter,
-                "format": "docx",
-                "data": {"name": name},
-            },
-            "http_request": {"method": "POST", "url": self.url, "body": {"channel": name}},
-            "loop": {
-                "collection": [name],
-                "steps": [{**light, "config": {"expression": "true"}}],
-            },
-            "notification": {"title": f"Hi {name}", "userIds": [self.member]},
-            "run_workflow": {"workflowId": self.child, "input": {"name": name}},
-            "send_document": {
-                "documentId": self.document,
-                "recipients": ada,
-                "message": f"Hi {name}",
-            },
-            "send_form": {"formId": self.form, "recipients": ada, "message": f"Hi {name}"},
-            "slack": {"text": f"Hi {name}", "channel": "C1"},
-            "table_operations": {
-                "operation": "create",
-                "tableId": self.table,
-                "data": {"name": name},
-            },
+            name: {**step_type.example, **refers.get(name, {})}
+            for name, step_type in STEP_TYPES.items()
         }
 
     def automation(self, kind: str, config: Mapping[str, Any]) -> str:
@@ -109,7 +88,7 @@ class World:
 
     def start(self, workflow_id: str, items: int = 0) -> str:
         """A run of an automation, given so many items."""
-        given = {**GIVEN, "items": list(range(items))}
+        given = {**EXAMPLE_INPUT, "items": list(range(items))}
         return by_hand.execute(self.workspace, workflow_id, given, "bench").id
 
     def _document(self) -> str:
@@ -120,7 +99,7 @@ class World:
             template_id=self.letter,
             format="docx",
             filename=None,
-            data=GIVEN,
+            data=EXAMPLE_INPUT,
         )
         return wiring.ports().documents.generate(order).id
 
@@ -144,9 +123,9 @@ class World:
     def script(self) -> None:
         """One script in its child process."""
         limits = ScriptLimits(seconds=5, memory_bytes=64_000_000)
-        QuickJsRunner().run("return {n: input.name.length}", GIVEN, {}, limits)
+        QuickJsRunner().run("return {n: input.name.length}", EXAMPLE_INPUT, {}, limits)
 
     def renderer(self, kind: str) -> Callable[[], object]:
         """One document in its child process."""
         renderer = wiring.document_renderer()
-        return lambda: renderer.render("docx", self._content, GIVEN, kind)
+        return lambda: renderer.render("docx", self._content, EXAMPLE_INPUT, kind)

@@ -64,7 +64,7 @@ def skipped(targets: tuple[str, ...], *steps: dict[str, Any], node: str = "a") -
 def test_every_step_type_has_an_operator_that_is_importable_by_name(name: str) -> None:
     operator = getattr(importlib.import_module(operators.__name__), class_name(name))
     assert operator is OPERATORS[name]
-    assert operator.__module__ == operators.__name__
+    assert (operator.__module__, operator.__qualname__) == (operators.__name__, class_name(name))
     assert operator.template_fields == ()
     assert issubclass(operator, BaseSensorOperator) == STEP_TYPES[name].pauses
 

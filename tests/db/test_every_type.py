@@ -1,8 +1,9 @@
-"""What holds for each of the 17 step types, with everything real around them but Airflow."""
+"""What holds for each step type, with everything real around them but Airflow."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,13 +29,12 @@ from automations.execution.recording import Entered
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
 from automations.services.workflows import loaded
 from automations.settings import get_settings
+from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.outcomes import Outcome
 from automations.steps.registry import STEP_TYPES
 from tests.e2e.counterparts import Counterparts
 from tests.mailbox import Mailbox
 from tests.step_world import World
-
-WAITS = {"approval", "delay"}
 
 
 class Place(World):
@@ -76,6 +76,16 @@ def begun(place: World, kind: str, config: dict[str, Any]) -> TaskRef:
     """A run of an automation with one step."""
     workflow = place.automation(kind, config)
     return TaskRef(place.start(workflow), workflow, 1, "step")
+
+
+def renamed(config: Any, name: str) -> Any:
+    """The config with another name for each that it takes from the run's input."""
+    return json.loads(re.sub(r"\binput\.(\w+)", name, json.dumps(config)))
+
+
+def ended(kind: str) -> Any:
+    """How a step of this type ends in what it does."""
+    return AskPeople | Sleep if STEP_TYPES[kind].pauses else Proceed
 
 
 def output(ref: TaskRef) -> Any:
@@ -147,7 +157,7 @@ class Dying(Engine):
 def test_a_step_does_its_work_and_a_repeat_answers_the_same(place: Place, kind: str) -> None:
     ref = begun(place, kind, place.configs()[kind])
     verdict = wiring.engine().run(ref)
-    assert isinstance(verdict, AskPeople | Sleep if kind in WAITS else Proceed), verdict
+    assert isinstance(verdict, ended(kind)), verdict
     before = output(ref)
     assert wiring.engine().run(ref) == verdict
     assert output(ref) == before
@@ -163,7 +173,7 @@ def test_a_process_that_is_killed_between_effect_and_record_does_no_harm(
     with pytest.raises(Killed):
         Dying(wiring.ports()).run(ref)
     verdict = wiring.engine().run(ref)
-    assert isinstance(verdict, AskPeople | Sleep if kind in WAITS else Proceed), verdict
+    assert isinstance(verdict, ended(kind)), verdict
     if kind in EFFECTS:
         times, found = EFFECTS[kind]
         effects = found(place)
@@ -176,11 +186,11 @@ def test_a_process_that_is_killed_between_effect_and_record_does_no_harm(
 def test_a_template_that_names_what_is_not_there_fails_with_step_and_field(
     place: Place, kind: str
 ) -> None:
-    config = json.loads(json.dumps(place.configs()[kind]).replace("input.name", "input.missing"))
-    (field,) = [name for name, value in config.items() if "input.missing" in json.dumps(value)]
+    config = renamed(place.configs()[kind], "input.missing")
+    fields = [name for name, value in config.items() if "input.missing" in json.dumps(value)]
     verdict = wiring.engine().run(begun(place, kind, config))
     assert isinstance(verdict, GiveUp), verdict
-    assert f"step 'Step', config.{field}" in verdict.error
+    assert any(f"step 'Step', config.{field}" in verdict.error for field in fields)
     if kind in EFFECTS:
         assert EFFECTS[kind][1](place) == []
 
@@ -189,11 +199,12 @@ def test_a_template_that_names_what_is_not_there_fails_with_step_and_field(
 def test_a_step_does_the_same_in_a_loop_for_each_item_under_keys_of_their_own(
     place: Place, kind: str
 ) -> None:
-    inner = json.loads(json.dumps(place.configs()[kind]).replace("input.name", "loop.item"))
+    inner = renamed(place.configs()[kind], r"loop.item.\1")
     body = {"id": "inner", "name": "Inner", "type": kind, "order": 0, "config": inner}
-    ref = begun(place, "loop", {"collection": ["Ada", "Bob"], "steps": [body]})
+    people = [EXAMPLE_INPUT, {**EXAMPLE_INPUT, "name": "Bob", "email": "bob@example.com"}]
+    ref = begun(place, "loop", {"collection": people, "steps": [body]})
     verdict = wiring.engine().run(ref)
-    if kind in WAITS:
+    if STEP_TYPES[kind].pauses:
         assert isinstance(verdict, Sleep), verdict
         assert EFFECTS[kind][1](place) != []
         return

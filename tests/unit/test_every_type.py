@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from automations.definitions.checking import parse
 from automations.domain.fields import RENDERED, AsWritten
+from automations.domain.templating import render_config
+from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.registry import STEP_TYPES
 
 LIGHT = {"name": "Light", "type": "condition", "order": 0, "config": {"expression": "true"}}
-
-SOUND: dict[str, dict[str, Any]] = {
-    "ai": {"prompt": "Hi"},
-    "approval": {"message": "OK?"},
-    "code": {"code": "return 1"},
-    "condition": {"expression": "true"},
-    "create_matter": {"templateId": "t", "title": "T"},
-    "delay": {"duration": "PT1H"},
-    "email": {"to": "ada@b.example", "subject": "Hi", "body": "Hi"},
-    "evidence_snapshot": {"source": "ORG_MEMBERS"},
-    "generate_document": {"templateId": "t"},
-    "http_request": {"url": "https://a.example"},
-    "loop": {"collection": [1], "steps": [LIGHT]},
-    "notification": {"title": "Hi"},
-    "run_workflow": {"workflowId": "w"},
-    "send_document": {"documentId": "d", "recipients": "ada@b.example"},
-    "send_form": {"formId": "f", "recipients": "ada@b.example"},
-    "slack": {"text": "Hi"},
-    "table_operations": {"operation": "query", "tableId": "t"},
-}
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("ai", {"temperature": 3}, "temperature"),
@@ -61,27 +45,33 @@ def errors(kind: str, config: Any) -> dict[str, list[str]]:
     return parse({"name": "x", "steps": [LIGHT | {"order": 1}, step]})[1]
 
 
-def test_the_tables_here_hold_every_type() -> None:
-    assert set(SOUND) == {kind for kind, _, _ in WRONG} == set(STEP_TYPES)
+def example(kind: str, **change: Any) -> dict[str, Any]:
+    return {**STEP_TYPES[kind].example, **change}
 
 
 @pytest.mark.parametrize("kind", STEP_TYPES)
-def test_a_sound_config_is_taken(kind: str) -> None:
-    assert errors(kind, SOUND[kind]) == {}
+def test_the_documented_example_is_taken_as_it_is_and_with_its_templates_rendered(
+    kind: str,
+) -> None:
+    assert errors(kind, example(kind)) == {}
+    config = STEP_TYPES[kind].Config
+    names = {"input": EXAMPLE_INPUT}
+    rendered = render_config(config.model_validate(example(kind)), names, where="config")
+    config.model_validate(rendered, context=RENDERED)
 
 
 @pytest.mark.parametrize(("kind", "change", "field"), WRONG)
 def test_a_wrong_value_is_named_with_its_field(
     kind: str, change: dict[str, Any], field: str
 ) -> None:
-    found = errors(kind, {**SOUND[kind], **change})
+    found = errors(kind, example(kind, **change))
     assert [path for path in found if path.startswith(f"steps.1.config.{field}")], found
     assert all(message for messages in found.values() for message in messages)
 
 
 @pytest.mark.parametrize("kind", STEP_TYPES)
 def test_an_unknown_field_is_named(kind: str) -> None:
-    assert errors(kind, {**SOUND[kind], "zzz": 1}) == {"steps.1.config.zzz": ["unknown field"]}
+    assert errors(kind, example(kind, zzz=1)) == {"steps.1.config.zzz": ["unknown field"]}
 
 
 @pytest.mark.parametrize("kind", STEP_TYPES)
@@ -94,29 +84,35 @@ def test_an_empty_or_shapeless_config_is_refused(kind: str, config: Any) -> None
 
 @pytest.mark.parametrize("kind", STEP_TYPES)
 def test_a_name_that_no_run_knows_is_named_with_its_field(kind: str) -> None:
-    template = "{{nowhere.x}}"
-    field = {
-        "condition": "expression",
-        "code": "input",
-        "loop": "collection",
-        "delay": "duration",
-        "evidence_snapshot": "title",
-        "email": "subject",
-        "http_request": "url",
-        "table_operations": "tableId",
-        "send_document": "message",
-        "send_form": "message",
-        "generate_document": "templateId",
-        "create_matter": "title",
-        "run_workflow": "workflowId",
-        "slack": "text",
-        "ai": "prompt",
-        "approval": "message",
-        "notification": "title",
-    }[kind]
-    found = errors(kind, {**SOUND[kind], field: template})
-    assert list(found) == [f"steps.1.config.{field}"]
-    assert "nowhere" in found[f"steps.1.config.{field}"][0]
+    fields = {
+        field: json.loads(re.sub(r"\binput\.\w+", "nowhere.x", json.dumps(value)))
+        for field, value in example(kind).items()
+        if "input." in json.dumps(value)
+    }
+    assert fields, "an example shows a template that names EXAMPLE_INPUT"
+    found = errors(kind, example(kind, **fields))
+    assert {path.split(".")[3] for path in found} == set(fields)
+    assert all("unknown name 'nowhere'" in message for (message,) in found.values())
+
+
+def of_another_shape() -> Iterator[tuple[str, str, Any]]:
+    """For each field of each type that does not take just anything: what it does not take."""
+    for kind, step_type in STEP_TYPES.items():
+        described = step_type.Config.model_json_schema()
+        for field, shape in described.get("properties", {}).items():
+            taken = Draft202012Validator({**shape, "$defs": described.get("$defs", {})})
+            for value in ({"zzz": [{}]}, [[[]]], True):
+                if not taken.is_valid(value):
+                    yield kind, field, value
+                    break
+
+
+@pytest.mark.parametrize(("kind", "field", "value"), list(of_another_shape()))
+def test_a_value_of_another_shape_is_named_with_its_field(
+    kind: str, field: str, value: Any
+) -> None:
+    found = errors(kind, example(kind, **{field: value}))
+    assert [path for path in found if path.startswith(f"steps.1.config.{field}")], found
 
 
 def wants_text(shape: Any) -> bool:
@@ -145,7 +141,7 @@ def numbers_for_texts() -> Iterator[tuple[str, str, Any]]:
 def test_nobody_may_write_a_number_for_a_text_but_a_template_may_give_one(
     kind: str, field: str, value: Any
 ) -> None:
-    config = {**SOUND[kind], field: value}
+    config = example(kind, **{field: value})
     assert [at for at in errors(kind, config) if at.startswith(f"steps.1.config.{field}")]
     text = json.loads(json.dumps(value).replace("5", '"5"'))
     assert is_taken_rendered(kind, config) is is_taken_rendered(kind, {**config, field: text})
@@ -160,7 +156,7 @@ def is_taken_rendered(kind: str, config: Any) -> bool:
 
 
 def test_a_number_for_a_text_is_answered_by_what_to_write() -> None:
-    found = errors("email", {**SOUND["email"], "subject": 2024})
+    found = errors("email", example("email", subject=2024))
     assert found == {"steps.1.config.subject": ["must be a text: write the value in quotes"]}
 
 

@@ -104,7 +104,12 @@ def _step_model(name: str) -> type[StepBase]:
         __base__=StepBase,
         __doc__=step_type.__doc__,
         type=(Literal[name], ...),  # type: ignore[arg-type]  # the literal is made here
-        config=(step_type.Config, Field(description="What the step does; see its type.")),
+        config=(
+            step_type.Config,
+            Field(
+                description="What the step does; see its type.", examples=[dict(step_type.example)]
+            ),
+        ),
     )
 
 

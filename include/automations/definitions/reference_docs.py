@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 from typing import Any, get_args
 
 from automations.definitions.model import StepBase
 from automations.definitions.triggers import Trigger
+from automations.kit.values import JSON
+from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.registry import STEP_TYPES
 
 _HEAD = """\
@@ -22,6 +25,8 @@ def steps_page() -> str:
         "Every text may hold templates, `{{…}}`, unless a field says otherwise. A value that is\n"
         "one expression keeps its type: `{{input.amount}}` gives a number where one was sent.\n"
         "Where a string is meant, a template may give a number, but none may be written.\n",
+        "The examples are `config`s of steps in a run that was given this `input`:\n",
+        f"{_json(EXAMPLE_INPUT)}\n",
         "## Common to all steps\n",
         _table(StepBase.model_json_schema(by_alias=True)),
     ]
@@ -30,6 +35,7 @@ def steps_page() -> str:
             f"## `{name}`\n",
             f"{cleandoc(step_type.__doc__ or '')}\n",
             _table(step_type.Config.model_json_schema(by_alias=True)),
+            f"Example:\n\n{_json(step_type.example)}\n",
             "Output:\n",
             "\n".join(f"* `{key}`: {text}" for key, text in step_type.outputs.items()) + "\n",
         ]
@@ -47,6 +53,10 @@ def triggers_page() -> str:
         name = schema["properties"].pop("type")["const"]
         parts += [f"## `{name}`\n", f"{cleandoc(model.__doc__ or '')}\n", _table(schema)]
     return "\n".join(parts)
+
+
+def _json(value: JSON | Mapping[str, JSON]) -> str:
+    return f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```"
 
 
 def _table(schema: Mapping[str, Any]) -> str:

@@ -103,6 +103,7 @@ class Ai(StepType[AiConfig]):
     type = "ai"
     title = "Ask a language model"
     Config = AiConfig
+    example: ClassVar = {"prompt": "Welcome {{input.name}} in one sentence.", "maxTokens": 100}
     outputs: ClassVar = {
         "text": "the answer, without a schema",
         "data": "the answer, with a schema",

@@ -104,6 +104,7 @@ class Approval(StepType[ApprovalConfig]):
     type = "approval"
     title = "Ask for approval"
     Config = ApprovalConfig
+    example: ClassVar = {"message": "May {{input.name}} spend {{input.amount}} euros?"}
     outputs: ClassVar = {
         "decision": "`approved`, `rejected` or `expired`",
         "decidedBy": "who decided: an address, a key's name, `airflow:<user>`",

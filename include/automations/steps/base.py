@@ -53,6 +53,14 @@ class StepContext:
     timezone: str = "UTC"
 
 
+EXAMPLE_INPUT: Mapping[str, JSON] = {
+    "name": "Ada",
+    "email": "ada@example.com",
+    "amount": 1200,
+    "days": 2,
+}
+"""What a run is given in which a step of any type can do what its example says."""
+
 C = TypeVar("C", bound=Model)
 
 
@@ -62,6 +70,8 @@ class StepType(ABC, Generic[C]):
     type: ClassVar[str]
     title: ClassVar[str]
     Config: ClassVar[Any]
+    example: ClassVar[Mapping[str, JSON]]
+    """A config for the documentation; tests try the type by it. It names ``EXAMPLE_INPUT`` only."""
     outputs: ClassVar[Mapping[str, str]] = {}
     """What its output holds: descriptions by field, for the documentation."""
     arms: ClassVar[tuple[str, ...]] = ()

@@ -50,6 +50,7 @@ class Code(StepType[CodeConfig]):
     type = "code"
     title = "Run code"
     Config = CodeConfig
+    example: ClassVar = {"code": "return {greeting: `Dear ${input}`}", "input": "{{input.name}}"}
     outputs: ClassVar = {
         "result": "what the script returned; an object's fields stand here themselves instead",
         "logs": "what it wrote with console.log",

@@ -75,6 +75,7 @@ class Condition(StepType[ConditionConfig]):
     type = "condition"
     title = "Condition"
     Config = ConditionConfig
+    example: ClassVar = {"expression": "input.amount > 1000"}
     outputs: ClassVar = {
         "result": "whether it holds",
     }

@@ -58,6 +58,7 @@ class CreateMatter(StepType[CreateMatterConfig]):
     type = "create_matter"
     title = "Create a matter"
     Config = CreateMatterConfig
+    example: ClassVar = {"templateId": "<template id>", "title": "Onboard {{input.name}}"}
     outputs: ClassVar = {
         "matterId": "the matter",
         "number": "its number, such as MAT-0012",

@@ -87,6 +87,7 @@ class Delay(StepType[DelayConfig]):
     type = "delay"
     title = "Delay"
     Config = DelayConfig
+    example: ClassVar = {"amount": "{{input.days}}", "unit": "days"}
     outputs: ClassVar = {
         "waitedUntil": "when the wait ended",
         "resumedEarly": "whether somebody ended it before its time",

@@ -138,6 +138,11 @@ class Email(StepType[EmailConfig]):
     type = "email"
     title = "Send an e-mail"
     Config = EmailConfig
+    example: ClassVar = {
+        "to": "{{input.email}}",
+        "subject": "Welcome",
+        "body": "Dear {{input.name}}, thank you for signing up.",
+    }
     outputs: ClassVar = {
         "messageId": "the mail's Message-ID, the same for every attempt",
         "provider": "who sent it",

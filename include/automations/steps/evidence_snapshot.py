@@ -98,6 +98,7 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
     type = "evidence_snapshot"
     title = "Capture evidence"
     Config = EvidenceSnapshotConfig
+    example: ClassVar = {"source": "ORG_MEMBERS", "title": "Members, for {{input.name}}"}
     outputs: ClassVar = {
         "rowCount": "how many rows were captured",
         "source": "what they are of",

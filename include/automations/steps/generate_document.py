@@ -48,6 +48,11 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
     type = "generate_document"
     title = "Generate a document"
     Config = GenerateDocumentConfig
+    example: ClassVar = {
+        "templateId": "<template id>",
+        "format": "docx",
+        "data": {"name": "{{input.name}}"},
+    }
     outputs: ClassVar = {
         "documentId": "the document",
         "name": "its file name",

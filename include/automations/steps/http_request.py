@@ -165,6 +165,11 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
     type = "http_request"
     title = "HTTP request"
     Config = HttpRequestConfig
+    example: ClassVar = {
+        "method": "POST",
+        "url": "https://crm.example.com/customers",
+        "body": {"name": "{{input.name}}"},
+    }
     outputs: ClassVar = {
         "status": "the answer's status",
         "headers": "its headers, by name in lower case",

@@ -58,6 +58,17 @@ class Loop(StepType[LoopConfig]):
     type = "loop"
     title = "Loop"
     Config = LoopConfig
+    example: ClassVar = {
+        "collection": ["{{input.name}}", "Bob"],
+        "steps": [
+            {
+                "name": "Is it Ada?",
+                "type": "condition",
+                "order": 0,
+                "config": {"expression": "loop.item == 'Ada'"},
+            }
+        ],
+    }
     outputs: ClassVar = {
         "count": "how many items there were",
         "results": "what the last step put out for each item; nothing for one that failed",

@@ -53,6 +53,7 @@ class Notification(StepType[NotificationConfig]):
     type = "notification"
     title = "Send a notification"
     Config = NotificationConfig
+    example: ClassVar = {"title": "{{input.name}} has signed up"}
     outputs: ClassVar = {
         "notificationIds": "the notifications that were made",
         "userIds": "whom they are for, in the same order",

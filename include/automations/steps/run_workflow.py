@@ -41,6 +41,7 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     type = "run_workflow"
     title = "Run an automation"
     Config = RunWorkflowConfig
+    example: ClassVar = {"workflowId": "<automation id>", "input": {"name": "{{input.name}}"}}
     outputs: ClassVar = {
         "runId": "the child run",
         "status": "its status",

@@ -36,6 +36,7 @@ class SendDocument(StepType[SendDocumentConfig]):
     type = "send_document"
     title = "Send a document"
     Config = SendDocumentConfig
+    example: ClassVar = {"documentId": "<document id>", "recipients": "{{input.email}}"}
     outputs: ClassVar = {
         "deliveries": "recipient, status (SENT or REJECTED), messageId and reason of each",
         "accepted": "how many the mail server took",

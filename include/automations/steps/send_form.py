@@ -49,6 +49,11 @@ class SendForm(StepType[SendFormConfig]):
     type = "send_form"
     title = "Send a form"
     Config = SendFormConfig
+    example: ClassVar = {
+        "formId": "<form id>",
+        "recipients": "{{input.email}}",
+        "message": "Dear {{input.name}}, please tell us more.",
+    }
     outputs: ClassVar = {
         "formId": "the form",
         "recipients": "whom it was sent to",

@@ -82,6 +82,7 @@ class Slack(StepType[SlackConfig]):
     type = "slack"
     title = "Post a Slack message"
     Config = SlackConfig
+    example: ClassVar = {"text": "{{input.name}} has signed up", "channel": "#sales"}
     outputs: ClassVar = {
         "ts": "the message's timestamp, its id in the channel; null from a webhook",
         "channel": "the channel's id; null from a webhook",

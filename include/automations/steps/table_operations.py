@@ -81,6 +81,11 @@ class TableOperations(StepType[TableOperationsConfig]):
     type = "table_operations"
     title = "Table rows"
     Config = TableOperationsConfig
+    example: ClassVar = {
+        "operation": "create",
+        "tableId": "<table id>",
+        "data": {"name": "{{input.name}}"},
+    }
     outputs: ClassVar = {
         "rowId": "create, update, upsert, delete: the row",
         "row": "create, update, upsert: its values by columns; null where it has none",
