@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import select, text, update
 
 from automations.db import events, in_airflow, jobs, runs, waits
+from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.dispatch import dispatcher
 from automations.services.runs import starting
-from automations.services.runs.from_airflow import record_run
+from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
@@ -63,12 +64,14 @@ def child(parent: str, workflow: str, *, awaited: bool) -> str:
         run = starting.start_run(
             session,
             session.get_one(Workflow, workflow),
-            trigger_type="workflow",
-            trigger_data={},
-            input={},
-            started_by=None,
-            parent_run_id=parent,
-            awaited=awaited,
+            NewRun(
+                trigger_type="workflow",
+                trigger_data={},
+                input={},
+                started_by=None,
+                parent_run_id=parent,
+                awaited=awaited,
+            ),
         )
         assert run is not None
         return run.id
@@ -220,13 +223,15 @@ def test_a_run_that_airflow_has_made_itself_is_not_held_back_but_counts(
         with unit_of_work() as session:
             made = record_run(
                 session,
-                workflow,
-                run_id=f"manual__{number}",
-                run_type="manual",
-                conf={},
-                started_by="admin",
-                version=1,
-                due_at=None,
+                AirflowRun(
+                    workflow_id=workflow,
+                    run_id=f"manual__{number}",
+                    run_type="manual",
+                    conf={},
+                    started_by="admin",
+                    version=1,
+                    due_at=None,
+                ),
             )
             assert made is not None
     order = executed(here, workflow, 2)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from automations.db import run_steps, runs, waits
+from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow, WorkflowVersion
 from automations.dispatch.jobs.registry import Handlers
@@ -267,11 +268,13 @@ def test_a_child_that_is_being_started_is_seen_by_who_cancels(engine: Engine) ->
         child = start_run(
             session,
             workflow,
-            trigger_type="workflow",
-            trigger_data={},
-            input={},
-            started_by=None,
-            parent_run_id=run.id,
+            NewRun(
+                trigger_type="workflow",
+                trigger_data={},
+                input={},
+                started_by=None,
+                parent_run_id=run.id,
+            ),
         )
     cancelling.join(10)
     assert child is not None
@@ -297,11 +300,13 @@ def test_a_thousand_children_are_cancelled_in_a_moment(engine: Engine) -> None:
             start_run(
                 session,
                 workflow,
-                trigger_type="workflow",
-                trigger_data={},
-                input={},
-                started_by=None,
-                parent_run_id=run.id,
+                NewRun(
+                    trigger_type="workflow",
+                    trigger_data={},
+                    input={},
+                    started_by=None,
+                    parent_run_id=run.id,
+                ),
             )
     began = time.monotonic()
     cancel(run.workspace_id, run.workflow_id, run.id, "ada")

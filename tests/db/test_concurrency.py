@@ -21,7 +21,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Skip, Sleep, TaskRef
 from automations.ports import Visible
 from automations.services.runs import by_hand, cancellations, replays
-from automations.services.runs.from_airflow import record_run
+from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
@@ -252,13 +252,15 @@ def test_a_run_that_is_found_in_airflow_only_is_admitted_too(here: str, handlers
     with unit_of_work() as session:
         record_run(
             session,
-            workflow,
-            run_id="manual__1",
-            run_type="manual",
-            conf={},
-            started_by=None,
-            version=1,
-            due_at=None,
+            AirflowRun(
+                workflow_id=workflow,
+                run_id="manual__1",
+                run_type="manual",
+                conf={},
+                started_by=None,
+                version=1,
+                due_at=None,
+            ),
         )
     admit(handlers)
     assert load("manual__1").slot == "WAITING"

@@ -102,11 +102,13 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
         run = runs.insert_run(
             session,
             workflow,
-            trigger_type="manual",
-            trigger_data={},
-            input={"text": text},
-            started_by="test",
-            variables=first_variables(definition, "manual", {}),
+            runs.NewRun(
+                trigger_type="manual",
+                trigger_data={},
+                input={"text": text},
+                started_by="test",
+                variables=first_variables(definition, "manual", {}),
+            ),
         )
         assert run is not None
         return run

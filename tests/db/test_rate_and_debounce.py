@@ -26,7 +26,7 @@ from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.runs import by_hand, replays
 from automations.services.runs.children import StartedRuns
-from automations.services.runs.from_airflow import record_run
+from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.workflows import loaded, workflows
 from automations.services.workflows.workflows import Maker
 from tests.db.workspace import at_once, workspace
@@ -164,13 +164,15 @@ class TestRateLimit:
             with unit_of_work() as session:
                 record_run(
                     session,
-                    workflow,
-                    run_id=f"scheduled__{number}",
-                    run_type="scheduled",
-                    conf={},
-                    started_by=None,
-                    version=1,
-                    due_at=datetime.now(UTC),
+                    AirflowRun(
+                        workflow_id=workflow,
+                        run_id=f"scheduled__{number}",
+                        run_type="scheduled",
+                        conf={},
+                        started_by=None,
+                        version=1,
+                        due_at=datetime.now(UTC),
+                    ),
                 )
         first, *more = runs_of(workflow)
         assert [one.status for one in (first, *more)] == ["RUNNING", "CANCELLED", "CANCELLED"]

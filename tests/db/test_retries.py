@@ -69,12 +69,14 @@ def failed(database: str) -> Iterator[Run]:
         run = runs.insert_run(
             session,
             session.get_one(Workflow, workflow.id),
-            trigger_type="manual",
-            trigger_data={},
-            input={},
-            started_by="test",
-            variables={"kept": 1, "triggerType": "manual"},
-            dispatched=True,
+            runs.NewRun(
+                trigger_type="manual",
+                trigger_data={},
+                input={},
+                started_by="test",
+                variables={"kept": 1, "triggerType": "manual"},
+                dispatched=True,
+            ),
         )
         assert run is not None
         run_steps.skip(session, run.id, ["a"], 0)

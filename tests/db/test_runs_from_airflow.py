@@ -19,7 +19,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
 from automations.ports import DagRunState
-from automations.services.runs.from_airflow import record_run
+from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.workflows import loaded
 from tests.doubles import Unreachable, ports
 
@@ -133,13 +133,15 @@ def test_of_several_that_come_at_once_one_goes_on() -> None:
         with unit_of_work() as session:
             record_run(
                 session,
-                workflow,
-                run_id=new_id(),
-                run_type="scheduled",
-                conf={},
-                started_by=None,
-                version=1,
-                due_at=DUE,
+                AirflowRun(
+                    workflow_id=workflow,
+                    run_id=new_id(),
+                    run_type="scheduled",
+                    conf={},
+                    started_by=None,
+                    version=1,
+                    due_at=DUE,
+                ),
             )
 
     coming = [threading.Thread(target=come) for _ in range(8)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,59 +22,67 @@ TEST = "test"
 """The trigger type of the runs that keep the records of tests of single steps."""
 
 
-def insert_run(
-    session: Session,
-    workflow: Workflow,
-    *,
-    trigger_type: str,
-    trigger_data: dict[str, JSON],
-    input: dict[str, JSON],  # noqa: A002 -- the specification's word
-    started_by: str | None,
-    variables: Mapping[str, JSON],
-    event_id: str | None = None,
-    run_id: str | None = None,
-    version: int | None = None,
-    dispatched: bool = False,
-    replay_of: str | None = None,
-    depth: int = 0,
-    parent_run_id: str | None = None,
-    awaited: bool = False,
-    slot_key: str | None = None,
-    rate_key: str | None = None,
-) -> Run | None:
-    """Insert a run; None when this id, or this event's run of the automation, is there already.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """What is known of a run when it begins.
 
     Args:
+        id: the DagRun's, when Airflow has made it; otherwise a new one is made.
+        version: the automation's newest one, unless Airflow has chosen another.
         variables: their first values.
+        event_id: what it is started for; of an automation an event starts one run.
+        depth: how many runs have led to it, each the cause of the next.
+        awaited: whether the parent waits for it, so that it ends with the parent.
+        dispatched: whether Airflow has it already.
         slot_key: of a run that must wait for its turn.
         rate_key: of one that counts for a rate limit.
     """
-    number = version or workflow.version
-    chosen = run_id or new_id()
-    span, traceparent = tracing.beginning("run", run_id=chosen, workflow_id=workflow.id)
+
+    trigger_type: str
+    trigger_data: Mapping[str, JSON]
+    input: Mapping[str, JSON]
+    started_by: str | None
+    id: str | None = None
+    version: int | None = None
+    variables: Mapping[str, JSON] = field(default_factory=dict)
+    event_id: str | None = None
+    replay_of: str | None = None
+    depth: int = 0
+    parent_run_id: str | None = None
+    awaited: bool = False
+    dispatched: bool = False
+    slot_key: str | None = None
+    rate_key: str | None = None
+
+
+def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
+    """Insert a run; None when this id, or this event's run of the automation, is there already."""
+    run_id = new.id or new_id()
+    span, traceparent = tracing.beginning("run", run_id=run_id, workflow_id=workflow.id)
     query = (
         insert(Run)
         .values(
-            id=chosen,
+            id=run_id,
             workspace_id=workflow.workspace_id,
             workflow_id=workflow.id,
-            version=number,
-            trigger_type=trigger_type,
-            trigger_data=trigger_data,
-            input=input,
-            variables=variables,
-            slot_key=slot_key,
-            rate_key=rate_key,
-            slot=None if slot_key is None else "WAITING",
-            event_id=event_id,
-            replay_of_run_id=replay_of,
-            depth=depth,
-            parent_run_id=parent_run_id,
-            awaited=awaited,
+            version=new.version or workflow.version,
+            trigger_type=new.trigger_type,
+            trigger_data=new.trigger_data,
+            input=new.input,
+            variables=new.variables,
+            slot_key=new.slot_key,
+            rate_key=new.rate_key,
+            slot=None if new.slot_key is None else "WAITING",
+            event_id=new.event_id,
+            replay_of_run_id=new.replay_of,
+            depth=new.depth,
+            parent_run_id=new.parent_run_id,
+            awaited=new.awaited,
             traceparent=traceparent,
-            started_by=started_by,
-            dispatched_at=func.clock_timestamp() if dispatched else None,
+            started_by=new.started_by,
+            dispatched_at=func.clock_timestamp() if new.dispatched else None,
         )
+        # Two that record the same run, or match the same event, are one run: the first one's.
         .on_conflict_do_nothing()
         .returning(Run)
     )

@@ -12,7 +12,7 @@ from automations.db.tables import JobKind, Run
 from automations.definitions.published import dag_id, workflow_id
 from automations.errors import OrchestratorError
 from automations.ports import DagRunState, Orchestrator
-from automations.services.runs.from_airflow import record_run
+from automations.services.runs.from_airflow import AirflowRun, record_run
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +122,8 @@ class Reconciler:
         version = None
         if state.bundle_version is not None:
             version = versions.version_at(session, automation, int(state.bundle_version))
-        return record_run(
-            session,
-            automation,
+        made = AirflowRun(
+            workflow_id=automation,
             run_id=state.run_id,
             run_type=state.run_type,
             conf=state.conf,
@@ -132,6 +131,7 @@ class Reconciler:
             version=version,
             due_at=state.due_at,
         )
+        return record_run(session, made)
 
     @staticmethod
     def _fail(session: Session, run: Run) -> None:

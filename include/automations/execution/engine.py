@@ -44,7 +44,7 @@ from automations.ports import Ports, SecretSource
 from automations.services.audit import audit
 from automations.services.integrations import secrets
 from automations.services.runs import admission
-from automations.services.runs.from_airflow import record_run
+from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.runs.template_names import names_of
 from automations.services.waits.self_approval import forbids_self_approval
 from automations.services.workflows.loaded import Loaded, load
@@ -276,9 +276,8 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is not None:
         return run
-    record_run(
-        session,
-        ref.workflow_id,
+    made = AirflowRun(
+        workflow_id=ref.workflow_id,
         run_id=ref.run_id,
         run_type=ref.run_type,
         conf=ref.conf,
@@ -286,6 +285,7 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
         version=ref.version,
         due_at=ref.due_at,
     )
+    record_run(session, made)
     run = runs.lock_run(session, ref.run_id)
     if run is None:
         raise NotFound(f"There is no run {ref.run_id}.")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automations.db import debounces, events, matching, versions
+from automations.db.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import Event, Workflow
 from automations.definitions.flow_control import Debounce, FlowControl, key_of
@@ -83,18 +84,16 @@ def _start(
     workflow: Workflow,
     stored: Mapping[str, Any] | None = None,
 ) -> str | None:
+    new = NewRun(
+        trigger_type=matching.trigger_type(event),
+        trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
+        input=matching.input_of(event),
+        started_by=None,
+        event_id=event.id,
+        depth=matching.depth(session, event),
+    )
     try:
-        start_run(
-            session,
-            workflow,
-            trigger_type=matching.trigger_type(event),
-            trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
-            input=matching.input_of(event),
-            started_by=None,
-            event_id=event.id,
-            depth=matching.depth(session, event),
-            stored=stored,
-        )
+        start_run(session, workflow, new, stored)
     except RateLimited as limited:
         return f"'{workflow.name}' was not started: {limited.rule}."
     return None

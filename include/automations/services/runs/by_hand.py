@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automations.db import versions
+from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.errors import Conflict
@@ -25,15 +26,8 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
             raise Conflict("An archived automation cannot be executed.")
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         payloads.check_input(stored, given)
-        run = start_run(
-            session,
-            workflow,
-            trigger_type="manual",
-            trigger_data={},
-            input=given,
-            started_by=by,
-            stored=stored,
-        )
+        new = NewRun(trigger_type="manual", trigger_data={}, input=given, started_by=by)
+        run = start_run(session, workflow, new, stored)
         if run is None:
             raise Conflict("The run exists already.")
         audit.record(session, "workflow.execute", workflow, name=workflow.name, runId=run.id)

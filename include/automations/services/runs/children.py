@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from automations.db import effects, run_steps, runs, workflows
+from automations.db.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.errors import RateLimited, StepError
@@ -61,18 +62,17 @@ def _start(
         raise StepError(
             f"Automations that run each other end after {MAX_CHAIN_DEPTH} runs.", kind="config"
         )
+    new = NewRun(
+        trigger_type="workflow",
+        trigger_data={"parentRunId": parent.id},
+        input=dict(given),
+        started_by=parent.started_by,
+        depth=parent.depth + 1,
+        parent_run_id=parent.id,
+        awaited=awaited,
+    )
     try:
-        child = start_run(
-            session,
-            workflow,
-            trigger_type="workflow",
-            trigger_data={"parentRunId": parent.id},
-            input=dict(given),
-            started_by=parent.started_by,
-            depth=parent.depth + 1,
-            parent_run_id=parent.id,
-            awaited=awaited,
-        )
+        child = start_run(session, workflow, new)
     except RateLimited as limited:
         raise StepError(
             limited.message,

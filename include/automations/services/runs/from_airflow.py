@@ -3,76 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from automations.db import jobs, runs, versions, workflows
+from automations.db.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
-from automations.definitions.flow_control import FlowControl
-from automations.errors import RateLimited
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
-from automations.services.runs import admission, template_names
-from automations.services.runs.template_names import names_at_start
+from automations.services.runs import starting
 
 _SCHEDULED = "scheduled"
 """Airflow's word for it."""
 
 
-def record_run(
-    session: Session,
-    workflow_id: str,
-    *,
-    run_id: str,
-    run_type: str,
-    conf: Mapping[str, Any],
-    started_by: str | None,
-    version: int | None,
-    due_at: datetime | None,
-) -> Run | None:
+@dataclass(frozen=True, slots=True)
+class AirflowRun:
+    """A run of an automation, as Airflow has made it.
+
+    Args:
+        run_id: the DagRun's, which becomes our run's id.
+        run_type: the DagRun's (``manual``, ``scheduled``, …).
+        conf: the DagRun's, which becomes our run's input.
+        version: that Airflow runs; the newest one when that is not known.
+        due_at: when a scheduled one was due.
+    """
+
+    workflow_id: str
+    run_id: str
+    run_type: str
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    started_by: str | None = None
+    version: int | None = None
+    due_at: datetime | None = None
+
+
+def record_run(session: Session, made: AirflowRun) -> Run | None:
     """Record a run that Airflow has; None when it is recorded already or nobody's.
 
     One that is over the rate limit is CANCELLED at once, and so is a scheduled one that may not
     overlap while another has not ended.
     """
-    scheduled = run_type == _SCHEDULED
+    scheduled = made.run_type == _SCHEDULED
     # Of two that come at once, one must see the other.
     lock = workflows.lock if scheduled else workflows.by_id
-    workflow = lock(session, workflow_id)
+    workflow = lock(session, made.workflow_id)
     if workflow is None:
         return None
     data: dict[str, JSON] = {}
-    if scheduled and due_at is not None:
-        data["scheduledFor"] = timestamp(due_at)
-    trigger_type = "schedule" if scheduled else run_type
-    stored = versions.definition(session, workflow.id, version or workflow.version) or {}
-    variables = template_names.first_variables(stored, trigger_type, data)
-    flow = FlowControl.of(stored)
-    names = names_at_start(trigger_type, data, conf, variables)
-    rate_key, refused = None, None
-    try:
-        rate_key = admission.rate_key(session, workflow.id, flow, names)
-    except RateLimited as limited:
-        refused = limited
-    run = runs.insert_run(
-        session,
-        workflow,
-        trigger_type=trigger_type,
+    if scheduled and made.due_at is not None:
+        data["scheduledFor"] = timestamp(made.due_at)
+    new = NewRun(
+        id=made.run_id,
+        trigger_type="schedule" if scheduled else made.run_type,
         trigger_data=data,
-        input=dict(conf),
-        started_by=started_by,
-        run_id=run_id,
-        version=version,
+        input=dict(made.conf),
+        started_by=made.started_by,
+        version=made.version,
         dispatched=True,
-        variables=variables,
-        slot_key=admission.slot_key(workflow.id, flow, names),
-        rate_key=rate_key,
     )
+    stored = versions.definition(session, workflow.id, made.version or workflow.version) or {}
+    prepared = starting.prepare(session, workflow, new, stored)
+    run = runs.insert_run(session, workflow, prepared.new)
     if run is None:
         return None
-    if refused is not None:
-        runs.end_run(session, run.id, "CANCELLED", f"Skipped: {refused.rule}.")
+    if prepared.refused is not None:
+        runs.end_run(session, run.id, "CANCELLED", f"Skipped: {prepared.refused.rule}.")
         session.refresh(run)
     elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from automations.db import jobs, run_queries, run_steps, runs, versions, workflows
 from automations.db.run_queries import Filter
+from automations.db.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.compatibility import obstacle
@@ -137,15 +138,14 @@ def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflo
 
 
 def _replay(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
-    fresh = start_run(
-        session,
-        workflow,
+    new = NewRun(
         trigger_type=run.trigger_type,
         trigger_data=run.trigger_data,
         input=run.input,
         started_by=by,
         replay_of=run.id,
     )
+    fresh = start_run(session, workflow, new)
     if fresh is None:
         raise Conflict("The run exists already.")
     audit.record(session, "run.replay", run, workflowId=workflow.id, runId=fresh.id)

@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from automations.db import runs, versions
+from automations.db.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
 from automations.definitions.flow_control import FlowControl
-from automations.kit.values import JSON
-from automations.services.runs import admission, template_names
-from automations.services.runs.template_names import names_at_start
+from automations.errors import RateLimited
+from automations.services.runs import admission
+from automations.services.runs.template_names import first_variables, names_at_start
 
 MAX_CHAIN_DEPTH = 10
 """Automations that set off each other, or themselves, end after so many runs."""
 
 
+class Prepared(NamedTuple):
+    """A run as it may be inserted, and the rate limit that has no room for it, if there is one."""
+
+    new: NewRun
+    refused: RateLimited | None
+
+
+def prepare(
+    session: Session, workflow: Workflow, new: NewRun, stored: Mapping[str, Any]
+) -> Prepared:
+    """Give a run its first variables, and what it counts for in the automation's limits.
+
+    Args:
+        stored: the definition of the version that it is to run.
+    """
+    variables = first_variables(stored, new.trigger_type, new.trigger_data)
+    names = names_at_start(new.trigger_type, new.trigger_data, new.input, variables)
+    flow = FlowControl.of(stored)
+    slot_key = admission.slot_key(workflow.id, flow, names)
+    rate_key, refused = None, None
+    try:
+        rate_key = admission.rate_key(session, workflow.id, flow, names)
+    except RateLimited as limited:
+        refused = limited
+    return Prepared(
+        replace(new, variables=variables, slot_key=slot_key, rate_key=rate_key), refused
+    )
+
+
 def start_run(
-    session: Session,
-    workflow: Workflow,
-    *,
-    trigger_type: str,
-    trigger_data: dict[str, JSON],
-    input: dict[str, JSON],  # noqa: A002 -- the specification's word
-    started_by: str | None,
-    event_id: str | None = None,
-    replay_of: str | None = None,
-    depth: int = 0,
-    parent_run_id: str | None = None,
-    awaited: bool = False,
-    stored: Mapping[str, Any] | None = None,
+    session: Session, workflow: Workflow, new: NewRun, stored: Mapping[str, Any] | None = None
 ) -> Run | None:
     """Record a run of the automation's newest version; the dispatcher brings it to Airflow.
 
     Args:
-        awaited: whether the parent waits for it, so that it ends with the parent.
         stored: the newest version's definition, for who has read it already.
 
     Returns:
@@ -46,25 +64,10 @@ def start_run(
     """
     if stored is None:
         stored = versions.definition(session, workflow.id, workflow.version) or {}
-    variables = template_names.first_variables(stored, trigger_type, trigger_data)
-    flow = FlowControl.of(stored)
-    names = names_at_start(trigger_type, trigger_data, input, variables)
-    run = runs.insert_run(
-        session,
-        workflow,
-        trigger_type=trigger_type,
-        trigger_data=trigger_data,
-        input=input,
-        started_by=started_by,
-        event_id=event_id,
-        replay_of=replay_of,
-        depth=depth,
-        parent_run_id=parent_run_id,
-        awaited=awaited,
-        variables=variables,
-        slot_key=admission.slot_key(workflow.id, flow, names),
-        rate_key=admission.rate_key(session, workflow.id, flow, names),
-    )
+    prepared = prepare(session, workflow, new, stored)
+    if prepared.refused is not None:
+        raise prepared.refused
+    run = runs.insert_run(session, workflow, prepared.new)
     if run is not None:
         admission.enqueue(session, run)
     return run
