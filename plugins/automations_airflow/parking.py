@@ -20,7 +20,6 @@ from itertools import count
 from airflow import __version__ as airflow_version
 from airflow.configuration import conf
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from automations.settings import get_settings
@@ -29,10 +28,15 @@ from automations_airflow.waiting import QUESTION_KEY
 log = logging.getLogger(__name__)
 
 TESTED_VERSIONS = ("3.3.",)
+"""Whose tables are known: in others the same statements might do harm."""
 INTERVAL = 0.5
+"""Seconds between two looks; by so much an answered run may come back late."""
 THOROUGH_TURNS = 10
+"""Every so many looks the dear one is taken, too."""
 RECONNECT_INTERVAL = 5.0
+"""Seconds after a failure: soon enough for a restart of the database, and no flood of the log."""
 LEASE = timedelta(hours=1)
+"""How late a run is at most when nobody puts it back, against how often each is written anew."""
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS automations_parked_run (
@@ -174,8 +178,8 @@ class Parker(threading.Thread):
             try:
                 with self._engine.connect() as connection:
                     self._watch(connection)
-            except SQLAlchemyError:
-                log.exception("Cannot park runs now")
+            except Exception:  # the scheduler would go on without it, slower every day
+                log.exception("Cannot park runs now; trying again in %s s", RECONNECT_INTERVAL)
                 self._stopped.wait(RECONNECT_INTERVAL)
 
     def _watch(self, connection: Connection) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,8 +23,14 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "automations_wait"
 TICK = 1.0
+"""Seconds between two looks at the clock, which somebody may set."""
 RECHECK_SECONDS = 60.0
+"""How late a wait ends at most whose notification was lost."""
 DATABASE_TIMEOUT = 5.0
+"""Seconds; what hangs for longer holds up the waits that are due."""
+
+_GATHERING = 0.02
+"""Seconds in which further new waits come along, to be asked for by one query."""
 
 NOTIFIED = "notified"
 ELAPSED = "elapsed"
@@ -57,7 +64,9 @@ class Waits:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._waiting: dict[str, set[asyncio.Future[str]]] = {}
-        self._due: list[tuple[datetime, str]] = []
+        self._due: list[tuple[datetime, int, asyncio.Future[str]]] = []
+        self._number = count()
+        self._open = 0
         self._unchecked: set[str] = set()
         self._checked_all_at = 0.0
         self._added = asyncio.Event()
@@ -67,7 +76,9 @@ class Waits:
         """Wait until a wait has ended; return how."""
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(wait_id, set()).add(ended)
-        heapq.heappush(self._due, (until, wait_id))
+        # By number, too, since futures have no order.
+        heapq.heappush(self._due, (until, next(self._number), ended))
+        self._open += 1
         self._unchecked.add(wait_id)
         self._added.set()
         if self._server is None or self._server.done():
@@ -82,11 +93,16 @@ class Waits:
             waiting.discard(ended)
             if not waiting:
                 del self._waiting[wait_id]
+        self._open -= 1
+        # To take out each by itself would cost the heap's length; so, it costs two steps or so.
+        if len(self._due) > 2 * self._open:
+            self._due = [entry for entry in self._due if not entry[2].done()]
+            heapq.heapify(self._due)
 
-    def _wake(self, wait_id: str, how: str) -> None:
+    def _wake(self, wait_id: str) -> None:
         for ended in self._waiting.pop(wait_id, ()):
             if not ended.done():
-                ended.set_result(how)
+                ended.set_result(NOTIFIED)
 
     async def _serve(self) -> None:
         connection: asyncpg.Connection | None = None
@@ -109,7 +125,7 @@ class Waits:
         connection = await asyncpg.connect(
             self._dsn, timeout=DATABASE_TIMEOUT, command_timeout=DATABASE_TIMEOUT
         )
-        await connection.add_listener(CHANNEL, lambda *call: self._wake(call[3], NOTIFIED))
+        await connection.add_listener(CHANNEL, lambda *call: self._wake(call[3]))
         # Whatever was notified before now was missed.
         self._checked_all_at = 0.0
         return connection
@@ -124,13 +140,15 @@ class Waits:
         if asked:
             rows = await connection.fetch(_STILL_OPEN, list(asked))
             for wait_id in asked - {row["id"] for row in rows}:
-                self._wake(wait_id, NOTIFIED)
+                self._wake(wait_id)
         self._unchecked -= asked
 
     def _wake_due(self) -> None:
         now = datetime.now(UTC)
         while self._due and self._due[0][0] <= now:
-            self._wake(heapq.heappop(self._due)[1], ELAPSED)
+            _, _, ended = heapq.heappop(self._due)
+            if not ended.done():
+                ended.set_result(ELAPSED)
 
     async def _rest(self) -> None:
         """Until the next tick, the next due wait or a new one; new ones gather for a moment."""
@@ -139,7 +157,7 @@ class Waits:
             left = min(left, (self._due[0][0] - datetime.now(UTC)).total_seconds())
         with suppress(TimeoutError):
             await asyncio.wait_for(self._added.wait(), max(left, 0.01))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_GATHERING)
         self._added.clear()
 
     @staticmethod

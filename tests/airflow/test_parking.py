@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow import settings
 from airflow.models.dagrun import DagRun
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 
 from automations_airflow import parking
 from automations_airflow.waiting import QUESTION_KEY
@@ -267,6 +267,33 @@ def test_the_thread_parks_and_wakes_by_itself(airflow_database: Engine) -> None:
             parker.stop()
             parker.join(5)
         assert not parker.is_alive()
+
+
+def test_the_thread_goes_on_after_any_error(
+    airflow_database: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(parking, "RECONNECT_INTERVAL", 0.01)
+    errors: list[Exception] = [RuntimeError("not of the database"), KeyError("a bug of ours")]
+
+    def fail(*_: Any) -> None:
+        if errors:
+            raise errors.pop()
+
+    with airflow_database.connect() as connection:
+        run = add_run(connection, WAITING)
+        broken = create_engine(airflow_database.url, isolation_level="AUTOCOMMIT")
+        event.listen(broken, "before_cursor_execute", fail)
+        parker = parking.Parker(broken)
+        parker.start()
+        try:
+            assert eventually(lambda: is_parked(connection, run))
+        finally:
+            parker.stop()
+            parker.join(5)
+            broken.dispose()
+    assert errors == []
+    seen = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert seen == [KeyError, RuntimeError]
 
 
 def eventually(condition: Any, seconds: float = 5) -> bool:

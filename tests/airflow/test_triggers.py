@@ -155,6 +155,37 @@ def test_thousands_of_waits_share_one_connection(ours: Engine) -> None:
     assert asyncio.run(scenario()) < 0.2
 
 
+def test_waits_that_end_early_leave_nothing_behind(ours: Engine) -> None:
+    staying = [f"s{number}" for number in range(10)]
+    open_waits(ours, *staying)
+
+    async def scenario() -> tuple[int, int, list[str]]:
+        hub = waits(ours)
+        tasks = [asyncio.create_task(hub.end_of(one, soon(FAR))) for one in staying]
+        for _ in range(5):
+            # Open for nobody: the first look at the database ends them.
+            ended = [hub.end_of(f"w{number}", soon(FAR)) for number in range(200)]
+            assert set(await asyncio.gather(*ended)) == {"notified"}
+        lost = [asyncio.create_task(hub.end_of(f"l{number}", soon(FAR))) for number in range(200)]
+        await asyncio.sleep(0)
+        for task in lost:
+            task.cancel()
+        await asyncio.gather(*lost, return_exceptions=True)
+        left = len(hub._due), len(hub._waiting)
+        short = asyncio.create_task(hub.end_of(staying[0], soon(timedelta(seconds=0.1))))
+        assert await short == "elapsed"
+        for one in staying:
+            await asyncio.to_thread(end, ours, one)
+        ends = await asyncio.gather(*tasks)
+        assert hub._due == []
+        return *left, ends
+
+    heap, waiting, ends = asyncio.run(scenario())
+    assert waiting == len(staying)
+    assert len(staying) <= heap <= 2 * len(staying)
+    assert set(ends) == {"notified"}
+
+
 def test_the_trigger_fires_with_how_the_wait_ended(
     ours: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
