@@ -16,7 +16,7 @@ from typing import Any
 from automations.definitions.model import Step
 from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.secret_templates import Read, ReadOnce, Secrecy
-from automations.execution.loop_progress import Interrupted, ProgressLost
+from automations.execution.loop_progress import ProgressLost
 from automations.execution.recording import Entered
 from automations.kit import logs, tracing
 from automations.kit.values import JSON
@@ -130,7 +130,7 @@ class Attempts:
                     else step_type.resume(config, ctx, attempt.answer)
                 )
             return outcome
-        except (Interrupted, ProgressLost):
+        except ProgressLost:
             raise
         except Exception as error:  # a bug in a step must fail that step, with its name, only
             fail = failure(error, attempt.where)

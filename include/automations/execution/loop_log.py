@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from automations.db.run_steps import LogLine
+from automations.definitions.model import Step
 from automations.execution.recording import line_of
 from automations.steps.outcomes import Branch, Done, Fail, Outcome, Stop
 
@@ -35,16 +36,18 @@ class Place:
 
 
 class LoopLog:
-    """Lines that are to be written together with what they tell of."""
+    """Lines that are to be written together with what they tell of; used by several threads."""
 
     def __init__(self) -> None:
+        # Guards the two below: the items that are worked on at once add lines, one of them takes.
+        self._lock = threading.Lock()
         self._lines: list[LogLine] = []
         self._left = {True: MAX_LINES, False: MAX_LINES}
 
     def add(
         self,
         place: Place,
-        step: Any,
+        step: Step,
         outcome: Outcome,
         started_at: datetime,
         *,
@@ -53,14 +56,19 @@ class LoopLog:
         """Note an attempt that has ended; one that waits has not."""
         failed = isinstance(outcome, Fail)
         ended = failed or isinstance(outcome, Done | Branch | Stop)
-        if not ended or not (failed or place.shown) or self._left[failed] == 0:
+        if not ended or not (failed or place.shown):
             return
-        self._left[failed] -= 1
-        self._lines.append(
-            line_of(step, outcome, started_at, retrying=retrying, iteration=list(place.indexes))
-        )
+        with self._lock:
+            if self._left[failed] == 0:
+                return
+            self._left[failed] -= 1
+        # Between the locks: a large output takes long to be written as JSON.
+        line = line_of(step, outcome, started_at, retrying=retrying, iteration=list(place.indexes))
+        with self._lock:
+            self._lines.append(line)
 
     def take(self) -> list[LogLine]:
         """The lines that were not taken yet."""
-        taken, self._lines = self._lines, []
+        with self._lock:
+            taken, self._lines = self._lines, []
         return taken

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from automations.db import loop_cursors, run_steps, runs
-from automations.db.session import unit_of_work
+from automations.db.loop_cursors import Node
+from automations.execution import loop_storage
 from automations.execution.loop_log import LoopLog
+from automations.execution.loop_records import ItemRecord, NextAttempt, StepRecord, stored
+from automations.execution.loop_storage import Batch, Kept, Open
 from automations.kit.values import JSON
 from automations.steps.outcomes import Fail
 
@@ -20,22 +20,34 @@ MAX_UNSAVED = 50
 """Iterations that may be lost by a crash when to do them again changes nothing."""
 
 MAX_UNSAVED_SECONDS = 0.5
+"""After which they are written all the same, so that a slow loop loses little."""
+
 MAX_RESULTS_BYTES = 32_000_000
-
-_RUN_ENDED = Fail("The run has ended.", kind="ended")
-_TOO_LATE = Fail("The loop took longer than its timeout.", kind="timeout", retryable=True)
-
-
-class Interrupted(Exception):
-    """The loop ends here, whatever its steps say."""
-
-    def __init__(self, fail: Fail) -> None:
-        super().__init__(fail.error)
-        self.fail = fail
+"""Of a node's loops together: they are held in memory, and recorded as one output."""
 
 
 class ProgressLost(Exception):
     """Progress could not be written: the task must end, to be started again where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The node's loops end here, whatever their steps say."""
+
+    fail: Fail
+
+
+_RUN_ENDED = Interrupted(Fail("The run has ended.", kind="ended"))
+_TOO_LATE = Interrupted(
+    Fail("The loop took longer than its timeout.", kind="timeout", retryable=True)
+)
+_TOO_LARGE = Interrupted(
+    Fail(
+        f"The results are larger than {MAX_RESULTS_BYTES // 1_000_000} MB; let the loop's last "
+        "step put out less.",
+        kind="too_large",
+    )
+)
 
 
 @dataclass(slots=True)
@@ -44,55 +56,61 @@ class Cursor:
 
     Args:
         entries: what each iteration came to; None for one that is still to be done.
-        open: what the steps of each iteration that has begun came to.
+        open: of the iterations that have begun.
         saved: the same as it was last written, and the step that waits.
         kept: whether something of it is written.
-        fresh: indexes of the iterations that have ended and are not written yet.
+        size: of its entries, in bytes.
+        fresh: those of its entries that are not written yet, by their index.
     """
 
     path: str
-    entries: list[JSON]
-    open: dict[int, dict[str, JSON]]
-    saved: tuple[dict[str, JSON], str | None]
+    entries: list[ItemRecord | None]
+    open: Open
+    saved: tuple[Open, str | None]
     kept: bool
-    fresh: set[int] = field(default_factory=set)
+    size: int
+    fresh: dict[int, ItemRecord] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What is written in one transaction."""
-
-    lines: list[run_steps.LogLine]
-    variables: dict[str, JSON]
-    ended: list[str]
-    rows: list[tuple[str, int, list[JSON]]]
-    cursors: list[tuple[str, dict[str, JSON], str | None]]
+    def record(self, index: int, step_id: str) -> StepRecord | None:
+        """What a step of an iteration came to before."""
+        return self.open.get(index, {}).get(step_id)
 
 
 class Progress:
     """The cursors of a node's loop and of the loops in it; safe to be used by several threads.
 
     Each thread notes what it has done, and then sees to it that it is written. While one of them
-    writes, the others go on noting: the next one writes for all that have come meanwhile.
+    writes, the others go on noting: the next one writes for all that have come meanwhile. What
+    may not go on is told by a value, ``Interrupted``; the caller then begins nothing more.
     """
 
     def __init__(
-        self, node: loop_cursors.Node, seconds: float | None, variables: Mapping[str, JSON]
+        self,
+        node: Node,
+        seconds: float | None,
+        variables: Mapping[str, JSON],
+        log: LoopLog,
     ) -> None:
         """Go on from what was written before.
 
         Args:
             seconds: how long the loop may go on; None for as long as it takes.
             variables: the run's, as they were written before.
+            log: whose lines are written with what they tell of.
         """
         self.variables = variables
         """The run's variables as they are now, with those that are not written yet."""
-        self.log = LoopLog()
+        self._log = log
         self._node = node
+        # Guards everything below but what is said to be guarded by the other; held for moments,
+        # so that nobody waits for a transaction to note something. Ending an iteration ends the
+        # loops in it, hence reentrant.
         self._lock = threading.RLock()
+        # Held through a transaction, so that batches are written in the order of what they hold.
         self._writing = threading.Lock()
-        self._over: Fail | str | None = None
-        """Why nothing can be written any more: the run has ended, or the database fails."""
+        self._interrupted: Interrupted | None = None
+        self._lost: str | None = None
+        """Why the database could not be written to. Guarded, as that above, by ``_writing``."""
         self._cursors: dict[str, Cursor] = {}
         self._set: dict[str, JSON] = {}
         self._ended: list[str] = []
@@ -100,28 +118,25 @@ class Progress:
         self._urgent = False
         self._written_at = time.monotonic()
         self._late_at = None if seconds is None else self._written_at + seconds
-        self._size = 0
-        with unit_of_work() as session:
-            rows = loop_cursors.cursors(session, node)
-            results = loop_cursors.results(session, node)
-        self._stored = {row.path: (row.open, row.waiting) for row in rows}
-        self._results: dict[str, dict[int, JSON]] = {}
-        for row in results:
-            of_loop = self._results.setdefault(row.path, {})
-            of_loop.update(enumerate(row.entries, row.index))
-        self._waiting = next((row.waiting for row in rows if row.waiting), None)
+        self._kept = loop_storage.read(node)
+        self._size = sum(kept.size for kept in self._kept.values())
+        self._waiting = next((kept.waiting for kept in self._kept.values() if kept.waiting), None)
 
     def cursor(self, path: str, count: int) -> Cursor:
         """Where the loop at a place stands; it has so many items."""
         with self._lock:
             if path in self._cursors:  # another attempt at it
                 return self._cursors[path]
-            done = self._results.pop(path, {})
-            kept = path in self._stored or bool(done)
-            saved = self._stored.pop(path, ({}, None))
-            opened = {int(index): dict(steps) for index, steps in saved[0].items()}
-            entries = [done.get(index) for index in range(count)]
-            made = self._cursors[path] = Cursor(path, entries, opened, saved, kept)
+            kept = self._kept.pop(path, None)
+            before = kept or Kept()
+            made = self._cursors[path] = Cursor(
+                path,
+                entries=[before.entries.get(index) for index in range(count)],
+                open={index: dict(steps) for index, steps in before.open.items()},
+                saved=(before.open, before.waiting),
+                kept=kept is not None,
+                size=before.size,
+            )
             return made
 
     def waits_at(self, key: str) -> bool:
@@ -132,19 +147,22 @@ class Progress:
             self._waiting = None
             return True
 
-    def begin(self) -> None:
-        """Have written what cannot be repeated at no harm, before another step is begun."""
+    def begin(self) -> Interrupted | None:
+        """Have written what cannot be repeated at no harm, before another step is begun.
+
+        Raises:
+            ProgressLost: as ``write``; so do all that write.
+        """
         with self._lock:
             urgent = self._urgent
-        if urgent:
-            self.write()
+        return self.write() if urgent else None
 
     def step(
         self,
         cursor: Cursor,
         index: int,
         step_id: str,
-        record: JSON,
+        record: StepRecord,
         *,
         once: bool,
         variables: Mapping[str, JSON],
@@ -156,6 +174,7 @@ class Progress:
         """
         with self._lock:
             if variables:
+                # Another mapping each time: other threads render with the one that there was.
                 self.variables = {**self.variables, **variables}
                 self._set.update(variables)
             cursor.open.setdefault(index, {})[step_id] = record
@@ -163,25 +182,21 @@ class Progress:
             self._urgent = self._urgent or not once
 
     def retry(
-        self, cursor: Cursor, index: int, step_id: str, attempt: int, delay: timedelta
-    ) -> datetime:
-        """Note and write which attempt at a step is the next; when it is due.
+        self, cursor: Cursor, index: int, step_id: str, number: int, delay: timedelta
+    ) -> NextAttempt | Interrupted:
+        """Note and write which attempt at a step is the next, and when it is due.
 
-        Raises:
-            Interrupted: as ``write``; also when it is due after the loop's timeout.
+        Returns:
+            Interrupted as ``write``; also when it is due after the loop's timeout.
         """
         late = (
             self._late_at is not None and time.monotonic() + delay.total_seconds() > self._late_at
         )
+        record = NextAttempt(number, datetime.now(UTC) + delay)
         with self._lock:
-            due = datetime.now(UTC) + delay
-            record = {"attempt": attempt, "dueAt": due.isoformat()}
             cursor.open.setdefault(index, {})[step_id] = record
             self._unsaved = True
-        self.write()
-        if late:
-            raise Interrupted(_TOO_LATE)
-        return due
+        return self.write() or (_TOO_LATE if late else record)
 
     def give_up(self, cursor: Cursor, index: int, step_id: str) -> None:
         """Forget the attempts at a step that has failed for good."""
@@ -189,27 +204,25 @@ class Progress:
             if cursor.open.get(index, {}).pop(step_id, None) is not None:
                 self._unsaved = True
 
-    def item(self, cursor: Cursor, index: int, entry: dict[str, JSON]) -> None:
-        """Note what an iteration came to."""
+    def item(self, cursor: Cursor, index: int, entry: ItemRecord) -> Interrupted | None:
+        """Note what an iteration came to.
+
+        Returns:
+            Interrupted as ``write``; also when there are too many results to be kept.
+        """
+        size = loop_storage.size([stored(entry)])
         with self._lock:
-            self._size += len(json.dumps(entry, default=str))
-            if self._size > MAX_RESULTS_BYTES:
-                raise Interrupted(
-                    Fail(
-                        f"The results are larger than {MAX_RESULTS_BYTES // 1_000_000} MB; let the "
-                        "loop's last step put out less.",
-                        kind="too_large",
-                    )
-                )
             self._end_inside(f"{cursor.path}[{index}]/")
-            cursor.entries[index] = entry
+            if self._size + size > MAX_RESULTS_BYTES:
+                return _TOO_LARGE
+            self._size += size
+            cursor.size += size
+            cursor.entries[index] = cursor.fresh[index] = entry
             cursor.open.pop(index, None)
-            cursor.fresh.add(index)
             self._unsaved = True
             late = time.monotonic() - self._written_at > MAX_UNSAVED_SECONDS
             due = self._urgent or late or len(cursor.fresh) >= MAX_UNSAVED
-        if due:
-            self.write()
+        return self.write() if due else None
 
     def _end_inside(self, place: str) -> None:
         """Forget the loops that an iteration has left before their end."""
@@ -221,56 +234,62 @@ class Progress:
         with self._lock:
             if cursor.path:
                 del self._cursors[cursor.path]
+                # What is still needed of its results is in those of the loop around it.
+                self._size -= cursor.size
                 if cursor.kept:
                     self._ended.append(cursor.path)
 
-    def park(self, key: str) -> None:
+    def park(self, key: str) -> Interrupted | None:
         """Write everything, since a step waits."""
         with self._lock:
             self._waiting = key
             self._unsaved = True
-        self.write()
+        return self.write()
 
-    def finish(self) -> None:
+    def finish(self) -> Interrupted | None:
         """Have written what is not in the results, which are recorded with the step itself."""
         with self._lock:
             if not self._urgent:
                 self._cursors.clear()
                 self._ended.clear()
                 self._unsaved = bool(self._set)
-        self.write()
+        return self.write()
 
-    def write(self) -> None:
+    def write(self) -> Interrupted | None:
         """Have everything written that was noted until now, if the run still goes on.
 
+        Returns:
+            Interrupted when the run has ended, the step was cleared, or it takes too long.
+
         Raises:
-            Interrupted: the run has ended, the step was cleared, or it takes too long.
             ProgressLost: the database cannot be written to.
         """
         with self._writing:
-            if self._over is None and (batch := self._take()) is not None:
+            if self._lost is not None:
+                raise ProgressLost(self._lost)
+            if self._interrupted is None and (batch := self._take()) is not None:
                 try:
-                    self._over = None if self._write(batch) else _RUN_ENDED
+                    if not loop_storage.write(self._node, batch):
+                        self._interrupted = _RUN_ENDED
                 except Exception as error:
-                    self._over = str(error)
-                    raise ProgressLost(self._over) from error
-            if isinstance(self._over, str):
-                raise ProgressLost(self._over)
-        if self._over is not None:
-            raise Interrupted(self._over)
-        if self._late_at is not None and time.monotonic() > self._late_at:
-            raise Interrupted(_TOO_LATE)
+                    # What was taken is not noted any more: nothing may be written after it.
+                    self._lost = str(error)
+                    raise ProgressLost(self._lost) from error
+            if self._interrupted is not None:
+                return self._interrupted
+        late = self._late_at is not None and time.monotonic() > self._late_at
+        return _TOO_LATE if late else None
 
-    def _take(self) -> _Batch | None:
+    def _take(self) -> Batch | None:
         with self._lock:
-            lines = self.log.take()
+            lines = self._log.take()
             if not self._unsaved and not lines:
                 return None
-            batch = _Batch(lines, self._set, self._ended, [], [])
+            batch = Batch(lines, self._set, self._ended, [], [])
             for cursor in self._cursors.values():
                 for index, entries in _in_a_row(cursor):
                     batch.rows.append((cursor.path, index, entries))
-                opened = {str(index): dict(steps) for index, steps in cursor.open.items()}
+                opened = {index: dict(steps) for index, steps in cursor.open.items()}
                 standing = (opened, None if cursor.path else self._waiting)
                 if standing != cursor.saved:
                     batch.cursors.append((cursor.path, *standing))
@@ -283,38 +302,17 @@ class Progress:
             self._written_at = time.monotonic()
             return batch
 
-    def _write(self, batch: _Batch) -> bool:
-        run_id, _, generation = self._node
-        with unit_of_work() as session:
-            standing = loop_cursors.standing(session, run_id)
-            if standing is None or standing[1] != generation:
-                return False
-            if batch.lines:
-                # What was done is on record also when the run was ended meanwhile.
-                run_steps.log(session, run_id, batch.lines)
-            if standing[0] not in runs.UNFINISHED:
-                return False
-            if batch.variables:
-                runs.set_variables(session, run_id, batch.variables)
-            if batch.ended:
-                loop_cursors.forget(session, self._node, batch.ended)
-            for row in batch.rows:
-                loop_cursors.add(session, self._node, *row)
-            for cursor in batch.cursors:
-                loop_cursors.save(session, self._node, *cursor)
-        return True
 
-
-def _in_a_row(cursor: Cursor) -> Iterator[tuple[int, list[Any]]]:
+def _in_a_row(cursor: Cursor) -> Iterator[tuple[int, list[ItemRecord]]]:
     """The entries that are not written yet: the first index and the entries of each row."""
-    row: list[Any] = []
+    row: list[ItemRecord] = []
     start = 0
-    for index in sorted(cursor.fresh):
+    for index, entry in sorted(cursor.fresh.items(), key=lambda one: one[0]):
         if row and index != start + len(row):
             yield start, row
             row = []
         if not row:
             start = index
-        row.append(cursor.entries[index])
+        row.append(entry)
     if row:
         yield start, row

@@ -1,0 +1,271 @@
+"""One iteration of a loop: its steps, in order, each with as many attempts as it may have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from automations.db import callbacks
+from automations.db.session import unit_of_work
+from automations.definitions.model import Step, nested_lists, ordered
+from automations.execution.attempts import Attempt, Attempts
+from automations.execution.loop_log import LoopLog, Place
+from automations.execution.loop_progress import Cursor, Interrupted, Progress
+from automations.execution.loop_records import ItemDone, NextAttempt, StepEnded
+from automations.execution.recording import fail_output
+from automations.kit.values import JSON
+from automations.steps.outcomes import (
+    Answer,
+    Branch,
+    Done,
+    Fail,
+    Inside,
+    Outcome,
+    Stop,
+    WaitForCallback,
+    WaitForDecision,
+    WaitForRun,
+    WaitForSubmissions,
+    WaitToRetry,
+    WaitUntil,
+)
+from automations.steps.registry import STEP_TYPES
+
+MAX_HOLD = timedelta(seconds=5)
+"""What is waited for in the worker between attempts; for longer the loop is parked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What surrounds a loop at one place.
+
+    Args:
+        path: empty for the node's own loop; ``[3]/inner`` for one in its fourth iteration.
+        names: what its templates may refer to.
+        where: the loop, for people.
+        place: the iteration of the loop around it.
+    """
+
+    path: str
+    names: Mapping[str, JSON]
+    where: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the loops of one node share.
+
+    Args:
+        attempts: makes those at the steps of their bodies.
+        go_through: does another loop, which stands in the body of one.
+    """
+
+    attempts: Attempts
+    progress: Progress
+    log: LoopLog
+    go_through: Callable[[Scope, Any, list[JSON]], Outcome | Interrupted]
+
+    def answer_to(self, key: str) -> Answer | None:
+        """How the wait of the step of this key ended, if that is what woke the loop."""
+        answer = self.attempts.node.answer
+        return answer if answer is not None and self.progress.waits_at(key) else None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """The iteration has failed by one of its steps."""
+
+    step_name: str
+    fail: Fail
+
+
+Ended = ItemDone | StepFailed | Inside | Interrupted
+"""How an iteration may end, or stop for now."""
+
+
+class Iteration:
+    """One iteration of a loop, and what its steps have put out."""
+
+    def __init__(
+        self, shared: Shared, scope: Scope, cursor: Cursor, place: Place, item: Mapping[str, JSON]
+    ) -> None:
+        """Begin it, or begin it once more.
+
+        Args:
+            item: what ``loop.…`` is in it.
+        """
+        self._shared = shared
+        self._progress = shared.progress
+        self._scope = scope
+        self._cursor = cursor
+        self._place = place
+        self._item = item
+        self._index = place.indexes[-1]
+        self._path = f"{scope.path}[{self._index}]"
+        self._outputs: dict[str, JSON] = {}
+        self._last: JSON = None
+
+    def run(self, steps: list[Step]) -> Ended:
+        """Do the steps, or take what they came to before."""
+        ended = self._run(steps)
+        if ended is None or isinstance(ended, StepEnded):
+            return ItemDone(self._last)
+        return ended
+
+    def _run(self, steps: list[Step]) -> StepEnded | StepFailed | Inside | Interrupted | None:
+        """What keeps the iteration from going on; None when nothing does."""
+        for step in ordered(steps):
+            came_to = self._step(step)
+            if not isinstance(came_to, StepEnded):
+                return came_to
+            self._last = self._outputs[step.id] = self._outputs[step.name] = came_to.output
+            if came_to.stop:
+                return came_to
+            if came_to.arm is not None:
+                nested = {name: inner for name, _, inner in nested_lists(step)}
+                if (stopped := self._run(nested.get(came_to.arm, []))) is not None:
+                    return stopped
+        return None
+
+    def _step(self, step: Step) -> StepEnded | StepFailed | Inside | Interrupted:
+        record = self._cursor.record(self._index, step.id)
+        if isinstance(record, StepEnded):
+            return record
+        outcome = self._after_attempts(step, record)
+        if isinstance(outcome, Interrupted):
+            return outcome
+        came_to = self._came_to(step, outcome)
+        if isinstance(came_to, StepEnded):
+            self._progress.step(
+                self._cursor,
+                self._index,
+                step.id,
+                came_to,
+                once=STEP_TYPES[step.type].once(step.config),
+                variables=outcome.variables if isinstance(outcome, Done) else {},
+            )
+        return came_to
+
+    def _came_to(
+        self, step: Step, outcome: Outcome
+    ) -> StepEnded | StepFailed | Inside | Interrupted:
+        match outcome:
+            case Done(output):
+                return StepEnded(dict(output))
+            case Branch(output, arm):
+                return StepEnded(dict(output), arm)
+            case Stop(output):
+                return StepEnded(dict(output), stop=True)
+            case Fail():
+                if step.on_error == "fail":
+                    self._progress.give_up(self._cursor, self._index, step.id)
+                    return StepFailed(step.name, outcome)
+                rescued = isinstance(step.on_error, list)
+                return StepEnded(fail_output(outcome), "onError" if rescued else None)
+            case Inside():
+                return outcome
+            case WaitToRetry():
+                return Inside(outcome, self._key(step))
+            case (
+                WaitUntil()
+                | WaitForDecision()
+                | WaitForCallback()
+                | WaitForSubmissions()
+                | WaitForRun()
+            ):
+                key = self._key(step)
+                return self._progress.park(key) or Inside(outcome, key)
+
+    def _after_attempts(self, step: Step, record: NextAttempt | None) -> Outcome | Interrupted:
+        """What a step comes to after as many attempts as it may have.
+
+        Args:
+            record: which attempt is the next, when there were some before.
+        """
+        following = record or NextAttempt(1, datetime.now(UTC))
+        while True:
+            left = following.due_at - datetime.now(UTC)
+            if left > MAX_HOLD:
+                return WaitToRetry(following.due_at)
+            time.sleep(max(left, timedelta(0)).total_seconds())
+            began = datetime.now(UTC)
+            outcome = self._attempt(step, following.number)
+            if isinstance(outcome, Interrupted):
+                return outcome
+            delay = _delay_until_next(step, outcome, following.number)
+            retrying = delay is not None
+            self._shared.log.add(self._place, step, outcome, began, retrying=retrying)
+            if delay is None:
+                return outcome
+            noted = self._progress.retry(
+                self._cursor, self._index, step.id, following.number + 1, delay
+            )
+            if isinstance(noted, Interrupted):
+                return noted
+            following = noted
+
+    def _attempt(self, step: Step, number: int) -> Outcome | Interrupted:
+        shared, key = self._shared, self._key(step)
+        names = self._names()
+        if STEP_TYPES[step.type].calls_back(step.config):
+            names["callback"] = {"url": self._callback(key)}
+        if (interrupted := self._progress.begin()) is not None:
+            return interrupted
+        where = f"{self._scope.where}, item {self._index}, step '{step.name}'"
+        inner = Scope(f"{self._path}/{step.id}", names, where, self._place)
+        within: list[Interrupted] = []
+
+        def iterate(config: Any, items: list[JSON]) -> Outcome:
+            outcome = shared.go_through(inner, config, items)
+            if isinstance(outcome, Interrupted):
+                # The step is told of a failure, but nothing of what it says counts any more.
+                within.append(outcome)
+                return outcome.fail
+            return outcome
+
+        answer = shared.answer_to(key)
+        outcome = shared.attempts.make(
+            Attempt(
+                step=step,
+                where=where,
+                names=names,
+                key=key,
+                number=number,
+                iterate=iterate,
+                answer=answer,
+                kept=shared.attempts.node.kept if answer is not None else {},
+                iteration=self._place.indexes,
+            )
+        )
+        return within[0] if within else outcome
+
+    def _names(self) -> dict[str, JSON]:
+        names = self._scope.names
+        return {
+            **names,
+            "variables": self._progress.variables,
+            "loop": self._item,
+            "steps": {**names["steps"], **self._outputs},
+        }
+
+    def _key(self, step: Step) -> str:
+        return f"{self._shared.attempts.node.key}{self._path}/{step.id}"
+
+    def _callback(self, key: str) -> str:
+        with unit_of_work() as session:
+            return callbacks.hand_out(session, self._shared.attempts.node.ref.run_id, key)
+
+
+def _delay_until_next(step: Step, outcome: Outcome, number: int) -> timedelta | None:
+    """How long to wait for the next attempt; None when there is none."""
+    retry = step.retry
+    if retry is None or not isinstance(outcome, Fail) or not outcome.retryable:
+        return None
+    if not retry.covers(outcome.kind, number):
+        return None
+    delay: timedelta = retry.delay_after(number)
+    return max(delay, outcome.retry_after or timedelta(0))

@@ -1,0 +1,98 @@
+"""What a loop keeps of its steps and its iterations, and the JSON that is stored of it.
+
+Loops that were parked before an upgrade go on from that JSON: what is added needs a default, and
+what is there keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from automations.kit.values import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """What a step of an iteration came to.
+
+    Args:
+        arm: which of its nested step lists it chose.
+        stop: whether the iteration ends with it.
+    """
+
+    output: JSON
+    arm: str | None = None
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NextAttempt:
+    """The attempts at a step until now have failed.
+
+    Args:
+        number: of the one that is due.
+    """
+
+    number: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """An iteration came to its end.
+
+    Args:
+        output: what the last of its steps put out.
+    """
+
+    output: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailed:
+    """An iteration failed, and the loop goes on all the same."""
+
+    message: str
+    kind: str
+
+    def shown(self) -> dict[str, JSON]:
+        """The failure as the loop puts it out."""
+        return {"message": self.message, "kind": self.kind}
+
+
+StepRecord = StepEnded | NextAttempt
+ItemRecord = ItemDone | ItemFailed
+
+
+def stored(record: StepRecord | ItemRecord) -> dict[str, JSON]:
+    """A record as JSON."""
+    match record:
+        case StepEnded(output, arm, stop):
+            chosen = {} if arm is None else {"arm": arm}
+            return {"output": output, **chosen, **({"stop": True} if stop else {})}
+        case NextAttempt(number, due_at):
+            return {"attempt": number, "dueAt": due_at.isoformat()}
+        case ItemDone(output):
+            return {"output": output}
+        case ItemFailed():
+            return {"error": record.shown()}
+        case _:
+            assert_never(record)
+
+
+def step_record(kept: Mapping[str, JSON]) -> StepRecord:
+    """What was stored of a step."""
+    if "attempt" in kept:
+        return NextAttempt(kept["attempt"], datetime.fromisoformat(kept["dueAt"]))
+    return StepEnded(kept.get("output"), kept.get("arm"), bool(kept.get("stop")))
+
+
+def item_record(kept: Mapping[str, JSON]) -> ItemRecord:
+    """What was stored of an iteration that has ended."""
+    if "error" in kept:
+        error = kept["error"]
+        return ItemFailed(error.get("message", ""), error.get("kind", "error"))
+    return ItemDone(kept.get("output"))

@@ -1,0 +1,115 @@
+"""What is stored of a node's loops: read as a process takes them up, written batch by batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from automations.db import loop_cursors, run_steps, runs
+from automations.db.loop_cursors import Node
+from automations.db.session import unit_of_work
+from automations.execution.loop_records import (
+    ItemRecord,
+    StepRecord,
+    item_record,
+    step_record,
+    stored,
+)
+from automations.kit.values import JSON
+
+Open = dict[int, dict[str, StepRecord]]
+"""What the steps of each iteration that has begun came to: by its index, and by their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is stored of one loop.
+
+    Args:
+        waiting: the idempotency key of the step in its body that waits.
+        entries: what its iterations came to, by their index.
+        size: of the entries, in bytes.
+    """
+
+    open: Open = field(default_factory=dict)
+    waiting: str | None = None
+    entries: dict[int, ItemRecord] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is written in one transaction.
+
+    Args:
+        variables: those of the run that were set.
+        ended: paths of loops of which nothing is kept any more.
+        rows: of iterations one after the other: path of the loop, first index, and entries.
+        cursors: of a loop: path, what is open, and the key of the step that waits.
+    """
+
+    lines: list[run_steps.LogLine]
+    variables: dict[str, JSON]
+    ended: list[str]
+    rows: list[tuple[str, int, list[ItemRecord]]]
+    cursors: list[tuple[str, Open, str | None]]
+
+
+def read(node: Node) -> dict[str, Kept]:
+    """What is stored of a node's loops, by their paths."""
+    with unit_of_work() as session:
+        cursors = loop_cursors.cursors(session, node)
+        results = loop_cursors.results(session, node)
+    entries: dict[str, dict[int, ItemRecord]] = {}
+    sizes: dict[str, int] = {}
+    for row in results:
+        entries.setdefault(row.path, {}).update(enumerate(map(item_record, row.entries), row.index))
+        sizes[row.path] = sizes.get(row.path, 0) + size(row.entries)
+    standing = {row.path: (_read(row.open), row.waiting) for row in cursors}
+    return {
+        path: Kept(*standing.get(path, ({}, None)), entries.get(path, {}), sizes.get(path, 0))
+        for path in standing.keys() | entries.keys()
+    }
+
+
+def write(node: Node, batch: Batch) -> bool:
+    """Write a batch, if the run still goes on and the node was not cleared."""
+    run_id, _, generation = node
+    with unit_of_work() as session:
+        standing = loop_cursors.standing(session, run_id)
+        if standing is None or standing[1] != generation:
+            return False
+        if batch.lines:
+            # What was done is on record also when the run was ended meanwhile.
+            run_steps.log(session, run_id, batch.lines)
+        if standing[0] not in runs.UNFINISHED:
+            return False
+        if batch.variables:
+            runs.set_variables(session, run_id, batch.variables)
+        if batch.ended:
+            loop_cursors.forget(session, node, batch.ended)
+        for path, index, entries in batch.rows:
+            loop_cursors.add(session, node, path, index, list(map(stored, entries)))
+        for path, opened, waiting in batch.cursors:
+            loop_cursors.save(session, node, path, _written(opened), waiting)
+    return True
+
+
+def size(entries: list[JSON]) -> int:
+    """How large entries are, about, as they are stored."""
+    return len(json.dumps(entries, default=str))
+
+
+def _read(opened: Mapping[str, Mapping[str, JSON]]) -> Open:
+    return {
+        int(index): {step_id: step_record(record) for step_id, record in steps.items()}
+        for index, steps in opened.items()
+    }
+
+
+def _written(opened: Open) -> dict[str, JSON]:
+    return {
+        str(index): {step_id: stored(record) for step_id, record in steps.items()}
+        for index, steps in opened.items()
+    }
