@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from automations_airflow import parking
+from automations_airflow import job_processes, parking
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +18,14 @@ _started_in: set[int] = set()
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """Park waiting runs beside the scheduler, and warm what it forks."""
-    if not _is_scheduler(component) or os.getpid() in _started_in:
+    """Note whose process a job is; park waiting runs beside the scheduler, warm what it forks."""
+    part = _part(component)
+    if part is None or os.getpid() in _started_in:
         return
     _started_in.add(os.getpid())
+    job_processes.watch(type(component))
+    if part != "scheduler":
+        return
     # Only the scheduler needs it, and it is slow to import.
     from automations_airflow.warming import warm
 
@@ -29,10 +33,13 @@ def on_starting(component: Any) -> None:
     parking.start()
 
 
-def _is_scheduler(component: Any) -> bool:
+def _part(component: Any) -> str | None:
+    """Which part of Airflow this process is, where jobs are taken over by the next of its kind."""
     # Every server starts with a ``Job`` whose type is not set yet; a task's process, which is
     # forked from the scheduler and has its arguments, starts with something else.
-    return type(component).__name__ == "Job" and sys.argv[1:2] == ["scheduler"]
+    if type(component).__name__ != "Job" or len(sys.argv) < 2:
+        return None
+    return sys.argv[1] if sys.argv[1] in ("scheduler", "triggerer") else None
 
 
 @hookimpl

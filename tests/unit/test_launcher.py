@@ -17,12 +17,14 @@ import anyio
 import anyio.to_thread
 import pytest
 import yaml
+from rich.console import Console
 
 from automations.launcher import stack
 from automations.launcher.airflow_config import (
     airflow_environment,
     airflow_options,
     local_url,
+    parallelism,
     write_passwords,
 )
 from automations.launcher.cli import main
@@ -30,6 +32,7 @@ from automations.launcher.logs import show
 from automations.launcher.parts import Part, all_parts
 from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.processes import created
+from automations.launcher.progress import Progress
 from automations.launcher.run_state import PartState, RunFolder, RunState
 from automations.launcher.secrets import GENERATORS, ensure_secrets
 from automations.launcher.status import part_states
@@ -66,6 +69,24 @@ def test_a_secret_that_is_missing_is_added_and_the_others_are_kept(home: Path) -
     secrets = json.loads((home / "secrets.json").read_text())
     assert secrets["encryption_key"] == "kept"
     assert set(secrets) == set(GENERATORS)
+
+
+def test_a_home_that_is_open_to_others_is_closed_to_them(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "mail").mkdir(mode=0o755)
+    (home / "owner.key").write_text("k")
+    for path, mode in ((home, 0o755), (home / "mail", 0o755), (home / "owner.key", 0o644)):
+        path.chmod(mode)
+    stack.open_home()
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (home, home / "mail")]
+    assert modes == [0o700, 0o700]
+    assert stat.S_IMODE((home / "owner.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("processors", "tasks"), [(1, 8), (2, 16), (4, 32), (64, 32)])
+def test_the_more_processors_the_more_tasks_run_at_once(processors: int, tasks: int) -> None:
+    assert parallelism(processors) == tasks
 
 
 def airflow_reference() -> dict[str, Any]:
@@ -246,6 +267,21 @@ def test_status_of_a_home_that_is_down_is_json_and_an_error(
         *("postgres", "mail", "api-server", "scheduler", "dag-processor", "triggerer", "bridge")
     }
     assert set(report["parts"].values()) == {"stopped"}
+
+
+def test_it_is_said_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(width=100)
+    slow, quick = PartState("healthy", 1), PartState("healthy", 2)
+    state = RunState(phase="running", parts={"slow": slow, "quick": quick})
+    progress = Progress(console, state)
+    progress.show(state)
+    assert capsys.readouterr().out == ""
+    state.phase, slow.state, quick.state = "stopping", "stopping", "stopping"
+    progress.show(state)
+    assert capsys.readouterr().out == "Stopping slow, quick.\n"
+    quick.state, quick.seconds = "stopped", 0.5
+    progress.show(state)
+    assert capsys.readouterr().out.split() == ["·", "quick", "stopped", "0.5", "s"]
 
 
 def test_down_when_nothing_is_up_is_no_error(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -53,6 +54,19 @@ def airflow() -> Iterator[Airflow]:
 
 def health(database: str) -> dict[str, Any]:
     return {"metadatabase": {"status": database}}
+
+
+@pytest.mark.parametrize(("age", "works"), [(1, True), (probes.HEARTBEAT_PATIENCE + 10, False)])
+def test_a_part_of_airflow_works_while_its_heartbeat_is_young(
+    airflow: Airflow, age: float, works: bool
+) -> None:
+    at = datetime.now(UTC) - timedelta(seconds=age)
+    # Airflow's own word: a part is healthy for minutes after it has died.
+    scheduler = {"status": "healthy", "latest_scheduler_heartbeat": at.isoformat()}
+    airflow.answers["/api/v2/monitor/health"] = {**health("healthy"), "scheduler": scheduler}
+    probe = probes.airflow_job(airflow.url, "scheduler")
+    assert probe(0) is works
+    assert not probe(at.timestamp() + 1)
 
 
 def test_airflows_api_works_when_it_also_answers_what_tasks_ask(airflow: Airflow) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -22,12 +23,15 @@ PYTHON = [sys.executable, "-c"]
 # Every part says that it is ready by a file of its name.
 READY = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); "
 SLEEP = READY + "import time; time.sleep(600)"
+WORK = READY + "\nwhile True: pass"
 PROGRAM = """
 import json, os, pathlib, sys
 from automations.launcher.parts import Part
 from automations.launcher.run_state import RunFolder
+from automations.launcher import supervisor as supervisors
 from automations.launcher.supervisor import StartFailed, Supervisor, handle_signals
 
+supervisors.AT_WORK_WINDOW = 0.5
 home = pathlib.Path(sys.argv[1])
 
 def part(name, code, needs=(), once=False, probe=None, **more):
@@ -48,7 +52,8 @@ lock = folder.acquire()
 if lock is None:
     sys.exit(3)
 parts = [part(**each) for each in json.loads(sys.argv[2])]
-supervisor = Supervisor(parts, home / "logs", folder.write, float(sys.argv[3]))
+starved = sys.argv[4] == "starved"
+supervisor = Supervisor(parts, home / "logs", folder.write, float(sys.argv[3]), lambda: starved)
 handle_signals(supervisor)
 try:
     supervisor.run()
@@ -60,10 +65,13 @@ except StartFailed as error:
 class Running:
     """A supervisor in a process of its own."""
 
-    def __init__(self, home: Path, parts: list[dict[str, Any]], timeout: float) -> None:
+    def __init__(
+        self, home: Path, parts: list[dict[str, Any]], timeout: float, starved: bool
+    ) -> None:
         self.home = home
+        machine = "starved" if starved else "quiet"
         self.process = subprocess.Popen(
-            [*PYTHON, PROGRAM, str(home), json.dumps(parts), str(timeout)],
+            [*PYTHON, PROGRAM, str(home), json.dumps(parts), str(timeout), machine],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -94,8 +102,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Supervisors that are ended whatever happens."""
     started: list[Running] = []
 
-    def start(*parts: dict[str, Any], timeout: float = 20) -> Running:
-        running = Running(tmp_path, list(parts), timeout)
+    def start(*parts: dict[str, Any], timeout: float = 60, starved: bool = False) -> Running:
+        running = Running(tmp_path, list(parts), timeout, starved)
         started.append(running)
         return running
 
@@ -193,7 +201,9 @@ def test_a_worker_in_the_middle_of_a_task_gets_a_grace_and_an_idle_one_does_not(
     wait_until(lambda: not alive(busy))
 
 
-def test_a_part_that_runs_and_no_longer_answers_is_restarted(start: Start, tmp_path: Path) -> None:
+def test_a_part_that_does_nothing_and_no_longer_answers_is_restarted(
+    start: Start, tmp_path: Path
+) -> None:
     supervisor = start({"name": "a", "code": SLEEP, "hung_after": 0.5})
     before = supervisor.until(running).parts["a"].pid
     (tmp_path / "a.ready").unlink()
@@ -201,6 +211,29 @@ def test_a_part_that_runs_and_no_longer_answers_is_restarted(start: Start, tmp_p
         lambda state: state.parts["a"].restarts == 1 and state.parts["a"].state == "healthy"
     )
     assert state.parts["a"].pid != before
+
+
+@pytest.mark.parametrize(("code", "starved"), [(WORK, False), (SLEEP, True)])
+def test_a_part_that_is_at_work_or_cannot_be_is_not_hung(
+    start: Start, tmp_path: Path, code: str, starved: bool
+) -> None:
+    slow = {"name": "slow", "code": code, "hung_after": 0.5}
+    frozen = {"name": "frozen", "code": WORK, "hung_after": 0.5}
+    supervisor = start(slow, frozen, starved=starved)
+    parts = supervisor.until(running).parts
+    for name in parts:
+        (tmp_path / f"{name}.ready").unlink()
+    supervisor.until(lambda state: {p.state for p in state.parts.values()} == {"unhealthy"})
+    # By the time that this one is found to do nothing, the other would have been, too.
+    os.kill(parts["frozen"].pid, signal.SIGSTOP)
+    supervisor.until(lambda state: state.parts["frozen"].restarts == 1)
+    assert supervisor.part("slow").restarts == 0
+    assert alive(parts["slow"].pid)
+
+
+def test_what_a_part_writes_is_for_its_owner_only(start: Start, tmp_path: Path) -> None:
+    start({"name": "a", "code": SLEEP}).until(running)
+    assert stat.S_IMODE((tmp_path / "a.ready").stat().st_mode) == 0o600
 
 
 def test_it_stops_everything_in_order_when_it_is_told_to(start: Start, tmp_path: Path) -> None:
@@ -222,6 +255,19 @@ def test_it_stops_everything_in_order_when_it_is_told_to(start: Start, tmp_path:
     assert log.read_text() == "top.ready middle.ready base.ready "
     assert not any(alive(pid) for pid in pids)
     assert supervisor.state().phase == "down"
+
+
+def test_it_says_which_parts_it_waits_for_while_it_stops(start: Start) -> None:
+    code = (
+        "import signal, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit()))\n" + SLEEP
+    )
+    supervisor = start({"name": "slow", "code": code, "stop_rank": 1}, {"name": "b", "code": SLEEP})
+    supervisor.until(running)
+    supervisor.process.terminate()
+    supervisor.until(lambda state: state.parts["slow"].state == "stopping")
+    state = supervisor.until(lambda state: state.phase == "down")
+    assert state.parts["slow"].seconds >= 1
 
 
 def test_a_part_that_does_not_stop_is_killed_with_its_children(start: Start) -> None:

@@ -6,11 +6,15 @@ import json
 import os
 from collections.abc import Mapping
 
+from automations.launcher import processes
 from automations.launcher.secrets import write_private
 from automations.settings import ROOT, Settings
 
 # A setting of Airflow's own may be changed as AUTOMATIONS_AIRFLOW__<SECTION>__<KEY>.
 OVERRIDE = "AUTOMATIONS_AIRFLOW__"
+
+PATIENCE = 120
+"""Seconds after which Airflow takes a part that has sent no heartbeat for dead."""
 
 QUIET = " ".join(
     f"{logger}=WARNING"
@@ -21,6 +25,11 @@ QUIET = " ".join(
         "http.access",
     )
 )
+
+
+def parallelism(processors: int) -> int:
+    """How many tasks run at once: enough to wait in, not more than the machine can start."""
+    return max(8, min(32, 8 * processors))
 
 
 def local_host(settings: Settings) -> str:
@@ -44,9 +53,8 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
     home = settings.home / "airflow"
     return {
         "core": {
-            "executor": "automations_airflow.executor.TrackingLocalExecutor",
-            # LocalExecutor's slots are refilled once per scheduler loop: they must be many.
-            "parallelism": 32,
+            "executor": "automations_airflow.executor.PipeExecutor",
+            "parallelism": parallelism(processes.processors()),
             "max_active_tasks_per_dag": 64,
             # Parked runs count as active.
             "max_active_runs_per_dag": 1_000_000,
@@ -76,22 +84,37 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
             "bundle_refresh_check_interval": 0,
             "min_file_process_interval": 600,
             "print_stats_interval": 0,
+            "health_check_threshold": PATIENCE,
         },
-        # A failed task is reported when its end is noticed, which is looked for so often.
-        "workers": {"min_heartbeat_interval": 1},
+        "workers": {
+            # A failed task is reported when its end is noticed, which is looked for so often.
+            "min_heartbeat_interval": 1,
+            # An api-server that is away is asked again for about five minutes, and found within
+            # five seconds of its return; it is less than the ten that a token is good for.
+            "execution_api_retries": 100,
+            "execution_api_retry_wait_min": 0.5,
+            "execution_api_retry_wait_max": 5,
+            # On a busy machine an answer takes longer than the five seconds of the default.
+            "execution_api_timeout": 30,
+        },
         "scheduler": {
             "scheduler_idle_sleep_time": 0.1,
             "max_dagruns_per_loop_to_schedule": 200,
             "max_dagruns_to_create_per_loop": 50,
             "max_tis_per_query": 0,
-            # A killed scheduler's tasks are taken over after threshold + check interval.
+            # Both are what a busy machine keeps. Neither is what is waited for after a death on
+            # this one: see automations_airflow.job_processes and .executor, which see processes.
+            "scheduler_health_check_threshold": PATIENCE,
+            "task_instance_heartbeat_timeout": 300,
             "scheduler_heartbeat_sec": 2,
-            "scheduler_health_check_threshold": 20,
             "orphaned_tasks_check_interval": 5,
-            "task_instance_heartbeat_timeout": 60,
             "trigger_timeout_check_interval": 5,
         },
-        "triggerer": {"capacity": 10_000},
+        "triggerer": {
+            "capacity": 10_000,
+            "triggerer_health_check_threshold": PATIENCE,
+            "runner_health_check_threshold": PATIENCE,
+        },
         "api": {
             "base_url": settings.airflow_base,
             "host": settings.host,
@@ -103,6 +126,9 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
         "logging": {
             "base_log_folder": home / "logs",
             "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",
+            # Airflow sets modes of its own, whatever the umask: what steps say is the owner's.
+            "file_task_handler_new_folder_permissions": "0o700",
+            "file_task_handler_new_file_permissions": "0o600",
             "uvicorn_logging_level": "WARNING",
             # Lines that say, every second or for every request, that nothing happened.
             "namespace_levels": QUIET,

@@ -25,6 +25,7 @@ from automations.launcher.postgres import PostgresError
 from automations.launcher.probes import works
 from automations.launcher.setup import create_key, migrate, set_up
 from automations.launcher.status import report
+from automations.launcher.supervisor import UMASK
 from automations.settings import ROOT
 
 ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
@@ -104,6 +105,7 @@ def _supervise(arguments: list[str]) -> int:
 
 
 def _setup(arguments: list[str]) -> int:
+    os.umask(UMASK)
     set_up(stack.open_home())
     return 0
 
@@ -112,6 +114,7 @@ def _part(arguments: list[str]) -> int:
     """Become one part, where something else supervises: a container."""
     part = _find_part(arguments[0])
     command = part.command()
+    os.umask(UMASK)
     os.execvpe(command[0], command, part.environment)
 
 

@@ -35,11 +35,11 @@ class Part:
     stop_rank: int = field(default=0, kw_only=True)
     """Higher ranks are stopped earlier."""
     stop_signal: signal.Signals = field(default=signal.SIGTERM, kw_only=True)
-    stop_patience: float = field(default=15.0, kw_only=True)
+    stop_patience: float = field(default=10.0, kw_only=True)
     orphan_grace: float = field(default=0.0, kw_only=True)
     """How long what a killed process was working on may go on."""
     hung_after: float | None = field(default=90.0, kw_only=True)
-    """How long it may fail to answer before it is restarted; None: it never is."""
+    """How long it may do nothing and not answer before it is restarted; None: it never is."""
     ports: tuple[tuple[str, int, str], ...] = field(default=(), kw_only=True)
     """Address, port and the setting that moves it."""
 
@@ -139,8 +139,8 @@ def _airflow(settings: Settings, environment: dict[str, str]) -> list[Part]:
             ("setup",),
             stop_rank=2,
             orphan_grace=grace,
-            # Airflow has missed its heartbeat for 20 to 30 s by then.
-            hung_after=30,
+            # It has missed its heartbeat for half a minute by then.
+            hung_after=15,
         )
 
     return [
@@ -151,6 +151,8 @@ def _airflow(settings: Settings, environment: dict[str, str]) -> list[Part]:
             probes.airflow_api(base),
             ("setup",),
             stop_rank=1,
+            # Whoever relies on its answers has ended by then.
+            stop_patience=3,
             ports=((settings.host, settings.airflow_port, "AUTOMATIONS_AIRFLOW_PORT"),),
         ),
         # The grace ends before Airflow gives the killed scheduler's tasks to the next one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from typing import Any
 # Given when the part's process was created; answers whether it works.
 Probe = Callable[[float], bool]
 
-TIMEOUT = 10.0
+# A starved server answers late, and one that is asked again meanwhile answers later still.
+TIMEOUT = 30.0
+HEARTBEAT_PATIENCE = 30.0
 # No proxy: every part listens on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -63,20 +66,22 @@ def airflow_api(base: str) -> Probe:
 
 
 def airflow_job(base: str, name: str) -> Probe:
-    """A heartbeat of one of Airflow's parts, later than the start of its process."""
+    """A young heartbeat of one of Airflow's parts, later than the start of its process.
+
+    Airflow's own word is not asked for: it takes a part for dead much later, since it cannot see
+    whether the part is at work all the same.
+    """
 
     def probe(since: float) -> bool:
         health = _health(base)
         if not health or health["metadatabase"]["status"] != "healthy":
             raise Unknown
-        part = health.get(name, {})
-        heartbeat = part.get(f"latest_{name}_heartbeat")
-        # A predecessor's heartbeat counts as healthy for Airflow for a while.
-        return bool(
-            part.get("status") == "healthy"
-            and heartbeat
-            and datetime.fromisoformat(heartbeat).timestamp() >= since
-        )
+        heartbeat = health.get(name, {}).get(f"latest_{name}_heartbeat")
+        if not heartbeat:
+            return False
+        at = datetime.fromisoformat(heartbeat).timestamp()
+        # A predecessor's does not count.
+        return at >= since and time.time() - at < HEARTBEAT_PATIENCE
 
     return probe
 

@@ -39,6 +39,35 @@ def is_alive(pid: int, at: float) -> bool:
         return False
 
 
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has had; 0 when there is none."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+    except psutil.Error:
+        return 0.0
+
+
+def is_frozen(pid: int) -> bool:
+    """Whether a process was stopped by a signal, and does nothing until another one comes."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
+def is_starved() -> bool:
+    """Whether so many processes want the processors that each gets less than half of one."""
+    return os.getloadavg()[0] > 2 * processors()
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def session_members(session: int) -> list[int]:
     """The processes of a session; zombies are none."""
     members = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from automations.launcher.run_state import RunState
+from automations.launcher.run_state import PartState, RunState
 from automations.launcher.setup import owner_key_file
 from automations.settings import Settings
 
@@ -17,24 +17,33 @@ MARKS = {"healthy": "[green]✓[/]", "done": "[green]✓[/]", "stopped": "[red]�
 class Progress:
     """Prints a line whenever a part has reached a new state."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, known: RunState | None = None) -> None:
         self._console = console
-        self._shown: dict[str, tuple[str, int]] = {}
+        parts = {} if known is None else known.parts
+        self._shown = {name: (part.state, part.pid) for name, part in parts.items()}
 
     def show(self, state: RunState) -> None:
         """Print what changed since the last call."""
-        for name, part in state.parts.items():
-            now = (part.state, part.pid)
-            if part.state == "waiting" or self._shown.get(name) == now:
-                continue
-            self._shown[name] = now
-            if part.state == "starting" or (part.state == "stopped" and state.failed_part):
-                continue
-            seconds = f"{part.seconds:6.1f} s" if part.state in ("healthy", "done") else ""
-            mark = MARKS.get(part.state, "[yellow]![/]")
-            if state.phase == "stopping":
-                mark = "[dim]·[/]"
-            self._console.print(f"{mark} {name:<14} {part.state:<10}{seconds}", highlight=False)
+        changed = {
+            name: part
+            for name, part in state.parts.items()
+            if part.state != "waiting" and self._shown.get(name) != (part.state, part.pid)
+        }
+        self._shown |= {name: (part.state, part.pid) for name, part in changed.items()}
+        if state.failed_part:  # What fails a start is said at its end, not how the rest stops.
+            changed = {n: p for n, p in changed.items() if p.state not in ("stopping", "stopped")}
+        for name, part in changed.items():
+            if part.state not in ("starting", "stopping"):
+                self._line(name, part, state.phase)
+        # They are asked together, and some take a while: it is these that are waited for.
+        if asked := [name for name, part in changed.items() if part.state == "stopping"]:
+            self._console.print(f"Stopping {', '.join(asked)}.", highlight=False)
+
+    def _line(self, name: str, part: PartState, phase: str) -> None:
+        took = part.state in ("healthy", "done") or phase == "stopping"
+        seconds = f"{part.seconds:6.1f} s" if took else ""
+        mark = "[dim]·[/]" if phase == "stopping" else MARKS.get(part.state, "[yellow]![/]")
+        self._console.print(f"{mark} {name:<14} {part.state:<10}{seconds}", highlight=False)
 
 
 def show_summary(console: Console, settings: Settings, seconds: float | None) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
@@ -84,11 +85,13 @@ class RunFolder:
                 return int(file.read() or 0) or None
         return None
 
-    def wait_until_free(self, seconds: float) -> bool:
-        """Wait until no supervisor holds the lock."""
+    def wait_until_free(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> bool:
+        """Wait until no supervisor holds the lock; call a function now and then, and at the end."""
         deadline = time.monotonic() + seconds
-        while self.supervisor() is not None:
+        while held := self.supervisor() is not None:
+            meanwhile()
             if time.monotonic() > deadline:
-                return False
+                break
             time.sleep(0.1)
-        return True
+        meanwhile()
+        return not held

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -20,7 +21,14 @@ from automations.launcher.parts import Part, all_parts, embedded_postgres
 from automations.launcher.progress import Progress, show_summary, show_tail
 from automations.launcher.run_state import RunFolder, RunState
 from automations.launcher.secrets import ensure_secrets
-from automations.launcher.supervisor import START_TIMEOUT, StartFailed, Supervisor, handle_signals
+from automations.launcher.supervisor import (
+    START_TIMEOUT,
+    STARVED,
+    UMASK,
+    StartFailed,
+    Supervisor,
+    handle_signals,
+)
 from automations.settings import Settings, default_home, get_settings
 
 ALREADY_UP = 3
@@ -43,6 +51,7 @@ def open_home() -> Settings:
     """Make the home folder and its secrets, and read the settings: what is up knows its own."""
     home = default_home()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(home)
     ensure_secrets(home)
     folder = RunFolder(home)
     if folder.supervisor() is not None:
@@ -51,6 +60,14 @@ def open_home() -> Settings:
             os.environ[f"AUTOMATIONS_{name.upper()}"] = value
         get_settings.cache_clear()
     return get_settings()
+
+
+def make_private(home: Path) -> None:
+    """Take from others what they may do with a home that was made elsewhere, or long ago."""
+    for path in (home, *home.iterdir()):
+        with suppress(PermissionError):  # somebody else's, as PostgreSQL's folder is root's guest
+            if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & UMASK:
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~UMASK)
 
 
 def up(settings: Settings, console: Console, detach: bool) -> int:
@@ -79,6 +96,7 @@ def up(settings: Settings, console: Console, detach: bool) -> int:
 
 def supervise(settings: Settings, show: Callable[[RunState], None]) -> int:
     """Be the supervisor of this home until told to stop."""
+    os.umask(UMASK)
     folder = RunFolder(settings.home)
     lock = folder.acquire()
     if lock is None:
@@ -116,8 +134,9 @@ def down(settings: Settings, console: Console) -> int:
         console.print("Not up.")
     else:
         began = time.monotonic()
+        progress = Progress(console, folder.read())
         processes.kill([pid], signal.SIGTERM)
-        if not folder.wait_until_free(DOWN_PATIENCE):
+        if not folder.wait_until_free(DOWN_PATIENCE, lambda: progress.show(folder.read())):
             processes.kill([pid])
             folder.wait_until_free(DOWN_PATIENCE)
         console.print(f"Down after {time.monotonic() - began:.1f} s.", highlight=False)
@@ -196,7 +215,7 @@ def _wait_until_up(
     """Show a detached supervisor's progress until everything works or it gives up."""
     folder = RunFolder(settings.home)
     progress = Progress(console)
-    deadline = time.monotonic() + START_TIMEOUT + 60
+    deadline = time.monotonic() + STARVED * START_TIMEOUT + 60
     pid = None if supervisor is None else supervisor.pid
     while time.monotonic() < deadline:
         state = folder.read()

@@ -20,7 +20,16 @@ from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.run_state import PartState, RunState
 
 TICK = 0.1
+UMASK = 0o077
+"""What parts write is for their owner's eyes: mails with links, logs, definitions."""
 START_TIMEOUT = 180.0
+STARVED = 5
+"""How many times as long a start may take while the machine has no time for it."""
+AT_WORK_PATIENCE = 300.0
+"""How long a part may fail to answer that uses the processor, or would if it got one."""
+AT_WORK_SHARE = 0.02
+"""Of a processor: what threads that only wait and look use is less."""
+AT_WORK_WINDOW = 5.0
 STEADY_AFTER = 60.0
 GIVE_UP_AFTER = 5
 MAX_BACKOFF = 30.0
@@ -37,6 +46,24 @@ class StartFailed(Exception):
         self.part = part
 
 
+class Work:
+    """Whether a process does something, by the processor time that it uses."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._since, self._used = time.monotonic(), 0.0
+        self._works = True
+
+    def goes_on(self) -> bool:
+        """Whether it did when it was last looked at for a while."""
+        seconds = time.monotonic() - self._since
+        if seconds >= AT_WORK_WINDOW:
+            used = processes.processor_seconds(self._pid)
+            self._works = used - self._used > AT_WORK_SHARE * seconds
+            self._since, self._used = time.monotonic(), used
+        return self._works
+
+
 class Child:
     """One part with its process, present or next."""
 
@@ -49,8 +76,10 @@ class Child:
         self.failures = 0
         self.start_after = 0.0
         self.probe_after = 0.0
+        self.asked = 0.0
         self.answer: Future[bool] | None = None
         self.failing_since: float | None = None
+        self.work = Work(0)
 
     def start(self) -> None:
         """Start the process, in a session of its own so that all it forks can be found."""
@@ -71,9 +100,11 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                umask=UMASK,
             )
         self.started = time.monotonic()
         self.answer, self.probe_after, self.failing_since = None, 0.0, None
+        self.work = Work(self.process.pid)
         self.state.pid = self.process.pid
         self.state.created = processes.created(self.process.pid)
         self.state.state = "starting"
@@ -87,7 +118,11 @@ class Child:
 
 
 class Supervisor:
-    """Runs parts until it is told to stop."""
+    """Runs parts until it is told to stop.
+
+    Args:
+        is_starved: whether the machine has no time for its processes.
+    """
 
     def __init__(
         self,
@@ -95,10 +130,12 @@ class Supervisor:
         log_folder: Path,
         on_change: Callable[[RunState], None],
         start_timeout: float = START_TIMEOUT,
+        is_starved: Callable[[], bool] = processes.is_starved,
     ) -> None:
         log_folder.mkdir(parents=True, exist_ok=True)
         self._on_change = on_change
         self._start_timeout = start_timeout
+        self._is_starved = is_starved
         self.state = RunState(pid=os.getpid(), phase="starting")
         self._children: dict[str, Child] = {}
         for part in parts:
@@ -212,6 +249,7 @@ class Supervisor:
                 continue
             if child.answer is None:
                 if now >= child.probe_after:
+                    child.asked = now
                     child.answer = self._probes.submit(child.part.probe, child.state.created)
             elif child.answer.done():
                 self._heard(child, child.answer)
@@ -228,15 +266,15 @@ class Supervisor:
             works, child.failing_since = False, None
         except Exception:
             works = False
-            child.failing_since = child.failing_since or time.monotonic()
+            child.failing_since = child.failing_since or child.asked
         else:
-            child.failing_since = None if works else child.failing_since or time.monotonic()
+            child.failing_since = None if works else child.failing_since or child.asked
         age = time.monotonic() - child.started
         if works:
             child.state.state = "healthy"
             if before == "starting":
                 child.state.seconds = age
-        elif before == "healthy" or age > self._start_timeout:
+        elif before == "healthy" or age > self._may_take():
             child.state.state = "unhealthy"
         if child.state.state != before:
             self._changed()
@@ -245,8 +283,12 @@ class Supervisor:
     def _end_if_hung(self, child: Child) -> None:
         """Kill a process that runs and does not work; it is restarted like one that died."""
         patience = child.part.hung_after
+        goes_on = child.work.goes_on()
         if child.state.state != "unhealthy" or patience is None or child.failing_since is None:
             return
+        if (goes_on or self._is_starved()) and not processes.is_frozen(child.state.pid):
+            # It would go on, and to begin anew takes longer still.
+            patience = max(patience, AT_WORK_PATIENCE)
         if time.monotonic() - child.failing_since > patience:
             processes.kill([child.state.pid])
 
@@ -260,8 +302,12 @@ class Supervisor:
             self.state.phase = "running"
             self.state.seconds = seconds
             self._changed()
-        elif seconds > self._start_timeout:
+        elif seconds > self._may_take():
             raise StartFailed(waiting[0], f"was not healthy after {seconds:.0f} s")
+
+    def _may_take(self) -> float:
+        """How long parts may take to start."""
+        return self._start_timeout * (STARVED if self._is_starved() else 1)
 
     def _end_orphans(self) -> None:
         """Kill what dead parts left behind; a step in the middle of its work gets a grace."""
@@ -289,6 +335,8 @@ class Supervisor:
         for child in running:
             assert child.process is not None
             child.process.send_signal(child.part.stop_signal)
+            child.state.state = "stopping"
+        self._changed()
         began = time.monotonic()
         while running:
             for child in list(running):
@@ -304,6 +352,7 @@ class Supervisor:
                     processes.kill(processes.session_members(child.process.pid))
                     child.process = None
                     child.state.state = "stopped"
+                    child.state.seconds = time.monotonic() - began
                     running.remove(child)
                     self._changed()
             time.sleep(0.05)

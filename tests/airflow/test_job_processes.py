@@ -1,0 +1,138 @@
+"""What a dead scheduler had is taken over at once, and what a living one has is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from airflow.jobs.job import Job
+from airflow.utils.session import create_session
+from sqlalchemy import Connection, Engine, event, select, text
+
+from automations.launcher import processes
+from automations_airflow import job_processes
+
+HOST = "one"
+
+
+@pytest.fixture
+def connection(airflow_database: Engine) -> Iterator[Connection]:
+    with airflow_database.connect() as connection:
+        connection.execute(text("TRUNCATE job, trigger CASCADE"))
+        connection.execute(text("DROP TABLE IF EXISTS automations_job_process"))
+        yield connection
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is another scheduler."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as process:
+        yield process
+
+
+def add_job(connection: Connection, kind: str = "SchedulerJob", silent: float = 0) -> int:
+    at = datetime.now(UTC) - timedelta(seconds=silent)
+    job = connection.execute(
+        text(
+            "INSERT INTO job (state, job_type, hostname, latest_heartbeat)"
+            " VALUES ('running', :kind, :host, :at) RETURNING id"
+        ),
+        {"kind": kind, "host": HOST, "at": at},
+    )
+    return int(job.scalar_one())
+
+
+def note(
+    connection: Connection, job: int, pid: int, namespace: str | None = None, host: str = HOST
+) -> None:
+    """Note a job as that process would have done."""
+    job_processes.take_over(connection, job, host)
+    connection.execute(
+        text(
+            "UPDATE automations_job_process SET pid = :pid, created = :created,"
+            " processes = coalesce(:namespace, processes) WHERE job_id = :job"
+        ),
+        {"job": job, "pid": pid, "created": processes.created(pid), "namespace": namespace},
+    )
+
+
+def states(connection: Connection) -> dict[int, str]:
+    return {row.id: row.state for row in connection.execute(text("SELECT id, state FROM job"))}
+
+
+def test_the_job_of_a_process_that_is_gone_is_ended(
+    connection: Connection, other: subprocess.Popen[bytes]
+) -> None:
+    dead = add_job(connection)
+    note(connection, dead, other.pid)
+    other.kill()
+    other.wait()
+    mine = add_job(connection)
+    assert job_processes.take_over(connection, mine, HOST) == [dead]
+    assert states(connection) == {dead: "failed", mine: "running"}
+
+
+def test_the_job_of_a_process_that_lives_is_left_alone_however_starved_it_is(
+    connection: Connection, other: subprocess.Popen[bytes]
+) -> None:
+    living = add_job(connection, silent=3600)
+    note(connection, living, other.pid)
+    assert job_processes.take_over(connection, add_job(connection), HOST) == []
+
+
+def test_a_number_that_belongs_to_another_process_by_now_is_no_life(
+    connection: Connection,
+) -> None:
+    dead = add_job(connection)
+    note(connection, dead, os.getpid())
+    assert job_processes.take_over(connection, add_job(connection), HOST) == [dead]
+
+
+def test_jobs_of_other_machines_are_left_to_their_heartbeats(connection: Connection) -> None:
+    elsewhere = add_job(connection, silent=3600)
+    note(connection, elsewhere, 1_000_000, host="two")
+    assert job_processes.take_over(connection, add_job(connection), HOST) == []
+
+
+@pytest.mark.parametrize(("silent", "ended"), [(0, False), (60, True)])
+def test_where_processes_cannot_be_seen_the_heartbeat_counts(
+    connection: Connection, silent: float, ended: bool
+) -> None:
+    job = add_job(connection, silent=silent)
+    note(connection, job, os.getpid(), namespace="pid:[another container]")
+    assert job_processes.take_over(connection, add_job(connection), HOST) == [job] * ended
+
+
+def test_what_has_ended_is_forgotten(connection: Connection) -> None:
+    for _ in range(3):
+        job = add_job(connection)
+        note(connection, job, 1_000_000)
+    rows = connection.execute(text("SELECT job_id FROM automations_job_process"))
+    assert rows.scalars().all() == [job]
+
+
+def test_airflows_own_job_is_noted_with_it_and_a_dead_triggerer_counts_as_none(
+    connection: Connection,
+) -> None:
+    dead = add_job(connection, "TriggererJob")
+    note(connection, dead, 1_000_000)
+    job_processes.watch(Job)
+    try:
+        with create_session() as session:
+            mine = Job(job_type="TriggererJob", state="running")
+            mine.hostname = HOST
+            session.add(mine)
+            session.flush()
+            noted = session.execute(text("SELECT job_id, pid FROM automations_job_process"))
+            # As Airflow asks whose triggers are to be left alone.
+            living = select(Job.id).where(Job.end_date.is_(None), Job.job_type == "TriggererJob")
+            assert session.scalars(living).all() == [mine.id]
+            assert noted.all() == [(mine.id, os.getpid())]
+    finally:
+        event.remove(Job, "after_insert", job_processes._inserted)
