@@ -25,7 +25,7 @@ from automations.db.tables import (
     Wait,
 )
 from automations.execution.engine import Engine
-from automations.execution.recording import Entered
+from automations.execution.entered import Entered
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
 from automations.services.workflows import loaded
 from automations.settings import get_settings

@@ -18,13 +18,22 @@ from automations.db.tables import Approver, Event, Form, FormRequest, Job, JobKi
 from automations.dispatch.jobs.registry import Handlers
 from automations.errors import Gone, NotAllowed, StepError, ValidationFailed
 from automations.execution.engine import Engine
+from automations.execution.pauses import pause_of
 from automations.execution.verdicts import AskPeople, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.waits import decisions, form_requests
 from automations.services.waits.form_requests import SentForms, form_token
 from automations.services.workflows import loaded
 from automations.settings import get_settings
-from automations.steps.outcomes import Question
+from automations.steps.outcomes import (
+    Done,
+    Question,
+    WaitForCallback,
+    WaitForDecision,
+    WaitForSubmissions,
+    WaitToRetry,
+    WaitUntil,
+)
 from automations.tokens import derive_token
 from tests.db.test_engine import Outbox, begin, reload, row, step, task
 from tests.doubles import ports
@@ -454,6 +463,43 @@ def token_in(body: str) -> str:
     found = re.search(r"/(?:callback|requests)/([\w-]+)", body)
     assert found is not None
     return found[1]
+
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("awaited", "kind", "due_at"),
+    [
+        (WaitUntil(NOW), "delay", NOW),
+        (WaitToRetry(NOW), "retry", NOW),
+        (WaitForDecision(QUESTION, WEEK), "decision", NOW + WEEK),
+        (WaitForCallback({"a": 1}, WEEK), "callback", NOW + WEEK),
+        (WaitForSubmissions({"a": 1}, WEEK), "form", NOW + WEEK),
+    ],
+)
+def test_each_wait_is_stored_as_a_kind_of_its_own_with_its_own_end(
+    awaited: Any, kind: str, due_at: datetime
+) -> None:
+    pause = pause_of(awaited, NOW)
+    assert (pause.kind, pause.due_at) == (kind, due_at)
+
+
+def test_what_is_no_wait_is_no_pause_either() -> None:
+    with pytest.raises(AssertionError):
+        pause_of(Done({}), NOW)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_decision_that_another_version_has_parked_is_still_asked(engine: Engine) -> None:
+    run = begin(step("ask", "approval", 0, {"message": "OK?", "approvers": ["ada@b.example"]}))
+    asked = engine.run(task(run, "ask"))
+    assert isinstance(asked, AskPeople)
+    with unit_of_work() as session:
+        wait = session.get_one(Wait, asked.wait_id)
+        known = {name: value for name, value in (wait.question or {}).items() if name != "quorum"}
+        wait.question = {**known, "renamedSince": 1, "escalate_to": None}
+    assert engine.run(task(run, "ask")) == asked
 
 
 class TestSelfApproval:

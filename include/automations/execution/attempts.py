@@ -16,8 +16,8 @@ from typing import Any
 from automations.definitions.model import Step
 from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.secret_templates import Read, ReadOnce, Secrecy
+from automations.execution.entered import Entered
 from automations.execution.loop_progress import ProgressLost
-from automations.execution.recording import Entered
 from automations.kit import logs, tracing
 from automations.kit.values import JSON
 from automations.ports import Ports

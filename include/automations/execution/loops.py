@@ -15,11 +15,11 @@ from typing import Any
 
 from automations.domain.fields import parse_duration
 from automations.execution.attempts import Attempts
+from automations.execution.entered import Entered
 from automations.execution.loop_iteration import Iteration, Scope, Shared
 from automations.execution.loop_log import LoopLog, Place
 from automations.execution.loop_progress import Cursor, Interrupted, Progress
 from automations.execution.loop_records import ItemDone, ItemFailed, ItemRecord
-from automations.execution.recording import Entered
 from automations.kit.values import JSON
 from automations.steps.outcomes import Done, Fail, Inside, Outcome, WaitToRetry
 

@@ -3,86 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automations.db import callbacks, form_requests, loop_cursors, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
-from automations.execution.verdicts import (
-    Again,
-    AskPeople,
-    GiveUp,
-    Proceed,
-    Skip,
-    Sleep,
-    TaskRef,
-    Verdict,
-)
+from automations.execution.entered import Entered
+from automations.execution.pauses import parked, pause_of
+from automations.execution.verdicts import Again, GiveUp, Proceed, Skip, Sleep, Verdict
 from automations.kit.values import JSON
-from automations.services.workflows.loaded import Loaded
 from automations.steps.outcomes import (
-    Answer,
     Branch,
     Done,
     Fail,
     Inside,
     Outcome,
-    Question,
     Stop,
-    WaitForCallback,
     WaitForDecision,
     WaitForRun,
-    WaitForSubmissions,
     WaitToRetry,
     WaitUntil,
 )
+from automations.steps.outcomes import Wait as Awaited
 from automations.steps.registry import STEP_TYPES
 
-DECISION_OPTIONS = {"approved": "Approve", "rejected": "Reject"}
-_NEVER = timedelta(days=365 * 10)
 _SUMMARY_LENGTH = 500
-_WAITS_FOR = {
-    "callback": ("Waiting for a callback", "Goes on when its URL is called; or go on without."),
-    "form": ("Waiting for a form", "Goes on when the form is filled in; or go on without."),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """A node that may run: what its step needs, read in one transaction.
-
-    Args:
-        kept: what the step had put out when it began to wait.
-        answer: how that wait ended; None for a node that begins.
-    """
-
-    ref: TaskRef
-    loaded: Loaded
-    step: Any
-    workspace_id: str
-    traceparent: str | None
-    attempt: int
-    started_at: datetime
-    names: dict[str, JSON]
-    kept: dict[str, JSON]
-    answer: Answer | None = None
-
-    @property
-    def key(self) -> str:
-        """The same for every attempt; changes when a user has the step done anew."""
-        return f"{self.ref.run_id}:{self.ref.node_id}:{self.ref.generation}"
-
-    @property
-    def timezone(self) -> str:
-        """Where wall times are meant that name no zone."""
-        return self.loaded.definition.timezone or "UTC"
-
-    @property
-    def where(self) -> str:
-        return f"step '{self.step.name}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,40 +100,22 @@ class Recorder:
         if STEP_TYPES[self.entered.step.type].body:
             loop_cursors.clear(self.session, self.run.id, self.row.node_id)
 
-    def _wait(self, outcome: Outcome) -> Verdict:
+    def _wait(self, outcome: Awaited | Inside) -> Verdict:
         now = datetime.now(UTC)
-        kind, due_at = "delay", now + _NEVER
-        question: Mapping[str, JSON] | None = None
-        approvers: tuple[str, ...] = ()
-        kept: Mapping[str, JSON] = {}
-        key = self.entered.key
-        if isinstance(outcome, Inside):
-            key, outcome = outcome.key, outcome.wait
-        match outcome:
-            case WaitUntil(when):
-                due_at = when
-            case WaitToRetry(when):
-                kind, due_at = "retry", when
-            case WaitForDecision(asked, expires_in):
-                kind, due_at = "decision", now + expires_in
-                question, approvers = asdict(asked), asked.approvers
-            case WaitForCallback(output, expires_in):
-                kind, due_at, kept = "callback", now + expires_in, output
-            case WaitForSubmissions(output, expires_in):
-                kind, due_at, kept = "form", now + expires_in, output
-            case WaitForRun(child):
-                kind, kept = "child", {"runId": child}
-                question = kept
-        self.row.status, self.row.output = "WAITING", dict(kept) or None
+        key, awaited = self.entered.key, outcome
+        if isinstance(awaited, Inside):
+            key, awaited = awaited.key, awaited.wait
+        pause = pause_of(awaited, now)
+        self.row.status, self.row.output = "WAITING", dict(pause.kept) or None
         wait = waits.open_wait(
             self.session,
             run_id=self.run.id,
             node_id=self.row.node_id,
             generation=self.row.generation,
-            kind=kind,
-            due_at=due_at,
-            question=question,
-            approvers=approvers,
+            kind=pause.kind,
+            due_at=pause.due_at,
+            question=pause.question,
+            approvers=pause.approvers,
             key=key,
         )
         return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)
@@ -217,37 +146,6 @@ def recorded(row: RunStep) -> Verdict:
         targets = stored.get("targets")
         return Proceed(stored.get("summary", {}), None if targets is None else tuple(targets))
     return Skip(f"The step is {row.status}.")
-
-
-def parked(wait: Wait) -> Verdict:
-    """How the host is told of an open pause."""
-    if waits.in_loop(wait):
-        return Sleep(wait.id, wait.due_at)
-    if wait.kind == "decision" and wait.question is not None:
-        question = Question(
-            **{
-                **wait.question,
-                "approvers": tuple(wait.question["approvers"]),
-                "escalate_to": tuple(wait.question.get("escalate_to", ())),
-            }
-        )
-        return AskPeople(wait.id, question, tuple(DECISION_OPTIONS.values()), wait.due_at)
-    if wait.kind in _WAITS_FOR:
-        question = Question(*_WAITS_FOR[wait.kind])
-        return AskPeople(wait.id, question, ("Continue",), wait.due_at)
-    return Sleep(wait.id, wait.due_at)
-
-
-def wait_for_slot(session: Session, row: RunStep) -> Wait:
-    """Open the pause of a run that Airflow has begun before it was its turn."""
-    return waits.open_wait(
-        session,
-        run_id=row.run_id,
-        node_id=row.node_id,
-        generation=row.generation,
-        kind=waits.SLOT,
-        due_at=datetime.now(UTC) + _NEVER,
-    )
 
 
 def output_of(outcome: Outcome) -> dict[str, JSON]:

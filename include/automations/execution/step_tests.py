@@ -19,7 +19,8 @@ from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
 from automations.errors import NotFound, ValidationFailed
 from automations.execution.engine import Engine
-from automations.execution.recording import Entered, fail_output, line_of, output_of
+from automations.execution.entered import Entered
+from automations.execution.recording import fail_output, line_of, output_of
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
 from automations.kit.values import JSON

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
 from automations.kit.values import JSON
@@ -61,6 +61,18 @@ class Question:
     remind_seconds: float | None = None
     escalate_to: tuple[str, ...] = ()
     escalate_seconds: float | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, JSON]) -> Question:
+        """One that was stored as JSON, perhaps by a version that asked otherwise.
+
+        Runs stay parked across upgrades: what is not known any more is left out, and what was not
+        known yet is as by default.
+        """
+        known = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
+        for name in ("approvers", "escalate_to"):
+            known[name] = tuple(known.get(name) or ())
+        return cls(**{"subject": "Your decision is needed", "body": "", **known})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, FormRequest, Job, JobKind, Run, Wait
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, come_back, done
-from automations.execution.recording import DECISION_OPTIONS
+from automations.execution.pauses import DECISION_OPTIONS
 from automations.ports import Mail, Mailer
 from automations.services.waits.form_requests import is_needed, link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token

@@ -1,0 +1,47 @@
+"""A node that a process may do now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from automations.definitions.model import Step
+from automations.execution.verdicts import TaskRef
+from automations.kit.values import JSON
+from automations.services.workflows.loaded import Loaded
+from automations.steps.outcomes import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A node that may run: what its step needs, read in one transaction.
+
+    Args:
+        kept: what the step had put out when it began to wait.
+        answer: how that wait ended; None for a node that begins.
+    """
+
+    ref: TaskRef
+    loaded: Loaded
+    step: Step
+    workspace_id: str
+    traceparent: str | None
+    attempt: int
+    started_at: datetime
+    names: dict[str, JSON]
+    kept: dict[str, JSON]
+    answer: Answer | None = None
+
+    @property
+    def key(self) -> str:
+        """The same for every attempt; changes when a user has the step done anew."""
+        return f"{self.ref.run_id}:{self.ref.node_id}:{self.ref.generation}"
+
+    @property
+    def timezone(self) -> str:
+        """Where wall times are meant that name no zone."""
+        return self.loaded.definition.timezone or "UTC"
+
+    @property
+    def where(self) -> str:
+        return f"step '{self.step.name}'"

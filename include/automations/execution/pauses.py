@@ -1,0 +1,93 @@
+"""What a step's wait is in our database, and how the host is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from automations.db import waits
+from automations.db.session import Session
+from automations.db.tables import RunStep, Wait
+from automations.execution.verdicts import AskPeople, Sleep
+from automations.kit.values import JSON
+from automations.steps.outcomes import (
+    Question,
+    WaitForCallback,
+    WaitForDecision,
+    WaitForRun,
+    WaitForSubmissions,
+    WaitToRetry,
+    WaitUntil,
+)
+from automations.steps.outcomes import Wait as Awaited
+
+DECISION_OPTIONS = {"approved": "Approve", "rejected": "Reject"}
+_NEVER = timedelta(days=365 * 10)
+"""For what another run ends, which may take as long as it likes."""
+_WAITS_FOR = {
+    "callback": ("Waiting for a callback", "Goes on when its URL is called; or go on without."),
+    "form": ("Waiting for a form", "Goes on when the form is filled in; or go on without."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How a wait is stored.
+
+    Args:
+        question: what people are asked; of a wait for a run, which one.
+        kept: what the step has put out so far.
+    """
+
+    kind: str
+    due_at: datetime
+    question: Mapping[str, JSON] | None = None
+    approvers: tuple[str, ...] = ()
+    kept: Mapping[str, JSON] = field(default_factory=dict)
+
+
+def pause_of(awaited: Awaited, now: datetime) -> Pause:
+    """What a step waits for, as it is stored."""
+    match awaited:
+        case WaitUntil(when):
+            return Pause("delay", when)
+        case WaitToRetry(when):
+            return Pause("retry", when)
+        case WaitForDecision(asked, expires_in):
+            return Pause("decision", now + expires_in, asdict(asked), asked.approvers)
+        case WaitForCallback(output, expires_in):
+            return Pause("callback", now + expires_in, kept=output)
+        case WaitForSubmissions(output, expires_in):
+            return Pause("form", now + expires_in, kept=output)
+        case WaitForRun(child):
+            about = {"runId": child}
+            return Pause("child", now + _NEVER, question=about, kept=about)
+        case _:
+            assert_never(awaited)
+
+
+def parked(wait: Wait) -> AskPeople | Sleep:
+    """How the host is told of an open pause."""
+    if waits.in_loop(wait):
+        return Sleep(wait.id, wait.due_at)
+    if wait.kind == "decision" and wait.question is not None:
+        question = Question.of(wait.question)
+        return AskPeople(wait.id, question, tuple(DECISION_OPTIONS.values()), wait.due_at)
+    if wait.kind in _WAITS_FOR:
+        question = Question(*_WAITS_FOR[wait.kind])
+        return AskPeople(wait.id, question, ("Continue",), wait.due_at)
+    return Sleep(wait.id, wait.due_at)
+
+
+def wait_for_slot(session: Session, row: RunStep, now: datetime) -> Wait:
+    """Open the pause of a run that Airflow has begun before it was its turn."""
+    return waits.open_wait(
+        session,
+        run_id=row.run_id,
+        node_id=row.node_id,
+        generation=row.generation,
+        kind=waits.SLOT,
+        due_at=now + _NEVER,
+    )
