@@ -52,8 +52,12 @@ class StepTask:
     def resume(
         self, context: Any, event: Mapping[str, Any], wait_id: str, options: Sequence[str] = ()
     ) -> Any:
-        """Go on after a wait; Airflow calls it with what woke the task."""
-        answer = answer_of(event, list(options))
+        """Go on after a wait; Airflow calls it with what woke the task.
+
+        Args:
+            options: as they were offered; given by tasks that an earlier version has parked.
+        """
+        answer = answer_of(event)
         engine = wiring.engine(AIRFLOW_SECRETS)
         try:
             return self._act(engine.resume(self._ref(context), wait_id, answer), context)

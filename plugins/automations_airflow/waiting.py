@@ -12,15 +12,13 @@ from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from automations.execution.verdicts import AskPeople, Sleep
+from automations.services.waits import answers
 from automations.settings import get_settings
 from automations.steps.outcomes import Answer, Question
 from automations_airflow.triggers import WaitTrigger
 
 RESUME = "resume"
 """The operator's method that Airflow calls when the wait has ended."""
-
-DECISIONS = ("approved", "rejected")
-"""What the first and the second option of a question mean."""
 
 SUBJECT_LENGTH = 250
 
@@ -45,7 +43,7 @@ def park_for_people(verdict: AskPeople) -> NoReturn:
     left = verdict.expires_at - datetime.now(UTC)
     raise TaskAwaitingInput(
         method_name=RESUME,
-        kwargs={"wait_id": verdict.wait_id, "options": list(verdict.options)},
+        kwargs={"wait_id": verdict.wait_id},
         timeout=max(left, timedelta(seconds=1)),
     )
 
@@ -59,7 +57,7 @@ def park_until(verdict: Sleep) -> NoReturn:
     )
 
 
-def answer_of(event: Mapping[str, Any], options: list[str]) -> Answer | None:
+def answer_of(event: Mapping[str, Any]) -> Answer | None:
     """What Airflow says how the wait ended; None when our database knows it."""
     if event.get("woken") == "notified":
         return None
@@ -71,8 +69,8 @@ def answer_of(event: Mapping[str, Any], options: list[str]) -> Answer | None:
     if user.get("id") == get_settings().airflow_username:
         return None
     return Answer(
-        decision=DECISIONS[options.index(event["chosen_options"][0])],
-        by=f"airflow:{user.get('name') or user.get('id') or 'unknown'}",
+        decision=answers.decision_of(event["chosen_options"][0]),
+        by=f"{answers.IN_AIRFLOW}{user.get('name') or user.get('id') or 'unknown'}",
         at=event["responded_at"],
         data=event.get("params_input") or None,
     )

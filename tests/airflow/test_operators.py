@@ -31,7 +31,6 @@ from automations_airflow.waiting import answer_of, body_of, params_of
 from tests.airflow.definitions import condition, email, published
 
 SOON = datetime(2030, 1, 1, tzinfo=UTC)
-OPTIONS = ["Approve", "Reject"]
 
 
 class Pushes:
@@ -145,27 +144,27 @@ def answered(option: str, user: str = "ada") -> dict[str, Any]:
 
 
 def test_an_answer_given_in_airflow_names_who_gave_it() -> None:
-    answer = answer_of(answered("Reject"), OPTIONS)
+    answer = answer_of(answered("Reject"))
     assert answer is not None
     assert (answer.decision, answer.by, answer.at) == ("rejected", "airflow:ada", SOON)
     assert answer.data == {"comment": "fine"}
 
 
 def test_an_answer_that_the_bridge_passed_on_is_read_from_our_database() -> None:
-    assert answer_of(answered("Approve", get_settings().airflow_username), OPTIONS) is None
+    assert answer_of(answered("Approve", get_settings().airflow_username)) is None
 
 
 def test_a_timeout_of_airflows_is_an_expiry() -> None:
-    answer = answer_of({"error": "…", "error_type": "timeout"}, OPTIONS)
+    answer = answer_of({"error": "…", "error_type": "timeout"})
     assert answer is not None
     assert answer.decision == "expired"
 
 
 def test_a_delay_elapses_or_was_ended() -> None:
-    elapsed = answer_of({"woken": "elapsed"}, [])
+    elapsed = answer_of({"woken": "elapsed"})
     assert elapsed is not None
     assert elapsed.decision == "elapsed"
-    assert answer_of({"woken": "notified"}, []) is None
+    assert answer_of({"woken": "notified"}) is None
 
 
 def test_a_questions_data_cannot_leave_its_fence() -> None:

@@ -5,14 +5,14 @@ All of it is read and decided in one transaction, in which the run's row is lock
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from automations.db import callbacks, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
-from automations.domain.forms import schema
-from automations.errors import NotFound
+from automations.errors import DomainError, NotFound
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
 from automations.execution.recording import recorded
@@ -21,10 +21,13 @@ from automations.services.audit import audit
 from automations.services.runs import admission
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.runs.template_names import names_of
-from automations.services.waits.self_approval import forbids_self_approval
+from automations.services.waits import answers
+from automations.services.waits.answers import RESUMED, Given
 from automations.services.workflows.loaded import Loaded, load
 from automations.steps.outcomes import Answer
 from automations.steps.registry import STEP_TYPES
+
+log = logging.getLogger(__name__)
 
 _BY_TIME = ("delay", "retry")
 """Kinds of pause that end by themselves, and expect nothing else."""
@@ -72,20 +75,15 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     row = run_steps.step(session, ref.run_id, ref.node_id)
     if wait is None or row is None or wait.status == "CANCELLED":
         return Skip("What this step waited for was cancelled.")
-    if wait.status == "OPEN":
-        ended = _by_itself(wait) if _is_time(answer, wait) else answer
-        if ended is None or _refuses(run, wait, ended):
+    if wait.status == "OPEN" and run.status in runs.UNFINISHED:
+        ended = (
+            _by_time(wait, answer)
+            if answer is None or answer.by is None
+            else _by_person(session, run, wait, answer, answer.by)
+        )
+        if ended is None:
             return parked(wait)
         waits.settle(session, wait, decision=ended.decision, by=ended.by, data=ended.data)
-        if answer is not None:
-            audit.record(
-                session,
-                "run.resume",
-                run,
-                by=audit.Actor("airflow", (answer.by or "").removeprefix("airflow:")),
-                stepId=wait.node_id,
-                decision=answer.decision,
-            )
     if row.status != "WAITING" or row.generation != wait.generation:
         return recorded(row)
     newest = waits.wait_of_node(session, ref.run_id, ref.node_id, wait.generation)
@@ -98,7 +96,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     if wait.kind == waits.SLOT:
         return _begun(session, ref, run, loaded, row)
     how = Answer(
-        wait.decision or "resumed", wait.decided_by, wait.decided_at or datetime.now(UTC), wait.data
+        wait.decision or RESUMED, wait.decided_by, wait.decided_at or datetime.now(UTC), wait.data
     )
     return replace(_entered(session, ref, run, loaded, row), answer=how)
 
@@ -164,20 +162,36 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     return run
 
 
-def _by_itself(wait: Wait) -> Answer | None:
+def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
+    """How a pause ends by its time; None when that has not come.
+
+    Args:
+        answer: that it has come, as the orchestrator says; None when it has only woken the task.
+    """
     now = datetime.now(UTC)
-    if now < wait.due_at:
+    # Airflow's clock may be ahead of ours: what it has waited for to its end is not parked again
+    # for a moment. Of what ends otherwise, the end of its trigger says nothing.
+    told = answer is not None and (answer.decision == "expired" or wait.kind == "delay")
+    if now < wait.due_at and not told:
         return None
     return Answer("elapsed" if wait.kind in _BY_TIME else "expired", None, now)
 
 
-def _is_time(answer: Answer | None, wait: Wait) -> bool:
-    """Whether nothing more is known than that the time may have come."""
-    return answer is None or (answer.decision == "elapsed" and wait.kind != "delay")
-
-
-def _refuses(run: Run, wait: Wait, answer: Answer) -> bool:
-    if forbids_self_approval(run, wait, (answer.by or "").removeprefix("airflow:")):
-        return True
-    form = (wait.question or {}).get("form")
-    return bool(form and answer.decision == "approved" and schema.check(form, answer.data or {}))
+def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) -> Answer | None:
+    """How a pause ends by what somebody has answered in Airflow; None when it does not."""
+    given = Given(answer.decision, answer.data, by, answer.at)
+    try:
+        accepted = answers.check(session, run, wait, given)
+    except DomainError as refused:
+        # Airflow shows no error to whoever answers: the step is asked once more.
+        log.info("An answer in Airflow by %s was refused: %s", by, refused.message)
+        return None
+    audit.record(
+        session,
+        "run.resume",
+        run,
+        by=audit.Actor("airflow", by.removeprefix(answers.IN_AIRFLOW)),
+        stepId=wait.node_id,
+        decision=accepted.decision,
+    )
+    return Answer(accepted.decision, by, answer.at, accepted.data)

@@ -12,6 +12,7 @@ from automations.db.session import Session
 from automations.db.tables import RunStep, Wait
 from automations.execution.verdicts import AskPeople, Sleep
 from automations.kit.values import JSON
+from automations.services.waits import answers
 from automations.steps.outcomes import (
     Question,
     WaitForCallback,
@@ -23,7 +24,6 @@ from automations.steps.outcomes import (
 )
 from automations.steps.outcomes import Wait as Awaited
 
-DECISION_OPTIONS = {"approved": "Approve", "rejected": "Reject"}
 _NEVER = timedelta(days=365 * 10)
 """For what another run ends, which may take as long as it likes."""
 _WAITS_FOR = {
@@ -74,11 +74,11 @@ def parked(wait: Wait) -> AskPeople | Sleep:
         return Sleep(wait.id, wait.due_at)
     if wait.kind == "decision" and wait.question is not None:
         question = Question.of(wait.question)
-        return AskPeople(wait.id, question, tuple(DECISION_OPTIONS.values()), wait.due_at)
-    if wait.kind in _WAITS_FOR:
+    elif wait.kind in _WAITS_FOR:
         question = Question(*_WAITS_FOR[wait.kind])
-        return AskPeople(wait.id, question, ("Continue",), wait.due_at)
-    return Sleep(wait.id, wait.due_at)
+    else:
+        return Sleep(wait.id, wait.due_at)
+    return AskPeople(wait.id, question, answers.options(wait), wait.due_at)
 
 
 def wait_for_slot(session: Session, row: RunStep, now: datetime) -> Wait:

@@ -14,6 +14,7 @@ from automations.execution.entered import Entered
 from automations.execution.pauses import parked, pause_of
 from automations.execution.verdicts import Again, GiveUp, Proceed, Skip, Sleep, Verdict
 from automations.kit.values import JSON
+from automations.services.waits.answers import RESUMED
 from automations.steps.outcomes import (
     Branch,
     Done,
@@ -134,7 +135,7 @@ class Recorder:
                 return False
         elif wait.kind != "form" or not form_requests.is_complete(self.session, wait.key or ""):
             return False
-        return waits.settle(self.session, wait, decision="resumed", by=None, data=data)
+        return waits.settle(self.session, wait, decision=RESUMED, by=None, data=data)
 
 
 def recorded(row: RunStep) -> Verdict:

@@ -9,8 +9,8 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, FormRequest, Job, JobKind, Run, Wait
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, come_back, done
-from automations.execution.pauses import DECISION_OPTIONS
 from automations.ports import Mail, Mailer
+from automations.services.waits import answers
 from automations.services.waits.form_requests import is_needed, link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token
 
@@ -32,7 +32,7 @@ class AnswerWait(AirflowHandler):
                 and step.generation == wait.generation
             )
         if waiting:
-            option = DECISION_OPTIONS.get(wait.decision or "", "Continue")
+            option = answers.option_of(wait.decision)
             params = wait.data if isinstance(wait.data, dict) else {}
             self._orchestrator.answer(dag_id(run.workflow_id), run.id, wait.node_id, option, params)
         done(job)

@@ -13,17 +13,24 @@ from typing import Any
 from automations.db import callbacks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Run, Wait
-from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
-from automations.errors import Conflict, Gone, NotAllowed, NotFound, ValidationFailed
+from automations.errors import Conflict, Gone, NotFound
 from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.forms import uploads
-from automations.services.waits.self_approval import forbids_self_approval
+from automations.services.waits import answers
+from automations.services.waits.answers import (
+    APPROVED,
+    DECISIONS,
+    REJECTED,
+    RESUMED,
+    Accepted,
+    Closed,
+    Given,
+)
 from automations.services.workflows.loaded import load
+from automations.steps.outcomes import Question
 from automations.tokens import hash_token
-
-DECISIONS = ("approved", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +72,10 @@ def resume(
         wait = waits.open_wait_of(session, run_id)
         if wait is None:
             raise Conflict(f"The run is {run.status} and waits for nothing.")
-        if wait.due_at <= datetime.now(UTC):
-            raise Conflict("What the run waited for has expired.")
-        if wait.kind == waits.SLOT:
-            raise Conflict("The run waits for its turn and begins when another one has ended.")
-        if wait.kind == "child":
-            raise Conflict("The run waits for another run and goes on when that has ended.")
-        if wait.kind == "retry":
-            raise Conflict("The run tries a step again by itself.")
-        checked, data = _check(session, run, wait, decision, data)
-        _refuse_starter(run, wait, by)
-        _settle(session, wait, checked, by, data)
-        audit.record(session, "run.resume", run, stepId=wait.node_id, decision=checked)
+        given = Given(decision, data, by, datetime.now(UTC))
+        accepted = answers.check(session, run, wait, given)
+        _settle(session, wait, accepted, by)
+        audit.record(session, "run.resume", run, stepId=wait.node_id, decision=accepted.decision)
         session.refresh(run)
         return run
 
@@ -105,10 +104,12 @@ def decide(token: str, *, decision: str, data: JSON, sent: Sequence[Upload] = ()
     """
     with unit_of_work() as session:
         approver, wait, run = _of_token(session, token)
-        checked, data = _check(session, run, wait, decision, data, sent)
-        _refuse_starter(run, wait, approver.address)
+        now = datetime.now(UTC)
+        accepted = answers.check(
+            session, run, wait, Given(decision, data, approver.address, now, sent)
+        )
         uploads.keep(session, run.workspace_id, sent, run_id=run.id)
-        approver.used_at, approver.decision = datetime.now(UTC), checked
+        approver.used_at, approver.decision = now, accepted.decision
         session.flush()
         audit.record(
             session,
@@ -116,12 +117,13 @@ def decide(token: str, *, decision: str, data: JSON, sent: Sequence[Upload] = ()
             run,
             by=audit.Actor("recipient", approver.address, approver.id),
             stepId=wait.node_id,
-            decision=checked,
+            decision=accepted.decision,
         )
         asked = waits.approvers(session, wait.id)
-        approvals = sum(person.decision == "approved" for person in asked)
-        if checked == "rejected" or approvals >= int((wait.question or {}).get("quorum", 1)):
-            _settle(session, wait, checked, approver.address, data)
+        approvals = sum(person.decision == APPROVED for person in asked)
+        quorum = Question.of(wait.question or {}).quorum
+        if accepted.decision == REJECTED or approvals >= quorum:
+            _settle(session, wait, accepted, approver.address)
         return _view(session, approver, wait, run)
 
 
@@ -147,7 +149,7 @@ def receive(token: str, data: JSON) -> str:
         wait = waits.open_wait_of(session, run.id)
         # Called before its step waits, it is found when that begins.
         if wait is not None and wait.key == callback.key:
-            waits.answer(session, wait, decision="resumed", by="callback", data=data)
+            waits.answer(session, wait, decision=RESUMED, by="callback", data=data)
         return run.id
 
 
@@ -157,50 +159,9 @@ def is_callback(token: str) -> bool:
         return callbacks.find(session, hash_token(token)) is not None
 
 
-def _settle(session: Session, wait: Wait, decision: str, by: str, data: JSON) -> None:
-    if not waits.answer(session, wait, decision=decision, by=by, data=data):
+def _settle(session: Session, wait: Wait, answer: Accepted, by: str) -> None:
+    if not waits.answer(session, wait, decision=answer.decision, by=by, data=answer.data):
         raise Conflict("Somebody else has answered already.")
-
-
-def _refuse_starter(run: Run, wait: Wait, by: str) -> None:
-    if forbids_self_approval(run, wait, by):
-        raise NotAllowed("Whoever started the run may not decide on it.")
-
-
-def _check(
-    session: Session,
-    run: Run,
-    wait: Wait,
-    decision: str | None,
-    data: JSON,
-    sent: Sequence[Upload] | None = None,
-) -> tuple[str, JSON]:
-    """The decision and its data, when they fit what was asked.
-
-    Args:
-        sent: the files that came with it from a page; None for what came by the API.
-    """
-    if wait.kind != "decision":
-        if decision == "rejected":
-            raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
-        return "resumed", data
-    if decision not in DECISIONS:
-        raise ValidationFailed({"decision": ["must be approved or rejected"]})
-    asked = (wait.question or {}).get("form")
-    if not asked:
-        return decision, data
-    if isinstance(data or {}, dict):
-        form = schema.FormSchema.model_validate(asked)
-        given = data if isinstance(data, dict) else {}
-        settled, errors = uploads.settled(session, run.workspace_id, form, given, sent)
-        if decision == "approved":
-            errors = schema.check(form, given) | errors
-        if errors:
-            raise ValidationFailed({f"data.{key}": value for key, value in errors.items()})
-        return decision, settled or data
-    if decision == "approved":
-        raise ValidationFailed({"data": ["must be an object"]})
-    return decision, data
 
 
 def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:
@@ -217,22 +178,23 @@ def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:
     audit.identify(run.workspace_id)
     if approver.used_at is not None:
         raise Gone(f"This link was used already: {approver.decision}.")
-    if wait.status == "ANSWERED":
-        raise Gone(f"This was decided already: {wait.decision}.")
-    if wait.status == "CANCELLED" or run.status not in runs.UNFINISHED:
-        raise Gone("The run no longer waits for this decision.")
-    if wait.due_at <= datetime.now(UTC):
-        raise Gone("This link has expired.")
+    match answers.closed(run, wait, datetime.now(UTC)):
+        case Closed.ANSWERED:
+            raise Gone(f"This was decided already: {wait.decision}.")
+        case Closed.CANCELLED:
+            raise Gone("The run no longer waits for this decision.")
+        case Closed.EXPIRED:
+            raise Gone("This link has expired.")
     return approver, wait, run
 
 
 def _view(session: Session, approver: Approver, wait: Wait, run: Run) -> CallbackView:
-    question = wait.question or {}
+    question = Question.of(wait.question or {})
     return CallbackView(
-        subject=question.get("subject", ""),
-        body=question.get("body", ""),
-        data=question.get("data"),
-        form=question.get("form"),
+        subject=question.subject,
+        body=question.body,
+        data=question.data,
+        form=question.form,
         options=DECISIONS,
         approver=approver.address,
         expires_at=wait.due_at,

@@ -16,6 +16,7 @@ from automations.ports import FormAnswer
 from automations.ports import FormRequest as Wanted
 from automations.services.audit import audit
 from automations.services.forms.forms import take
+from automations.services.waits.answers import RESUMED
 from automations.tokens import derive_token, hash_token
 
 
@@ -135,7 +136,7 @@ def submit(token: str, data: dict[str, Any], sent: Sequence[Upload] = ()) -> str
             and wait.key == request.key
             and form_requests.is_complete(session, request.key)
         ):
-            waits.answer(session, wait, decision="resumed", by=request.recipient, data=None)
+            waits.answer(session, wait, decision=RESUMED, by=request.recipient, data=None)
         return submission.id
 
 

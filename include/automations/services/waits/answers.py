@@ -1,0 +1,150 @@
+"""Answers to pauses: which there are, and whether one may end a pause.
+
+An answer comes by one of three doors: the API's resume, the page of an approver's link, and
+Airflow's Required Actions. Each tells in its own way what is wrong; what is wrong is found here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from automations.db import runs, waits
+from automations.db.session import Session
+from automations.db.tables import Run, Wait
+from automations.domain.forms import schema
+from automations.domain.forms.uploads import Upload
+from automations.errors import Conflict, NotAllowed, ValidationFailed
+from automations.kit.values import JSON
+from automations.services.forms import uploads
+from automations.steps.outcomes import Question
+
+APPROVED, REJECTED, RESUMED = "approved", "rejected", "resumed"
+DECISIONS = (APPROVED, REJECTED)
+"""What may be decided, in the order in which it is offered everywhere."""
+
+IN_AIRFLOW = "airflow:"
+"""Before the name of whoever has answered in Airflow."""
+
+# What Airflow offers and answers with. Tasks stay parked across upgrades with what they have
+# offered, so that a label may be added here, but none may be changed.
+_LABELS = {APPROVED: "Approve", REJECTED: "Reject", RESUMED: "Continue"}
+
+_TAKES_NO_ANSWER = {
+    waits.SLOT: "The run waits for its turn and begins when another one has ended.",
+    "child": "The run waits for another run and goes on when that has ended.",
+    "retry": "The run tries a step again by itself.",
+}
+
+
+class Closed(Enum):
+    """Why a pause takes no answer any more."""
+
+    ANSWERED = auto()
+    CANCELLED = auto()
+    EXPIRED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer as somebody gives it.
+
+    Args:
+        decision: None for whoever only lets the run go on.
+        by: an address, a key's name, ``airflow:<user>``.
+        sent: the files that came with it from a page; None for what came without one.
+    """
+
+    decision: str | None
+    data: JSON
+    by: str
+    at: datetime
+    sent: Sequence[Upload] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An answer that may end the pause, as it is to be stored."""
+
+    decision: str
+    data: JSON
+
+
+def options(wait: Wait) -> tuple[str, ...]:
+    """What Airflow offers for a pause, the affirmative answer first."""
+    decisions = DECISIONS if wait.kind == "decision" else (RESUMED,)
+    return tuple(_LABELS[decision] for decision in decisions)
+
+
+def option_of(decision: str | None) -> str:
+    """What is chosen in Airflow for an answer that came by another door."""
+    return _LABELS.get(decision or RESUMED, _LABELS[RESUMED])
+
+
+def decision_of(option: str) -> str:
+    """What somebody has decided who has chosen an option in Airflow."""
+    return {label: decision for decision, label in _LABELS.items()}[option]
+
+
+def closed(run: Run, wait: Wait, at: datetime) -> Closed | None:
+    """Why a pause takes no answer of this moment; None when it does."""
+    if wait.status == "ANSWERED":
+        return Closed.ANSWERED
+    if wait.status == "CANCELLED" or run.status not in runs.UNFINISHED:
+        return Closed.CANCELLED
+    return Closed.EXPIRED if wait.due_at <= at else None
+
+
+def check(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
+    """The answer as it may end the pause; that it is the first one is seen when it does.
+
+    Raises:
+        Conflict: the pause takes no answer, or none any more.
+        NotAllowed: it asks others than whoever started the run.
+        ValidationFailed: the decision or its data does not fit what was asked.
+    """
+    match closed(run, wait, given.at):
+        case Closed.EXPIRED:
+            raise Conflict("What the run waited for has expired.")
+        case Closed.ANSWERED | Closed.CANCELLED:
+            raise Conflict("The run no longer waits for this.")
+        case None:
+            pass
+    if wait.kind in _TAKES_NO_ANSWER:
+        raise Conflict(_TAKES_NO_ANSWER[wait.kind])
+    if wait.kind != "decision":
+        if given.decision == REJECTED:
+            raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
+        return Accepted(RESUMED, given.data)
+    if given.decision not in DECISIONS:
+        raise ValidationFailed({"decision": ["must be approved or rejected"]})
+    question = Question.of(wait.question or {})
+    if not question.allow_self_approval and _is_starter(run, given.by):
+        raise NotAllowed("Whoever started the run may not decide on it.")
+    data = _fitting(session, run, question, given) if question.form else given.data
+    return Accepted(given.decision, data)
+
+
+def _is_starter(run: Run, by: str) -> bool:
+    starter = run.started_by
+    return starter is not None and starter.casefold() == by.removeprefix(IN_AIRFLOW).casefold()
+
+
+def _fitting(session: Session, run: Run, question: Question, given: Given) -> JSON:
+    """The data with its files as we know them, when it fits the form."""
+    approved = given.decision == APPROVED
+    if not isinstance(given.data or {}, dict):
+        if approved:
+            raise ValidationFailed({"data": ["must be an object"]})
+        return given.data
+    form = schema.FormSchema.model_validate(question.form)
+    data = given.data if isinstance(given.data, dict) else {}
+    settled, errors = uploads.settled(session, run.workspace_id, form, data, given.sent)
+    if approved:
+        # What is rejected need not be filled in.
+        errors = schema.check(form, data) | errors
+    if errors:
+        raise ValidationFailed({f"data.{key}": value for key, value in errors.items()})
+    return settled or given.data

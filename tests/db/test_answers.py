@@ -1,0 +1,227 @@
+"""Answers to pauses: the same are taken and refused by each door that they may come by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from automations.db.session import unit_of_work
+from automations.db.tables import Approver, AuditLog, Run, Wait
+from automations.errors import AutomationsError, Conflict, Gone
+from automations.execution.engine import Engine
+from automations.execution.verdicts import AskPeople, Proceed, Sleep
+from automations.ports import HttpRequest, HttpResponse
+from automations.services.waits import answers, decisions
+from automations.services.workflows import loaded
+from automations.steps.outcomes import Answer
+from automations.tokens import derive_token, hash_token
+from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.test_pauses import FORM
+from tests.doubles import ports
+
+ADA = "ada@b.example"
+
+
+class Service:
+    def request(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(202, {}, b"", request.url)
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    yield Engine(ports(http=Service()))
+    loaded._cache.clear()
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A run that waits, and the engine that goes on with it."""
+
+    engine: Engine
+    run: Run
+    wait_id: str
+
+    @property
+    def wait(self) -> Wait:
+        with unit_of_work() as session:
+            return session.get_one(Wait, self.wait_id)
+
+
+def by_the_api(paused: Paused, decision: str | None, data: Any, by: str) -> None:
+    run = paused.run
+    decisions.resume(run.id, run.workspace_id, decision=decision, data=data, by=by)
+
+
+def by_a_link(paused: Paused, decision: str | None, data: Any, by: str) -> None:
+    token = derive_token(by)
+    with unit_of_work() as session:
+        session.execute(update(Approver).values(address=by, token_hash=hash_token(token)))
+    decisions.decide(token, decision=str(decision), data=data)
+
+
+def in_airflow(paused: Paused, decision: str | None, data: Any, by: str) -> None:
+    answer = Answer(str(decision), f"airflow:{by}", datetime.now(UTC), data)
+    ref = task(paused.run, paused.wait.node_id)
+    verdict = paused.engine.resume(ref, paused.wait_id, answer)
+    if isinstance(verdict, AskPeople | Sleep):
+        raise Conflict
+
+
+Door = Callable[[Paused, str | None, Any, str], None]
+every_door = pytest.mark.parametrize("door", [by_the_api, by_a_link, in_airflow])
+
+
+def asking(engine: Engine, **config: Any) -> Paused:
+    asks = {"message": "OK?", "approvers": [ADA], "onReject": "continue", **config}
+    run = begin(step("ask", "approval", 0, asks))
+    parked = engine.run(task(run, "ask"))
+    assert isinstance(parked, AskPeople)
+    return Paused(engine, run, parked.wait_id)
+
+
+def calling(engine: Engine) -> Paused:
+    config = {"method": "POST", "url": "https://a.example", "waitForCallback": True}
+    run = begin(step("call", "http_request", 0, config))
+    parked = engine.run(task(run, "call"))
+    assert isinstance(parked, AskPeople)
+    return Paused(engine, run, parked.wait_id)
+
+
+def refused(door: Door, paused: Paused, *given: Any) -> AutomationsError:
+    with pytest.raises(AutomationsError) as caught:
+        door(paused, *given)
+    assert paused.wait.status == "OPEN"
+    assert reload(paused.run).status == "PAUSED"
+    return caught.value
+
+
+@every_door
+def test_an_answer_that_fits_ends_the_pause(engine: Engine, door: Door) -> None:
+    paused = asking(engine)
+    door(paused, "approved", {"comment": "fine"}, "bob")
+    wait = paused.wait
+    assert (wait.status, wait.decision, wait.data) == ("ANSWERED", "approved", {"comment": "fine"})
+    assert wait.decided_by == ("airflow:bob" if door is in_airflow else "bob")
+
+
+@every_door
+def test_whoever_started_the_run_may_not_decide_on_it_when_that_is_banned(
+    engine: Engine, door: Door
+) -> None:
+    paused = asking(engine, allowSelfApproval=False)
+    refused(door, paused, "approved", None, "Test")
+    door(paused, "approved", None, "bob")
+    assert paused.wait.status == "ANSWERED"
+
+
+@every_door
+def test_what_is_no_decision_is_refused(engine: Engine, door: Door) -> None:
+    refused(door, asking(engine), "maybe", None, "bob")
+
+
+@every_door
+def test_to_let_a_decision_go_on_is_no_decision(engine: Engine, door: Door) -> None:
+    refused(door, asking(engine), "resumed", None, "bob")
+
+
+@every_door
+@pytest.mark.parametrize("data", [None, {}, {"size": "large"}, {"size": None}])
+def test_an_approval_must_fill_in_the_form(engine: Engine, door: Door, data: Any) -> None:
+    paused = asking(engine, form=FORM)
+    refused(door, paused, "approved", data, "bob")
+    door(paused, "approved", {"size": 3}, "bob")
+    assert paused.wait.data == {"size": 3}
+
+
+@every_door
+def test_a_rejection_need_not(engine: Engine, door: Door) -> None:
+    paused = asking(engine, form=FORM)
+    door(paused, "rejected", None, "bob")
+    assert paused.wait.decision == "rejected"
+
+
+@every_door
+def test_an_answer_to_a_form_that_is_no_object_is_refused(engine: Engine, door: Door) -> None:
+    refused(door, asking(engine, form=FORM), "approved", ["size"], "bob")
+
+
+@every_door
+def test_an_answer_that_comes_too_late_is_refused(engine: Engine, door: Door) -> None:
+    paused = asking(engine)
+    with unit_of_work() as session:
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        session.execute(update(Wait).values(due_at=past))
+    assert isinstance(refused(door, paused, "approved", None, "bob"), Conflict | Gone)
+
+
+@every_door
+def test_an_answer_after_another_one_changes_nothing(engine: Engine, door: Door) -> None:
+    paused = asking(engine)
+    by_the_api(paused, "rejected", None, "first")
+    if door is in_airflow:
+        door(paused, "approved", None, "bob")  # the task goes on as the first one said
+    else:
+        with pytest.raises((Conflict, Gone)):
+            door(paused, "approved", None, "bob")
+    assert (paused.wait.decision, paused.wait.decided_by) == ("rejected", "first")
+
+
+def test_an_answer_in_airflow_counts_by_when_it_was_given(engine: Engine) -> None:
+    paused = asking(engine)
+    now = datetime.now(UTC)
+    with unit_of_work() as session:
+        session.execute(update(Wait).values(due_at=now))
+    answer = Answer("approved", "airflow:bob", now - timedelta(seconds=1))
+    assert isinstance(engine.resume(task(paused.run, "ask"), paused.wait_id, answer), Proceed)
+    assert paused.wait.decision == "approved"
+
+
+class TestCallbacks:
+    @pytest.mark.parametrize("decision", [None, "approved", "resumed"])
+    @pytest.mark.parametrize("door", [by_the_api, in_airflow])
+    def test_whoever_lets_the_run_go_on_without_one_approves_of_nothing(
+        self, engine: Engine, door: Door, decision: str | None
+    ) -> None:
+        paused = calling(engine)
+        door(paused, decision, {"n": 1}, "bob")
+        assert (paused.wait.decision, paused.wait.data) == ("resumed", {"n": 1})
+
+    @pytest.mark.parametrize("door", [by_the_api, in_airflow])
+    def test_it_cannot_be_rejected(self, engine: Engine, door: Door) -> None:
+        refused(door, calling(engine), "rejected", None, "bob")
+
+    def test_airflow_offers_to_go_on_and_that_is_what_is_on_record(self, engine: Engine) -> None:
+        paused = calling(engine)
+        asked = engine.run(task(paused.run, "call"))
+        assert isinstance(asked, AskPeople)
+        (option,) = asked.options
+        in_airflow(paused, answers.decision_of(option), None, "bob")
+        with unit_of_work() as session:
+            line = session.scalars(select(AuditLog)).one()
+        assert (line.action, line.details["decision"]) == ("run.resume", "resumed")
+        done = row(paused.run, "call")
+        assert done is not None
+        assert (done.output or {})["callback"] is None
+
+
+def test_what_ends_by_its_time_is_nobodys_answer(engine: Engine) -> None:
+    run = begin(step("wait", "delay", 0, {"duration": "PT1H"}))
+    parked = engine.run(task(run, "wait"))
+    assert isinstance(parked, Sleep)
+    elapsed = Answer("elapsed", None, datetime.now(UTC))
+    assert isinstance(engine.resume(task(run, "wait"), parked.wait_id, elapsed), Proceed)
+    with unit_of_work() as session:
+        assert session.scalars(select(AuditLog)).all() == []
+
+
+def test_an_option_means_the_same_when_it_is_offered_chosen_and_passed_on(engine: Engine) -> None:
+    paused = asking(engine)
+    offered = answers.options(paused.wait)
+    assert [answers.decision_of(option) for option in offered] == list(answers.DECISIONS)
+    for decision in (*answers.DECISIONS, answers.RESUMED):
+        assert answers.decision_of(answers.option_of(decision)) == decision
