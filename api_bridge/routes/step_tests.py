@@ -12,7 +12,7 @@ from api_bridge.routing import Router, patient
 from automations import wiring
 from automations.execution import step_tests
 from automations.execution.recording import output_of
-from automations.execution.step_tests import Given, Trial
+from automations.execution.step_tests import Given, StepTestResult
 from automations.kit.clock import timestamp
 from automations.steps.outcomes import (
     Branch,
@@ -71,27 +71,27 @@ def try_step(
     engine, workspace, given = wiring.engine(), caller.workspace_id, wanted.given()
     if wanted.dry_run:
         return _shown(step_tests.render(engine, workspace, workflow_id, step_id, given))
-    trial = step_tests.run(engine, workspace, workflow_id, step_id, given, caller.name)
-    return _shown(trial)
+    result = step_tests.run(engine, workspace, workflow_id, step_id, given, caller.name)
+    return _shown(result)
 
 
-def _shown(trial: Trial) -> dict[str, Any]:
-    outcome = trial.outcome
+def _shown(result: StepTestResult) -> dict[str, Any]:
+    outcome = result.outcome
     failed = isinstance(outcome, Fail)
     waiting = step_tests.waits(outcome)
     return {
-        "stepId": trial.step.id,
-        "stepType": trial.step.type,
-        "stepName": trial.step.name,
-        "runId": trial.run_id,
+        "stepId": result.step.id,
+        "stepType": result.step.type,
+        "stepName": result.step.name,
+        "runId": result.run_id,
         "status": _status(outcome),
-        "config": trial.config,
+        "config": result.config,
         "output": None if outcome is None or failed else output_of(outcome),
         "arm": outcome.arm if isinstance(outcome, Branch) else None,
         "variables": dict(outcome.variables) if isinstance(outcome, Done) else {},
         "waitsFor": _wait(step_tests.awaited(outcome)) if outcome and waiting else None,
         "error": _error(outcome) if isinstance(outcome, Fail) else None,
-        "durationMs": round(trial.duration.total_seconds() * 1000),
+        "durationMs": round(result.duration.total_seconds() * 1000),
     }
 
 

@@ -15,10 +15,10 @@ from airflow.sdk.exceptions import (
 
 from automations import wiring
 from automations.execution.verdicts import (
-    Again,
     AskPeople,
     GiveUp,
     Proceed,
+    Retry,
     Skip,
     Sleep,
     TaskRef,
@@ -91,7 +91,7 @@ class StepTask:
                 park_for_people(verdict)
             case Sleep():
                 park_until(verdict)
-            case Again():
+            case Retry():
                 raise AttemptFailed(verdict.error, verdict.delay)
             case GiveUp():
                 raise AirflowFailException(verdict.error)

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 )
 from opentelemetry import trace
 
-from automations.execution.verdicts import Again, GiveUp, Proceed, Skip, Sleep
+from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.kit import tracing
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
@@ -103,7 +103,7 @@ def test_a_step_that_skips_keeps_its_summary() -> None:
 
 def test_a_failed_attempt_is_retried_after_the_engines_delay() -> None:
     with pytest.raises(AttemptFailed) as raised:
-        act(Again("busy", timedelta(seconds=7)))
+        act(Retry("busy", timedelta(seconds=7)))
     decision = StepRetryPolicy().evaluate(raised.value, 1, 4)
     assert (decision.action.value, decision.retry_delay) == ("retry", timedelta(seconds=7))
 

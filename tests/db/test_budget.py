@@ -11,7 +11,7 @@ import pytest
 from automations.adapters.language_model.asking import ProviderModels
 from automations.definitions.checking import parse
 from automations.execution.engine import Engine
-from automations.execution.verdicts import Again, GiveUp, Proceed
+from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import Spent
 from automations.services.runs.model_usage import RunSpending
 from automations.services.workflows import loaded
@@ -107,7 +107,7 @@ class TestFailures:
     def test_what_was_refused_costs_nothing(self, engine: Engine, provider: Provider) -> None:
         provider.status = 429
         run = begin(ask(retry={"maxAttempts": 3}), budget={"maxTokens": MAX_COST})
-        assert isinstance(engine.run(task(run, "ask")), Again)
+        assert isinstance(engine.run(task(run, "ask")), Retry)
         assert reload(run).model_tokens == 0
         provider.status = 200
         assert isinstance(engine.run(task(run, "ask")), Proceed)

@@ -16,7 +16,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
 from automations.errors import Conflict, StepError
 from automations.execution.engine import Engine
-from automations.execution.verdicts import Again, AskPeople, GiveUp, Proceed, Skip, Sleep, TaskRef
+from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry, Skip, Sleep, TaskRef
 from automations.kit.values import JSON
 from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
 from automations.services.runs.template_names import first_variables
@@ -216,7 +216,7 @@ def test_a_retryable_failure_is_tried_again_and_counted(engine: Engine, outbox: 
     run = begin(step("mail", "email", 0, MAIL, retry=retry))
     outbox.failures = [StepError("busy", kind="mail", retryable=True)]
     verdict = engine.run(task(run, "mail"))
-    assert isinstance(verdict, Again)
+    assert isinstance(verdict, Retry)
     assert verdict.delay.total_seconds() == 3
     assert reload(run).status == "RUNNING"
     assert isinstance(engine.run(task(run, "mail")), Proceed)

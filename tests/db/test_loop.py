@@ -23,7 +23,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Job, LoopCursor, LoopResult, Run, Wait
 from automations.errors import StepError
 from automations.execution.engine import Engine
-from automations.execution.verdicts import Again, GiveUp, Proceed, Skip, Sleep
+from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Notice, NoticeReceipt
 from automations.services.runs import cancellations
 from automations.services.runs.children import StartedRuns
@@ -258,7 +258,7 @@ class TestFailures:
         outbox.failures["b"] = [StepError("busy", retryable=True)]
         looping = {**loop(mail(), over=["a", "b", "c"]), "retry": {"maxAttempts": 2}}
         run = begin(looping)
-        assert isinstance(engine.run(task(run, "loop")), Again)
+        assert isinstance(engine.run(task(run, "loop")), Retry)
         assert isinstance(engine.run(task(run, "loop")), Proceed)
         assert outbox.bodies == ["a", "b", "c"]
 

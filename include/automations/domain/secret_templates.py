@@ -69,7 +69,7 @@ class ReadOnce:
             return {name: self._known[name] for name in names if name in self._known}
 
 
-class Secrecy:
+class Redaction:
     """Renders templates that name secrets, and knows what must not be recorded afterwards.
 
     Args:

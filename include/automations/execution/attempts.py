@@ -15,7 +15,7 @@ from typing import Any
 
 from automations.definitions.model import Step
 from automations.domain.fields import RENDERED, parse_duration
-from automations.domain.secret_templates import Read, ReadOnce, Secrecy
+from automations.domain.secret_templates import Read, ReadOnce, Redaction
 from automations.execution.entered import Entered
 from automations.execution.loop_progress import ProgressLost
 from automations.kit import logs, tracing
@@ -90,9 +90,9 @@ class Attempts:
             attempt=attempt.number,
             iteration=".".join(map(str, attempt.iteration)) or None,
         ) as span:
-            secrecy = Secrecy(self._read)
-            done = recordable(self._done(attempt, secrecy), attempt.where)
-            outcome = secrecy.outcome(done)
+            redaction = Redaction(self._read)
+            done = recordable(self._done(attempt, redaction), attempt.where)
+            outcome = redaction.outcome(done)
             if isinstance(outcome, Fail):
                 tracing.failed(span, outcome.error)
                 # A loop fails as a step in its body did, whose own attempt is on record.
@@ -102,28 +102,28 @@ class Attempts:
 
     def preview(self, attempt: Attempt) -> dict[str, JSON] | Fail:
         """The config as it would be rendered and recorded, or how that fails."""
-        secrecy = Secrecy(self._read)
+        redaction = Redaction(self._read)
         try:
-            rendered, shown = secrecy.config(
+            rendered, shown = redaction.config(
                 attempt.step.config, attempt.names, where=attempt.where
             )
             _validated(attempt.step, rendered)
         except Exception as error:  # as in an attempt: whatever goes wrong becomes a value
-            return secrecy.outcome(failure(error, attempt.where))
+            return redaction.outcome(failure(error, attempt.where))
         return shown
 
-    def _done(self, attempt: Attempt, secrecy: Secrecy) -> Outcome:
+    def _done(self, attempt: Attempt, redaction: Redaction) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""
         step_type = STEP_TYPES[attempt.step.type]
         try:
-            rendered, shown = secrecy.config(
+            rendered, shown = redaction.config(
                 attempt.step.config, attempt.names, where=attempt.where
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(shown)
             config = _validated(attempt.step, rendered)
-            ctx = self._context(attempt, secrecy)
-            with logs.masked(secrecy.text):
+            ctx = self._context(attempt, redaction)
+            with logs.masked(redaction.text):
                 outcome: Outcome = (
                     step_type.run(config, ctx)
                     if attempt.answer is None
@@ -135,15 +135,15 @@ class Attempts:
         except Exception as error:  # a bug in a step must fail that step, with its name, only
             fail = failure(error, attempt.where)
             if fail.kind == INTERNAL:
-                self._log_traceback(attempt, secrecy)
+                self._log_traceback(attempt, redaction)
             return fail
 
-    def _context(self, attempt: Attempt, secrecy: Secrecy) -> StepContext:
+    def _context(self, attempt: Attempt, redaction: Redaction) -> StepContext:
         node, step = self.node, attempt.step
 
         def render(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
             place = f"{attempt.where}, {where}"
-            return secrecy.render(text, attempt.names, where=place, missing_ok=missing_ok)
+            return redaction.render(text, attempt.names, where=place, missing_ok=missing_ok)
 
         return StepContext(
             run_id=node.ref.run_id,
@@ -175,11 +175,11 @@ class Attempts:
             **details,
         )
 
-    def _log_traceback(self, attempt: Attempt, secrecy: Secrecy) -> None:
+    def _log_traceback(self, attempt: Attempt, redaction: Redaction) -> None:
         # Not counted under a lock: one more or less is as good.
         self._tracebacks += 1
         if self._tracebacks <= MAX_TRACEBACKS:
-            raised = secrecy.text(traceback.format_exc())
+            raised = redaction.text(traceback.format_exc())
             log.error("%s of type %s raised\n%s", attempt.where, attempt.step.type, raised)
 
 

@@ -20,7 +20,7 @@ from automations.execution.attempts import Attempt, Attempts
 from automations.execution.entered import Entered
 from automations.execution.loops import Loops
 from automations.execution.recording import Recorder, line_of
-from automations.execution.verdicts import Again, AskPeople, Skip, Sleep, TaskRef, Verdict
+from automations.execution.verdicts import AskPeople, Retry, Skip, Sleep, TaskRef, Verdict
 from automations.kit import logs
 from automations.kit.values import JSON
 from automations.ports import Ports, SecretSource
@@ -119,7 +119,7 @@ class Engine:
             recorder = Recorder(session, entered, run, row)
             verdict = recorder.record(outcome)
             if not isinstance(verdict, AskPeople | Sleep):
-                self._log(session, entered, outcome, retrying=isinstance(verdict, Again))
+                self._log(session, entered, outcome, retrying=isinstance(verdict, Retry))
             return verdict
 
     @staticmethod

@@ -12,7 +12,7 @@ from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, pause_of
-from automations.execution.verdicts import Again, GiveUp, Proceed, Skip, Sleep, Verdict
+from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep, Verdict
 from automations.kit.values import JSON
 from automations.services.waits.answers import RESUMED
 from automations.steps.outcomes import (
@@ -85,7 +85,7 @@ class Recorder:
             delay = max(retry.delay_after(self.row.attempt), fail.retry_after or timedelta(0))
             self.row.attempt += 1
             self.row.retries += 1
-            return Again(fail.error, delay)
+            return Retry(fail.error, delay)
         if step.on_error == "continue":
             return self._done(fail_output(fail), None)
         if isinstance(step.on_error, list):

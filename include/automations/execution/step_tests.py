@@ -53,7 +53,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class StepTestResult:
     """What a test came to.
 
     Args:
@@ -71,7 +71,7 @@ class Trial:
 
 def render(
     engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: Given
-) -> Trial:
+) -> StepTestResult:
     """Render a step of the newest version with given data, and do nothing.
 
     Raises:
@@ -86,12 +86,12 @@ def render(
     config = engine.preview(entered)
     fail = config if isinstance(config, Fail) else None
     shown = None if isinstance(config, Fail) else config
-    return Trial(step, None, shown, fail, timedelta(seconds=time.monotonic() - began))
+    return StepTestResult(step, None, shown, fail, timedelta(seconds=time.monotonic() - began))
 
 
 def run(
     engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: Given, by: str
-) -> Trial:
+) -> StepTestResult:
     """Do a step of the newest version with given data, once; its effects are real.
 
     Raises:
@@ -195,7 +195,7 @@ def _outputs(loaded: Loaded, given: Given) -> dict[str, JSON]:
     return found
 
 
-def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> Trial:
+def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTestResult:
     fail = outcome if isinstance(outcome, Fail) else None
     output = fail_output(fail) if fail else output_of(outcome)
     now = datetime.now(UTC)
@@ -210,7 +210,7 @@ def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> Trial:
         loop_cursors.clear(session, row.id, node.node_id)
         line = line_of(entered.step, outcome, now - duration, retrying=False)
         run_steps.log(session, row.id, [line])
-        return Trial(entered.step, row.id, node.input, outcome, duration)
+        return StepTestResult(entered.step, row.id, node.input, outcome, duration)
 
 
 def waits(outcome: Outcome | None) -> bool:

@@ -72,7 +72,7 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """The attempt failed; run the same node again after the delay."""
 
     error: str
@@ -93,4 +93,4 @@ class Skip:
     reason: str
 
 
-Verdict = Proceed | AskPeople | Sleep | Again | GiveUp | Skip
+Verdict = Proceed | AskPeople | Sleep | Retry | GiveUp | Skip

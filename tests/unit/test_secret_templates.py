@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automations.domain.secret_templates import Secrecy, secrets_named
+from automations.domain.secret_templates import Redaction, secrets_named
 from automations.errors import StepError, TemplateError
 from automations.kit.masking import MASK
 from automations.steps.email import EmailConfig
@@ -27,34 +27,34 @@ class Store:
         return {name: STORE[name] for name in names if name in STORE}
 
 
-def render(secrecy: Secrecy, text: Any, **more: Any) -> Any:
-    return secrecy.render(text, {"input": {"a": "x"}}, where="step 'S', config.f", **more)
+def render(redaction: Redaction, text: Any, **more: Any) -> Any:
+    return redaction.render(text, {"input": {"a": "x"}}, where="step 'S', config.f", **more)
 
 
 def test_only_what_is_named_is_read_and_only_once() -> None:
     store = Store()
-    secrecy = Secrecy(store.read)
-    assert render(secrecy, {"a": ["Bearer {{secret.KEY}}", "{{input.a}}"], "b": 1}) == {
+    redaction = Redaction(store.read)
+    assert render(redaction, {"a": ["Bearer {{secret.KEY}}", "{{input.a}}"], "b": 1}) == {
         "a": ["Bearer k3y-Value-9", "x"],
         "b": 1,
     }
-    assert render(secrecy, "{{secret.KEY}}") == "k3y-Value-9"
+    assert render(redaction, "{{secret.KEY}}") == "k3y-Value-9"
     assert store.asked == ["KEY"]
 
 
 def test_without_a_secret_nothing_is_read_and_nothing_changed() -> None:
     store = Store()
-    secrecy = Secrecy(store.read)
+    redaction = Redaction(store.read)
     outcome = Done({"a": "k3y-Value-9"})
-    assert render(secrecy, "the secret of {{input.a}}") == "the secret of x"
-    assert secrecy.outcome(outcome) is outcome
+    assert render(redaction, "the secret of {{input.a}}") == "the secret of x"
+    assert redaction.outcome(outcome) is outcome
     assert store.asked == []
 
 
 def test_a_missing_secret_names_step_field_and_secret() -> None:
     with pytest.raises(StepError, match=r"step 'S', config\.f\.a\.0: there is no secret NONE"):
-        render(Secrecy(Store().read), {"a": ["{{secret.NONE}}"]})
-    assert render(Secrecy(Store().read), "{{secret.NONE}}", missing_ok=True) is None
+        render(Redaction(Store().read), {"a": ["{{secret.NONE}}"]})
+    assert render(Redaction(Store().read), "{{secret.NONE}}", missing_ok=True) is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_secrets_are_taken_by_name_only(text: str) -> None:
     with pytest.raises(ValueError, match="name one secret"):
         secrets_named(text)
     with pytest.raises(StepError, match="name one secret"):
-        render(Secrecy(Store().read), text)
+        render(Redaction(Store().read), text)
 
 
 @pytest.mark.parametrize("text", ["{{secrets.KEY}}", "{{input.secret}}", "secret.KEY", "{{1}}"])
@@ -85,7 +85,7 @@ def test_other_names_are_no_secrets(text: str) -> None:
 
 def test_an_invalid_template_is_explained_as_such() -> None:
     with pytest.raises(TemplateError, match="syntax"):
-        render(Secrecy(Store().read), "{{ secret.KEY ")
+        render(Redaction(Store().read), "{{ secret.KEY ")
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_an_invalid_template_is_explained_as_such() -> None:
     ],
 )
 def test_a_secret_changed_by_its_template_is_masked_too(template: str, echoed: str) -> None:
-    secrecy = Secrecy(Store().read)
-    assert echoed in render(secrecy, template)
-    failed = secrecy.outcome(Fail(f"you sent <{echoed}>", output={"deep": [{"er": echoed}]}))
+    redaction = Redaction(Store().read)
+    assert echoed in render(redaction, template)
+    failed = redaction.outcome(Fail(f"you sent <{echoed}>", output={"deep": [{"er": echoed}]}))
     assert failed == Fail(f"you sent <{MASK}>", output={"deep": [{"er": MASK}]})
 
 
@@ -124,8 +124,8 @@ def test_the_recorded_config_was_never_rendered_with_the_secret(body: str, recor
     config = EmailConfig.model_validate(
         {"to": "a@b.example", "subject": "k3y-Value-9", "body": body}
     )
-    secrecy = Secrecy(Store().read)
-    real, shown = secrecy.config(config, {"input": {"a": "x"}}, where="step 'S'")
+    redaction = Redaction(Store().read)
+    real, shown = redaction.config(config, {"input": {"a": "x"}}, where="step 'S'")
     assert real["subject"] == "k3y-Value-9"
     assert shown["subject"] == MASK
     assert shown["body"] == recorded
