@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,18 +16,12 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, JobKind, Run
 from automations.dispatch.jobs.registry import Handlers
 from automations.services.access.bootstrap import ensure_workspace
-from automations.services.workflows import loaded, workflows
+from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
 from automations.settings import get_settings
 from tests.doubles import Unreachable, ports
 
 URI = "automation://table/c000000000000000000000001"
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    yield
-    loaded._cache.clear()
 
 
 def emitted(name: str = "sales", uri: str = URI, extra: Any = None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from automations.errors import StepError
@@ -11,7 +9,6 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
-from automations.services.workflows import loaded
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from tests.db.test_engine import begin, logs, reload, row, step, task
 from tests.doubles import ports
@@ -37,9 +34,8 @@ def echo() -> Echo:
 
 
 @pytest.fixture
-def engine(database: str, echo: Echo) -> Iterator[Engine]:
-    yield Engine(ports(http=echo), AIRFLOW_SECRETS)
-    loaded._cache.clear()
+def engine(database: str, echo: Echo) -> Engine:
+    return Engine(ports(http=echo), AIRFLOW_SECRETS)
 
 
 def call(engine: Engine) -> tuple[object, str]:

@@ -20,7 +20,6 @@ from api_bridge.app import create_app
 from automations.db import api_keys
 from automations.db.session import unit_of_work
 from automations.services.access.api_keys import create_key
-from automations.services.workflows import loaded
 
 FORM = {
     "title": "Signup",
@@ -86,7 +85,6 @@ def api(app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
     with TestClient(app, raise_server_exceptions=False) as http:
         yield Api(http)
-    loaded._cache.clear()
 
 
 @dataclass(frozen=True)
@@ -115,4 +113,3 @@ def live(app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
         finally:
             server.should_exit = True
             thread.join(30)
-            loaded._cache.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +11,6 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.definitions.published import dag_id
 from automations.launcher.cli import main
-from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.api.test_airflow_client import Airflow, airflow  # noqa: F401 -- a fixture
 from tests.db.test_engine import begin
@@ -25,7 +23,7 @@ def run(
     database: str,
     airflow: Airflow,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Run]:
+) -> Run:
     """An old run, and an Airflow that knows it."""
     monkeypatch.setenv("AUTOMATIONS_AIRFLOW_URL", f"http://127.0.0.1:{airflow.server_port}")
     get_settings.cache_clear()
@@ -35,8 +33,7 @@ def run(
         old.status = "COMPLETED"
         old.completed_at = old.dispatched_at = datetime.now(UTC) - timedelta(days=100)
     airflow.answers["DELETE", path(made)] = (204, None)
-    yield made
-    loaded._cache.clear()
+    return made
 
 
 def path(run: Run) -> str:

@@ -21,7 +21,6 @@ from automations.execution.verdicts import GiveUp, Proceed, TaskRef
 from automations.kit import tracing
 from automations.ports import Visible
 from automations.services.integrations import secrets
-from automations.services.workflows import loaded
 from tests.answering import Answering
 from tests.api.conftest import Api
 from tests.collector import Collector
@@ -56,7 +55,6 @@ def traced(database: str, collector: Collector, monkeypatch: pytest.MonkeyPatch)
             yield Api(http)
     finally:
         tracing.use(None)
-        loaded._cache.clear()
 
 
 class Airflow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +18,6 @@ from automations.execution.engine import Engine
 from automations.execution.step_tests import Given
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
-from automations.services.workflows import loaded
 from tests import journal
 from tests.db.test_engine import begin, step, task
 from tests.doubles import ports
@@ -48,9 +47,8 @@ def service() -> Service:
 
 
 @pytest.fixture
-def engine(database: str, service: Service) -> Iterator[Engine]:
-    yield Engine(ports(http=service))
-    loaded._cache.clear()
+def engine(database: str, service: Service) -> Engine:
+    return Engine(ports(http=service))
 
 
 def call(**more: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +15,6 @@ from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople
 from automations.services.audit import audit
-from automations.services.workflows import loaded
 from automations.steps.outcomes import Answer
 from tests.db.test_engine import approval, begin, task
 from tests.db.workspace import workspace
@@ -24,9 +22,8 @@ from tests.doubles import ports
 
 
 @pytest.fixture
-def home(database: str) -> Iterator[str]:
-    yield workspace()
-    loaded._cache.clear()
+def home(database: str) -> str:
+    return workspace()
 
 
 def lines() -> list[AuditLog]:
@@ -88,7 +85,6 @@ def test_an_answer_in_airflow_is_its_users(database: str) -> None:
     assert isinstance(parked, AskPeople)
     answer = Answer("approved", "airflow:admin", datetime.now(UTC))
     engine.resume(task(run, "ask"), parked.wait_id, answer)
-    loaded._cache.clear()
     (line,) = lines()
     assert (line.action, line.actor_type, line.actor) == ("run.resume", "airflow", "admin")
     assert line.details == {"stepId": "ask", "decision": "approved"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,6 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import Spent
 from automations.services.runs.model_usage import RunSpending
-from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.unit.test_ai import Provider, account, provider
@@ -29,10 +27,9 @@ MAX_COST = 2 + 1_000 + 100
 
 
 @pytest.fixture
-def engine(database: str, provider: Provider) -> Iterator[Engine]:
+def engine(database: str, provider: Provider) -> Engine:
     models = ProviderModels(lambda *_: account(provider), RunSpending())
-    yield Engine(ports(language_model=models))
-    loaded._cache.clear()
+    return Engine(ports(language_model=models))
 
 
 def ask(name: str = "ask", order: int = 0, **more: Any) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workf
 from automations.dispatch import dispatcher
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import AirflowRun, record_run
-from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
@@ -32,7 +31,6 @@ def here(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AUTOMATIONS_MAX_RUNS_IN_AIRFLOW", str(LIMIT))
     get_settings.cache_clear()
     yield workspace()
-    loaded._cache.clear()
     get_settings.cache_clear()
 
 

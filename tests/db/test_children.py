@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,15 +20,13 @@ from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep
 from automations.services.runs.cancellations import cancel
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
-from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 
 
 @pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    yield Engine(ports(children=StartedRuns()))
-    loaded._cache.clear()
+def engine(database: str) -> Engine:
+    return Engine(ports(children=StartedRuns()))
 
 
 def running(status: str = "ACTIVE", **config: Any) -> Run:

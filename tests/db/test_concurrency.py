@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from automations.ports import Visible
 from automations.services.runs import by_hand, cancellations, replays
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
-from automations.services.workflows import loaded, workflows
+from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -33,9 +33,8 @@ STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0, "config":
 
 
 @pytest.fixture
-def here(database: str) -> Iterator[str]:
-    yield workspace()
-    loaded._cache.clear()
+def here(database: str) -> str:
+    return workspace()
 
 
 @pytest.fixture

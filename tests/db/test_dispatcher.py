@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import func, text
@@ -11,15 +10,13 @@ from sqlalchemy import func, text
 from automations.db import events
 from automations.db.session import statement, unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run
-from automations.services.workflows import loaded
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
 
 
 @pytest.fixture
-def here(database: str) -> Iterator[str]:
-    yield workspace()
-    loaded._cache.clear()
+def here(database: str) -> str:
+    return workspace()
 
 
 def test_the_database_takes_every_kind_of_job_and_no_other(database: str) -> None:

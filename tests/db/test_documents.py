@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import Delivery, DocumentOrder, Mail, MailReceipt, RenderedDocument
 from automations.services.documents import templates
 from automations.services.documents.documents import StoredDocuments
-from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.letters import letter, texts
@@ -52,9 +51,8 @@ class Outbox:
 
 
 @pytest.fixture
-def run(database: str) -> Iterator[Run]:
-    yield begin(step("wait", "delay", 0, {"duration": "PT1H"}))
-    loaded._cache.clear()
+def run(database: str) -> Run:
+    return begin(step("wait", "delay", 0, {"duration": "PT1H"}))
 
 
 def template(run: Run, *paragraphs: str) -> str:
@@ -218,7 +216,6 @@ def test_a_run_makes_a_document_and_sends_it(database: str) -> None:
     ]
     assert texts(outbox.sent[0].attachments[0].content) == ["Ada/../x\nBcc: y 5 Test"]
     assert count(DocumentDelivery) == 1
-    loaded._cache.clear()
 
 
 def test_a_missing_placeholder_fails_the_step_by_its_name(database: str) -> None:
@@ -231,4 +228,3 @@ def test_a_missing_placeholder_fails_the_step_by_its_name(database: str) -> None
     assert isinstance(verdict, GiveUp)
     assert "'submission.surname'" in verdict.error
     assert count(Document) == 0
-    loaded._cache.clear()

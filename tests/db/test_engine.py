@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,6 @@ from automations.kit.values import JSON
 from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
 from automations.services.runs.template_names import first_variables
 from automations.services.waits import decisions
-from automations.services.workflows import loaded
 from automations.steps.outcomes import Answer
 from tests.doubles import ports
 
@@ -74,9 +73,8 @@ def scripts() -> Scripts:
 
 
 @pytest.fixture
-def engine(database: str, outbox: Outbox, scripts: Scripts) -> Iterator[Engine]:
-    yield Engine(ports(mailer=outbox, scripts=scripts))
-    loaded._cache.clear()
+def engine(database: str, outbox: Outbox, scripts: Scripts) -> Engine:
+    return Engine(ports(mailer=outbox, scripts=scripts))
 
 
 def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:

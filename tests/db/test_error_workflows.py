@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from automations.execution.verdicts import GiveUp, TaskRef
 from automations.kit.ids import new_id
 from automations.services.runs import by_hand
 from automations.services.runs.starting import MAX_CHAIN_DEPTH
-from automations.services.workflows import loaded, workflows
+from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -35,9 +34,8 @@ class Refusing:
 
 
 @pytest.fixture
-def here(database: str) -> Iterator[str]:
-    yield workspace()
-    loaded._cache.clear()
+def here(database: str) -> str:
+    return workspace()
 
 
 @pytest.fixture

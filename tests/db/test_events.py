@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.events.events import Sent
 from automations.services.runs.starting import MAX_CHAIN_DEPTH
-from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
@@ -27,9 +25,8 @@ TABLE, OTHER = new_id(), new_id()
 
 
 @pytest.fixture
-def here(database: str) -> Iterator[str]:
-    yield workspace()
-    loaded._cache.clear()
+def here(database: str) -> str:
+    return workspace()
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from automations.db.tables import (
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
-from automations.services.workflows import loaded
 from automations.settings import get_settings
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.outcomes import Outcome
@@ -69,7 +68,6 @@ def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         mailbox.stop()
         for function in cached:
             function.cache_clear()
-        loaded._cache.clear()
 
 
 def begun(place: World, kind: str, config: dict[str, Any]) -> TaskRef:

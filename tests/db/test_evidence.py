@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +25,6 @@ from automations.services.evidence import evidence
 from automations.services.evidence.evidence import WorkspaceEvidence, verify
 from automations.services.tables import rows as table_rows
 from automations.services.tables import tables
-from automations.services.workflows import loaded
 from tests.db.test_engine import begin, row, step, task
 from tests.db.workspace import member, workspace
 from tests.doubles import ports
@@ -38,9 +36,8 @@ def home(database: str) -> str:
 
 
 @pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    yield Engine(ports(evidence=WorkspaceEvidence()))
-    loaded._cache.clear()
+def engine(database: str) -> Engine:
+    return Engine(ports(evidence=WorkspaceEvidence()))
 
 
 def capture(home: str, key: str, source: str = "AUDIT_LOGS", **more: Any) -> EvidenceReceipt:
@@ -308,7 +305,6 @@ class TestStep:
         engine = Engine(ports(http=Guard()))
         run = begin(step("call", "http_request", 0, {"method": "GET", "url": "http://10.0.0.1/"}))
         assert isinstance(engine.run(task(run, "call")), GiveUp)
-        loaded._cache.clear()
         with unit_of_work() as session:
             event = session.scalars(select(SecurityEvent)).one()
         assert (event.type, event.severity, event.actor) == ("ssrf.blocked", "HIGH", "system")

@@ -28,7 +28,6 @@ from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Noti
 from automations.services.runs import cancellations
 from automations.services.runs.children import StartedRuns
 from automations.services.waits import decisions
-from automations.services.workflows import loaded
 from tests.db.test_children import child_of, dispatch, other
 from tests.db.test_engine import MAIL, begin, reload, row, step, task
 from tests.doubles import ports
@@ -85,10 +84,9 @@ def service() -> Service:
 
 
 @pytest.fixture
-def engine(database: str, outbox: Outbox, service: Service) -> Iterator[Engine]:
+def engine(database: str, outbox: Outbox, service: Service) -> Engine:
     roles = ports(mailer=outbox, http=service, children=StartedRuns(), scripts=QuickJsRunner())
-    yield Engine(roles)
-    loaded._cache.clear()
+    return Engine(roles)
 
 
 def mail(name: str = "mail", body: str = "{{loop.item}}", order: int = 0, **more: Any) -> Any:
@@ -612,7 +610,6 @@ class TestCommits:
         assert isinstance(engine.run(task(run, "loop")), Proceed)
         assert len(set(notices)) == 100  # what was repeated came under the same keys
         assert output(run)["count"] == 100
-        loaded._cache.clear()
 
 
 class TestTenThousand:

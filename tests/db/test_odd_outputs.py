@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from automations.db.tables import Run
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse
-from automations.services.workflows import loaded
 from tests.db.test_engine import begin, row, step, task
 from tests.doubles import ports
 
@@ -37,9 +35,8 @@ def service() -> Service:
 
 
 @pytest.fixture
-def engine(database: str, service: Service) -> Iterator[Engine]:
-    yield Engine(ports(http=service))
-    loaded._cache.clear()
+def engine(database: str, service: Service) -> Engine:
+    return Engine(ports(http=service))
 
 
 CALL = step("call", "http_request", 0, {"method": "POST", "url": "https://a.example"})

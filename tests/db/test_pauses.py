@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,6 @@ from automations.execution.verdicts import AskPeople, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.waits import decisions, form_requests
 from automations.services.waits.form_requests import SentForms, form_token
-from automations.services.workflows import loaded
 from automations.settings import get_settings
 from automations.steps.outcomes import (
     Done,
@@ -87,9 +86,8 @@ def outbox() -> Outbox:
 
 
 @pytest.fixture
-def engine(database: str, service: Service, outbox: Outbox) -> Iterator[Engine]:
-    yield Engine(ports(mailer=outbox, http=service, forms=SentForms()))
-    loaded._cache.clear()
+def engine(database: str, service: Service, outbox: Outbox) -> Engine:
+    return Engine(ports(mailer=outbox, http=service, forms=SentForms()))
 
 
 @pytest.fixture
@@ -514,7 +512,6 @@ class TestSelfApproval:
         with pytest.raises(NotAllowed):
             decisions.resume(run, workspace, by="ada@b.example", **given)
         assert decisions.resume(run, workspace, by="bob", **given).status == "RUNNING"
-        loaded._cache.clear()
 
     def test_it_is_allowed_unless_it_is_banned(self, database: str) -> None:
         wait = asked_run(QUESTION, by="ada")
@@ -522,4 +519,3 @@ class TestSelfApproval:
             workspace = session.get_one(Run, wait.run_id).workspace_id
         run = decisions.resume(wait.run_id, workspace, decision="approved", data=None, by="ada")
         assert run.status == "RUNNING"
-        loaded._cache.clear()

@@ -27,7 +27,7 @@ from automations.services.events import events
 from automations.services.runs import by_hand, replays
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.from_airflow import AirflowRun, record_run
-from automations.services.workflows import loaded, workflows
+from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
@@ -37,12 +37,11 @@ ROWS = {"type": "event", "triggerType": "ROW_ADDED"}
 
 
 @pytest.fixture
-def here(database: str) -> Iterator[str]:
+def here(database: str) -> str:
     made = workspace()
     with unit_of_work() as session:
         session.add(DataTable(id=TABLE, workspace_id=made, name="Table", columns=[]))
-    yield made
-    loaded._cache.clear()
+    return made
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from automations.errors import OrchestratorUnavailable
 from automations.ports import EvidenceRequest
 from automations.services.evidence import evidence
 from automations.services.runs import reading, retention
-from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.db.test_engine import begin, step
 
@@ -76,12 +75,11 @@ def airflow() -> Airflow:
 
 
 @pytest.fixture
-def young(database: str) -> Iterator[Run]:
+def young(database: str) -> Run:
     """A run that ended a moment ago; its automation has nothing else."""
     run = begin(step("a", "email", 0, {"to": "a@b.example", "subject": "S", "body": "B"}))
     sql("UPDATE run SET status = 'COMPLETED', completed_at = now()")
-    yield run
-    loaded._cache.clear()
+    return run
 
 
 def sql(statements: str, **values: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.errors import Conflict, NotVisibleYet
 from automations.ports import Visible
 from automations.services.runs import replays
-from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
@@ -59,7 +57,7 @@ def edit(workflow_id: str, *steps: dict[str, Any], **more: Any) -> int:
 
 
 @pytest.fixture
-def failed(database: str) -> Iterator[Run]:
+def failed(database: str) -> Run:
     """A run of two steps that has failed at the second."""
     with unit_of_work() as session:
         workflow = Workflow(workspace_id=workspace(), name="Test", status="ACTIVE", version=0)
@@ -81,8 +79,7 @@ def failed(database: str) -> Iterator[Run]:
         assert run is not None
         run_steps.skip(session, run.id, ["a"], 0)
         runs.end_run(session, run.id, "FAILED", "b: it broke")
-    yield reload(run)
-    loaded._cache.clear()
+    return reload(run)
 
 
 def reload(run: Run) -> Run:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from automations.execution.engine import Engine
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
-from automations.services.workflows import loaded
 from tests import journal
 from tests.db.test_engine import begin, step, task
 from tests.doubles import ports
@@ -27,9 +25,8 @@ class Chatty:
 
 
 @pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    yield Engine(ports(http=Chatty()))
-    loaded._cache.clear()
+def engine(database: str) -> Engine:
+    return Engine(ports(http=Chatty()))
 
 
 def test_lines_of_a_step_have_its_ids_and_none_of_its_secrets(engine: Engine) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,16 +19,12 @@ from automations.execution.verdicts import Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
 from automations.ports import DagRunState
 from automations.services.runs.from_airflow import AirflowRun, record_run
-from automations.services.workflows import loaded
 from tests.doubles import Unreachable, ports
 
 DUE = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def forget(database: str) -> Iterator[None]:
-    yield
-    loaded._cache.clear()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def scheduled(overlap: str = "skip") -> str:

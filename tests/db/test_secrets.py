@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -18,7 +17,6 @@ from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt
 from automations.services.integrations import secrets
 from automations.services.runs import reading
-from automations.services.workflows import loaded
 from automations.settings import get_settings
 from tests.db.test_engine import begin, logs, reload, row, step, task
 from tests.doubles import ports
@@ -72,9 +70,8 @@ def outbox() -> Outbox:
 
 
 @pytest.fixture
-def engine(database: str, echo: Echo, outbox: Outbox) -> Iterator[Engine]:
-    yield Engine(ports(http=echo, mailer=outbox))
-    loaded._cache.clear()
+def engine(database: str, echo: Echo, outbox: Outbox) -> Engine:
+    return Engine(ports(http=echo, mailer=outbox))
 
 
 def everything_stored() -> str:

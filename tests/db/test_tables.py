@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,6 @@ from automations.ports.tables import RowFilter
 from automations.services.tables import rows, tables
 from automations.services.tables.row_steps import WorkspaceTables
 from automations.services.tables.rows import Query
-from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
@@ -338,9 +336,8 @@ def test_a_table_of_another_workspace_does_not_exist_for_a_step(here: str) -> No
 
 
 @pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    yield Engine(ports(tables=WorkspaceTables()))
-    loaded._cache.clear()
+def engine(database: str) -> Engine:
+    return Engine(ports(tables=WorkspaceTables()))
 
 
 def operation(name: str, order: int, **config: Any) -> dict[str, Any]:

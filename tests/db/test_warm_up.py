@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
 from multiprocessing.queues import SimpleQueue
 
 import pytest
@@ -18,15 +17,10 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed
 from automations.execution.warm_up import warm_up
 from automations.kit.ids import new_id
-from automations.services.workflows import loaded
 from tests.db.workspace import workspace
 from tests.doubles import ports
 
-
-@pytest.fixture(autouse=True)
-def _forget(database: str) -> Iterator[None]:
-    yield
-    loaded._cache.clear()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def rows() -> dict[str, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import func, select
 
@@ -14,16 +12,14 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.services.integrations.notifications import WorkspaceNotifier
 from automations.services.matters.matters import WorkspaceMatters
-from automations.services.workflows import loaded
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.db.workspace import member, template
 from tests.doubles import ports
 
 
 @pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    yield Engine(ports(matters=WorkspaceMatters(), notifier=WorkspaceNotifier()))
-    loaded._cache.clear()
+def engine(database: str) -> Engine:
+    return Engine(ports(matters=WorkspaceMatters(), notifier=WorkspaceNotifier()))
 
 
 def forget(run: Run, node: str) -> None:

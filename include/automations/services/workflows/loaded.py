@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.plan import Plan
 from automations.errors import NotFound
 
-_KEPT = 256
-_cache: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
+_MAX_KEPT = 256
+"""Versions; a large one takes some megabytes as objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,36 @@ class Loaded:
     version: int
     definition: Definition
     plan: Plan
+
+
+class _Kept:
+    """The versions that were used last; safe to be used by several threads."""
+
+    def __init__(self) -> None:
+        self._loaded: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
+        # One thread may drop what another one has just found.
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, int]) -> Loaded | None:
+        with self._lock:
+            found = self._loaded.get(key)
+            if found is not None:
+                self._loaded.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, int], loaded: Loaded) -> None:
+        with self._lock:
+            self._loaded[key] = loaded
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > _MAX_KEPT:
+                self._loaded.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._loaded.clear()
+
+
+_kept = _Kept()
 
 
 def read(session: Session, workflow_id: str, version: int) -> Definition:
@@ -36,10 +67,15 @@ def read(session: Session, workflow_id: str, version: int) -> Definition:
 def load(session: Session, workflow_id: str, version: int) -> Loaded:
     """A committed version's definition and plan."""
     key = (workflow_id, version)
-    if key in _cache:
-        return _cache[key]
+    kept = _kept.get(key)
+    if kept is not None:
+        return kept
     definition = read(session, workflow_id, version)
-    loaded = _cache[key] = Loaded(workflow_id, version, definition, Plan(definition.steps))
-    while len(_cache) > _KEPT:
-        _cache.popitem(last=False)
+    loaded = Loaded(workflow_id, version, definition, Plan(definition.steps))
+    _kept.put(key, loaded)
     return loaded
+
+
+def forget() -> None:
+    """Read every definition anew, as a new process would."""
+    _kept.clear()
