@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from fnmatch import fnmatchcase
 from typing import Any
 
+from api_bridge.bodies import MAX_BODY_BYTES, limit_of
 from api_bridge.error_bodies import refusal
 from api_bridge.threads import in_thread
 from automations.kit import logs
@@ -19,21 +19,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MAX_BODY_BYTES = 1_000_000
-LARGER_BODIES = {
-    "/api/workflows/send-email": 16_000_000,
-    "/api/document-templates*": 7_500_000,
-    "/api/tables/*/rows/import": 16_000_000,
-    "/api/pipelines/connections/*/runs": 16_000_000,
-}
-"""Resources that take files: attachments of 10 MB are 13.4 MB in base64."""
-UPLOADS = {
-    "/api/forms/*/public": 16_000_000,
-    "/api/forms/requests/*": 16_000_000,
-    "/api/workflows/callback/*": 16_000_000,
-}
-"""Pages, when their form has files; anybody may send to them, so other bodies stay small."""
 MAX_DEPTH = 64
+"""Levels; some thousands would end the process that parses or stores them."""
 # Possessive, and up to the end when it is not closed: so no body is looked at twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -73,17 +60,10 @@ class RequestGuard:
             await _refuse_invalid(named, accept, "path", error, request_id)
             return
         content_type = headers.get(b"content-type", b"")
-        largest = _largest(scope["path"], content_type)
-        body = await _read(receive, largest)
-        if body is None:
-            await _refuse(
-                named,
-                accept,
-                413,
-                "PAYLOAD_TOO_LARGE",
-                f"The body is over {largest} bytes.",
-                request_id,
-            )
+        try:
+            body = await _read(receive, lambda: limit_of(scope).of(content_type))
+        except _TooLarge as error:
+            await _refuse(named, accept, 413, "PAYLOAD_TOO_LARGE", str(error), request_id)
             return
         if body and _JSON.match(content_type):
             # A large one is looked at in a thread, so that other requests go on meanwhile.
@@ -95,24 +75,23 @@ class RequestGuard:
         await self._app(scope, buffered(body, receive), named)
 
 
-def _largest(path: str, content_type: bytes) -> int:
-    """The most bytes a body may have, by the resource that it is for."""
-    uploads = UPLOADS if content_type.lower().startswith(b"multipart/form-data") else {}
-    for pattern, size in {**LARGER_BODIES, **uploads}.items():
-        if fnmatchcase(path, pattern):
-            return size
-    return MAX_BODY_BYTES
+class _TooLarge(Exception):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is over {limit} bytes.")
 
 
-async def _read(receive: Receive, largest: int) -> bytes | None:
+async def _read(receive: Receive, limit_of_route: Callable[[], int]) -> bytes:
     parts: list[bytes] = []
-    size = 0
+    size, limit = 0, MAX_BODY_BYTES
     while True:
         message = await receive()
         part = message.get("body", b"")
         size += len(part)
-        if size > largest:
-            return None
+        # The route is looked for when it matters: few bodies are so large.
+        if size > limit == MAX_BODY_BYTES:
+            limit = limit_of_route()
+        if size > limit:
+            raise _TooLarge(limit)
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)

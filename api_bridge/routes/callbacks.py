@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData
 
 from api_bridge import form_inputs, pages
+from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.errors import DomainError, ValidationFailed
@@ -36,6 +37,7 @@ def show(request: Request, token: str) -> Response:
 
 
 @router.post("/{token}", responses=pages.SHOWN, openapi_extra=pages.TAKEN)
+@body_limit(multipart=MAX_FILES_BYTES)
 async def decide(request: Request, token: str) -> Response:
     """Decide, once; or call a step's callback, whose body is kept as it is."""
     try:

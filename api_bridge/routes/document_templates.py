@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api_bridge.bodies import body_limit
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router
@@ -26,6 +27,8 @@ Name = Annotated[
 ]
 Format = Literal["docx", "markdown"]
 Content = Annotated[str, Field(max_length=7_200_000, description="The file, in base64.")]
+_MAX_TEMPLATE_BYTES = 7_500_000
+"""Of a body: the characters that the content may have, and what is around them."""
 _EXTENSIONS = {"docx": "docx", "markdown": "md"}
 
 
@@ -56,6 +59,7 @@ def list_templates(caller: Viewer) -> list[dict[str, Any]]:
 
 
 @router.post("", status_code=201)
+@body_limit(_MAX_TEMPLATE_BYTES)
 def create_template(caller: Admin, template: NewTemplate) -> dict[str, Any]:
     """Add a template: DOCX with placeholders and loops, or Markdown."""
     created = templates.create(
@@ -85,6 +89,7 @@ def get_content(caller: Viewer, template_id: str) -> Response:
 
 
 @router.put("/{template_id}")
+@body_limit(_MAX_TEMPLATE_BYTES)
 def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -> dict[str, Any]:
     """Change a template; new content makes a new version."""
     changed = templates.replace(

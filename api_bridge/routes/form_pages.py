@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from api_bridge import form_inputs, pages
+from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.form_inputs import Filled
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
@@ -35,6 +36,7 @@ def show_request(request: Request, token: str) -> Response:
 
 
 @router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
+@body_limit(multipart=MAX_FILES_BYTES)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
     return await _submit(request, token, form_requests.view, form_requests.submit)
@@ -47,6 +49,7 @@ def show_public(request: Request, form_id: str) -> Response:
 
 
 @router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
+@body_limit(multipart=MAX_FILES_BYTES)
 async def submit_public(request: Request, form_id: str) -> Response:
     """Take what somebody filled into a public form; no key is needed."""
     return await _submit(

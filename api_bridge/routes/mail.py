@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
+from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.deps import Member
 from api_bridge.routing import Router, patient
 from automations import wiring
@@ -21,6 +22,7 @@ Payload = Annotated[
 
 @router.post("/send-email")
 @patient
+@body_limit(MAX_FILES_BYTES)
 def send_email(caller: Member, payload: Payload) -> dict[str, Any]:
     """Send a transactional email by the site email provider."""
     receipt = mail.send(caller.workspace_id, payload, wiring.ports())

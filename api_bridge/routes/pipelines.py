@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
-from api_bridge.bodies import Body, delivery_of
+from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, delivery_of
 from api_bridge.deps import Admin, Caller, Member, Viewer, client_address
 from api_bridge.routing import Router, patient
 from api_bridge.views import pipelines as pipeline_views
@@ -205,6 +205,7 @@ def list_runs(
     responses={202: {"description": "The records are being read; the run says how far."}},
 )
 @patient
+@body_limit(MAX_FILES_BYTES)
 def sync(
     caller: Member, connection_id: str, response: Response, new: NewRun | None = None
 ) -> dict[str, Any]:

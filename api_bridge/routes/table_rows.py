@@ -9,7 +9,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi import Query as FromQuery
 from pydantic import Field
 
-from api_bridge.bodies import Body
+from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router, patient
 from api_bridge.views import tables as table_views
@@ -110,6 +110,7 @@ def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]
     },
 )
 @patient
+@body_limit(MAX_FILES_BYTES)
 def import_rows(
     caller: Member, table_id: str, source: Annotated[Source, Depends(_source)]
 ) -> dict[str, Any]:

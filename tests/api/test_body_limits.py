@@ -1,0 +1,77 @@
+"""How much each route takes: little, unless it says otherwise at the route itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from starlette.routing import Route
+
+from api_bridge.app import app
+from api_bridge.bodies import MAX_BODY_BYTES, MAX_FILES_BYTES, BodyLimit, limit_of
+from tests.api.conftest import Api
+
+MULTIPART = "multipart/form-data; boundary=x"
+FILES = BodyLimit(MAX_FILES_BYTES, MAX_FILES_BYTES)
+FILES_OF_A_FORM = BodyLimit(MAX_BODY_BYTES, MAX_FILES_BYTES)
+LARGER = {
+    ("POST", "/api/workflows/send-email"): FILES,
+    ("POST", "/api/tables/x/rows/import"): FILES,
+    ("POST", "/api/pipelines/connections/x/runs"): FILES,
+    ("POST", "/api/document-templates"): BodyLimit(7_500_000, 7_500_000),
+    ("PUT", "/api/document-templates/x"): BodyLimit(7_500_000, 7_500_000),
+    ("POST", "/api/workflows/callback/x"): FILES_OF_A_FORM,
+    ("POST", "/api/forms/requests/x"): FILES_OF_A_FORM,
+    ("POST", "/api/forms/x/public"): FILES_OF_A_FORM,
+}
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    for route in app.routes:
+        assert isinstance(route, Route)
+        for method in sorted(route.methods or ()):
+            yield method, re.sub(r"\{\w+(:\w+)?\}", "x", route.path)
+
+
+def limit(method: str, path: str) -> BodyLimit:
+    return limit_of({"type": "http", "app": app, "method": method, "path": path, "headers": []})
+
+
+def status(api: Api, method: str, path: str, content_type: str, size: int) -> tuple[int, str]:
+    headers = {"Content-Type": content_type, "Authorization": "Bearer nobody's"}
+    answer = api.http.request(method, path, content=bytes(size), headers=headers)
+    return answer.status_code, answer.text
+
+
+def test_the_routes_that_take_more_than_others_are_these() -> None:
+    found = {(method, path): limit(method, path) for method, path in routes()}
+    assert len(found) > 100
+    assert {where: one for where, one in found.items() if one != BodyLimit()} == LARGER
+
+
+def test_every_route_refuses_one_byte_more_than_it_takes(api: Api) -> None:
+    for method, path in routes():
+        takes = LARGER.get((method, path), BodyLimit())
+        sizes = {takes.plain: "text/x", takes.multipart: MULTIPART}
+        for most, content_type in sizes.items():
+            refused, text = status(api, method, path, content_type, most + 1)
+            if method != "HEAD":
+                assert f"over {most} bytes" in text, (method, path)
+            assert refused == 413, (method, path, content_type)
+
+
+@pytest.mark.parametrize(("method", "path"), LARGER)
+def test_one_that_takes_more_does(api: Api, method: str, path: str) -> None:
+    takes = LARGER[method, path]
+    for content_type, most in (("text/x", takes.plain), (MULTIPART, takes.multipart)):
+        assert status(api, method, path, content_type, most)[0] != 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/api/nowhere"), ("PUT", "/api/workflows/send-email"), ("POST", "/")],
+)
+def test_what_is_no_route_takes_no_more_than_others(api: Api, method: str, path: str) -> None:
+    assert status(api, method, path, "text/x", MAX_BODY_BYTES + 1)[0] == 413
+    assert status(api, method, path, "text/x", MAX_BODY_BYTES)[0] in (404, 405)
