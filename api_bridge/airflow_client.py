@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import DagRunState, Visible
+from automations.ports import DagRunFailure, DagRunState, Visible
 from automations.settings import Settings
 
 _TIMEOUT = (3.05, 30)
@@ -110,6 +111,27 @@ class AirflowClient:
         answer = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", missing_ok=True)
         return None if answer is None else _state(answer)
 
+    def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
+        run = f"/dags/{dag_id}/dagRuns/{run_id}"
+        failed = self._call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
+        events = self._events(dag_id, run_id)
+        return DagRunFailure(
+            marked_by=next((e["owner"] for e in events if _marks_as_failed(e)), None),
+            tasks=tuple(ti["task_display_name"] for ti in failed.get("task_instances", ())),
+            error=next((_trouble(e) for e in events if e["event"] in _TROUBLES), None),
+        )
+
+    def _events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """What is in Airflow's audit log of a run, newest first."""
+        params = {"dag_id": dag_id, "run_id": run_id, "order_by": "-event_log_id", "limit": 100}
+        try:
+            answer = self._call("GET", "/eventLogs", params=params)
+        except OrchestratorUnavailable:
+            raise
+        except OrchestratorError:  # The bridge's user need not be allowed to read it.
+            return []
+        return list((answer or {}).get("event_logs", ()))
+
     def _call(
         self,
         method: str,
@@ -171,6 +193,25 @@ class AirflowClient:
 
 
 _CONFLICT: dict[str, Any] = {}
+
+_TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries exceeded")
+"""What Airflow's scheduler notes of a task that did not come to its own end."""
+
+
+def _marks_as_failed(event: Mapping[str, Any]) -> bool:
+    if event["event"] not in ("patch_dag_run", "patch_task_instance"):
+        return False
+    try:
+        extra = json.loads(event["extra"] or "{}")
+    except ValueError:
+        return False
+    return "failed" in (extra.get("state"), extra.get("new_state"))
+
+
+def _trouble(event: Mapping[str, Any]) -> str:
+    """What the executor said, where it said something, and else what the scheduler did."""
+    extra = str(event["extra"] or event["event"])
+    return extra.partition("Extra info: ")[2] or extra
 
 
 def _state(run: Mapping[str, Any]) -> DagRunState:

@@ -18,7 +18,7 @@ from automations.domain.fields import parse_duration
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
-from automations_airflow.retries import DEATH_DELAY, DEATHS, StepRetryPolicy
+from automations_airflow.retries import DEATH_DELAY, StepRetryPolicy, max_retries
 from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def _task(published: Published, node: Node, dag: DAG, group: TaskGroup) -> Any:
         workflow_id=published.workflow_id,
         version=published.version,
         trigger_rule="none_failed_min_one_success" if node.joins else "all_success",
-        retries=attempts - 1 + DEATHS,
+        retries=max_retries(attempts),
         retry_delay=DEATH_DELAY,
         retry_policy=StepRetryPolicy(),
         execution_timeout=_execution_timeout(step),

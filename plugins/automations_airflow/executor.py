@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -41,6 +42,8 @@ class PipeExecutor(BaseExecutor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._workers: list[Worker] = []
+        self._deaths: Counter[Any] = Counter()
+        """By task: how many of its processes were killed, which the next one is told."""
         self._may_fork_at = 0.0
 
     def start(self) -> None:
@@ -111,9 +114,15 @@ class PipeExecutor(BaseExecutor):
             self.running.add(workload.key)
 
     def _hand_out(self, workload: Any) -> bool:
+        handed = self._find_worker(workload, self._deaths[_task(workload)])
+        if handed:
+            del self._deaths[_task(workload)]
+        return handed
+
+    def _find_worker(self, workload: Any, deaths: int) -> bool:
         # The one that was used last: what it has learned is still in the caches.
         for worker in reversed(self._workers):
-            if worker.workload is None and worker.hand(workload):
+            if worker.workload is None and worker.hand(workload, deaths):
                 return True
         now = time.monotonic()
         if now < self._may_fork_at:
@@ -123,7 +132,7 @@ class PipeExecutor(BaseExecutor):
         run = partial(self.run_workload, server=server, subprocess_logs_to_stdout=True)
         worker = Worker(run)
         self._workers.append(worker)
-        return worker.hand(workload)
+        return worker.hand(workload, deaths)
 
     def _listen(self, worker: Worker) -> None:
         for word in worker.words():
@@ -135,6 +144,8 @@ class PipeExecutor(BaseExecutor):
             worker.workload = None
             self._workers.remove(worker)
             self._workers.append(worker)
+            if word.killed:
+                self._deaths[_task(workload)] += 1
             failed = word.error is not None
             self._report(workload, workload.failure_state if failed else None, word.error)
 
@@ -147,8 +158,11 @@ class PipeExecutor(BaseExecutor):
             self.log.warning("An idle worker (%s) %s", pid, how)
         elif not taken:
             self.log.warning("A worker (%s) %s; another one does %s", pid, how, workload.key)
+            if worker.deaths:
+                self._deaths[_task(workload)] += worker.deaths
             self._requeue(workload)
         else:
+            self._deaths[_task(workload)] += 1
             self.log.error("The worker (%s) of %s %s", pid, workload.key, how)
             self._report(workload, workload.failure_state, f"Its worker {how}.")
 
@@ -187,6 +201,11 @@ class PipeExecutor(BaseExecutor):
             self.sync()
         for worker in list(self._workers):
             self._dismiss(worker)
+
+
+def _task(workload: Any) -> Any:
+    """The same for every try at a task."""
+    return getattr(workload.key, "primary", workload.key)
 
 
 def _names(workload: Any) -> set[Any]:

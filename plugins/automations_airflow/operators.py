@@ -27,7 +27,7 @@ from automations.execution.verdicts import (
 from automations.kit import tracing
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import RunLink
-from automations_airflow.retries import AttemptFailed
+from automations_airflow.retries import AttemptFailed, told_deaths
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.waiting import QUESTION_KEY, answer_of, ask, park_for_people, park_until
 
@@ -76,6 +76,7 @@ class StepTask:
             conf=run.conf or {},
             started_by=run.triggering_user_name,
             due_at=run.logical_date,
+            deaths=told_deaths(),
         )
 
     def _act(self, verdict: Verdict, context: Any) -> Any:

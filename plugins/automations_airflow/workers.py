@@ -23,6 +23,8 @@ from typing import Any
 import psutil
 from setproctitle import setproctitle
 
+from automations_airflow.retries import DEATHS
+
 log = logging.getLogger(__name__)
 
 Run = Callable[..., Any]
@@ -47,9 +49,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A worker's last word on a workload: its process is over, by an error or not."""
+    """A worker's last word on a workload: its process is over.
+
+    Args:
+        error: why it could not be carried out.
+        killed: whether a signal has ended its process.
+    """
 
     error: str | None = None
+    killed: bool = False
 
 
 class Worker:
@@ -62,6 +70,8 @@ class Worker:
     def __init__(self, run: Run) -> None:
         self.workload: Any = None
         """What it holds; None while it is idle."""
+        self.deaths = 0
+        """What it was told with it."""
         self.taken = False
         """Whether it has said that it takes what it holds."""
         self.since = 0.0
@@ -88,13 +98,18 @@ class Worker:
         """
         return self._process.exitcode
 
-    def hand(self, workload: Any) -> bool:
-        """Give it a workload; False when it is dead."""
+    def hand(self, workload: Any, deaths: int) -> bool:
+        """Give it a workload; False when it is dead.
+
+        Args:
+            deaths: how many processes that did the same were killed since it was last handed out.
+        """
         try:
-            self._pipe.send(workload)
+            self._pipe.send((workload, deaths))
         except OSError:
             return False
-        self.workload, self.taken, self.since = workload, False, time.monotonic()
+        self.workload, self.deaths, self.taken = workload, deaths, False
+        self.since = time.monotonic()
         return True
 
     def words(self) -> Iterator[Taken | Ended]:
@@ -142,18 +157,20 @@ def _work(pipe: Connection, run: Run) -> None:
         while True:
             if sys.platform != "darwin":  # where it is not safe after a fork
                 setproctitle(f"{_TITLE} <idle>")
-            workload = pipe.recv()
+            workload, deaths = pipe.recv()
             pipe.send(Taken())
+            # Read by the task's process, which is a fork of this one.
+            os.environ[DEATHS] = str(deaths)
             pipe.send(_carry_out(workload, run))
 
 
 def _carry_out(workload: Any, run: Run) -> Ended:
     try:
-        run(workload, proctitle=f"{_TITLE} {workload.display_name}")
+        code = run(workload, proctitle=f"{_TITLE} {workload.display_name}")
     except Exception as error:
         log.exception("Cannot carry out %s", workload.display_name)
         return Ended(f"{type(error).__name__}: {error}"[:_MAX_ERROR])
-    return Ended()
+    return Ended(killed=isinstance(code, int) and code < 0)
 
 
 def _yield_to_others() -> None:

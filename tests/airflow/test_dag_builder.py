@@ -11,8 +11,10 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.types import DagRunType
 
+from automations.execution.deaths import MAX_DEATHS
 from automations.kit.ids import PATTERN
 from automations_airflow.dag_builder import build
+from automations_airflow.retries import MAX_OUTAGES
 from tests.airflow.definitions import approval, condition, delay, email, published, workflow_id
 
 
@@ -74,9 +76,10 @@ def test_users_texts_are_no_templates_of_airflows() -> None:
     assert [task.template_fields for task in dag.tasks] == [()] * 4
 
 
-def test_airflow_leaves_the_steps_own_attempts_room() -> None:
+def test_airflow_leaves_attempts_deaths_and_outages_room() -> None:
     dag = build(published(email("a", retry={"maxAttempts": 5}), email("b", 1)))
-    assert (dag.get_task("a").retries, dag.get_task("b").retries) == (4 + 3, 3)
+    once = MAX_DEATHS + MAX_OUTAGES
+    assert (dag.get_task("a").retries, dag.get_task("b").retries) == (4 + once, once)
 
 
 def test_only_a_step_that_never_waits_is_stopped_by_airflow() -> None:

@@ -18,10 +18,12 @@ from airflow.utils.state import TaskInstanceState
 
 from automations_airflow import executor as executors
 from automations_airflow.executor import PipeExecutor
+from automations_airflow.retries import DEATHS
 from automations_airflow.workers import NICENESS
 
 SLEEPS = "sleeps"
 RAISES = "raises"
+KILLED = "killed"
 QUICK = "quick"
 
 
@@ -30,6 +32,11 @@ def carry_out(workload: ExecuteTask, **_: Any) -> int:
     assert workload.log_path is not None
     folder = Path(workload.log_path)
     (folder / f"{workload.ti.task_id}.worker").write_text(str(os.getpid()))
+    told = (folder / f"{workload.ti.task_id}.deaths").open("a")
+    with told:
+        told.write(os.environ[DEATHS])
+    if workload.ti.task_id.startswith(KILLED):
+        return -9
     if workload.ti.task_id.startswith(RAISES):
         raise ConnectionError("no server")
     if workload.ti.task_id.startswith(SLEEPS):
@@ -185,6 +192,23 @@ def test_what_a_killed_worker_had_not_begun_is_done_by_another(bench: Bench) -> 
     bench.until(lambda: len(bench.events) == 2)
     assert bench.ended(workload) == [TaskInstanceState.SUCCESS]
     assert bench.pid(f"{QUICK}1") != idle
+
+
+def test_a_task_is_told_of_its_deaths_once_each(bench: Bench) -> None:
+    for number in range(3):
+        bench.give(KILLED)
+        bench.until(lambda number=number: len(bench.events) == number + 1)
+    bench.give(f"{SLEEPS}1")
+    task = bench.pid(f"{SLEEPS}1", of="task")
+    kill(bench.pid(f"{SLEEPS}1"))
+    kill(task)
+    bench.until(lambda: len(bench.events) == 4)
+    bench.give(QUICK)
+    bench.give(f"{SLEEPS}1")
+    bench.until(lambda: len((bench.folder / f"{SLEEPS}1.deaths").read_text()) == 2)
+    told = {name: (bench.folder / f"{name}.deaths").read_text() for name in (KILLED, f"{SLEEPS}1")}
+    # The first of each has no predecessor.
+    assert told == {KILLED: "011", f"{SLEEPS}1": "01"}
 
 
 def test_a_worker_that_does_not_take_its_work_is_replaced(

@@ -16,7 +16,9 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 from opentelemetry import trace
+from sqlalchemy.exc import OperationalError
 
+from automations.execution.deaths import MAX_DEATHS
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.kit import tracing
 from automations.settings import get_settings
@@ -25,7 +27,14 @@ from automations.steps.registry import STEP_TYPES
 from automations_airflow import operators
 from automations_airflow.dag_builder import build
 from automations_airflow.operators import OPERATORS, class_name
-from automations_airflow.retries import AttemptFailed, StepRetryPolicy
+from automations_airflow.retries import (
+    DEATH_DELAY,
+    DEATHS,
+    MAX_OUTAGE_DELAY,
+    AttemptFailed,
+    StepRetryPolicy,
+    max_retries,
+)
 from automations_airflow.triggers import WaitTrigger
 from automations_airflow.waiting import answer_of, body_of, params_of
 from tests.airflow.definitions import condition, email, published
@@ -108,8 +117,35 @@ def test_a_failed_attempt_is_retried_after_the_engines_delay() -> None:
     assert (decision.action.value, decision.retry_delay) == ("retry", timedelta(seconds=7))
 
 
-def test_a_death_is_retried_as_airflow_does() -> None:
-    assert StepRetryPolicy().evaluate(OSError("killed"), 1, 4).action.value == "default"
+def test_a_database_that_is_away_is_waited_for_ever_longer() -> None:
+    away = OperationalError("SELECT", {}, Exception("refused"))
+    delays = []
+    for number in range(1, 8):
+        decision = StepRetryPolicy().evaluate(away, number, max_retries(1))
+        assert decision.action.value == "retry"
+        delays.append(decision.retry_delay)
+    assert delays == sorted(delays)
+    assert (delays[0], delays[-1]) == (DEATH_DELAY, MAX_OUTAGE_DELAY)
+
+
+def test_a_bug_is_met_only_as_often_as_a_step_may_be_attempted_and_killed() -> None:
+    policy, most = StepRetryPolicy(), max_retries(3)
+    actions = [policy.evaluate(TypeError("bug"), n, most).action.value for n in range(1, most + 2)]
+    assert actions[: 2 + MAX_DEATHS] == ["default"] * (2 + MAX_DEATHS)
+    assert set(actions[2 + MAX_DEATHS :]) == {"fail"}
+
+
+def test_a_task_is_told_how_many_of_its_processes_were_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = build(published(email("a"))).get_task("a")
+    run = SimpleNamespace(
+        run_id="r", clear_number=0, run_type="manual", conf={}, triggering_user_name=None,
+        logical_date=None,
+    )  # fmt: skip
+    assert task._ref({"dag_run": run}).deaths == 0
+    monkeypatch.setenv(DEATHS, "2")
+    assert task._ref({"dag_run": run}).deaths == 2
 
 
 def test_giving_up_fails_the_task_without_a_retry() -> None:

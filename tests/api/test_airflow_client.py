@@ -14,6 +14,7 @@ import pytest
 
 from api_bridge.airflow_client import AirflowClient
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
+from automations.ports import DagRunFailure
 from automations.settings import Settings
 
 RUN = {
@@ -264,3 +265,54 @@ class TestForget:
     def test_one_that_is_still_going_is_left(self, airflow: Airflow, client: AirflowClient) -> None:
         airflow.answers["DELETE", self.path] = (409, {"detail": "cannot be deleted"})
         assert not client.forget("automation_c1", "c2")
+
+
+class TestFailure:
+    run = "/dags/automation_c1/dagRuns/c2"
+
+    def ask(self, airflow: Airflow, client: AirflowClient, *events: Any) -> DagRunFailure:
+        """Why a run has failed whose audit log is this, newest first."""
+        failed = {"task_instances": [{"task_display_name": "Tell"}]}
+        airflow.answers["GET", f"{self.run}/taskInstances"] = (200, failed)
+        log = {"event_logs": list(events)}
+        airflow.answers.setdefault(("GET", "/eventLogs"), (200, log))
+        return client.failure("automation_c1", "c2")
+
+    def event(self, name: str, extra: str | None, owner: str = "airflow") -> dict[str, Any]:
+        return {"event": name, "extra": extra, "owner": owner}
+
+    def test_the_newest_trouble_of_a_task_is_its_error(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        newest = "Executor x reported …. Extra info: ConnectError: refused"
+        failure = self.ask(
+            airflow,
+            client,
+            self.event("failed", None),
+            self.event("state mismatch", newest),
+            self.event("state mismatch", "Extra info: older"),
+            self.event("patch_dag_run", '{"state": "queued"}', "ada"),
+        )
+        assert failure == DagRunFailure(None, ("Tell",), "ConnectError: refused")
+        path, query = airflow.asked[-1][1:3]
+        assert (path, query["order_by"]) == ("/eventLogs", ["-event_log_id"])
+        assert (query["dag_id"], query["run_id"]) == (["automation_c1"], ["c2"])
+
+    @pytest.mark.parametrize(
+        ("name", "extra"),
+        [
+            ("patch_dag_run", '{"state": "failed", "method": "PATCH"}'),
+            ("patch_task_instance", '{"new_state": "failed", "method": "PATCH"}'),
+        ],
+    )
+    def test_who_marked_it_as_failed_is_named(
+        self, airflow: Airflow, client: AirflowClient, name: str, extra: str
+    ) -> None:
+        failure = self.ask(airflow, client, self.event(name, extra, "ada"))
+        assert failure.marked_by == "ada"
+
+    def test_without_a_right_to_the_audit_log_the_tasks_are_known(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        airflow.answers["GET", "/eventLogs"] = (403, {"detail": "Forbidden"})
+        assert self.ask(airflow, client) == DagRunFailure(tasks=("Tell",))

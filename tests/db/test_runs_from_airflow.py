@@ -17,7 +17,7 @@ from automations.dispatch.reconciler import Reconciler
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
-from automations.ports import DagRunState
+from automations.ports import DagRunFailure, DagRunState
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from tests.doubles import Unreachable, ports
 
@@ -154,3 +154,50 @@ def test_a_run_of_nobodys_is_left_alone() -> None:
     Reconciler(Unreachable()).apply(state)
     with unit_of_work() as session:
         assert session.scalars(select(Run)).all() == []
+
+
+class Knowing(Unreachable):
+    """An Airflow that knows why a run has failed."""
+
+    def __init__(self, failure: DagRunFailure) -> None:
+        self._failure = failure
+
+    def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
+        return self._failure
+
+
+def fail_in_airflow(workflow: str, run_id: str, failure: DagRunFailure) -> None:
+    state = DagRunState(dag_id(workflow), run_id, "failed", "1", {}, None, "scheduled", DUE)
+    Reconciler(Knowing(failure)).apply(state)
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (DagRunFailure("ada", ("Tell",)), "Marked as failed in Airflow by ada."),
+        (
+            DagRunFailure(None, ("Tell",), "ConnectError: refused"),
+            "Tell: Airflow could not carry it out: ConnectError: refused",
+        ),
+        (
+            DagRunFailure(None, ("Tell",)),
+            "Tell: Airflow could not carry it out: its log in Airflow says why.",
+        ),
+        (DagRunFailure(), "Airflow has ended it as failed, and knows of no step that did."),
+    ],
+)
+def test_a_run_that_fails_in_airflow_says_why(failure: DagRunFailure, error: str) -> None:
+    workflow, run_id = scheduled(), new_id()
+    Engine(ports()).run(task(workflow, run_id))
+    fail_in_airflow(workflow, run_id, failure)
+    assert (run(run_id).status, run(run_id).error) == ("FAILED", error)
+
+
+def test_what_a_step_has_said_of_its_failure_is_not_asked_of_airflow() -> None:
+    workflow, run_id = scheduled(), new_id()
+    Engine(ports()).run(task(workflow, run_id))
+    with unit_of_work() as session:
+        runs.end_run(session, run_id, "FAILED", "a: gone")
+    state = DagRunState(dag_id(workflow), run_id, "failed", "1", {}, None, "scheduled", DUE)
+    Reconciler(Unreachable()).apply(state)
+    assert run(run_id).error == "a: gone"

@@ -11,7 +11,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run
 from automations.definitions.published import dag_id, workflow_id
 from automations.errors import OrchestratorError
-from automations.ports import DagRunState, Orchestrator
+from automations.ports import DagRunFailure, DagRunState, Orchestrator
 from automations.services.runs.from_airflow import AirflowRun, record_run
 
 log = logging.getLogger(__name__)
@@ -112,10 +112,13 @@ class Reconciler:
             if run is None or run.workflow_id != automation:
                 return
             # A run that goes on after a clear is revived by its first step, which knows of it.
-            if state.state == "failed":
-                self._fail(session, run)
-            elif state.state == "success":
+            if state.state == "success":
                 self._complete(session, run)
+        # Most have failed by a step of ours, which has said why.
+        if state.state == "failed" and run.status in ("COMPLETED", *runs.UNFINISHED):
+            failure = self._orchestrator.failure(state.dag_id, state.run_id)
+            with unit_of_work() as session:
+                self._fail(session, run.id, _in_words(failure))
 
     @staticmethod
     def _record_run(session: Session, automation: str, state: DagRunState) -> Run | None:
@@ -134,12 +137,13 @@ class Reconciler:
         return record_run(session, made)
 
     @staticmethod
-    def _fail(session: Session, run: Run) -> None:
-        if run.status == "COMPLETED":
-            run.status, run.error = "FAILED", "Marked failed in Airflow."
-            jobs.enqueue(session, JobKind.REPORT_FAILURE, run.id)
+    def _fail(session: Session, run_id: str, error: str) -> None:
+        run = runs.lock_run(session, run_id)
+        if run is not None and run.status == "COMPLETED":
+            run.status, run.error = "FAILED", error
+            jobs.enqueue(session, JobKind.REPORT_FAILURE, run_id)
         else:
-            runs.end_run(session, run.id, "FAILED", "Ended as failed in Airflow.")
+            runs.end_run(session, run_id, "FAILED", error)
 
     @staticmethod
     def _complete(session: Session, run: Run) -> None:
@@ -147,3 +151,13 @@ class Reconciler:
             run.status, run.error = "COMPLETED", None
         else:
             runs.end_run(session, run.id, "COMPLETED")
+
+
+def _in_words(failure: DagRunFailure) -> str:
+    if failure.marked_by is not None:
+        return f"Marked as failed in Airflow by {failure.marked_by}."
+    if not failure.tasks:
+        return "Airflow has ended it as failed, and knows of no step that did."
+    steps = ", ".join(failure.tasks)
+    why = failure.error or "its log in Airflow says why."
+    return f"{steps}: Airflow could not carry it out: {why}"

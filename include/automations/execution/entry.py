@@ -13,6 +13,7 @@ from automations.db import callbacks, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
 from automations.errors import DomainError, NotFound
+from automations.execution import deaths
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
 from automations.execution.recording import recorded
@@ -51,12 +52,18 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
         session.refresh(run)
     if run.status not in runs.UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
+    wait = None
     if known is not None and known.status == "WAITING":
         wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
-        if wait is not None and wait.status == "OPEN":
-            return parked(wait)
-        if wait is not None and wait.status == "ANSWERED":
-            return Sleep(wait.id, datetime.now(UTC))
+    if wait is not None and wait.status == "OPEN":
+        return parked(wait)
+    if ref.deaths:
+        row = known or _row(session, ref, row, "RUNNING")
+        entered = _entered(session, ref, run, loaded, row)
+        if (verdict := deaths.count(session, entered, run, row)) is not None:
+            return verdict
+    if wait is not None and wait.status == "ANSWERED":
+        return Sleep(wait.id, datetime.now(UTC))
     if run.slot == "WAITING":
         row = _row(session, ref, row, "WAITING")
         return parked(wait_for_slot(session, row, datetime.now(UTC)))
@@ -116,9 +123,9 @@ def _row(session: Session, ref: TaskRef, row: RunStep | None, status: str) -> Ru
     if row is None:
         row = RunStep(run_id=ref.run_id, node_id=ref.node_id, retries=0)
         session.add(row)
-        row.generation, row.attempt = ref.generation, 1
+        row.generation, row.attempt, row.deaths = ref.generation, 1, 0
     elif row.generation != ref.generation:
-        row.generation, row.attempt = ref.generation, 1
+        row.generation, row.attempt, row.deaths = ref.generation, 1, 0
     row.status, row.started_at, row.ended_at = status, datetime.now(UTC), None
     row.output = row.verdict = None
     return row

@@ -21,6 +21,7 @@ class TaskRef:
         run_type: the DagRun's type (``manual``, ``scheduled``, …).
         conf: the DagRun's conf, the input of a run that Airflow made itself.
         due_at: when a scheduled run was due.
+        deaths: how many processes of this task were killed since it was last begun.
     """
 
     run_id: str
@@ -32,6 +33,7 @@ class TaskRef:
     conf: Mapping[str, Any] = field(default_factory=dict)
     started_by: str | None = None
     due_at: datetime | None = None
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from automations.ports.models import (
     Spending,
     Spent,
 )
-from automations.ports.orchestration import DagRunState, Orchestrator, Visible
+from automations.ports.orchestration import DagRunFailure, DagRunState, Orchestrator, Visible
 from automations.ports.people import (
     FormAnswer,
     FormRequest,
@@ -49,6 +49,7 @@ __all__ = [
     "ChatReceipt",
     "ChildResult",
     "ChildRuns",
+    "DagRunFailure",
     "DagRunState",
     "Delivery",
     "DocumentOrder",

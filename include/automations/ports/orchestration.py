@@ -35,6 +35,21 @@ class DagRunState:
     due_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DagRunFailure:
+    """Why a DagRun has failed, as far as the orchestrator knows.
+
+    Args:
+        marked_by: who has said that it has; None when its tasks did.
+        tasks: the names of those that have failed.
+        error: what was last noted of one that could not be carried out.
+    """
+
+    marked_by: str | None = None
+    tasks: tuple[str, ...] = ()
+    error: str | None = None
+
+
 class Orchestrator(Protocol):
     """Airflow, as dispatcher and reconciler use it.
 
@@ -88,4 +103,8 @@ class Orchestrator(Protocol):
 
     def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
         """One DagRun, or None when Airflow does not know it."""
+        ...
+
+    def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
+        """Why a DagRun has failed."""
         ...

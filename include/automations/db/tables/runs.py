@@ -132,8 +132,10 @@ class RunStep(Base):
     generation: Mapped[int]
     attempt: Mapped[int]
     """Attempts in this generation."""
+    deaths: Mapped[int] = mapped_column(server_default="0")
+    """How often its process was killed in this generation, by which it loses no attempt."""
     retries: Mapped[int] = mapped_column(server_default="0")
-    """Attempts after the first, over all generations: the state's ``retryCount``."""
+    """How often it was begun again, over all generations: the state's ``retryCount``."""
     input: Mapped[dict[str, Any] | None]
     output: Mapped[dict[str, Any] | None]
     verdict: Mapped[dict[str, Any] | None]
