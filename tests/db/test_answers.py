@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,6 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.waits import answers, decisions
-from automations.services.workflows import loaded
 from automations.steps.outcomes import Answer
 from automations.tokens import derive_token, hash_token
 from tests.db.test_engine import begin, reload, row, step, task
@@ -33,9 +32,8 @@ class Service:
 
 
 @pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    yield Engine(ports(http=Service()))
-    loaded._cache.clear()
+def engine(database: str) -> Engine:
+    return Engine(ports(http=Service()))
 
 
 @dataclass(frozen=True)

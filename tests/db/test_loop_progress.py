@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -57,9 +56,8 @@ def service() -> Service:
 
 
 @pytest.fixture
-def engine(database: str, service: Service) -> Iterator[Engine]:
-    yield Engine(ports(http=service))
-    loaded._cache.clear()
+def engine(database: str, service: Service) -> Engine:
+    return Engine(ports(http=service))
 
 
 def call(order: int = 0, **more: Any) -> dict[str, Any]:
