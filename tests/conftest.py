@@ -10,10 +10,15 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from hypothesis import settings
 
 from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
 from automations.settings import get_settings
+
+# A machine that is busy with something else makes no example wrong.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 DATABASE = "tests"
 

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from automations import wiring
 from automations.db import migrate, session
-from automations.domain.templating import evaluate
+from automations.domain.templating import render
 from automations.execution.verdicts import AskPeople, Proceed, Sleep, TaskRef
 from automations.launcher.postgres import EmbeddedPostgres
 from automations.services.workflows import loaded
@@ -223,7 +223,7 @@ def _verdict(kept: bool) -> str:
 
 
 def _bare_condition(number: int) -> object:
-    return evaluate(EVEN, {"loop": {"item": number}}, where="bench")
+    return render(EVEN, {"loop": {"item": number}}, where="bench")
 
 
 @contextmanager

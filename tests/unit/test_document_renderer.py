@@ -271,12 +271,12 @@ class TestHostileTemplates:
         with pytest.raises(TemplateError, match="is not allowed"):
             ConfinedRenderer().placeholders("docx", letter(text))
         for template_format, template in (("docx", letter(text)), ("markdown", text.encode())):
-            with pytest.raises(TemplateError, match="unsafe"):
+            with pytest.raises(TemplateError, match="not there in the data"):
                 filled(template, {"submission": {}}, template_format)
 
     @pytest.mark.parametrize("text", ["{{ ''['__class__'] }}", "{{ ''|attr('__class__') }}"])
     def test_no_other_way_leads_there(self, text: str) -> None:
-        with pytest.raises(TemplateError, match=r"__class__|unsafe"):
+        with pytest.raises(TemplateError, match="__class__"):
             filled(letter(text), {})
 
     @pytest.mark.parametrize(
@@ -304,9 +304,15 @@ class TestHostileTemplates:
         with pytest.raises(StepError, match="took more time"):
             ConfinedRenderer(Limits(patience=0.05)).render("docx", letter("x"), {}, "docx")
 
-    @pytest.mark.parametrize("text", ["{{ 'a' * 10**10 }}", "{{ 'a'|center(10**10) }}"])
-    def test_a_memory_bomb_is_stopped(self, text: str) -> None:
-        with pytest.raises(StepError, match="more memory"):
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("{{ 'a' * 10**10 }}", "longer than"),
+            ("{{ 'a'|center(10**10) }}", "a width must be"),
+        ],
+    )
+    def test_a_memory_bomb_is_stopped(self, text: str, problem: str) -> None:
+        with pytest.raises(StepError, match=problem):
             filled(text.encode(), {}, "markdown")
 
     def test_a_document_over_ten_megabytes_is_refused(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
-from automations.domain.templating import evaluate, render, render_config, undeclared
+from automations.domain.templating import names_in, render, render_config
 from automations.errors import TemplateError
 from automations.kit.values import JSON
 from automations.steps.condition import ConditionConfig
@@ -108,41 +107,10 @@ def test_nothing_of_python_is_in_reach(template: str) -> None:
         rendered(template)
 
 
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{{ 'a' * 10**9 }}",
-        "{{ '%1000000000d' | format(1) }}",
-        "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
-        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-        "{{ ('a' * 1000) | replace('a', 'b' * 100000) }}",
-        "{{ range(99999) | join('x' * 1000) }}",
-    ],
-)
-def test_a_bomb_ends_soon(template: str) -> None:
-    began = time.monotonic()
-    with pytest.raises(TemplateError):
-        rendered(template)
-    assert time.monotonic() - began < 1
-
-
 def test_a_text_may_not_grow_without_bound() -> None:
     names = {"big": "x" * 600_000}
     with pytest.raises(TemplateError):
         render("{{big}}{{big}}", names, where="here")
-
-
-@given(template=st.text(alphabet="{}%#'\"[]().|+-~ ainput0", max_size=60))
-def test_any_text_ends_in_a_value_or_a_template_error(template: str) -> None:
-    began = time.monotonic()
-    try:
-        render(template, NAMES, where="here")
-    except TemplateError as error:
-        message = error.message
-    else:
-        message = "here: "
-    assert message.startswith("here: ")
-    assert time.monotonic() - began < 1
 
 
 json_values = st.recursive(
@@ -161,10 +129,6 @@ def test_data_passes_through_one_expression_unchanged(value: JSON) -> None:
 def test_data_is_never_read_as_a_template(text: str) -> None:
     data = f"{{{{ 7 * 7 }}}}{text}"
     assert render("<{{input.value}}>", {"input": {"value": data}}, where="here") == f"<{data}>"
-
-
-def test_an_expression_is_evaluated_without_braces() -> None:
-    assert evaluate("input.n > 2", NAMES, where="here") is True
 
 
 def test_html_fields_escape_what_they_insert_and_others_do_not() -> None:
@@ -200,4 +164,4 @@ def test_an_error_in_a_config_names_the_field() -> None:
 
 def test_the_names_that_a_template_needs_are_known_before_it_runs() -> None:
     text = "{{submission.email}}{% for x in input.list %}{{x.name}}{% endfor %}{{ now }}"
-    assert undeclared(text) == {"submission.email", "input.list", "now"}
+    assert names_in(text) == {("submission", "email"), ("input", "list"), ("now",)}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Set
 from typing import Any
 
-import minijinja
 from pydantic import BaseModel, ValidationError
 
 from automations.definitions.field_errors import add_error, field_errors
@@ -28,7 +26,7 @@ from automations.definitions.triggers import (
 )
 from automations.domain.fields import Verbatim, is_template
 from automations.domain.secret_templates import secrets_named
-from automations.domain.templating import undeclared
+from automations.domain.templating import names_in, size_of
 from automations.kit.values import JSON, Errors
 from automations.steps.registry import STEP_TYPES
 
@@ -42,7 +40,8 @@ AT_START = CONTEXT_VARIABLES | {"trigger", "submission", "input", "variables"}
 IN_BODY = frozenset({"loop"})
 """What is known in the body of a loop only."""
 
-_BRACKET = re.compile(r"""\bsteps\s*\[\s*(["'])(.*?)\1\s*\]""")
+MAX_PARTS = 20_000
+"""Names, signs and values in all templates of one automation: a third of a second to read."""
 _EXPRESSIONS = ("expression",)
 
 
@@ -68,7 +67,8 @@ def check(definition: Definition) -> Errors:
         if ids[step.id] > 1:
             add_error(errors, f"{path}.id", f"'{step.id}' is the id of another step, too")
     names = Counter(step.name for _, step in places)
-    _check_names(definition.steps, "steps", set(), names, errors, ROOTS)
+    templates = _Templates(names, errors)
+    templates.check_steps(definition.steps, "steps", set(), ROOTS)
     for path, step in places:
         _check_waits(step, path, errors)
         if definition.budget is not None and step.type == "ai" and step.config.max_tokens is None:
@@ -76,7 +76,7 @@ def check(definition: Definition) -> Errors:
     for field, info in FlowControl.model_fields.items():
         limit = getattr(definition, field)
         if limit is not None and limit.key is not None:
-            _check_text(limit.key, f"{info.alias}.key", set(), names, errors, AT_START)
+            templates.check(limit.key, f"{info.alias}.key", set(), AT_START)
     if definition.debounce is not None:
         _check_debounce(definition.trigger, errors)
     return errors
@@ -135,37 +135,68 @@ def _bodies(step: Any) -> list[tuple[str, str, list[Any]]]:
     return [entry for entry in nested_lists(step) if entry[0] in body]
 
 
-def _check_names(
-    steps: list[Any],
-    path: str,
-    known: set[str],
-    names: Counter[str],
-    errors: Errors,
-    roots: Set[str],
-) -> set[str]:
-    """Walk in the order of running; returns what is known after the list."""
-    places = {id(step): f"{path}.{index}" for index, step in enumerate(steps)}
-    for step in ordered(steps):
-        here = places[id(step)]
-        own = step.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        for name in _verbatim(step.config):
-            own.pop(name, None)
-        nested = list(nested_lists(step))
-        for _, field, _ in nested:
-            own.pop(field.removeprefix("config."), None)
-        for where, text in _texts(own, f"{here}.config"):
-            _check_text(text, where, known, names, errors, roots)
-        before, known = known, known | {step.id, step.name}
-        after = known
-        body = STEP_TYPES[step.type].body
-        for name, field, inner in nested:
-            place = f"{here}.{field}"
-            if name in body:
-                _check_names(inner, place, before, names, errors, roots | IN_BODY)
-            else:
-                after = after | _check_names(inner, place, known, names, errors, roots)
-        known = after
-    return known
+class _Templates:
+    """The templates of a definition, of which each is checked with what is known at its place.
+
+    Args:
+        names: how many steps have each name.
+    """
+
+    def __init__(self, names: Counter[str], errors: Errors) -> None:
+        self._names = names
+        self._errors = errors
+        self._parts = 0
+
+    def check_steps(
+        self, steps: list[Any], path: str, known: set[str], roots: Set[str]
+    ) -> set[str]:
+        """Walk in the order of running; returns what is known after the list."""
+        places = {id(step): f"{path}.{index}" for index, step in enumerate(steps)}
+        for step in ordered(steps):
+            here = places[id(step)]
+            own = step.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            for name in _verbatim(step.config):
+                own.pop(name, None)
+            nested = list(nested_lists(step))
+            for _, field, _ in nested:
+                own.pop(field.removeprefix("config."), None)
+            for where, text in _texts(own, f"{here}.config"):
+                self.check(text, where, known, roots)
+            before, known = known, known | {step.id, step.name}
+            after = known
+            body = STEP_TYPES[step.type].body
+            for name, field, inner in nested:
+                place = f"{here}.{field}"
+                if name in body:
+                    self.check_steps(inner, place, before, roots | IN_BODY)
+                else:
+                    after = after | self.check_steps(inner, place, known, roots)
+            known = after
+        return known
+
+    def check(self, text: str, path: str, known: Set[str], roots: Set[str]) -> None:
+        """Check one text."""
+        if self._parts > MAX_PARTS:
+            return
+        try:
+            names = names_in(text)
+            secrets_named(text)
+            self._parts += size_of(text)
+        except ValueError as error:
+            add_error(self._errors, path, str(error))
+            return
+        if self._parts > MAX_PARTS:
+            problem = f"the automation's templates have more than {MAX_PARTS} parts together"
+            add_error(self._errors, path, problem)
+        for name in sorted({root for root, *_ in names} - roots):
+            problem = f"unknown name '{name}'; known are {', '.join(sorted(roots))}"
+            add_error(self._errors, path, problem)
+        for name in sorted({rest[0] for root, *rest in names if root == "steps" and rest}):
+            if name not in known:
+                add_error(self._errors, path, f"there is no step '{name}' before this one")
+            elif self._names[name] > 1:
+                problem = f"several steps are named '{name}'; use the step's id"
+                add_error(self._errors, path, problem)
 
 
 def _verbatim(config: BaseModel) -> list[str]:
@@ -188,31 +219,3 @@ def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, f"{path}.{index}")
     elif is_template(value):
         yield path, str(value)
-
-
-def _check_text(
-    text: str,
-    path: str,
-    known: set[str],
-    names: Counter[str],
-    errors: Errors,
-    roots: Set[str],
-) -> None:
-    try:
-        used = undeclared(text)
-        secrets_named(text)
-    except ValueError as error:
-        add_error(errors, path, str(error))
-        return
-    except minijinja.TemplateError as error:
-        add_error(errors, path, f"is not a valid template: {str(error).splitlines()[0]}")
-        return
-    for name in sorted({dotted.partition(".")[0] for dotted in used} - roots):
-        add_error(errors, path, f"unknown name '{name}'; known are {', '.join(sorted(roots))}")
-    wanted = {dotted.split(".")[1] for dotted in used if dotted.startswith("steps.")}
-    wanted |= {found.group(2) for found in _BRACKET.finditer(text)}
-    for name in sorted(wanted):
-        if name not in known:
-            add_error(errors, path, f"there is no step '{name}' before this one")
-        elif names[name] > 1:
-            add_error(errors, path, f"several steps are named '{name}'; use the step's id")

@@ -11,11 +11,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from automations.domain.fields import Model, parse_duration
+from automations.domain.template_language.meter import Meter
 from automations.domain.templating import render
 from automations.errors import TemplateError
 from automations.kit.values import JSON
 
 _MAX_KEY_LENGTH = 200
+_MAX_KEY_WORK = 20_000
+"""A key is rendered before a run is there, while whoever starts it waits."""
 
 
 MAX_INTERVAL = timedelta(days=31)
@@ -105,7 +108,7 @@ def key_of(limit: Keyed, names: Mapping[str, JSON], owner: str) -> str:
     if limit.key is None:
         return owner
     try:
-        value = render(limit.key, names, where="key", missing_ok=True)
+        value = render(limit.key, names, where="key", missing_ok=True, meter=Meter(_MAX_KEY_WORK))
     except TemplateError:
         value = None
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)

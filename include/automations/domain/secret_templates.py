@@ -6,23 +6,25 @@ in ``steps.<name>``, so a step that needs the secret names it itself.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import TypeVar
 
-import minijinja
+from jinja2 import nodes
 from pydantic import BaseModel
 
 from automations.domain.fields import SECRET_NAME, is_template
-from automations.domain.templating import render, render_config, undeclared
+from automations.domain.template_language import grammar
+from automations.domain.template_language.faults import InvalidTemplate
+from automations.domain.template_language.meter import Meter
+from automations.domain.template_language.names import outside
+from automations.domain.template_language.names import path as dotted
+from automations.domain.templating import render, render_config
 from automations.errors import StepError
 from automations.kit.masking import MASK, Masker
 from automations.kit.values import JSON
 
 ROOT = "secret"
-_TAG = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
-_IN_SLICE = re.compile(r"\bsecret\.([A-Z][A-Z0-9_]{0,63})\[[^\]]*:")
 
 Read = Callable[[Set[str]], Mapping[str, str]]
 T = TypeVar("T")
@@ -32,21 +34,17 @@ def secrets_named(text: str) -> set[str]:
     """The secrets that a template names.
 
     Raises:
+        InvalidTemplate: it is no template.
         ValueError: it takes them in another way than ``secret.NAME``.
-        minijinja.TemplateError: it is no valid template.
     """
     if ROOT not in text:
         return set()
-    # minijinja does not list what is in a slice.
-    found = {name for tag in _TAG.findall(text) for name in _IN_SLICE.findall(tag)}
-    for dotted in undeclared(text):
-        root, _, name = dotted.partition(".")
-        if root != ROOT:
-            continue
-        if not SECRET_NAME.fullmatch(name):
-            raise ValueError("name one secret, as in {{secret.API_KEY}}")
-        found.add(name)
-    return found
+    tree = grammar.parse(text)
+    found = {tuple(path) for root, *path in outside(tree) if root == ROOT}
+    in_brackets = any(dotted(item.node) == [ROOT] for item in tree.find_all(nodes.Getitem))
+    if in_brackets or any(len(path) != 1 or not SECRET_NAME.fullmatch(path[0]) for path in found):
+        raise ValueError("name one secret, as in {{secret.API_KEY}}")
+    return {name for (name,) in found}
 
 
 class ReadOnce:
@@ -70,7 +68,9 @@ class ReadOnce:
 
 
 class Redaction:
-    """Renders templates that name secrets, and knows what must not be recorded afterwards.
+    """Renders an attempt's templates, and knows what must not be recorded afterwards.
+
+    All of them together may do so much work, however many they are.
 
     Args:
         read: gives the values of the named secrets, those that there are.
@@ -78,6 +78,7 @@ class Redaction:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+        self._meter = Meter()
         self._known: dict[str, str] = {}
         self._derived: set[str] = set()
 
@@ -97,8 +98,8 @@ class Redaction:
         """
         used = self._used(value, where, missing_ok)
         if not used:
-            return render(value, names, where=where, missing_ok=missing_ok, html=html)
-        real = render(value, {**names, ROOT: used}, where=where, missing_ok=missing_ok, html=html)
+            return self._rendered(value, names, where, missing_ok, html)
+        real = self._rendered(value, {**names, ROOT: used}, where, missing_ok, html)
         # A filter may have changed a secret into what no masking can find: the difference tells.
         shown = self.shown(value, names, where=where, missing_ok=missing_ok, html=html)
         self._derived.update(_differences(real, shown))
@@ -116,13 +117,18 @@ class Redaction:
         """The same with ``***`` for each secret; ``***`` as a whole when that does not work."""
         used = dict.fromkeys(self._used(value, where, missing_ok), MASK)
         try:
-            return render(
-                value, {**names, ROOT: used}, where=where, missing_ok=missing_ok, html=html
-            )
+            return self._rendered(value, {**names, ROOT: used}, where, missing_ok, html)
         except StepError:
             if not used:
                 raise
             return MASK
+
+    def _rendered(
+        self, value: JSON, names: Mapping[str, JSON], where: str, missing_ok: bool, html: bool
+    ) -> JSON:
+        return render(
+            value, names, where=where, missing_ok=missing_ok, html=html, meter=self._meter
+        )
 
     def config(
         self, config: BaseModel, names: Mapping[str, JSON], *, where: str
@@ -171,10 +177,10 @@ def _named(value: JSON, path: str) -> Iterator[tuple[str, str]]:
         try:
             for name in secrets_named(value):
                 yield path, name
+        except InvalidTemplate:
+            return  # rendering says what is wrong with it
         except ValueError as error:
             raise StepError(f"{path}: {error}", kind="secret") from error
-        except minijinja.TemplateError:
-            return  # rendering says what is wrong with it
 
 
 def _differences(real: JSON, shown: JSON) -> Iterator[str]:

@@ -1,56 +1,22 @@
-"""User templates: minijinja, bounded by fuel, given plain JSON only."""
+"""User templates: rendered from plain JSON, within bounds, with the place in every error."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import minijinja
+from jinja2 import nodes
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from automations.domain.fields import AsWritten, Html, is_template
+from automations.domain.template_language import grammar, values
+from automations.domain.template_language import names as template_names
+from automations.domain.template_language.evaluation import Evaluation
+from automations.domain.template_language.faults import MissingName, TemplateFault
+from automations.domain.template_language.meter import Meter
 from automations.errors import TemplateError
 from automations.kit.values import JSON
-
-_FUEL = 200_000
-_MAX_LENGTH = 1_000_000
-_SINGLE = re.compile(r"\A\s*\{\{(?!-)((?:(?!\{\{|\}\}|\{%).)*)(?<!-)\}\}\s*\Z", re.DOTALL)
-
-
-def text_of(value: Any) -> str | None:
-    """How a template shows what engines show in Python's words; None for all else."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return None
-
-
-def _finalized(value: Any) -> Any:
-    text = text_of(value)
-    return NotImplemented if text is None else text
-
-
-def _environment() -> minijinja.Environment:
-    environment = minijinja.Environment(
-        fuel=_FUEL,
-        undefined_behavior="strict",
-        # Without Python's methods: str.format makes gigabytes that no fuel counts.
-        pycompat=False,
-        finalizer=_finalized,
-        keep_trailing_newline=True,
-        auto_escape_callback=lambda name: "html" if name == "html" else None,
-    )
-    environment.remove_global("debug")
-    return environment
-
-
-_ENVIRONMENT = _environment()
 
 
 def render(
@@ -60,62 +26,66 @@ def render(
     where: str,
     missing_ok: bool = False,
     html: bool = False,
+    meter: Meter | None = None,
 ) -> JSON:
     """A value with every text in it rendered; a text that is one expression keeps its type.
 
     Args:
         where: the step and field, named in the error.
         missing_ok: whether one expression that names something missing gives None.
+        meter: of all that is rendered together.
 
     Raises:
         TemplateError: a name is missing, the syntax is wrong, or a bound was reached.
     """
+    meter = meter or Meter()
+
+    def inside(item: JSON, place: str) -> JSON:
+        return render(item, names, where=place, missing_ok=missing_ok, html=html, meter=meter)
+
     if isinstance(value, dict):
-        return {
-            key: render(item, names, where=f"{where}.{key}", missing_ok=missing_ok, html=html)
-            for key, item in value.items()
-        }
+        return {key: inside(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list):
-        return [
-            render(item, names, where=f"{where}.{index}", missing_ok=missing_ok, html=html)
-            for index, item in enumerate(value)
-        ]
+        return [inside(item, f"{where}.{index}") for index, item in enumerate(value)]
     if not is_template(value):
         return value
-    single = _SINGLE.match(value)
-    if single and not html:
-        return evaluate(single.group(1), names, where=where, missing_ok=missing_ok)
     try:
-        text = _ENVIRONMENT.render_str(value, "html" if html else "text", **names)
-    except minijinja.TemplateError as error:
-        raise _explain(error, where) from error
-    if len(text) > _MAX_LENGTH:
-        raise TemplateError(f"{where}: the rendered text is longer than {_MAX_LENGTH} characters")
-    return text
-
-
-def evaluate(
-    expression: str, names: Mapping[str, JSON], *, where: str, missing_ok: bool = False
-) -> JSON:
-    """The value of one expression.
-
-    Raises:
-        TemplateError: as ``render``.
-    """
-    try:
-        value = _ENVIRONMENT.eval_expr(expression, **names)
-        # The engine gives None for an undefined last name, strict or not.
-        if value is None and _ENVIRONMENT.eval_expr(f"({expression}) is undefined", **names):
+        tree = grammar.parse(value)
+        single = None if html else _single(value, tree)
+        if single is None:
+            write = escaped if html else values.text
+            return Evaluation(names, meter, write, markup=html).text(tree)
+        try:
+            return Evaluation(names, meter).value(single)
+        except MissingName:
             if missing_ok:
                 return None
-            raise TemplateError(f"{where}: '{expression.strip()}' is not there in this run")
-    except minijinja.TemplateError as error:
-        if missing_ok and error.kind == "UndefinedError":
-            return None
-        raise _explain(error, where) from error
-    if isinstance(value, float) and not math.isfinite(value):
-        raise TemplateError(f"{where}: the result is not a finite number")
-    return value
+            raise
+    except TemplateFault as error:
+        raise TemplateError(f"{where}: {error}") from error
+
+
+def _single(text: str, tree: nodes.Template) -> nodes.Expr | None:
+    """The expression, where a template is one and nothing else."""
+    text = text.strip()
+    if not text.startswith("{{") or text.startswith("{{-") or not text.endswith("}}"):
+        return None
+    if text.endswith("-}}") or len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output):
+        return None
+    inserted = [node for node in tree.body[0].nodes if not isinstance(node, nodes.TemplateData)]
+    around = (node for node in tree.body[0].nodes if isinstance(node, nodes.TemplateData))
+    if len(inserted) != 1 or any(node.data.strip() for node in around):
+        return None
+    return inserted[0]
+
+
+def escaped(value: Any, meter: Meter) -> str:
+    """How a value is written into HTML or XML."""
+    if isinstance(value, Markup):
+        return value
+    text = escape(values.text(value, meter))
+    meter.text(len(text))
+    return text
 
 
 def render_config(
@@ -146,13 +116,15 @@ def render_config(
     return rendered
 
 
-def _explain(error: minijinja.TemplateError, where: str) -> TemplateError:
-    text = (
-        str(error).splitlines()[0].replace(" (in <expression>:1)", "").replace(" (in text:1)", "")
-    )
-    return TemplateError(f"{where}: {text}")
+def names_in(text: str) -> set[tuple[str, ...]]:
+    """The names that a template takes from outside, with their paths: ``submission.email``.
+
+    Raises:
+        ValueError: it is no template; says why.
+    """
+    return template_names.outside(grammar.parse(text))
 
 
-def undeclared(text: str) -> set[str]:
-    """The names that a template takes from outside, with their attributes: ``submission.email``."""
-    return _ENVIRONMENT.undeclared_variables_in_str(text, nested=True)
+def size_of(text: str) -> int:
+    """How many names, signs and values a template has, which is what its reading costs."""
+    return sum(1 for _ in grammar.parse(text).find_all(nodes.Node))

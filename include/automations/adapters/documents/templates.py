@@ -4,59 +4,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from docxtpl import DocxTemplate
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
-from jinja2.exceptions import TemplateError, UndefinedError
-from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import nodes
 from markupsafe import Markup
 
 from automations.adapters.documents.problems import TemplateProblem
-from automations.domain.templating import text_of
+from automations.domain.template_language import grammar, names, values
+from automations.domain.template_language.evaluation import Evaluation, Write
+from automations.domain.template_language.faults import (
+    InvalidTemplate,
+    MissingName,
+    TemplateFault,
+)
+from automations.domain.template_language.meter import Meter
+from automations.domain.templating import escaped
 
+_BOUNDS = grammar.Bounds(length=50_000_000, tokens=50_000)
+_MAX_WORK = 5_000_000
+_MAX_PART = 50_000_000
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BREAK = re.compile(r"\r\n?")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _PARAGRAPH = re.compile(r"<w:p([ >])")
-_MISSING = re.compile(r"has no (?:attribute|element) '?([^']+)'?|'([^']+)' is undefined")
 _PROPERTIES = ("author", "comments", "identifier", "language", "subject", "title")
-_OTHER_TEMPLATES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
-class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, with data before methods: ``submission.items`` is the field of that name."""
+class _Engine:
+    """Fills in templates as docxtpl asks for it: all parts of a document on one meter.
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, dict) and attribute in obj:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
+    Args:
+        write: how what is inserted becomes text.
+    """
+
+    autoescape = True
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._meter = Meter(_MAX_WORK, _MAX_PART)
+
+    def from_string(self, source: str) -> _Template:
+        return _Template(source, self._write, self._meter)
 
 
-def _as_text(value: Any) -> Any:
-    text = text_of(value)
-    return value if text is None else text
+class _Template:
+    def __init__(self, source: str, write: Write, meter: Meter) -> None:
+        self._tree = grammar.parse(source, _BOUNDS)
+        self._write = write
+        self._meter = meter
+
+    def render(self, data: dict[str, Any]) -> str:
+        return Evaluation(data, self._meter, self._write, markup=True).text(self._tree)
 
 
-def _as_markdown(value: Any) -> Any:
-    text = _as_text(value)
-    if isinstance(text, Markup):
-        return text
-    escaped = _PUNCTUATION.sub(r"\\\1", re.sub(r"[ \t]+", " ", str(text)))
+def _as_markdown(value: Any, meter: Meter) -> str:
+    if isinstance(value, Markup):
+        return value
+    escaped = _PUNCTUATION.sub(r"\\\1", re.sub(r"[ \t]+", " ", values.text(value, meter)))
     return Markup(escaped.replace("\n", "\\\n"))
-
-
-def _environment(template_format: str) -> _Environment:
-    environment = _Environment(
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_as_text if template_format == "docx" else _as_markdown,
-        keep_trailing_newline=True,
-    )
-    del environment.globals["lipsum"]
-    return environment
 
 
 def placeholders(template_format: str, template: Path) -> list[str]:
@@ -65,37 +73,35 @@ def placeholders(template_format: str, template: Path) -> list[str]:
     Raises:
         TemplateProblem: the syntax is wrong; quotes the place.
     """
-    environment = _environment(template_format)
-    outside: set[str] = set()
-    for tree in _trees(environment, template_format, template):
-        roots = find_undeclared_variables(tree)
-        outside |= {name for name in _names(tree) if name.partition(".")[0] in roots}
-    return sorted(outside)
+    trees = _trees(template_format, template)
+    return sorted({".".join(path) for tree in trees for path in names.outside(tree)})
 
 
 def fill_docx(template: Path, data: dict[str, Any], result: Path) -> None:
     """Fill in a DOCX template."""
-    environment = _environment("docx")
     document = DocxTemplate(template)
-    try:
-        document.render(_clean(data), jinja_env=environment, autoescape=True)
-    except TemplateError as error:
-        raise _explained(error, environment, "docx", template) from error
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise TemplateProblem(f"the template cannot be filled in: {error}") from error
+    with _explained():
+        document.render(_clean(data), jinja_env=_Engine(escaped), autoescape=True)
     _forget_attached_template(document.docx)
     document.save(result)
 
 
 def fill_markdown(template: Path, data: dict[str, Any]) -> str:
     """Fill in a Markdown template; what is inserted stays text, whatever marks it holds."""
-    environment = _environment("markdown")
+    with _explained():
+        return _Engine(_as_markdown).from_string(_text(template)).render(_clean(data))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
     try:
-        return environment.from_string(_text(template)).render(_clean(data))
-    except TemplateError as error:
-        raise _explained(error, environment, "markdown", template) from error
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise TemplateProblem(f"the template cannot be filled in: {error}") from error
+        yield
+    except MissingName as fault:
+        raise TemplateProblem(
+            f"the template names '{fault.name}', which is not there in the data"
+        ) from fault
+    except TemplateFault as fault:
+        raise TemplateProblem(f"the template cannot be filled in: {fault}") from fault
 
 
 def _text(template: Path) -> str:
@@ -105,18 +111,18 @@ def _text(template: Path) -> str:
         raise TemplateProblem("is not UTF-8 text") from error
 
 
-def _trees(
-    environment: _Environment, template_format: str, template: Path
-) -> Iterator[nodes.Template]:
+def _trees(template_format: str, template: Path) -> Iterator[nodes.Template]:
     sources = [_text(template)] if template_format == "markdown" else _docx_sources(template)
     for source in sources:
         try:
-            tree = environment.parse(source)
-        except TemplateSyntaxError as error:
-            place = source.splitlines()[error.lineno - 1] if error.lineno else ""
+            tree = grammar.parse(source, _BOUNDS)
+        except InvalidTemplate as fault:
+            place = source.splitlines()[fault.line - 1] if fault.line else ""
             near = re.sub(r"<[^>]*>", "", place).strip()[:200]
-            raise TemplateProblem(f"template syntax: {error.message} (near '{near}')") from error
-        _refuse_other_templates(tree)
+            raise TemplateProblem(f"template {fault.problem} (near '{near}')") from fault
+        for node in tree.find_all(nodes.Getattr):
+            if node.attr.startswith("__"):
+                raise TemplateProblem(f"template syntax: '{node.attr}' is not allowed")
         yield tree
 
 
@@ -136,55 +142,6 @@ def _docx_sources(template: Path) -> Iterator[str]:
         yield _PARAGRAPH.sub(r"\n<w:p\1", document.patch_xml(xml))
     for name in _PROPERTIES:
         yield str(getattr(package.core_properties, name))
-
-
-def _refuse_other_templates(tree: nodes.Template) -> None:
-    for _ in tree.find_all(_OTHER_TEMPLATES):
-        raise TemplateProblem("template syntax: a template cannot take in another one")
-    for node in tree.find_all(nodes.Getattr):
-        if node.attr.startswith("_"):
-            raise TemplateProblem(f"template syntax: '{node.attr}' is not allowed")
-
-
-def _names(tree: nodes.Node) -> set[str]:
-    found: set[str] = set()
-    left = [tree]
-    while left:
-        node = left.pop()
-        name = _dotted(node)
-        if name is None:
-            left.extend(node.iter_child_nodes())
-        else:
-            found.add(name)
-    return found
-
-
-def _dotted(node: nodes.Node) -> str | None:
-    match node:
-        case nodes.Name():
-            return node.name
-        case nodes.Getattr():
-            before = _dotted(node.node)
-            return None if before is None else f"{before}.{node.attr}"
-        case nodes.Getitem(arg=nodes.Const(value=str(key))):
-            before = _dotted(node.node)
-            return None if before is None else f"{before}.{key}"
-        case _:
-            return None
-
-
-def _explained(
-    error: TemplateError, environment: _Environment, template_format: str, template: Path
-) -> TemplateProblem:
-    missing = _MISSING.search(error.message or "") if isinstance(error, UndefinedError) else None
-    if missing is None:
-        return TemplateProblem(f"the template cannot be filled in: {error.message or error}")
-    last = missing.group(1) or missing.group(2)
-    names: set[str] = set()
-    for tree in _trees(environment, template_format, template):
-        names |= {name for name in _names(tree) if last in name.split(".")}
-    listed = ", ".join(f"'{name}'" for name in sorted(names)[:5]) or f"'{last}'"
-    return TemplateProblem(f"the template names {listed}, which is not there in the data")
 
 
 def _clean(value: Any) -> Any:

@@ -1,0 +1,260 @@
+"""Filters: those of lists here, and with them the list of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from automations.domain.template_language import values
+from automations.domain.template_language.faults import TemplateFault
+from automations.domain.template_language.predicates import PREDICATES, UNDEFINED_TOO
+from automations.domain.template_language.run import Run
+from automations.domain.template_language.text_filters import TEXT_FILTERS
+from automations.domain.template_language.values import Group, Undefined
+
+_MAX_COLUMNS = 10_000
+"""Lists that ``batch`` and ``slice`` may make of one, and items that they may fill up with."""
+
+
+def _attribute(run: Run, value: Any, path: Any, default: Any = None) -> Any:
+    """What a value holds under a path as ``address.city``."""
+    parts = path.split(".") if isinstance(path, str) else [path]
+    run.meter.charge(len(parts))
+    for part in parts:
+        try:
+            value = values.member(value, int(part) if str(part).isdecimal() else part)
+        except LookupError:
+            if default is None:
+                return Undefined(lambda: str(path))
+            return default
+    return value
+
+
+def _there(value: Any) -> Any:
+    if isinstance(value, Undefined):
+        raise value.fault()
+    return value
+
+
+def _items(run: Run, value: Any) -> list[Any]:
+    found = values.items(value, run.meter)
+    run.meter.items(len(found))
+    return found
+
+
+def _picked(run: Run, value: Any, path: Any, folded: bool = False) -> list[Any]:
+    """Each item, or what each holds under a path; texts without their capitals where wanted."""
+    found = _items(run, value)
+    if path is not None:
+        found = [_there(_attribute(run, item, path)) for item in found]
+    return [item.lower() if folded and isinstance(item, str) else item for item in found]
+
+
+def _sort(
+    run: Run, value: Any, reverse: bool = False, case_sensitive: bool = False,
+    attribute: Any = None,
+) -> list[Any]:  # fmt: skip
+    found = _items(run, value)
+    keys = [
+        values.order(key, run.meter) for key in _picked(run, found, attribute, not case_sensitive)
+    ]
+    places = sorted(range(len(found)), key=keys.__getitem__, reverse=bool(reverse))
+    return [found[place] for place in places]
+
+
+def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    def extreme(run: Run, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
+        found = _items(run, value)
+        keys = [
+            values.order(key, run.meter)
+            for key in _picked(run, found, attribute, not case_sensitive)
+        ]
+        if not found:
+            return Undefined(lambda: "an item of an empty list")
+        return found[choose(range(len(found)), key=keys.__getitem__)]
+
+    return extreme
+
+
+def _unique(run: Run, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
+    found = _items(run, value)
+    seen: dict[Any, Any] = {}
+    for key, item in zip(_picked(run, found, attribute, not case_sensitive), found, strict=True):
+        seen.setdefault(values.identity(key, run.meter), item)
+    return list(seen.values())
+
+
+def _group_by(
+    run: Run, value: Any, attribute: Any, default: Any = None, case_sensitive: bool = False
+) -> list[Group]:
+    groups: dict[Any, Group] = {}
+    for item in _items(run, value):
+        key = _there(_attribute(run, item, attribute, default))
+        folded = key.lower() if isinstance(key, str) and not case_sensitive else key
+        group = groups.setdefault(values.identity(folded, run.meter), Group([key, []]))
+        group[1].append(item)
+    return sorted(groups.values(), key=lambda group: values.order(group[0], run.meter))
+
+
+def _sum(run: Run, value: Any, attribute: Any = None, start: Any = 0) -> Any:
+    picked = _picked(run, value, attribute)
+    if isinstance(start, list):
+        run.meter.items(len(start) + sum(len(item) for item in picked))
+        return [*start, *(inner for item in picked for inner in item)]
+    if any(not isinstance(item, int | float) for item in (start, *picked)):
+        raise TemplateFault("sum takes numbers")
+    return values.number(sum(picked, start))
+
+
+def _join(run: Run, value: Any, by: Any = "", attribute: Any = None) -> str:
+    picked = _picked(run, value, attribute)
+    return values.join(picked, run.meter, markup=run.markup, between=by)
+
+
+def _end(place: int) -> Callable[..., Any]:
+    def end(run: Run, value: Any) -> Any:
+        if isinstance(value, str | list):
+            found: Sequence[Any] = value[:1] if place == 0 else value[-1:]
+        else:
+            found = values.items(value, run.meter)
+        return found[place] if found else Undefined(lambda: "an item of an empty list")
+
+    return end
+
+
+def _length(run: Run, value: Any) -> int:
+    if not isinstance(value, str | list | dict):
+        raise TemplateFault(f"{values.kind(value)} has no length")
+    return len(value)
+
+
+def _reverse(run: Run, value: Any) -> Any:
+    if isinstance(value, str):
+        run.meter.text(len(value))
+        return str(value)[::-1]
+    return _items(run, value)[::-1]
+
+
+def _pairs(run: Run, value: Any) -> list[list[Any]]:
+    if not isinstance(value, dict):
+        raise TemplateFault(f"{values.kind(value)} is no object")
+    run.meter.items(3 * len(value))
+    return [[key, item] for key, item in value.items()]
+
+
+def _sorted_pairs(
+    run: Run, value: Any, case_sensitive: bool = False, by: str = "key", reverse: bool = False
+) -> list[Any]:
+    if by not in ("key", "value"):
+        raise TemplateFault("dictsort sorts by key or value")
+    return _sort(run, _pairs(run, value), reverse, case_sensitive, ("key", "value").index(by))
+
+
+def _columns(number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _MAX_COLUMNS:
+        raise TemplateFault(f"the number must be from 1 to {_MAX_COLUMNS}")
+    return number
+
+
+def _batch(run: Run, value: Any, size: int, fill: Any = None) -> list[list[Any]]:
+    found, size = _items(run, value), _columns(size)
+    batches = [found[start : start + size] for start in range(0, len(found), size)]
+    if batches and fill is not None:
+        run.meter.items(size)
+        batches[-1] += [fill] * (size - len(batches[-1]))
+    return batches
+
+
+def _slice(run: Run, value: Any, number: int, fill: Any = None) -> list[list[Any]]:
+    found, number = _items(run, value), _columns(number)
+    run.meter.items(number)
+    each, longer = divmod(len(found), number)
+    slices, start = [], 0
+    for place in range(number):
+        end = start + each + (place < longer)
+        slices.append(found[start:end] + ([fill] if fill is not None and place >= longer else []))
+        start = end
+    return slices
+
+
+def _map(run: Run, value: Any, *arguments: Any, **named: Any) -> list[Any]:
+    found = _items(run, value)
+    if "attribute" in named and not arguments and named.keys() <= {"attribute", "default"}:
+        path, default = named["attribute"], named.get("default")
+        return [_there(_attribute(run, item, path, default)) for item in found]
+    if not arguments or arguments[0] not in FILTERS:
+        raise TemplateFault("map takes the name of a filter, or attribute")
+    change = FILTERS[arguments[0]]
+    return [_there(change(run, item, *arguments[1:], **named)) for item in found]
+
+
+def _chosen(wanted: bool, by_attribute: bool) -> Callable[..., Any]:
+    def chosen(run: Run, value: Any, *arguments: Any) -> list[Any]:
+        return list(held(run, _items(run, value), list(arguments)))
+
+    def held(run: Run, found: list[Any], arguments: list[Any]) -> Iterator[Any]:
+        path = arguments.pop(0) if by_attribute else None
+        name, *others = arguments or ["defined"]
+        if name not in PREDICATES:
+            raise TemplateFault(f"there is no test '{name}'")
+        for item in found:
+            tested = _attribute(run, item, path) if by_attribute else item
+            if not arguments:
+                holds = bool(_there(tested))
+            elif name in UNDEFINED_TOO:
+                holds = PREDICATES[name](run, tested)
+            else:
+                holds = PREDICATES[name](run, _there(tested), *others)
+            if holds is wanted:
+                yield item
+
+    return chosen
+
+
+def _default(run: Run, value: Any, otherwise: Any = "", boolean: bool = False) -> Any:
+    missing = isinstance(value, Undefined) or (boolean and not value)
+    return otherwise if missing else value
+
+
+def _zip(run: Run, value: Any, *others: Any) -> list[list[Any]]:
+    lists = [_items(run, each) for each in (value, *others)]
+    return [list(row) for row in zip(*lists, strict=False)]
+
+
+def _chain(run: Run, value: Any, *others: Any) -> list[Any]:
+    return [item for each in (value, *others) for item in _items(run, each)]
+
+
+OF_THE_MISSING = frozenset({"default", "d"})
+"""Filters that may be given what is not there."""
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    **TEXT_FILTERS,
+    "attr": _attribute,
+    "batch": _batch,
+    "chain": _chain,
+    "count": _length,
+    "d": _default,
+    "default": _default,
+    "dictsort": _sorted_pairs,
+    "first": _end(0),
+    "groupby": _group_by,
+    "items": _pairs,
+    "join": _join,
+    "last": _end(-1),
+    "length": _length,
+    "list": _items,
+    "map": _map,
+    "max": _extreme(max),
+    "min": _extreme(min),
+    "reject": _chosen(wanted=False, by_attribute=False),
+    "rejectattr": _chosen(wanted=False, by_attribute=True),
+    "reverse": _reverse,
+    "select": _chosen(wanted=True, by_attribute=False),
+    "selectattr": _chosen(wanted=True, by_attribute=True),
+    "slice": _slice,
+    "sort": _sort,
+    "sum": _sum,
+    "unique": _unique,
+    "zip": _zip,
+}

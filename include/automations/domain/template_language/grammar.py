@@ -1,0 +1,190 @@
+"""Parsing templates within bounds: what is too long or nested too deeply is refused unread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import Environment, nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
+from jinja2.parser import Parser
+
+from automations.domain.template_language import values
+from automations.domain.template_language.faults import InvalidTemplate
+from automations.domain.template_language.filters import FILTERS
+from automations.domain.template_language.functions import FUNCTIONS
+from automations.domain.template_language.names import path
+from automations.domain.template_language.predicates import PREDICATES
+
+_MAX_BRACKETS = 20
+_MAX_BLOCKS = 20
+_MAX_PREFIXES = 100
+"""Of one tag: each of these words makes the parser call itself."""
+_MAX_TREE_DEPTH = 100
+_CACHED_LENGTH = 1_000
+
+_OPENING = frozenset({"lparen", "lbracket", "lbrace"})
+_CLOSING = frozenset({"rparen", "rbracket", "rbrace"})
+_PREFIXES = frozenset({"add", "sub", "not", "else"})
+_BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "set", "with", "block"})
+_OTHER_TEMPLATES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+_KNOWN = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Const, nodes.Name, nodes.NSRef,
+    nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.List, nodes.Tuple, nodes.Dict, nodes.Pair,
+    nodes.Keyword, nodes.Filter, nodes.Test, nodes.Call, nodes.CondExpr, nodes.Concat,
+    nodes.Compare, nodes.Operand, nodes.BinExpr, nodes.UnaryExpr, nodes.If, nodes.For,
+    nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.With,
+    nodes.Block, nodes.Break, nodes.Continue,
+)  # fmt: skip
+_CARRIAGE_RETURN = "\r"
+# Whitespace to the lexer, which reads a carriage return as a line's end and forgets it.
+_STAND_INS = "\x1f\x1e\x1d\x1c\x85\u2028\u2029\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large a text may be.
+
+    Args:
+        length: in characters.
+        tokens: names, signs and values in all its tags; 15 µs each.
+    """
+
+    length: int
+    tokens: int
+
+
+OF_FIELDS = Bounds(length=500_000, tokens=5_000)
+
+
+class _Bounded(Extension):
+    """Ends the reading of a text that is too much before the parser is deep in it."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        most: int = self.environment.max_tokens  # type: ignore[attr-defined]
+        tokens = blocks = 0
+        tag = _Tag()
+        for token in stream:
+            if token.type == "data":
+                yield token
+                continue
+            tokens += 1
+            if token.type in ("block_begin", "variable_begin"):
+                tag = _Tag()
+            blocks += tag.take(token)
+            if tokens > most:
+                raise TemplateSyntaxError(f"it has more than {most} parts", token.lineno)
+            if tag.is_deep() or blocks > _MAX_BLOCKS:
+                raise TemplateSyntaxError("it is nested too deeply", token.lineno)
+            yield token
+
+
+class _Tag:
+    """What one tag has so far."""
+
+    def __init__(self) -> None:
+        self._words: list[str] = []
+        self._brackets = self._prefixes = 0
+
+    def take(self, token: Token) -> int:
+        """Count a token; gives by how many blocks one is deeper behind it."""
+        word = str(token.value) if token.type == "name" else token.type
+        self._brackets += (word in _OPENING) - (word in _CLOSING)
+        self._prefixes += word in _PREFIXES
+        self._words = [*self._words[:2], word]
+        if self._words == ["block_begin", word]:
+            return (word in _BLOCKS) - word.startswith("end")
+        # {% set x = 1 %} has no end.
+        sets = self._words[:2] == ["block_begin", "set"] and not self._brackets
+        return -1 if sets and word == "assign" else 0
+
+    def is_deep(self) -> bool:
+        return self._brackets > _MAX_BRACKETS or self._prefixes > _MAX_PREFIXES
+
+
+@lru_cache
+def _environment(max_tokens: int) -> Environment:
+    environment = Environment(
+        extensions=["jinja2.ext.loopcontrols", _Bounded], keep_trailing_newline=True
+    )
+    environment.extend(max_tokens=max_tokens)
+    return environment
+
+
+def parse(source: str, bounds: Bounds = OF_FIELDS) -> nodes.Template:
+    """The tree of a template, all of whose parts this language knows.
+
+    Raises:
+        InvalidTemplate: says what is wrong with it.
+    """
+    if len(source) > bounds.length:
+        raise InvalidTemplate(f"it is longer than {bounds.length} characters")
+    return (_cached if len(source) <= _CACHED_LENGTH else _parsed)(source, bounds)
+
+
+@lru_cache(maxsize=512)
+def _cached(source: str, bounds: Bounds) -> nodes.Template:
+    return _parsed(source, bounds)
+
+
+def _parsed(source: str, bounds: Bounds) -> nodes.Template:
+    stand_in = ""
+    if _CARRIAGE_RETURN in source:
+        stand_in = next((mark for mark in _STAND_INS if mark not in source), "\n")
+        source = source.replace(_CARRIAGE_RETURN, stand_in)
+    try:
+        tree = Parser(_environment(bounds.tokens), source).parse()
+    except TemplateSyntaxError as error:
+        raise InvalidTemplate(f"syntax: {error.message}", error.lineno) from error
+    except (ValueError, RecursionError) as error:  # of numbers with thousands of digits
+        raise InvalidTemplate(f"syntax: {error}") from error
+    _check(tree, stand_in)
+    return tree
+
+
+def _check(tree: nodes.Template, stand_in: str) -> None:
+    """Refuse what the evaluation does not know, and put back what stood for carriage returns."""
+    callable_names = {macro.name for macro in tree.find_all(nodes.Macro)}
+    callable_names |= {*FUNCTIONS, "loop", "caller"}
+    level: list[nodes.Node] = [tree]
+    for _ in range(_MAX_TREE_DEPTH):
+        for node in level:
+            _check_node(node, callable_names)
+            if stand_in and isinstance(node, nodes.TemplateData):
+                node.data = node.data.replace(stand_in, _CARRIAGE_RETURN)
+            elif stand_in and isinstance(node, nodes.Const) and isinstance(node.value, str):
+                node.value = node.value.replace(stand_in, _CARRIAGE_RETURN)
+        level = [child for node in level for child in node.iter_child_nodes()]
+        if not level:
+            return
+    raise InvalidTemplate("it is nested too deeply")
+
+
+def _check_node(node: nodes.Node, callable_names: Set[str]) -> None:
+    problem = None
+    if isinstance(node, _OTHER_TEMPLATES):
+        problem = "a template cannot take in another one"
+    elif not isinstance(node, _KNOWN):
+        problem = "it has a tag that is not known here"
+    elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        problem = f"there is no filter '{node.name}'"
+    elif isinstance(node, nodes.Test) and node.name not in PREDICATES:
+        problem = f"there is no test '{node.name}'"
+    elif isinstance(node, nodes.Call) and not _may_be_called(node.node, callable_names):
+        problem = f"'{'.'.join(path(node.node) or ['this'])}' cannot be called"
+    elif isinstance(node, nodes.Const) and not values.is_bounded(node.value):
+        problem = "a number is too large"
+    if problem is None and isinstance(node, nodes.Call | nodes.Filter | nodes.Test):
+        # None of them knows how many there are before they are made.
+        problem = "* and ** are not known here" if node.dyn_args or node.dyn_kwargs else None
+    if problem is not None:
+        raise InvalidTemplate(problem, node.lineno)
+
+
+def _may_be_called(node: nodes.Node, names: Set[str]) -> bool:
+    if isinstance(node, nodes.Name):
+        return node.name in names
+    return path(node) in (["loop", "cycle"], ["loop", "changed"])

@@ -1,0 +1,90 @@
+"""Which names a template takes from outside, with their paths: ``submission.email``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jinja2 import nodes
+
+from automations.domain.template_language.functions import FUNCTIONS
+
+Path = tuple[str, ...]
+
+
+def path(node: nodes.Node | None) -> list[str]:
+    """The names in ``a.b['c']``; empty for what is no such path."""
+    match node:
+        case nodes.Name():
+            return [node.name]
+        case nodes.Getattr():
+            before, last = path(node.node), node.attr
+        case nodes.Getitem(arg=nodes.Const(value=str(key))):
+            before, last = path(node.node), key
+        case _:
+            return []
+    return [*before, last] if before else []
+
+
+def outside(tree: nodes.Node) -> set[Path]:
+    """The paths that begin with a name which the template itself does not make."""
+    found: set[Path] = set()
+    _Names(found).visit_all([tree], set())
+    return found
+
+
+class _Names:
+    """Walks a tree in the order of running; knows at each place which names were made before."""
+
+    def __init__(self, found: set[Path]) -> None:
+        self._found = found
+
+    def visit_all(self, some: Iterable[nodes.Node | None], made: set[str]) -> None:
+        for node in some:
+            if node is not None:
+                self._visit(node, made)
+
+    def _visit(self, node: nodes.Node, made: set[str]) -> None:
+        names = path(node)
+        if names:
+            if names[0] not in made:
+                self._found.add(tuple(names))
+            return
+        match node:
+            case nodes.Call(node=nodes.Name(name=name)) if name in FUNCTIONS and name not in made:
+                self.visit_all([*node.args, *node.kwargs], made)
+            case nodes.Assign():
+                self._visit(node.node, made)
+                made |= _targets(node.target)
+            case nodes.AssignBlock():
+                self.visit_all([node.filter, *node.body], set(made))
+                made |= _targets(node.target)
+            case nodes.For():
+                self._visit(node.iter, made)
+                inner = made | _targets(node.target) | {"loop"}
+                self.visit_all([node.test, *node.body], inner)
+                self.visit_all(node.else_, set(made))
+            case nodes.Macro():
+                made.add(node.name)
+                self._visit_body(node, made)
+            case nodes.CallBlock():
+                self._visit(node.call, made)
+                self._visit_body(node, made)
+            case nodes.With():
+                self.visit_all(node.values, made)
+                targets = {name for target in node.targets for name in _targets(target)}
+                self.visit_all(node.body, made | targets)
+            case nodes.FilterBlock() | nodes.Block():
+                self.visit_all(node.iter_child_nodes(), set(made))
+            case _:
+                self.visit_all(node.iter_child_nodes(), made)
+
+    def _visit_body(self, node: nodes.Macro | nodes.CallBlock, made: set[str]) -> None:
+        self.visit_all(node.defaults, made)
+        names = {argument.name for argument in node.args}
+        self.visit_all(node.body, made | names | {"caller"})
+
+
+def _targets(target: nodes.Node) -> set[str]:
+    return {
+        name.name for name in (target, *target.find_all(nodes.Name)) if isinstance(name, nodes.Name)
+    }

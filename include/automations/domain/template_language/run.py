@@ -1,0 +1,19 @@
+"""What filters, predicates and functions of one rendering share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automations.domain.template_language.meter import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One rendering.
+
+    Args:
+        markup: whether what is inserted is escaped, and texts may be marked as safe.
+    """
+
+    meter: Meter
+    markup: bool = False
