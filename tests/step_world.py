@@ -7,6 +7,7 @@ import json
 import smtplib
 from collections.abc import Callable, Mapping
 from email.message import EmailMessage
+from functools import cached_property
 from typing import Any
 
 from automations import wiring
@@ -47,38 +48,62 @@ class World:
             self.workspace, name="Ada", email="ada@b.example", role="OWNER", by_role="OWNER"
         )
         self.member = made.id
-        self.table = tables.create(self.workspace, TableShape.model_validate(COLUMNS)).id
-        self.board = matter_templates.create(self.workspace, Board.model_validate(BOARD)).id
-        self.form = forms.create(
-            self.workspace, title="Form", description="", form=FormSchema.model_validate(FORM)
-        ).id
         self._content = letter(*LETTER)
-        self.letter = document_templates.create(
+
+    @cached_property
+    def table(self) -> str:
+        return tables.create(self.workspace, TableShape.model_validate(COLUMNS)).id
+
+    @cached_property
+    def board(self) -> str:
+        return matter_templates.create(self.workspace, Board.model_validate(BOARD)).id
+
+    @cached_property
+    def form(self) -> str:
+        form = FormSchema.model_validate(FORM)
+        return forms.create(self.workspace, title="Form", description="", form=form).id
+
+    @cached_property
+    def letter(self) -> str:
+        return document_templates.create(
             wiring.document_renderer(),
             self.workspace,
             name="Letter",
             template_format="docx",
             content=self._content,
         ).id
-        self.child = self.automation("condition", {"expression": "true"})
-        self.document = self._document()
 
-    def configs(self) -> dict[str, dict[str, Any]]:
-        """A config of each step type that has its effect: its example, for what is here."""
-        refers: dict[str, dict[str, Any]] = {
-            "create_matter": {"templateId": self.board},
-            "generate_document": {"templateId": self.letter},
-            "http_request": {"url": self.url, "body": {"channel": "{{input.name}}"}},
-            "notification": {"userIds": [self.member]},
-            "run_workflow": {"workflowId": self.child},
-            "send_document": {"documentId": self.document},
-            "send_form": {"formId": self.form},
-            "table_operations": {"tableId": self.table},
+    @cached_property
+    def child(self) -> str:
+        return self.automation("condition", {"expression": "true"})
+
+    @cached_property
+    def document(self) -> str:
+        order = DocumentOrder(
+            workspace_id=self.workspace,
+            run_id=self.start(self.child),
+            key="bench",
+            template_id=self.letter,
+            format="docx",
+            filename=None,
+            data=EXAMPLE_INPUT,
+        )
+        return wiring.ports().documents.generate(order).id
+
+    def config(self, kind: str) -> dict[str, Any]:
+        """A config of a step type that has its effect: its example, for what is here."""
+        # Only what is referred to is made: a document takes a process and half a second.
+        refers: dict[str, Callable[[], dict[str, Any]]] = {
+            "create_matter": lambda: {"templateId": self.board},
+            "generate_document": lambda: {"templateId": self.letter},
+            "http_request": lambda: {"url": self.url, "body": {"channel": "{{input.name}}"}},
+            "notification": lambda: {"userIds": [self.member]},
+            "run_workflow": lambda: {"workflowId": self.child},
+            "send_document": lambda: {"documentId": self.document},
+            "send_form": lambda: {"formId": self.form},
+            "table_operations": lambda: {"tableId": self.table},
         }
-        return {
-            name: {**step_type.example, **refers.get(name, {})}
-            for name, step_type in STEP_TYPES.items()
-        }
+        return {**STEP_TYPES[kind].example, **refers.get(kind, dict)()}
 
     def automation(self, kind: str, config: Mapping[str, Any]) -> str:
         """An automation of one step."""
@@ -90,18 +115,6 @@ class World:
         """A run of an automation, given so many items."""
         given = {**EXAMPLE_INPUT, "items": list(range(items))}
         return by_hand.execute(self.workspace, workflow_id, given, "bench").id
-
-    def _document(self) -> str:
-        order = DocumentOrder(
-            workspace_id=self.workspace,
-            run_id=self.start(self.child),
-            key="bench",
-            template_id=self.letter,
-            format="docx",
-            filename=None,
-            data=EXAMPLE_INPUT,
-        )
-        return wiring.ports().documents.generate(order).id
 
     def mail(self) -> None:
         """One mail."""

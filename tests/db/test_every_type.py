@@ -94,7 +94,7 @@ def output(ref: TaskRef) -> Any:
 
 
 def rows(table: Any, *columns: Any) -> list[Any]:
-    """What is in a table, beside what the place began with."""
+    """What is in a table."""
     with unit_of_work() as session:
         return [tuple(row) for row in session.execute(select(*(columns or (table.id,))))]
 
@@ -117,10 +117,6 @@ def children(_: Place) -> list[Any]:
         return list(session.scalars(select(Run.id).where(Run.parent_run_id.is_not(None))))
 
 
-def documents(place: Place) -> list[Any]:
-    return [found for found in rows(Document) if found != (place.document,)]
-
-
 EFFECTS: dict[str, tuple[int, Callable[[Place], list[Any]]]] = {
     "ai": (2, lambda place: [json.dumps(body) for _, body in place.counterparts.posted]),
     "approval": (1, lambda _: rows(Wait)),
@@ -128,7 +124,7 @@ EFFECTS: dict[str, tuple[int, Callable[[Place], list[Any]]]] = {
     "delay": (1, lambda _: rows(Wait)),
     "email": (2, message_ids),
     "evidence_snapshot": (1, lambda _: rows(EvidenceSnapshot)),
-    "generate_document": (1, documents),
+    "generate_document": (1, lambda _: rows(Document)),
     "http_request": (2, lambda place: list(place.counterparts.keys)),
     "notification": (1, lambda _: rows(Notification)),
     "run_workflow": (1, children),
@@ -153,7 +149,7 @@ class Dying(Engine):
 
 @pytest.mark.parametrize("kind", STEP_TYPES)
 def test_a_step_does_its_work_and_a_repeat_answers_the_same(place: Place, kind: str) -> None:
-    ref = begun(place, kind, place.configs()[kind])
+    ref = begun(place, kind, place.config(kind))
     verdict = wiring.engine().run(ref)
     assert isinstance(verdict, ended(kind)), verdict
     before = output(ref)
@@ -167,7 +163,7 @@ def test_a_step_does_its_work_and_a_repeat_answers_the_same(place: Place, kind: 
 def test_a_process_that_is_killed_between_effect_and_record_does_no_harm(
     place: Place, kind: str
 ) -> None:
-    ref = begun(place, kind, place.configs()[kind])
+    ref = begun(place, kind, place.config(kind))
     with pytest.raises(Killed):
         Dying(wiring.ports()).run(ref)
     verdict = wiring.engine().run(ref)
@@ -184,7 +180,7 @@ def test_a_process_that_is_killed_between_effect_and_record_does_no_harm(
 def test_a_template_that_names_what_is_not_there_fails_with_step_and_field(
     place: Place, kind: str
 ) -> None:
-    config = renamed(place.configs()[kind], "input.missing")
+    config = renamed(place.config(kind), "input.missing")
     fields = [name for name, value in config.items() if "input.missing" in json.dumps(value)]
     verdict = wiring.engine().run(begun(place, kind, config))
     assert isinstance(verdict, GiveUp), verdict
@@ -197,7 +193,7 @@ def test_a_template_that_names_what_is_not_there_fails_with_step_and_field(
 def test_a_step_does_the_same_in_a_loop_for_each_item_under_keys_of_their_own(
     place: Place, kind: str
 ) -> None:
-    inner = renamed(place.configs()[kind], r"loop.item.\1")
+    inner = renamed(place.config(kind), r"loop.item.\1")
     body = {"id": "inner", "name": "Inner", "type": kind, "order": 0, "config": inner}
     people = [EXAMPLE_INPUT, {**EXAMPLE_INPUT, "name": "Bob", "email": "bob@example.com"}]
     ref = begun(place, "loop", {"collection": people, "steps": [body]})
