@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
-from automations.settings import get_settings
+from tests.environment import Environment
 
 # A machine that is busy with something else makes no example wrong.
 settings.register_profile("steady", deadline=None)
@@ -109,16 +109,29 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         embedded.stop()
 
 
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """Nothing that one test's environment led to is met by the next."""
+    yield
+    Environment.forget()
+
+
 @pytest.fixture
-def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """Sets variables of the environment for a test."""
+    return Environment(monkeypatch)
+
+
+@pytest.fixture
+def database(postgres: Server, environment: Environment) -> Iterator[str]:
     """An empty, migrated database that the settings point to."""
     dsn = postgres.dsn(DATABASE)
-    monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", dsn)
-    monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", base64.urlsafe_b64encode(bytes(32)).decode())
-    get_settings.cache_clear()
+    environment.set(
+        AUTOMATIONS_DATABASE_DSN=dsn,
+        AUTOMATIONS_ENCRYPTION_KEY=base64.urlsafe_b64encode(bytes(32)).decode(),
+    )
     try:
         yield dsn
     finally:
         session.dispose()
-        get_settings.cache_clear()
         postgres.empty()

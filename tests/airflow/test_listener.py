@@ -18,8 +18,8 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
 from automations.services.workflows.workflows import Maker
-from automations.settings import get_settings
 from tests.doubles import Unreachable, ports
+from tests.environment import Environment
 
 URI = "automation://table/c000000000000000000000001"
 
@@ -81,14 +81,9 @@ def test_an_asset_that_nobody_listens_to_is_recorded_with_the_reason() -> None:
 
 
 def test_without_our_database_airflows_own_work_goes_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nowhere = "postgresql+psycopg2://nobody@127.0.0.1:1/none"
-    monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", nowhere)
-    get_settings.cache_clear()
-    try:
-        with caplog.at_level(logging.ERROR):
-            emitted()
-    finally:
-        get_settings.cache_clear()
+    environment.set(AUTOMATIONS_DATABASE_DSN="postgresql+psycopg2://nobody@127.0.0.1:1/none")
+    with caplog.at_level(logging.ERROR):
+        emitted()
     assert "sales" in caplog.text

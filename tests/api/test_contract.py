@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,12 +112,8 @@ class Playing:
 
 
 @pytest.fixture
-def playing(api: Api) -> Iterator[Playing]:
-    wiring.ports.cache_clear()
-    wiring.engine.cache_clear()
-    yield Playing(api)
-    wiring.ports.cache_clear()
-    wiring.engine.cache_clear()
+def playing(api: Api) -> Playing:
+    return Playing(api)
 
 
 def replay(api: Api, name: str, role: str = "OWNER", **ids: str) -> Any:

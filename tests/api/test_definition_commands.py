@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from automations.launcher.cli import main
-from automations.settings import get_settings
 from tests.api.conftest import Live
 from tests.api.test_definition_files import FILE
+from tests.environment import Environment
 
 
 @pytest.fixture
@@ -108,12 +108,14 @@ def test_an_api_that_is_away_or_another_key_is_a_failure(
 
 
 def test_without_an_address_it_is_this_homes_api(
-    live: Live, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    live: Live, file: Path, tmp_path: Path, environment: Environment
 ) -> None:
-    monkeypatch.delenv("AUTOMATIONS_API_KEY")
-    monkeypatch.setenv("AUTOMATIONS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AUTOMATIONS_BRIDGE_PORT", live.url.rpartition(":")[2])
+    environment.set(
+        AUTOMATIONS_API_KEY=None,
+        AUTOMATIONS_HOME=str(tmp_path / "home"),
+        AUTOMATIONS_BRIDGE_PORT=live.url.rpartition(":")[2],
+    )
     assert main(["diff", str(file)]) == 2
     (tmp_path / "home" / "owner.key").write_text(live.key + "\n")
-    get_settings.cache_clear()
+    environment.forget()
     assert main(["diff", str(file)]) == 1

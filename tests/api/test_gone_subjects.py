@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from automations.definitions.triggers import FILTERS
-from automations.settings import get_settings
 from tests.api.conftest import Api
 from tests.api.test_matters import board
 from tests.api.test_tables import table
+from tests.environment import Environment
 
 QUESTION = {"name": "Ask", "type": "ai", "order": 0, "config": {"prompt": "Hi"}}
 
@@ -50,14 +50,13 @@ def test_what_is_gone_keeps_nobody_from_another_change(api: Api, kind: str) -> N
 
 
 def test_a_provider_that_is_gone_keeps_nobody_from_another_change(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api, environment: Environment
 ) -> None:
-    for name, value in (("PROVIDER", "openai"), ("API_KEY", "sk-1"), ("MODEL", "m")):
-        monkeypatch.setenv(f"AUTOMATIONS_AI_{name}", value)
-    get_settings.cache_clear()
+    environment.set(
+        AUTOMATIONS_AI_PROVIDER="openai", AUTOMATIONS_AI_API_KEY="sk-1", AUTOMATIONS_AI_MODEL="m"
+    )
     path = f"/api/workflows/{api.workflow(steps=[QUESTION])['id']}"
-    monkeypatch.delenv("AUTOMATIONS_AI_PROVIDER")
-    get_settings.cache_clear()
+    environment.set(AUTOMATIONS_AI_PROVIDER=None)
     assert api.call("PATCH", path, {"name": "Other"}).status_code == 200
     assert api.call("PATCH", path, {"steps": [QUESTION]}).status_code == 400
     assert api.call("PATCH", path, {"status": "PAUSED"}).status_code == 200

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from automations import wiring
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog
 from automations.services.integrations import integrations
 from automations.services.integrations.mail import server_of
-from automations.settings import get_settings
 from tests.api.conftest import Api
+from tests.environment import Environment
 from tests.mailbox import Mailbox
 
 PASSWORD = "correct-horse"
@@ -37,18 +36,15 @@ SLACK = {"name": "Slack", "type": "SLACK", "credentials": {"token": "xoxb-1"}}
 
 
 @pytest.fixture
-def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+def mailbox(environment: Environment) -> Iterator[Mailbox]:
     """A mail server that workspaces are allowed to use."""
     box = Mailbox()
-    monkeypatch.setenv("AUTOMATIONS_HTTP_ALLOW", f"127.0.0.1:{box.port}")
-    get_settings.cache_clear()
-    wiring.ports.cache_clear()
+    environment.set(AUTOMATIONS_HTTP_ALLOW=f"127.0.0.1:{box.port}")
     box.start()
     try:
         yield box
     finally:
         box.stop()
-        wiring.ports.cache_clear()
 
 
 def created(api: Api, body: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -304,19 +300,18 @@ class TestUse:
         assert integrations.credentials_of("elsewhere", "SLACK") is None
 
     def test_mail_goes_by_the_chosen_server_else_by_the_settings(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, environment: Environment
     ) -> None:
         workspace = self.workspace(api)
 
         def provider() -> str | None:
-            get_settings.cache_clear()
             server = server_of(workspace)
             return None if server is None else server.provider
 
         assert provider() == "development"
-        monkeypatch.setenv("AUTOMATIONS_MAIL_DEFAULT", "none")
+        environment.set(AUTOMATIONS_MAIL_DEFAULT="none")
         assert provider() is None
-        monkeypatch.setenv("AUTOMATIONS_SMTP_HOST", "smtp.example")
+        environment.set(AUTOMATIONS_SMTP_HOST="smtp.example")
         assert provider() == "smtp"
         created(api, SMTP, setAsSiteEmailProvider=False)
         assert provider() == "smtp"

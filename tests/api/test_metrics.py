@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -19,17 +18,15 @@ from automations.db import counters, run_steps, runs, waits
 from automations.db.run_steps import LogLine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
-from automations.settings import get_settings
 from tests.api.conftest import Api
+from tests.environment import Environment
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 @pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "CACHED", -1.0)
-    yield
-    get_settings.cache_clear()
 
 
 @pytest.fixture
@@ -194,11 +191,10 @@ class TestInstallation:
         )
 
     def test_without_its_database_a_bridge_says_so(
-        self, local: TestClient, monkeypatch: pytest.MonkeyPatch
+        self, local: TestClient, environment: Environment
     ) -> None:
         assert value(read(local), "database_up") == 1
-        monkeypatch.setenv("AUTOMATIONS_DATABASE_DSN", "postgresql+psycopg2://x@127.0.0.1:1/x")
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_DATABASE_DSN="postgresql+psycopg2://x@127.0.0.1:1/x")
         found = read(local)
         assert value(found, "database_up") == 0
         assert value(found, "http_request_duration_seconds_count",
@@ -207,12 +203,12 @@ class TestInstallation:
 
 class TestDispatcher:
     def test_a_bridge_with_one_says_whether_airflow_answers_it(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, environment: Environment
     ) -> None:
         workflow = api.workflow()
-        monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "embedded")
-        monkeypatch.setenv("AUTOMATIONS_AIRFLOW_URL", "http://127.0.0.1:1")
-        get_settings.cache_clear()
+        environment.set(
+            AUTOMATIONS_DISPATCHER="embedded", AUTOMATIONS_AIRFLOW_URL="http://127.0.0.1:1"
+        )
         app = create_app()
         with TestClient(app, client=("127.0.0.1", 1)) as client:
             assert value(read(client), "airflow_up") == 1
@@ -262,10 +258,9 @@ class TestAccess:
         assert local.get("/metrics", headers={header: "127.0.0.1"}).status_code == 403
 
     def test_with_a_token_set_everybody_needs_it(
-        self, api: Api, local: TestClient, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, local: TestClient, environment: Environment
     ) -> None:
-        monkeypatch.setenv("AUTOMATIONS_METRICS_TOKEN", "scrape-me")
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_METRICS_TOKEN="scrape-me")
         assert local.get("/metrics").status_code == 401
         wrong = local.get("/metrics", headers={"Authorization": "Bearer scrape-mé".encode()})
         assert wrong.status_code == 401

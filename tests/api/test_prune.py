@@ -11,9 +11,9 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.definitions.published import dag_id
 from automations.launcher.cli import main
-from automations.settings import get_settings
 from tests.api.test_airflow_client import Airflow, airflow  # noqa: F401 -- a fixture
 from tests.db.test_engine import begin
+from tests.environment import Environment
 
 BEFORE = (datetime.now(UTC) - timedelta(days=90)).isoformat()
 
@@ -22,11 +22,10 @@ BEFORE = (datetime.now(UTC) - timedelta(days=90)).isoformat()
 def run(
     database: str,
     airflow: Airflow,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
+    environment: Environment,
 ) -> Run:
     """An old run, and an Airflow that knows it."""
-    monkeypatch.setenv("AUTOMATIONS_AIRFLOW_URL", f"http://127.0.0.1:{airflow.server_port}")
-    get_settings.cache_clear()
+    environment.set(AUTOMATIONS_AIRFLOW_URL=f"http://127.0.0.1:{airflow.server_port}")
     made = begin()
     with unit_of_work() as session:
         old = session.get_one(Run, made.id)
@@ -69,10 +68,9 @@ def test_a_run_goes_with_its_dag_run(
 
 
 def test_without_airflow_the_run_stays_unless_its_dag_run_may_be_kept(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("AUTOMATIONS_AIRFLOW_URL", "http://127.0.0.1:1")
-    get_settings.cache_clear()
+    environment.set(AUTOMATIONS_AIRFLOW_URL="http://127.0.0.1:1")
     assert prune.main(["--before", BEFORE]) == 1
     assert "--keep-dag-runs" in capsys.readouterr().err
     assert is_there(run)

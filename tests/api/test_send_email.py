@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automations import wiring
-from automations.settings import get_settings
 from tests.api.conftest import Api
+from tests.environment import Environment
 from tests.mailbox import Mailbox
 
 PATH = "/api/workflows/send-email"
@@ -20,13 +19,10 @@ MAIL = {"to": "client@b.example", "subject": "Ready", "body": "Please review."}
 
 
 @pytest.fixture
-def mailbox(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+def mailbox(api: Api, environment: Environment) -> Iterator[Mailbox]:
     """The workspace's own mail server."""
     box = Mailbox()
-    monkeypatch.setenv("AUTOMATIONS_HTTP_ALLOW", f"127.0.0.1:{box.port}")
-    monkeypatch.setenv("AUTOMATIONS_MAIL_DEFAULT", "none")
-    get_settings.cache_clear()
-    wiring.ports.cache_clear()
+    environment.set(AUTOMATIONS_HTTP_ALLOW=f"127.0.0.1:{box.port}", AUTOMATIONS_MAIL_DEFAULT="none")
     box.start()
     answer = api.call(
         "POST",
@@ -50,7 +46,6 @@ def mailbox(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
         yield box
     finally:
         box.stop()
-        wiring.ports.cache_clear()
 
 
 def test_the_specifications_example_is_sent(api: Api, mailbox: Mailbox) -> None:

@@ -22,9 +22,9 @@ from automations.db.tables import (
     SignIn,
     Workflow,
 )
-from automations.settings import get_settings
 from tests.api.conftest import Api
 from tests.api.test_workflows import INSTANT, errors
+from tests.environment import Environment
 
 SESSION = "/api/session"
 PASSWORD = "correct horse battery"
@@ -157,10 +157,9 @@ class TestSignIn:
         assert cookie.value not in answer.text
 
     def test_it_is_secure_where_the_address_is(
-        self, console: Console, monkeypatch: pytest.MonkeyPatch
+        self, console: Console, environment: Environment
     ) -> None:
-        monkeypatch.setenv("AUTOMATIONS_PUBLIC_URL", "https://automations.example")
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_PUBLIC_URL="https://automations.example")
         cookie = SimpleCookie(console.sign_in().headers["set-cookie"])["automations_session"]
         assert cookie["secure"]
 
@@ -370,10 +369,9 @@ class TestForeignPages:
         assert len(shown) == (1 if status == 201 else 0)
 
     def test_the_public_address_is_our_own(
-        self, console: Console, monkeypatch: pytest.MonkeyPatch
+        self, console: Console, environment: Environment
     ) -> None:
-        monkeypatch.setenv("AUTOMATIONS_PUBLIC_URL", "https://automations.example/base/")
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_PUBLIC_URL="https://automations.example/base/")
         headers = {"Origin": "https://automations.example"}
         answer = console.call("POST", "/api/workflows", {"name": "x"}, **headers)
         assert answer.status_code == 201

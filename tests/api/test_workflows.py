@@ -13,8 +13,8 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, WorkflowVersion
 from automations.kit.ids import PATTERN, new_id
 from automations.launcher.demo import welcome
-from automations.settings import get_settings
 from tests.api.conftest import Api
+from tests.environment import Environment
 
 INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -380,7 +380,7 @@ class TestActivation:
         assert api.call("GET", "/api/workflows").json() == []
 
     def test_a_draft_may_have_it_and_is_activated_once_it_is_set_up(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, environment: Environment
     ) -> None:
         body = {"name": "x", "steps": [self.QUESTION]}
         created = api.call("POST", "/api/workflows", body)
@@ -388,9 +388,11 @@ class TestActivation:
         path = f"/api/workflows/{created.json()['id']}"
         found = errors(api.call("PATCH", path, {"status": "ACTIVE"}))
         assert list(found) == ["steps.0.type"]
-        for name, value in (("PROVIDER", "openai"), ("API_KEY", "sk-1"), ("MODEL", "gpt-4o-mini")):
-            monkeypatch.setenv(f"AUTOMATIONS_AI_{name}", value)
-        get_settings.cache_clear()
+        environment.set(
+            AUTOMATIONS_AI_PROVIDER="openai",
+            AUTOMATIONS_AI_API_KEY="sk-1",
+            AUTOMATIONS_AI_MODEL="gpt-4o-mini",
+        )
         assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 200
 
 

@@ -26,10 +26,10 @@ from automations.domain.templating import render
 from automations.execution.verdicts import AskPeople, Proceed, Sleep, TaskRef
 from automations.launcher.postgres import EmbeddedPostgres
 from automations.services.workflows import loaded
-from automations.settings import get_settings
 from automations.steps.registry import STEP_TYPES
 from tests.bench.measuring import BenchError, free_ports
 from tests.e2e.counterparts import Counterparts
+from tests.environment import Environment
 from tests.mailbox import Mailbox
 from tests.step_world import World
 
@@ -242,7 +242,7 @@ def _world(folder: Path) -> Iterator[BenchWorld]:
         AUTOMATIONS_SMTP_PORT=str(mailbox.port),
         AUTOMATIONS_SMTP_SECURITY="none",
     )
-    get_settings.cache_clear()
+    Environment.forget()
     mailbox.start()
     counterparts.start()
     try:

@@ -35,6 +35,7 @@ from automations.services.integrations import secrets
 from automations.settings import Settings, get_settings
 from tests.conftest import Server, free_port
 from tests.db.test_engine import begin
+from tests.environment import Environment
 
 VALUE = "s3cret-v4lue"
 
@@ -49,10 +50,10 @@ def execute(dsn: str, statement: str) -> list[tuple[Any, ...]]:
 class Homes:
     """Homes on one server, one of which is in force at a time."""
 
-    def __init__(self, server: Server, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, server: Server, folder: Path, environment: Environment) -> None:
         self._server = server
         self._folder = folder
-        self._patch = patch
+        self._environment = environment
         self.databases: list[str] = []
 
     def use(self, name: str, *, migrated: bool = False) -> Settings:
@@ -63,23 +64,21 @@ class Homes:
                 template = "automations" if migrated and kind == "ours" else "template1"
                 self._server.run(f"CREATE DATABASE {database} TEMPLATE {template}")
                 self.databases.append(database)
-            self._patch.setenv(f"AUTOMATIONS_{setting}", self._server.dsn(database))
-        self._patch.setenv("AUTOMATIONS_HOME", str(self._folder / name))
+            self._environment.set(**{f"AUTOMATIONS_{setting}": self._server.dsn(database)})
         session.dispose()
-        get_settings.cache_clear()
+        self._environment.set(AUTOMATIONS_HOME=str(self._folder / name))
         return Settings()
 
     def drop(self) -> None:
         session.dispose()
-        get_settings.cache_clear()
         for database in self.databases:
             self._server.run(f"DROP DATABASE {database} WITH (FORCE)")
 
 
 @pytest.fixture
-def homes(postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Homes]:
-    monkeypatch.delenv("AUTOMATIONS_ENCRYPTION_KEY", raising=False)
-    made = Homes(postgres, tmp_path, monkeypatch)
+def homes(postgres: Server, tmp_path: Path, environment: Environment) -> Iterator[Homes]:
+    environment.set(AUTOMATIONS_ENCRYPTION_KEY=None)
+    made = Homes(postgres, tmp_path, environment)
     yield made
     made.drop()
 
@@ -226,7 +225,7 @@ class TestRefusals:
         assert secrets.read(run.workspace_id, {"KEY"}) == {"KEY": VALUE}
 
     def test_a_home_with_other_secrets_keeps_them_unless_forced(
-        self, homes: Homes, saved: tuple[Path, Run, str]
+        self, homes: Homes, saved: tuple[Path, Run, str], environment: Environment
     ) -> None:
         file, run, _ = saved
         home = homes.use("second").home
@@ -235,7 +234,7 @@ class TestRefusals:
         with pytest.raises(BackupError, match="secrets of its own"):
             restore(file, force=False)
         assert (home / "secrets.json").read_text() == before
-        get_settings.cache_clear()
+        environment.forget()
         restore(file, force=True)
         assert secrets.read(run.workspace_id, {"KEY"}) == {"KEY": VALUE}
         # The server there was made with its own.
@@ -243,19 +242,16 @@ class TestRefusals:
         assert (home / "secrets.json.replaced").read_text() == before
 
     def test_another_key_in_the_environment_is_found_out_first(
-        self, homes: Homes, saved: tuple[Path, Run, str], monkeypatch: pytest.MonkeyPatch
+        self, homes: Homes, saved: tuple[Path, Run, str], environment: Environment
     ) -> None:
         settings = homes.use("second")
         other = Fernet.generate_key().decode()
-        monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", other)
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_ENCRYPTION_KEY=other)
         with pytest.raises(BackupError, match="AUTOMATIONS_ENCRYPTION_KEY"):
             restore(saved[0], force=True)
         assert execute(settings.dsn, "SELECT to_regclass('run')") == [(None,)]
         known = json.loads((settings.home.parent / "first" / "secrets.json").read_text())
-        both = f"{other},{known['encryption_key']}"
-        monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", both)
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_ENCRYPTION_KEY=f"{other},{known['encryption_key']}")
         restore(saved[0], force=False)
         assert secrets.read(saved[1].workspace_id, {"KEY"}) == {"KEY": VALUE}
 
@@ -343,19 +339,19 @@ def damaged(file: Path, name: str) -> Path:
     return folder / "file.tar"
 
 
-def test_with_embedded_servers_by_the_commands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_embedded_servers_by_the_commands(tmp_path: Path, environment: Environment) -> None:
     """From one home to a fresh one, each with a server of its own."""
-    for name in ("AUTOMATIONS_DATABASE_DSN", "AUTOMATIONS_AIRFLOW_DATABASE_DSN",
-                 "AUTOMATIONS_ENCRYPTION_KEY"):  # fmt: skip
-        monkeypatch.delenv(name, raising=False)
+    environment.set(
+        AUTOMATIONS_DATABASE_DSN=None,
+        AUTOMATIONS_AIRFLOW_DATABASE_DSN=None,
+        AUTOMATIONS_ENCRYPTION_KEY=None,
+    )
 
     def use(name: str) -> Settings:
-        monkeypatch.setenv("AUTOMATIONS_HOME", str(tmp_path / name))
-        monkeypatch.setenv("AUTOMATIONS_POSTGRES_PORT", str(free_port()))
         session.dispose()
-        get_settings.cache_clear()
+        environment.set(
+            AUTOMATIONS_HOME=str(tmp_path / name), AUTOMATIONS_POSTGRES_PORT=str(free_port())
+        )
         return Settings()
 
     def command(*words: str) -> str:
@@ -386,4 +382,3 @@ def test_with_embedded_servers_by_the_commands(
                 session.dispose()
     finally:
         session.dispose()
-        get_settings.cache_clear()

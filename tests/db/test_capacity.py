@@ -18,20 +18,18 @@ from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workf
 from automations.dispatch import dispatcher
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import AirflowRun, record_run
-from automations.settings import get_settings
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
+from tests.environment import Environment
 
 LIMIT = 3
 PARKED = ("delay", "decision", "callback", "form", "child", "retry", "slot")
 
 
 @pytest.fixture
-def here(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("AUTOMATIONS_MAX_RUNS_IN_AIRFLOW", str(LIMIT))
-    get_settings.cache_clear()
-    yield workspace()
-    get_settings.cache_clear()
+def here(database: str, environment: Environment) -> str:
+    environment.set(AUTOMATIONS_MAX_RUNS_IN_AIRFLOW=str(LIMIT))
+    return workspace()
 
 
 @pytest.fixture

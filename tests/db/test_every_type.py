@@ -27,11 +27,11 @@ from automations.db.tables import (
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
-from automations.settings import get_settings
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.outcomes import Outcome
 from automations.steps.registry import STEP_TYPES
 from tests.e2e.counterparts import Counterparts
+from tests.environment import Environment
 from tests.mailbox import Mailbox
 from tests.step_world import World
 
@@ -45,20 +45,15 @@ class Place(World):
 
 
 @pytest.fixture
-def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(database: str, environment: Environment) -> Iterator[Place]:
     mailbox, counterparts = Mailbox(), Counterparts()
-    environment = {
+    environment.set(
         **counterparts.environment(),
-        "AUTOMATIONS_HTTP_ALLOW": counterparts.address,
-        "AUTOMATIONS_SMTP_HOST": "127.0.0.1",
-        "AUTOMATIONS_SMTP_PORT": str(mailbox.port),
-        "AUTOMATIONS_SMTP_SECURITY": "none",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    cached: list[Any] = [get_settings, wiring.ports, wiring.engine]
-    for function in cached:
-        function.cache_clear()
+        AUTOMATIONS_HTTP_ALLOW=counterparts.address,
+        AUTOMATIONS_SMTP_HOST="127.0.0.1",
+        AUTOMATIONS_SMTP_PORT=str(mailbox.port),
+        AUTOMATIONS_SMTP_SECURITY="none",
+    )
     mailbox.start()
     counterparts.start()
     try:
@@ -66,8 +61,6 @@ def place(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     finally:
         counterparts.stop()
         mailbox.stop()
-        for function in cached:
-            function.cache_clear()
 
 
 def begun(place: World, kind: str, config: dict[str, Any]) -> TaskRef:

@@ -23,7 +23,6 @@ from automations.execution.verdicts import AskPeople, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.waits import decisions, form_requests
 from automations.services.waits.form_requests import SentForms, form_token
-from automations.settings import get_settings
 from automations.steps.outcomes import (
     Done,
     Question,
@@ -36,6 +35,7 @@ from automations.steps.outcomes import (
 from automations.tokens import derive_token
 from tests.db.test_engine import Outbox, begin, reload, row, step, task
 from tests.doubles import ports
+from tests.environment import Environment
 
 FORM = {
     "sections": [
@@ -388,11 +388,10 @@ class TestRotation:
 
     @pytest.fixture(params=[f"{NEW},{OLD}", f"{NEW}, {OLD},"])
     def rotate(
-        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+        self, request: pytest.FixtureRequest, environment: Environment
     ) -> Callable[[], None]:
         def rotate(keys: str = request.param) -> None:
-            monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", keys)
-            get_settings.cache_clear()
+            environment.set(AUTOMATIONS_ENCRYPTION_KEY=keys)
 
         return rotate
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,8 +19,8 @@ from automations.errors import OrchestratorUnavailable
 from automations.ports import EvidenceRequest
 from automations.services.evidence import evidence
 from automations.services.runs import reading, retention
-from automations.settings import get_settings
 from tests.db.test_engine import begin, step
+from tests.environment import Environment
 
 NOW = datetime.now(UTC)
 BEFORE = NOW - timedelta(days=90)
@@ -339,11 +338,9 @@ def test_it_may_be_stopped_between_pages_and_done_again(young: Run) -> None:
 
 class TestHousekeeper:
     @pytest.fixture
-    def kept(self, young: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-        monkeypatch.setenv("AUTOMATIONS_RETENTION", "90d")
-        get_settings.cache_clear()
-        yield young
-        get_settings.cache_clear()
+    def kept(self, young: Run, environment: Environment) -> Run:
+        environment.set(AUTOMATIONS_RETENTION="90d")
+        return young
 
     def tidy(self, airflow: Airflow) -> None:
         Housekeeper(airflow).tidy(threading.Event())  # type: ignore[arg-type]  # enough of it

@@ -20,6 +20,7 @@ from automations.services.runs import reading
 from automations.settings import get_settings
 from tests.db.test_engine import begin, logs, reload, row, step, task
 from tests.doubles import ports
+from tests.environment import Environment
 
 VALUE = 'p"ss/w+rd-<42>'
 
@@ -224,15 +225,14 @@ def test_values_are_encrypted_at_rest(engine: Engine) -> None:
 
 
 def test_a_new_key_reads_old_values_while_the_old_key_is_kept(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, environment: Environment
 ) -> None:
     run = begin(step("call", "http_request", 0, CALL))
     secrets.put(run.workspace_id, "KEY", VALUE)
     old = get_settings().encryption_key
     new = base64.urlsafe_b64encode(b"n" * 32).decode()
     for keys, readable in ((f"{new}, {old}", True), (new, False), ("", False), ("?", False)):
-        monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", keys)
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_ENCRYPTION_KEY=keys)
         if readable:
             assert secrets.read(run.workspace_id, {"KEY"}) == {"KEY": VALUE}
         else:

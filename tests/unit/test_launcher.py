@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,15 +36,14 @@ from automations.launcher.run_state import PartState, RunFolder, RunState
 from automations.launcher.secrets import GENERATORS, ensure_secrets
 from automations.launcher.status import part_states
 from automations.settings import Settings, get_settings
+from tests.environment import Environment
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("AUTOMATIONS_HOME", str(tmp_path / "home"))
-    get_settings.cache_clear()
+def home(tmp_path: Path, environment: Environment) -> Path:
+    environment.set(AUTOMATIONS_HOME=str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
-    yield tmp_path / "home"
-    get_settings.cache_clear()
+    return tmp_path / "home"
 
 
 @pytest.fixture
