@@ -8,6 +8,7 @@ import pytest
 
 from automations.db.tables import Run
 from automations.errors import StepError
+from automations.execution import loop_log
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep
 from automations.services.runs import cancellations
@@ -75,6 +76,21 @@ def test_failures_are_logged_a_thousand_times_at_most(engine: Engine) -> None:
     run = begin(loop(broken, over="{{range(1200)}}", onItemError="continue"))
     assert isinstance(engine.run(task(run, "loop")), Proceed)
     assert [line.status for line in logs(run)].count("failed") == 1_000
+
+
+def test_they_are_counted_over_all_pauses_of_a_loop(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_log, "MAX_LINES", 3)
+    ask = step("ask", "approval", 0, {"message": "?", "onReject": "fail"})
+    run = begin(loop(ask, over=[1, 2, 3, 4, 5], onItemError="continue"))
+    verdict = engine.run(task(run, "loop"))
+    for _ in range(5):
+        assert isinstance(verdict, Sleep)
+        decisions.resume(run.id, run.workspace_id, decision="rejected", data=None, by="ada")
+        verdict = engine.resume(task(run, "loop"), verdict.wait_id, None)
+    assert isinstance(verdict, Proceed)
+    assert [line[0] for line in lines(run)] == ["ask", "ask", "ask", "loop"]
 
 
 def test_attempts_are_lines_too(engine: Engine, outbox: Outbox) -> None:

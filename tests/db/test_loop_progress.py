@@ -209,7 +209,7 @@ def test_a_run_that_is_cancelled_stops_a_loop_in_a_loop_whatever_their_errors_le
 def test_lines_of_several_items_at_once_are_all_there_and_no_more_than_may_be(
     engine: Engine,
 ) -> None:
-    log = LoopLog()
+    log = LoopLog({})
     run = begin(loop(call(), over=[1]))
     with unit_of_work() as session:
         (body,) = loaded.load(session, run.workflow_id, 1).definition.steps[0].config.steps

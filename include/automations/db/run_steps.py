@@ -108,3 +108,20 @@ def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
         )
         for line in lines
     )
+
+
+def count_lines(
+    session: Session, run_id: str, step_ids: Iterable[str], since: datetime
+) -> dict[bool, int]:
+    """How many lines the log has of these steps, by whether they tell of failures."""
+    failed = StepLog.status != "success"
+    counted = session.execute(
+        select(failed, func.count())
+        .where(
+            StepLog.run_id == run_id,
+            StepLog.step_id.in_(list(step_ids)),
+            StepLog.timestamp >= since,
+        )
+        .group_by(failed)
+    )
+    return {bool(row[0]): int(row[1]) for row in counted}

@@ -9,7 +9,7 @@ repeated under the same idempotency key.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -43,12 +43,7 @@ class Engine:
 
     def run(self, ref: TaskRef) -> Verdict:
         """Run a node, or answer again what it came to before."""
-        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
-            with unit_of_work() as session:
-                entered = entry.enter(session, ref)
-            if not isinstance(entered, Entered):
-                return entered
-            return self._carry_out(entered)
+        return self._come_to(ref, lambda session: entry.enter(session, ref))
 
     def resume(self, ref: TaskRef, wait_id: str, answer: Answer | None) -> Verdict:
         """Go on after a wait.
@@ -56,12 +51,7 @@ class Engine:
         Args:
             answer: what the orchestrator's own UI was told; None to take it from our database.
         """
-        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
-            with unit_of_work() as session:
-                entered = entry.wake(session, ref, wait_id, answer)
-            if not isinstance(entered, Entered):
-                return entered
-            return self._carry_out(entered)
+        return self._come_to(ref, lambda session: entry.wake(session, ref, wait_id, answer))
 
     def attempt(self, entered: Entered) -> Outcome:
         """Do a node's work once; of what it comes to, nothing is recorded here."""
@@ -73,8 +63,14 @@ class Engine:
         attempts = self._attempts(entered)
         return attempts.preview(self._attempt_at(entered, attempts))
 
-    def _carry_out(self, entered: Entered) -> Verdict:
-        return self._record(entered, self.attempt(entered))
+    def _come_to(self, ref: TaskRef, by: Callable[[Session], Entered | Verdict]) -> Verdict:
+        # A second process of the same task waits here, and then finds what the first one recorded.
+        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
+            with unit_of_work() as session:
+                entered = by(session)
+            if not isinstance(entered, Entered):
+                return entered
+            return self._record(entered, self.attempt(entered))
 
     def _attempts(self, entered: Entered) -> Attempts:
         def read(names: Set[str]) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +13,11 @@ from automations.execution.recording import line_of
 from automations.steps.outcomes import Branch, Done, Fail, Outcome, Stop
 
 EDGE = 10
-"""So many iterations at the beginning of a loop are logged, and as many at its end."""
+"""So many iterations at the beginning of a loop are logged, and as many at its end: they show
+whether it does what it should, and thousands of others would hide the lines that tell more."""
 
 MAX_LINES = 1_000
-"""Of each kind: of what went well, and of what failed."""
+"""Of each kind, of what went well and of what failed: nobody reads more, and each is a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,18 @@ class Place:
 
 
 class LoopLog:
-    """Lines that are to be written together with what they tell of; used by several threads."""
+    """Lines that are to be written together with what they tell of; used by several threads.
 
-    def __init__(self) -> None:
+    Args:
+        before: how many lines the loop has written before it has paused, by whether they tell of
+            failures.
+    """
+
+    def __init__(self, before: Mapping[bool, int]) -> None:
         # Guards the two below: the items that are worked on at once add lines, one of them takes.
         self._lock = threading.Lock()
         self._lines: list[LogLine] = []
-        self._left = {True: MAX_LINES, False: MAX_LINES}
+        self._left = {failed: MAX_LINES - before.get(failed, 0) for failed in (True, False)}
 
     def add(
         self,
@@ -59,7 +66,7 @@ class LoopLog:
         if not ended or not (failed or place.shown):
             return
         with self._lock:
-            if self._left[failed] == 0:
+            if self._left[failed] <= 0:
                 return
             self._left[failed] -= 1
         # Between the locks: a large output takes long to be written as JSON.

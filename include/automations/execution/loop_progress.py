@@ -17,7 +17,8 @@ from automations.kit.values import JSON
 from automations.steps.outcomes import Fail
 
 MAX_UNSAVED = 50
-"""Iterations that may be lost by a crash when to do them again changes nothing."""
+"""Iterations that may be lost by a crash when to do them again changes nothing: a commit for each
+would take longer than most of them."""
 
 MAX_UNSAVED_SECONDS = 0.5
 """After which they are written all the same, so that a slow loop loses little."""

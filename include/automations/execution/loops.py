@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from automations.db import run_steps
+from automations.db.session import unit_of_work
+from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
 from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
@@ -32,7 +35,9 @@ class Loops:
     """
 
     def __init__(self, attempts: Attempts) -> None:
-        node, log = attempts.node, LoopLog()
+        node = attempts.node
+        # One that begins has written none; after a crash, which is rare, they are counted anew.
+        log = LoopLog({} if node.answer is None else _written(node))
         place = (node.ref.run_id, node.ref.node_id, node.ref.generation)
         progress = Progress(place, _seconds_left(node), node.names["variables"], log)
         self._shared = Shared(attempts, progress, log, self._go_through)
@@ -151,6 +156,13 @@ def _seconds_left(node: Entered) -> float | None:
         return None
     left = parse_duration(step.timeout) - (datetime.now(UTC) - node.started_at)
     return left.total_seconds()
+
+
+def _written(node: Entered) -> dict[bool, int]:
+    """How many lines the loop has written since it was begun, by whether they tell of failures."""
+    inside = [step.id for _, step in walk([node.step]) if step.id != node.step.id]
+    with unit_of_work() as session:
+        return run_steps.count_lines(session, node.ref.run_id, inside, node.started_at)
 
 
 def _soonest(parked: list[Inside]) -> Inside:

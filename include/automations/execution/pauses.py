@@ -25,7 +25,8 @@ from automations.steps.outcomes import (
 from automations.steps.outcomes import Wait as Awaited
 
 _NEVER = timedelta(days=365 * 10)
-"""For what another run ends, which may take as long as it likes."""
+"""For what another run ends, which may take as long as it likes: every pause has an end."""
+
 _WAITS_FOR = {
     "callback": ("Waiting for a callback", "Goes on when its URL is called; or go on without."),
     "form": ("Waiting for a form", "Goes on when the form is filled in; or go on without."),

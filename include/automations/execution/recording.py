@@ -31,6 +31,7 @@ from automations.steps.outcomes import Wait as Awaited
 from automations.steps.registry import STEP_TYPES
 
 _SUMMARY_LENGTH = 500
+"""Of what Airflow shows of a step, which it keeps in its own database."""
 
 
 @dataclass(frozen=True, slots=True)

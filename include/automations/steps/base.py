@@ -14,7 +14,7 @@ from automations.ports import Ports
 from automations.steps.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
-    # At run time it is the union of the registry's step models: see automations.model.
+    # At run time it is the union of the registry's step models: see automations.definitions.model.
     Step = Any
 
 

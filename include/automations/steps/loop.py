@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from automations.steps.base import Step
 
 MAX_ITEMS = 10_000
+"""What one task can go through in minutes, and hold in memory with all that is put out."""
 
 
 class LoopConfig(Model):
