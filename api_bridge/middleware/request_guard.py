@@ -23,6 +23,7 @@ MAX_DEPTH = 64
 """Levels; some thousands would end the process that parses or stores them."""
 # Possessive, and up to the end when it is not closed: so no body is looked at twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+# A proxy in front of us may name the request; anything else might forge lines of the log.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
 

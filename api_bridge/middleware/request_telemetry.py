@@ -19,6 +19,7 @@ log = logging.getLogger("api_bridge.requests")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Routes that machines ask every few seconds."""
 
+# A client may make up others, and each would be a series of its own.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -84,7 +85,7 @@ def _route(scope: Scope) -> str:
 
 
 def _method(scope: Scope) -> str:
-    """The method; what somebody made up is one series of metrics, not many."""
+    """The method, as it is counted."""
     method: str = scope["method"]
     return method if method in _METHODS else "other"
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations.db import runs
+from automations.db import jobs, runs
 from automations.db.session import unit_of_work
-from automations.db.tables import Run, Workflow, WorkflowVersion, Workspace
+from automations.db.tables import Job, JobKind, Run, Workflow, WorkflowVersion, Workspace
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
 from automations.execution.engine import Engine
@@ -201,3 +201,28 @@ def test_what_a_step_has_said_of_its_failure_is_not_asked_of_airflow() -> None:
     state = DagRunState(dag_id(workflow), run_id, "failed", "1", {}, None, "scheduled", DUE)
     Reconciler(Unreachable()).apply(state)
     assert run(run_id).error == "a: gone"
+
+
+@pytest.mark.parametrize(
+    ("ended", "in_airflow", "becomes"),
+    [
+        ("COMPLETED", "failed", ("FAILED", "Marked as failed in Airflow by ada.", 1)),
+        ("FAILED", "success", ("COMPLETED", None, 0)),
+        ("CANCELLED", "failed", ("CANCELLED", "as it was", 0)),
+        ("CANCELLED", "success", ("CANCELLED", "as it was", 0)),
+    ],
+)
+def test_how_a_run_has_ended_is_corrected_once(
+    ended: str, in_airflow: str, becomes: tuple[str, str | None, int]
+) -> None:
+    workflow, run_id = scheduled(), new_id()
+    Engine(ports()).run(task(workflow, run_id))
+    with unit_of_work() as session:
+        runs.end_run(session, run_id, ended, "as it was")
+        jobs.cancel(session, JobKind.REPORT_FAILURE, run_id)
+    state = DagRunState(dag_id(workflow), run_id, in_airflow, "1", {}, None, "scheduled", DUE)
+    for _ in range(2):
+        Reconciler(Knowing(DagRunFailure("ada"))).apply(state)
+    with unit_of_work() as session:
+        reports = session.scalars(select(Job).where(Job.kind == JobKind.REPORT_FAILURE)).all()
+    assert (run(run_id).status, run(run_id).error, len(reports)) == becomes

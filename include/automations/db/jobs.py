@@ -13,8 +13,10 @@ from automations.db.tables import Job, JobKind
 
 WAKE = "automations_dispatch"
 _LEASE = timedelta(seconds=60)
+"""After it a job is anybody's, also when its holder is there and hangs; to do one twice is safe."""
 
 _HOLDERS = 0x686F6C64
+"""The first half of the keys of the advisory locks by which holders are known to be there."""
 
 _ENQUEUE = text("""
 WITH queued AS (
@@ -41,6 +43,7 @@ WHERE id = ANY (ARRAY(
 RETURNING *
 """)
 
+# By the count of claims: who has lost the lease neither removes nor moves another one's job.
 _DONE = text("DELETE FROM job WHERE id = :id AND claims = :claims")
 
 # Without a delay it has the place again that it had from the beginning.

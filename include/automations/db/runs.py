@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
@@ -175,6 +175,39 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
     else:
         _cancel_children(session, run_id, f"Run {run_id}, which waited for it, is {status}.")
     return True
+
+
+def correct_end(
+    session: Session, run_id: str, ended: str, status: str, error: str | None = None
+) -> bool:
+    """Change how a run has ended; False when it has not ended so."""
+    corrected = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.status == ended)
+        .values(status=status, error=error)
+        .returning(Run.id)
+    )
+    if corrected is None:
+        return False
+    if status == "FAILED":
+        jobs.enqueue(session, JobKind.REPORT_FAILURE, run_id)
+    return True
+
+
+def reopen(session: Session, run_id: str) -> bool:
+    """Have a run begin once more that failed before it came to Airflow; False for any other."""
+    reopened = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.status == "FAILED", Run.dispatched_at.is_(None))
+        .values(
+            status="RUNNING",
+            error=None,
+            completed_at=None,
+            slot=case((Run.slot_key.is_not(None), "WAITING")),
+        )
+        .returning(Run.id)
+    )
+    return reopened is not None
 
 
 def _cancel_children(

@@ -5,7 +5,7 @@ A run holds its slot for as long as it has not ended: nothing is counted that co
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
@@ -48,6 +48,14 @@ def waiting(session: Session, key: str, limit: int) -> list[Run]:
             .execution_options(populate_existing=True)
         )
     )
+
+
+def hold(session: Session, run_id: str) -> bool:
+    """Give a slot to a run that waits for one; False when it does not."""
+    held = session.scalar(
+        update(Run).where(Run.id == run_id, _are("WAITING")).values(slot="HELD").returning(Run.id)
+    )
+    return held is not None
 
 
 def look_again(session: Session, workflow_id: str | None = None, limit: int = 1_000) -> None:

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.5
+"""Seconds; most often Airflow's server is only being restarted."""
 _MAX_PAUSE = 10.0
+"""Seconds; so late, at most, is noticed that Airflow is back."""
 
 
 class Breaker:
@@ -44,6 +46,7 @@ class Breaker:
             yield may
         finally:
             if may:
+                # Only one probes at a time, so nobody else writes this now.
                 self._probing = False
 
     def seconds_to_probe(self) -> float | None:

@@ -37,16 +37,29 @@ from automations.settings import get_settings
 log = logging.getLogger(__name__)
 
 _WORKERS = 4
-_SLOW = 2
+"""They wait for Airflow's API, which answers a few starts at a time, rather than compute."""
+_SLOW_WORKERS = 2
+"""So that one source that does not answer leaves room for the others."""
 _BATCH = 8
+"""Jobs of a claim: fewer round trips, and still little that waits behind a slow one."""
 _IDLE = 5.0
+"""Seconds; only a net, since whoever adds a job wakes a worker."""
 _IDLE_SLOWLY = 1.0
+"""Seconds; nothing wakes the slow ones, for which a second more is little."""
+_MIN_PAUSE = 0.01
+"""Seconds: what is due by the database's clock need not be so by this one's."""
+_PAUSE_AFTER_ERROR = 1.0
+"""Seconds: a database that comes back is not met by a flood, nor is the log."""
 _GATHERING = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
 _LOOK_FOR_ABANDONED = 5.0
+"""Seconds; so late is, at most, what a dispatcher had in hand that has died."""
 _LOOK_FOR_ROOM = 0.25
+"""Seconds; nothing says when a run leaves Airflow, and each look counts those that are there."""
 _MAX_FAILURES = 12
+"""With pauses that double, a job is given up after about a quarter of an hour."""
 _MAX_DELAY = timedelta(seconds=10)
+"""So late, at most, is noticed that Airflow is back, or that it has parsed a DAG."""
 
 _SLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.slow)
 _AIRFLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.airflow)
@@ -71,6 +84,7 @@ class Dispatcher:
         self._housekeeper = Housekeeper(orchestrator)
         self._breaker = Breaker()
         self._capacity = Capacity(get_settings().max_runs_in_airflow, _LIMITED_KINDS)
+        # Drawn, since pids repeat on other machines; as large as half of an advisory lock's key.
         self._holder = secrets.randbelow(2**31)
         self._attending = threading.Event()
         self._stopping = threading.Event()
@@ -83,7 +97,10 @@ class Dispatcher:
                 ("dispatcher-reconciler", lambda: self._reconciler.run(self._stopping)),
                 ("dispatcher-housekeeper", lambda: self._housekeeper.run(self._stopping)),
                 *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
-                *((f"dispatcher-slow-{number}", self._work_slowly) for number in range(_SLOW)),
+                *(
+                    (f"dispatcher-slow-{number}", self._work_slowly)
+                    for number in range(_SLOW_WORKERS)
+                ),
             )
         ]
 
@@ -95,6 +112,7 @@ class Dispatcher:
     def stop(self) -> None:
         """Finish what is in hand and end."""
         self._stopping.set()
+        # Who waits for the listener would only wait for it to end.
         self._attending.set()
         self._signal(_WORKERS)
         for thread in self._threads:
@@ -111,7 +129,7 @@ class Dispatcher:
                 body()
             except Exception:  # the database may be away; nothing is lost, so go on
                 log.exception("%s goes on after an error", threading.current_thread().name)
-                self._stopping.wait(1)
+                self._stopping.wait(_PAUSE_AFTER_ERROR)
 
     def _signal(self, workers: int = 1) -> None:
         with self._wake:
@@ -180,6 +198,7 @@ class Dispatcher:
 
     def _probe(self) -> bool:
         """See by one job whether Airflow is back; False when none is there."""
+        # Without a permit: one run too many, for a moment, is better than not to notice.
         with unit_of_work() as session:
             claimed = jobs.claim(session, 1, _AIRFLOW_KINDS, holder=self._holder)
         for job in claimed:
@@ -201,8 +220,9 @@ class Dispatcher:
         """Sleep for the shortest of some pauses, or until there is something to do."""
         shortest = min([_IDLE, *(pause for pause in pauses if pause is not None)])
         with self._wake:
+            # Who was told of work since it has looked for some looks again instead.
             if seen == self._signals:
-                self._wake.wait(max(shortest, 0.01))
+                self._wake.wait(max(shortest, _MIN_PAUSE))
 
     def _work_slowly(self) -> None:
         """Carry one job that may take long, so that no other one waits for its end."""
@@ -216,7 +236,7 @@ class Dispatcher:
         if not claimed:
             # Nothing wakes it: the others' signals are not for these.
             self._stopping.wait(
-                _IDLE_SLOWLY if pause is None else min(max(pause, 0.01), _IDLE_SLOWLY)
+                _IDLE_SLOWLY if pause is None else min(max(pause, _MIN_PAUSE), _IDLE_SLOWLY)
             )
 
     def _carry(self, job: Job, *, probe: bool = False) -> None:
@@ -241,6 +261,7 @@ class Dispatcher:
             if isinstance(error, OrchestratorError):
                 self._airflow_answered(job)
             message = f"{type(error).__name__}: {error}"
+            # What no try can make better is not tried.
             final = isinstance(error, StepError) and not error.retryable
             log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
             if final or job.failures + 1 >= _MAX_FAILURES:

@@ -6,9 +6,9 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import debounces, jobs, locks, run_counts, runs, slots, versions, watermarks
+from automations.db import debounces, locks, run_counts, runs, slots, versions, watermarks
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import JobKind, Run
+from automations.db.tables import Run
 from automations.definitions.published import dag_id, workflow_id
 from automations.errors import OrchestratorError
 from automations.ports import DagRunFailure, DagRunState, Orchestrator
@@ -17,11 +17,19 @@ from automations.services.runs.from_airflow import AirflowRun, record_run
 log = logging.getLogger(__name__)
 
 _INTERVAL = 1.0
+"""Seconds between two reads; so late is shown what somebody does in Airflow's UI."""
+_LEAD_INTERVAL = 5.0
+"""Seconds after which one who does not lead asks whether the leader is gone."""
 _SWEEP_INTERVAL = timedelta(seconds=30)
 _SWEEP_SIZE = 50
+"""Runs that are asked for one by one, so that Airflow hardly notices."""
 _MAX_TEST_TIME = timedelta(hours=1)
+"""Longer than a test may take: one that is older has lost its process."""
 _PAGE = 100
+"""The most that Airflow's API gives at once."""
 _MARK = "airflow_runs"
+_FIRST_LOOK = timedelta(minutes=5)
+"""How far back a reader looks that has never read; the sweep finds what is older."""
 # A transaction that was stamped earlier may commit later, and clocks differ.
 _OVERLAP = timedelta(seconds=3)
 
@@ -46,7 +54,7 @@ class Reconciler:
                 except OrchestratorError as error:
                     log.debug("Airflow cannot be read now: %s", error)
                 stopping.wait(_INTERVAL)
-        stopping.wait(5)
+        stopping.wait(_LEAD_INTERVAL)
 
     def mend(self) -> None:
         """Put right what a process that died has left, every now and then; Airflow is not asked."""
@@ -64,7 +72,7 @@ class Reconciler:
         began = datetime.now(UTC)
         with unit_of_work() as session:
             mark = watermarks.get(session, _MARK)
-        since = datetime.fromisoformat(mark) if mark else began - timedelta(minutes=5)
+        since = datetime.fromisoformat(mark) if mark else began - _FIRST_LOOK
         offset, page = 0, _PAGE
         while page == _PAGE:
             states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE)
@@ -138,18 +146,12 @@ class Reconciler:
 
     @staticmethod
     def _fail(session: Session, run_id: str, error: str) -> None:
-        run = runs.lock_run(session, run_id)
-        if run is not None and run.status == "COMPLETED":
-            run.status, run.error = "FAILED", error
-            jobs.enqueue(session, JobKind.REPORT_FAILURE, run_id)
-        else:
+        if not runs.correct_end(session, run_id, "COMPLETED", "FAILED", error):
             runs.end_run(session, run_id, "FAILED", error)
 
     @staticmethod
     def _complete(session: Session, run: Run) -> None:
-        if run.status == "FAILED":
-            run.status, run.error = "COMPLETED", None
-        else:
+        if not runs.correct_end(session, run.id, "FAILED", "COMPLETED"):
             runs.end_run(session, run.id, "COMPLETED")
 
 

@@ -20,6 +20,7 @@ from automations.kit.values import JSON
 from automations.services.runs import cancellations
 
 _MAX_BATCH = 100
+"""Runs that are looked at in one transaction; another job goes on with the rest."""
 
 
 def rate_key(
@@ -49,15 +50,15 @@ def enqueue(session: Session, run: Run) -> None:
     """Have the dispatcher start a run, as soon as there is a slot for it if it needs one."""
     if run.slot_key is None:
         _start(session, run)
-        return
-    run.slot = "WAITING"
-    jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)
+    else:
+        jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)
 
 
 def admit(session: Session, run: Run) -> None:
     """Hand out the free slots of a run's key, to those that came first; by the newest limit."""
     if run.slot_key is None:
         return
+    # Before anything is read: two that hand out slots would each give the last one away.
     slots.lock(session, run.slot_key)
     workflow = session.get_one(Workflow, run.workflow_id, populate_existing=True)
     stored = versions.definition(session, workflow.id, workflow.version) or {}
@@ -81,8 +82,7 @@ def admit(session: Session, run: Run) -> None:
 
 
 def _hold(session: Session, run: Run) -> None:
-    run.slot = "HELD"
-    session.flush()
+    slots.hold(session, run.id)
     wait = waits.open_wait_of(session, run.id)
     if wait is not None and wait.kind == waits.SLOT:
         waits.settle(session, wait, decision="resumed", by=None, data=None)

@@ -29,6 +29,7 @@ class StartedRuns:
         awaited: bool,
     ) -> str:
         with unit_of_work() as session:
+            # A step that is done once more after a crash goes on with the child that it has.
             started = effects.once(
                 session, key, lambda: _start(session, parent_run_id, workflow_id, given, awaited)
             )

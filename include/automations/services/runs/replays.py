@@ -17,6 +17,7 @@ from automations.services.runs.starting import start_run
 from automations.services.workflows.loaded import load
 
 MAX_BATCH = 500
+"""Runs of one request, which are one transaction: all of them begin, or none."""
 
 
 def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
@@ -76,9 +77,9 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             kind, other = other, kind
         if jobs.is_queued(session, other, run.id):
             raise Conflict("The run is being retried on another version already.")
-        if run.dispatched_at is None:
+        if runs.reopen(session, run.id):
             # It never came to Airflow: to start is all that there is to retry.
-            run.status, run.error, run.completed_at = "RUNNING", None, None
+            session.refresh(run)
             if latest:
                 _move(session, run, workflow.version)
             admission.enqueue(session, run)
