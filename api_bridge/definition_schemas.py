@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from automations.definitions.model import DEFINITION, WorkflowStatus
+from automations.definitions.model import DEFINITION
+from automations.domain.statuses import WorkflowStatus
 from automations.services.integrations.mail import Message
 
 _STATUS = {

@@ -156,5 +156,5 @@ def _gauge(name: str, text: str, values: Mapping[Any, float], labels: tuple[str,
     return gauge
 
 
-def _one(values: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+def _one(values: Mapping[Any, float]) -> dict[tuple[str, ...], float]:
     return {(key,): value for key, value in values.items()}

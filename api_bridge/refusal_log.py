@@ -8,19 +8,20 @@ from fastapi import Request
 
 from automations import errors
 from automations.db.unavailable import UNAVAILABLE
+from automations.domain.statuses import Severity
 from automations.services.audit import security_events
 
 log = logging.getLogger(__name__)
 
-_EVENTS: dict[type[errors.DomainError], tuple[str, str]] = {
-    errors.NotAuthenticated: ("auth.failed", "WARNING"),
-    errors.NotAllowed: ("auth.forbidden", "WARNING"),
-    errors.TooManyRequests: ("rate.limited", "WARNING"),
+_EVENTS: dict[type[errors.DomainError], tuple[str, Severity]] = {
+    errors.NotAuthenticated: ("auth.failed", Severity.WARNING),
+    errors.NotAllowed: ("auth.forbidden", Severity.WARNING),
+    errors.TooManyRequests: ("rate.limited", Severity.WARNING),
 }
-_LINK_EVENTS: dict[type[errors.DomainError], tuple[str, str]] = {
+_LINK_EVENTS: dict[type[errors.DomainError], tuple[str, Severity]] = {
     **_EVENTS,
-    errors.NotFound: ("token.unknown", "WARNING"),
-    errors.Gone: ("token.spent", "INFO"),
+    errors.NotFound: ("token.unknown", Severity.WARNING),
+    errors.Gone: ("token.spent", Severity.INFO),
 }
 
 

@@ -17,6 +17,7 @@ from api_bridge.threads import in_thread
 from api_bridge.views import workflows as views
 from automations.db.events import EventFilter
 from automations.definitions.field_errors import field_errors
+from automations.domain.statuses import EventStatus
 from automations.errors import ValidationFailed
 from automations.services.events import events
 from automations.services.events.events import Sent
@@ -135,7 +136,7 @@ def _parsed(adapter: TypeAdapter[Any], value: Any) -> Any:
 def list_events(
     caller: Viewer,
     type_: Annotated[str | None, Query(alias="type", max_length=200)] = None,
-    status: Literal["PENDING", "MATCHED", "SKIPPED"] | None = None,
+    status: EventStatus | None = None,
     since: Instant | None = None,
     until: Instant | None = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,

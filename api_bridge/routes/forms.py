@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
 from automations.domain.forms.schema import FormSchema
+from automations.domain.statuses import SubmissionStatus
 from automations.kit.titles import Name
 from automations.services.forms import forms
 
@@ -120,7 +121,7 @@ def list_submissions(
     response: Response,
     form_id: Annotated[str | None, Query(alias="formId", description="Only of this form.")] = None,
     status: Annotated[
-        Literal["PENDING", "APPROVED", "REJECTED"] | None,
+        SubmissionStatus | None,
         Query(description="Only submissions of this status."),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import Field
@@ -13,13 +13,13 @@ from api_bridge.routing import Router
 from api_bridge.views import matters as matter_views
 from api_bridge.views import people as people_views
 from automations.domain.matters import MAX_TAGS, Priority, Tag, Title
+from automations.domain.statuses import MatterStatus
 from automations.ports import NewMatter
 from automations.services.matters import matters
 
 router = Router(prefix="/api/matters", tags=["matters"])
 
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
-Status = Literal["ACTIVE", "COMPLETED", "CANCELLED"]
 
 
 class MatterToMake(Body):
@@ -60,7 +60,7 @@ class GoTo(Body):
 @router.get("")
 def list_matters(
     caller: Viewer,
-    status: Status | None = None,
+    status: MatterStatus | None = None,
     template_id: Annotated[str | None, Query(alias="templateId")] = None,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,

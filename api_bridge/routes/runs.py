@@ -16,7 +16,7 @@ from api_bridge.instants import Instant
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
 from automations.db.run_queries import Filter
-from automations.definitions.model import RunStatus
+from automations.domain.statuses import RunStatus
 from automations.kit.canonical_json import sha256_of
 from automations.kit.clock import timestamp
 from automations.services.runs import cancellations, reading, replays

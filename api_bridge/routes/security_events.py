@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -11,6 +11,7 @@ from api_bridge.instants import Instant
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from automations.db.security_events import SecurityFilter
+from automations.domain.statuses import Severity
 from automations.services.audit import security_events
 
 router = Router(prefix="/api/security-events", tags=["security-events"])
@@ -20,7 +21,7 @@ router = Router(prefix="/api/security-events", tags=["security-events"])
 def list_security_events(
     caller: Admin,
     type_: Annotated[str | None, Query(alias="type", max_length=100)] = None,
-    severity: Literal["INFO", "WARNING", "HIGH"] | None = None,
+    severity: Severity | None = None,
     ip: Annotated[str | None, Query(max_length=100)] = None,
     actor: Annotated[str | None, Query(max_length=500)] = None,
     since: Instant | None = None,

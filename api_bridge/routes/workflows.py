@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from api_bridge import links
 from api_bridge.deps import Admin, Caller, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
+from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.kit.clock import timestamp
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
@@ -68,24 +70,11 @@ def stats(caller: Viewer) -> dict[str, Any]:
     return {
         "workflows": {
             "total": sum(automations.values()),
-            **{
-                status.lower(): automations.get(status, 0)
-                for status in ("ACTIVE", "DRAFT", "PAUSED", "ARCHIVED")
-            },
+            **{status.lower(): automations.get(status, 0) for status in WorkflowStatus},
         },
         "runs": {
             "total": sum(runs.values()),
-            **{
-                name: runs.get(status, 0)
-                for name, status in (
-                    ("running", "RUNNING"),
-                    ("completed", "COMPLETED"),
-                    ("failed", "FAILED"),
-                    ("cancelled", "CANCELLED"),
-                    ("paused", "PAUSED"),
-                    ("waitingForChild", "WAITING_FOR_CHILD"),
-                )
-            },
+            **{to_camel(status.lower()): runs.get(status, 0) for status in RunStatus},
         },
     }
 

@@ -23,6 +23,7 @@ from automations.db.tables import (
 )
 from automations.db.waits import SLOT
 from automations.definitions.triggers import Trigger
+from automations.domain.statuses import RunStatus, SlotStatus, StepStatus
 from automations.kit.clock import timestamp
 from automations.services.events.webhooks import url as webhook_url
 from automations.services.runs.reading import RunDetail
@@ -114,12 +115,12 @@ def run(row: Run | Summary) -> dict[str, Any]:
 
 def run_detail(detail: RunDetail) -> dict[str, Any]:
     """A run with its full state."""
-    done = [step for step in detail.steps if step.status == "DONE"]
+    done = [step for step in detail.steps if step.status == StepStatus.DONE]
     return {
         **run(detail.run),
         "version": detail.run.version,
         "triggerType": detail.run.trigger_type,
-        "queued": detail.run.slot == "WAITING" and detail.run.status == "RUNNING",
+        "queued": detail.run.slot == SlotStatus.WAITING and detail.run.status == RunStatus.RUNNING,
         "startedBy": detail.run.started_by,
         "replayOf": detail.run.replay_of_run_id,
         "logs": [_line(line) for line in detail.logs],

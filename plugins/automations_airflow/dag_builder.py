@@ -15,6 +15,7 @@ from automations.definitions.plan import Node, Plan
 from automations.definitions.published import Published, dag_id
 from automations.definitions.triggers import ScheduleTrigger
 from automations.domain.fields import parse_duration
+from automations.domain.statuses import WorkflowStatus
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
@@ -87,7 +88,11 @@ class _Scheduling:
 
 def _scheduling(published: Published, definition: Definition) -> _Scheduling:
     since, trigger = published.scheduled_since, definition.trigger
-    if not isinstance(trigger, ScheduleTrigger) or published.status != "ACTIVE" or not since:
+    if (
+        not isinstance(trigger, ScheduleTrigger)
+        or published.status != WorkflowStatus.ACTIVE
+        or not since
+    ):
         return _Scheduling()
     due = trigger.schedule(definition.timezone)
     return _Scheduling(

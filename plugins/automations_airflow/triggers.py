@@ -17,6 +17,7 @@ import asyncpg
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from sqlalchemy import make_url
 
+from automations.domain.statuses import WaitStatus
 from automations.settings import get_settings
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ _GATHERING = 0.02
 NOTIFIED = "notified"
 ELAPSED = "elapsed"
 
-_STILL_OPEN = "SELECT id FROM wait WHERE id = ANY($1::text[]) AND status = 'OPEN'"
+_STILL_OPEN = f"SELECT id FROM wait WHERE id = ANY($1::text[]) AND status = '{WaitStatus.OPEN}'"
 
 
 class WaitTrigger(BaseTrigger):

@@ -11,6 +11,7 @@ from uuid import UUID
 from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from automations.domain.statuses import Decision
 from automations.execution.verdicts import AskPeople, Sleep
 from automations.services.waits import answers
 from automations.settings import get_settings
@@ -62,9 +63,9 @@ def answer_of(event: Mapping[str, Any]) -> Answer | None:
     if event.get("woken") == "notified":
         return None
     if event.get("woken") == "elapsed":
-        return Answer("elapsed", None, datetime.now(UTC))
+        return Answer(Decision.ELAPSED, None, datetime.now(UTC))
     if event.get("error_type") == "timeout":
-        return Answer("expired", None, datetime.now(UTC))
+        return Answer(Decision.EXPIRED, None, datetime.now(UTC))
     user = event.get("responded_by_user") or {}
     if user.get("id") == get_settings().airflow_username:
         return None

@@ -20,9 +20,9 @@ from automations import wiring
 from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Job, Run, RunStep
-from automations.definitions.model import RunStatus, WorkflowStatus
 from automations.definitions.triggers import FILTERS, TRIGGER_TYPES
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
 from automations.steps.registry import STEP_TYPES

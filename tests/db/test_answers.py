@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, AuditLog, Run, Wait
+from automations.domain.statuses import DECISIONS, Decision
 from automations.errors import AutomationsError, Conflict, Gone
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Sleep
@@ -220,6 +221,6 @@ def test_what_ends_by_its_time_is_nobodys_answer(engine: Engine) -> None:
 def test_an_option_means_the_same_when_it_is_offered_chosen_and_passed_on(engine: Engine) -> None:
     paused = asking(engine)
     offered = answers.options(paused.wait)
-    assert [answers.decision_of(option) for option in offered] == list(answers.DECISIONS)
-    for decision in (*answers.DECISIONS, answers.RESUMED):
+    assert [answers.decision_of(option) for option in offered] == list(DECISIONS)
+    for decision in (*DECISIONS, Decision.RESUMED):
         assert answers.decision_of(answers.option_of(decision)) == decision

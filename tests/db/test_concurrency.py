@@ -16,6 +16,7 @@ from automations.db.tables import Job, JobKind, Run, Wait
 from automations.dispatch.dispatcher import Dispatcher
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
+from automations.domain.statuses import UNFINISHED
 from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Skip, Sleep, TaskRef
@@ -302,7 +303,7 @@ def test_a_run_that_waits_in_airflow_can_be_cancelled(
 
 def in_flight() -> int:
     with unit_of_work() as session:
-        query = select(func.count()).where(Run.slot == "HELD", Run.status.in_(runs.UNFINISHED))
+        query = select(func.count()).where(Run.slot == "HELD", Run.status.in_(UNFINISHED))
         return session.scalar(query) or 0
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, undefer
 
 from automations.db.tables import Document, DocumentDelivery, DocumentTemplate
+from automations.domain.statuses import DeliveryStatus
 
 
 def find_template(
@@ -88,6 +89,6 @@ def record_delivery(session: Session, key: str, values: Mapping[str, str | None]
         statement.on_conflict_do_update(
             index_elements=["key"],
             set_={name: statement.excluded[name] for name in ("status", "message_id", "reason")},
-            where=DocumentDelivery.status == "REJECTED",
+            where=DocumentDelivery.status == DeliveryStatus.REJECTED,
         )
     )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs, keyset_pages
 from automations.db.tables import Event, JobKind, Run
+from automations.domain.statuses import EventStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
 
@@ -48,7 +49,7 @@ class EventFilter:
     """Which events are asked for."""
 
     type: str | None = None
-    status: str | None = None
+    status: EventStatus | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -80,7 +81,7 @@ def has_started(session: Session, event_id: str, workflow_id: str) -> bool:
     return session.scalar(query) is not None
 
 
-def status(session: Session, event_id: str) -> str:
+def status(session: Session, event_id: str) -> EventStatus:
     """Whether an event has been matched."""
     return session.scalars(select(Event.status).where(Event.id == event_id)).one()
 
@@ -89,8 +90,8 @@ def match_again(session: Session, event: Event) -> bool:
     """Set an event back to be matched once more; False while it still is to be."""
     found = session.scalar(
         update(Event)
-        .where(Event.id == event.id, Event.status != "PENDING")
-        .values(status="PENDING", reason=None, matched_at=None)
+        .where(Event.id == event.id, Event.status != EventStatus.PENDING)
+        .values(status=EventStatus.PENDING, reason=None, matched_at=None)
         .returning(Event.id)
     )
     return found is not None

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Form, FormVersion, Submission
+from automations.domain.statuses import SubmissionStatus
 
 
 def find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> Form | None:
@@ -66,7 +67,7 @@ def submissions(
     session: Session,
     workspace_id: str,
     form_id: str | None,
-    status: str | None,
+    status: SubmissionStatus | None,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[Submission]:

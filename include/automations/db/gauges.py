@@ -9,8 +9,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from automations.db import in_airflow
-from automations.db.runs import UNFINISHED
 from automations.db.tables import Job, Run, Wait
+from automations.domain.statuses import UNFINISHED, RunStatus, WaitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Gauges:
         in_airflow: the runs that Airflow works on.
     """
 
-    runs: Mapping[str, int]
+    runs: Mapping[RunStatus, int]
     jobs: Mapping[tuple[str, str], int]
     lag: float
     waits: Mapping[str, int]
@@ -38,7 +38,7 @@ def read(session: Session) -> Gauges:
         select(Run.status, func.count()).where(Run.status.in_(UNFINISHED)).group_by(Run.status)
     )
     waits = session.execute(
-        select(Wait.kind, func.count()).where(Wait.status == "OPEN").group_by(Wait.kind)
+        select(Wait.kind, func.count()).where(Wait.status == WaitStatus.OPEN).group_by(Wait.kind)
     )
     now = func.clock_timestamp()
     state = case(

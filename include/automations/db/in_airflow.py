@@ -8,20 +8,24 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from automations.domain.statuses import RunStatus, StepStatus, WaitStatus
+
 _STUCK = timedelta(minutes=5)
 """A run in which nothing has happened for so long is held up by something else than its turn: its
 DAG is paused in Airflow, or broken. It must not hold up those of other automations."""
 
-_NUMBER = """
+_NUMBER = f"""
 SELECT count(*) FROM run
-WHERE status = 'RUNNING' AND dispatched_at IS NOT NULL
-    AND NOT EXISTS (SELECT FROM wait WHERE wait.run_id = run.id AND wait.status = 'OPEN')
+WHERE status = '{RunStatus.RUNNING}' AND dispatched_at IS NOT NULL
+    AND NOT EXISTS (
+        SELECT FROM wait WHERE wait.run_id = run.id AND wait.status = '{WaitStatus.OPEN}'
+    )
     AND (
         dispatched_at > statement_timestamp() - :stuck
         OR EXISTS (
             SELECT FROM run_step step
             WHERE step.run_id = run.id AND (
-                step.status = 'RUNNING'
+                step.status = '{StepStatus.RUNNING}'
                 OR greatest(step.started_at, step.ended_at) > statement_timestamp() - :stuck
             )
         )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from automations.db.tables import Event, Run, Workflow
 from automations.definitions.triggers import event_key, matching_keys
+from automations.domain.statuses import WorkflowStatus
 from automations.kit.values import JSON
 
 ERROR = "error"
@@ -24,7 +25,7 @@ def listeners(session: Session, event: Event) -> list[Workflow]:
             .where(
                 Workflow.workspace_id == event.workspace_id,
                 _listens(event),
-                Workflow.status == "ACTIVE",
+                Workflow.status == WorkflowStatus.ACTIVE,
                 Workflow.deleted_at.is_(None),
             )
             .order_by(Workflow.number)

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Matter, MatterCounter, MatterStep, MatterTemplate
+from automations.domain.statuses import MatterStatus, MatterStepStatus
 
 
 def find_template(
@@ -66,7 +67,7 @@ def page(
     session: Session,
     workspace_id: str,
     *,
-    status: str | None,
+    status: MatterStatus | None,
     template_id: str | None,
     offset: int,
     limit: int,
@@ -82,14 +83,16 @@ def page(
     return session.scalars(newest).all(), total
 
 
-def decide(session: Session, matter_id: str, step_id: str, status: str, by: str) -> bool:
+def decide(
+    session: Session, matter_id: str, step_id: str, status: MatterStepStatus, by: str
+) -> bool:
     """Settle a step that is still pending; False when it is not, or is not there."""
     settled = session.scalar(
         update(MatterStep)
         .where(
             MatterStep.id == step_id,
             MatterStep.matter_id == matter_id,
-            MatterStep.status == "PENDING",
+            MatterStep.status == MatterStepStatus.PENDING,
         )
         .values(status=status, decided_by=by, decided_at=func.clock_timestamp())
         .returning(MatterStep.id)
@@ -102,7 +105,7 @@ def reopen(session: Session, step_id: str) -> None:
     session.execute(
         update(MatterStep)
         .where(MatterStep.id == step_id)
-        .values(status="PENDING", decided_by=None, decided_at=None)
+        .values(status=MatterStepStatus.PENDING, decided_by=None, decided_at=None)
     )
 
 
@@ -112,9 +115,11 @@ def cancel(session: Session, workspace_id: str, matter_id: str) -> bool:
     cancelled = session.scalar(
         update(Matter)
         .where(
-            Matter.id == matter_id, Matter.workspace_id == workspace_id, Matter.status == "ACTIVE"
+            Matter.id == matter_id,
+            Matter.workspace_id == workspace_id,
+            Matter.status == MatterStatus.ACTIVE,
         )
-        .values(status="CANCELLED", completed_at=now, updated_at=now)
+        .values(status=MatterStatus.CANCELLED, completed_at=now, updated_at=now)
         .returning(Matter.id)
     )
     return cancelled is not None

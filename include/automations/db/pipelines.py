@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages
 from automations.db.tables import PipelineConnection, PipelineRun
+from automations.domain.statuses import SyncStatus
 from automations.kit.ids import new_id
 
 
@@ -79,7 +80,7 @@ def begin_run(
         .on_conflict_do_nothing()
         .returning(PipelineRun)
     )
-    running = and_(PipelineRun.key == (key or ""), PipelineRun.status == "RUNNING")
+    running = and_(PipelineRun.key == (key or ""), PipelineRun.status == SyncStatus.RUNNING)
     delivered = PipelineRun.delivery_id == (delivery_id or "")
     known = (
         select(PipelineRun)
@@ -99,7 +100,7 @@ def ask_again(session: Session, run_id: str) -> bool:
     """Let another run follow one that still runs; False when it has ended."""
     asked = session.scalar(
         update(PipelineRun)
-        .where(PipelineRun.id == run_id, PipelineRun.status == "RUNNING")
+        .where(PipelineRun.id == run_id, PipelineRun.status == SyncStatus.RUNNING)
         .values(again=True)
         .returning(PipelineRun.id)
     )
@@ -129,11 +130,11 @@ def lock_run(session: Session, run_id: str) -> PipelineRun | None:
     )
 
 
-def end_run(session: Session, run: PipelineRun, status: str, error: str | None) -> bool:
+def end_run(session: Session, run: PipelineRun, status: SyncStatus, error: str | None) -> bool:
     """End a run; False when it has ended before."""
     ended = session.scalar(
         update(PipelineRun)
-        .where(PipelineRun.id == run.id, PipelineRun.status == "RUNNING")
+        .where(PipelineRun.id == run.id, PipelineRun.status == SyncStatus.RUNNING)
         .values(status=status, error=error, completed_at=func.clock_timestamp(), cursor=None)
         .returning(PipelineRun.id)
     )
@@ -145,7 +146,7 @@ def reset_cursors(session: Session, connection_id: str) -> None:
     """Let the runs of a connection begin with the first page again."""
     session.execute(
         update(PipelineRun)
-        .where(PipelineRun.connection_id == connection_id, PipelineRun.status == "RUNNING")
+        .where(PipelineRun.connection_id == connection_id, PipelineRun.status == SyncStatus.RUNNING)
         .values(cursor=None, pages=0, fence=PipelineRun.fence + 1)
     )
 

@@ -7,8 +7,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, sele
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Workflow, WorkflowVersion
 from automations.definitions.published import PACK_SIZE, Published
-
-_UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
+from automations.domain.statuses import UNFINISHED
 
 
 class SqlPublications:
@@ -34,7 +33,7 @@ class SqlPublications:
         # A deleted automation stays until its last run has ended: without its file the run freezes.
         live = or_(
             Workflow.deleted_at.is_(None),
-            exists().where(Run.workflow_id == Workflow.id, Run.status.in_(_UNFINISHED)),
+            exists().where(Run.workflow_id == Workflow.id, Run.status.in_(UNFINISHED)),
         )
         first = number * PACK_SIZE
         query = _published(

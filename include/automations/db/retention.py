@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, CursorResult, Select, delete, exists, func
 from sqlalchemy.orm import Session, aliased
 
 from automations.db import idempotency
-from automations.db.runs import UNFINISHED
 from automations.db.tables import (
     Approver,
     AuditLog,
@@ -28,6 +27,7 @@ from automations.db.tables import (
     StepLog,
     Wait,
 )
+from automations.domain.statuses import UNFINISHED, EventStatus, SyncStatus
 
 PAGE = 500
 # In the order in which they refer to each other; loops' rows go with their run.
@@ -136,7 +136,7 @@ def _synced(before: datetime) -> ColumnElement[bool]:
     later = aliased(PipelineRun)
     return (
         (PipelineRun.completed_at < before)
-        & (PipelineRun.status != "RUNNING")
+        & (PipelineRun.status != SyncStatus.RUNNING)
         & exists().where(
             later.connection_id == PipelineRun.connection_id,
             later.started_at > PipelineRun.started_at,
@@ -152,7 +152,7 @@ def _is_for(subject: Any) -> ColumnElement[bool]:
 
 def _matched(before: datetime) -> ColumnElement[bool]:
     return (
-        (Event.status != "PENDING")
+        (Event.status != EventStatus.PENDING)
         & (Event.created_at < before)
         & ~exists().where(CollectedEvents.event_id == Event.id)
     )

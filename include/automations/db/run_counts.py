@@ -6,6 +6,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from automations.db.tables import RunCount
+from automations.domain.statuses import RunStatus
 
 _LOCK = 0x72756E63
 _MAX_PARTS = 10_000
@@ -29,7 +30,7 @@ SELECT count(*) FROM gone
 """)
 
 
-def by_status(session: Session, workspace_id: str, workflow_id: str = "") -> dict[str, int]:
+def by_status(session: Session, workspace_id: str, workflow_id: str = "") -> dict[RunStatus, int]:
     """Numbers of runs by status, of an automation or, without one, of the whole workspace."""
     rows = session.execute(
         select(RunCount.status, func.sum(RunCount.runs))

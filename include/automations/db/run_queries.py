@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from automations.db.runs import UNFINISHED
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
+from automations.domain.statuses import UNFINISHED, RunStatus, StepStatus, WaitStatus
 
 _NEWEST_FIRST = (Run.started_at.desc(), Run.id)
 _SUMMARY = (Run.id, Run.workflow_id, Run.status, Run.started_at, Run.completed_at, Run.error)
@@ -20,7 +20,7 @@ _RUN_ID: BindParameter[str] = bindparam("run_id")
 _WITH_WAIT = (
     select(Run, Workflow.name, Wait)
     .join(Workflow, Workflow.id == Run.workflow_id)
-    .outerjoin(Wait, (Wait.run_id == Run.id) & (Wait.status == "OPEN"))
+    .outerjoin(Wait, (Wait.run_id == Run.id) & (Wait.status == WaitStatus.OPEN))
     .where(Run.id == _RUN_ID, Run.workflow_id == bindparam("workflow_id"))
     .where(Workflow.workspace_id == bindparam("workspace_id"))
     .limit(1)
@@ -39,7 +39,7 @@ class Filter:
         until: started before.
     """
 
-    status: str | None = None
+    status: RunStatus | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -61,7 +61,7 @@ class Summary:
 
     id: str
     workflow_id: str
-    status: str
+    status: RunStatus
     started_at: datetime
     completed_at: datetime | None
     error: str | None
@@ -135,7 +135,7 @@ def in_flight(
     rows = session.execute(
         select(Wait.run_id, Wait.node_id)
         .join(Run, Run.id == Wait.run_id)
-        .where(*older, Wait.status == "OPEN", Wait.node_id.not_in(kept))
+        .where(*older, Wait.status == WaitStatus.OPEN, Wait.node_id.not_in(kept))
         .order_by(Run.started_at, Run.id)
     )
     return number, {run_id: node_id for run_id, node_id in rows}  # noqa: C416 -- a Row is no pair
@@ -164,7 +164,7 @@ def failed_step(session: Session, run_id: str) -> RunStep | None:
     """The step by which a run has failed last, if it was one."""
     return session.scalar(
         select(RunStep)
-        .where(RunStep.run_id == run_id, RunStep.status == "FAILED")
+        .where(RunStep.run_id == run_id, RunStep.status == StepStatus.FAILED)
         .order_by(RunStep.ended_at.desc())
         .limit(1)
     )

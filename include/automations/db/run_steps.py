@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import RunStep, StepLog
+from automations.domain.statuses import SETTLED, AttemptStatus, StepStatus
 from automations.kit.values import JSON
 
 LOG_OUTPUT_LENGTH = 500
@@ -26,7 +27,7 @@ class LogLine:
     """
 
     step: Any
-    status: str
+    status: AttemptStatus
     started_at: datetime
     ended_at: datetime
     output: str
@@ -51,9 +52,7 @@ def settled(session: Session, run_id: str) -> set[str]:
     """Ids of the nodes that are done or left out."""
     return set(
         session.scalars(
-            select(RunStep.node_id).where(
-                RunStep.run_id == run_id, RunStep.status.in_(("DONE", "SKIPPED"))
-            )
+            select(RunStep.node_id).where(RunStep.run_id == run_id, RunStep.status.in_(SETTLED))
         )
     )
 
@@ -62,7 +61,7 @@ def outputs(session: Session, run_id: str) -> dict[str, JSON]:
     """Outputs by node of the nodes that are done."""
     rows = session.execute(
         select(RunStep.node_id, RunStep.output).where(
-            RunStep.run_id == run_id, RunStep.status == "DONE"
+            RunStep.run_id == run_id, RunStep.status == StepStatus.DONE
         )
     )
     return {node_id: output for node_id, output in rows}  # noqa: C416
@@ -74,7 +73,7 @@ def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int
         {
             "run_id": run_id,
             "node_id": node_id,
-            "status": "SKIPPED",
+            "status": StepStatus.SKIPPED,
             "generation": generation,
             "attempt": 0,
             "started_at": func.clock_timestamp(),
@@ -86,7 +85,7 @@ def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int
         session.execute(
             query.on_conflict_do_update(
                 index_elements=["run_id", "node_id"],
-                set_={"status": "SKIPPED", "generation": generation, "output": None},
+                set_={"status": StepStatus.SKIPPED, "generation": generation, "output": None},
                 where=RunStep.generation < generation,
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import JobKind, Run, Wait, Workflow
+from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus, WaitStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
-UNFINISHED = ("RUNNING", "PAUSED", "WAITING_FOR_CHILD")
 TEST = "test"
 """The trigger type of the runs that keep the records of tests of single steps."""
 
@@ -72,7 +72,7 @@ def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
             variables=new.variables,
             slot_key=new.slot_key,
             rate_key=new.rate_key,
-            slot=None if new.slot_key is None else "WAITING",
+            slot=None if new.slot_key is None else SlotStatus.WAITING,
             event_id=new.event_id,
             replay_of_run_id=new.replay_of,
             depth=new.depth,
@@ -109,13 +109,11 @@ def other_unfinished(session: Session, workflow_id: str, run_id: str) -> str | N
 
 def renew(session: Session, run: Run, generation: int) -> None:
     """Begin a new generation: something was cleared in Airflow, so the run goes on."""
-    session.execute(
-        update(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN").values(status="CANCELLED")
-    )
+    _cancel_waits(session, [run.id])
     _cancel_children(session, run.id, f"Run {run.id} was cleared and waits for it no more.")
     if run.slot_key is not None and run.status not in UNFINISHED:
-        run.slot = "WAITING"
-    run.generation, run.status = generation, "RUNNING"
+        run.slot = SlotStatus.WAITING
+    run.generation, run.status = generation, RunStatus.RUNNING
     run.completed_at = run.error = None
 
 
@@ -146,7 +144,7 @@ def set_variables(session: Session, run_id: str, variables: Mapping[str, JSON]) 
     )
 
 
-def end_run(session: Session, run_id: str, status: str, error: str | None = None) -> bool:
+def end_run(session: Session, run_id: str, status: RunStatus, error: str | None = None) -> bool:
     """End a run that has not ended, and cancel what it waits for.
 
     With a cancelled run all that it has started are cancelled, otherwise those that it waits for.
@@ -159,18 +157,16 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
     ).first()
     if ended is None:
         return False
-    if ended.slot == "HELD":
+    if ended.slot == SlotStatus.HELD:
         # By a job, too: who hands out slots locks the key first, and runs after it.
         jobs.enqueue(session, JobKind.NEXT_RUN, run_id)
-    if status == "FAILED":
+    if status == RunStatus.FAILED:
         jobs.enqueue(session, JobKind.REPORT_FAILURE, run_id)
     if ended.parent_run_id is not None:
         # By a job: the parent's rows are locked after the child's nowhere, lest two wait in a ring.
         jobs.enqueue(session, JobKind.WAKE_PARENT, run_id)
-    session.execute(
-        update(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").values(status="CANCELLED")
-    )
-    if status == "CANCELLED":
+    _cancel_waits(session, [run_id])
+    if status == RunStatus.CANCELLED:
         _cancel_children(session, run_id, error or "Cancelled.", all_of_them=True)
     else:
         _cancel_children(session, run_id, f"Run {run_id}, which waited for it, is {status}.")
@@ -178,7 +174,7 @@ def end_run(session: Session, run_id: str, status: str, error: str | None = None
 
 
 def correct_end(
-    session: Session, run_id: str, ended: str, status: str, error: str | None = None
+    session: Session, run_id: str, ended: RunStatus, status: RunStatus, error: str | None = None
 ) -> bool:
     """Change how a run has ended; False when it has not ended so."""
     corrected = session.scalar(
@@ -189,7 +185,7 @@ def correct_end(
     )
     if corrected is None:
         return False
-    if status == "FAILED":
+    if status == RunStatus.FAILED:
         jobs.enqueue(session, JobKind.REPORT_FAILURE, run_id)
     return True
 
@@ -198,16 +194,24 @@ def reopen(session: Session, run_id: str) -> bool:
     """Have a run begin once more that failed before it came to Airflow; False for any other."""
     reopened = session.scalar(
         update(Run)
-        .where(Run.id == run_id, Run.status == "FAILED", Run.dispatched_at.is_(None))
+        .where(Run.id == run_id, Run.status == RunStatus.FAILED, Run.dispatched_at.is_(None))
         .values(
-            status="RUNNING",
+            status=RunStatus.RUNNING,
             error=None,
             completed_at=None,
-            slot=case((Run.slot_key.is_not(None), "WAITING")),
+            slot=case((Run.slot_key.is_not(None), SlotStatus.WAITING)),
         )
         .returning(Run.id)
     )
     return reopened is not None
+
+
+def _cancel_waits(session: Session, run_ids: Sequence[str]) -> None:
+    session.execute(
+        update(Wait)
+        .where(Wait.run_id.in_(run_ids), Wait.status == WaitStatus.OPEN)
+        .values(status=WaitStatus.CANCELLED)
+    )
 
 
 def _cancel_children(
@@ -225,16 +229,14 @@ def _cancel_children(
             session.execute(
                 update(Run)
                 .where(Run.id.in_(ended))
-                .values(status="CANCELLED", error=reason, completed_at=func.clock_timestamp())
+                .values(
+                    status=RunStatus.CANCELLED, error=reason, completed_at=func.clock_timestamp()
+                )
             )
-            session.execute(
-                update(Wait)
-                .where(Wait.run_id.in_(ended), Wait.status == "OPEN")
-                .values(status="CANCELLED")
-            )
+            _cancel_waits(session, ended)
             jobs.enqueue_all(session, JobKind.FAIL_RUN, ended)
-            held = [child.id for child in found if child.id in ended and child.slot == "HELD"]
-            jobs.enqueue_all(session, JobKind.NEXT_RUN, held)
+            held = {child.id for child in found if child.slot == SlotStatus.HELD}
+            jobs.enqueue_all(session, JobKind.NEXT_RUN, [one for one in ended if one in held])
         wanted = Run.parent_run_id.in_([child.id for child in found])
 
 
@@ -248,7 +250,7 @@ def end_lost_tests(session: Session, older_than: timedelta) -> None:
             Run.started_at < func.clock_timestamp() - older_than,
         )
         .values(
-            status="FAILED",
+            status=RunStatus.FAILED,
             error="The test did not come to its end.",
             completed_at=func.clock_timestamp(),
         )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages, rate_limits
 from automations.db.tables import SecurityEvent, Workspace
+from automations.domain.statuses import Severity
 from automations.kit.ids import new_id
 
 MAX_PER_MINUTE = 20
@@ -39,7 +40,7 @@ def add(session: Session, source: str, **values: Any) -> None:
         # An address may try many workspaces in one minute.
         "workspace_id": None if values["ip"] else values["workspace_id"],
         "type": FLOOD,
-        "severity": "HIGH",
+        "severity": Severity.HIGH,
         "actor": values["actor"] if values["ip"] is None else "anonymous",
         "ip": values["ip"],
         "details": {"source": source},
@@ -59,7 +60,7 @@ class SecurityFilter:
     """Which security events are asked for."""
 
     type: str | None = None
-    severity: str | None = None
+    severity: Severity | None = None
     ip: str | None = None
     actor: str | None = None
     since: datetime | None = None

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.runs import UNFINISHED
 from automations.db.tables import JobKind, Run
+from automations.domain.statuses import UNFINISHED, SlotStatus
 
 
 def lock(session: Session, key: str) -> None:
@@ -18,18 +18,19 @@ def lock(session: Session, key: str) -> None:
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"slot:{key}", 0))))
 
 
-def _are(slot: str) -> ColumnElement[bool]:
+def _are(slot: SlotStatus) -> ColumnElement[bool]:
     return (Run.slot == slot) & Run.status.in_(UNFINISHED)
 
 
 def held(session: Session, key: str) -> int:
     """How many runs of a key are in flight."""
-    return session.scalar(select(func.count()).where(Run.slot_key == key, _are("HELD"))) or 0
+    query = select(func.count()).where(Run.slot_key == key, _are(SlotStatus.HELD))
+    return session.scalar(query) or 0
 
 
 def oldest_held(session: Session, key: str) -> Run:
     """The run of a key that has been in flight for longest."""
-    query = select(Run).where(Run.slot_key == key, _are("HELD"))
+    query = select(Run).where(Run.slot_key == key, _are(SlotStatus.HELD))
     return session.scalars(query.order_by(Run.started_at, Run.id).limit(1)).one()
 
 
@@ -41,7 +42,7 @@ def waiting(session: Session, key: str, limit: int) -> list[Run]:
     return list(
         session.scalars(
             select(Run)
-            .where(Run.slot_key == key, _are("WAITING"))
+            .where(Run.slot_key == key, _are(SlotStatus.WAITING))
             .order_by(Run.started_at, Run.id)
             .limit(limit)
             .with_for_update(key_share=True, skip_locked=True)
@@ -53,14 +54,18 @@ def waiting(session: Session, key: str, limit: int) -> list[Run]:
 def hold(session: Session, run_id: str) -> bool:
     """Give a slot to a run that waits for one; False when it does not."""
     held = session.scalar(
-        update(Run).where(Run.id == run_id, _are("WAITING")).values(slot="HELD").returning(Run.id)
+        update(Run)
+        .where(Run.id == run_id, _are(SlotStatus.WAITING))
+        .values(slot=SlotStatus.HELD)
+        .returning(Run.id)
     )
     return held is not None
 
 
 def look_again(session: Session, workflow_id: str | None = None, limit: int = 1_000) -> None:
     """Have slots handed out for every key for which runs wait, of an automation or of all."""
-    query = select(func.min(Run.id)).where(_are("WAITING")).group_by(Run.slot_key).limit(limit)
+    keys = select(func.min(Run.id)).where(_are(SlotStatus.WAITING))
+    query = keys.group_by(Run.slot_key).limit(limit)
     if workflow_id is not None:
         query = query.where(Run.workflow_id == workflow_id)
     for run_id in session.scalars(query).all():

@@ -8,10 +8,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Form, Submission, SubmissionSnapshot
+from automations.domain.statuses import SubmissionStatus
 
 
 def decide(
-    session: Session, workspace_id: str, submission_id: str, status: str, by: str
+    session: Session, workspace_id: str, submission_id: str, status: SubmissionStatus, by: str
 ) -> Submission | None:
     """Settle a submission that is still pending; None when it is not, or is not there."""
     return session.scalar(
@@ -19,7 +20,7 @@ def decide(
         .where(
             Submission.id == submission_id,
             Submission.workspace_id == workspace_id,
-            Submission.status == "PENDING",
+            Submission.status == SubmissionStatus.PENDING,
         )
         .values(status=status, decided_by=by, decided_at=func.clock_timestamp())
         .returning(Submission)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import Approver, JobKind, Run, Wait
+from automations.domain.statuses import PARKED, Decision, RunStatus, WaitStatus
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
@@ -60,8 +61,8 @@ def open_wait(
     if kind not in ("retry", SLOT):
         session.execute(
             update(Run)
-            .where(Run.id == run_id, Run.status == "RUNNING")
-            .values(status="WAITING_FOR_CHILD" if kind == "child" else "PAUSED")
+            .where(Run.id == run_id, Run.status == RunStatus.RUNNING)
+            .values(status=RunStatus.WAITING_FOR_CHILD if kind == "child" else RunStatus.PAUSED)
         )
     return wait
 
@@ -77,7 +78,7 @@ def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> Non
         jobs.enqueue(session, JobKind.ASK_APPROVERS, wait.id)
 
 
-def settle(session: Session, wait: Wait, *, decision: str, by: str | None, data: JSON) -> bool:
+def settle(session: Session, wait: Wait, *, decision: Decision, by: str | None, data: JSON) -> bool:
     """End an open pause, set its run going, and wake whoever sleeps on it.
 
     Returns:
@@ -85,9 +86,9 @@ def settle(session: Session, wait: Wait, *, decision: str, by: str | None, data:
     """
     won = session.scalar(
         update(Wait)
-        .where(Wait.id == wait.id, Wait.status == "OPEN")
+        .where(Wait.id == wait.id, Wait.status == WaitStatus.OPEN)
         .values(
-            status="ANSWERED",
+            status=WaitStatus.ANSWERED,
             decision=decision,
             decided_by=by,
             decided_at=func.clock_timestamp(),
@@ -110,7 +111,7 @@ def in_loop(wait: Wait) -> bool:
     )
 
 
-def answer(session: Session, wait: Wait, *, decision: str, by: str | None, data: JSON) -> bool:
+def answer(session: Session, wait: Wait, *, decision: Decision, by: str | None, data: JSON) -> bool:
     """End an open pause from outside of its task, and have the task told.
 
     Returns:
@@ -126,9 +127,7 @@ def answer(session: Session, wait: Wait, *, decision: str, by: str | None, data:
 def go_on(session: Session, run_id: str) -> None:
     """Show a run whose pause has ended as running."""
     session.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.status.in_(("PAUSED", "WAITING_FOR_CHILD")))
-        .values(status="RUNNING")
+        update(Run).where(Run.id == run_id, Run.status.in_(PARKED)).values(status=RunStatus.RUNNING)
     )
 
 
@@ -145,7 +144,7 @@ def lock_wait(session: Session, wait_id: str) -> Wait | None:
 def open_wait_of(session: Session, run_id: str) -> Wait | None:
     """The pause that a run is in, its row locked; None when it waits for nothing."""
     return session.scalar(
-        select(Wait).where(Wait.run_id == run_id, Wait.status == "OPEN").with_for_update()
+        select(Wait).where(Wait.run_id == run_id, Wait.status == WaitStatus.OPEN).with_for_update()
     )
 
 
@@ -171,7 +170,7 @@ def find_token(session: Session, token_hash: str) -> tuple[str, str, str] | None
 
 def unasked(session: Session, wait: Wait) -> list[Approver]:
     """Who is still to be asked for a decision that is open."""
-    if wait.status != "OPEN":
+    if wait.status != WaitStatus.OPEN:
         return []
     return [person for person in approvers(session, wait.id) if person.sent_at is None]
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import RunCount, Workflow, WorkflowVersion
+from automations.domain.statuses import WorkflowStatus
 
 PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
@@ -165,7 +166,7 @@ def add_version(
     jobs.notify(session, PUBLISHED)
 
 
-def count(session: Session, workspace_id: str) -> dict[str, int]:
+def count(session: Session, workspace_id: str) -> dict[WorkflowStatus, int]:
     """Numbers of automations by status."""
     rows = session.execute(
         select(Workflow.status, func.count())

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from enum import StrEnum
 from typing import Any, Literal
 
 import yaml
@@ -91,6 +92,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_multi_representer(StrEnum, lambda dumper, word: _text(dumper, word.value))
 
 
 def read(text: str) -> list[Any]:

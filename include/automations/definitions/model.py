@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from enum import StrEnum
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -17,29 +16,6 @@ from automations.domain.fields import Duration, Model, parse_duration
 from automations.kit.ids import new_id
 from automations.kit.titles import WrittenName
 from automations.steps.registry import STEP_TYPES
-
-
-class WorkflowStatus(StrEnum):
-    """Whether an automation's triggers start runs; only ACTIVE does."""
-
-    DRAFT = "DRAFT"
-    ACTIVE = "ACTIVE"
-    PAUSED = "PAUSED"
-    ARCHIVED = "ARCHIVED"
-
-
-class RunStatus(StrEnum):
-    """The specification's run statuses."""
-
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    PAUSED = "PAUSED"
-    CANCELLED = "CANCELLED"
-    WAITING_FOR_CHILD = "WAITING_FOR_CHILD"
-
-
-ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
 class Retry(Model):

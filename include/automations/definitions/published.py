@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from automations.domain.statuses import WorkflowStatus
+
 PACK_SIZE = 20
 
 
@@ -24,7 +26,7 @@ class Published:
     number: int
     version: int
     revision: int
-    status: str
+    status: WorkflowStatus
     definition: Mapping[str, Any]
     scheduled_since: str | None = None
 

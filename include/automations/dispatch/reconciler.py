@@ -10,6 +10,7 @@ from automations.db import debounces, locks, run_counts, runs, slots, versions, 
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.definitions.published import dag_id, workflow_id
+from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import OrchestratorError
 from automations.ports import DagRunFailure, DagRunState, Orchestrator
 from automations.services.runs.from_airflow import AirflowRun, record_run
@@ -100,7 +101,9 @@ class Reconciler:
                 self.apply(state)
             else:
                 with unit_of_work() as session:
-                    runs.end_run(session, run.id, "FAILED", "The DagRun was deleted in Airflow.")
+                    runs.end_run(
+                        session, run.id, RunStatus.FAILED, "The DagRun was deleted in Airflow."
+                    )
 
     @staticmethod
     def sum_up() -> None:
@@ -123,7 +126,7 @@ class Reconciler:
             if state.state == "success":
                 self._complete(session, run)
         # Most have failed by a step of ours, which has said why.
-        if state.state == "failed" and run.status in ("COMPLETED", *runs.UNFINISHED):
+        if state.state == "failed" and run.status in (RunStatus.COMPLETED, *UNFINISHED):
             failure = self._orchestrator.failure(state.dag_id, state.run_id)
             with unit_of_work() as session:
                 self._fail(session, run.id, _in_words(failure))
@@ -146,13 +149,13 @@ class Reconciler:
 
     @staticmethod
     def _fail(session: Session, run_id: str, error: str) -> None:
-        if not runs.correct_end(session, run_id, "COMPLETED", "FAILED", error):
-            runs.end_run(session, run_id, "FAILED", error)
+        if not runs.correct_end(session, run_id, RunStatus.COMPLETED, RunStatus.FAILED, error):
+            runs.end_run(session, run_id, RunStatus.FAILED, error)
 
     @staticmethod
     def _complete(session: Session, run: Run) -> None:
-        if not runs.correct_end(session, run.id, "FAILED", "COMPLETED"):
-            runs.end_run(session, run.id, "COMPLETED")
+        if not runs.correct_end(session, run.id, RunStatus.FAILED, RunStatus.COMPLETED):
+            runs.end_run(session, run.id, RunStatus.COMPLETED)
 
 
 def _in_words(failure: DagRunFailure) -> str:

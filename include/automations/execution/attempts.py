@@ -16,6 +16,7 @@ from typing import Any
 from automations.definitions.model import Step
 from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.secret_templates import Read, ReadOnce, Redaction
+from automations.domain.statuses import Severity
 from automations.execution.entered import Entered
 from automations.execution.loop_progress import ProgressLost
 from automations.kit import logs, tracing
@@ -169,7 +170,7 @@ class Attempts:
             details["iteration"] = list(attempt.iteration)
         security_events.note(
             "ssrf.blocked",
-            "HIGH",
+            Severity.HIGH,
             workspace_id=self.node.workspace_id,
             runId=self.node.ref.run_id,
             **details,

@@ -15,6 +15,7 @@ from typing import Any
 
 from automations.db import locks, run_steps, runs
 from automations.db.session import Session, unit_of_work
+from automations.domain.statuses import UNFINISHED
 from automations.execution import entry
 from automations.execution.attempts import Attempt, Attempts
 from automations.execution.entered import Entered
@@ -108,7 +109,7 @@ class Engine:
             row = run_steps.step(session, ref.run_id, ref.node_id)
             if run is None or row is None or row.generation != ref.generation:
                 return Skip("The step was cleared meanwhile.")
-            if run.status not in runs.UNFINISHED:
+            if run.status not in UNFINISHED:
                 # An effect that was made is kept on record even when the run was ended meanwhile.
                 self._log(session, entered, outcome)
                 return Skip(f"The run has ended: {run.status}.")

@@ -12,6 +12,14 @@ from datetime import UTC, datetime
 from automations.db import callbacks, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
+from automations.domain.statuses import (
+    UNFINISHED,
+    Decision,
+    RunStatus,
+    SlotStatus,
+    StepStatus,
+    WaitStatus,
+)
 from automations.errors import DomainError, NotFound
 from automations.execution import deaths
 from automations.execution.entered import Entered
@@ -23,7 +31,7 @@ from automations.services.runs import admission
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.runs.template_names import names_of
 from automations.services.waits import answers
-from automations.services.waits.answers import RESUMED, Given
+from automations.services.waits.answers import Given
 from automations.services.workflows.loaded import Loaded, load
 from automations.steps.outcomes import Answer
 from automations.steps.registry import STEP_TYPES
@@ -43,29 +51,29 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
     run.version = ref.version
     row = run_steps.step(session, ref.run_id, ref.node_id)
     known = row if row is not None and row.generation == ref.generation else None
-    if known is not None and known.status in ("DONE", "FAILED"):
+    if known is not None and known.status in (StepStatus.DONE, StepStatus.FAILED):
         # Also when the run has ended, perhaps by this very step.
         return recorded(known)
-    if run.slot == "WAITING" and run.status in runs.UNFINISHED:
+    if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:
         session.flush()
         admission.admit(session, run)
         session.refresh(run)
-    if run.status not in runs.UNFINISHED:
+    if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
     wait = None
-    if known is not None and known.status == "WAITING":
+    if known is not None and known.status == StepStatus.WAITING:
         wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
-    if wait is not None and wait.status == "OPEN":
+    if wait is not None and wait.status == WaitStatus.OPEN:
         return parked(wait)
     if ref.deaths:
-        row = known or _row(session, ref, row, "RUNNING")
+        row = known or _row(session, ref, row, StepStatus.RUNNING)
         entered = _entered(session, ref, run, loaded, row)
         if (verdict := deaths.count(session, entered, run, row)) is not None:
             return verdict
-    if wait is not None and wait.status == "ANSWERED":
+    if wait is not None and wait.status == WaitStatus.ANSWERED:
         return Sleep(wait.id, datetime.now(UTC))
-    if run.slot == "WAITING":
-        row = _row(session, ref, row, "WAITING")
+    if run.slot == SlotStatus.WAITING:
+        row = _row(session, ref, row, StepStatus.WAITING)
         return parked(wait_for_slot(session, row, datetime.now(UTC)))
     return _begun(session, ref, run, loaded, row)
 
@@ -80,9 +88,9 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     loaded = load(session, ref.workflow_id, ref.version)
     wait = waits.lock_wait(session, wait_id)
     row = run_steps.step(session, ref.run_id, ref.node_id)
-    if wait is None or row is None or wait.status == "CANCELLED":
+    if wait is None or row is None or wait.status == WaitStatus.CANCELLED:
         return Skip("What this step waited for was cancelled.")
-    if wait.status == "OPEN" and run.status in runs.UNFINISHED:
+    if wait.status == WaitStatus.OPEN and run.status in UNFINISHED:
         ended = (
             _by_time(wait, answer)
             if answer is None or answer.by is None
@@ -91,19 +99,22 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         if ended is None:
             return parked(wait)
         waits.settle(session, wait, decision=ended.decision, by=ended.by, data=ended.data)
-    if row.status != "WAITING" or row.generation != wait.generation:
+    if row.status != StepStatus.WAITING or row.generation != wait.generation:
         return recorded(row)
     newest = waits.wait_of_node(session, ref.run_id, ref.node_id, wait.generation)
     if newest is not None and newest.id != wait.id:
         # Woken once more by what has ended long ago.
         return parked(newest)
     session.refresh(run)
-    if run.status not in runs.UNFINISHED:
+    if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
     if wait.kind == waits.SLOT:
         return _begun(session, ref, run, loaded, row)
     how = Answer(
-        wait.decision or RESUMED, wait.decided_by, wait.decided_at or datetime.now(UTC), wait.data
+        wait.decision or Decision.RESUMED,
+        wait.decided_by,
+        wait.decided_at or datetime.now(UTC),
+        wait.data,
     )
     return replace(_entered(session, ref, run, loaded, row), answer=how)
 
@@ -112,13 +123,13 @@ def _begun(
     session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunStep | None
 ) -> Entered:
     # Committed before anything is done outside: the record that an effect may follow.
-    row = _row(session, ref, row, "RUNNING")
-    if run.status != "RUNNING":
+    row = _row(session, ref, row, StepStatus.RUNNING)
+    if run.status != RunStatus.RUNNING:
         waits.go_on(session, ref.run_id)
     return _entered(session, ref, run, loaded, row)
 
 
-def _row(session: Session, ref: TaskRef, row: RunStep | None, status: str) -> RunStep:
+def _row(session: Session, ref: TaskRef, row: RunStep | None, status: StepStatus) -> RunStep:
     """The node's row, as that of a node that is about to be done in this generation."""
     if row is None:
         row = RunStep(run_id=ref.run_id, node_id=ref.node_id, retries=0)
@@ -178,10 +189,10 @@ def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
     now = datetime.now(UTC)
     # Airflow's clock may be ahead of ours: what it has waited for to its end is not parked again
     # for a moment. Of what ends otherwise, the end of its trigger says nothing.
-    told = answer is not None and (answer.decision == "expired" or wait.kind == "delay")
+    told = answer is not None and (answer.decision == Decision.EXPIRED or wait.kind == "delay")
     if now < wait.due_at and not told:
         return None
-    return Answer("elapsed" if wait.kind in _BY_TIME else "expired", None, now)
+    return Answer(Decision.ELAPSED if wait.kind in _BY_TIME else Decision.EXPIRED, None, now)
 
 
 def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) -> Answer | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from automations.db import loop_cursors, run_steps, runs
 from automations.db.loop_cursors import Node
 from automations.db.session import unit_of_work
+from automations.domain.statuses import UNFINISHED
 from automations.execution.loop_records import (
     ItemRecord,
     StepRecord,
@@ -83,7 +84,7 @@ def write(node: Node, batch: Batch) -> bool:
         if batch.lines:
             # What was done is on record also when the run was ended meanwhile.
             run_steps.log(session, run_id, batch.lines)
-        if standing[0] not in runs.UNFINISHED:
+        if standing[0] not in UNFINISHED:
             return False
         if batch.variables:
             runs.set_variables(session, run_id, batch.variables)

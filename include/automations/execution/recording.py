@@ -10,11 +10,11 @@ from typing import Any
 from automations.db import callbacks, form_requests, loop_cursors, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
+from automations.domain.statuses import UNFINISHED, AttemptStatus, Decision, RunStatus, StepStatus
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, pause_of
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep, Verdict
 from automations.kit.values import JSON
-from automations.services.waits.answers import RESUMED
 from automations.steps.outcomes import (
     Branch,
     Done,
@@ -66,7 +66,7 @@ class Recorder:
         if stop or node.branches:
             targets = (target,) if target is not None else ()
         verdict = Proceed(_summary(output), targets)
-        self._close("DONE", dict(output), {"summary": verdict.summary, "targets": targets})
+        self._close(StepStatus.DONE, dict(output), {"summary": verdict.summary, "targets": targets})
         self.session.flush()
         left_out = (
             plan.pending(run_steps.settled(self.session, ref.run_id))
@@ -76,7 +76,7 @@ class Recorder:
         run_steps.skip(self.session, ref.run_id, left_out, ref.generation)
         # After a clear the engine cannot know what Airflow will run again; the reconciler does.
         if ref.generation == 0 and not plan.pending(run_steps.settled(self.session, ref.run_id)):
-            runs.end_run(self.session, ref.run_id, "COMPLETED")
+            runs.end_run(self.session, ref.run_id, RunStatus.COMPLETED)
         return verdict
 
     def _failed(self, fail: Fail) -> Verdict:
@@ -92,11 +92,11 @@ class Recorder:
         if isinstance(step.on_error, list):
             return self._done(fail_output(fail), "onError")
         error = f"{step.name}: {fail.error}"
-        self._close("FAILED", fail_output(fail), {"error": error})
-        runs.end_run(self.session, self.run.id, "FAILED", error)
+        self._close(StepStatus.FAILED, fail_output(fail), {"error": error})
+        runs.end_run(self.session, self.run.id, RunStatus.FAILED, error)
         return GiveUp(error)
 
-    def _close(self, status: str, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
+    def _close(self, status: StepStatus, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
         self.row.status, self.row.output, self.row.verdict = status, output, verdict
         self.row.ended_at = datetime.now(UTC)
         if STEP_TYPES[self.entered.step.type].body:
@@ -108,7 +108,7 @@ class Recorder:
         if isinstance(awaited, Inside):
             key, awaited = awaited.key, awaited.wait
         pause = pause_of(awaited, now)
-        self.row.status, self.row.output = "WAITING", dict(pause.kept) or None
+        self.row.status, self.row.output = StepStatus.WAITING, dict(pause.kept) or None
         wait = waits.open_wait(
             self.session,
             run_id=self.run.id,
@@ -132,19 +132,19 @@ class Recorder:
             data = callback.data
         elif wait.kind == "child":
             child = self.session.get_one(Run, waits.awaited_run(wait), populate_existing=True)
-            if child.status in runs.UNFINISHED:
+            if child.status in UNFINISHED:
                 return False
         elif wait.kind != "form" or not form_requests.is_complete(self.session, wait.key or ""):
             return False
-        return waits.settle(self.session, wait, decision=RESUMED, by=None, data=data)
+        return waits.settle(self.session, wait, decision=Decision.RESUMED, by=None, data=data)
 
 
 def recorded(row: RunStep) -> Verdict:
     """What a node that has ended came to, for a repeat."""
     stored = row.verdict or {}
-    if row.status == "FAILED":
+    if row.status == StepStatus.FAILED:
         return GiveUp(str(stored.get("error", "failed")))
-    if row.status == "DONE":
+    if row.status == StepStatus.DONE:
         targets = stored.get("targets")
         return Proceed(stored.get("summary", {}), None if targets is None else tuple(targets))
     return Skip(f"The step is {row.status}.")
@@ -171,11 +171,12 @@ def line_of(
     iteration: list[int] | None = None,
 ) -> run_steps.LogLine:
     """What the run's log says of an attempt at a step."""
-    failed = isinstance(outcome, Fail)
-    output = fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
+    status, output = AttemptStatus.SUCCESS, output_of(outcome)
+    if isinstance(outcome, Fail):
+        status, output = AttemptStatus.FAILED, fail_output(outcome)
     return run_steps.LogLine(
         step,
-        "retrying" if retrying else "failed" if failed else "success",
+        AttemptStatus.RETRYING if retrying else status,
         started_at,
         datetime.now(UTC),
         json.dumps(output, ensure_ascii=False, default=str),

@@ -17,6 +17,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
+from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import NotFound, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
@@ -109,7 +110,7 @@ def run(
             RunStep(
                 run_id=row.id,
                 node_id=step.id,
-                status="RUNNING",
+                status=StepStatus.RUNNING,
                 generation=0,
                 attempt=1,
                 retries=0,
@@ -202,11 +203,15 @@ def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTe
     with unit_of_work() as session:
         row = session.get_one(Run, entered.ref.run_id)
         error = f"{entered.step.name}: {fail.error}" if fail else None
-        runs.end_run(session, row.id, "FAILED" if fail else "COMPLETED", error)
+        runs.end_run(session, row.id, RunStatus.FAILED if fail else RunStatus.COMPLETED, error)
         if isinstance(outcome, Done) and outcome.variables:
             row.variables = {**row.variables, **outcome.variables}
         node = session.get_one(RunStep, (row.id, entered.step.id))
-        node.status, node.output, node.ended_at = "FAILED" if fail else "DONE", output, now
+        node.status, node.output, node.ended_at = (
+            StepStatus.FAILED if fail else StepStatus.DONE,
+            output,
+            now,
+        )
         loop_cursors.clear(session, row.id, node.node_id)
         line = line_of(entered.step, outcome, now - duration, retrying=False)
         run_steps.log(session, row.id, [line])

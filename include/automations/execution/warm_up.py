@@ -5,6 +5,7 @@ from __future__ import annotations
 from automations.db.publications import SqlPublications
 from automations.db.session import undone, unit_of_work
 from automations.db.tables import Workspace
+from automations.domain.statuses import WorkflowStatus
 from automations.execution.engine import Engine
 from automations.execution.verdicts import TaskRef, Verdict
 from automations.kit.ids import new_id
@@ -15,7 +16,7 @@ from automations.services.workflows.workflows import Maker
 _STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0}
 _DEFINITION = {
     "name": "Warm-up",
-    "status": "ACTIVE",
+    "status": WorkflowStatus.ACTIVE,
     "steps": [{**_STEP, "config": {"expression": "true"}}],
 }
 

@@ -15,6 +15,8 @@ from packaging.version import Version
 from sqlalchemy.engine import make_url
 
 from automations.db.migrate import knows
+from automations.db.tables.base import among
+from automations.domain.statuses import UNFINISHED
 from automations.launcher import pg_tools, stack
 from automations.launcher.archive import BackupError, Manifest, unpack
 from automations.launcher.backup import OWNER_KEY, SECRETS, SETTINGS, databases
@@ -25,10 +27,10 @@ from automations.launcher.setup import owner_key_file
 from automations.settings import Settings, default_home, get_settings
 
 # What may have been on its way to Airflow when the backup was made; a start is made once only.
-_AGAIN = """
+_AGAIN = f"""
 INSERT INTO job (kind, subject_id)
 SELECT 'start_run', id FROM run
-WHERE status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD') AND id ~ '^c[0-9a-z]{24}$'
+WHERE {among("status", *UNFINISHED)} AND id ~ '^c[0-9a-z]{{24}}$'
   AND dispatched_at > (SELECT max(dispatched_at) FROM run) - interval '1 minute'
 ON CONFLICT DO NOTHING
 """

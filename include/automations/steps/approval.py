@@ -17,6 +17,7 @@ from automations.domain.fields import (
     within_a_week,
 )
 from automations.domain.forms.schema import FormSchema
+from automations.domain.statuses import Decision
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.steps.base import StepContext, StepType
@@ -139,9 +140,9 @@ class Approval(StepType[ApprovalConfig]):
             "decidedAt": timestamp(answer.at),
             "data": answer.data,
         }
-        if answer.decision == "approved":
+        if answer.decision == Decision.APPROVED:
             return Done(output)
-        if answer.decision == "expired":
+        if answer.decision == Decision.EXPIRED:
             if config.on_expire == "continue":
                 return Done(output)
             return Fail("Nobody decided in time.", "expired", output=output)

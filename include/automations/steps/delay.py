@@ -19,6 +19,7 @@ from automations.domain.fields import (
     is_template,
     parse_duration,
 )
+from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.kit.clock import timestamp
 from automations.steps.base import StepContext, StepType
@@ -108,7 +109,7 @@ class Delay(StepType[DelayConfig]):
         return Done(
             {
                 "waitedUntil": timestamp(answer.at),
-                "resumedEarly": answer.decision != "elapsed",
+                "resumedEarly": answer.decision != Decision.ELAPSED,
                 "by": answer.by,
             }
         )

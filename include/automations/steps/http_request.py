@@ -23,6 +23,7 @@ from automations.domain.fields import (
     parse_duration,
     within_a_week,
 )
+from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.kit.retry_after import wished_delay
 from automations.kit.storable import storable
@@ -204,7 +205,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
         )
 
     def resume(self, config: HttpRequestConfig, ctx: StepContext, answer: Answer) -> Outcome:
-        if answer.decision == "expired":
+        if answer.decision == Decision.EXPIRED:
             return Fail("The callback was not called in time.", "expired", output=dict(ctx.kept))
         return Done({**ctx.kept, "callback": answer.data})
 

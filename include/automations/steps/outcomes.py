@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
+from automations.domain.statuses import Decision
 from automations.kit.values import JSON
 
 
@@ -158,7 +159,7 @@ class Answer:
         by: who decided, for people: an address, a key's name, ``airflow:<user>``.
     """
 
-    decision: str
+    decision: Decision
     by: str | None
     at: datetime
     data: JSON = None

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from automations.domain.fields import Model, Text
+from automations.domain.statuses import RunStatus
 from automations.kit.values import JSON
 from automations.ports import ChildResult
 from automations.steps.base import StepContext, StepType
@@ -71,7 +72,7 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     def resume(self, config: RunWorkflowConfig, ctx: StepContext, answer: Answer) -> Outcome:
         result = ctx.ports.children.result(str(ctx.kept["runId"]))
         output = _output(result)
-        if result.status == "COMPLETED" or config.on_child_failure == "continue":
+        if result.status == RunStatus.COMPLETED or config.on_child_failure == "continue":
             return Done(output)
         reason = f": {result.error}" if result.error else "."
         return Fail(f"The child run is {result.status}{reason}", "child", output=output)

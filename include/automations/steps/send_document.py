@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from automations.domain.fields import Model, Text
+from automations.domain.statuses import DeliveryStatus
 from automations.ports import Attachment, Delivery, Mail
 from automations.steps.base import StepContext, StepType
 from automations.steps.email import Addresses, Line
@@ -48,7 +49,7 @@ class SendDocument(StepType[SendDocumentConfig]):
         deliveries = [
             _deliver(config, ctx, file, recipient) for recipient in dict.fromkeys(config.recipients)
         ]
-        sent = [delivery for delivery in deliveries if delivery.status == "SENT"]
+        sent = [delivery for delivery in deliveries if delivery.status == DeliveryStatus.SENT]
         output = {
             "deliveries": [
                 {
@@ -78,7 +79,7 @@ def _deliver(
 ) -> Delivery:
     documents, key = ctx.ports.documents, f"{ctx.idempotency_key}:{recipient}"
     before = documents.delivery(key)
-    if before is not None and before.status == "SENT":
+    if before is not None and before.status == DeliveryStatus.SENT:
         return before
     receipt = ctx.ports.mailer.send(
         Mail(
@@ -95,7 +96,7 @@ def _deliver(
     delivery = Delivery(
         document_id=config.document_id,
         address=recipient,
-        status="SENT" if accepted else "REJECTED",
+        status=DeliveryStatus.SENT if accepted else DeliveryStatus.REJECTED,
         message_id=receipt.message_id if accepted else None,
         reason=None if accepted else receipt.reasons.get(recipient, "rejected"),
     )

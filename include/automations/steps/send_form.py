@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from automations.domain.fields import Duration, Model, Text, parse_duration, within_a_week
+from automations.domain.statuses import Decision
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.ports import FormRequest
@@ -102,6 +103,6 @@ class SendForm(StepType[SendFormConfig]):
             ],
             "missing": [one.recipient for one in answers if one.submission_id is None],
         }
-        if answer.decision == "expired":
+        if answer.decision == Decision.EXPIRED:
             return Fail("The form was not filled in in time.", "expired", output=output)
         return Done(output)

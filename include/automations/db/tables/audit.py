@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.domain.statuses import Severity
 
 
 class AuditLog(Base):
@@ -39,7 +40,7 @@ class SecurityEvent(Base):
 
     __tablename__ = "security_event"
     __table_args__ = (
-        one_of("severity", "INFO", "WARNING", "HIGH"),
+        one_of("severity", *Severity),
         Index("ix_security_event_workspace_id_at", "workspace_id", text("at DESC"), "id"),
     )
 
@@ -47,7 +48,7 @@ class SecurityEvent(Base):
     workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspace.id"))
     at: Mapped[datetime] = now_column()
     type: Mapped[str]
-    severity: Mapped[str]
+    severity: Mapped[Severity]
     actor: Mapped[str]
     ip: Mapped[str | None]
     request_id: Mapped[str | None]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, DateTime, MetaData, Text, func
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from automations.domain import statuses
 from automations.kit.ids import new_id
 from automations.kit.storable import same
 
@@ -20,6 +23,30 @@ class Json(JSONB):
 
     def compare_values(self, x: Any, y: Any) -> bool:
         return same(x, y)
+
+
+class EnumText(Text):
+    """A text column of an enum's words, read as its members.
+
+    SQLAlchemy's own ``Enum`` would make another type of column, and would call Python for every
+    value that is read or written; here a value that is read costs one look-up in a dictionary.
+    """
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        members: dict[str | None, StrEnum | None] = {None: None}
+        members.update((word.value, word) for word in self.words)
+        return members.__getitem__
+
+
+_ENUMS = [
+    found
+    for found in vars(statuses).values()
+    if isinstance(found, type) and issubclass(found, StrEnum) and found is not StrEnum
+]
 
 
 class Base(DeclarativeBase):
@@ -34,11 +61,12 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text,
         datetime: DateTime(timezone=True),
         dict[str, Any]: Json,
         list[Any]: Json,
+        **{words: EnumText(words) for words in _ENUMS},
     }
 
 
@@ -52,7 +80,12 @@ def now_column() -> Mapped[datetime]:
     return mapped_column(server_default=func.clock_timestamp())
 
 
+def among(column: str, *values: str) -> str:
+    """The condition that a column holds one of these words."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} IN ({listed})"
+
+
 def one_of(column: str, *values: str) -> CheckConstraint:
     """A column holds one of these words."""
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+    return CheckConstraint(among(column, *values), name=column)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
 from automations.domain.forms.uploads import CONTENT_TYPES
+from automations.domain.statuses import DeliveryStatus
 
 
 class DocumentTemplate(Base):
@@ -66,7 +67,7 @@ class DocumentDelivery(Base):
 
     __tablename__ = "document_delivery"
     __table_args__ = (
-        one_of("status", "SENT", "REJECTED"),
+        one_of("status", *DeliveryStatus),
         UniqueConstraint("key"),
         Index("ix_document_delivery_document_id_created_at", "document_id", "created_at"),
     )
@@ -78,7 +79,7 @@ class DocumentDelivery(Base):
     key: Mapped[str]
     """The idempotency key of the mail, by which a repeat finds what was done."""
     address: Mapped[str]
-    status: Mapped[str]
+    status: Mapped[DeliveryStatus]
     message_id: Mapped[str | None]
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.domain.statuses import SubmissionStatus
 
 
 class Form(Base):
@@ -47,7 +48,7 @@ class Submission(Base):
 
     __tablename__ = "submission"
     __table_args__ = (
-        one_of("status", "PENDING", "APPROVED", "REJECTED"),
+        one_of("status", *SubmissionStatus),
         Index("ix_submission_form_id_created_at", "form_id", "created_at"),
         Index("ix_submission_workspace_id_created_at", "workspace_id", "created_at"),
     )
@@ -57,7 +58,7 @@ class Submission(Base):
     form_id: Mapped[str] = mapped_column(ForeignKey("form.id"))
     form_version: Mapped[int]
     data: Mapped[dict[str, Any]]
-    status: Mapped[str] = mapped_column(server_default="PENDING")
+    status: Mapped[SubmissionStatus] = mapped_column(server_default=SubmissionStatus.PENDING)
     created_at: Mapped[datetime] = now_column()
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.domain.statuses import EventStatus
 
 
 class Event(Base):
@@ -25,7 +26,7 @@ class Event(Base):
 
     __tablename__ = "event"
     __table_args__ = (
-        one_of("status", "PENDING", "MATCHED", "SKIPPED"),
+        one_of("status", *EventStatus),
         Index("ix_event_workspace_id_created_at", "workspace_id", "created_at"),
         UniqueConstraint("workspace_id", "source", "external_id"),
     )
@@ -44,7 +45,7 @@ class Event(Base):
     """The body of a webhook's delivery as it came, which its signature speaks of."""
     traceparent: Mapped[str | None]
     """The trace that the runs which it starts belong to."""
-    status: Mapped[str] = mapped_column(server_default="PENDING")
+    status: Mapped[EventStatus] = mapped_column(server_default=EventStatus.PENDING)
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()
     matched_at: Mapped[datetime | None]

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.domain.statuses import MatterStatus, MatterStepStatus
 
 
 class MatterTemplate(Base):
@@ -33,7 +34,7 @@ class Matter(Base):
 
     __tablename__ = "matter"
     __table_args__ = (
-        one_of("status", "ACTIVE", "COMPLETED", "CANCELLED"),
+        one_of("status", *MatterStatus),
         one_of("priority", "LOW", "MEDIUM", "HIGH", "URGENT"),
         UniqueConstraint("workspace_id", "number"),
     )
@@ -43,7 +44,7 @@ class Matter(Base):
     template_id: Mapped[str] = mapped_column(ForeignKey("matter_template.id"), index=True)
     number: Mapped[int]
     title: Mapped[str]
-    status: Mapped[str] = mapped_column(server_default="ACTIVE")
+    status: Mapped[MatterStatus] = mapped_column(server_default=MatterStatus.ACTIVE)
     priority: Mapped[str]
     tags: Mapped[list[Any]]
     assignee_id: Mapped[str | None] = mapped_column(
@@ -62,7 +63,7 @@ class MatterStep(Base):
 
     __tablename__ = "matter_step"
     __table_args__ = (
-        one_of("status", "PENDING", "COMPLETED", "REJECTED"),
+        one_of("status", *MatterStepStatus),
         Index("ix_matter_step_matter_id_order", "matter_id", "order"),
     )
 
@@ -72,7 +73,7 @@ class MatterStep(Base):
     name: Mapped[str]
     type: Mapped[str]
     order: Mapped[int]
-    status: Mapped[str] = mapped_column(server_default="PENDING")
+    status: Mapped[MatterStepStatus] = mapped_column(server_default=MatterStepStatus.PENDING)
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
 

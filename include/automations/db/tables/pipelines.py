@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.db.tables.base import Base, among, id_column, now_column, one_of
+from automations.domain.statuses import SyncStatus
 
 
 class PipelineConnection(Base):
@@ -40,7 +41,7 @@ class PipelineRun(Base):
 
     __tablename__ = "pipeline_run"
     __table_args__ = (
-        one_of("status", "RUNNING", "COMPLETED", "FAILED", "STOPPED"),
+        one_of("status", *SyncStatus),
         one_of("way", "push", "pull", "schedule", "airflow", "webhook"),
         Index("ix_pipeline_run_connection_id_started_at_id", "connection_id", "started_at", "id"),
         Index(
@@ -48,7 +49,7 @@ class PipelineRun(Base):
             "connection_id",
             "key",
             unique=True,
-            postgresql_where=text("status = 'RUNNING'"),
+            postgresql_where=text(among("status", SyncStatus.RUNNING)),
         ),
         Index(
             "uq_pipeline_run_connection_id_delivery_id",
@@ -64,7 +65,7 @@ class PipelineRun(Base):
     connection_id: Mapped[str] = mapped_column(
         ForeignKey("pipeline_connection.id", ondelete="CASCADE")
     )
-    status: Mapped[str] = mapped_column(server_default="RUNNING")
+    status: Mapped[SyncStatus] = mapped_column(server_default=SyncStatus.RUNNING)
     way: Mapped[str]
     key: Mapped[str | None]
     """Only one sync of a connection runs for each key."""

@@ -10,7 +10,16 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, UniqueC
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.db.tables.base import Base, among, id_column, now_column, one_of
+from automations.domain.statuses import (
+    UNFINISHED,
+    AttemptStatus,
+    Decision,
+    RunStatus,
+    SlotStatus,
+    StepStatus,
+    WaitStatus,
+)
 from automations.kit.ids import new_id
 
 
@@ -19,16 +28,8 @@ class Run(Base):
 
     __tablename__ = "run"
     __table_args__ = (
-        one_of(
-            "status",
-            "RUNNING",
-            "COMPLETED",
-            "FAILED",
-            "PAUSED",
-            "CANCELLED",
-            "WAITING_FOR_CHILD",
-        ),
-        one_of("slot", "WAITING", "HELD"),
+        one_of("status", *RunStatus),
+        one_of("slot", *SlotStatus),
         UniqueConstraint("event_id", "workflow_id"),
         Index(
             "ix_run_rate_key",
@@ -42,20 +43,20 @@ class Run(Base):
             "slot",
             "started_at",
             "id",
-            postgresql_where=text(
-                "slot IS NOT NULL AND status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"
-            ),
+            postgresql_where=text(f"slot IS NOT NULL AND {among('status', *UNFINISHED)}"),
         ),
         Index("ix_run_workflow_id_started_at", "workflow_id", text("started_at DESC"), "id"),
         Index(
             "ix_run_unfinished",
             "started_at",
-            postgresql_where=text("status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"),
+            postgresql_where=text(among("status", *UNFINISHED)),
         ),
         Index(
             "ix_run_in_airflow",
             "dispatched_at",
-            postgresql_where=text("status = 'RUNNING' AND dispatched_at IS NOT NULL"),
+            postgresql_where=text(
+                f"{among('status', RunStatus.RUNNING)} AND dispatched_at IS NOT NULL"
+            ),
         ),
     )
 
@@ -63,7 +64,7 @@ class Run(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
     workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow.id"))
     version: Mapped[int]
-    status: Mapped[str] = mapped_column(server_default="RUNNING")
+    status: Mapped[RunStatus] = mapped_column(server_default=RunStatus.RUNNING)
     trigger_type: Mapped[str]
     trigger_data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     input: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
@@ -83,7 +84,7 @@ class Run(Base):
     """What the run counts for in its automation's limit of concurrent runs, when it has one."""
     rate_key: Mapped[str | None]
     """What it counts for in its automation's limit of runs in a time, when it has one."""
-    slot: Mapped[str | None]
+    slot: Mapped[SlotStatus | None]
     """Whether the run waits for its turn, or holds a slot until it has ended."""
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
@@ -114,7 +115,7 @@ class RunCount(Base):
     workspace_id: Mapped[str]
     workflow_id: Mapped[str]
     """Empty: a part of the whole workspace's number."""
-    status: Mapped[str]
+    status: Mapped[RunStatus]
     runs: Mapped[int] = mapped_column(BigInteger)
     summed: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether this is a sum of parts."""
@@ -124,11 +125,11 @@ class RunStep(Base):
     """Where one node of a run stands; the run's state is made of these rows."""
 
     __tablename__ = "run_step"
-    __table_args__ = (one_of("status", "RUNNING", "WAITING", "DONE", "FAILED", "SKIPPED"),)
+    __table_args__ = (one_of("status", *StepStatus),)
 
     run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
     node_id: Mapped[str] = mapped_column(primary_key=True)
-    status: Mapped[str]
+    status: Mapped[StepStatus]
     generation: Mapped[int]
     attempt: Mapped[int]
     """Attempts in this generation."""
@@ -149,7 +150,7 @@ class StepLog(Base):
 
     __tablename__ = "step_log"
     __table_args__ = (
-        one_of("status", "success", "failed", "retrying"),
+        one_of("status", *AttemptStatus),
         Index("ix_step_log_run_id_id", "run_id", "id"),
     )
 
@@ -158,7 +159,7 @@ class StepLog(Base):
     step_id: Mapped[str]
     step_type: Mapped[str]
     step_name: Mapped[str]
-    status: Mapped[str]
+    status: Mapped[AttemptStatus]
     duration_ms: Mapped[int] = mapped_column(Integer)
     timestamp: Mapped[datetime]
     output: Mapped[str]
@@ -171,14 +172,14 @@ class Wait(Base):
 
     __tablename__ = "wait"
     __table_args__ = (
-        one_of("status", "OPEN", "ANSWERED", "CANCELLED"),
+        one_of("status", *WaitStatus),
         one_of("kind", "delay", "decision", "callback", "form", "child", "retry", "slot"),
         Index(
             "uq_wait_open_node",
             "run_id",
             "node_id",
             unique=True,
-            postgresql_where=text("status = 'OPEN'"),
+            postgresql_where=text(among("status", WaitStatus.OPEN)),
         ),
         Index("ix_wait_run_id_created_at", "run_id", "created_at"),
     )
@@ -188,13 +189,13 @@ class Wait(Base):
     node_id: Mapped[str]
     generation: Mapped[int]
     kind: Mapped[str]
-    status: Mapped[str] = mapped_column(server_default="OPEN")
+    status: Mapped[WaitStatus] = mapped_column(server_default=WaitStatus.OPEN)
     question: Mapped[dict[str, Any] | None]
     key: Mapped[str | None]
     """The idempotency key of the step that waits, by which its callback or forms are known."""
     due_at: Mapped[datetime]
     """When it ends by itself: a delay elapses, a decision expires."""
-    decision: Mapped[str | None]
+    decision: Mapped[Decision | None]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     data: Mapped[Any | None] = mapped_column(JSONB)
@@ -227,4 +228,4 @@ class Approver(Base):
     token_hash: Mapped[str | None] = mapped_column(unique=True)
     sent_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
-    decision: Mapped[str | None]
+    decision: Mapped[Decision | None]

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.domain.statuses import WorkflowStatus
 
 
 class Workflow(Base):
@@ -16,7 +17,7 @@ class Workflow(Base):
 
     __tablename__ = "workflow"
     __table_args__ = (
-        one_of("status", "DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"),
+        one_of("status", *WorkflowStatus),
         Index("ix_workflow_workspace_id_created_at", "workspace_id", "created_at"),
         Index("ix_workflow_trigger_key", "workspace_id", "trigger_key"),
         Index(
@@ -34,7 +35,7 @@ class Workflow(Base):
     key: Mapped[str | None]
     """What files of definitions name it by."""
     name: Mapped[str]
-    status: Mapped[str]
+    status: Mapped[WorkflowStatus]
     version: Mapped[int]
     trigger_key: Mapped[str | None]
     """What an event must carry to start this automation, for the dispatcher's index."""
@@ -64,7 +65,7 @@ class WorkflowVersion(Base):
     workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow.id"))
     version: Mapped[int]
     revision: Mapped[int] = mapped_column(BigInteger, unique=True)
-    status: Mapped[str]
+    status: Mapped[WorkflowStatus]
     definition: Mapped[dict[str, Any]]
     scheduled_since: Mapped[datetime | None]
     """Since when the schedule has been in force without a break; None when it is not."""

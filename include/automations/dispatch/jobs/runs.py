@@ -7,6 +7,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind, Run, Workflow
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, done
+from automations.domain.statuses import UNFINISHED, Decision, RunStatus
 from automations.errors import NotVisibleYet
 from automations.kit import tracing
 from automations.ports import Visible
@@ -22,7 +23,7 @@ class StartRun(AirflowHandler):
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
-            if run.status not in runs.UNFINISHED:
+            if run.status not in UNFINISHED:
                 jobs.done(session, job)
                 return
             revision = versions.revision(session, run.workflow_id, run.version)
@@ -40,7 +41,7 @@ class StartRun(AirflowHandler):
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
         """Fail the run, which no DagRun will ever end."""
-        runs.end_run(session, subject_id, "FAILED", f"Could not be started: {error}")
+        runs.end_run(session, subject_id, RunStatus.FAILED, f"Could not be started: {error}")
 
 
 class StartChild(StartRun):
@@ -75,7 +76,7 @@ class RetryRun(AirflowHandler):
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
-        if run.status == "FAILED":
+        if run.status == RunStatus.FAILED:
             self._orchestrator.retry(dag_id(run.workflow_id), run.id)
         done(job)
 
@@ -90,7 +91,7 @@ class RetryLatest(AirflowHandler):
             run = session.get_one(Run, job.subject_id)
             newest = session.get_one(Workflow, run.workflow_id).version
             revision = versions.revision(session, run.workflow_id, newest)
-        if run.status == "FAILED":
+        if run.status == RunStatus.FAILED:
             dag = dag_id(run.workflow_id)
             found = self._dags.newest(dag, Visible(newest, revision))
             if replays.prepare_for(run.id, found.version):
@@ -139,5 +140,5 @@ class WakeParent(Handler):
             runs.lock_run(session, str(child.parent_run_id))
             wait = waits.open_wait_of(session, str(child.parent_run_id))
             if wait is not None and wait.kind == "child" and waits.awaited_run(wait) == child.id:
-                waits.settle(session, wait, decision="resumed", by=None, data=None)
+                waits.settle(session, wait, decision=Decision.RESUMED, by=None, data=None)
             jobs.done(session, job)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from automations.db import jobs, run_steps, runs, waits
+from automations.db import jobs, run_steps, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, FormRequest, Job, JobKind, Run, Wait
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, come_back, done
+from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
 from automations.ports import Mail, Mailer
 from automations.services.waits import answers
 from automations.services.waits.form_requests import is_needed, link_token
@@ -26,9 +27,9 @@ class AnswerWait(AirflowHandler):
             run = session.get_one(Run, wait.run_id)
             step = run_steps.step(session, wait.run_id, wait.node_id)
             waiting = (
-                run.status in runs.UNFINISHED
+                run.status in UNFINISHED
                 and step is not None
-                and step.status == "WAITING"
+                and step.status == StepStatus.WAITING
                 and step.generation == wait.generation
             )
         if waiting:
@@ -65,7 +66,7 @@ class RemindApprovers(Handler):
         with unit_of_work() as session:
             wait, run = _wait_and_run(session, job)
             todo = [person for person in waits.approvers(session, wait.id) if not person.used_at]
-        if wait.status != "OPEN":
+        if wait.status != WaitStatus.OPEN:
             done(job)
             return
         every = timedelta(seconds=(wait.question or {})["remind_seconds"])
@@ -84,7 +85,7 @@ class EscalateWait(Handler):
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
             wait, _ = _wait_and_run(session, job)
-            if wait.status == "OPEN":
+            if wait.status == WaitStatus.OPEN:
                 waits.add_approvers(session, wait, (wait.question or {})["escalate_to"])
             jobs.done(session, job)
 

@@ -9,13 +9,18 @@ from automations.db import security_events
 from automations.db.security_events import SecurityFilter
 from automations.db.session import unit_of_work
 from automations.db.tables import SecurityEvent
+from automations.domain.statuses import Severity
 from automations.kit import cursors
 from automations.kit.values import JSON
 from automations.services.audit import audit
 
 
 def note(
-    type_: str, severity: str = "WARNING", *, workspace_id: str | None = None, **details: JSON
+    type_: str,
+    severity: Severity = Severity.WARNING,
+    *,
+    workspace_id: str | None = None,
+    **details: JSON,
 ) -> None:
     """Store what was refused, in a transaction of its own: the refusal undoes the other one.
 

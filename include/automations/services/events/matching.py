@@ -13,6 +13,7 @@ from automations.db.tables import Event, Workflow
 from automations.definitions.flow_control import Debounce, FlowControl, key_of
 from automations.definitions.triggers import seen_by
 from automations.domain.fields import parse_duration
+from automations.domain.statuses import EventStatus, WorkflowStatus
 from automations.errors import RateLimited
 from automations.kit.clock import timestamp
 from automations.services.runs import template_names
@@ -48,7 +49,7 @@ def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
     remark = f"It stands for {row.events} events (debounce)." if row.events > 1 else None
     session.delete(row)
     session.flush()
-    if workflow.status == "ACTIVE":
+    if workflow.status == WorkflowStatus.ACTIVE:
         remark = _start(session, event, workflow) or remark
     else:
         remark = f"'{workflow.name}' was {workflow.status} when no more events came (debounce)."
@@ -57,7 +58,7 @@ def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
 
 
 def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
-    event.status, event.reason = "MATCHED" if is_of_use else "SKIPPED", reason
+    event.status, event.reason = EventStatus.MATCHED if is_of_use else EventStatus.SKIPPED, reason
     event.matched_at = datetime.now(UTC)
 
 
@@ -116,6 +117,6 @@ def _collect(
         replaced = session.get_one(Event, str(collected.replaced_id))
         replaced.reason = f"'{workflow.name}' takes event {event.id}, which came later (debounce)."
         if not debounces.is_of_use(session, replaced.id):
-            replaced.status = "SKIPPED"
+            replaced.status = EventStatus.SKIPPED
     due = timestamp(collected.due_at)
     return f"'{workflow.name}' waits until {due} for later ones (debounce)."

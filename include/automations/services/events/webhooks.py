@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from automations.db import events, intake, run_steps, runs, workflows
+from automations.db import events, intake, run_steps, workflows
 from automations.db.intake import Hook
 from automations.db.session import Session, reading, statement, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions.triggers import WebhookTrigger, webhook_key
 from automations.domain.fields import parse_duration
+from automations.domain.statuses import UNFINISHED, EventStatus, RunStatus
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import Conflict, NotFound
 from automations.kit.values import JSON
@@ -45,7 +46,7 @@ class Result:
     """How far the run of a delivery has come; ``run_id`` is None when there is none to wait for."""
 
     run_id: str | None
-    status: str
+    status: RunStatus | EventStatus
     outputs: Mapping[str, JSON]
     ended: bool
 
@@ -107,9 +108,9 @@ def result(event_id: str) -> Result | None:
         found = events.runs_of(session, event_id)
         if not found:
             status = events.status(session, event_id)
-            return None if status == "PENDING" else Result(None, status, {}, ended=True)
+            return None if status == EventStatus.PENDING else Result(None, status, {}, ended=True)
         run = found[0]
-        ended = run.status not in runs.UNFINISHED
+        ended = run.status not in UNFINISHED
         outputs = run_steps.outputs(session, run.id) if ended else {}
         return Result(run.id, run.status, outputs, ended)
 

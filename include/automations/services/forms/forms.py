@@ -13,6 +13,7 @@ from automations.db.tables import Form, Submission
 from automations.definitions.triggers import form_submission_key
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
+from automations.domain.statuses import SubmissionStatus
 from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.storable import same
@@ -193,7 +194,11 @@ def get_submission(workspace_id: str, submission_id: str) -> Submission:
 
 
 def submissions_behind(
-    workspace_id: str, form_id: str | None, status: str | None, cursor: str | None, size: int
+    workspace_id: str,
+    form_id: str | None,
+    status: SubmissionStatus | None,
+    cursor: str | None,
+    size: int,
 ) -> tuple[Sequence[Submission], str | None]:
     """The submissions behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None

@@ -9,6 +9,7 @@ from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Submission, SubmissionSnapshot
 from automations.definitions.triggers import event_key
+from automations.domain.statuses import SubmissionStatus
 from automations.errors import Conflict, NotFound
 from automations.kit.values import JSON
 from automations.services.audit import audit
@@ -22,7 +23,7 @@ def approve(workspace_id: str, submission_id: str, by: str) -> Submission:
     Raises:
         Conflict: it was decided before.
     """
-    return _decide(workspace_id, submission_id, "APPROVED", by)
+    return _decide(workspace_id, submission_id, SubmissionStatus.APPROVED, by)
 
 
 def reject(workspace_id: str, submission_id: str, by: str) -> Submission:
@@ -31,7 +32,7 @@ def reject(workspace_id: str, submission_id: str, by: str) -> Submission:
     Raises:
         Conflict: it was decided before.
     """
-    return _decide(workspace_id, submission_id, "REJECTED", by)
+    return _decide(workspace_id, submission_id, SubmissionStatus.REJECTED, by)
 
 
 def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str) -> Submission:
@@ -45,7 +46,7 @@ def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str
         submission = submissions.lock(session, workspace_id, submission_id)
         if submission is None:
             raise NotFound(f"There is no submission {submission_id}.")
-        if submission.status != "PENDING":
+        if submission.status != SubmissionStatus.PENDING:
             raise _decided(submission)
         form = submissions.form_of(session, submission)
         if form.deleted_at is not None:
@@ -65,7 +66,7 @@ def snapshots(workspace_id: str, submission_id: str) -> Sequence[SubmissionSnaps
         return submissions.snapshots(session, submission_id)
 
 
-def _decide(workspace_id: str, submission_id: str, status: str, by: str) -> Submission:
+def _decide(workspace_id: str, submission_id: str, status: SubmissionStatus, by: str) -> Submission:
     with unit_of_work() as session:
         submission = submissions.decide(session, workspace_id, submission_id, status, by)
         if submission is None:
@@ -84,7 +85,7 @@ def _decide(workspace_id: str, submission_id: str, status: str, by: str) -> Subm
                 "submission": submission.data,
             },
         )
-        verb = "approve" if status == "APPROVED" else "reject"
+        verb = "approve" if status == SubmissionStatus.APPROVED else "reject"
         audit.record(session, f"submission.{verb}", submission, formId=form.id)
         return submission
 

@@ -14,6 +14,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Matter, MatterStep
 from automations.definitions.triggers import event_key
 from automations.domain.matters import number_text
+from automations.domain.statuses import MatterStatus, MatterStepStatus
 from automations.errors import Conflict, DomainError, NotFound, StepError, ValidationFailed
 from automations.ports import MatterReceipt, NewMatter
 from automations.services.audit import audit
@@ -46,7 +47,12 @@ def get(workspace_id: str, matter_id: str) -> MatterDetail:
 
 
 def page(
-    workspace_id: str, *, status: str | None, template_id: str | None, number: int, size: int
+    workspace_id: str,
+    *,
+    status: MatterStatus | None,
+    template_id: str | None,
+    number: int,
+    size: int,
 ) -> tuple[Sequence[Matter], int]:
     """One page of a workspace's matters, newest first, and how many there are."""
     with unit_of_work() as session:
@@ -72,7 +78,7 @@ def update(workspace_id: str, matter_id: str, changes: Mapping[str, Any]) -> Mat
         if changes.get("assignee_id") is not None:
             _check_assignee(session, workspace_id, changes["assignee_id"])
         matter = _find(session, workspace_id, matter_id, lock=True)
-        if matter.status == "CANCELLED":
+        if matter.status == MatterStatus.CANCELLED:
             raise Conflict("The matter is cancelled.")
         for name, value in changes.items():
             setattr(matter, name, value)
@@ -116,7 +122,7 @@ def reject(workspace_id: str, matter_id: str, step_id: str, by: str) -> MatterDe
     """
     with unit_of_work() as session:
         matter = _find_active(session, workspace_id, matter_id)
-        _decide(session, matter, step_id, "REJECTED", by)
+        _decide(session, matter, step_id, MatterStepStatus.REJECTED, by)
         return _detail(session, matter)
 
 
@@ -208,11 +214,11 @@ def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> Matte
 
 
 def _complete(session: Session, matter: Matter, step_id: str, by: str) -> MatterDetail:
-    done = _decide(session, matter, step_id, "COMPLETED", by)
+    done = _decide(session, matter, step_id, MatterStepStatus.COMPLETED, by)
     steps = matters.steps(session, matter.id)
-    left = [step for step in steps if step.status != "COMPLETED"]
+    left = [step for step in steps if step.status != MatterStepStatus.COMPLETED]
     if not left:
-        matter.status, matter.current_step_id = "COMPLETED", None
+        matter.status, matter.current_step_id = MatterStatus.COMPLETED, None
         matter.completed_at = matter.updated_at
     elif matter.current_step_id == step_id:
         after = [step for step in left if step.order > done.order]
@@ -220,12 +226,14 @@ def _complete(session: Session, matter: Matter, step_id: str, by: str) -> Matter
     return _detail(session, matter)
 
 
-def _decide(session: Session, matter: Matter, step_id: str, status: str, by: str) -> MatterStep:
+def _decide(
+    session: Session, matter: Matter, step_id: str, status: MatterStepStatus, by: str
+) -> MatterStep:
     step = _step(session, matter, step_id)
     if not matters.decide(session, matter.id, step_id, status, by):
         raise Conflict(f"The step '{step.name}' was {step.status.lower()} before.")
     matter.updated_at = datetime.now(UTC)
-    verb = "complete_step" if status == "COMPLETED" else "reject_step"
+    verb = "complete_step" if status == MatterStepStatus.COMPLETED else "reject_step"
     audit.record(session, f"matter.{verb}", matter, stepId=step.id, stepName=step.name)
     kind = f"MATTER_STEP_{status}"
     emit(
@@ -266,7 +274,7 @@ def _find(session: Session, workspace_id: str, matter_id: str, *, lock: bool = F
 
 def _find_active(session: Session, workspace_id: str, matter_id: str) -> Matter:
     matter = _find(session, workspace_id, matter_id, lock=True)
-    if matter.status != "ACTIVE":
+    if matter.status != MatterStatus.ACTIVE:
         raise Conflict(f"The matter is {matter.status.lower()}.")
     return matter
 

@@ -9,6 +9,7 @@ from itertools import islice
 from automations.db import api_keys, pipelines
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
+from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit.values import JSON
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
@@ -36,9 +37,9 @@ def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> Pipeline
     except BaseException as error:
         # A sync that was stopped, or whose connection is gone, has ended already.
         with suppress(NotFound, Conflict):
-            _end(run, by, "FAILED", f"{type(error).__name__}: {error}")
+            _end(run, by, SyncStatus.FAILED, f"{type(error).__name__}: {error}")
         raise
-    return _end(run, by, "COMPLETED", None)
+    return _end(run, by, SyncStatus.COMPLETED, None)
 
 
 def _begin(reference: str, key: str) -> PipelineRun:
@@ -66,7 +67,7 @@ def _take(run: PipelineRun, records: list[JSON]) -> None:
         write(session, _locked(session, run), mappings_of(connection), records)
 
 
-def _end(run: PipelineRun, by: str, status: str, error: str | None) -> PipelineRun:
+def _end(run: PipelineRun, by: str, status: SyncStatus, error: str | None) -> PipelineRun:
     with unit_of_work() as session:
         ended = _locked(session, run)
         connection = session.get_one(PipelineConnection, run.connection_id)
@@ -78,6 +79,6 @@ def _locked(session: Session, run: PipelineRun) -> PipelineRun:
     locked = pipelines.lock_run(session, run.id)
     if locked is None:
         raise NotFound(f"The connection has no run {run.id} any more.")
-    if locked.status != "RUNNING":
+    if locked.status != SyncStatus.RUNNING:
         raise Conflict(f"The sync was ended meanwhile: it is {locked.status}.")
     return locked

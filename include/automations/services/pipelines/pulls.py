@@ -17,6 +17,7 @@ from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.paging import Page, without
 from automations.definitions.pipelines import HttpConfig
 from automations.domain.fields import parse_duration
+from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
 from automations.kit.masking import Masker
 from automations.kit.record_paths import NOTHING, value_at
@@ -110,7 +111,7 @@ def advance(run_id: str, http: HttpClient) -> bool:
     with unit_of_work() as session:
         run = session.get(PipelineRun, run_id)
         connection = session.get(PipelineConnection, run.connection_id) if run else None
-    if run is None or connection is None or run.status != "RUNNING":
+    if run is None or connection is None or run.status != SyncStatus.RUNNING:
         return False
     try:
         config = HttpConfig.model_validate(connection.config)
@@ -129,7 +130,7 @@ def note(run_id: str, error: StepError) -> bool:
             fail(session, run_id, error.message)
             return True
         run = pipelines.lock_run(session, run_id)
-        if run is not None and run.status == "RUNNING":
+        if run is not None and run.status == SyncStatus.RUNNING:
             run.error = error.message
     return False
 
@@ -139,7 +140,7 @@ def fail(session: Session, run_id: str, error: str) -> None:
     run = pipelines.lock_run(session, run_id)
     connection = session.get(PipelineConnection, run.connection_id) if run else None
     if run is not None and connection is not None:
-        _end(session, run, connection, "FAILED", error)
+        _end(session, run, connection, SyncStatus.FAILED, error)
 
 
 def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpClient) -> Read:
@@ -186,7 +187,7 @@ def _take(seen: PipelineRun, config: HttpConfig, page: Read) -> bool:
     with unit_of_work() as session:
         connection = pipelines.find(session, seen.workspace_id, seen.connection_id, lock="runs")
         run = pipelines.lock_run(session, seen.id)
-        if connection is None or run is None or run.status != "RUNNING":
+        if connection is None or run is None or run.status != SyncStatus.RUNNING:
             return False
         if run.fence != seen.fence:
             # Another worker has taken this page, or the connection was changed.
@@ -195,21 +196,21 @@ def _take(seen: PipelineRun, config: HttpConfig, page: Read) -> bool:
         run.pages, run.fence, run.error = run.pages + 1, run.fence + 1, None
         run.cursor = page.following
         if page.following is None:
-            _end(session, run, connection, "COMPLETED")
+            _end(session, run, connection, SyncStatus.COMPLETED)
         elif run.pages >= config.max_pages:
             error = f"The source has more than {config.max_pages} pages, which is maxPages."
-            _end(session, run, connection, "FAILED", error)
-        return run.status == "RUNNING"
+            _end(session, run, connection, SyncStatus.FAILED, error)
+        return run.status == SyncStatus.RUNNING
 
 
 def _end(
     session: Session,
     run: PipelineRun,
     connection: PipelineConnection,
-    status: str,
+    status: SyncStatus,
     error: str | None = None,
 ) -> None:
-    follows = run.again and run.status == "RUNNING" and connection.enabled
+    follows = run.again and run.status == SyncStatus.RUNNING and connection.enabled
     finish(session, run, connection.name, status, error)
     if follows:
         _begin(session, connection, "webhook")

@@ -11,6 +11,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.pipelines import TableMapping
 from automations.definitions.triggers import SYNCED, sync_key
+from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.values import JSON
@@ -77,7 +78,7 @@ def take(
     run, is_new = pipelines.begin_run(session, connection, way, None, delivery_id)
     if is_new:
         write(session, run, mappings_of(connection), records)
-        finish(session, run, connection.name, "COMPLETED")
+        finish(session, run, connection.name, SyncStatus.COMPLETED)
     return run, is_new
 
 
@@ -91,9 +92,9 @@ def stop(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
         connection = find(session, workspace_id, connection_id, lock="runs")
         run = _found(session, workspace_id, connection_id, run_id)
         pipelines.lock_run(session, run.id)
-        if run.status != "RUNNING":
+        if run.status != SyncStatus.RUNNING:
             raise Conflict(f"The sync has ended: it is {run.status}.")
-        finish(session, run, connection.name, "STOPPED")
+        finish(session, run, connection.name, SyncStatus.STOPPED)
         jobs.cancel(session, JobKind.SYNC_PIPELINE, run.id)
         return run
 
@@ -143,7 +144,7 @@ def finish(
     session: Session,
     run: PipelineRun,
     name: str,
-    status: str,
+    status: SyncStatus,
     error: str | None = None,
     *,
     by: audit.Actor | None = None,

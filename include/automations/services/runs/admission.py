@@ -15,6 +15,7 @@ from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.flow_control import FlowControl, key_of
 from automations.domain.fields import parse_duration
+from automations.domain.statuses import Decision, RunStatus
 from automations.errors import RateLimited
 from automations.kit.values import JSON
 from automations.services.runs import cancellations
@@ -85,7 +86,7 @@ def _hold(session: Session, run: Run) -> None:
     slots.hold(session, run.id)
     wait = waits.open_wait_of(session, run.id)
     if wait is not None and wait.kind == waits.SLOT:
-        waits.settle(session, wait, decision="resumed", by=None, data=None)
+        waits.settle(session, wait, decision=Decision.RESUMED, by=None, data=None)
     elif run.dispatched_at is None:
         _start(session, run)
 
@@ -99,6 +100,6 @@ def _skip(session: Session, run: Run, why: str) -> None:
     reason = f"Skipped: the automation has {why}."
     if waits.open_wait_of(session, run.id) is None:
         # Its first task, if there is one, finds it ended.
-        runs.end_run(session, run.id, "CANCELLED", reason)
+        runs.end_run(session, run.id, RunStatus.CANCELLED, reason)
     else:
         cancellations.end(session, run, reason)

@@ -6,6 +6,7 @@ from automations.db import versions
 from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
+from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict
 from automations.kit.values import JSON
 from automations.services.audit import audit
@@ -22,7 +23,7 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
     """
     with unit_of_work() as session:
         workflow = workflows.require(session, workspace_id, workflow_id)
-        if workflow.status == "ARCHIVED":
+        if workflow.status == WorkflowStatus.ARCHIVED:
             raise Conflict("An archived automation cannot be executed.")
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         payloads.check_input(stored, given)

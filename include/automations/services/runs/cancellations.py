@@ -5,6 +5,7 @@ from __future__ import annotations
 from automations.db import jobs, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run
+from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotFound
 from automations.services.audit import audit
 
@@ -33,7 +34,7 @@ def cancel(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
 
 def end(session: Session, run: Run, reason: str) -> bool:
     """Cancel a run with those that it has started; False when it has ended before."""
-    if not runs.end_run(session, run.id, "CANCELLED", reason):
+    if not runs.end_run(session, run.id, RunStatus.CANCELLED, reason):
         return False
     jobs.enqueue(session, JobKind.FAIL_RUN, run.id)
     return True

@@ -10,6 +10,7 @@ from automations.db import effects, run_steps, runs, workflows
 from automations.db.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
+from automations.domain.statuses import UNFINISHED, WorkflowStatus
 from automations.errors import RateLimited, StepError
 from automations.ports import ChildResult
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
@@ -52,12 +53,12 @@ def _start(
 ) -> dict[str, str]:
     # Locked, so that whoever ends the parent sees this child, or is seen here.
     parent = runs.lock_run(session, parent_run_id)
-    if parent is None or parent.status not in runs.UNFINISHED:
+    if parent is None or parent.status not in UNFINISHED:
         raise StepError("The run has ended and starts no other.", kind="ended")
     workflow = workflows.find(session, parent.workspace_id, workflow_id)
     if workflow is None:
         raise StepError(f"There is no automation {workflow_id}.", kind="config")
-    if workflow.status == "ARCHIVED":
+    if workflow.status == WorkflowStatus.ARCHIVED:
         raise StepError("An archived automation cannot be run.", kind="config")
     if parent.depth >= MAX_CHAIN_DEPTH:
         raise StepError(

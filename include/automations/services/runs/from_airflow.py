@@ -11,6 +11,7 @@ from automations.db import jobs, runs, versions, workflows
 from automations.db.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
+from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.services.runs import starting
@@ -70,11 +71,11 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     if run is None:
         return None
     if prepared.refused is not None:
-        runs.end_run(session, run.id, "CANCELLED", f"Skipped: {prepared.refused.rule}.")
+        runs.end_run(session, run.id, RunStatus.CANCELLED, f"Skipped: {prepared.refused.rule}.")
         session.refresh(run)
     elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
-    if run.slot == "WAITING" and run.status in runs.UNFINISHED:
+    if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:
         jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)
     return run
 
@@ -83,5 +84,5 @@ def _skip_when_overlapping(session: Session, workflow: Workflow, run: Run) -> No
     other = runs.other_unfinished(session, workflow.id, run.id)
     if other is not None:
         reason = f"Skipped: run {other} of this automation has not ended (overlap: skip)."
-        runs.end_run(session, run.id, "CANCELLED", reason)
+        runs.end_run(session, run.id, RunStatus.CANCELLED, reason)
         session.refresh(run)

@@ -9,6 +9,7 @@ from automations.db import run_counts, run_queries, workflows
 from automations.db.run_queries import Filter, Summary
 from automations.db.session import Session, reading
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
+from automations.domain.statuses import SETTLED, RunStatus
 from automations.errors import NotFound
 from automations.kit import cursors
 from automations.services.workflows.loaded import load
@@ -94,14 +95,14 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
             raise NotFound(f"There is no run {run_id}.")
         run, workflow_name, wait = found
         steps = run_queries.steps(session, run_id)
-        settled = {step.node_id for step in steps if step.status in ("DONE", "SKIPPED")}
+        settled = {step.node_id for step in steps if step.status in SETTLED}
         plan = load(session, workflow_id, run.version).plan
         return RunDetail(
             run=run,
             workflow_name=workflow_name,
             steps=steps,
             logs=run_queries.logs(session, run_id),
-            pending=[] if run.status == "COMPLETED" else plan.pending(settled),
+            pending=[] if run.status == RunStatus.COMPLETED else plan.pending(settled),
             children=run_queries.children(session, run_id),
             wait=wait,
         )

@@ -10,6 +10,7 @@ from automations.db.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.compatibility import obstacle
+from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import Conflict, NotFound
 from automations.services.audit import audit
 from automations.services.runs import admission
@@ -68,7 +69,7 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             raise NotFound(f"There is no run {run_id}.")
         if run.trigger_type == runs.TEST:
             raise Conflict("A test of a step cannot be retried; test the step again.")
-        if run.status != "FAILED":
+        if run.status != RunStatus.FAILED:
             raise Conflict(f"Only a FAILED run can be retried; this one is {run.status}.")
         if latest:
             _check_latest(session, workflow, run)
@@ -94,7 +95,7 @@ def prepare_for(run_id: str, version: int) -> bool:
     """Have a failed run ready to go on by a version; when it cannot, its error says why."""
     with unit_of_work() as session:
         run = runs.lock_run(session, run_id)
-        if run is None or run.status != "FAILED":
+        if run is None or run.status != RunStatus.FAILED:
             return False
         reason = _obstacle(session, run, version)
         if reason is not None:
@@ -106,7 +107,7 @@ def prepare_for(run_id: str, version: int) -> bool:
 
 
 def _check_latest(session: Session, workflow: Workflow, run: Run) -> None:
-    if workflow.status == "ARCHIVED":
+    if workflow.status == WorkflowStatus.ARCHIVED:
         raise Conflict("An archived automation has no newest version to retry a run on.")
     reason = _obstacle(session, run, workflow.version)
     if reason is not None:
@@ -133,7 +134,7 @@ def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflo
     workflow = workflows.find(session, workspace_id, workflow_id)
     if workflow is None:
         raise NotFound(f"There is no automation {workflow_id}.")
-    if workflow.status == "ARCHIVED":
+    if workflow.status == WorkflowStatus.ARCHIVED:
         raise Conflict("An archived automation cannot be executed.")
     return workflow
 

@@ -11,26 +11,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-from automations.db import runs, waits
+from automations.db import waits
 from automations.db.session import Session
 from automations.db.tables import Run, Wait
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
+from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, WaitStatus
 from automations.errors import Conflict, NotAllowed, ValidationFailed
 from automations.kit.values import JSON
 from automations.services.forms import uploads
 from automations.steps.outcomes import Question
-
-APPROVED, REJECTED, RESUMED = "approved", "rejected", "resumed"
-DECISIONS = (APPROVED, REJECTED)
-"""What may be decided, in the order in which it is offered everywhere."""
 
 IN_AIRFLOW = "airflow:"
 """Before the name of whoever has answered in Airflow."""
 
 # What Airflow offers and answers with. Tasks stay parked across upgrades with what they have
 # offered, so that a label may be added here, but none may be changed.
-_LABELS = {APPROVED: "Approve", REJECTED: "Reject", RESUMED: "Continue"}
+_LABELS = {
+    Decision.APPROVED: "Approve",
+    Decision.REJECTED: "Reject",
+    Decision.RESUMED: "Continue",
+}
 
 _TAKES_NO_ANSWER = {
     waits.SLOT: "The run waits for its turn and begins when another one has ended.",
@@ -68,31 +69,31 @@ class Given:
 class Accepted:
     """An answer that may end the pause, as it is to be stored."""
 
-    decision: str
+    decision: Decision
     data: JSON
 
 
 def options(wait: Wait) -> tuple[str, ...]:
     """What Airflow offers for a pause, the affirmative answer first."""
-    decisions = DECISIONS if wait.kind == "decision" else (RESUMED,)
+    decisions = DECISIONS if wait.kind == "decision" else (Decision.RESUMED,)
     return tuple(_LABELS[decision] for decision in decisions)
 
 
-def option_of(decision: str | None) -> str:
+def option_of(decision: Decision | None) -> str:
     """What is chosen in Airflow for an answer that came by another door."""
-    return _LABELS.get(decision or RESUMED, _LABELS[RESUMED])
+    return _LABELS.get(decision or Decision.RESUMED, _LABELS[Decision.RESUMED])
 
 
-def decision_of(option: str) -> str:
+def decision_of(option: str) -> Decision:
     """What somebody has decided who has chosen an option in Airflow."""
     return {label: decision for decision, label in _LABELS.items()}[option]
 
 
 def closed(run: Run, wait: Wait, at: datetime) -> Closed | None:
     """Why a pause takes no answer of this moment; None when it does."""
-    if wait.status == "ANSWERED":
+    if wait.status == WaitStatus.ANSWERED:
         return Closed.ANSWERED
-    if wait.status == "CANCELLED" or run.status not in runs.UNFINISHED:
+    if wait.status == WaitStatus.CANCELLED or run.status not in UNFINISHED:
         return Closed.CANCELLED
     return Closed.EXPIRED if wait.due_at <= at else None
 
@@ -115,16 +116,16 @@ def check(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
     if wait.kind in _TAKES_NO_ANSWER:
         raise Conflict(_TAKES_NO_ANSWER[wait.kind])
     if wait.kind != "decision":
-        if given.decision == REJECTED:
+        if given.decision == Decision.REJECTED:
             raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
-        return Accepted(RESUMED, given.data)
+        return Accepted(Decision.RESUMED, given.data)
     if given.decision not in DECISIONS:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})
     question = Question.of(wait.question or {})
     if not question.allow_self_approval and _is_starter(run, given.by):
         raise NotAllowed("Whoever started the run may not decide on it.")
     data = _fitting(session, run, question, given) if question.form else given.data
-    return Accepted(given.decision, data)
+    return Accepted(Decision(given.decision), data)
 
 
 def _is_starter(run: Run, by: str) -> bool:
@@ -134,7 +135,7 @@ def _is_starter(run: Run, by: str) -> bool:
 
 def _fitting(session: Session, run: Run, question: Question, given: Given) -> JSON:
     """The data with its files as we know them, when it fits the form."""
-    approved = given.decision == APPROVED
+    approved = given.decision == Decision.APPROVED
     if not isinstance(given.data or {}, dict):
         if approved:
             raise ValidationFailed({"data": ["must be an object"]})

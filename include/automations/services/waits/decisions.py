@@ -14,16 +14,13 @@ from automations.db import callbacks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Run, Wait
 from automations.domain.forms.uploads import Upload
+from automations.domain.statuses import DECISIONS, UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound
 from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.forms import uploads
 from automations.services.waits import answers
 from automations.services.waits.answers import (
-    APPROVED,
-    DECISIONS,
-    REJECTED,
-    RESUMED,
     Accepted,
     Closed,
     Given,
@@ -46,7 +43,7 @@ class CallbackView:
     expires_at: datetime
     workflow_name: str
     run_id: str
-    decision: str | None
+    decision: Decision | None
     decided_at: datetime | None
 
 
@@ -120,9 +117,9 @@ def decide(token: str, *, decision: str, data: JSON, sent: Sequence[Upload] = ()
             decision=accepted.decision,
         )
         asked = waits.approvers(session, wait.id)
-        approvals = sum(person.decision == APPROVED for person in asked)
+        approvals = sum(person.decision == Decision.APPROVED for person in asked)
         quorum = Question.of(wait.question or {}).quorum
-        if accepted.decision == REJECTED or approvals >= quorum:
+        if accepted.decision == Decision.REJECTED or approvals >= quorum:
             _settle(session, wait, accepted, approver.address)
         return _view(session, approver, wait, run)
 
@@ -141,7 +138,7 @@ def receive(token: str, data: JSON) -> str:
         run = runs.lock_run(session, callback.run_id)
         if run is not None:
             audit.identify(run.workspace_id)
-        if run is None or run.status not in runs.UNFINISHED:
+        if run is None or run.status not in UNFINISHED:
             raise Gone("The run no longer waits for this callback.")
         if not callbacks.receive(session, callback, data):
             raise Gone("This callback was called already.")
@@ -149,7 +146,7 @@ def receive(token: str, data: JSON) -> str:
         wait = waits.open_wait_of(session, run.id)
         # Called before its step waits, it is found when that begins.
         if wait is not None and wait.key == callback.key:
-            waits.answer(session, wait, decision=RESUMED, by="callback", data=data)
+            waits.answer(session, wait, decision=Decision.RESUMED, by="callback", data=data)
         return run.id
 
 

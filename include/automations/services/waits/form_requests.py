@@ -11,12 +11,12 @@ from automations.db import effects, form_requests, forms, jobs, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, FormRequest, JobKind, Run
 from automations.domain.forms.uploads import Upload
+from automations.domain.statuses import UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound, StepError
 from automations.ports import FormAnswer
 from automations.ports import FormRequest as Wanted
 from automations.services.audit import audit
 from automations.services.forms.forms import take
-from automations.services.waits.answers import RESUMED
 from automations.tokens import derive_token, hash_token
 
 
@@ -136,7 +136,7 @@ def submit(token: str, data: dict[str, Any], sent: Sequence[Upload] = ()) -> str
             and wait.key == request.key
             and form_requests.is_complete(session, request.key)
         ):
-            waits.answer(session, wait, decision=RESUMED, by=request.recipient, data=None)
+            waits.answer(session, wait, decision=Decision.RESUMED, by=request.recipient, data=None)
         return submission.id
 
 
@@ -170,7 +170,7 @@ def _needed(session: Session, request: FormRequest, run: Run | None) -> Form | N
     if run is None:
         return None
     if request.wait_for is not None and (
-        run.status not in runs.UNFINISHED or form_requests.is_complete(session, request.key)
+        run.status not in UNFINISHED or form_requests.is_complete(session, request.key)
     ):
         return None
     return forms.find(session, request.workspace_id, request.form_id)

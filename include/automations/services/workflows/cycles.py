@@ -17,6 +17,7 @@ from automations.db.session import Session
 from automations.db.tables import Workflow
 from automations.definitions.model import Definition, nested_lists
 from automations.domain.fields import is_template
+from automations.domain.statuses import WorkflowStatus
 from automations.errors import ValidationFailed
 from automations.services.workflows import loaded
 
@@ -45,7 +46,7 @@ def _way(session: Session, to: Workflow, target: str, seen: set[str]) -> list[st
         return None
     seen.add(target)
     workflow = workflows.find(session, to.workspace_id, target)
-    if workflow is None or workflow.status == "ARCHIVED":
+    if workflow is None or workflow.status == WorkflowStatus.ARCHIVED:
         return None
     # What an older release took and this one does not, runs nothing.
     with suppress(ValidationError):

@@ -14,7 +14,7 @@ from automations import wiring
 from automations.db import data_tables, forms, matters
 from automations.db.session import Session
 from automations.definitions import checking, field_errors, step_ids
-from automations.definitions.model import Definition, WorkflowStatus, walk
+from automations.definitions.model import Definition, walk
 from automations.definitions.triggers import (
     HIDDEN,
     EventTrigger,
@@ -23,6 +23,7 @@ from automations.definitions.triggers import (
     Trigger,
     WebhookTrigger,
 )
+from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.storable import same
 from automations.kit.values import JSON

@@ -10,6 +10,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions.model import Definition
 from automations.definitions.triggers import ScheduleTrigger
+from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, NotFound
 from automations.services.workflows.loaded import load
 
@@ -31,7 +32,7 @@ def since(session: Session, workflow: Workflow, definition: Definition) -> datet
     what came due while the automation was not ACTIVE is never made up for.
     """
     trigger = definition.trigger
-    if not isinstance(trigger, ScheduleTrigger) or workflow.status != "ACTIVE":
+    if not isinstance(trigger, ScheduleTrigger) or workflow.status != WorkflowStatus.ACTIVE:
         return None
     last = workflow.version - 1
     known = workflows.scheduled_since(session, workflow.id, last)
@@ -60,4 +61,4 @@ def preview(workspace_id: str, workflow_id: str, count: int) -> Preview:
         raise Conflict("The automation has no schedule trigger.")
     schedule = trigger.schedule(definition.timezone)
     upcoming = schedule.upcoming(datetime.now(UTC), count)
-    return Preview(trigger, schedule.timezone, workflow.status == "ACTIVE", upcoming)
+    return Preview(trigger, schedule.timezone, workflow.status == WorkflowStatus.ACTIVE, upcoming)

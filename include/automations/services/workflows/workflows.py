@@ -17,10 +17,11 @@ from automations.db import (
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import references
-from automations.definitions.model import Definition, WorkflowStatus, walk
+from automations.definitions.model import Definition, walk
 from automations.definitions.triggers import (
     WebhookTrigger,
 )
+from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.ids import new_id
@@ -98,7 +99,7 @@ def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found
         created_by_member_id=None if maker.key_id else maker.member_id,
     )
     found = _write(session, workflow, definition, body, status, maker.name)
-    audit.record(session, "workflow.create", workflow, name=workflow.name, status=status.value)
+    audit.record(session, "workflow.create", workflow, name=workflow.name, status=status)
     return found
 
 
@@ -125,26 +126,26 @@ def change(
         whole: whether the payload is the whole definition, so that what it lacks is no more.
     """
     workspace_id, before = workflow.workspace_id, workflow.status
-    status, body = payloads.split(payload, WorkflowStatus(workflow.status))
+    status, body = payloads.split(payload, workflow.status)
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
     body = payloads.with_kept_ids(stored, body) if whole else payloads.merged(stored, body)
     definition = payloads.validated(body, stored.get("trigger", {}))
     # What is gone since it was named must keep nobody from a change of something else.
-    begins = status is WorkflowStatus.ACTIVE and before != status.value
+    begins = status is WorkflowStatus.ACTIVE and before != status
     if begins or {"trigger", "formId"} & set(changed):
         payloads.check_subject(session, workspace_id, definition.trigger, body)
     if begins or "steps" in changed:
         payloads.check_available(workspace_id, definition, status)
-    if before == status.value and payloads.alike(stored, payloads.to_store(definition, body)):
+    if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
         unchanged = Found(workflow, stored, _count_runs(session, workflow))
         return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
     found = _write(session, workflow, definition, body, status, by)
     moved: dict[str, JSON] = {}
-    if before != status.value:
-        moved = {"status": [before, status.value]}
+    if before != status:
+        moved = {"status": [before, status]}
     audit.record(
         session,
         "workflow.update",
@@ -175,10 +176,10 @@ def check_references(session: Session, found: Found, changed: Set[str] = _REFERR
         return
     workflow = found.workflow
     definition = loaded.read(session, workflow.id, workflow.version)
-    begins = "status" in changed and workflow.status == "ACTIVE"
+    begins = "status" in changed and workflow.status == WorkflowStatus.ACTIVE
     if begins or "errorWorkflowId" in changed:
         error_workflows.check(session, workflow, definition.error_workflow_id)
-    if workflow.status != "ARCHIVED" and not changed.isdisjoint(("steps", "status")):
+    if workflow.status != WorkflowStatus.ARCHIVED and not changed.isdisjoint(("steps", "status")):
         cycles.refuse(session, workflow, definition)
 
 
@@ -193,7 +194,7 @@ def delete(workspace_id: str, workflow_id: str, by: str) -> None:
         workflow = require(session, workspace_id, workflow_id, lock=True)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         workflow.version += 1
-        workflow.status = "ARCHIVED"
+        workflow.status = WorkflowStatus.ARCHIVED
         workflow.deleted_at = datetime.now(UTC)
         workflows.add_version(session, workflow, stored, by)
         audit.record(session, "workflow.delete", workflow, name=workflow.name)
@@ -226,7 +227,7 @@ def _count_runs(session: Session, workflow: Workflow) -> int:
     return sum(run_counts.by_status(session, workflow.workspace_id, workflow.id).values())
 
 
-def stats(workspace_id: str) -> tuple[dict[str, int], dict[str, int]]:
+def stats(workspace_id: str) -> tuple[dict[WorkflowStatus, int], dict[RunStatus, int]]:
     """Numbers of automations and of runs by status."""
     with reading() as session:
         return (
@@ -253,7 +254,7 @@ def _write(
     status: WorkflowStatus,
     by: str,
 ) -> Found:
-    workflow.name, workflow.status = definition.name, status.value
+    workflow.name, workflow.status = definition.name, status
     workflow.key = definition.key
     if not workflows.save(session, workflow):
         raise ValidationFailed({"key": [f"'{definition.key}' is the key of another automation"]})

@@ -1,0 +1,33 @@
+"""Statuses are an enum's words in code and plain text in the database."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Text, literal_column, select, text
+from sqlalchemy.exc import IntegrityError
+
+from automations.db.session import unit_of_work
+from automations.db.tables import Workflow
+from automations.domain.statuses import WorkflowStatus
+from tests.db.workspace import automation, workspace
+
+
+def test_a_status_is_read_as_a_member_of_its_enum(database: str) -> None:
+    automation(workspace())
+    with unit_of_work() as session:
+        assert session.scalars(select(Workflow)).one().status is WorkflowStatus.ACTIVE
+
+
+def test_a_status_is_plain_text_to_whoever_reads_the_table(database: str) -> None:
+    automation(workspace())
+    with unit_of_work() as session:
+        stored = select(literal_column("status", Text), text("pg_typeof(status)::text"))
+        assert session.execute(stored.select_from(Workflow)).one() == ("ACTIVE", "text")
+
+
+def test_a_word_that_the_enum_does_not_have_is_refused_by_the_database(database: str) -> None:
+    workflow_id = automation(workspace())
+    with pytest.raises(IntegrityError, match="ck_workflow_status"), unit_of_work() as session:
+        session.execute(
+            text("UPDATE workflow SET status = 'LOST' WHERE id = :id"), {"id": workflow_id}
+        )
