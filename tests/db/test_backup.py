@@ -37,6 +37,8 @@ from tests.conftest import Server, free_port
 from tests.db.test_engine import begin
 from tests.environment import Environment
 
+pytestmark = pytest.mark.slow  # each dumps and restores whole databases
+
 VALUE = "s3cret-v4lue"
 
 

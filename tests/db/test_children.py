@@ -289,6 +289,7 @@ def test_clearing_the_step_in_airflow_cancels_the_child_of_before(engine: Engine
     assert sorted(child.status for child in after) == ["CANCELLED", "RUNNING"]
 
 
+@pytest.mark.slow
 def test_a_thousand_children_are_cancelled_in_a_moment(engine: Engine) -> None:
     run = running()
     with unit_of_work() as session:

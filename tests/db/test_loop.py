@@ -612,6 +612,7 @@ class TestCommits:
         assert output(run)["count"] == 100
 
 
+@pytest.mark.slow
 class TestTenThousand:
     def test_ten_thousand_light_iterations_take_seconds_and_little_memory(
         self, engine: Engine

@@ -150,6 +150,7 @@ def test_a_sync_starts_each_automation_once_with_the_rows_that_it_asks_for(here:
         assert {made[one] for one in last} == {"updated", "synced"}
 
 
+@pytest.mark.slow
 def test_fifty_thousand_records_are_synced_in_time_and_flat_memory(here: str) -> None:
     place = table(here)
     source = connection(here, place)

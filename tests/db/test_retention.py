@@ -125,6 +125,7 @@ def left() -> set[str]:
         return set(session.scalars(text("SELECT id FROM run")))
 
 
+@pytest.mark.slow
 def test_tens_of_thousands_of_old_runs_go_with_all_that_is_theirs(
     young: Run, airflow: Airflow
 ) -> None:

@@ -100,6 +100,7 @@ class TestFilling:
         assert texts(content) == ["x"]
 
 
+@pytest.mark.slow
 class TestPdf:
     def test_a_pdf_names_the_engine_and_has_the_font(self, renderer: ConfinedRenderer) -> None:
         made = renderer.render("docx", letter("{{ a }}"), {"a": "Ł ź € “ ”"}, "pdf")
@@ -225,6 +226,7 @@ def png(width: int, rows: bytes) -> bytes:
     )
 
 
+@pytest.mark.slow
 class TestLibreOffice:
     @staticmethod
     def install(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +265,7 @@ class TestLibreOffice:
             os.kill(pid, 0)
 
 
+@pytest.mark.slow
 class TestHostileTemplates:
     @pytest.mark.parametrize(
         "text", ["{{ ''.__class__ }}", "{{ submission.__init__ }}", "{{ range.__globals__ }}"]
@@ -332,6 +335,7 @@ class TestHostileTemplates:
         assert error.value.kind == "limit"
 
 
+@pytest.mark.slow
 class TestHostilePackages:
     @staticmethod
     def refused(content: bytes) -> str:

@@ -19,6 +19,8 @@ import pytest
 from automations.kit import parent_death
 from automations.launcher.postgres import EmbeddedPostgres, PostgresError
 
+pytestmark = pytest.mark.slow  # each starts servers of its own
+
 Make = Callable[[Path], EmbeddedPostgres]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each makes a virtual environment
+
 SCRIPT = Path(__file__).parents[2] / "automations"
 COMMAND = (
     "import os, sys\n"

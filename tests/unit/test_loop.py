@@ -50,9 +50,11 @@ def test_the_body_is_given_every_item(collection: Any, items: list[Any]) -> None
 
 def test_after_a_pause_the_same_items_are_gone_through() -> None:
     body = Body()
-    ctx = context(iterate=body.iterate)
-    Loop().resume(configured([1, 2]), ctx, Answer("resumed", None, NOW))
-    assert body.items == [[1, 2]]
+    ctx, config = context(iterate=body.iterate), configured({"b": [2], "a": 1})
+    Loop().run(config, ctx)
+    Loop().resume(config, ctx, Answer("resumed", None, NOW))
+    before, after = body.items
+    assert after == before == [{"key": "b", "value": [2]}, {"key": "a", "value": 1}]
 
 
 def test_more_items_than_allowed_are_refused_and_none_is_done() -> None:

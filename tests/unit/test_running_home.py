@@ -15,6 +15,8 @@ import pytest
 
 from tests.conftest import free_port
 
+pytestmark = pytest.mark.slow  # each starts a home with all its parts
+
 # As ``up`` does, but with a single part: a server that answers as a bridge.
 UP = textwrap.dedent(
     """

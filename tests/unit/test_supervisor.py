@@ -31,6 +31,8 @@ from automations.launcher.run_state import RunFolder
 from automations.launcher import supervisor as supervisors
 from automations.launcher.supervisor import StartFailed, Supervisor, handle_signals
 
+pytestmark = pytest.mark.slow  # each starts a supervisor and its parts
+
 supervisors.AT_WORK_WINDOW = 0.5
 home = pathlib.Path(sys.argv[1])
 

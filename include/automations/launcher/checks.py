@@ -18,16 +18,21 @@ LINTERS = (
     ("mypy",),
 )
 END_TO_END = "tests/e2e"
+FAST = ("tests/unit", "tests/db", "-m", "not slow")
+"""What ``--fast`` runs, beside each change: neither Airflow nor a stack is started."""
 MAX_PROCESSES = 4
 
 
 def run_checks(arguments: Sequence[str]) -> int:
     """Run pytest with the arguments; without any, all there is to run. 0 when all pass."""
+    at_once = (f"--numprocesses={_processes()}", "--dist=worksteal")
+    if arguments and arguments[0] == "--fast":
+        return _run(("pytest", *FAST, *at_once, *arguments[1:]))
     if arguments:
         return _run(("pytest", *arguments))
     commands = (
         *LINTERS,
-        ("pytest", f"--ignore={END_TO_END}", f"--numprocesses={_processes()}", "--dist=worksteal"),
+        ("pytest", f"--ignore={END_TO_END}", *at_once),
         # The stack that they share has the machine to itself.
         ("pytest", END_TO_END),
     )
