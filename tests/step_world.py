@@ -14,6 +14,7 @@ from automations import wiring
 from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.domain.forms.schema import FormSchema
 from automations.domain.matters import Board
+from automations.domain.principals import Principal
 from automations.domain.tables.columns import TableShape
 from automations.ports import DocumentOrder, ScriptLimits
 from automations.services.access import bootstrap, members
@@ -23,7 +24,6 @@ from automations.services.matters import templates as matter_templates
 from automations.services.runs import by_hand
 from automations.services.tables import tables
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.registry import STEP_TYPES
 from tests.e2e.counterparts import Counterparts
@@ -44,9 +44,8 @@ class World:
         self.mailbox = mailbox
         self.address = counterparts.address
         self.url = f"{counterparts.url}/api/chat.postMessage"
-        made = members.create(
-            self.workspace, name="Ada", email="ada@b.example", role="OWNER", by_role="OWNER"
-        )
+        self.owner = Principal(self.workspace, "OWNER", "bench")
+        made = members.create(self.owner, name="Ada", email="ada@b.example", role="OWNER")
         self.member = made.id
         self._content = letter(*LETTER)
 
@@ -109,7 +108,7 @@ class World:
         """An automation of one step."""
         step = {"id": "step", "name": "Step", "type": kind, "order": 0, "config": dict(config)}
         body = {"name": f"Bench {kind}", "steps": [step]}
-        return workflows.create(Maker(self.workspace, "bench"), body).workflow.id
+        return workflows.create(self.owner, body).workflow.id
 
     def start(self, workflow_id: str, items: int = 0) -> str:
         """A run of an automation, given so many items."""

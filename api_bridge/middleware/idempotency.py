@@ -16,14 +16,13 @@ from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
 from api_bridge.middleware.request_guard import App, Receive, Scope, Send, buffered
 from api_bridge.threads import in_thread
-from automations.db.api_keys import Credential
-from automations.db.sign_ins import SignedIn
 from automations.db.unavailable import UNAVAILABLE
+from automations.domain.principals import Principal
 from automations.errors import DomainError, NotAuthenticated, Unavailable
 from automations.services.access import api_keys, idempotency, sign_ins
 from automations.services.access.idempotency import Claim, Stored
 
-Who = Callable[[], Credential | SignedIn]
+Who = Callable[[], Principal]
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ def _begin(scope: Scope, key: str, who: Who, body: bytes) -> Claim | Stored:
     digest = hashlib.sha256()
     # Who asks is a part of the request: another one might not be allowed this answer.
     for part in (
-        caller.id.encode(),
+        str(caller.key_id or caller.session_id).encode(),
         scope["method"].encode(),
         scope["path"].encode(),
         scope.get("query_string", b""),

@@ -65,7 +65,7 @@ def create_api_key(
     """Make an API key; its token is shown now and never again."""
     scopes.refuse_unknown(request.app, key.scopes)
     token, row = api_keys.create(
-        caller.grantor,
+        caller,
         name=key.name,
         role=key.role,
         scopes=key.scopes,
@@ -82,7 +82,7 @@ def rotate_api_key(
 ) -> dict[str, Any]:
     """Give an API key another token, shown now and never again."""
     grace = timedelta(seconds=rotation.grace_seconds if rotation else 0)
-    token, row = api_keys.rotate(caller.grantor, key_id, grace)
+    token, row = api_keys.rotate(caller, key_id, grace)
     response.headers["Cache-Control"] = "no-store"
     return {**audit_views.api_key(row), "token": token}
 
@@ -90,5 +90,5 @@ def rotate_api_key(
 @router.delete("/{key_id}", status_code=204)
 def revoke_api_key(caller: Admin, key_id: str) -> Response:
     """Revoke an API key, at once and for ever."""
-    api_keys.revoke(caller.grantor, key_id)
+    api_keys.revoke(caller, key_id)
     return Response(status_code=204)

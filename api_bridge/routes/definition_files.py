@@ -87,7 +87,7 @@ def import_definitions(
 
     Each is known by its id, else its key, else its name. What does not differ makes no version.
     """
-    applied = files.apply(caller.maker, definitions, dry_run=dry_run)
+    applied = files.apply(caller, definitions, dry_run=dry_run)
     return {
         "dryRun": dry_run,
         "changed": any(one.action != "unchanged" for one in applied),

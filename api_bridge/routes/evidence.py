@@ -9,7 +9,6 @@ from fastapi import Query
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router, patient
 from api_bridge.views import audit as audit_views
-from automations.services.access.api_keys import RANKS
 from automations.services.evidence import evidence
 
 router = Router(prefix="/api/evidence", tags=["evidence"])
@@ -45,6 +44,5 @@ def get_evidence(caller: Viewer, snapshot_id: str) -> dict[str, Any]:
 
     That of AUDIT_LOGS and SECURITY_EVENTS needs the role ADMIN.
     """
-    admin = RANKS[caller.role] >= RANKS["ADMIN"]
-    row = evidence.get(caller.workspace_id, snapshot_id, admin=admin)
+    row = evidence.get(caller, snapshot_id)
     return {**audit_views.evidence(row), "content": row.content.decode()}

@@ -86,7 +86,7 @@ def create_matter(caller: Member, matter: MatterToMake) -> dict[str, Any]:
         assignee_id=matter.assignee_id,
         properties=matter.properties,
     )
-    return matter_views.matter_detail(matters.create(caller.workspace_id, new, caller.name))
+    return matter_views.matter_detail(matters.create(caller, new))
 
 
 @router.get("/{matter_id}")
@@ -112,7 +112,7 @@ def cancel_matter(caller: Member, matter_id: str) -> dict[str, Any]:
 def advance(caller: Member, matter_id: str, move: Advance | None = None) -> dict[str, Any]:
     """Complete the current step and go to the next one."""
     from_step = move.from_step_id if move else None
-    detail = matters.advance(caller.workspace_id, matter_id, from_step, caller.name)
+    detail = matters.advance(caller, matter_id, from_step)
     return matter_views.matter_detail(detail)
 
 
@@ -125,12 +125,10 @@ def go_to(caller: Member, matter_id: str, move: GoTo) -> dict[str, Any]:
 @router.post("/{matter_id}/steps/{step_id}/complete")
 def complete_step(caller: Member, matter_id: str, step_id: str) -> dict[str, Any]:
     """Complete a step, once; the last one completes the matter."""
-    detail = matters.complete(caller.workspace_id, matter_id, step_id, caller.name)
-    return matter_views.matter_detail(detail)
+    return matter_views.matter_detail(matters.complete(caller, matter_id, step_id))
 
 
 @router.post("/{matter_id}/steps/{step_id}/reject")
 def reject_step(caller: Member, matter_id: str, step_id: str) -> dict[str, Any]:
     """Reject a step, once; go to it to open it again."""
-    detail = matters.reject(caller.workspace_id, matter_id, step_id, caller.name)
-    return matter_views.matter_detail(detail)
+    return matter_views.matter_detail(matters.reject(caller, matter_id, step_id))

@@ -47,13 +47,7 @@ def list_members(caller: Viewer) -> list[dict[str, Any]]:
 @router.post("", status_code=201)
 def create_member(caller: Admin, member: NewMember) -> dict[str, Any]:
     """Add a member."""
-    row = members.create(
-        caller.workspace_id,
-        name=member.name,
-        email=member.email,
-        role=member.role,
-        by_role=caller.role,
-    )
+    row = members.create(caller, name=member.name, email=member.email, role=member.role)
     return people_views.member(row)
 
 
@@ -62,12 +56,11 @@ def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[s
     """Change a member; the last OWNER stays OWNER. API keys do not keep a role above theirs."""
     given = change.given()
     row = members.update(
-        caller.workspace_id,
+        caller,
         member_id,
         name=given.get("name"),
         email=given.get("email"),
         role=given.get("role"),
-        by_role=caller.role,
     )
     return people_views.member(row)
 
@@ -75,5 +68,5 @@ def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[s
 @router.delete("/{member_id}", status_code=204)
 def delete_member(caller: Admin, member_id: str) -> Response:
     """Remove a member, never the last OWNER; their API keys are revoked."""
-    members.delete(caller.workspace_id, member_id, caller.role)
+    members.delete(caller, member_id)
     return Response(status_code=204)

@@ -15,7 +15,6 @@ from api_bridge.bodies import Body
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router
 from api_bridge.views import people as people_views
-from automations.services.access.api_keys import RANKS
 from automations.services.integrations import notifications
 
 router = Router(prefix="/api/notifications", tags=["notifications"])
@@ -28,13 +27,7 @@ class Mark(Body):
 
 
 def _reader(caller: Viewer, user_id: Annotated[str | None, Query(alias="userId")] = None) -> str:
-    return notifications.reader(
-        caller.workspace_id,
-        key_id=caller.key_id,
-        member_id=caller.member_id,
-        user_id=user_id,
-        admin=RANKS[caller.role] >= RANKS["ADMIN"],
-    )
+    return notifications.reader(caller, user_id)
 
 
 Reader = Annotated[str, Depends(_reader)]

@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
 from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, delivery_of
-from api_bridge.deps import Admin, Caller, Member, Viewer, client_address
+from api_bridge.deps import Admin, Member, Viewer, client_address
 from api_bridge.routing import Router, patient
 from api_bridge.views import pipelines as pipeline_views
 from automations import wiring
@@ -18,6 +18,7 @@ from automations.definitions.pipelines import (
     ConnectorType,
     TableMapping,
 )
+from automations.domain.principals import Principal
 from automations.domain.webhook_deliveries import Delivery
 from automations.services.pipelines import connections, probes, pulls, syncs, webhooks
 
@@ -232,7 +233,7 @@ def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]
     return pipeline_views.run(syncs.stop(caller.workspace_id, connection_id, sync_id))
 
 
-def _tried(caller: Caller, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:
+def _tried(caller: Principal, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:
     http = wiring.ports().http
     problem = probes.problem(caller.workspace_id, connector_type, config, http)
     fine = "The source answers as it should."

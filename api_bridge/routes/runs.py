@@ -112,7 +112,7 @@ def get_run(caller: Viewer, workflow_id: str, run_id: str) -> dict[str, Any]:
 @router.post("/{workflow_id}/runs/{run_id}/cancel")
 def cancel_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
     """Cancel a run that has not ended, with the runs that it has started."""
-    run = cancellations.cancel(caller.workspace_id, workflow_id, run_id, caller.name)
+    run = cancellations.cancel(caller, workflow_id, run_id)
     return {"runId": run.id, "status": run.status}
 
 

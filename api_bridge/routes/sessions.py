@@ -9,10 +9,9 @@ from pydantic import Field
 
 from api_bridge import cookies
 from api_bridge.bodies import Body
-from api_bridge.deps import Admin, Caller, Viewer, client_address
+from api_bridge.deps import Admin, Viewer, client_address
 from api_bridge.routing import Router, patient
 from api_bridge.views import people as people_views
-from automations.errors import Conflict
 from automations.kit.clock import timestamp
 from automations.services.access import members, sign_ins
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
@@ -92,7 +91,7 @@ def get_session(caller: Viewer) -> dict[str, Any]:
 @router.delete("/session", status_code=204)
 def sign_out(caller: Viewer, response: Response) -> None:
     """Sign out: the session ends."""
-    sign_ins.sign_out(caller.workspace_id, _session_of(caller))
+    sign_ins.sign_out(caller)
     cookies.clear_session(response)
 
 
@@ -100,16 +99,13 @@ def sign_out(caller: Viewer, response: Response) -> None:
 @patient
 def change_password(caller: Viewer, passwords: NewPassword) -> None:
     """Change one's own password; all other sessions end."""
-    session = _session_of(caller)
-    sign_ins.change_password(
-        str(caller.member_id), session, passwords.current_password, passwords.new_password
-    )
+    sign_ins.change_password(caller, passwords.current_password, passwords.new_password)
 
 
 @router.post("/members/{member_id}/invitation", status_code=201)
 def invite(caller: Admin, response: Response, member_id: str) -> dict[str, Any]:
     """Invite a member to set a password; the token is shown now and never again."""
-    token, expires_at = sign_ins.invite(caller.grantor, member_id)
+    token, expires_at = sign_ins.invite(caller, member_id)
     response.headers["Cache-Control"] = "no-store"
     return {"memberId": member_id, "token": token, "expiresAt": timestamp(expires_at)}
 
@@ -122,9 +118,3 @@ def _begun(response: Response, opened: Opened) -> dict[str, Any]:
         "member": people_views.member(opened.member),
         "expiresAt": timestamp(opened.sign_in.expires_at),
     }
-
-
-def _session_of(caller: Caller) -> str:
-    if caller.session_id is None:
-        raise Conflict("This is for members who have signed in with their password.")
-    return caller.session_id

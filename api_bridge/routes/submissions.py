@@ -26,8 +26,7 @@ def change_submission(
     caller: Member, submission_id: str, change: SubmissionChange
 ) -> dict[str, Any]:
     """Replace the data of a pending submission; what it held is kept as a snapshot."""
-    row = submissions.change(caller.workspace_id, submission_id, change.data, caller.name)
-    return views.submission(row)
+    return views.submission(submissions.change(caller, submission_id, change.data))
 
 
 @router.get("/{submission_id}/snapshots")
@@ -40,10 +39,10 @@ def list_snapshots(caller: Viewer, submission_id: str) -> list[dict[str, Any]]:
 @router.post("/{submission_id}/approve")
 def approve_submission(caller: Member, submission_id: str) -> dict[str, Any]:
     """Approve a submission, once."""
-    return views.submission(submissions.approve(caller.workspace_id, submission_id, caller.name))
+    return views.submission(submissions.approve(caller, submission_id))
 
 
 @router.post("/{submission_id}/reject")
 def reject_submission(caller: Member, submission_id: str) -> dict[str, Any]:
     """Reject a submission, once."""
-    return views.submission(submissions.reject(caller.workspace_id, submission_id, caller.name))
+    return views.submission(submissions.reject(caller, submission_id))

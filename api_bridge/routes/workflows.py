@@ -9,14 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from api_bridge import links
-from api_bridge.deps import Admin, Caller, Member, Viewer
+from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
+from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.kit.clock import timestamp
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Found
+from automations.services.workflows.workflows import WorkflowDetail
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 
@@ -60,7 +61,7 @@ def list_workflows(
 @router.post("", status_code=201)
 def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
     """Create an automation."""
-    return views.administered_workflow(workflows.create(caller.maker, payload))
+    return views.administered_workflow(workflows.create(caller, payload))
 
 
 @router.get("/stats")
@@ -88,14 +89,13 @@ def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
 @router.patch("/{workflow_id}")
 def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
     """Change an automation; runs in flight keep their version. What changes nothing makes none."""
-    found = workflows.update(caller.workspace_id, workflow_id, payload, caller.name)
-    return views.updated_workflow(found)
+    return views.updated_workflow(workflows.update(caller, workflow_id, payload))
 
 
 @router.delete("/{workflow_id}", status_code=204)
 def delete_workflow(caller: Admin, workflow_id: str) -> Response:
     """Delete an automation; runs in flight end."""
-    workflows.delete(caller.workspace_id, workflow_id, caller.name)
+    workflows.delete(caller, workflow_id)
     return Response(status_code=204)
 
 
@@ -107,7 +107,7 @@ def execute(caller: Member, workflow_id: str, execution: Execution | None = None
     return {"runId": run.id, "status": run.status, "startedAt": timestamp(run.started_at)}
 
 
-def _shown(found: Found, caller: Caller) -> dict[str, Any]:
+def _shown(found: WorkflowDetail, caller: Principal) -> dict[str, Any]:
     if caller.administers:
         return views.administered_workflow(found)
     return views.workflow(found)

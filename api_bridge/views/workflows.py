@@ -27,7 +27,7 @@ from automations.domain.statuses import RunStatus, SlotStatus, StepStatus
 from automations.kit.clock import timestamp
 from automations.services.events.webhooks import url as webhook_url
 from automations.services.runs.reading import RunDetail
-from automations.services.workflows.workflows import Found
+from automations.services.workflows.workflows import WorkflowDetail
 
 _TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
 
@@ -46,7 +46,7 @@ def pagination(page: int, page_size: int, total: int) -> dict[str, int]:
     }
 
 
-def updated_workflow(found: Found) -> dict[str, Any]:
+def updated_workflow(found: WorkflowDetail) -> dict[str, Any]:
     """An automation after a change, with what the change means for runs in flight."""
     shown = administered_workflow(found)
     if found.in_flight is not None:
@@ -60,7 +60,7 @@ def updated_workflow(found: Found) -> dict[str, Any]:
     return shown
 
 
-def administered_workflow(found: Found) -> dict[str, Any]:
+def administered_workflow(found: WorkflowDetail) -> dict[str, Any]:
     """An automation as administrators see it: with its webhook URL, which is a secret."""
     shown, token = workflow(found), found.workflow.webhook_token
     if token is not None and shown["trigger"]["type"] == "webhook":
@@ -68,7 +68,7 @@ def administered_workflow(found: Found) -> dict[str, Any]:
     return shown
 
 
-def workflow(found: Found) -> dict[str, Any]:
+def workflow(found: WorkflowDetail) -> dict[str, Any]:
     """An automation with its steps."""
     row, definition = found.workflow, found.definition
     form_id, trigger = _trigger(json.dumps(definition["trigger"]))

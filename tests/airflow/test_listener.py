@@ -15,9 +15,9 @@ from automations.db import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, JobKind, Run
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
 from tests.doubles import Unreachable, ports
 from tests.environment import Environment
 
@@ -43,7 +43,7 @@ def emitted(name: str = "sales", uri: str = URI, extra: Any = None) -> None:
 def listening(trigger_type: str) -> str:
     trigger = {"type": "event", "config": {"triggerType": trigger_type}}
     payload = {"name": trigger_type, "status": "ACTIVE", "trigger": trigger}
-    return workflows.create(Maker(ensure_workspace(), "test"), payload).workflow.id
+    return workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), payload).workflow.id
 
 
 @pytest.mark.usefixtures("database")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from automations.db.api_keys import Credential
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey
+from automations.domain.principals import Principal
 from automations.services.access import key_cache
 from tests.api.bridge_process import until
 from tests.api.conftest import Api
@@ -118,8 +118,7 @@ def test_a_key_that_another_process_revokes_is_refused_soon_after(api: Api) -> N
 def test_a_key_that_is_revoked_while_it_is_checked_is_not_kept() -> None:
     place = key_cache.place()
     key_cache.forget()
-    key = Credential("id", "workspace", "name", "VIEWER", None, None, True, False)
-    key_cache.keep(place, "hash", key)
+    key_cache.keep(place, "hash", Principal("workspace", "VIEWER", "name", key_id="id"))
     assert key_cache.find("hash") is None
 
 

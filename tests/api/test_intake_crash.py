@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
+from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.events import webhooks
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
 from tests.api.bridge_process import PATIENCE, BridgeProcess, until
 from tests.conftest import free_port
 
@@ -55,7 +55,7 @@ def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
 def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
     bridges: list[BridgeProcess],
 ) -> None:
-    found = workflows.create(Maker(ensure_workspace(), "test"), HOOK)
+    found = workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), HOOK)
     path = webhooks.url(str(found.workflow.webhook_token)).split("/api/", 1)[1]
     answered: dict[int, str] = {}
     counts = threading.Condition()

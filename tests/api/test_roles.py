@@ -15,7 +15,7 @@ from starlette.routing import Route
 from api_bridge.app import create_app
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Notification, Workspace
-from automations.services.access.api_keys import RANKS
+from automations.domain.principals import RANKS
 from tests.api.conftest import Api
 from tests.api.test_documents import create as create_document_template
 from tests.api.test_documents import generate

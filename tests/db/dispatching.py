@@ -15,7 +15,7 @@ from automations.errors import OrchestratorUnavailable
 from automations.ports import Visible
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 RULES = [{"field": "{{input.n}}", "operator": "exists"}]
@@ -72,7 +72,7 @@ def until(what: str, look: Callable[[], bool], seconds: float = 20) -> None:
 
 def automation(here: str) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP]}
-    return workflows.create(Maker(here, "t"), payload).workflow.id
+    return workflows.create(principal(here), payload).workflow.id
 
 
 def executed(here: str, workflow: str, count: int) -> list[str]:

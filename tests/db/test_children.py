@@ -21,6 +21,7 @@ from automations.services.runs.cancellations import cancel
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
 from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 
@@ -137,7 +138,7 @@ def test_a_failed_child_fails_the_parent_with_its_reason(engine: Engine) -> None
 def test_cancelling_the_parent_cancels_the_child(engine: Engine) -> None:
     run = running(waitForCompletion=True)
     engine.run(task(run, "call"))
-    cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+    cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
     assert (reload(run).status, reload(child_of(run)).status) == ("CANCELLED", "CANCELLED")
     dispatch()
     assert reload(run).status == "CANCELLED"
@@ -214,7 +215,7 @@ def test_cancelling_reaches_below_a_child_that_has_ended(engine: Engine) -> None
     child = child_of(run)
     below = StartedRuns().start(child.id, child.workflow_id, {}, "key", awaited=False)
     end(child, "COMPLETED")
-    cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+    cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
     assert reload(child).status == "COMPLETED"
     with unit_of_work() as session:
         assert session.get_one(Run, below).status == "CANCELLED"
@@ -232,7 +233,7 @@ def test_a_child_that_a_loop_waits_for_ends_with_its_parent(engine: Engine, how:
         session.execute(update(Run).where(Run.id == run.id).values(input={"text": child}))
     assert isinstance(engine.run(task(run, "loop")), Sleep)
     if how == "cancelled":
-        cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+        cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
     else:
         end(run, "FAILED")
     assert reload(child_of(run)).status == "CANCELLED"
@@ -245,7 +246,7 @@ def test_a_run_that_was_cancelled_meanwhile_starts_no_child(engine: Engine) -> N
         """The run is cancelled a moment before it starts its child."""
 
         def start(self, *given: Any, **more: Any) -> str:
-            cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+            cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
             return StartedRuns().start(*given, **more)
 
     assert isinstance(Engine(ports(children=Late())).run(task(run, "call")), Skip)
@@ -256,7 +257,7 @@ def test_a_run_that_was_cancelled_meanwhile_starts_no_child(engine: Engine) -> N
 def test_a_child_that_is_being_started_is_seen_by_who_cancels(engine: Engine) -> None:
     run = running(waitForCompletion=True)
     cancelling = threading.Thread(
-        target=cancel, args=(run.workspace_id, run.workflow_id, run.id, "ada")
+        target=cancel, args=(principal(run.workspace_id), run.workflow_id, run.id)
     )
     with unit_of_work() as session:  # as the start of a child does
         runs.lock_run(session, run.id)
@@ -307,6 +308,6 @@ def test_a_thousand_children_are_cancelled_in_a_moment(engine: Engine) -> None:
                 ),
             )
     began = time.monotonic()
-    cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+    cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
     assert time.monotonic() - began < 5
     assert len(killed()) == 1001

@@ -25,8 +25,7 @@ from automations.services.runs import by_hand, cancellations, replays
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
-from tests.db.workspace import workspace
+from tests.db.workspace import principal, workspace
 from tests.doubles import ports
 
 RULES = [{"field": "{{input.n}}", "operator": "exists"}]
@@ -55,7 +54,7 @@ def automation(here: str, limit: int, **concurrency: Any) -> str:
         "steps": [STEP],
         "concurrency": {"limit": limit, **concurrency},
     }
-    return workflows.create(Maker(here, "t"), payload).workflow.id
+    return workflows.create(principal(here), payload).workflow.id
 
 
 def executed(here: str, workflow: str, count: int = 1, **given: Any) -> list[str]:
@@ -100,7 +99,7 @@ def test_more_than_the_limit_wait_and_begin_in_order_when_others_end(
     end(second, "FAILED")
     admit(handlers)
     assert started() == [first, second, third]
-    cancellations.cancel(here, load(first).workflow_id, first, "t")
+    cancellations.cancel(principal(here), load(first).workflow_id, first)
     admit(handlers)
     assert started() == [first, second, third, fourth]
 
@@ -140,7 +139,7 @@ def test_a_run_that_is_cancelled_while_it_waits_gives_its_turn_to_the_next(
     workflow = automation(here, 1)
     first, second, third = executed(here, workflow, 3)
     admit(handlers)
-    cancellations.cancel(here, workflow, second, "t")
+    cancellations.cancel(principal(here), workflow, second)
     end(first)
     admit(handlers)
     assert started() == [first, third]
@@ -152,10 +151,10 @@ def test_a_raised_limit_lets_others_begin_and_one_that_is_taken_away_all(
     workflow = automation(here, 1)
     ids = executed(here, workflow, 4)
     admit(handlers)
-    workflows.update(here, workflow, {"concurrency": {"limit": 2}}, "t")
+    workflows.update(principal(here), workflow, {"concurrency": {"limit": 2}})
     admit(handlers)
     assert started() == ids[:2]
-    workflows.update(here, workflow, {"concurrency": None}, "t")
+    workflows.update(principal(here), workflow, {"concurrency": None})
     admit(handlers)
     assert started() == ids
 
@@ -295,7 +294,7 @@ def test_a_run_that_waits_in_airflow_can_be_cancelled(
     ref = made_by_airflow(workflow, "scheduled__1")
     asleep = engine.run(ref)
     assert isinstance(asleep, Sleep)
-    cancellations.cancel(here, workflow, ref.run_id, "t")
+    cancellations.cancel(principal(here), workflow, ref.run_id)
     assert isinstance(engine.resume(ref, asleep.wait_id, None), Skip)
     with unit_of_work() as session:
         assert session.get_one(Wait, asleep.wait_id).status == "CANCELLED"

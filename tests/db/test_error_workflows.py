@@ -18,8 +18,7 @@ from automations.kit.ids import new_id
 from automations.services.runs import by_hand
 from automations.services.runs.starting import MAX_CHAIN_DEPTH
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
-from tests.db.workspace import workspace
+from tests.db.workspace import principal, workspace
 from tests.doubles import ports
 
 MAIL = {"to": "a@b.example", "subject": "x", "body": "y"}
@@ -45,7 +44,7 @@ def handlers(here: str) -> Handlers:
 
 def automation(here: str, on_error: str | None = None, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP], **more}
-    return workflows.create(Maker(here, "t"), {**payload, "errorWorkflowId": on_error}).workflow.id
+    return workflows.create(principal(here), {**payload, "errorWorkflowId": on_error}).workflow.id
 
 
 def executed(here: str, workflow: str) -> Run:
@@ -154,12 +153,12 @@ def test_a_ring_and_one_that_is_not_there_are_refused(here: str) -> None:
     third = automation(here, second)
     for target in (first, second, third):
         with pytest.raises(ValidationFailed, match="by its own failures") as refused:
-            workflows.update(here, first, {"errorWorkflowId": target}, "t")
+            workflows.update(principal(here), first, {"errorWorkflowId": target})
         assert list(refused.value.field_errors) == ["errorWorkflowId"]
     strangers = automation(workspace("other"))
     for target in (new_id(), strangers):
         with pytest.raises(ValidationFailed, match="there is no automation"):
             automation(here, target)
-    workflows.update(here, second, {"errorWorkflowId": None}, "t")
-    workflows.update(here, first, {"errorWorkflowId": third}, "t")
+    workflows.update(principal(here), second, {"errorWorkflowId": None})
+    workflows.update(principal(here), first, {"errorWorkflowId": third})
     assert workflows.get(here, first).definition["errorWorkflowId"] == third

@@ -30,6 +30,7 @@ from automations.services.runs.children import StartedRuns
 from automations.services.waits import decisions
 from tests.db.test_children import child_of, dispatch, other
 from tests.db.test_engine import MAIL, begin, reload, row, step, task
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 
@@ -272,7 +273,7 @@ class TestFailures:
         sending = outbox.send
 
         def cancelling(one: Mail) -> MailReceipt:
-            cancellations.cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+            cancellations.cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
             return sending(one)
 
         outbox.send = cancelling  # type: ignore[method-assign]

@@ -15,6 +15,7 @@ from automations.services.runs import cancellations
 from automations.services.waits import decisions
 from tests.db.test_engine import begin, logs, step, task
 from tests.db.test_loop import Killed, Outbox, engine, loop, mail, outbox, service
+from tests.db.workspace import principal
 
 __all__ = ["engine", "outbox", "service"]
 
@@ -135,7 +136,7 @@ def test_an_effect_is_on_record_also_when_the_run_was_cancelled_meanwhile(
     sending = outbox.send
 
     def cancelling(one: Any) -> Any:
-        cancellations.cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+        cancellations.cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
         return sending(one)
 
     outbox.send = cancelling  # type: ignore[method-assign]

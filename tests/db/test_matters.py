@@ -14,7 +14,7 @@ from automations.errors import Conflict, StepError
 from automations.ports import MatterReceipt, NewMatter
 from automations.services.matters import matters, templates
 from automations.services.matters.matters import MatterDetail, WorkspaceMatters
-from tests.db.workspace import BOARD, at_once, member, template, workspace
+from tests.db.workspace import BOARD, at_once, member, principal, template, workspace
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -25,7 +25,7 @@ def here(database: str) -> str:
 
 
 def make(here: str, board: str | None = None) -> MatterDetail:
-    return matters.create(here, NewMatter(board or template(here), "Acme"), "test")
+    return matters.create(principal(here), NewMatter(board or template(here), "Acme"))
 
 
 def statuses(detail: MatterDetail) -> list[str]:
@@ -101,12 +101,12 @@ class TestDecisions:
         detail = make(here)
         first, second, third = (step.id for step in detail.steps)
         matter = detail.matter.id
-        detail = matters.complete(here, matter, first, "ada")
+        detail = matters.complete(principal(here, name="ada"), matter, first)
         assert detail.matter.current_step_id == second
-        detail = matters.complete(here, matter, third, "ada")
+        detail = matters.complete(principal(here, name="ada"), matter, third)
         assert detail.matter.current_step_id == second
         assert statuses(detail) == ["COMPLETED", "PENDING", "COMPLETED"]
-        detail = matters.advance(here, matter, None, "bob")
+        detail = matters.advance(principal(here, name="bob"), matter, None)
         assert (detail.matter.status, detail.matter.current_step_id) == ("COMPLETED", None)
         assert detail.matter.completed_at is not None
         assert [step.decided_by for step in detail.steps] == ["ada", "bob", "ada"]
@@ -115,13 +115,13 @@ class TestDecisions:
         detail = make(here)
         first, _, third = (step.id for step in detail.steps)
         matters.go_to(here, detail.matter.id, third)
-        detail = matters.complete(here, detail.matter.id, third, "ada")
+        detail = matters.complete(principal(here, name="ada"), detail.matter.id, third)
         assert detail.matter.current_step_id == first
 
     def test_a_decision_is_an_event_in_the_same_transaction(self, here: str) -> None:
         detail = make(here)
         step = detail.steps[1]
-        matters.reject(here, detail.matter.id, step.id, "ada")
+        matters.reject(principal(here, name="ada"), detail.matter.id, step.id)
         (event,) = events()
         board = detail.matter.template_id
         assert (event.type, event.trigger_key) == (
@@ -142,7 +142,10 @@ class TestDecisions:
     def test_of_decisions_at_once_one_counts(self, here: str) -> None:
         detail = make(here)
         matter, step = detail.matter.id, detail.steps[0].id
-        acts = [partial(act, here, matter, step, "x") for act in (matters.complete, matters.reject)]
+        acts = [
+            partial(act, principal(here), matter, step)
+            for act in (matters.complete, matters.reject)
+        ]
         results = at_once(*acts * 4)
         assert len([item for item in results if isinstance(item, Conflict)]) == 7
         assert len(events()) == 1
@@ -150,29 +153,29 @@ class TestDecisions:
     def test_advances_at_once_from_one_step_move_once(self, here: str) -> None:
         detail = make(here)
         matter, first = detail.matter.id, detail.steps[0].id
-        results = at_once(*[partial(matters.advance, here, matter, first, "x")] * 4)
+        results = at_once(*[partial(matters.advance, principal(here), matter, first)] * 4)
         assert len([item for item in results if isinstance(item, Conflict)]) == 3
         assert statuses(matters.get(here, matter)) == ["COMPLETED", "PENDING", "PENDING"]
 
     def test_a_rejected_step_holds_the_matter_until_somebody_goes_to_it(self, here: str) -> None:
         detail = make(here)
         matter, first = detail.matter.id, detail.steps[0].id
-        detail = matters.reject(here, matter, first, "ada")
+        detail = matters.reject(principal(here, name="ada"), matter, first)
         assert (detail.matter.status, detail.matter.current_step_id) == ("ACTIVE", first)
         with pytest.raises(Conflict, match="rejected before"):
-            matters.advance(here, matter, None, "ada")
+            matters.advance(principal(here, name="ada"), matter, None)
         detail = matters.go_to(here, matter, first)
         assert (detail.steps[0].status, detail.steps[0].decided_by) == ("PENDING", None)
-        assert statuses(matters.complete(here, matter, first, "ada"))[0] == "COMPLETED"
+        assert statuses(matters.complete(principal(here), matter, first))[0] == "COMPLETED"
 
     def test_nothing_is_decided_in_a_matter_that_has_ended(self, here: str) -> None:
         detail = make(here)
         matter, step = detail.matter.id, detail.steps[0].id
         assert matters.cancel(here, matter).matter.status == "CANCELLED"
         for act in (
-            partial(matters.complete, here, matter, step, "x"),
-            partial(matters.reject, here, matter, step, "x"),
-            partial(matters.advance, here, matter, None, "x"),
+            partial(matters.complete, principal(here), matter, step),
+            partial(matters.reject, principal(here), matter, step),
+            partial(matters.advance, principal(here), matter, None),
             partial(matters.go_to, here, matter, step),
             partial(matters.cancel, here, matter),
             partial(matters.update, here, matter, {"title": "x"}),
@@ -186,10 +189,10 @@ class TestDecisions:
             detail = make(here)
             matter = detail.matter.id
             for step in detail.steps[:2]:
-                matters.complete(here, matter, step.id, "x")
+                matters.complete(principal(here), matter, step.id)
             last = detail.steps[2].id
             ended, cancelled = at_once(
-                partial(matters.complete, here, matter, last, "x"),
+                partial(matters.complete, principal(here), matter, last),
                 partial(matters.cancel, here, matter),
             )
             status = matters.get(here, matter).matter.status

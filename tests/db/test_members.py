@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -17,11 +16,9 @@ from automations.services.integrations import notifications
 from automations.services.integrations.notifications import WorkspaceNotifier
 from automations.services.matters import matters
 from automations.services.matters.matters import NewMatter
-from tests.db.workspace import at_once, automation, key, member, template, workspace
+from tests.db.workspace import at_once, automation, key, member, principal, template, workspace
 
 pytestmark = pytest.mark.usefixtures("database")
-
-CHANGE: dict[str, Any] = {"name": None, "email": None, "role": None, "by_role": "OWNER"}
 
 
 def owners(workspace_id: str) -> list[str]:
@@ -32,19 +29,19 @@ def test_the_last_owner_is_neither_demoted_nor_removed() -> None:
     here = workspace()
     ada = member(here, "ada", "OWNER")
     with pytest.raises(Conflict, match="last OWNER"):
-        members.update(here, ada.id, **{**CHANGE, "role": "ADMIN"})
+        members.update(principal(here), ada.id, role="ADMIN")
     with pytest.raises(Conflict, match="last OWNER"):
-        members.delete(here, ada.id, "OWNER")
-    members.update(here, ada.id, **{**CHANGE, "role": "OWNER", "name": "Ada"})
+        members.delete(principal(here), ada.id)
+    members.update(principal(here), ada.id, role="OWNER", name="Ada")
     assert owners(here) == ["Ada"]
 
 
 def demote(here: str, member_id: str) -> object:
-    return members.update(here, member_id, **{**CHANGE, "role": "VIEWER"})
+    return members.update(principal(here), member_id, role="VIEWER")
 
 
 def remove(here: str, member_id: str) -> None:
-    members.delete(here, member_id, "OWNER")
+    members.delete(principal(here), member_id)
 
 
 @pytest.mark.parametrize("acts", [(demote, demote), (remove, remove), (demote, remove)])
@@ -72,7 +69,7 @@ def test_an_address_is_the_same_in_capitals_but_free_in_another_workspace() -> N
     here = workspace()
     member(here, "ada")
     with pytest.raises(Conflict, match=r"ada@b\.example"):
-        members.create(here, name="A", email="ADA@B.example", role="MEMBER", by_role="ADMIN")
+        members.create(principal(here, "ADMIN"), name="A", email="ADA@B.example", role="MEMBER")
     member(workspace("elsewhere"), "ada")
 
 
@@ -81,14 +78,14 @@ def test_a_change_to_an_address_that_is_taken_changes_nothing() -> None:
     member(here, "ada")
     bob = member(here, "bob")
     with pytest.raises(Conflict):
-        members.update(here, bob.id, **{**CHANGE, "name": "B", "email": "ada@b.example"})
+        members.update(principal(here), bob.id, name="B", email="ada@b.example")
     assert [row.name for row in members.list_all(here)] == ["ada", "bob"]
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "{{input.email}}", "a@b.example, c@b.example"])
 def test_what_is_no_address_is_refused(email: str) -> None:
     with pytest.raises(ValidationFailed):
-        members.create(workspace(), name="A", email=email, role="MEMBER", by_role="ADMIN")
+        members.create(principal(workspace(), "ADMIN"), name="A", email=email, role="MEMBER")
 
 
 def test_only_an_owner_makes_changes_and_removes_owners() -> None:
@@ -96,13 +93,13 @@ def test_only_an_owner_makes_changes_and_removes_owners() -> None:
     ada, bob = member(here, "ada", "OWNER"), member(here, "bob")
     member(here, "carl", "OWNER")
     with pytest.raises(NotAllowed):
-        members.create(here, name="A", email="x@b.example", role="OWNER", by_role="ADMIN")
+        members.create(principal(here, "ADMIN"), name="A", email="x@b.example", role="OWNER")
     with pytest.raises(NotAllowed):
-        members.update(here, bob.id, **{**CHANGE, "role": "OWNER", "by_role": "ADMIN"})
+        members.update(principal(here, "ADMIN"), bob.id, role="OWNER")
     with pytest.raises(NotAllowed):
-        members.update(here, ada.id, **{**CHANGE, "role": "VIEWER", "by_role": "ADMIN"})
+        members.update(principal(here, "ADMIN"), ada.id, role="VIEWER")
     with pytest.raises(NotAllowed):
-        members.delete(here, ada.id, "ADMIN")
+        members.delete(principal(here, "ADMIN"), ada.id)
     assert owners(here) == ["ada", "carl"]
 
 
@@ -112,12 +109,12 @@ def test_a_member_who_is_removed_leaves_no_key_no_notification_and_no_assignment
     token = key(here, bob.id)
     told = Notice(here, automation(here), "k", (bob.id,), "Hi", "", None)
     WorkspaceNotifier().notify(told)
-    made = matters.create(here, NewMatter(template(here), "M", assignee_id=bob.id), "test")
-    members.delete(here, bob.id, "ADMIN")
+    made = matters.create(principal(here), NewMatter(template(here), "M", assignee_id=bob.id))
+    members.delete(principal(here, "ADMIN"), bob.id)
     with unit_of_work() as session:
         row = session.get_one(ApiKey, token)
         assert (row.member_id, row.revoked_at is None) == (None, False)
         assert session.get_one(Matter, made.matter.id).assignee_id is None
     assert notifications.page(here, bob.id, unread_only=False, number=1, size=9) == ([], 0)
     with pytest.raises(NotFound):
-        members.delete(here, bob.id, "ADMIN")
+        members.delete(principal(here, "ADMIN"), bob.id)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Notification
+from automations.domain.principals import Principal
 from automations.errors import NotAllowed, NotFound, StepError
 from automations.ports import Notice, NoticeReceipt
 from automations.services.integrations import notifications
@@ -105,21 +106,22 @@ class TestOwner:
 
 class TestReader:
     def test_a_key_reads_what_its_member_is_told(self, here: str) -> None:
-        reader = partial(notifications.reader, here, key_id="key")
-        assert reader(member_id="ada", user_id=None, admin=False) == "ada"
-        assert reader(member_id="ada", user_id="ada", admin=False) == "ada"
-        assert reader(member_id=None, user_id=None, admin=True) == "key"
+        of_ada = Principal(here, "MEMBER", "key", key_id="key", member_id="ada")
+        assert notifications.reader(of_ada, None) == "ada"
+        assert notifications.reader(of_ada, "ada") == "ada"
+        assert notifications.reader(Principal(here, "ADMIN", "key", key_id="key"), None) == "key"
 
     def test_only_an_admin_key_without_a_member_reads_for_others(self, here: str) -> None:
         ada = member(here, "ada").id
-        reader = partial(notifications.reader, here, key_id="key", user_id=ada)
-        assert reader(member_id=None, admin=True) == ada
-        with pytest.raises(NotAllowed):
-            reader(member_id=None, admin=False)
-        with pytest.raises(NotAllowed):
-            reader(member_id="bob", admin=True)
+        assert notifications.reader(Principal(here, "ADMIN", "key", key_id="key"), ada) == ada
+        for other in (
+            Principal(here, "MEMBER", "key", key_id="key"),
+            Principal(here, "ADMIN", "key", key_id="key", member_id="bob"),
+        ):
+            with pytest.raises(NotAllowed):
+                notifications.reader(other, ada)
 
     def test_a_member_of_another_workspace_does_not_exist(self, here: str) -> None:
         eve = member(workspace("elsewhere"), "eve").id
         with pytest.raises(NotFound):
-            notifications.reader(here, key_id="key", member_id=None, user_id=eve, admin=True)
+            notifications.reader(Principal(here, "ADMIN", "key", key_id="key"), eve)

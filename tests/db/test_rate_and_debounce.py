@@ -28,8 +28,7 @@ from automations.services.runs import by_hand, replays
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
-from tests.db.workspace import at_once, workspace
+from tests.db.workspace import at_once, principal, workspace
 from tests.doubles import ports
 
 TABLE = new_id()
@@ -51,7 +50,7 @@ def handlers(here: str) -> Handlers:
 
 def automation(here: str, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [], "trigger": ROWS, **more}
-    return workflows.create(Maker(here, "t"), payload).workflow.id
+    return workflows.create(principal(here), payload).workflow.id
 
 
 def happened(here: str, **data: Any) -> str:
@@ -280,7 +279,7 @@ class TestDebounce:
         by_hand.execute(here, limited, {}, "t")
         only = happened(here)
         carry(handlers, "match_event")
-        workflows.update(here, workflow, {"status": "PAUSED"}, "t")
+        workflows.update(principal(here), workflow, {"status": "PAUSED"})
         time_passes(timedelta(seconds=30))
         carry(handlers, "end_debounce")
         assert (event(only).status, runs_of(workflow)) == ("SKIPPED", [])

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Member, Workflow, Workspace
 from automations.domain.matters import Board
+from automations.domain.principals import Principal
 from automations.errors import AutomationsError
 from automations.kit.ids import new_id
 from automations.services.access import members
@@ -31,10 +32,13 @@ def workspace(slug: str = "w") -> str:
         return made.id
 
 
+def principal(workspace_id: str, role: str = "OWNER", name: str = "test") -> Principal:
+    return Principal(workspace_id, role, name)
+
+
 def member(workspace_id: str, name: str, role: str = "MEMBER") -> Member:
-    return members.create(
-        workspace_id, name=name, email=f"{name}@b.example", role=role, by_role="OWNER"
-    )
+    by = principal(workspace_id)
+    return members.create(by, name=name, email=f"{name}@b.example", role=role)
 
 
 def key(workspace_id: str, member_id: str | None = None, name: str = "key") -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from automations.db.publications import SqlPublications
 from automations.db.session import undone, unit_of_work
 from automations.db.tables import Workspace
+from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.execution.engine import Engine
 from automations.execution.verdicts import TaskRef, Verdict
 from automations.kit.ids import new_id
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import Maker
 
 _STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0}
 _DEFINITION = {
@@ -27,7 +27,8 @@ def warm_up(engine: Engine) -> Verdict:
         with unit_of_work() as session:
             workspace = Workspace(slug=f"warm-up-{new_id()}", name="Warm-up")
             session.add(workspace)
-        workflow = workflows.create(Maker(workspace.id, "warm-up"), _DEFINITION).workflow
+        nobody = Principal(workspace.id, "ADMIN", "warm-up")
+        workflow = workflows.create(nobody, _DEFINITION).workflow
         run = by_hand.execute(workspace.id, workflow.id, {}, "warm-up")
         SqlPublications().at(workflow.id, workflow.version)
         return engine.run(TaskRef(run.id, workflow.id, workflow.version, "look"))

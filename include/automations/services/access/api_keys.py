@@ -5,35 +5,21 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from automations.db import api_keys, members, rate_limits
 from automations.db.api_keys import Credential
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import ApiKey
+from automations.domain.principals import RANKS, Principal
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
 from automations.services.access import key_cache
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.audit import audit
 
-RANKS = {"VIEWER": 0, "MEMBER": 1, "ADMIN": 2, "OWNER": 3}
 MAX_GRACE = timedelta(days=7)
 _PREFIX_LENGTH = 11
 _HOUR = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Grantor:
-    """Who makes or changes a key, and what they may do themselves.
-
-    Args:
-        scopes: what they are limited to; None is no limit.
-    """
-
-    workspace_id: str
-    role: str
-    scopes: Sequence[str] | None = None
 
 
 def create_key(role: str, name: str, workspace_id: str | None = None) -> str:
@@ -47,7 +33,7 @@ def create_key(role: str, name: str, workspace_id: str | None = None) -> str:
 
 
 def create(
-    by: Grantor,
+    by: Principal,
     *,
     name: str,
     role: str,
@@ -87,7 +73,7 @@ def list_all(workspace_id: str) -> Sequence[ApiKey]:
         return api_keys.listed(session, workspace_id)
 
 
-def rotate(by: Grantor, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
+def rotate(by: Principal, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
     """Give a key another token; the one it had goes on working for the grace.
 
     Raises:
@@ -108,7 +94,7 @@ def rotate(by: Grantor, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
     return token, key
 
 
-def revoke(by: Grantor, key_id: str) -> None:
+def revoke(by: Principal, key_id: str) -> None:
     """Make a key useless, at once and for ever.
 
     Raises:
@@ -122,37 +108,52 @@ def revoke(by: Grantor, key_id: str) -> None:
     key_cache.forget()
 
 
-def recognised(token: str) -> Credential | None:
-    """The key that a token belongs to, without asking the database; None when that is needed."""
-    key = key_cache.find(_hash(token))
-    if key is not None:
-        _identify(key)
-    return key
+def recognised(token: str) -> Principal | None:
+    """Whoever has a token, without asking the database; None when that is needed."""
+    holder = key_cache.find(_hash(token))
+    if holder is not None:
+        _identify(holder)
+    return holder
 
 
-def authenticate(token: str) -> Credential:
-    """The key that a token belongs to; from now on it is the actor of the request.
+def authenticate(token: str) -> Principal:
+    """Whoever has a token; from now on its key is the actor of the request.
 
     Raises:
         NotAuthenticated: it is unknown, revoked or expired.
     """
     token_hash, kept = _hash(token), key_cache.place()
     key = api_keys.credential(token_hash)
-    if key is not None:
-        _identify(key)
-    if key is None or not key.valid:
+    if key is None:
         raise NotAuthenticated
-    key_cache.keep(kept, token_hash, key)
+    holder = _holder(key)
+    # Also of a key that is no longer valid: its refusal is an event of its workspace.
+    _identify(holder)
+    if not key.valid:
+        raise NotAuthenticated
+    key_cache.keep(kept, token_hash, holder)
     if key.use_is_old:
         with unit_of_work() as session:
             noted = api_keys.note_use(session, key.id)
             if noted is not None:
                 _record_use(session, noted)
-    return key
+    return holder
 
 
-def _identify(key: Credential) -> None:
-    audit.identify(key.workspace_id, audit.Actor("api_key", key.name, key.id))
+def _holder(key: Credential) -> Principal:
+    return Principal(
+        workspace_id=key.workspace_id,
+        role=key.role,
+        name=key.name,
+        key_id=key.id,
+        member_id=key.member_id,
+        scopes=key.scopes,
+    )
+
+
+def _identify(holder: Principal) -> None:
+    actor = audit.Actor("api_key", holder.name, holder.key_id)
+    audit.identify(holder.workspace_id, actor)
 
 
 def _record_use(session: Session, key: ApiKey) -> None:
@@ -162,8 +163,8 @@ def _record_use(session: Session, key: ApiKey) -> None:
         audit.record(session, "api_key.use", key, name=key.name)
 
 
-def _refuse_more(by: Grantor, role: str, scopes: Sequence[str] | None) -> None:
-    if RANKS[role] > RANKS[by.role]:
+def _refuse_more(by: Principal, role: str, scopes: Sequence[str] | None) -> None:
+    if not by.may(role):
         raise NotAllowed(f"A key of role {by.role} cannot make or change one of role {role}.")
     if by.scopes is None:
         return
@@ -172,7 +173,7 @@ def _refuse_more(by: Grantor, role: str, scopes: Sequence[str] | None) -> None:
         raise NotAllowed(f"This API key's scopes do not cover those of the key: {beyond}.")
 
 
-def _check_member(session: Session, by: Grantor, role: str, member_id: str | None) -> None:
+def _check_member(session: Session, by: Principal, role: str, member_id: str | None) -> None:
     if member_id is None:
         return
     # Its row stays until the key is committed: a removed member's keys are revoked.
@@ -181,11 +182,11 @@ def _check_member(session: Session, by: Grantor, role: str, member_id: str | Non
     member = members.find(session, by.workspace_id, member_id)
     if member is not None and RANKS[member.role] < RANKS[role]:
         raise ValidationFailed({"role": [f"may not be above that of the member, {member.role}"]})
-    if member is not None and RANKS[member.role] > RANKS[by.role]:
+    if member is not None and not by.may(member.role):
         raise NotAllowed(f"A key of role {by.role} cannot act for a member of role {member.role}.")
 
 
-def _find(session: Session, by: Grantor, key_id: str) -> ApiKey:
+def _find(session: Session, by: Principal, key_id: str) -> ApiKey:
     key = api_keys.lock(session, by.workspace_id, key_id)
     if key is None:
         raise NotFound(f"There is no API key {key_id}.")

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import time
 
-from automations.db.api_keys import Credential
+from automations.domain.principals import Principal
 
 TRUSTED_FOR = 1.0
 """Seconds."""
 _MAX_KEYS = 10_000
 
-Kept = dict[str, tuple[float, Credential]]
+Kept = dict[str, tuple[float, Principal]]
 
 _kept: Kept = {}
 
 
-def find(token_hash: str) -> Credential | None:
-    """The key with this hash, if it was valid a moment ago."""
+def find(token_hash: str) -> Principal | None:
+    """The holder of the key with this hash, if it was valid a moment ago."""
     found = _kept.get(token_hash)
     return found[1] if found is not None and time.monotonic() < found[0] else None
 
@@ -30,11 +30,11 @@ def place() -> Kept:
     return _kept
 
 
-def keep(kept: Kept, token_hash: str, key: Credential) -> None:
-    """Keep a valid key where ``place`` said before it was read."""
+def keep(kept: Kept, token_hash: str, holder: Principal) -> None:
+    """Keep the holder of a valid key where ``place`` said before it was read."""
     if len(kept) >= _MAX_KEYS:
         kept.clear()
-    kept[token_hash] = time.monotonic() + TRUSTED_FOR, key
+    kept[token_hash] = time.monotonic() + TRUSTED_FOR, holder
 
 
 def forget() -> None:

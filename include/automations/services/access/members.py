@@ -10,9 +10,9 @@ from automations.db import members
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
 from automations.domain.fields import LITERAL
+from automations.domain.principals import RANKS, Principal
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
 from automations.services.access import key_cache
-from automations.services.access.api_keys import RANKS
 from automations.services.audit import audit
 from automations.steps.email import Address
 
@@ -31,7 +31,7 @@ def get(workspace_id: str, member_id: str) -> Member | None:
         return members.find(session, workspace_id, member_id)
 
 
-def create(workspace_id: str, *, name: str, email: str, role: str, by_role: str) -> Member:
+def create(by: Principal, *, name: str, email: str, role: str) -> Member:
     """Add a member.
 
     Raises:
@@ -39,8 +39,8 @@ def create(workspace_id: str, *, name: str, email: str, role: str, by_role: str)
         NotAllowed: only an OWNER makes OWNERs.
         Conflict: another member has the address.
     """
-    _check_owner(by_role, role)
-    member = Member(workspace_id=workspace_id, name=name, email=_address(email), role=role)
+    _check_owner(by, role)
+    member = Member(workspace_id=by.workspace_id, name=name, email=_address(email), role=role)
     with unit_of_work() as session:
         _save(session, member)
         audit.record(session, "member.create", member, email=member.email, role=member.role)
@@ -48,13 +48,12 @@ def create(workspace_id: str, *, name: str, email: str, role: str, by_role: str)
 
 
 def update(
-    workspace_id: str,
+    by: Principal,
     member_id: str,
     *,
-    name: str | None,
-    email: str | None,
-    role: str | None,
-    by_role: str,
+    name: str | None = None,
+    email: str | None = None,
+    role: str | None = None,
 ) -> Member:
     """Change what is given of a member; their API keys may do no more than they.
 
@@ -63,10 +62,10 @@ def update(
         Conflict: another member has the address, or the workspace would be left without an OWNER.
     """
     with unit_of_work() as session:
-        owners = members.lock_owners(session, workspace_id)
-        member = _find(session, workspace_id, member_id)
+        owners = members.lock_owners(session, by.workspace_id)
+        member = _find(session, by.workspace_id, member_id)
         before = member.role
-        _check_owner(by_role, member.role, role)
+        _check_owner(by, member.role, role)
         if role is not None and role != "OWNER":
             _check_one_stays(owners, member)
         member.name = name or member.name
@@ -83,7 +82,7 @@ def update(
     return member
 
 
-def delete(workspace_id: str, member_id: str, by_role: str) -> None:
+def delete(by: Principal, member_id: str) -> None:
     """Remove a member; their API keys are revoked, their notifications deleted.
 
     Raises:
@@ -91,9 +90,9 @@ def delete(workspace_id: str, member_id: str, by_role: str) -> None:
         Conflict: the workspace would be left without an OWNER.
     """
     with unit_of_work() as session:
-        owners = members.lock_owners(session, workspace_id)
-        member = _find(session, workspace_id, member_id)
-        _check_owner(by_role, member.role)
+        owners = members.lock_owners(session, by.workspace_id)
+        member = _find(session, by.workspace_id, member_id)
+        _check_owner(by, member.role)
         _check_one_stays(owners, member)
         audit.record(session, "member.delete", member, email=member.email, role=member.role)
         members.remove(session, member)
@@ -107,8 +106,8 @@ def _find(session: Session, workspace_id: str, member_id: str) -> Member:
     return member
 
 
-def _check_owner(by_role: str, *roles: str | None) -> None:
-    if "OWNER" in roles and by_role != "OWNER":
+def _check_owner(by: Principal, *roles: str | None) -> None:
+    if "OWNER" in roles and not by.may("OWNER"):
         raise NotAllowed("Only an OWNER may make, change or remove an OWNER.")
 
 

@@ -9,12 +9,17 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import members, sign_ins
 from automations.db.session import Session, unit_of_work
-from automations.db.sign_ins import SignedIn
 from automations.db.tables import Member, SignIn
-from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
+from automations.domain.principals import Principal
+from automations.errors import (
+    Conflict,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    ValidationFailed,
+)
 from automations.kit import passwords
 from automations.services.access import rate_limits
-from automations.services.access.api_keys import RANKS, Grantor
 from automations.services.audit import audit
 from automations.tokens import hash_token
 
@@ -70,8 +75,8 @@ def sign_in(slug: str, email: str, password: str, address: str) -> Opened:
         return _opened(session, member)
 
 
-def authenticate(token: str) -> SignedIn:
-    """The session that a token belongs to; from now on its member is the actor of the request.
+def authenticate(token: str) -> Principal:
+    """The member whose session a token belongs to; from now on the actor of the request.
 
     Raises:
         NotAuthenticated: it has ended.
@@ -83,23 +88,37 @@ def authenticate(token: str) -> SignedIn:
     if found.use_is_old:
         with unit_of_work() as session:
             sign_ins.note_use(session, found.id)
-    return found
+    return Principal(
+        workspace_id=found.workspace_id,
+        role=found.role,
+        name=found.email,
+        member_id=found.member_id,
+        session_id=found.id,
+    )
 
 
-def sign_out(workspace_id: str, sign_in_id: str) -> None:
-    """End a session."""
+def sign_out(by: Principal) -> None:
+    """End a session.
+
+    Raises:
+        Conflict: it is the holder of an API key who asks.
+    """
+    _, session_id = _signed_in(by)
     with unit_of_work() as session:
-        sign_ins.end(session, sign_in_id)
-        audit.record(session, "session.delete", audit.Resource(workspace_id, "sign_in", sign_in_id))
+        sign_ins.end(session, session_id)
+        ended = audit.Resource(by.workspace_id, "sign_in", session_id)
+        audit.record(session, "session.delete", ended)
 
 
-def change_password(member_id: str, sign_in_id: str, current: str, new: str) -> None:
+def change_password(by: Principal, current: str, new: str) -> None:
     """Give oneself another password; all other sessions of the member end.
 
     Raises:
+        Conflict: it is the holder of an API key who asks.
         ValidationFailed: the current one is wrong, or the new one too weak.
         TooManyRequests: it was tried too often.
     """
+    member_id, session_id = _signed_in(by)
     rate_limits.check({f"password:member:{member_id}": 5})
     with unit_of_work() as session:
         row = sign_ins.password(session, member_id)
@@ -109,11 +128,11 @@ def change_password(member_id: str, sign_in_id: str, current: str, new: str) -> 
         member = session.get_one(Member, member_id)
         _check_strength("newPassword", new, member)
         row.password_hash, row.changed_at = passwords.hashed(new), datetime.now(UTC)
-        sign_ins.end_others(session, member_id, sign_in_id)
+        sign_ins.end_others(session, member_id, session_id)
         audit.record(session, "member.password", member, email=member.email)
 
 
-def invite(by: Grantor, member_id: str) -> tuple[str, datetime]:
+def invite(by: Principal, member_id: str) -> tuple[str, datetime]:
     """Let a member set a password; returns the invitation's token, which is not kept.
 
     Raises:
@@ -124,7 +143,7 @@ def invite(by: Grantor, member_id: str) -> tuple[str, datetime]:
         member = members.lock(session, by.workspace_id, member_id)
         if member is None:
             raise NotFound(f"There is no member {member_id}.")
-        if RANKS[member.role] > RANKS[by.role]:
+        if not by.may(member.role):
             raise NotAllowed(f"With the role {by.role} nobody of role {member.role} is invited.")
         if by.scopes is not None:
             raise NotAllowed("An API key with scopes cannot invite: a session has no such limits.")
@@ -154,6 +173,13 @@ def accept(token: str, password: str, address: str) -> Opened:
         sign_ins.end_others(session, member.id, None)
         audit.record(session, "member.password", member, email=member.email)
         return _opened(session, member)
+
+
+def _signed_in(by: Principal) -> tuple[str, str]:
+    """The member who has signed in, and their session."""
+    if by.member_id is None or by.session_id is None:
+        raise Conflict("This is for members who have signed in with their password.")
+    return by.member_id, by.session_id
 
 
 def _opened(session: Session, member: Member) -> Opened:

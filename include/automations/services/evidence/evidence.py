@@ -11,6 +11,7 @@ from automations.db import effects, evidence
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import EvidenceSnapshot
 from automations.domain.evidence import Link, TooMuchEvidenceError, content_of, hash_of
+from automations.domain.principals import Principal
 from automations.errors import DomainError, NotAllowed, NotFound, StepError
 from automations.kit import cursors
 from automations.kit.clock import timestamp
@@ -191,16 +192,16 @@ def behind(
     return cursors.page(found, size, lambda row: (row.created_at, str(row.number)))
 
 
-def get(workspace_id: str, snapshot_id: str, *, admin: bool) -> EvidenceSnapshot:
+def get(by: Principal, snapshot_id: str) -> EvidenceSnapshot:
     """One snapshot with its content.
 
     Raises:
         NotAllowed: it holds what only administrators may read.
     """
     with unit_of_work() as session:
-        found = evidence.find(session, workspace_id, snapshot_id)
+        found = evidence.find(session, by.workspace_id, snapshot_id)
     if found is None:
         raise NotFound(f"There is no evidence {snapshot_id}.")
-    if found.source in ADMINS_ONLY and not admin:
+    if found.source in ADMINS_ONLY and not by.administers:
         raise NotAllowed(f"Evidence of {found.source} needs an API key of role ADMIN.")
     return found

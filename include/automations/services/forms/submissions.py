@@ -9,6 +9,7 @@ from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Submission, SubmissionSnapshot
 from automations.definitions.triggers import event_key
+from automations.domain.principals import Principal
 from automations.domain.statuses import SubmissionStatus
 from automations.errors import Conflict, NotFound
 from automations.kit.values import JSON
@@ -17,25 +18,25 @@ from automations.services.forms import form_tables
 from automations.services.forms.forms import checked
 
 
-def approve(workspace_id: str, submission_id: str, by: str) -> Submission:
+def approve(by: Principal, submission_id: str) -> Submission:
     """Approve a submission; the automations that listen start a moment later.
 
     Raises:
         Conflict: it was decided before.
     """
-    return _decide(workspace_id, submission_id, SubmissionStatus.APPROVED, by)
+    return _decide(by, submission_id, SubmissionStatus.APPROVED)
 
 
-def reject(workspace_id: str, submission_id: str, by: str) -> Submission:
+def reject(by: Principal, submission_id: str) -> Submission:
     """Reject a submission; the automations that listen start a moment later.
 
     Raises:
         Conflict: it was decided before.
     """
-    return _decide(workspace_id, submission_id, SubmissionStatus.REJECTED, by)
+    return _decide(by, submission_id, SubmissionStatus.REJECTED)
 
 
-def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str) -> Submission:
+def change(by: Principal, submission_id: str, data: dict[str, JSON]) -> Submission:
     """Put other data in the place of a submission's; what it held is kept as a snapshot.
 
     Raises:
@@ -43,7 +44,7 @@ def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str
         Conflict: it was decided before, or the form is deleted.
     """
     with unit_of_work() as session:
-        submission = submissions.lock(session, workspace_id, submission_id)
+        submission = submissions.lock(session, by.workspace_id, submission_id)
         if submission is None:
             raise NotFound(f"There is no submission {submission_id}.")
         if submission.status != SubmissionStatus.PENDING:
@@ -52,7 +53,7 @@ def change(workspace_id: str, submission_id: str, data: dict[str, JSON], by: str
         if form.deleted_at is not None:
             raise Conflict("The form is deleted.")
         data = checked(session, form, data)
-        submissions.keep(session, submission, by)
+        submissions.keep(session, submission, by.name)
         submission.data, submission.form_version = data, form.version
         form_tables.change(session, form, submission)
         audit.record(session, "submission.update", submission, formId=form.id)
@@ -66,9 +67,10 @@ def snapshots(workspace_id: str, submission_id: str) -> Sequence[SubmissionSnaps
         return submissions.snapshots(session, submission_id)
 
 
-def _decide(workspace_id: str, submission_id: str, status: SubmissionStatus, by: str) -> Submission:
+def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Submission:
+    workspace_id = by.workspace_id
     with unit_of_work() as session:
-        submission = submissions.decide(session, workspace_id, submission_id, status, by)
+        submission = submissions.decide(session, workspace_id, submission_id, status, by.name)
         if submission is None:
             raise _decided(_find(session, workspace_id, submission_id))
         form = submissions.form_of(session, submission)

@@ -9,31 +9,25 @@ from automations.db import members, notifications
 from automations.db.effects import once
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Notification
+from automations.domain.principals import Principal
 from automations.errors import NotAllowed, NotFound, StepError
 from automations.ports import Notice, NoticeReceipt
 
 _TYPE = "AUTOMATION"
 
 
-def reader(
-    workspace_id: str,
-    *,
-    key_id: str | None,
-    member_id: str | None,
-    user_id: str | None,
-    admin: bool,
-) -> str:
-    """Whose notifications a member, or an API key, sees.
+def reader(by: Principal, user_id: str | None) -> str:
+    """Whose notifications a member, or the holder of an API key, sees.
 
     Their own, or its member's. A key that belongs to no member sees those addressed to itself, or
     those of the member that it names, when its role is ADMIN or above.
     """
-    if user_id is None or user_id == member_id:
-        return member_id or str(key_id)
-    if member_id is not None or not admin:
+    if user_id is None or user_id == by.member_id:
+        return by.member_id or str(by.key_id)
+    if by.member_id is not None or not by.administers:
         raise NotAllowed("userId needs an API key of role ADMIN that belongs to no member.")
     with unit_of_work() as session:
-        if members.find(session, workspace_id, user_id) is None:
+        if members.find(session, by.workspace_id, user_id) is None:
             raise NotFound(f"There is no member {user_id}.")
     return user_id
 

@@ -14,6 +14,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Matter, MatterStep
 from automations.definitions.triggers import event_key
 from automations.domain.matters import number_text
+from automations.domain.principals import Principal
 from automations.domain.statuses import MatterStatus, MatterStepStatus
 from automations.errors import Conflict, DomainError, NotFound, StepError, ValidationFailed
 from automations.ports import MatterReceipt, NewMatter
@@ -29,7 +30,7 @@ class MatterDetail:
     steps: Sequence[MatterStep]
 
 
-def create(workspace_id: str, new: NewMatter, by: str) -> MatterDetail:
+def create(by: Principal, new: NewMatter) -> MatterDetail:
     """Make a matter with its board's steps.
 
     Raises:
@@ -37,7 +38,7 @@ def create(workspace_id: str, new: NewMatter, by: str) -> MatterDetail:
         ValidationFailed: the assignee is no member.
     """
     with unit_of_work() as session:
-        return _make(session, workspace_id, new, by)
+        return _make(session, by.workspace_id, new, by.name)
 
 
 def get(workspace_id: str, matter_id: str) -> MatterDetail:
@@ -103,30 +104,30 @@ def cancel(workspace_id: str, matter_id: str) -> MatterDetail:
         return _detail(session, matter)
 
 
-def complete(workspace_id: str, matter_id: str, step_id: str, by: str) -> MatterDetail:
+def complete(by: Principal, matter_id: str, step_id: str) -> MatterDetail:
     """Complete a step; the last one completes the matter.
 
     Raises:
         Conflict: the matter has ended, or the step was decided before.
     """
     with unit_of_work() as session:
-        matter = _find_active(session, workspace_id, matter_id)
-        return _complete(session, matter, step_id, by)
+        matter = _find_active(session, by.workspace_id, matter_id)
+        return _complete(session, matter, step_id, by.name)
 
 
-def reject(workspace_id: str, matter_id: str, step_id: str, by: str) -> MatterDetail:
+def reject(by: Principal, matter_id: str, step_id: str) -> MatterDetail:
     """Reject a step; the matter stays where it is until somebody goes to a step.
 
     Raises:
         Conflict: the matter has ended, or the step was decided before.
     """
     with unit_of_work() as session:
-        matter = _find_active(session, workspace_id, matter_id)
-        _decide(session, matter, step_id, MatterStepStatus.REJECTED, by)
+        matter = _find_active(session, by.workspace_id, matter_id)
+        _decide(session, matter, step_id, MatterStepStatus.REJECTED, by.name)
         return _detail(session, matter)
 
 
-def advance(workspace_id: str, matter_id: str, from_step: str | None, by: str) -> MatterDetail:
+def advance(by: Principal, matter_id: str, from_step: str | None) -> MatterDetail:
     """Complete the current step and go to the next one.
 
     Args:
@@ -136,10 +137,10 @@ def advance(workspace_id: str, matter_id: str, from_step: str | None, by: str) -
         Conflict: the matter has ended, or its current step was rejected or is another one.
     """
     with unit_of_work() as session:
-        matter = _find_active(session, workspace_id, matter_id)
+        matter = _find_active(session, by.workspace_id, matter_id)
         if from_step not in (None, matter.current_step_id):
             raise Conflict(f"The matter is not in the step {from_step}.")
-        return _complete(session, matter, str(matter.current_step_id), by)
+        return _complete(session, matter, str(matter.current_step_id), by.name)
 
 
 def go_to(workspace_id: str, matter_id: str, step_id: str) -> MatterDetail:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from automations.db import jobs, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run
+from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotFound
 from automations.services.audit import audit
 
 
-def cancel(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
+def cancel(by: Principal, workflow_id: str, run_id: str) -> Run:
     """Cancel a run that has not ended, with the runs that it has started.
 
     Airflow ends the DagRun a moment later; an effect that is being made meanwhile stays on record.
@@ -20,12 +21,12 @@ def cancel(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
         Conflict: it has ended.
     """
     with unit_of_work() as session:
-        if workflows.find_any(session, workspace_id, workflow_id) is None:
+        if workflows.find_any(session, by.workspace_id, workflow_id) is None:
             raise NotFound(f"There is no automation {workflow_id}.")
         run = runs.lock_run(session, run_id)
         if run is None or run.workflow_id != workflow_id:
             raise NotFound(f"There is no run {run_id}.")
-        if not end(session, run, f"Cancelled by {by}."):
+        if not end(session, run, f"Cancelled by {by.name}."):
             raise Conflict(f"The run has ended already: it is {run.status}.")
         session.refresh(run)
         audit.record(session, "run.cancel", run)

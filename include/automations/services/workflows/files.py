@@ -15,18 +15,13 @@ from automations.definitions import checking, references
 from automations.definitions.files import write
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
+from automations.domain.principals import Principal
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.services.workflows.payloads import with_kept_ids
 from automations.services.workflows.webhook_secrets import is_reference, same
-from automations.services.workflows.workflows import (
-    Found,
-    Maker,
-    add,
-    change,
-    check_references,
-)
+from automations.services.workflows.workflows import WorkflowDetail, add, change, check_references
 
 _UNWRITTEN = ("formId",)
 """What a trigger says as well."""
@@ -68,7 +63,7 @@ class _OnlyTried(Exception):
     """Undoes what a dry run has written."""
 
 
-def apply(maker: Maker, payloads: Sequence[Any], *, dry_run: bool = False) -> list[Applied]:
+def apply(by: Principal, payloads: Sequence[Any], *, dry_run: bool = False) -> list[Applied]:
     """Make a workspace's automations what a file says: all of them or none.
 
     One that has an id, else one that has the key, else the only one that has the name and no key,
@@ -81,17 +76,17 @@ def apply(maker: Maker, payloads: Sequence[Any], *, dry_run: bool = False) -> li
     errors: dict[str, list[str]] = {}
     entries: dict[int, _Entry] = {}
     applied: dict[int, Applied] = {}
-    written: dict[int, Found] = {}
+    written: dict[int, WorkflowDetail] = {}
     try:
         with unit_of_work() as session:
-            workflows.lock_import(session, maker.workspace_id)
+            workflows.lock_import(session, by.workspace_id)
             for index, payload in enumerate(payloads):
                 with _collected(errors, index, payload):
-                    entries[index] = _entry(session, maker.workspace_id, payload, entries)
-            keys = _keys(session, maker.workspace_id, entries.values())
+                    entries[index] = _entry(session, by.workspace_id, payload, entries)
+            keys = _keys(session, by.workspace_id, entries.values())
             for index, entry in entries.items():
                 with _collected(errors, index, entry.given):
-                    applied[index], found = _apply(session, maker, entry, keys)
+                    applied[index], found = _apply(session, by, entry, keys)
                     if found is not None:
                         written[index] = found
             # Not before all are written: who starts whom is known only then.
@@ -185,13 +180,13 @@ def _keys(session: Session, workspace_id: str, entries: Iterable[_Entry]) -> dic
 
 
 def _apply(
-    session: Session, maker: Maker, entry: _Entry, keys: Mapping[str, str]
-) -> tuple[Applied, Found | None]:
+    session: Session, by: Principal, entry: _Entry, keys: Mapping[str, str]
+) -> tuple[Applied, WorkflowDetail | None]:
     """What becomes of one automation of a file, and what was written of it."""
     workflow = entry.workflow
     given = references.by_id(entry.given, {key: workflow_id for workflow_id, key in keys.items()})
     if workflow is None:
-        found = add(session, maker, given, entry.workflow_id)
+        found = add(session, by, given, entry.workflow_id)
         made = found.workflow
         # With the ids that its steps have been given.
         body = {**_without_status(given), "steps": found.definition["steps"]}
@@ -207,7 +202,7 @@ def _apply(
     if before == after:
         name, key, version = workflow.name, workflow.key, workflow.version
         return Applied("unchanged", workflow.id, key, name, version, ""), None
-    found = change(session, workflow, body, maker.name, whole=True)
+    found = change(session, by, workflow, body, whole=True)
     done = found.workflow
     diff = _diff(before, after)
     return Applied("update", done.id, done.key, done.name, done.version, diff), found

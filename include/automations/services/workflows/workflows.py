@@ -7,20 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import (
-    run_counts,
-    run_queries,
-    slots,
-    versions,
-    workflows,
-)
+from automations.db import run_counts, run_queries, slots, versions, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import references
 from automations.definitions.model import Definition, walk
-from automations.definitions.triggers import (
-    WebhookTrigger,
-)
+from automations.definitions.triggers import WebhookTrigger
+from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
@@ -35,7 +28,7 @@ _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WorkflowDetail:
     """An automation with its newest definition."""
 
     workflow: Workflow
@@ -57,58 +50,44 @@ class InFlight:
     at_removed_steps: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
-    """Who makes an automation.
-
-    Args:
-        key_id: the API key; its member owns the automation.
-        member_id: the member, when no key did.
-    """
-
-    workspace_id: str
-    name: str
-    key_id: str | None = None
-    member_id: str | None = None
-
-
-def create(maker: Maker, payload: Any) -> Found:
+def create(by: Principal, payload: Any) -> WorkflowDetail:
     """Create an automation from a client's payload.
 
     Raises:
         ValidationFailed: names every field that is wrong; nothing is written.
     """
     with unit_of_work() as session:
-        found = add(session, maker, payload, new_id())
+        found = add(session, by, payload, new_id())
         check_references(session, found)
         return found
 
 
-def add(session: Session, maker: Maker, payload: Any, workflow_id: str) -> Found:
+def add(session: Session, by: Principal, payload: Any, workflow_id: str) -> WorkflowDetail:
     """The same in a transaction, of which ``check_references`` is to be the end."""
     status, body = payloads.split(payload, WorkflowStatus.DRAFT)
     definition = payloads.validated(body, {})
-    payloads.check_subject(session, maker.workspace_id, definition.trigger, body)
-    payloads.check_available(maker.workspace_id, definition, status)
+    payloads.check_subject(session, by.workspace_id, definition.trigger, body)
+    payloads.check_available(by.workspace_id, definition, status)
     workflow = Workflow(
         id=workflow_id,
-        workspace_id=maker.workspace_id,
+        workspace_id=by.workspace_id,
         version=1,
-        created_by=maker.name,
-        created_by_key_id=maker.key_id,
-        created_by_member_id=None if maker.key_id else maker.member_id,
+        created_by=by.name,
+        created_by_key_id=by.key_id,
+        # Of one that a key has made its member is the owner, whoever that comes to be.
+        created_by_member_id=None if by.key_id else by.member_id,
     )
-    found = _write(session, workflow, definition, body, status, maker.name)
+    found = _write(session, workflow, definition, body, status, by.name)
     audit.record(session, "workflow.create", workflow, name=workflow.name, status=status)
     return found
 
 
-def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
+def update(by: Principal, workflow_id: str, payload: Any) -> WorkflowDetail:
     """Change the fields that the payload has; makes a new version when it changes any."""
     with unit_of_work() as session:
-        workflow = require(session, workspace_id, workflow_id, lock=True)
+        workflow = require(session, by.workspace_id, workflow_id, lock=True)
         before = workflow.status
-        found = change(session, workflow, payload, by)
+        found = change(session, by, workflow, payload)
         changed = set(payload)
         if workflow.status == before:
             changed.discard("status")
@@ -117,8 +96,8 @@ def update(workspace_id: str, workflow_id: str, payload: Any, by: str) -> Found:
 
 
 def change(
-    session: Session, workflow: Workflow, payload: Any, by: str, *, whole: bool = False
-) -> Found:
+    session: Session, by: Principal, workflow: Workflow, payload: Any, *, whole: bool = False
+) -> WorkflowDetail:
     """The same in a transaction, of which ``check_references`` is to be the end.
 
     Args:
@@ -138,11 +117,11 @@ def change(
     if begins or "steps" in changed:
         payloads.check_available(workspace_id, definition, status)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
-        unchanged = Found(workflow, stored, _count_runs(session, workflow))
+        unchanged = WorkflowDetail(workflow, stored, _count_runs(session, workflow))
         return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
-    found = _write(session, workflow, definition, body, status, by)
+    found = _write(session, workflow, definition, body, status, by.name)
     moved: dict[str, JSON] = {}
     if before != status:
         moved = {"status": [before, status]}
@@ -160,7 +139,9 @@ def change(
     return replace(found, in_flight=_in_flight(session, workflow, definition))
 
 
-def check_references(session: Session, found: Found, changed: Set[str] = _REFERRING) -> None:
+def check_references(
+    session: Session, found: WorkflowDetail, changed: Set[str] = _REFERRING
+) -> None:
     """Refuse an automation that was just written, when it would come to start itself.
 
     Checked behind the write, which only one transaction does at a time: so of two automations that
@@ -188,39 +169,41 @@ def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> 
     return InFlight(*run_queries.in_flight(session, workflow.id, workflow.version, kept))
 
 
-def delete(workspace_id: str, workflow_id: str, by: str) -> None:
+def delete(by: Principal, workflow_id: str) -> None:
     """Delete an automation; its runs in flight end, its history stays."""
     with unit_of_work() as session:
-        workflow = require(session, workspace_id, workflow_id, lock=True)
+        workflow = require(session, by.workspace_id, workflow_id, lock=True)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         workflow.version += 1
         workflow.status = WorkflowStatus.ARCHIVED
         workflow.deleted_at = datetime.now(UTC)
-        workflows.add_version(session, workflow, stored, by)
+        workflows.add_version(session, workflow, stored, by.name)
         audit.record(session, "workflow.delete", workflow, name=workflow.name)
 
 
-def get(workspace_id: str, workflow_id: str) -> Found:
+def get(workspace_id: str, workflow_id: str) -> WorkflowDetail:
     """One automation."""
     with reading() as session:
         workflow = require(session, workspace_id, workflow_id)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
-        return Found(workflow, stored, _count_runs(session, workflow))
+        return WorkflowDetail(workflow, stored, _count_runs(session, workflow))
 
 
-def list_all(workspace_id: str) -> list[Found]:
+def list_all(workspace_id: str) -> list[WorkflowDetail]:
     """All automations of a workspace, newest first."""
     with reading() as session:
-        return [Found(*row) for row in workflows.listed(session, workspace_id)]
+        return [WorkflowDetail(*row) for row in workflows.listed(session, workspace_id)]
 
 
-def behind(workspace_id: str, cursor: str | None, size: int) -> tuple[list[Found], str | None]:
+def behind(
+    workspace_id: str, cursor: str | None, size: int
+) -> tuple[list[WorkflowDetail], str | None]:
     """The automations behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         rows = workflows.listed(session, workspace_id, after, size + 1)
         shown, following = cursors.page(rows, size, lambda row: (row[0].created_at, row[0].id))
-        return [Found(*row) for row in shown], following
+        return [WorkflowDetail(*row) for row in shown], following
 
 
 def _count_runs(session: Session, workflow: Workflow) -> int:
@@ -253,7 +236,7 @@ def _write(
     body: dict[str, Any],
     status: WorkflowStatus,
     by: str,
-) -> Found:
+) -> WorkflowDetail:
     workflow.name, workflow.status = definition.name, status
     workflow.key = definition.key
     if not workflows.save(session, workflow):
@@ -266,4 +249,4 @@ def _write(
     stored = payloads.to_store(definition, body)
     since = schedules.since(session, workflow, definition)
     workflows.add_version(session, workflow, stored, by, since)
-    return Found(workflow, stored, _count_runs(session, workflow))
+    return WorkflowDetail(workflow, stored, _count_runs(session, workflow))
