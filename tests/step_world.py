@@ -26,6 +26,7 @@ from automations.services.tables import tables
 from automations.services.workflows import workflows
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.registry import STEP_TYPES
+from tests.doubles import ports
 from tests.e2e.counterparts import Counterparts
 from tests.letters import letter
 from tests.mailbox import Mailbox
@@ -108,7 +109,7 @@ class World:
         """An automation of one step."""
         step = {"id": "step", "name": "Step", "type": kind, "order": 0, "config": dict(config)}
         body = {"name": f"Bench {kind}", "steps": [step]}
-        return workflows.create(self.owner, body).workflow.id
+        return workflows.create(self.owner, body, ports()).workflow.id
 
     def start(self, workflow_id: str, items: int = 0) -> str:
         """A run of an automation, given so many items."""

@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router, patient
+from automations import wiring
 from automations.definitions.files import Format, read, write
 from automations.errors import ValidationFailed
 from automations.services.workflows import files
@@ -87,7 +88,7 @@ def import_definitions(
 
     Each is known by its id, else its key, else its name. What does not differ makes no version.
     """
-    applied = files.apply(caller, definitions, dry_run=dry_run)
+    applied = files.apply(caller, definitions, wiring.ports(), dry_run=dry_run)
     return {
         "dryRun": dry_run,
         "changed": any(one.action != "unchanged" for one in applied),

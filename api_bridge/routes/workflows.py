@@ -12,6 +12,7 @@ from api_bridge import links
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
+from automations import wiring
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.kit.clock import timestamp
@@ -61,7 +62,7 @@ def list_workflows(
 @router.post("", status_code=201)
 def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
     """Create an automation."""
-    return views.administered_workflow(workflows.create(caller, payload))
+    return views.administered_workflow(workflows.create(caller, payload, wiring.ports()))
 
 
 @router.get("/stats")
@@ -89,7 +90,8 @@ def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
 @router.patch("/{workflow_id}")
 def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
     """Change an automation; runs in flight keep their version. What changes nothing makes none."""
-    return views.updated_workflow(workflows.update(caller, workflow_id, payload))
+    found = workflows.update(caller, workflow_id, payload, wiring.ports())
+    return views.updated_workflow(found)
 
 
 @router.delete("/{workflow_id}", status_code=204)

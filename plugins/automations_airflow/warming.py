@@ -22,6 +22,6 @@ def warm() -> None:
     DagBundlesManager()  # type: ignore[no-untyped-call]  # Airflow is partly untyped
     configure_mappers()
     try:
-        warm_up(wiring.engine(AIRFLOW_SECRETS))
+        warm_up(wiring.engine(AIRFLOW_SECRETS), wiring.ports())
     except Exception:  # the first runs are slower then, no more
         log.warning("Cannot do a run to warm up", exc_info=True)

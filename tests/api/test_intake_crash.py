@@ -20,6 +20,7 @@ from automations.services.events import webhooks
 from automations.services.workflows import workflows
 from tests.api.bridge_process import PATIENCE, BridgeProcess, until
 from tests.conftest import free_port
+from tests.doubles import ports
 
 DELIVERIES = 400
 SENDERS = 8
@@ -55,7 +56,7 @@ def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
 def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
     bridges: list[BridgeProcess],
 ) -> None:
-    found = workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), HOOK)
+    found = workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), HOOK, ports())
     path = webhooks.url(str(found.workflow.webhook_token)).split("/api/", 1)[1]
     answered: dict[int, str] = {}
     counts = threading.Condition()

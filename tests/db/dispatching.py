@@ -72,7 +72,7 @@ def until(what: str, look: Callable[[], bool], seconds: float = 20) -> None:
 
 def automation(here: str) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP]}
-    return workflows.create(principal(here), payload).workflow.id
+    return workflows.create(principal(here), payload, ports()).workflow.id
 
 
 def executed(here: str, workflow: str, count: int) -> list[str]:

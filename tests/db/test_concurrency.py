@@ -54,7 +54,7 @@ def automation(here: str, limit: int, **concurrency: Any) -> str:
         "steps": [STEP],
         "concurrency": {"limit": limit, **concurrency},
     }
-    return workflows.create(principal(here), payload).workflow.id
+    return workflows.create(principal(here), payload, ports()).workflow.id
 
 
 def executed(here: str, workflow: str, count: int = 1, **given: Any) -> list[str]:
@@ -151,10 +151,10 @@ def test_a_raised_limit_lets_others_begin_and_one_that_is_taken_away_all(
     workflow = automation(here, 1)
     ids = executed(here, workflow, 4)
     admit(handlers)
-    workflows.update(principal(here), workflow, {"concurrency": {"limit": 2}})
+    workflows.update(principal(here), workflow, {"concurrency": {"limit": 2}}, ports())
     admit(handlers)
     assert started() == ids[:2]
-    workflows.update(principal(here), workflow, {"concurrency": None})
+    workflows.update(principal(here), workflow, {"concurrency": None}, ports())
     admit(handlers)
     assert started() == ids
 

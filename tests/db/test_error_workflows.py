@@ -44,7 +44,9 @@ def handlers(here: str) -> Handlers:
 
 def automation(here: str, on_error: str | None = None, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP], **more}
-    return workflows.create(principal(here), {**payload, "errorWorkflowId": on_error}).workflow.id
+    return workflows.create(
+        principal(here), {**payload, "errorWorkflowId": on_error}, ports()
+    ).workflow.id
 
 
 def executed(here: str, workflow: str) -> Run:
@@ -153,12 +155,12 @@ def test_a_ring_and_one_that_is_not_there_are_refused(here: str) -> None:
     third = automation(here, second)
     for target in (first, second, third):
         with pytest.raises(ValidationFailed, match="by its own failures") as refused:
-            workflows.update(principal(here), first, {"errorWorkflowId": target})
+            workflows.update(principal(here), first, {"errorWorkflowId": target}, ports())
         assert list(refused.value.field_errors) == ["errorWorkflowId"]
     strangers = automation(workspace("other"))
     for target in (new_id(), strangers):
         with pytest.raises(ValidationFailed, match="there is no automation"):
             automation(here, target)
-    workflows.update(principal(here), second, {"errorWorkflowId": None})
-    workflows.update(principal(here), first, {"errorWorkflowId": third})
+    workflows.update(principal(here), second, {"errorWorkflowId": None}, ports())
+    workflows.update(principal(here), first, {"errorWorkflowId": third}, ports())
     assert workflows.get(here, first).definition["errorWorkflowId"] == third

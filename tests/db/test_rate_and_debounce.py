@@ -50,7 +50,7 @@ def handlers(here: str) -> Handlers:
 
 def automation(here: str, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [], "trigger": ROWS, **more}
-    return workflows.create(principal(here), payload).workflow.id
+    return workflows.create(principal(here), payload, ports()).workflow.id
 
 
 def happened(here: str, **data: Any) -> str:
@@ -279,7 +279,7 @@ class TestDebounce:
         by_hand.execute(here, limited, {}, "t")
         only = happened(here)
         carry(handlers, "match_event")
-        workflows.update(principal(here), workflow, {"status": "PAUSED"})
+        workflows.update(principal(here), workflow, {"status": "PAUSED"}, ports())
         time_passes(timedelta(seconds=30))
         carry(handlers, "end_debounce")
         assert (event(only).status, runs_of(workflow)) == ("SKIPPED", [])

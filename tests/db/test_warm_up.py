@@ -38,7 +38,7 @@ def backend(session: Session) -> int:
 
 def test_a_warm_up_run_comes_to_its_end_and_leaves_nothing_behind() -> None:
     before = rows()
-    assert isinstance(warm_up(Engine(ports())), Proceed)
+    assert isinstance(warm_up(Engine(ports()), ports()), Proceed)
     assert rows() == before
 
 
@@ -55,7 +55,7 @@ def test_units_of_work_that_are_undone_see_each_other_and_one_may_fail() -> None
 
 
 def test_a_fork_has_connections_of_its_own_and_all_that_its_parent_has_compiled() -> None:
-    warm_up(Engine(ports()))
+    warm_up(Engine(ports()), ports())
     context = multiprocessing.get_context("fork")
     answers: SimpleQueue[tuple[int, int]] = context.SimpleQueue()
 

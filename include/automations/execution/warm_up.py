@@ -10,6 +10,7 @@ from automations.domain.statuses import WorkflowStatus
 from automations.execution.engine import Engine
 from automations.execution.verdicts import TaskRef, Verdict
 from automations.kit.ids import new_id
+from automations.ports import Ports
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 
@@ -21,14 +22,14 @@ _DEFINITION = {
 }
 
 
-def warm_up(engine: Engine) -> Verdict:
+def warm_up(engine: Engine, ports: Ports) -> Verdict:
     """Do a run of one step in a workspace of its own, and undo all of it."""
     with undone():
         with unit_of_work() as session:
             workspace = Workspace(slug=f"warm-up-{new_id()}", name="Warm-up")
             session.add(workspace)
         nobody = Principal(workspace.id, "ADMIN", "warm-up")
-        workflow = workflows.create(nobody, _DEFINITION).workflow
+        workflow = workflows.create(nobody, _DEFINITION, ports).workflow
         run = by_hand.execute(workspace.id, workflow.id, {}, "warm-up")
         SqlPublications().at(workflow.id, workflow.version)
         return engine.run(TaskRef(run.id, workflow.id, workflow.version, "look"))

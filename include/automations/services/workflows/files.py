@@ -19,6 +19,7 @@ from automations.domain.principals import Principal
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
+from automations.ports import Ports
 from automations.services.workflows.payloads import with_kept_ids
 from automations.services.workflows.webhook_secrets import is_reference, same
 from automations.services.workflows.workflows import WorkflowDetail, add, change, check_references
@@ -63,12 +64,17 @@ class _OnlyTried(Exception):
     """Undoes what a dry run has written."""
 
 
-def apply(by: Principal, payloads: Sequence[Any], *, dry_run: bool = False) -> list[Applied]:
+def apply(
+    by: Principal, payloads: Sequence[Any], ports: Ports, *, dry_run: bool = False
+) -> list[Applied]:
     """Make a workspace's automations what a file says: all of them or none.
 
     One that has an id, else one that has the key, else the only one that has the name and no key,
     is changed where it differs; else one is created. What the file does not say of a definition is
     as if it had never been said, but for the status, which stays. Others are left alone.
+
+    Args:
+        ports: asked whether there is what the steps of those that begin must have.
 
     Raises:
         ValidationFailed: names what is wrong by its place in the file.
@@ -86,7 +92,7 @@ def apply(by: Principal, payloads: Sequence[Any], *, dry_run: bool = False) -> l
             keys = _keys(session, by.workspace_id, entries.values())
             for index, entry in entries.items():
                 with _collected(errors, index, entry.given):
-                    applied[index], found = _apply(session, by, entry, keys)
+                    applied[index], found = _apply(session, by, entry, keys, ports)
                     if found is not None:
                         written[index] = found
             # Not before all are written: who starts whom is known only then.
@@ -180,13 +186,13 @@ def _keys(session: Session, workspace_id: str, entries: Iterable[_Entry]) -> dic
 
 
 def _apply(
-    session: Session, by: Principal, entry: _Entry, keys: Mapping[str, str]
+    session: Session, by: Principal, entry: _Entry, keys: Mapping[str, str], ports: Ports
 ) -> tuple[Applied, WorkflowDetail | None]:
     """What becomes of one automation of a file, and what was written of it."""
     workflow = entry.workflow
     given = references.by_id(entry.given, {key: workflow_id for workflow_id, key in keys.items()})
     if workflow is None:
-        found = add(session, by, given, entry.workflow_id)
+        found = add(session, by, given, ports, entry.workflow_id)
         made = found.workflow
         # With the ids that its steps have been given.
         body = {**_without_status(given), "steps": found.definition["steps"]}
@@ -202,7 +208,7 @@ def _apply(
     if before == after:
         name, key, version = workflow.name, workflow.key, workflow.version
         return Applied("unchanged", workflow.id, key, name, version, ""), None
-    found = change(session, by, workflow, body, whole=True)
+    found = change(session, by, workflow, body, ports, whole=True)
     done = found.workflow
     diff = _diff(before, after)
     return Applied("update", done.id, done.key, done.name, done.version, diff), found

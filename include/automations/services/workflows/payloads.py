@@ -10,7 +10,6 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from automations import wiring
 from automations.db import data_tables, forms, matters
 from automations.db.session import Session
 from automations.definitions import checking, field_errors, step_ids
@@ -27,6 +26,7 @@ from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.storable import same
 from automations.kit.values import JSON
+from automations.ports import Ports
 from automations.services.workflows import webhook_secrets
 from automations.steps.registry import STEP_TYPES
 
@@ -96,13 +96,15 @@ def check_subject(
         raise _of_trigger("filterTableId", f"there is no table {table_id}", body)
 
 
-def check_available(workspace_id: str, definition: Definition, status: WorkflowStatus) -> None:
+def check_available(
+    workspace_id: str, definition: Definition, status: WorkflowStatus, ports: Ports
+) -> None:
     """Refuse to let an automation begin whose steps lack what the installation must have."""
     if status is not WorkflowStatus.ACTIVE:
         return
     errors: dict[str, list[str]] = {}
     for path, step in walk(definition.steps):
-        reason = STEP_TYPES[step.type].unavailable(step.config, workspace_id, wiring.ports())
+        reason = STEP_TYPES[step.type].unavailable(step.config, workspace_id, ports)
         if reason is not None:
             errors[f"{path}.type"] = [reason]
     if errors:

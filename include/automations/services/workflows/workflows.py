@@ -19,6 +19,7 @@ from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
+from automations.ports import Ports
 from automations.services.audit import audit
 from automations.services.workflows import cycles, error_workflows, loaded, payloads, schedules
 from automations.services.workflows.webhook_secrets import new_token
@@ -50,24 +51,29 @@ class InFlight:
     at_removed_steps: Mapping[str, str]
 
 
-def create(by: Principal, payload: Any) -> WorkflowDetail:
+def create(by: Principal, payload: Any, ports: Ports) -> WorkflowDetail:
     """Create an automation from a client's payload.
+
+    Args:
+        ports: asked whether there is what its steps must have, if it is to begin at once.
 
     Raises:
         ValidationFailed: names every field that is wrong; nothing is written.
     """
     with unit_of_work() as session:
-        found = add(session, by, payload, new_id())
+        found = add(session, by, payload, ports, new_id())
         check_references(session, found)
         return found
 
 
-def add(session: Session, by: Principal, payload: Any, workflow_id: str) -> WorkflowDetail:
+def add(
+    session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str
+) -> WorkflowDetail:
     """The same in a transaction, of which ``check_references`` is to be the end."""
     status, body = payloads.split(payload, WorkflowStatus.DRAFT)
     definition = payloads.validated(body, {})
     payloads.check_subject(session, by.workspace_id, definition.trigger, body)
-    payloads.check_available(by.workspace_id, definition, status)
+    payloads.check_available(by.workspace_id, definition, status, ports)
     workflow = Workflow(
         id=workflow_id,
         workspace_id=by.workspace_id,
@@ -82,12 +88,12 @@ def add(session: Session, by: Principal, payload: Any, workflow_id: str) -> Work
     return found
 
 
-def update(by: Principal, workflow_id: str, payload: Any) -> WorkflowDetail:
+def update(by: Principal, workflow_id: str, payload: Any, ports: Ports) -> WorkflowDetail:
     """Change the fields that the payload has; makes a new version when it changes any."""
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
         before = workflow.status
-        found = change(session, by, workflow, payload)
+        found = change(session, by, workflow, payload, ports)
         changed = set(payload)
         if workflow.status == before:
             changed.discard("status")
@@ -96,7 +102,13 @@ def update(by: Principal, workflow_id: str, payload: Any) -> WorkflowDetail:
 
 
 def change(
-    session: Session, by: Principal, workflow: Workflow, payload: Any, *, whole: bool = False
+    session: Session,
+    by: Principal,
+    workflow: Workflow,
+    payload: Any,
+    ports: Ports,
+    *,
+    whole: bool = False,
 ) -> WorkflowDetail:
     """The same in a transaction, of which ``check_references`` is to be the end.
 
@@ -115,7 +127,7 @@ def change(
     if begins or {"trigger", "formId"} & set(changed):
         payloads.check_subject(session, workspace_id, definition.trigger, body)
     if begins or "steps" in changed:
-        payloads.check_available(workspace_id, definition, status)
+        payloads.check_available(workspace_id, definition, status, ports)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
         unchanged = WorkflowDetail(workflow, stored, _count_runs(session, workflow))
         return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
