@@ -14,7 +14,6 @@ from starlette.routing import Match, Route
 from api_bridge import refusal_log
 from api_bridge.error_bodies import refusal
 from automations import errors
-from automations.db.unavailable import UNAVAILABLE
 from automations.definitions.field_errors import in_words
 
 log = logging.getLogger(__name__)
@@ -109,12 +108,10 @@ def install(app: FastAPI) -> None:
             headers["Allow"] = _allowed(request)
         return envelope(request, error.status_code, str(error.detail), code, headers=headers)
 
-    def _away(request: Request, error: Exception) -> JSONResponse:
-        log.warning("The database cannot be used: %s", error)
-        return domain_error(request, errors.Unavailable("The database is not available now."))
-
-    for unavailable in UNAVAILABLE:
-        app.add_exception_handler(unavailable, _away)
+    @app.exception_handler(errors.DatabaseUnavailable)
+    def _away(request: Request, error: errors.DatabaseUnavailable) -> JSONResponse:
+        log.warning("The database cannot be used: %s", error.__cause__)
+        return domain_error(request, errors.Unavailable(error.message))
 
     @app.exception_handler(Exception)
     def _bug(request: Request, error: Exception) -> JSONResponse:

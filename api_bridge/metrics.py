@@ -19,8 +19,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from automations.db.counters import BOUNDS, Counted
-from automations.db.unavailable import UNAVAILABLE
+from automations.domain.metrics import BOUNDS, Counted
+from automations.errors import DatabaseUnavailable
 from automations.services.audit import metrics
 from automations.services.audit.metrics import Totals
 
@@ -77,8 +77,8 @@ class _Installation(Collector):
         """The values as metrics; without the database, that it is away."""
         try:
             found = self._totals()
-        except UNAVAILABLE as error:
-            log.warning("The database cannot be read for metrics: %s", error)
+        except DatabaseUnavailable as away:
+            log.warning("The database cannot be read for metrics: %s", away.__cause__)
             found = None
         yield _gauge("database_up", "Whether the database answers.", {(): found is not None}, ())
         if found is not None:

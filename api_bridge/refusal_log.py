@@ -7,7 +7,6 @@ import logging
 from fastapi import Request
 
 from automations import errors
-from automations.db.unavailable import UNAVAILABLE
 from automations.domain.statuses import Severity
 from automations.services.audit import security_events
 
@@ -40,5 +39,5 @@ def note(request: Request, error: errors.DomainError, *, link: bool = False) -> 
         security_events.note(
             *found, method=request.method, path=path, code=error.code, reason=error.message
         )
-    except UNAVAILABLE as error:
-        log.warning("A security event could not be noted: %s", error)
+    except errors.DatabaseUnavailable as away:
+        log.warning("A security event could not be noted: %s", away.__cause__)

@@ -109,12 +109,12 @@ class World:
         """An automation of one step."""
         step = {"id": "step", "name": "Step", "type": kind, "order": 0, "config": dict(config)}
         body = {"name": f"Bench {kind}", "steps": [step]}
-        return workflows.create(self.owner, body, ports()).workflow.id
+        return workflows.create(self.owner, body, ports()).id
 
     def start(self, workflow_id: str, items: int = 0) -> str:
         """A run of an automation, given so many items."""
         given = {**EXAMPLE_INPUT, "items": list(range(items))}
-        return by_hand.execute(self.workspace, workflow_id, given, "bench").id
+        return by_hand.execute(self.owner, workflow_id, given).id
 
     def mail(self) -> None:
         """One mail."""

@@ -16,9 +16,8 @@ from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
 from api_bridge.middleware.request_guard import App, Receive, Scope, Send, buffered
 from api_bridge.threads import in_thread
-from automations.db.unavailable import UNAVAILABLE
 from automations.domain.principals import Principal
-from automations.errors import DomainError, NotAuthenticated, Unavailable
+from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
 from automations.services.access import api_keys, idempotency, sign_ins
 from automations.services.access.idempotency import Claim, Stored
 
@@ -54,9 +53,9 @@ class Idempotency:
         except DomainError as error:
             await domain_error(Request(scope), error)(scope, receive, send)
             return
-        except UNAVAILABLE:
-            away = Unavailable("The database is not available now.")
-            await domain_error(Request(scope), away)(scope, receive, send)
+        except DatabaseUnavailable as away:
+            refused = Unavailable(away.message)
+            await domain_error(Request(scope), refused)(scope, receive, send)
             return
         if isinstance(begun, Stored):
             await _response(begun)(scope, receive, send)
@@ -123,15 +122,15 @@ def _finish(claim: Claim, answer: Stored) -> None:
             idempotency.release(claim)
         else:
             idempotency.finish(claim, answer)
-    except UNAVAILABLE as error:
-        log.warning("The answer of an idempotent request could not be kept: %s", error)
+    except DatabaseUnavailable as away:
+        log.warning("The answer of an idempotent request could not be kept: %s", away.__cause__)
 
 
 def _release(claim: Claim) -> None:
     try:
         idempotency.release(claim)
-    except UNAVAILABLE as error:
-        log.warning("An idempotency key could not be released: %s", error)
+    except DatabaseUnavailable as away:
+        log.warning("An idempotency key could not be released: %s", away.__cause__)
 
 
 def _response(stored: Stored) -> Response:

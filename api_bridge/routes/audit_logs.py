@@ -10,7 +10,8 @@ from api_bridge.deps import Admin
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
-from automations.db.audit import AuditFilter
+from api_bridge.views import pagination
+from automations.domain.audit import AuditFilter
 from automations.services.audit import audit_logs
 
 router = Router(prefix="/api/audit-logs", tags=["audit-logs"])
@@ -33,5 +34,5 @@ def list_audit_logs(
     found, following = audit_logs.behind(caller.workspace_id, wanted, cursor, limit)
     return {
         "auditLogs": [audit_views.audit_log(row) for row in found],
-        "pagination": {"limit": limit, "nextCursor": following},
+        "pagination": pagination.by_cursor(limit, following),
     }

@@ -83,9 +83,9 @@ def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
 )
 def get_content(caller: Viewer, template_id: str) -> Response:
     """Download a template."""
-    row = templates.get(caller.workspace_id, template_id, content=True)
-    name = file_name(row.name, _EXTENSIONS[row.format])
-    return download(name, row.content, CONTENT_TYPES[row.format])
+    template, content = templates.content(caller.workspace_id, template_id)
+    name = file_name(template.name, _EXTENSIONS[template.format])
+    return download(name, content, CONTENT_TYPES[template.format])
 
 
 @router.put("/{template_id}")

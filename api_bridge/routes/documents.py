@@ -10,7 +10,7 @@ from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
-from api_bridge.views.workflows import pagination
+from api_bridge.views import pagination
 from automations.services.documents import documents
 from automations.services.documents.documents import CONTENT_TYPES
 
@@ -28,7 +28,7 @@ def list_documents(
     found, total = documents.page(caller.workspace_id, run_id, page, page_size)
     return {
         "documents": [views.document(row) for row in found],
-        "pagination": pagination(page, page_size, total),
+        "pagination": pagination.by_size(page, page_size, total),
     }
 
 
@@ -43,5 +43,5 @@ def get_document(caller: Viewer, document_id: str) -> dict[str, Any]:
 )
 def get_content(caller: Viewer, document_id: str) -> Response:
     """Download a document."""
-    row = documents.with_content(caller.workspace_id, document_id)
-    return download(row.name, row.content, CONTENT_TYPES[row.format])
+    document, content = documents.content(caller.workspace_id, document_id)
+    return download(document.name, content, CONTENT_TYPES[document.format])

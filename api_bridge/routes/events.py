@@ -14,9 +14,10 @@ from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
-from api_bridge.views import workflows as views
-from automations.db.events import EventFilter
+from api_bridge.views import events as views
+from api_bridge.views import pagination
 from automations.definitions.field_errors import field_errors
+from automations.domain.events import EventFilter
 from automations.domain.statuses import EventStatus
 from automations.errors import ValidationFailed
 from automations.services.events import events
@@ -147,19 +148,14 @@ def list_events(
     found, following = events.behind(caller.workspace_id, wanted, cursor, limit)
     return {
         "events": [views.event(row) for row in found],
-        "pagination": {"limit": limit, "nextCursor": following},
+        "pagination": pagination.by_cursor(limit, following),
     }
 
 
 @router.get("/{event_id}")
 def get_event(caller: Viewer, event_id: str) -> dict[str, Any]:
     """Get an event with its data and the runs that it has started."""
-    row, runs = events.get(caller.workspace_id, event_id)
-    return {
-        **views.event(row),
-        "data": row.data,
-        "runs": [{**views.run(run), "workflowId": run.workflow_id} for run in runs],
-    }
+    return views.event_detail(events.get(caller.workspace_id, event_id))
 
 
 @router.post("/{event_id}/replay", status_code=202)

@@ -9,6 +9,7 @@ from fastapi import Query
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router, patient
 from api_bridge.views import audit as audit_views
+from api_bridge.views import pagination
 from automations.services.evidence import evidence
 
 router = Router(prefix="/api/evidence", tags=["evidence"])
@@ -27,7 +28,7 @@ def list_evidence(
     found, following = evidence.behind(caller.workspace_id, source, cursor, limit)
     return {
         "evidence": [audit_views.evidence(row) for row in found],
-        "pagination": {"limit": limit, "nextCursor": following},
+        "pagination": pagination.by_cursor(limit, following),
     }
 
 
@@ -44,5 +45,5 @@ def get_evidence(caller: Viewer, snapshot_id: str) -> dict[str, Any]:
 
     That of AUDIT_LOGS and SECURITY_EVENTS needs the role ADMIN.
     """
-    row = evidence.get(caller, snapshot_id)
-    return {**audit_views.evidence(row), "content": row.content.decode()}
+    snapshot, content = evidence.get(caller, snapshot_id)
+    return {**audit_views.evidence(snapshot), "content": content.decode()}

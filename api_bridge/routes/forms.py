@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge import links
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
-from api_bridge.views import workflows as views
+from api_bridge.views import forms as views
 from automations.domain.forms.schema import FormSchema
 from automations.domain.statuses import SubmissionStatus
 from automations.kit.titles import Name

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from api_bridge.deps import Admin
 from api_bridge.routing import Router, patient
-from api_bridge.views import workflows as views
+from api_bridge.views import integrations as views
 from automations import wiring
 from automations.definitions.integrations import IntegrationType
 from automations.kit.titles import Name

@@ -11,7 +11,7 @@ from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import matters as matter_views
-from api_bridge.views import people as people_views
+from api_bridge.views import pagination
 from automations.domain.matters import MAX_TAGS, Priority, Tag, Title
 from automations.domain.statuses import MatterStatus
 from automations.ports import NewMatter
@@ -71,7 +71,7 @@ def list_matters(
     )
     return {
         "matters": [matter_views.matter(row) for row in found],
-        "pagination": people_views.pagination(page, limit, total),
+        "pagination": pagination.by_limit(page, limit, total),
     }
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, StrictBool
 from api_bridge.bodies import Body
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router
+from api_bridge.views import pagination
 from api_bridge.views import people as people_views
 from automations.services.integrations import notifications
 
@@ -47,7 +48,7 @@ def list_notifications(
     )
     return {
         "notifications": [people_views.notification(row) for row in found],
-        "pagination": people_views.pagination(page, limit, total),
+        "pagination": pagination.by_limit(page, limit, total),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -10,6 +11,7 @@ from pydantic import Field
 from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
 from api_bridge.routing import Router, patient
+from api_bridge.views import pagination
 from api_bridge.views import pipelines as pipeline_views
 from automations import wiring
 from automations.definitions.pipelines import (
@@ -109,7 +111,7 @@ def test_source(caller: Admin, source: Source) -> dict[str, Any]:
 @router.post("/run-all", status_code=202)
 def sync_all(caller: Member) -> dict[str, Any]:
     """Begin to read all enabled connections that are not being read."""
-    return {"runs": [pipeline_views.run(row) for row in pulls.start_all(caller.workspace_id)]}
+    return {"runs": [pipeline_views.sync(row) for row in pulls.start_all(caller.workspace_id)]}
 
 
 @router.get(_CONNECTION)
@@ -195,8 +197,8 @@ def list_runs(
     """List a connection's syncs, newest first."""
     found, following = syncs.behind(caller.workspace_id, connection_id, cursor, limit)
     return {
-        "runs": [pipeline_views.run(row) for row in found],
-        "pagination": {"limit": limit, "nextCursor": following},
+        "runs": [pipeline_views.sync(row) for row in found],
+        "pagination": pagination.by_cursor(limit, following),
     }
 
 
@@ -216,24 +218,24 @@ def sync(
     """
     if new is None or new.records is None:
         response.status_code = 202
-        return pipeline_views.run(pulls.start(caller.workspace_id, connection_id))
+        return pipeline_views.sync(pulls.start(caller.workspace_id, connection_id))
     run = syncs.push(caller.workspace_id, connection_id, new.records)
-    return pipeline_views.run(run)
+    return pipeline_views.sync(run)
 
 
 @router.get(f"{_CONNECTION}/runs/{{sync_id}}")
 def get_run(caller: Viewer, connection_id: str, sync_id: str) -> dict[str, Any]:
     """Get one sync: how far it has come and what it has changed."""
-    return pipeline_views.run(syncs.get(caller.workspace_id, connection_id, sync_id))
+    return pipeline_views.sync(syncs.get(caller.workspace_id, connection_id, sync_id))
 
 
 @router.delete(f"{_CONNECTION}/runs/{{sync_id}}")
 def stop_run(caller: Member, connection_id: str, sync_id: str) -> dict[str, Any]:
     """Stop a sync that runs; what it has changed stays, and is announced."""
-    return pipeline_views.run(syncs.stop(caller.workspace_id, connection_id, sync_id))
+    return pipeline_views.sync(syncs.stop(caller.workspace_id, connection_id, sync_id))
 
 
-def _tried(caller: Principal, connector_type: str, config: dict[str, Any]) -> dict[str, Any]:
+def _tried(caller: Principal, connector_type: str, config: Mapping[str, Any]) -> dict[str, Any]:
     http = wiring.ports().http
     problem = probes.problem(caller.workspace_id, connector_type, config, http)
     fine = "The source answers as it should."

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
-from api_bridge.views import workflows as views
-from automations.db.run_queries import Filter
+from api_bridge.views import pagination
+from api_bridge.views import runs as views
+from automations.domain.runs import RunFilter
 from automations.domain.statuses import RunStatus
 from automations.kit.canonical_json import sha256_of
 from automations.kit.clock import timestamp
@@ -53,7 +54,7 @@ def list_runs(
     ] = None,
 ) -> dict[str, Any]:
     """List an automation's runs, newest first."""
-    wanted = Filter(status, since, until)
+    wanted = RunFilter(status, since, until)
     if cursor is not None:
         behind, following = reading.behind(
             caller.workspace_id, workflow_id, wanted, cursor, page_size
@@ -65,7 +66,7 @@ def list_runs(
     found, total = reading.page(caller.workspace_id, workflow_id, wanted, page, page_size)
     return {
         "runs": [views.run(run) for run in found],
-        "pagination": views.pagination(page, page_size, total),
+        "pagination": pagination.by_size(page, page_size, total),
     }
 
 
@@ -88,13 +89,13 @@ def export_runs(
 def _written(workspace_id: str, export: reading.Export) -> Iterator[str]:
     """The export piece by piece, one run in memory at a time."""
     head = {
-        "workflow": {"id": export.workflow.id, "name": export.workflow.name},
+        "workflow": {"id": export.workflow_id, "name": export.workflow_name},
         "exportedAt": timestamp(datetime.now(UTC)),
         "runCount": len(export.run_ids),
     }
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "runs": ['
     for position, run_id in enumerate(export.run_ids):
-        detail = reading.detail(workspace_id, export.workflow.id, run_id)
+        detail = reading.detail(workspace_id, export.workflow_id, run_id)
         run = views.run_detail(detail)
         yield (", " if position else "") + json.dumps(
             {**run, "sha256": sha256_of(run)}, ensure_ascii=False
@@ -132,10 +133,8 @@ class Selection(BaseModel):
 @router.post("/{workflow_id}/runs/replay")
 def replay_runs(caller: Admin, workflow_id: str, selection: Selection) -> dict[str, Any]:
     """Start the runs that fit a filter once more, all or none; each is a new run."""
-    wanted = Filter(selection.status, selection.since, selection.until)
-    started = replays.replay_many(
-        caller.workspace_id, workflow_id, wanted, selection.limit, caller.name
-    )
+    wanted = RunFilter(selection.status, selection.since, selection.until)
+    started = replays.replay_many(caller, workflow_id, wanted, selection.limit)
     return {
         "replayed": len(started),
         "runs": [{"runId": run.id, "replayOf": run.replay_of_run_id} for run in started],
@@ -145,7 +144,7 @@ def replay_runs(caller: Admin, workflow_id: str, selection: Selection) -> dict[s
 @router.post("/{workflow_id}/runs/{run_id}/replay")
 def replay_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
     """Start a new run of the newest version with the same input."""
-    run = replays.replay(caller.workspace_id, workflow_id, run_id, caller.name)
+    run = replays.replay(caller, workflow_id, run_id)
     return {
         "runId": run.id,
         "status": run.status,

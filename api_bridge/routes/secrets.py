@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
-from api_bridge.views import workflows as views
+from api_bridge.views import integrations as views
 from automations.domain.fields import SECRET_NAME
 from automations.services.integrations import secrets
 

@@ -10,7 +10,8 @@ from api_bridge.deps import Admin
 from api_bridge.instants import Instant
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
-from automations.db.security_events import SecurityFilter
+from api_bridge.views import pagination
+from automations.domain.audit import SecurityFilter
 from automations.domain.statuses import Severity
 from automations.services.audit import security_events
 
@@ -34,5 +35,5 @@ def list_security_events(
     found, following = security_events.behind(caller.workspace_id, wanted, cursor, limit)
     return {
         "securityEvents": [audit_views.security_event(row) for row in found],
-        "pagination": {"limit": limit, "nextCursor": following},
+        "pagination": pagination.by_cursor(limit, following),
     }

@@ -111,10 +111,10 @@ def invite(caller: Admin, response: Response, member_id: str) -> dict[str, Any]:
 
 
 def _begun(response: Response, opened: Opened) -> dict[str, Any]:
-    cookies.set_session(response, opened.token, opened.sign_in.expires_at)
+    cookies.set_session(response, opened.token, opened.expires_at)
     return {
         "workspaceId": opened.member.workspace_id,
         "role": opened.member.role,
         "member": people_views.member(opened.member),
-        "expiresAt": timestamp(opened.sign_in.expires_at),
+        "expiresAt": timestamp(opened.expires_at),
     }

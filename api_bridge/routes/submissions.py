@@ -9,7 +9,7 @@ from pydantic import Field
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
-from api_bridge.views import workflows as views
+from api_bridge.views import forms as views
 from automations.services.forms import submissions
 
 router = Router(prefix="/api/submissions", tags=["forms"])

@@ -79,7 +79,7 @@ def delete_table(caller: Admin, table_id: str) -> None:
 @router.get("/{table_id}/stats")
 def get_stats(caller: Viewer, table_id: str) -> dict[str, Any]:
     """Count a table's rows."""
-    return table_views.stats(*tables.stats(caller.workspace_id, table_id))
+    return table_views.stats(tables.stats(caller.workspace_id, table_id))
 
 
 @router.post("/{table_id}/aggregate")

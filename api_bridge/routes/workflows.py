@@ -15,10 +15,10 @@ from api_bridge.views import workflows as views
 from automations import wiring
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
+from automations.domain.workflows import WorkflowDetail
 from automations.kit.clock import timestamp
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
-from automations.services.workflows.workflows import WorkflowDetail
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 
@@ -105,7 +105,7 @@ def delete_workflow(caller: Admin, workflow_id: str) -> Response:
 def execute(caller: Member, workflow_id: str, execution: Execution | None = None) -> dict[str, Any]:
     """Start a run by hand; it goes on in the background."""
     given = execution.input if execution else {}
-    run = by_hand.execute(caller.workspace_id, workflow_id, given, caller.name)
+    run = by_hand.execute(caller, workflow_id, given)
     return {"runId": run.id, "status": run.status, "startedAt": timestamp(run.started_at)}
 
 

@@ -5,74 +5,75 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from automations.db.tables import ApiKey, AuditLog, EvidenceSnapshot, SecurityEvent
+from automations.domain.audit import AuditLog, SecurityEvent
 from automations.kit.clock import timestamp
-from automations.services.evidence.evidence import Verification
+from automations.services.access.api_keys import ApiKey
+from automations.services.evidence.evidence import EvidenceSnapshot, Verification
 
 
 def _at(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
-def api_key(row: ApiKey) -> dict[str, Any]:
+def api_key(key: ApiKey) -> dict[str, Any]:
     """An API key; its token is kept nowhere."""
     return {
-        "id": row.id,
-        "prefix": row.prefix,
-        "name": row.name,
-        "role": row.role,
-        "scopes": row.scopes,
-        "memberId": row.member_id,
-        "createdAt": _at(row.created_at),
-        "lastUsedAt": _at(row.last_used_at),
-        "expiresAt": _at(row.expires_at),
-        "previousTokenExpiresAt": _at(row.previous_expires_at),
+        "id": key.id,
+        "prefix": key.prefix,
+        "name": key.name,
+        "role": key.role,
+        "scopes": key.scopes,
+        "memberId": key.member_id,
+        "createdAt": _at(key.created_at),
+        "lastUsedAt": _at(key.last_used_at),
+        "expiresAt": _at(key.expires_at),
+        "previousTokenExpiresAt": _at(key.previous_expires_at),
     }
 
 
-def audit_log(row: AuditLog) -> dict[str, Any]:
+def audit_log(line: AuditLog) -> dict[str, Any]:
     """A line of the audit log."""
     return {
-        "id": str(row.id),
-        "at": _at(row.at),
-        "actor": {"type": row.actor_type, "name": row.actor, "id": row.actor_id},
-        "action": row.action,
-        "resource": {"type": row.resource_type, "id": row.resource_id},
-        "ip": row.ip,
-        "requestId": row.request_id,
-        "details": row.details,
+        "id": str(line.id),
+        "at": _at(line.at),
+        "actor": {"type": line.actor_type, "name": line.actor, "id": line.actor_id},
+        "action": line.action,
+        "resource": {"type": line.resource_type, "id": line.resource_id},
+        "ip": line.ip,
+        "requestId": line.request_id,
+        "details": line.details,
     }
 
 
-def security_event(row: SecurityEvent) -> dict[str, Any]:
+def security_event(event: SecurityEvent) -> dict[str, Any]:
     """A security event."""
     return {
-        "id": row.id,
-        "at": _at(row.at),
-        "type": row.type,
-        "severity": row.severity,
-        "actor": row.actor,
-        "ip": row.ip,
-        "requestId": row.request_id,
-        "details": row.details,
-        "count": row.count,
+        "id": event.id,
+        "at": _at(event.at),
+        "type": event.type,
+        "severity": event.severity,
+        "actor": event.actor,
+        "ip": event.ip,
+        "requestId": event.request_id,
+        "details": event.details,
+        "count": event.count,
     }
 
 
-def evidence(row: EvidenceSnapshot) -> dict[str, Any]:
+def evidence(snapshot: EvidenceSnapshot) -> dict[str, Any]:
     """A snapshot in a list, without its content."""
     return {
-        "id": row.id,
-        "number": row.number,
-        "source": row.source,
-        "title": row.title,
-        "query": row.query,
-        "rowCount": row.row_count,
-        "sha256": row.sha256,
-        "previousSha256": row.previous_sha256,
-        "chainSha256": row.chain_sha256,
-        "runId": row.run_id,
-        "createdAt": _at(row.created_at),
+        "id": snapshot.id,
+        "number": snapshot.number,
+        "source": snapshot.source,
+        "title": snapshot.title,
+        "query": snapshot.query,
+        "rowCount": snapshot.row_count,
+        "sha256": snapshot.sha256,
+        "previousSha256": snapshot.previous_sha256,
+        "chainSha256": snapshot.chain_sha256,
+        "runId": snapshot.run_id,
+        "createdAt": _at(snapshot.created_at),
     }
 
 

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from automations.db.tables import Document, DocumentTemplate
 from automations.kit.clock import timestamp
-from automations.services.documents.documents import CONTENT_TYPES, DocumentDetail
+from automations.services.documents.documents import CONTENT_TYPES, Document, DocumentDetail
+from automations.services.documents.templates import DocumentTemplate
 
 
-def template(row: DocumentTemplate) -> dict[str, Any]:
+def template(shown: DocumentTemplate) -> dict[str, Any]:
     """A template without its content."""
     return {
-        "id": row.id,
-        "name": row.name,
-        "format": row.format,
-        "size": row.size,
-        "sha256": row.sha256,
-        "placeholders": row.placeholders,
-        "version": row.version,
-        "createdAt": timestamp(row.created_at),
-        "updatedAt": timestamp(row.updated_at),
+        "id": shown.id,
+        "name": shown.name,
+        "format": shown.format,
+        "size": shown.size,
+        "sha256": shown.sha256,
+        "placeholders": shown.placeholders,
+        "version": shown.version,
+        "createdAt": timestamp(shown.created_at),
+        "updatedAt": timestamp(shown.updated_at),
     }
 
 
-def document(row: Document) -> dict[str, Any]:
+def document(shown: Document) -> dict[str, Any]:
     """A document in a list."""
     return {
-        "id": row.id,
-        "name": row.name,
-        "format": row.format,
-        "contentType": CONTENT_TYPES[row.format],
-        "size": row.size,
-        "sha256": row.sha256,
-        "engine": row.engine,
-        "runId": row.run_id,
-        "submissionId": row.submission_id,
-        "templateId": row.template_id,
-        "templateVersion": row.template_version,
-        "createdAt": timestamp(row.created_at),
+        "id": shown.id,
+        "name": shown.name,
+        "format": shown.format,
+        "contentType": CONTENT_TYPES[shown.format],
+        "size": shown.size,
+        "sha256": shown.sha256,
+        "engine": shown.engine,
+        "runId": shown.run_id,
+        "submissionId": shown.submission_id,
+        "templateId": shown.template_id,
+        "templateVersion": shown.template_version,
+        "createdAt": timestamp(shown.created_at),
     }
 
 
@@ -48,14 +48,14 @@ def document_detail(detail: DocumentDetail) -> dict[str, Any]:
         **document(detail.document),
         "deliveries": [
             {
-                "id": row.id,
-                "recipient": row.address,
-                "status": row.status,
-                "messageId": row.message_id,
-                "reason": row.reason,
-                "runId": row.run_id,
-                "createdAt": timestamp(row.created_at),
+                "id": delivery.id,
+                "recipient": delivery.address,
+                "status": delivery.status,
+                "messageId": delivery.message_id,
+                "reason": delivery.reason,
+                "runId": delivery.run_id,
+                "createdAt": timestamp(delivery.created_at),
             }
-            for row in detail.deliveries
+            for delivery in detail.deliveries
         ],
     }

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from automations.db.tables import Member, Notification
 from automations.kit.clock import timestamp
+from automations.services.access.members import Member
+from automations.services.integrations.notifications import Notification
 
 
-def pagination(number: int, size: int, total: int) -> dict[str, int]:
-    """Where a page stands."""
-    return {"page": number, "limit": size, "total": total, "pages": -(-total // size)}
-
-
-def member(row: Member) -> dict[str, Any]:
+def member(shown: Member) -> dict[str, Any]:
     """A member."""
     return {
-        "id": row.id,
-        "name": row.name,
-        "email": row.email,
-        "role": row.role,
-        "createdAt": timestamp(row.created_at),
+        "id": shown.id,
+        "name": shown.name,
+        "email": shown.email,
+        "role": shown.role,
+        "createdAt": timestamp(shown.created_at),
     }
 
 
-def notification(row: Notification) -> dict[str, Any]:
+def notification(shown: Notification) -> dict[str, Any]:
     """A notification."""
     return {
-        "id": row.id,
-        "type": row.type,
-        "title": row.title,
-        "message": row.message,
-        "link": row.link,
-        "read": row.read_at is not None,
-        "createdAt": timestamp(row.created_at),
+        "id": shown.id,
+        "type": shown.type,
+        "title": shown.title,
+        "message": shown.message,
+        "link": shown.link,
+        "read": shown.read_at is not None,
+        "createdAt": timestamp(shown.created_at),
     }

@@ -4,47 +4,46 @@ from __future__ import annotations
 
 from typing import Any
 
-from automations.db.tables import PipelineConnection, PipelineRun
 from automations.kit.clock import timestamp
-from automations.services.pipelines.connections import as_given
-from automations.services.pipelines.syncs import totals
+from automations.services.pipelines.connections import Connection, as_given
+from automations.services.pipelines.syncs import Sync
 from automations.services.pipelines.webhooks import Accepted
 
 
-def connection(row: PipelineConnection) -> dict[str, Any]:
+def connection(shown: Connection) -> dict[str, Any]:
     """A connection; a secret is only named in it."""
     return {
-        "id": row.id,
-        **as_given(row),
-        "createdAt": timestamp(row.created_at),
-        "updatedAt": timestamp(row.updated_at),
+        "id": shown.id,
+        **as_given(shown),
+        "createdAt": timestamp(shown.created_at),
+        "updatedAt": timestamp(shown.updated_at),
     }
 
 
-def run(row: PipelineRun) -> dict[str, Any]:
+def sync(shown: Sync) -> dict[str, Any]:
     """A sync, with what it has done so far."""
     return {
-        "id": row.id,
-        "connectionId": row.connection_id,
-        "status": row.status,
-        "startedBy": row.way,
-        "pages": row.pages,
-        "records": row.records,
-        **totals(row),
-        "tables": row.tables,
-        "errors": row.errors,
-        "error": row.error,
-        "startedAt": timestamp(row.started_at),
-        "completedAt": row.completed_at and timestamp(row.completed_at),
+        "id": shown.id,
+        "connectionId": shown.connection_id,
+        "status": shown.status,
+        "startedBy": shown.way,
+        "pages": shown.pages,
+        "records": shown.records,
+        **shown.totals,
+        "tables": shown.tables,
+        "errors": shown.errors,
+        "error": shown.error,
+        "startedAt": timestamp(shown.started_at),
+        "completedAt": shown.completed_at and timestamp(shown.completed_at),
     }
 
 
 def delivery(accepted: Accepted) -> dict[str, Any]:
     """What the sender of a delivery is told of its sync."""
-    run = accepted.run
+    sync = accepted.sync
     return {
-        "runId": run.id,
-        "status": run.status,
+        "runId": sync.id,
+        "status": sync.status,
         "duplicate": accepted.duplicate,
-        **totals(run),
+        **sync.totals,
     }

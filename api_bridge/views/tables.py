@@ -5,36 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from automations.db.data_tables import Stats
-from automations.db.tables import DataTable
+from api_bridge.views import pagination
 from automations.domain.tables.aggregates import Figure
 from automations.kit.clock import timestamp
 from automations.services.tables.aggregates import Answer, Question
 from automations.services.tables.rows import Row
+from automations.services.tables.tables import Table, TableStats
 
 
-def table(row: DataTable) -> dict[str, Any]:
+def table(shown: Table) -> dict[str, Any]:
     """A table with its columns."""
     return {
-        "id": row.id,
-        "name": row.name,
-        "description": row.description,
-        "category": row.category,
-        "formId": row.form_id,
-        "columns": row.columns,
-        "createdAt": timestamp(row.created_at),
-        "updatedAt": timestamp(row.updated_at),
+        "id": shown.id,
+        "name": shown.name,
+        "description": shown.description,
+        "category": shown.category,
+        "formId": shown.form_id,
+        "columns": shown.columns,
+        "createdAt": timestamp(shown.created_at),
+        "updatedAt": timestamp(shown.updated_at),
     }
 
 
-def stats(row: DataTable, figures: Stats) -> dict[str, Any]:
-    """A table's figures."""
+def stats(found: TableStats) -> dict[str, Any]:
+    """What there is in a table."""
     return {
-        "tableId": row.id,
-        "rowCount": figures.rows,
-        "columnCount": len(row.columns),
-        "lastRowAddedAt": figures.last_added and timestamp(figures.last_added),
-        "lastRowChangedAt": figures.last_changed and timestamp(figures.last_changed),
+        "tableId": found.table_id,
+        "rowCount": found.rows,
+        "columnCount": found.columns,
+        "lastRowAddedAt": found.last_added and timestamp(found.last_added),
+        "lastRowChangedAt": found.last_changed and timestamp(found.last_changed),
     }
 
 
@@ -70,5 +70,5 @@ def page(rows: Sequence[Row], limit: int, following: str | None) -> dict[str, An
     """A page of rows."""
     return {
         "rows": [row(shown) for shown in rows],
-        "pagination": {"limit": limit, "nextCursor": following},
+        "pagination": pagination.by_cursor(limit, following),
     }

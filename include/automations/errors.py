@@ -18,6 +18,7 @@
     - Unavailable               503
   + StepError                   a step could not do its work; ``retryable`` says whether again
     - TemplateError             a template could not be rendered
+  + DatabaseUnavailable         503; our database is away, restarting or overloaded
   + OrchestratorError           Airflow refused or could not be reached
     - OrchestratorUnavailable   not reachable now, or failing; try again
     - NotVisibleYet             the DAG version that a run needs is not there yet
@@ -195,6 +196,10 @@ class TemplateError(StepError):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message, kind="template")
+
+
+class DatabaseUnavailable(AutomationsError):
+    """The database is not available now."""
 
 
 class OrchestratorError(AutomationsError):

@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException
 
-from automations.db.unavailable import UNAVAILABLE
+from automations.errors import DatabaseUnavailable
 from automations.execution.deaths import MAX_DEATHS
 
 DEATHS = "AUTOMATIONS_DEATHS"
@@ -45,7 +45,7 @@ class StepRetryPolicy(RetryPolicy):
     ) -> RetryDecision:
         if isinstance(exception, AttemptFailed):
             return RetryDecision.retry(exception.delay, str(exception))
-        if isinstance(exception, UNAVAILABLE):
+        if isinstance(exception, DatabaseUnavailable):
             delay = min(MAX_OUTAGE_DELAY, DEATH_DELAY * 2 ** min(try_number - 1, 10))
             return RetryDecision.retry(delay, "A database is away.")
         # A bug of ours, or of Airflow's: to meet it as often as an outage would not mend it.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator, XComArg
 
 from automations.services.pipelines import loads
-from automations.services.pipelines.syncs import totals
 
 Records = Iterable[Any] | Callable[[Any], Iterable[Any]] | XComArg
 
@@ -41,13 +40,13 @@ class TableSyncOperator(BaseOperator):
         ti = context["ti"]
         task = f"{ti.dag_id}.{ti.task_id}"
         key = f"{task}:{ti.run_id}:{ti.map_index}"
-        run = loads.load(self.connection, key, task, self._read(context))
-        for error in run.errors:
+        sync = loads.load(self.connection, key, task, self._read(context))
+        for error in sync.errors:
             self.log.warning("A record does not fit: %s", error)
-        for counts in run.tables:
+        for counts in sync.tables:
             if counts["created"] or counts["updated"]:
-                self._changed(context, run.id, counts)
-        return {"pipelineRunId": run.id, "records": run.records, **totals(run)}
+                self._changed(context, sync.id, counts)
+        return {"pipelineRunId": sync.id, "records": sync.records, **sync.totals}
 
     def _read(self, context: Any) -> Iterable[Any]:
         records = self.records
@@ -55,7 +54,7 @@ class TableSyncOperator(BaseOperator):
             records = records.resolve(context)
         return records(context) if callable(records) else records
 
-    def _changed(self, context: Any, run_id: str, counts: dict[str, Any]) -> None:
+    def _changed(self, context: Any, run_id: str, counts: Mapping[str, Any]) -> None:
         asset = Asset(f"automation://table/{counts['tableId']}")
         extra = {"pipelineRunId": run_id} | {part: counts[part] for part in ("created", "updated")}
         context["outlet_events"][self.alias].add(asset, extra=extra)

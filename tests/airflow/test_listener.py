@@ -43,9 +43,7 @@ def emitted(name: str = "sales", uri: str = URI, extra: Any = None) -> None:
 def listening(trigger_type: str) -> str:
     trigger = {"type": "event", "config": {"triggerType": trigger_type}}
     payload = {"name": trigger_type, "status": "ACTIVE", "trigger": trigger}
-    return workflows.create(
-        Principal(ensure_workspace(), "ADMIN", "test"), payload, ports()
-    ).workflow.id
+    return workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), payload, ports()).id
 
 
 @pytest.mark.usefixtures("database")

@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 from opentelemetry import trace
-from sqlalchemy.exc import OperationalError
 
+from automations.errors import DatabaseUnavailable
 from automations.execution.deaths import MAX_DEATHS
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.kit import tracing
@@ -118,7 +118,7 @@ def test_a_failed_attempt_is_retried_after_the_engines_delay() -> None:
 
 
 def test_a_database_that_is_away_is_waited_for_ever_longer() -> None:
-    away = OperationalError("SELECT", {}, Exception("refused"))
+    away = DatabaseUnavailable()
     delays = []
     for number in range(1, 8):
         decision = StepRetryPolicy().evaluate(away, number, max_retries(1))

@@ -57,7 +57,7 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
     bridges: list[BridgeProcess],
 ) -> None:
     found = workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), HOOK, ports())
-    path = webhooks.url(str(found.workflow.webhook_token)).split("/api/", 1)[1]
+    path = webhooks.url(str(found.webhook_token)).split("/api/", 1)[1]
     answered: dict[int, str] = {}
     counts = threading.Condition()
 

@@ -72,11 +72,11 @@ def until(what: str, look: Callable[[], bool], seconds: float = 20) -> None:
 
 def automation(here: str) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP]}
-    return workflows.create(principal(here), payload, ports()).workflow.id
+    return workflows.create(principal(here), payload, ports()).id
 
 
 def executed(here: str, workflow: str, count: int) -> list[str]:
-    return [by_hand.execute(here, workflow, {}, "t").id for _ in range(count)]
+    return [by_hand.execute(principal(here), workflow, {}).id for _ in range(count)]
 
 
 def count(*conditions: Any) -> int:

@@ -54,11 +54,11 @@ def automation(here: str, limit: int, **concurrency: Any) -> str:
         "steps": [STEP],
         "concurrency": {"limit": limit, **concurrency},
     }
-    return workflows.create(principal(here), payload, ports()).workflow.id
+    return workflows.create(principal(here), payload, ports()).id
 
 
 def executed(here: str, workflow: str, count: int = 1, **given: Any) -> list[str]:
-    return [by_hand.execute(here, workflow, given, "t").id for _ in range(count)]
+    return [by_hand.execute(principal(here), workflow, given).id for _ in range(count)]
 
 
 def admit(handlers: Handlers) -> None:

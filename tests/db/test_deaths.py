@@ -25,6 +25,7 @@ from tests.db.test_engine import (
     step,
     task,
 )
+from tests.db.workspace import principal
 
 __all__ = ["engine", "outbox", "scripts"]
 
@@ -121,7 +122,7 @@ def test_a_step_that_is_killed_whenever_it_goes_on_after_its_wait_fails_too(
     parked = engine.run(task(run, "wait"))
     assert isinstance(parked, Sleep)
     assert engine.run(after(MAX_DEATHS, task(run, "wait"))) == parked  # its work was done
-    decisions.resume(run.id, run.workspace_id, decision=None, data=None, by="key")
+    decisions.resume(principal(run.workspace_id), run.id, decision=None, data=None)
     for _ in range(MAX_DEATHS - 1):
         assert isinstance(engine.run(after(1, task(run, "wait"))), Sleep)
     assert isinstance(engine.run(after(1, task(run, "wait"))), GiveUp)

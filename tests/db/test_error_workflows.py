@@ -44,13 +44,11 @@ def handlers(here: str) -> Handlers:
 
 def automation(here: str, on_error: str | None = None, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP], **more}
-    return workflows.create(
-        principal(here), {**payload, "errorWorkflowId": on_error}, ports()
-    ).workflow.id
+    return workflows.create(principal(here), {**payload, "errorWorkflowId": on_error}, ports()).id
 
 
 def executed(here: str, workflow: str) -> Run:
-    return by_hand.execute(here, workflow, {}, "t")
+    return by_hand.execute(principal(here), workflow, {})
 
 
 def fail(run: Run) -> None:

@@ -88,7 +88,7 @@ def test_they_are_counted_over_all_pauses_of_a_loop(
     verdict = engine.run(task(run, "loop"))
     for _ in range(5):
         assert isinstance(verdict, Sleep)
-        decisions.resume(run.id, run.workspace_id, decision="rejected", data=None, by="ada")
+        decisions.resume(principal(run.workspace_id), run.id, decision="rejected", data=None)
         verdict = engine.resume(task(run, "loop"), verdict.wait_id, None)
     assert isinstance(verdict, Proceed)
     assert [line[0] for line in lines(run)] == ["ask", "ask", "ask", "loop"]

@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Matter, MatterStep
-from automations.domain.matters import Board
+from automations.domain.matters import Board, MatterDetail
 from automations.errors import Conflict, StepError
 from automations.ports import MatterReceipt, NewMatter
 from automations.services.matters import matters, templates
-from automations.services.matters.matters import MatterDetail, WorkspaceMatters
+from automations.services.matters.matters import WorkspaceMatters
 from tests.db.workspace import BOARD, at_once, member, principal, template, workspace
 
 pytestmark = pytest.mark.usefixtures("database")

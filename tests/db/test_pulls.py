@@ -18,10 +18,12 @@ from automations.dispatch.dispatcher import Dispatcher
 from automations.dispatch.jobs.registry import Handlers
 from automations.domain.tables.columns import TableShape
 from automations.errors import Conflict, StepError, ValidationFailed
+from automations.kit.values import from_attributes
 from automations.launcher.dependabot_source import DependabotSource, alert
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
 from automations.services.pipelines import connections, probes, pulls, syncs
+from automations.services.pipelines.syncs import Sync
 from automations.services.tables import tables
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
@@ -94,11 +96,11 @@ def connect(here: str, register: str, source: DependabotSource, **config: Any) -
     return connections.create(here, shape_of(given)).id
 
 
-def finished(run_id: str, http: Any) -> PipelineRun:
+def finished(run_id: str, http: Any) -> Sync:
     """The sync, read to its end."""
     while pulls.advance(run_id, http):
         pass
-    return reload(run_id)
+    return from_attributes(Sync, reload(run_id))
 
 
 def reload(run_id: str) -> PipelineRun:
@@ -150,7 +152,7 @@ def test_alerts_of_all_pages_are_rows_and_one_event(
 ) -> None:
     run = finished(pulls.start(here, connection).id, http)
     assert (run.status, run.pages, run.records, run.error) == ("COMPLETED", 3, 7, None)
-    assert syncs.totals(run) == {"created": 7, "updated": 0, "unchanged": 0, "failed": 0}
+    assert run.totals == {"created": 7, "updated": 0, "unchanged": 0, "failed": 0}
     assert [row["number"] for row in kept()] == [1, 2, 3, 4, 5, 6, 7]
     assert kept()[0] == {
         "number": 1,
@@ -167,7 +169,7 @@ def test_alerts_of_all_pages_are_rows_and_one_event(
     source.alerts[0]["state"] = "dismissed"
     source.alerts.append(alert(8))
     again = finished(pulls.start(here, connection).id, http)
-    assert syncs.totals(again) == {"created": 1, "updated": 1, "unchanged": 6, "failed": 0}
+    assert again.totals == {"created": 1, "updated": 1, "unchanged": 6, "failed": 0}
     assert len(events()) == 2
 
 
@@ -183,7 +185,7 @@ def test_a_sync_goes_on_after_a_crash_without_doubles(
     done = finished(run.id, http)
     assert (done.status, done.pages, done.records) == ("COMPLETED", 3, 7)
     assert len(source.asked) - asked == 3 - answers
-    assert syncs.totals(done)["created"] == 7
+    assert done.totals["created"] == 7
     assert len(events()) == 1
 
 
@@ -207,7 +209,7 @@ def test_a_changed_connection_is_read_from_the_first_page_again(
     assert reload(run.id).cursor is None
     done = finished(run.id, http)
     assert (done.status, done.pages, len(source.asked)) == ("COMPLETED", 3, 4)
-    assert syncs.totals(done)["created"] == 7
+    assert done.totals["created"] == 7
 
 
 def test_one_sync_of_a_connection_runs_at_a_time_and_can_be_stopped(

@@ -15,12 +15,12 @@ from sqlalchemy import delete, func, select, update
 
 from automations.db import jobs
 from automations.db.events import emit
-from automations.db.run_queries import Filter
 from automations.db.session import unit_of_work
 from automations.db.tables import CollectedEvents, DataTable, Event, Job, JobKind, Run
 from automations.definitions.triggers import event_key
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
+from automations.domain.runs import RunFilter
 from automations.errors import RateLimited, StepError
 from automations.kit.ids import new_id
 from automations.services.events import events
@@ -50,7 +50,7 @@ def handlers(here: str) -> Handlers:
 
 def automation(here: str, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [], "trigger": ROWS, **more}
-    return workflows.create(principal(here), payload, ports()).workflow.id
+    return workflows.create(principal(here), payload, ports()).id
 
 
 def happened(here: str, **data: Any) -> str:
@@ -93,22 +93,22 @@ class TestRateLimit:
     def test_one_too_many_is_refused_until_the_first_is_long_enough_ago(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 2, "per": "PT1M"})
         for _ in range(2):
-            by_hand.execute(here, workflow, {}, "t")
+            by_hand.execute(principal(here), workflow, {})
         with pytest.raises(RateLimited) as refused:
-            by_hand.execute(here, workflow, {}, "t")
+            by_hand.execute(principal(here), workflow, {})
         assert refused.value.message.startswith("The automation may start 2 runs per PT1M; try")
         assert 55 <= refused.value.retry_after <= 60
         time_passes(timedelta(seconds=61))
-        by_hand.execute(here, workflow, {}, "t")
+        by_hand.execute(principal(here), workflow, {})
         assert len(runs_of(workflow)) == 3
 
     def test_each_key_is_counted_on_its_own(self, here: str) -> None:
         limit = {"limit": 1, "per": "PT1M", "key": "{{input.who}}"}
         workflow = automation(here, rateLimit=limit)
         for who in ("a", "b"):
-            by_hand.execute(here, workflow, {"who": who}, "t")
+            by_hand.execute(principal(here), workflow, {"who": who})
         with pytest.raises(RateLimited, match="for each key"):
-            by_hand.execute(here, workflow, {"who": "a"}, "t")
+            by_hand.execute(principal(here), workflow, {"who": "a"})
 
     def test_an_event_says_what_it_did_not_start(self, here: str, handlers: Handlers) -> None:
         limited = automation(here, name="Limited", rateLimit={"limit": 1, "per": "PT1M"})
@@ -132,22 +132,22 @@ class TestRateLimit:
 
     def test_many_at_once_are_exactly_as_many_as_may_be(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 5, "per": "PT1H"})
-        came = at_once(*[lambda: by_hand.execute(here, workflow, {}, "t")] * 16)
+        came = at_once(*[lambda: by_hand.execute(principal(here), workflow, {})] * 16)
         assert sum(isinstance(one, RateLimited) for one in came) == 11
         assert len(runs_of(workflow)) == 5
 
     def test_replays_are_counted_all_or_none(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 3, "per": "PT1M"})
         for _ in range(2):
-            by_hand.execute(here, workflow, {}, "t")
+            by_hand.execute(principal(here), workflow, {})
         with pytest.raises(RateLimited):
-            replays.replay_many(here, workflow, Filter(), 10, "t")
+            replays.replay_many(principal(here), workflow, RunFilter(), 10)
         assert len(runs_of(workflow)) == 2
-        assert replays.replay(here, workflow, runs_of(workflow)[0].id, "t")
+        assert replays.replay(principal(here), workflow, runs_of(workflow)[0].id)
 
     def test_a_child_run_may_be_tried_again_later(self, here: str) -> None:
         workflow = automation(here, rateLimit={"limit": 1, "per": "PT1M"})
-        parent = by_hand.execute(here, automation(here), {}, "t")
+        parent = by_hand.execute(principal(here), automation(here), {})
         StartedRuns().start(parent.id, workflow, {}, "one", awaited=False)
         with pytest.raises(StepError) as refused:
             StartedRuns().start(parent.id, workflow, {}, "two", awaited=False)
@@ -276,7 +276,7 @@ class TestDebounce:
             debounce={"delay": "PT30S"},
             rateLimit={"limit": 1, "per": "PT1H"},
         )
-        by_hand.execute(here, limited, {}, "t")
+        by_hand.execute(principal(here), limited, {})
         only = happened(here)
         carry(handlers, "match_event")
         workflows.update(principal(here), workflow, {"status": "PAUSED"}, ports())

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from automations.db.tables.base import Base
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_THE_TOP = {"__init__", "errors", "settings", "tokens", "wiring"}
+
+
+def rows_in(hint: Any) -> set[str]:
+    """The names of the tables' classes in a type."""
+    found = {name for part in get_args(hint) for name in rows_in(part)}
+    if isinstance(hint, type) and issubclass(hint, Base):
+        found.add(hint.__name__)
+    return found
+
+
+def services() -> Iterator[tuple[str, Any]]:
+    """What other layers may call of services, by name."""
+    package = importlib.import_module("automations.services")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        for name, member in vars(importlib.import_module(module.name)).items():
+            own = getattr(member, "__module__", None) == module.name
+            if own and not name.startswith("_"):
+                yield f"{module.name}.{name}", member
 
 
 def modules(folder: Path) -> list[Path]:
@@ -29,3 +54,15 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
         path.name: count for path in found if (count := len(path.read_text().splitlines())) > 450
     }
     assert long == {}
+
+
+def test_no_row_leaves_a_service() -> None:
+    leaving = {}
+    for name, member in services():
+        hints = get_type_hints(member)
+        # Who hands over a session is within the transaction that the row belongs to.
+        if inspect.isfunction(member) and "session" not in hints:
+            leaving[name] = rows_in(hints.get("return"))
+        elif inspect.isclass(member):
+            leaving[name] = {row for hint in hints.values() for row in rows_in(hint)}
+    assert {name: rows for name, rows in leaving.items() if rows} == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,23 +11,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages
 from automations.db.tables import AuditLog
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Which lines of the audit log are asked for.
-
-    Args:
-        actor: a name or an id.
-        until: the first instant that is no longer asked for.
-    """
-
-    actor: str | None = None
-    action: str | None = None
-    resource_type: str | None = None
-    resource_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+from automations.domain.audit import AuditFilter
 
 
 def behind(

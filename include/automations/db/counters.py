@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from automations.db.tables import tally
+from automations.domain.metrics import Counted
 
-BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Upper bounds of a step's duration in seconds; bucket i ends at the i-th, the last one nowhere."""
 _FOLD = text(
     """
     WITH gone AS (DELETE FROM tally RETURNING *)
@@ -19,26 +17,6 @@ _FOLD = text(
     SELECT kind, label, outcome, bucket, sum(n), sum(seconds) FROM gone GROUP BY 1, 2, 3, 4
     """
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """How often something has happened.
-
-    Args:
-        kind: ``run_started``, ``run_ended``, ``step`` or ``event``.
-        label: the trigger's or the step's type.
-        outcome: the status in the end.
-        bucket: of a step's duration.
-        seconds: what it took in all.
-    """
-
-    kind: str
-    label: str
-    outcome: str
-    bucket: int
-    n: int
-    seconds: float
 
 
 def totals(session: Session) -> Sequence[Counted]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Text, cast, func, select, update
@@ -11,15 +10,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from automations.db.tables import DataRow, DataTable
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """How many rows a table has, and when the last one was added and changed."""
-
-    rows: int
-    last_added: datetime | None
-    last_changed: datetime | None
 
 
 def find(
@@ -57,14 +47,14 @@ def listed(session: Session, workspace_id: str, category: str | None) -> Sequenc
     return session.scalars(query.order_by(DataTable.created_at.desc(), DataTable.id)).all()
 
 
-def stats(session: Session, table_id: str) -> Stats:
-    """A table's figures."""
+def stats(session: Session, table_id: str) -> tuple[int, datetime | None, datetime | None]:
+    """How many rows a table has, and when the last one was added and changed."""
     row = session.execute(
         select(func.count(), func.max(DataRow.created_at), func.max(DataRow.updated_at)).where(
             DataRow.table_id == table_id
         )
     ).one()
-    return Stats(row[0], row[1], row[2])
+    return row[0], row[1], row[2]
 
 
 def holds(session: Session, table_id: str, keys: Sequence[str]) -> bool:

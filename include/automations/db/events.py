@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs, keyset_pages
 from automations.db.tables import Event, JobKind, Run
+from automations.domain.events import EventFilter
 from automations.domain.statuses import EventStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
@@ -42,16 +42,6 @@ def find(session: Session, workspace_id: str, event_id: str) -> Event | None:
     return session.scalar(
         select(Event).where(Event.id == event_id, Event.workspace_id == workspace_id)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """Which events are asked for."""
-
-    type: str | None = None
-    status: EventStatus | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 def behind(

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from automations.db import in_airflow
 from automations.db.tables import Job, Run, Wait
-from automations.domain.statuses import UNFINISHED, RunStatus, WaitStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """What is in hand.
-
-    Args:
-        runs: those in flight, by status.
-        jobs: by kind and state: ``due``, ``later`` or ``dead``.
-        lag: the seconds that the oldest due job has been due.
-        waits: open pauses by kind.
-        in_airflow: the runs that Airflow works on.
-    """
-
-    runs: Mapping[RunStatus, int]
-    jobs: Mapping[tuple[str, str], int]
-    lag: float
-    waits: Mapping[str, int]
-    in_airflow: int
+from automations.domain.metrics import Gauges
+from automations.domain.statuses import UNFINISHED, WaitStatus
 
 
 def read(session: Session) -> Gauges:

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from automations.db.session import engine
+from automations.db.session import engine, unit_of_work
 
 _LOCK = 0x6175746F
 
@@ -25,8 +25,9 @@ def _config(dsn: str) -> Config:
 def is_current(dsn: str) -> bool:
     """Whether the schema is the newest one."""
     head = ScriptDirectory.from_config(_config(dsn)).get_current_head()
-    with engine(dsn).connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
+    with unit_of_work(dsn) as session:
+        found = MigrationContext.configure(session.connection()).get_current_revision()
+    return found == head
 
 
 def knows(revision: str) -> bool:

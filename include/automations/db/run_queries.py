@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
-from automations.domain.statuses import UNFINISHED, RunStatus, StepStatus, WaitStatus
+from automations.db.tables import Run, RunStep, Wait, Workflow
+from automations.db.tables import StepLog as LogRow
+from automations.domain.runs import RunFilter, RunSummary, StepLog, StepState
+from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
 
 _NEWEST_FIRST = (Run.started_at.desc(), Run.id)
-_SUMMARY = (Run.id, Run.workflow_id, Run.status, Run.started_at, Run.completed_at, Run.error)
+_SUMMARY = (
+    Run.id,
+    Run.workflow_id,
+    Run.status,
+    Run.started_at,
+    Run.completed_at,
+    Run.error,
+    Run.replay_of_run_id,
+)
 
 # Made once: whoever follows a run asks these again and again.
 _RUN_ID: BindParameter[str] = bindparam("run_id")
@@ -25,73 +34,58 @@ _WITH_WAIT = (
     .where(Workflow.workspace_id == bindparam("workspace_id"))
     .limit(1)
 )
-_STEPS = select(RunStep).where(RunStep.run_id == _RUN_ID).order_by(RunStep.started_at)
-_LOGS = select(StepLog).where(StepLog.run_id == _RUN_ID).order_by(StepLog.id)
+_STEPS = (
+    select(RunStep.node_id, RunStep.status, RunStep.input, RunStep.output, RunStep.retries)
+    .where(RunStep.run_id == _RUN_ID)
+    .order_by(RunStep.started_at)
+)
+_LOGS = (
+    select(
+        LogRow.step_id,
+        LogRow.step_type,
+        LogRow.step_name,
+        LogRow.status,
+        LogRow.duration_ms,
+        LogRow.timestamp,
+        LogRow.output,
+        LogRow.iteration,
+    )
+    .where(LogRow.run_id == _RUN_ID)
+    .order_by(LogRow.id)
+)
 _CHILDREN = select(*_SUMMARY).where(Run.parent_run_id == _RUN_ID).order_by(Run.started_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which of an automation's runs are asked for.
-
-    Args:
-        since: started at or after.
-        until: started before.
-    """
-
-    status: RunStatus | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def conditions(self, workflow_id: str) -> list[ColumnElement[bool]]:
-        """The same as conditions on the run's row."""
-        found = [Run.workflow_id == workflow_id]
-        if self.status is not None:
-            found.append(Run.status == self.status)
-        if self.since is not None:
-            found.append(Run.started_at >= self.since)
-        if self.until is not None:
-            found.append(Run.started_at < self.until)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What lists show of a run; what it was given and has made may be large, and stays behind."""
-
-    id: str
-    workflow_id: str
-    status: RunStatus
-    started_at: datetime
-    completed_at: datetime | None
-    error: str | None
-
-
 def page(
-    session: Session, workspace_id: str, workflow_id: str, wanted: Filter, offset: int, limit: int
-) -> Sequence[Summary]:
+    session: Session,
+    workspace_id: str,
+    workflow_id: str,
+    wanted: RunFilter,
+    offset: int,
+    limit: int,
+) -> Sequence[RunSummary]:
     """One page of the runs of an automation of a workspace, newest first."""
     query = select(*_SUMMARY).where(
-        *wanted.conditions(workflow_id), Run.workspace_id == workspace_id
+        *_conditions(workflow_id, wanted), Run.workspace_id == workspace_id
     )
     return _summaries(session, query.order_by(*_NEWEST_FIRST).offset(offset).limit(limit))
 
 
-def count(session: Session, workflow_id: str, wanted: Filter) -> int:
+def count(session: Session, workflow_id: str, wanted: RunFilter) -> int:
     """How many of an automation's runs are asked for, by counting them."""
-    conditions = wanted.conditions(workflow_id)
+    conditions = _conditions(workflow_id, wanted)
     return session.scalar(select(func.count()).select_from(Run).where(*conditions)) or 0
 
 
 def behind(
     session: Session,
     workflow_id: str,
-    wanted: Filter,
+    wanted: RunFilter,
     after: tuple[datetime, str] | None,
     limit: int,
-) -> Sequence[Summary]:
+) -> Sequence[RunSummary]:
     """The runs that come behind one in a list with the newest first; a deep list stays fast."""
-    conditions = wanted.conditions(workflow_id)
+    conditions = _conditions(workflow_id, wanted)
     if after is not None:
         at, run_id = after
         later = (Run.started_at == at) & (Run.id > run_id)
@@ -101,21 +95,32 @@ def behind(
 
 
 def newest(
-    session: Session, workflow_id: str, wanted: Filter, limit: int, without: str
+    session: Session, workflow_id: str, wanted: RunFilter, limit: int, without: str
 ) -> Sequence[Run]:
     """The newest runs that are asked for, whole.
 
     Args:
         without: a trigger type whose runs are passed over.
     """
-    conditions = [*wanted.conditions(workflow_id), Run.trigger_type != without]
+    conditions = [*_conditions(workflow_id, wanted), Run.trigger_type != without]
     return session.scalars(
         select(Run).where(*conditions).order_by(*_NEWEST_FIRST).limit(limit)
     ).all()
 
 
-def _summaries(session: Session, query: Executable, **values: str) -> Sequence[Summary]:
-    return [Summary(*row) for row in session.execute(query, values)]
+def _conditions(workflow_id: str, wanted: RunFilter) -> list[ColumnElement[bool]]:
+    found = [Run.workflow_id == workflow_id]
+    if wanted.status is not None:
+        found.append(Run.status == wanted.status)
+    if wanted.since is not None:
+        found.append(Run.started_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(Run.started_at < wanted.until)
+    return found
+
+
+def _summaries(session: Session, query: Executable, **values: str) -> Sequence[RunSummary]:
+    return [RunSummary(*row) for row in session.execute(query, values)]
 
 
 def in_flight(
@@ -155,9 +160,9 @@ def with_wait(
     return (found[0], found[1], found[2]) if found else None
 
 
-def steps(session: Session, run_id: str) -> Sequence[RunStep]:
+def steps(session: Session, run_id: str) -> Sequence[StepState]:
     """Where the nodes of a run stand, in the order in which they were begun."""
-    return session.scalars(_STEPS, {"run_id": run_id}).all()
+    return [StepState(*row) for row in session.execute(_STEPS, {"run_id": run_id})]
 
 
 def failed_step(session: Session, run_id: str) -> RunStep | None:
@@ -172,9 +177,9 @@ def failed_step(session: Session, run_id: str) -> RunStep | None:
 
 def logs(session: Session, run_id: str) -> Sequence[StepLog]:
     """A run's log."""
-    return session.scalars(_LOGS, {"run_id": run_id}).all()
+    return [StepLog(*row) for row in session.execute(_LOGS, {"run_id": run_id})]
 
 
-def children(session: Session, run_id: str) -> Sequence[Summary]:
+def children(session: Session, run_id: str) -> Sequence[RunSummary]:
     """The runs that a run has started."""
     return _summaries(session, _CHILDREN, run_id=run_id)

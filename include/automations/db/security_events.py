@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages, rate_limits
 from automations.db.tables import SecurityEvent, Workspace
+from automations.domain.audit import SecurityFilter
 from automations.domain.statuses import Severity
 from automations.kit.ids import new_id
 
@@ -53,18 +53,6 @@ def add(session: Session, source: str, **values: Any) -> None:
             index_elements=["flood_key"], set_={"count": SecurityEvent.count + 1}
         )
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SecurityFilter:
-    """Which security events are asked for."""
-
-    type: str | None = None
-    severity: Severity | None = None
-    ip: str | None = None
-    actor: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 def behind(

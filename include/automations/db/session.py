@@ -13,9 +13,11 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from automations.errors import DatabaseUnavailable
 from automations.settings import get_settings
 
 __all__ = [
@@ -31,6 +33,9 @@ __all__ = [
 
 _TRUSTED_FOR = 1.0
 """Seconds for which a connection that was just used needs no test before it is used again."""
+
+_UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
+"""What SQLAlchemy says of a database that is away, restarting or overloaded."""
 
 _used: set[str] = set()
 _stage: ContextVar[Connection | None] = ContextVar("stage", default=None)
@@ -97,13 +102,22 @@ os.register_at_fork(after_in_child=_leave_to_parent)
 
 @contextmanager
 def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
-    """A session whose transaction commits at the end of the block, or is undone by an error."""
+    """A session whose transaction commits at the end of the block, or is undone by an error.
+
+    Raises:
+        DatabaseUnavailable: it could not be done now.
+    """
     bind = _stage.get() or engine(dsn)
-    with (
-        Session(bind, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
-        session.begin(),
-    ):
-        yield session
+    try:
+        with (
+            Session(
+                bind, expire_on_commit=False, join_transaction_mode="create_savepoint"
+            ) as session,
+            session.begin(),
+        ):
+            yield session
+    except _UNAVAILABLE as lost:
+        raise DatabaseUnavailable from lost
 
 
 @contextmanager
@@ -120,16 +134,30 @@ def undone() -> Iterator[None]:
 
 @contextmanager
 def statement(dsn: str | None = None) -> Iterator[Connection]:
-    """A bare connection for one plain statement that each request makes; it commits by itself."""
-    with _autocommit(engine(dsn)).connect() as connection:
-        yield connection
+    """A bare connection for one plain statement that each request makes; it commits by itself.
+
+    Raises:
+        DatabaseUnavailable: it could not be done now.
+    """
+    try:
+        with _autocommit(engine(dsn)).connect() as connection:
+            yield connection
+    except _UNAVAILABLE as lost:
+        raise DatabaseUnavailable from lost
 
 
 @contextmanager
 def reading(dsn: str | None = None) -> Iterator[Session]:
-    """A session that only reads: each query by itself, which saves the frame of a transaction."""
-    with Session(_autocommit(engine(dsn)), expire_on_commit=False, autoflush=False) as session:
-        yield session
+    """A session that only reads: each query by itself, which saves the frame of a transaction.
+
+    Raises:
+        DatabaseUnavailable: it could not be done now.
+    """
+    try:
+        with Session(_autocommit(engine(dsn)), expire_on_commit=False, autoflush=False) as session:
+            yield session
+    except _UNAVAILABLE as lost:
+        raise DatabaseUnavailable from lost
 
 
 def raw_connection() -> psycopg2.extensions.connection:

@@ -6,24 +6,38 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, cast, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import RunCount, Workflow, WorkflowVersion
 from automations.domain.statuses import WorkflowStatus
+from automations.domain.workflows import WorkflowDetail
 
 PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
 
 _RUNS = (
-    select(func.coalesce(func.sum(RunCount.runs), 0))
+    select(cast(func.coalesce(func.sum(RunCount.runs), 0), BigInteger))
     .where(RunCount.workspace_id == Workflow.workspace_id, RunCount.workflow_id == Workflow.id)
     .scalar_subquery()
 )
+# The columns of a value, and not rows: a workspace may have ten thousand of them.
 _LISTED = (
-    select(Workflow, WorkflowVersion.definition, _RUNS)
+    select(
+        Workflow.id,
+        Workflow.workspace_id,
+        Workflow.key,
+        Workflow.name,
+        Workflow.status,
+        Workflow.version,
+        Workflow.webhook_token,
+        Workflow.created_at,
+        Workflow.updated_at,
+        WorkflowVersion.definition,
+        _RUNS,
+    )
     .join(
         WorkflowVersion,
         (WorkflowVersion.workflow_id == Workflow.id)
@@ -123,7 +137,7 @@ def listed(
     workspace_id: str,
     after: tuple[datetime, str] | None = None,
     limit: int | None = None,
-) -> Sequence[tuple[Workflow, Mapping[str, Any], int]]:
+) -> Sequence[WorkflowDetail]:
     """Automations of a workspace, newest first, with their newest definitions and their runs.
 
     Args:
@@ -134,8 +148,7 @@ def listed(
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
         query = query.where((Workflow.created_at < at) | later)
-    rows = session.execute(query, {"workspace_id": workspace_id})
-    return [(row[0], row[1], int(row[2])) for row in rows]
+    return [WorkflowDetail(*row) for row in session.execute(query, {"workspace_id": workspace_id})]
 
 
 def add_version(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
+from automations.domain.statuses import MatterStatus, MatterStepStatus
 from automations.kit.ids import new_id
 from automations.kit.titles import NOT_BLANK
 
@@ -73,6 +77,61 @@ class Board(_Part):
             for index, step in enumerate(self.steps)
         ]
         return sorted(steps, key=lambda step: int(step["order"]))
+
+
+@dataclass(frozen=True, slots=True)
+class MatterTemplate:
+    """A board that matters are made from."""
+
+    id: str
+    name: str
+    description: str
+    board_type: str
+    steps: Sequence[Mapping[str, Any]]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """A matter without its steps."""
+
+    id: str
+    number: int
+    template_id: str
+    title: str
+    status: MatterStatus
+    priority: str
+    tags: Sequence[str]
+    assignee_id: str | None
+    properties: Mapping[str, Any]
+    current_step_id: str | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatterStep:
+    """One step of a matter, and what was decided on it."""
+
+    id: str
+    template_step_id: str
+    name: str
+    type: str
+    order: int
+    status: MatterStepStatus
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatterDetail:
+    """A matter with its steps in their order."""
+
+    matter: Matter
+    steps: Sequence[MatterStep]
 
 
 def number_text(number: int) -> str:

@@ -29,7 +29,7 @@ def warm_up(engine: Engine, ports: Ports) -> Verdict:
             workspace = Workspace(slug=f"warm-up-{new_id()}", name="Warm-up")
             session.add(workspace)
         nobody = Principal(workspace.id, "ADMIN", "warm-up")
-        workflow = workflows.create(nobody, _DEFINITION, ports).workflow
-        run = by_hand.execute(workspace.id, workflow.id, {}, "warm-up")
+        workflow = workflows.create(nobody, _DEFINITION, ports)
+        run = by_hand.execute(nobody, workflow.id, {})
         SqlPublications().at(workflow.id, workflow.version)
         return engine.run(TaskRef(run.id, workflow.id, workflow.version, "look"))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from automations.db import api_keys, members, rate_limits
 from automations.db.api_keys import Credential
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import ApiKey
+from automations.db.tables import ApiKey as ApiKeyRow
 from automations.domain.principals import RANKS, Principal
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
+from automations.kit.values import from_attributes
 from automations.services.access import key_cache
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.audit import audit
@@ -20,6 +22,22 @@ from automations.services.audit import audit
 MAX_GRACE = timedelta(days=7)
 _PREFIX_LENGTH = 11
 _HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key as administrators see it: nobody sees its token again."""
+
+    id: str
+    prefix: str
+    name: str
+    role: str
+    scopes: Sequence[str] | None
+    member_id: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    previous_expires_at: datetime | None
 
 
 def create_key(role: str, name: str, workspace_id: str | None = None) -> str:
@@ -64,13 +82,13 @@ def create(
         session.flush()
         session.refresh(key)
         audit.record(session, "api_key.create", key, name=name, role=role, scopes=key.scopes)
-        return token, key
+        return token, from_attributes(ApiKey, key)
 
 
 def list_all(workspace_id: str) -> Sequence[ApiKey]:
     """The keys of a workspace that are not revoked."""
     with unit_of_work() as session:
-        return api_keys.listed(session, workspace_id)
+        return [from_attributes(ApiKey, row) for row in api_keys.listed(session, workspace_id)]
 
 
 def rotate(by: Principal, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
@@ -91,7 +109,7 @@ def rotate(by: Principal, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
         seconds = int(grace.total_seconds())
         audit.record(session, "api_key.rotate", key, name=key.name, graceSeconds=seconds)
     key_cache.forget()
-    return token, key
+    return token, from_attributes(ApiKey, key)
 
 
 def revoke(by: Principal, key_id: str) -> None:
@@ -156,7 +174,7 @@ def _identify(holder: Principal) -> None:
     audit.identify(holder.workspace_id, actor)
 
 
-def _record_use(session: Session, key: ApiKey) -> None:
+def _record_use(session: Session, key: ApiKeyRow) -> None:
     """An hour's first use from an address, as far as it is seen once a minute."""
     place = audit.current().ip
     if rate_limits.hit(session, f"key:{key.id}:{place}", limit=1, seconds=_HOUR) is None:
@@ -186,16 +204,16 @@ def _check_member(session: Session, by: Principal, role: str, member_id: str | N
         raise NotAllowed(f"A key of role {by.role} cannot act for a member of role {member.role}.")
 
 
-def _find(session: Session, by: Principal, key_id: str) -> ApiKey:
+def _find(session: Session, by: Principal, key_id: str) -> ApiKeyRow:
     key = api_keys.lock(session, by.workspace_id, key_id)
     if key is None:
         raise NotFound(f"There is no API key {key_id}.")
     return key
 
 
-def _new(**values: object) -> tuple[str, ApiKey]:
+def _new(**values: object) -> tuple[str, ApiKeyRow]:
     token = _token()
-    return token, ApiKey(prefix=token[:_PREFIX_LENGTH], token_hash=_hash(token), **values)
+    return token, ApiKeyRow(prefix=token[:_PREFIX_LENGTH], token_hash=_hash(token), **values)
 
 
 def _token() -> str:

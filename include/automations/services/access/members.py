@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
 from automations.db import members
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Member
+from automations.db.tables import Member as MemberRow
 from automations.domain.fields import LITERAL
 from automations.domain.principals import RANKS, Principal
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from automations.kit.values import from_attributes
 from automations.services.access import key_cache
 from automations.services.audit import audit
 from automations.steps.email import Address
@@ -19,16 +22,29 @@ from automations.steps.email import Address
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a workspace."""
+
+    id: str
+    workspace_id: str
+    name: str
+    email: str
+    role: str
+    created_at: datetime
+
+
 def list_all(workspace_id: str) -> Sequence[Member]:
     """All members of a workspace."""
     with unit_of_work() as session:
-        return members.listed(session, workspace_id)
+        return [from_attributes(Member, row) for row in members.listed(session, workspace_id)]
 
 
 def get(workspace_id: str, member_id: str) -> Member | None:
     """One member, if there is such a one."""
     with unit_of_work() as session:
-        return members.find(session, workspace_id, member_id)
+        found = members.find(session, workspace_id, member_id)
+    return None if found is None else from_attributes(Member, found)
 
 
 def create(by: Principal, *, name: str, email: str, role: str) -> Member:
@@ -40,11 +56,11 @@ def create(by: Principal, *, name: str, email: str, role: str) -> Member:
         Conflict: another member has the address.
     """
     _check_owner(by, role)
-    member = Member(workspace_id=by.workspace_id, name=name, email=_address(email), role=role)
+    member = MemberRow(workspace_id=by.workspace_id, name=name, email=_address(email), role=role)
     with unit_of_work() as session:
         _save(session, member)
         audit.record(session, "member.create", member, email=member.email, role=member.role)
-        return member
+        return from_attributes(Member, member)
 
 
 def update(
@@ -79,7 +95,7 @@ def update(
             session, "member.update", member, email=member.email, role=[before, member.role]
         )
     key_cache.forget()
-    return member
+    return from_attributes(Member, member)
 
 
 def delete(by: Principal, member_id: str) -> None:
@@ -99,7 +115,7 @@ def delete(by: Principal, member_id: str) -> None:
     key_cache.forget()
 
 
-def _find(session: Session, workspace_id: str, member_id: str) -> Member:
+def _find(session: Session, workspace_id: str, member_id: str) -> MemberRow:
     member = members.lock(session, workspace_id, member_id)
     if member is None:
         raise NotFound(f"There is no member {member_id}.")
@@ -111,7 +127,7 @@ def _check_owner(by: Principal, *roles: str | None) -> None:
         raise NotAllowed("Only an OWNER may make, change or remove an OWNER.")
 
 
-def _check_one_stays(owners: set[str], member: Member) -> None:
+def _check_one_stays(owners: set[str], member: MemberRow) -> None:
     if owners == {member.id}:
         raise Conflict(f"{member.name} is the last OWNER; make another member OWNER first.")
 
@@ -123,7 +139,7 @@ def _address(email: str) -> str:
         raise ValidationFailed({"email": ["must be an e-mail address"]}) from error
 
 
-def _save(session: Session, member: Member) -> None:
+def _save(session: Session, member: MemberRow) -> None:
     address = member.email
     if not members.save(session, member):
         raise Conflict(f"Another member has the address {address}.")

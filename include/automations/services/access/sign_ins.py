@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import members, sign_ins
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Member, SignIn
+from automations.db.tables import Member as MemberRow
+from automations.db.tables import SignIn
 from automations.domain.principals import Principal
 from automations.errors import (
     Conflict,
@@ -19,7 +20,9 @@ from automations.errors import (
     ValidationFailed,
 )
 from automations.kit import passwords
+from automations.kit.values import from_attributes
 from automations.services.access import rate_limits
+from automations.services.access.members import Member
 from automations.services.audit import audit
 from automations.tokens import hash_token
 
@@ -36,7 +39,7 @@ class Opened:
     """A new session; its token is kept by nobody but its holder."""
 
     token: str
-    sign_in: SignIn
+    expires_at: datetime
     member: Member
 
 
@@ -125,7 +128,7 @@ def change_password(by: Principal, current: str, new: str) -> None:
         known = row.password_hash if row else None
         if not passwords.fits(current, known) or row is None:
             raise ValidationFailed({"currentPassword": ["is wrong"]})
-        member = session.get_one(Member, member_id)
+        member = session.get_one(MemberRow, member_id)
         _check_strength("newPassword", new, member)
         row.password_hash, row.changed_at = passwords.hashed(new), datetime.now(UTC)
         sign_ins.end_others(session, member_id, session_id)
@@ -182,7 +185,7 @@ def _signed_in(by: Principal) -> tuple[str, str]:
     return by.member_id, by.session_id
 
 
-def _opened(session: Session, member: Member) -> Opened:
+def _opened(session: Session, member: MemberRow) -> Opened:
     token = f"ss_{secrets.token_urlsafe(32)}"
     made = SignIn(
         workspace_id=member.workspace_id,
@@ -195,10 +198,10 @@ def _opened(session: Session, member: Member) -> Opened:
     session.flush()
     audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
     audit.record(session, "session.create", made, email=member.email)
-    return Opened(token, made, member)
+    return Opened(token, made.expires_at, from_attributes(Member, member))
 
 
-def _check_strength(field: str, password: str, member: Member) -> None:
+def _check_strength(field: str, password: str, member: MemberRow) -> None:
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise ValidationFailed(
             {field: [f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"]}

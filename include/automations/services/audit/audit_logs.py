@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from automations.db import audit
-from automations.db.audit import AuditFilter
 from automations.db.session import unit_of_work
-from automations.db.tables import AuditLog
+from automations.domain.audit import AuditFilter, AuditLog
 from automations.kit import cursors
+from automations.kit.values import from_attributes
 
 
 def behind(
@@ -18,4 +18,5 @@ def behind(
     after = cursors.decode_numbered(cursor) if cursor else None
     with unit_of_work() as session:
         found = audit.behind(session, workspace_id, wanted, after, size + 1)
-    return cursors.page(found, size, lambda line: (line.at, str(line.id)))
+    lines = [from_attributes(AuditLog, row) for row in found]
+    return cursors.page(lines, size, lambda line: (line.at, str(line.id)))

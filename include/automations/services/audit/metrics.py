@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automations.db import counters, gauges
-from automations.db.counters import Counted
-from automations.db.gauges import Gauges
 from automations.db.session import unit_of_work
+from automations.domain.metrics import Counted, Gauges
 
 _MANY = 5_000
 """Rows of the ledger that are still read in a few milliseconds."""

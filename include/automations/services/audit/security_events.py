@@ -6,12 +6,11 @@ import ipaddress
 from collections.abc import Sequence
 
 from automations.db import security_events
-from automations.db.security_events import SecurityFilter
 from automations.db.session import unit_of_work
-from automations.db.tables import SecurityEvent
+from automations.domain.audit import SecurityEvent, SecurityFilter
 from automations.domain.statuses import Severity
 from automations.kit import cursors
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 
 
@@ -51,7 +50,8 @@ def behind(
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = security_events.behind(session, workspace_id, wanted, after, size + 1)
-    return cursors.page(found, size, lambda event: (event.at, event.id))
+    noted = [from_attributes(SecurityEvent, row) for row in found]
+    return cursors.page(noted, size, lambda event: (event.at, event.id))
 
 
 def _network(ip: str) -> str:

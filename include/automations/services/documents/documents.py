@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from automations.db import documents, effects
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Document, DocumentDelivery, DocumentTemplate
+from automations.db.tables import Document as DocumentRow
+from automations.db.tables import DocumentDelivery as DeliveryRow
+from automations.db.tables import DocumentTemplate as TemplateRow
 from automations.domain.forms import uploads
+from automations.domain.statuses import DeliveryStatus
 from automations.errors import NotFound, StepError
 from automations.kit.filenames import file_name
+from automations.kit.values import from_attributes
 from automations.ports import (
     Attachment,
     Delivery,
@@ -22,6 +27,36 @@ from automations.ports import (
 )
 
 CONTENT_TYPES = {**uploads.CONTENT_TYPES, "markdown": "text/markdown; charset=utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document without its content."""
+
+    id: str
+    name: str
+    format: str
+    size: int
+    sha256: str
+    engine: str | None
+    run_id: str | None
+    submission_id: str | None
+    template_id: str | None
+    template_version: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDelivery:
+    """To whom a document was sent, and what became of it."""
+
+    id: str
+    address: str
+    status: DeliveryStatus
+    message_id: str | None
+    reason: str | None
+    run_id: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +72,32 @@ def page(
 ) -> tuple[Sequence[Document], int]:
     """One page of a workspace's documents, newest first, and how many there are."""
     with unit_of_work() as session:
-        return documents.page(session, workspace_id, run_id, (number - 1) * size, size)
+        found, total = documents.page(session, workspace_id, run_id, (number - 1) * size, size)
+    return [from_attributes(Document, row) for row in found], total
 
 
 def get(workspace_id: str, document_id: str) -> DocumentDetail:
     """One document with its deliveries."""
     with unit_of_work() as session:
-        document = documents.find(session, workspace_id, document_id)
-        if document is None:
-            raise NotFound(f"There is no document {document_id}.")
-        return DocumentDetail(document, documents.deliveries(session, document_id))
+        document = from_attributes(Document, _find(session, workspace_id, document_id))
+        found = documents.deliveries(session, document_id)
+    return DocumentDetail(document, [from_attributes(DocumentDelivery, row) for row in found])
 
 
-def with_content(workspace_id: str, document_id: str) -> Document:
-    """One document to download."""
+def content(workspace_id: str, document_id: str) -> tuple[Document, bytes]:
+    """One document, and what is in it."""
     with unit_of_work() as session:
-        document = documents.find(session, workspace_id, document_id, content=True)
-        if document is None:
-            raise NotFound(f"There is no document {document_id}.")
-        return document
+        found = _find(session, workspace_id, document_id, content=True)
+        return from_attributes(Document, found), found.content
+
+
+def _find(
+    session: Session, workspace_id: str, document_id: str, *, content: bool = False
+) -> DocumentRow:
+    document = documents.find(session, workspace_id, document_id, content=content)
+    if document is None:
+        raise NotFound(f"There is no document {document_id}.")
+    return document
 
 
 class StoredDocuments:
@@ -85,7 +127,7 @@ class StoredDocuments:
                 **effects.once(session, order.key, lambda: _keep(session, template, order, made))
             )
 
-    def _render(self, template: DocumentTemplate, order: DocumentOrder) -> RenderedDocument:
+    def _render(self, template: TemplateRow, order: DocumentOrder) -> RenderedDocument:
         try:
             return self._renderer.render(
                 template.format, template.content, order.data, order.format
@@ -123,9 +165,9 @@ class StoredDocuments:
 
 
 def _keep(
-    session: Session, template: DocumentTemplate, order: DocumentOrder, made: RenderedDocument
+    session: Session, template: TemplateRow, order: DocumentOrder, made: RenderedDocument
 ) -> dict[str, object]:
-    document = Document(
+    document = DocumentRow(
         workspace_id=order.workspace_id,
         run_id=order.run_id,
         template_id=template.id,
@@ -151,7 +193,7 @@ def _keep(
     )
 
 
-def _delivery(row: DocumentDelivery | None) -> Delivery | None:
+def _delivery(row: DeliveryRow | None) -> Delivery | None:
     if row is None:
         return None
     return Delivery(row.document_id, row.address, row.status, row.message_id, row.reason)

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from automations.db import documents
-from automations.db.session import unit_of_work
-from automations.db.tables import DocumentTemplate
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import DocumentTemplate as TemplateRow
 from automations.errors import NotFound, StepError, ValidationFailed
+from automations.kit.values import from_attributes
 from automations.ports import DocumentRenderer
 from automations.services.audit import audit
 
 MAX_BYTES = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTemplate:
+    """A template without its content."""
+
+    id: str
+    name: str
+    format: str
+    size: int
+    sha256: str
+    placeholders: Sequence[str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
 
 
 def create(
@@ -31,13 +48,13 @@ def create(
     """
     placeholders = _checked(renderer, template_format, content)
     with unit_of_work() as session:
-        template = DocumentTemplate(workspace_id=workspace_id, name=name)
+        template = TemplateRow(workspace_id=workspace_id, name=name)
         _fill(template, template_format, content, placeholders)
         session.add(template)
         session.flush()
         session.refresh(template)
         audit.record(session, "document_template.create", template, name=template.name)
-        return template
+        return from_attributes(DocumentTemplate, template)
 
 
 def replace(
@@ -71,22 +88,27 @@ def replace(
             template.version += 1
         template.updated_at = datetime.now(UTC)
         audit.record(session, "document_template.update", template, name=template.name)
-        return template
+        return from_attributes(DocumentTemplate, template)
 
 
-def get(workspace_id: str, template_id: str, *, content: bool = False) -> DocumentTemplate:
-    """One template, with its content when asked for."""
+def get(workspace_id: str, template_id: str) -> DocumentTemplate:
+    """One template."""
     with unit_of_work() as session:
-        template = documents.find_template(session, workspace_id, template_id, content=content)
-        if template is None:
-            raise NotFound(f"There is no document template {template_id}.")
-        return template
+        return from_attributes(DocumentTemplate, _find(session, workspace_id, template_id))
+
+
+def content(workspace_id: str, template_id: str) -> tuple[DocumentTemplate, bytes]:
+    """One template, and what is in it."""
+    with unit_of_work() as session:
+        found = _find(session, workspace_id, template_id, content=True)
+        return from_attributes(DocumentTemplate, found), found.content
 
 
 def list_all(workspace_id: str) -> Sequence[DocumentTemplate]:
     """All templates of a workspace, newest first."""
     with unit_of_work() as session:
-        return documents.templates(session, workspace_id)
+        found = documents.templates(session, workspace_id)
+    return [from_attributes(DocumentTemplate, row) for row in found]
 
 
 def delete(workspace_id: str, template_id: str) -> None:
@@ -97,6 +119,15 @@ def delete(workspace_id: str, template_id: str) -> None:
             raise NotFound(f"There is no document template {template_id}.")
         audit.record(session, "document_template.delete", template, name=template.name)
         session.delete(template)
+
+
+def _find(
+    session: Session, workspace_id: str, template_id: str, *, content: bool = False
+) -> TemplateRow:
+    template = documents.find_template(session, workspace_id, template_id, content=content)
+    if template is None:
+        raise NotFound(f"There is no document template {template_id}.")
+    return template
 
 
 def _checked(renderer: DocumentRenderer, template_format: str, content: bytes) -> list[str]:
@@ -111,7 +142,7 @@ def _checked(renderer: DocumentRenderer, template_format: str, content: bytes) -
 
 
 def _fill(
-    template: DocumentTemplate, template_format: str, content: bytes, placeholders: list[str]
+    template: TemplateRow, template_format: str, content: bytes, placeholders: list[str]
 ) -> None:
     template.format, template.content, template.placeholders = (
         template_format,

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from automations.db import events, intake, jobs
-from automations.db.events import EventFilter
 from automations.db.session import unit_of_work
-from automations.db.tables import Event, JobKind, Run
+from automations.db.tables import JobKind
 from automations.definitions.triggers import FILTERS, event_key
+from automations.domain.events import Event, EventDetail, EventFilter
+from automations.domain.runs import RunSummary
 from automations.errors import Conflict, NotFound
 from automations.kit import cursors
+from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
 
@@ -71,16 +73,18 @@ def behind(
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = events.behind(session, workspace_id, wanted, after, size + 1)
-    return cursors.page(found, size, lambda event: (event.created_at, event.id))
+    happened = [from_attributes(Event, row) for row in found]
+    return cursors.page(happened, size, lambda event: (event.created_at, event.id))
 
 
-def get(workspace_id: str, event_id: str) -> tuple[Event, Sequence[Run]]:
+def get(workspace_id: str, event_id: str) -> EventDetail:
     """One event with the runs that it has started."""
     with unit_of_work() as session:
         event = events.find(session, workspace_id, event_id)
         if event is None:
             raise NotFound(f"There is no event {event_id}.")
-        return event, events.runs_of(session, event.id)
+        runs = [from_attributes(RunSummary, run) for run in events.runs_of(session, event.id)]
+        return EventDetail(from_attributes(Event, event), event.data, runs)
 
 
 def replay(workspace_id: str, event_id: str) -> Event:
@@ -99,4 +103,4 @@ def replay(workspace_id: str, event_id: str) -> Event:
         jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)
         session.refresh(event)
         audit.record(session, "event.replay", event, type=event.type)
-        return event
+        return from_attributes(Event, event)

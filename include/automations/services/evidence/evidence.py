@@ -9,16 +9,34 @@ from typing import Any
 
 from automations.db import effects, evidence
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import EvidenceSnapshot
+from automations.db.tables import EvidenceSnapshot as SnapshotRow
 from automations.domain.evidence import Link, TooMuchEvidenceError, content_of, hash_of
 from automations.domain.principals import Principal
 from automations.errors import DomainError, NotAllowed, NotFound, StepError
 from automations.kit import cursors
 from automations.kit.clock import timestamp
 from automations.kit.ids import new_id
+from automations.kit.values import JSON, from_attributes
 from automations.ports import EvidenceReceipt, EvidenceRequest
 from automations.services.audit import audit
 from automations.services.evidence.sources import ADMINS_ONLY, SOURCES
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSnapshot:
+    """A snapshot as it is described and chained, without its content."""
+
+    id: str
+    number: int
+    source: str
+    title: str
+    query: Mapping[str, JSON]
+    row_count: int
+    sha256: str
+    previous_sha256: str | None
+    chain_sha256: str
+    run_id: str | None
+    created_at: datetime
 
 
 class WorkspaceEvidence:
@@ -51,7 +69,7 @@ def _capture(session: Session, request: EvidenceRequest) -> dict[str, Any]:
     now = datetime.now(UTC)
     # Not finer than it is hashed, or a part of it could be changed.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    snapshot = EvidenceSnapshot(
+    snapshot = SnapshotRow(
         id=new_id(),
         workspace_id=request.workspace_id,
         number=1 if last is None else last.number + 1,
@@ -103,7 +121,7 @@ def _columns(
         yield {name: row[name] for name in columns} if columns else row
 
 
-def _link(row: EvidenceSnapshot) -> Link:
+def _link(row: SnapshotRow) -> Link:
     return Link(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -170,7 +188,7 @@ def verify_all() -> list[tuple[str, Verification]]:
     return [(workspace.slug, verify(workspace.id)) for workspace in found]
 
 
-def _break(row: EvidenceSnapshot, number: int, previous: str | None) -> Break | None:
+def _break(row: SnapshotRow, number: int, previous: str | None) -> Break | None:
     if row.number != number:
         return Break(number, None, "is missing")
     if hash_of(row.content) != row.sha256:
@@ -189,11 +207,12 @@ def behind(
     before = cursors.decode_numbered(cursor)[1] if cursor else None
     with unit_of_work() as session:
         found = evidence.behind(session, workspace_id, source, before, size + 1)
-    return cursors.page(found, size, lambda row: (row.created_at, str(row.number)))
+    snapshots = [from_attributes(EvidenceSnapshot, row) for row in found]
+    return cursors.page(snapshots, size, lambda one: (one.created_at, str(one.number)))
 
 
-def get(by: Principal, snapshot_id: str) -> EvidenceSnapshot:
-    """One snapshot with its content.
+def get(by: Principal, snapshot_id: str) -> tuple[EvidenceSnapshot, bytes]:
+    """One snapshot and its content.
 
     Raises:
         NotAllowed: it holds what only administrators may read.
@@ -204,4 +223,4 @@ def get(by: Principal, snapshot_id: str) -> EvidenceSnapshot:
         raise NotFound(f"There is no evidence {snapshot_id}.")
     if found.source in ADMINS_ONLY and not by.administers:
         raise NotAllowed(f"Evidence of {found.source} needs an API key of role ADMIN.")
-    return found
+    return from_attributes(EvidenceSnapshot, found), found.content

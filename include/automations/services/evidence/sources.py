@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from automations.db import audit, data_rows, members, security_events
-from automations.db.audit import AuditFilter
-from automations.db.security_events import SecurityFilter
 from automations.db.session import Session
+from automations.domain.audit import AuditFilter, SecurityFilter
 from automations.domain.evidence import fits
 from automations.domain.tables.columns import columns_of, shown
 from automations.domain.tables.filters import checked

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from automations.db import forms
 from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Form, Submission
+from automations.db.tables import Form as FormRow
+from automations.db.tables import Submission as SubmissionRow
 from automations.definitions.triggers import form_submission_key
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
@@ -17,9 +19,37 @@ from automations.domain.statuses import SubmissionStatus
 from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.storable import same
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.forms import form_tables, uploads
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form in one of its versions."""
+
+    id: str
+    title: str
+    description: str
+    schema: Mapping[str, JSON]
+    version: int
+    public: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What somebody filled into a form, and what was decided on it."""
+
+    id: str
+    form_id: str
+    form_version: int
+    status: SubmissionStatus
+    data: Mapping[str, JSON]
+    decided_by: str | None
+    decided_at: datetime | None
+    created_at: datetime
 
 
 def create(
@@ -37,7 +67,7 @@ def create(
     """
     _refuse_twice(form)
     with unit_of_work() as session:
-        created = Form(
+        created = FormRow(
             workspace_id=workspace_id,
             title=title,
             description=description,
@@ -51,27 +81,24 @@ def create(
         if public:
             form_tables.publish(session, created)
         audit.record(session, "form.create", created, title=title, public=public)
-        return created
+        return from_attributes(Form, created)
 
 
 def get(workspace_id: str, form_id: str, version: int | None = None) -> Form:
     """One form, as it is now or was in one of its versions."""
     with unit_of_work() as session:
-        form = _find(session, workspace_id, form_id)
+        form = from_attributes(Form, _find(session, workspace_id, form_id))
         if version is None or version == form.version:
             return form
         before = forms.version(session, form_id, version)
         if before is None:
             raise NotFound(f"The form has no version {version}.")
-        return Form(
-            id=form.id,
-            workspace_id=workspace_id,
+        return replace(
+            form,
             title=before.title,
             description=before.description,
             schema=before.schema,
             version=before.version,
-            public=form.public,
-            created_at=form.created_at,
             updated_at=before.created_at,
         )
 
@@ -116,7 +143,7 @@ def update(
             version=found.version,
             public=found.public,
         )
-        return found
+        return from_attributes(Form, found)
 
 
 def delete(workspace_id: str, form_id: str) -> None:
@@ -131,7 +158,7 @@ def delete(workspace_id: str, form_id: str) -> None:
 def list_all(workspace_id: str) -> Sequence[Form]:
     """All forms of a workspace."""
     with unit_of_work() as session:
-        return forms.listed(session, workspace_id)
+        return [from_attributes(Form, row) for row in forms.listed(session, workspace_id)]
 
 
 def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission:
@@ -142,16 +169,17 @@ def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission
         ValidationFailed: the data does not fit the form; names each value.
     """
     with unit_of_work() as session:
-        return take(session, _find(session, workspace_id, form_id), data)
+        submission = take(session, _find(session, workspace_id, form_id), data)
+        return from_attributes(Submission, submission)
 
 
 def take(
     session: Session,
-    form: Form,
+    form: FormRow,
     data: dict[str, JSON],
     by: audit.Actor | None = None,
     sent: Sequence[Upload] | None = None,
-) -> Submission:
+) -> SubmissionRow:
     """Check and keep what was filled in; it is an event from then on.
 
     Args:
@@ -159,7 +187,7 @@ def take(
         sent: the files that came with it from a page; None for what came by the API.
     """
     data = checked(session, form, data, sent)
-    submission = Submission(
+    submission = SubmissionRow(
         workspace_id=form.workspace_id, form_id=form.id, form_version=form.version, data=data
     )
     session.add(submission)
@@ -190,7 +218,7 @@ def get_submission(workspace_id: str, submission_id: str) -> Submission:
         found = forms.find_submission(session, workspace_id, submission_id)
         if found is None:
             raise NotFound(f"There is no submission {submission_id}.")
-        return found
+        return from_attributes(Submission, found)
 
 
 def submissions_behind(
@@ -204,11 +232,12 @@ def submissions_behind(
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         found = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
-    return cursors.page(found, size, lambda row: (row.created_at, row.id))
+    submitted = [from_attributes(Submission, row) for row in found]
+    return cursors.page(submitted, size, lambda one: (one.created_at, one.id))
 
 
 def checked(
-    session: Session, form: Form, data: dict[str, JSON], sent: Sequence[Upload] | None = None
+    session: Session, form: FormRow, data: dict[str, JSON], sent: Sequence[Upload] | None = None
 ) -> dict[str, JSON]:
     """Data that fits a form, with its files as we know them.
 
@@ -234,7 +263,7 @@ def _refuse_twice(form: schema.FormSchema) -> None:
         raise ValidationFailed({f"schema.{path}": messages for path, messages in found.items()})
 
 
-def _find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> Form:
+def _find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> FormRow:
     form = forms.find(session, workspace_id, form_id, lock=lock)
     if form is None:
         raise NotFound(f"There is no form {form_id}.")

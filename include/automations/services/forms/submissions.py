@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from automations.db import forms, submissions
 from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Submission, SubmissionSnapshot
+from automations.db.tables import Submission as SubmissionRow
 from automations.definitions.triggers import event_key
 from automations.domain.principals import Principal
 from automations.domain.statuses import SubmissionStatus
 from automations.errors import Conflict, NotFound
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.forms import form_tables
-from automations.services.forms.forms import checked
+from automations.services.forms.forms import Submission, checked
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSnapshot:
+    """What a submission held before one of its changes."""
+
+    id: str
+    submission_id: str
+    number: int
+    form_version: int
+    data: Mapping[str, JSON]
+    changed_by: str
+    created_at: datetime
 
 
 def approve(by: Principal, submission_id: str) -> Submission:
@@ -57,14 +72,15 @@ def change(by: Principal, submission_id: str, data: dict[str, JSON]) -> Submissi
         submission.data, submission.form_version = data, form.version
         form_tables.change(session, form, submission)
         audit.record(session, "submission.update", submission, formId=form.id)
-        return submission
+        return from_attributes(Submission, submission)
 
 
 def snapshots(workspace_id: str, submission_id: str) -> Sequence[SubmissionSnapshot]:
     """What a submission held before each of its changes."""
     with unit_of_work() as session:
         _find(session, workspace_id, submission_id)
-        return submissions.snapshots(session, submission_id)
+        found = submissions.snapshots(session, submission_id)
+    return [from_attributes(SubmissionSnapshot, row) for row in found]
 
 
 def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Submission:
@@ -89,14 +105,14 @@ def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Subm
         )
         verb = "approve" if status == SubmissionStatus.APPROVED else "reject"
         audit.record(session, f"submission.{verb}", submission, formId=form.id)
-        return submission
+        return from_attributes(Submission, submission)
 
 
-def _decided(submission: Submission) -> Conflict:
+def _decided(submission: SubmissionRow) -> Conflict:
     return Conflict(f"The submission was {submission.status.lower()} before.")
 
 
-def _find(session: Session, workspace_id: str, submission_id: str) -> Submission:
+def _find(session: Session, workspace_id: str, submission_id: str) -> SubmissionRow:
     submission = forms.find_submission(session, workspace_id, submission_id)
     if submission is None:
         raise NotFound(f"There is no submission {submission_id}.")

@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from automations.db import integrations
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Integration
+from automations.db.tables import Integration as IntegrationRow
 from automations.definitions.integrations import DESTINATIONS, EMAIL, check
 from automations.errors import Conflict, NotFound, RuleBroken, ValidationFailed
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.integrations import vault
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An integration without its credentials."""
+
+    id: str
+    name: str
+    type: str
+    config: Mapping[str, JSON]
+    fingerprint: str | None
+    enabled: bool
+    is_site_email_provider: bool
+    created_at: datetime
+    updated_at: datetime
 
 
 def list_all(workspace_id: str) -> Sequence[Integration]:
     """All integrations of a workspace."""
     with unit_of_work() as session:
-        return integrations.listed(session, workspace_id)
+        found = integrations.listed(session, workspace_id)
+    return [from_attributes(Integration, row) for row in found]
 
 
 def get(workspace_id: str, integration_id: str) -> Integration:
     """One integration."""
     with unit_of_work() as session:
-        return _found(session, workspace_id, integration_id)
+        return from_attributes(Integration, find(session, workspace_id, integration_id))
 
 
 def create(
@@ -48,7 +65,7 @@ def create(
     _refuse(check(kind, config, credentials))
     with unit_of_work() as session:
         integrations.lock(session, workspace_id)
-        row = Integration(workspace_id=workspace_id, type=kind, config=config, enabled=enabled)
+        row = IntegrationRow(workspace_id=workspace_id, type=kind, config=config, enabled=enabled)
         _name(session, row, name)
         _seal(row, credentials)
         _choose(session, row, site_email_provider)
@@ -56,7 +73,7 @@ def create(
         session.flush()
         session.refresh(row)
         audit.record(session, "integration.create", row, name=row.name, type=row.type)
-        return row
+        return from_attributes(Integration, row)
 
 
 def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -> Integration:
@@ -71,7 +88,7 @@ def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -
     """
     with unit_of_work() as session:
         integrations.lock(session, workspace_id)
-        row = _found(session, workspace_id, integration_id)
+        row = find(session, workspace_id, integration_id)
         config = changes.get("config", row.config)
         credentials = changes.get("credentials")
         errors = check(row.type, config, credentials)
@@ -93,14 +110,14 @@ def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -
         audit.record(session, "integration.update", row, name=row.name, fields=sorted(changes))
         session.flush()
         session.refresh(row)
-        return row
+        return from_attributes(Integration, row)
 
 
 def delete(workspace_id: str, integration_id: str) -> None:
     """Delete an integration and its credentials."""
     with unit_of_work() as session:
         integrations.lock(session, workspace_id)
-        row = _found(session, workspace_id, integration_id)
+        row = find(session, workspace_id, integration_id)
         audit.record(session, "integration.delete", row, name=row.name, type=row.type)
         session.delete(row)
 
@@ -112,7 +129,7 @@ def credentials_of(workspace_id: str, kind: str) -> tuple[dict[str, JSON], dict[
     return None if row is None else (row.config, credentials(row))
 
 
-def credentials(row: Integration) -> dict[str, JSON]:
+def credentials(row: IntegrationRow) -> dict[str, JSON]:
     """An integration's credentials."""
     if row.ciphertext is None:
         return {}
@@ -120,7 +137,12 @@ def credentials(row: Integration) -> dict[str, JSON]:
     return opened
 
 
-def _found(session: Session, workspace_id: str, integration_id: str) -> Integration:
+def find(session: Session, workspace_id: str, integration_id: str) -> IntegrationRow:
+    """An integration of a workspace.
+
+    Raises:
+        NotFound: it is not there.
+    """
     row = integrations.find(session, workspace_id, integration_id)
     if row is None:
         raise NotFound(f"There is no integration {integration_id}.")
@@ -132,7 +154,7 @@ def _refuse(errors: dict[str, list[str]]) -> None:
         raise ValidationFailed(errors)
 
 
-def _name(session: Session, row: Integration, name: str) -> None:
+def _name(session: Session, row: IntegrationRow, name: str) -> None:
     with session.no_autoflush:
         other = integrations.id_of_name(session, row.workspace_id, name)
     if other is not None and other != row.id:
@@ -140,7 +162,7 @@ def _name(session: Session, row: Integration, name: str) -> None:
     row.name = name
 
 
-def _seal(row: Integration, given: dict[str, JSON]) -> None:
+def _seal(row: IntegrationRow, given: dict[str, JSON]) -> None:
     if not given:
         row.ciphertext = row.fingerprint = None
         return
@@ -149,7 +171,7 @@ def _seal(row: Integration, given: dict[str, JSON]) -> None:
     row.ciphertext, row.fingerprint = cipher.encrypt(text), cipher.fingerprint(text)
 
 
-def _choose(session: Session, row: Integration, site_email_provider: bool) -> None:
+def _choose(session: Session, row: IntegrationRow, site_email_provider: bool) -> None:
     if site_email_provider:
         if row.type != EMAIL:
             raise RuleBroken(f"Only an integration of type {EMAIL} can be the site email provider.")

@@ -33,7 +33,7 @@ from automations.ports import (
     Ports,
 )
 from automations.services.audit import audit
-from automations.services.integrations.integrations import credentials, get
+from automations.services.integrations.integrations import credentials, find
 from automations.settings import Settings, get_settings
 from automations.steps.email import MAX_ATTACHED_BYTES, EmailConfig, attached, decoded_size
 
@@ -80,7 +80,8 @@ def check(workspace_id: str, integration_id: str, transport: MailTransport) -> s
     Raises:
         RuleBroken: the integration is of a type that has no test.
     """
-    integration = get(workspace_id, integration_id)
+    with unit_of_work() as session:
+        integration = find(session, workspace_id, integration_id)
     if integration.type != EMAIL:
         raise RuleBroken(f"There is no test for integrations of type {integration.type}.")
     try:

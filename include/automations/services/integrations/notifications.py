@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from automations.db import members, notifications
 from automations.db.effects import once
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Notification
+from automations.db.tables import Notification as NotificationRow
 from automations.domain.principals import Principal
 from automations.errors import NotAllowed, NotFound, StepError
+from automations.kit.values import from_attributes
 from automations.ports import Notice, NoticeReceipt
 
 _TYPE = "AUTOMATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What a user was told, and when they read it."""
+
+    id: str
+    type: str
+    title: str
+    message: str
+    link: str | None
+    read_at: datetime | None
+    created_at: datetime
 
 
 def reader(by: Principal, user_id: str | None) -> str:
@@ -37,7 +53,7 @@ def page(
 ) -> tuple[Sequence[Notification], int]:
     """One page of a user's notifications, newest first, and how many there are."""
     with unit_of_work() as session:
-        return notifications.page(
+        found, total = notifications.page(
             session,
             workspace_id,
             user_id,
@@ -45,6 +61,7 @@ def page(
             offset=(number - 1) * size,
             limit=size,
         )
+    return [from_attributes(Notification, row) for row in found], total
 
 
 def mark(workspace_id: str, user_id: str, notification_id: str, *, read: bool) -> Notification:
@@ -53,7 +70,7 @@ def mark(workspace_id: str, user_id: str, notification_id: str, *, read: bool) -
         found = notifications.mark(session, workspace_id, user_id, notification_id, read=read)
         if found is None:
             raise NotFound(f"There is no notification {notification_id}.")
-        return found
+        return from_attributes(Notification, found)
 
 
 def mark_all(workspace_id: str, user_id: str) -> int:
@@ -81,7 +98,7 @@ class WorkspaceNotifier:
 def _tell(session: Session, notice: Notice) -> dict[str, Any]:
     users = _users(session, notice)
     told = [
-        Notification(
+        NotificationRow(
             workspace_id=notice.workspace_id,
             user_id=user,
             type=_TYPE,

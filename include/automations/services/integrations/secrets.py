@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
 
 from automations.db import secrets
 from automations.db.session import unit_of_work
-from automations.db.tables import Secret
 from automations.domain.fields import SECRET_NAME
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.masking import MIN_SECRET_LENGTH
+from automations.kit.values import from_attributes
 from automations.ports import SecretSource
 from automations.services.audit import audit
 from automations.services.integrations import vault
@@ -24,10 +26,20 @@ PREFIX = "AUTOMATIONS_SECRET_"
 """Of the names of secrets of the whole installation."""
 
 
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret without its value."""
+
+    name: str
+    fingerprint: str
+    created_at: datetime
+    updated_at: datetime
+
+
 def list_all(workspace_id: str) -> Sequence[Secret]:
     """All secrets of a workspace; their values stay encrypted."""
     with unit_of_work() as session:
-        return secrets.listed(session, workspace_id)
+        return [from_attributes(Secret, row) for row in secrets.listed(session, workspace_id)]
 
 
 def put(workspace_id: str, name: str, value: str) -> Secret:
@@ -57,7 +69,7 @@ def put(workspace_id: str, name: str, value: str) -> Secret:
             fingerprint=cipher.fingerprint(value),
         )
         audit.record(session, "secret.set", secret, fingerprint=secret.fingerprint)
-        return secret
+        return from_attributes(Secret, secret)
 
 
 def delete(workspace_id: str, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,23 +10,17 @@ from automations.db import matters, members
 from automations.db.effects import once
 from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Matter, MatterStep
+from automations.db.tables import Matter as MatterRow
+from automations.db.tables import MatterStep as StepRow
 from automations.definitions.triggers import event_key
-from automations.domain.matters import number_text
+from automations.domain.matters import Matter, MatterDetail, MatterStep, number_text
 from automations.domain.principals import Principal
 from automations.domain.statuses import MatterStatus, MatterStepStatus
 from automations.errors import Conflict, DomainError, NotFound, StepError, ValidationFailed
+from automations.kit.values import from_attributes
 from automations.ports import MatterReceipt, NewMatter
 from automations.services.audit import audit
 from automations.services.matters import templates
-
-
-@dataclass(frozen=True, slots=True)
-class MatterDetail:
-    """A matter with its steps in their order."""
-
-    matter: Matter
-    steps: Sequence[MatterStep]
 
 
 def create(by: Principal, new: NewMatter) -> MatterDetail:
@@ -57,7 +50,7 @@ def page(
 ) -> tuple[Sequence[Matter], int]:
     """One page of a workspace's matters, newest first, and how many there are."""
     with unit_of_work() as session:
-        return matters.page(
+        found, total = matters.page(
             session,
             workspace_id,
             status=status,
@@ -65,6 +58,7 @@ def page(
             offset=(number - 1) * size,
             limit=size,
         )
+    return [from_attributes(Matter, row) for row in found], total
 
 
 def update(workspace_id: str, matter_id: str, changes: Mapping[str, Any]) -> MatterDetail:
@@ -184,7 +178,7 @@ def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> Matte
     template = templates.find(session, workspace_id, new.template_id)
     if new.assignee_id is not None:
         _check_assignee(session, workspace_id, new.assignee_id)
-    matter = Matter(
+    matter = MatterRow(
         workspace_id=workspace_id,
         template_id=template.id,
         number=matters.next_number(session, workspace_id),
@@ -198,7 +192,7 @@ def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> Matte
     session.add(matter)
     session.flush()
     steps = [
-        MatterStep(
+        StepRow(
             matter_id=matter.id,
             template_step_id=step["id"],
             name=step["name"],
@@ -214,7 +208,7 @@ def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> Matte
     return _detail(session, matter)
 
 
-def _complete(session: Session, matter: Matter, step_id: str, by: str) -> MatterDetail:
+def _complete(session: Session, matter: MatterRow, step_id: str, by: str) -> MatterDetail:
     done = _decide(session, matter, step_id, MatterStepStatus.COMPLETED, by)
     steps = matters.steps(session, matter.id)
     left = [step for step in steps if step.status != MatterStepStatus.COMPLETED]
@@ -228,8 +222,8 @@ def _complete(session: Session, matter: Matter, step_id: str, by: str) -> Matter
 
 
 def _decide(
-    session: Session, matter: Matter, step_id: str, status: MatterStepStatus, by: str
-) -> MatterStep:
+    session: Session, matter: MatterRow, step_id: str, status: MatterStepStatus, by: str
+) -> StepRow:
     step = _step(session, matter, step_id)
     if not matters.decide(session, matter.id, step_id, status, by):
         raise Conflict(f"The step '{step.name}' was {step.status.lower()} before.")
@@ -253,27 +247,28 @@ def _decide(
     return step
 
 
-def _step(session: Session, matter: Matter, step_id: str) -> MatterStep:
+def _step(session: Session, matter: MatterRow, step_id: str) -> StepRow:
     for step in matters.steps(session, matter.id):
         if step.id == step_id:
             return step
     raise NotFound(f"The matter has no step {step_id}.")
 
 
-def _detail(session: Session, matter: Matter) -> MatterDetail:
+def _detail(session: Session, matter: MatterRow) -> MatterDetail:
     session.flush()
     session.refresh(matter)
-    return MatterDetail(matter, matters.steps(session, matter.id))
+    steps = [from_attributes(MatterStep, row) for row in matters.steps(session, matter.id)]
+    return MatterDetail(from_attributes(Matter, matter), steps)
 
 
-def _find(session: Session, workspace_id: str, matter_id: str, *, lock: bool = False) -> Matter:
+def _find(session: Session, workspace_id: str, matter_id: str, *, lock: bool = False) -> MatterRow:
     matter = matters.find(session, workspace_id, matter_id, lock=lock)
     if matter is None:
         raise NotFound(f"There is no matter {matter_id}.")
     return matter
 
 
-def _find_active(session: Session, workspace_id: str, matter_id: str) -> Matter:
+def _find_active(session: Session, workspace_id: str, matter_id: str) -> MatterRow:
     matter = _find(session, workspace_id, matter_id, lock=True)
     if matter.status != MatterStatus.ACTIVE:
         raise Conflict(f"The matter is {matter.status.lower()}.")

@@ -7,30 +7,32 @@ from datetime import UTC, datetime
 
 from automations.db import matters
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import MatterTemplate
-from automations.domain.matters import Board
+from automations.db.tables import MatterTemplate as TemplateRow
+from automations.domain.matters import Board, MatterTemplate
 from automations.errors import NotFound
+from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
 
 def list_all(workspace_id: str) -> Sequence[MatterTemplate]:
     """All boards of a workspace."""
     with unit_of_work() as session:
-        return matters.listed_templates(session, workspace_id)
+        found = matters.listed_templates(session, workspace_id)
+    return [from_attributes(MatterTemplate, row) for row in found]
 
 
 def get(workspace_id: str, template_id: str) -> MatterTemplate:
     """One board."""
     with unit_of_work() as session:
-        return find(session, workspace_id, template_id)
+        return from_attributes(MatterTemplate, find(session, workspace_id, template_id))
 
 
 def create(workspace_id: str, board: Board) -> MatterTemplate:
     """Create a board."""
     with unit_of_work() as session:
-        template = _write(session, MatterTemplate(workspace_id=workspace_id), board)
+        template = _write(session, TemplateRow(workspace_id=workspace_id), board)
         audit.record(session, "matter_template.create", template, name=template.name)
-        return template
+        return from_attributes(MatterTemplate, template)
 
 
 def replace(workspace_id: str, template_id: str, board: Board) -> MatterTemplate:
@@ -40,7 +42,7 @@ def replace(workspace_id: str, template_id: str, board: Board) -> MatterTemplate
         template.updated_at = datetime.now(UTC)
         _write(session, template, board)
         audit.record(session, "matter_template.update", template, name=template.name)
-        return template
+        return from_attributes(MatterTemplate, template)
 
 
 def delete(workspace_id: str, template_id: str) -> None:
@@ -53,7 +55,7 @@ def delete(workspace_id: str, template_id: str) -> None:
 
 def find(
     session: Session, workspace_id: str, template_id: str, *, lock: bool = False
-) -> MatterTemplate:
+) -> TemplateRow:
     """A board of a workspace.
 
     Raises:
@@ -65,7 +67,7 @@ def find(
     return template
 
 
-def _write(session: Session, template: MatterTemplate, board: Board) -> MatterTemplate:
+def _write(session: Session, template: TemplateRow, board: Board) -> TemplateRow:
     template.name, template.description = board.name, board.description
     template.board_type, template.steps = board.board_type, board.numbered()
     session.add(template)

@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from automations.db import data_tables, jobs, pipelines
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import JobKind, PipelineConnection
+from automations.db.tables import JobKind
+from automations.db.tables import PipelineConnection as ConnectionRow
 from automations.definitions.pipelines import ConnectionShape, TableMapping, config_errors, shape_of
 from automations.domain.fields import parse_duration
 from automations.domain.tables.columns import columns_of
 from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 
 
-def list_all(workspace_id: str) -> Sequence[PipelineConnection]:
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection; a secret is only named in it."""
+
+    id: str
+    name: str
+    connector_type: str
+    config: Mapping[str, JSON]
+    tables: Sequence[Mapping[str, JSON]]
+    interval: str | None
+    enabled: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+def list_all(workspace_id: str) -> Sequence[Connection]:
     """All connections of a workspace, by name."""
     with unit_of_work() as session:
-        return pipelines.listed(session, workspace_id)
+        return [from_attributes(Connection, row) for row in pipelines.listed(session, workspace_id)]
 
 
-def get(workspace_id: str, connection_id: str) -> PipelineConnection:
+def get(workspace_id: str, connection_id: str) -> Connection:
     """One connection."""
     with unit_of_work() as session:
-        return find(session, workspace_id, connection_id)
+        return from_attributes(Connection, find(session, workspace_id, connection_id))
 
 
-def create(workspace_id: str, shape: ConnectionShape) -> PipelineConnection:
+def create(workspace_id: str, shape: ConnectionShape) -> Connection:
     """Set up a connection.
 
     Raises:
@@ -36,13 +54,13 @@ def create(workspace_id: str, shape: ConnectionShape) -> PipelineConnection:
         Conflict: another one has this name.
     """
     with unit_of_work() as session:
-        row = PipelineConnection(workspace_id=workspace_id, connector_type=shape.connector_type)
+        row = ConnectionRow(workspace_id=workspace_id, connector_type=shape.connector_type)
         _write(session, row, shape)
         audit.record(session, "pipeline.create", row, name=row.name, connector=row.connector_type)
-        return row
+        return from_attributes(Connection, row)
 
 
-def update(workspace_id: str, connection_id: str, changes: Mapping[str, Any]) -> PipelineConnection:
+def update(workspace_id: str, connection_id: str, changes: Mapping[str, Any]) -> Connection:
     """Change a connection; a sync that runs begins with the first page again.
 
     Args:
@@ -57,7 +75,7 @@ def update(workspace_id: str, connection_id: str, changes: Mapping[str, Any]) ->
         _write(session, row, shape)
         pipelines.reset_cursors(session, row.id)
         audit.record(session, "pipeline.update", row, name=row.name, fields=sorted(changes))
-        return row
+        return from_attributes(Connection, row)
 
 
 def delete(workspace_id: str, connection_id: str) -> None:
@@ -70,7 +88,7 @@ def delete(workspace_id: str, connection_id: str) -> None:
 
 def find(
     session: Session, workspace_id: str, connection_id: str, *, lock: str | None = None
-) -> PipelineConnection:
+) -> ConnectionRow:
     """A connection of a workspace.
 
     Args:
@@ -85,7 +103,7 @@ def find(
     return row
 
 
-def as_given(row: PipelineConnection) -> dict[str, Any]:
+def as_given(row: Connection | ConnectionRow) -> dict[str, Any]:
     """A connection as clients write it."""
     return {
         "name": row.name,
@@ -97,12 +115,12 @@ def as_given(row: PipelineConnection) -> dict[str, Any]:
     }
 
 
-def mappings_of(row: PipelineConnection) -> list[TableMapping]:
+def mappings_of(row: ConnectionRow) -> list[TableMapping]:
     """The tables that a connection's records go to."""
     return [TableMapping.model_validate(kept) for kept in row.tables]
 
 
-def _write(session: Session, row: PipelineConnection, shape: ConnectionShape) -> None:
+def _write(session: Session, row: ConnectionRow, shape: ConnectionShape) -> None:
     errors = config_errors(shape.connector_type, shape.config)
     for index, mapping in enumerate(shape.tables):
         errors |= _mapping_errors(session, row.workspace_id, mapping, f"tables.{index}")
@@ -135,7 +153,7 @@ def _mapping_errors(
     return mapping.misfits(columns_of(table.columns), path)
 
 
-def _schedule(session: Session, row: PipelineConnection) -> None:
+def _schedule(session: Session, row: ConnectionRow) -> None:
     jobs.cancel(session, JobKind.SCHEDULE_PIPELINE, row.id)
     if row.interval is not None and row.enabled:
         jobs.enqueue(session, JobKind.SCHEDULE_PIPELINE, row.id, parse_duration(row.interval))

@@ -11,14 +11,14 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
 from automations.services.audit import audit
 from automations.services.pipelines.connections import mappings_of
-from automations.services.pipelines.syncs import AT_ONCE, finish, usable, write
+from automations.services.pipelines.syncs import AT_ONCE, Sync, finish, usable, write
 
 
-def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> PipelineRun:
+def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> Sync:
     """Sync records, some in each transaction; who died and comes back with its key goes on.
 
     Args:
@@ -39,7 +39,7 @@ def load(reference: str, key: str, by: str, records: Iterable[JSON]) -> Pipeline
         with suppress(NotFound, Conflict):
             _end(run, by, SyncStatus.FAILED, f"{type(error).__name__}: {error}")
         raise
-    return _end(run, by, SyncStatus.COMPLETED, None)
+    return from_attributes(Sync, _end(run, by, SyncStatus.COMPLETED, None))
 
 
 def _begin(reference: str, key: str) -> PipelineRun:

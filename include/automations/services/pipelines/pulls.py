@@ -22,12 +22,12 @@ from automations.errors import Conflict, DomainError, StepError, Unavailable, Va
 from automations.kit.masking import Masker
 from automations.kit.record_paths import NOTHING, value_at
 from automations.kit.retry_after import MAX_DELAY, wished_delay
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.ports import HttpClient, HttpRequest, HttpResponse
 from automations.services.audit import audit
 from automations.services.integrations import secrets
 from automations.services.pipelines.connections import mappings_of
-from automations.services.pipelines.syncs import finish, usable, write
+from automations.services.pipelines.syncs import Sync, finish, usable, write
 
 _PULL = "pull"
 """The key of all pulls: a connection has one at a time."""
@@ -44,7 +44,7 @@ class Read:
     following: str | None
 
 
-def start(workspace_id: str, connection_id: str) -> PipelineRun:
+def start(workspace_id: str, connection_id: str) -> Sync:
     """Begin a sync of a connection that reads its records itself.
 
     Raises:
@@ -59,10 +59,10 @@ def start(workspace_id: str, connection_id: str) -> PipelineRun:
         if not is_new:
             raise Conflict(f"The connection is syncing already: run {run.id}.")
         audit.record(session, "pipeline.start", run, name=connection.name)
-        return run
+        return from_attributes(Sync, run)
 
 
-def start_all(workspace_id: str) -> list[PipelineRun]:
+def start_all(workspace_id: str) -> list[Sync]:
     """Begin a sync of each enabled connection that reads its records itself and is not syncing."""
     begun = []
     with unit_of_work() as session:
@@ -71,7 +71,7 @@ def start_all(workspace_id: str) -> list[PipelineRun]:
                 run, is_new = _begin(session, connection, "pull")
                 if is_new:
                     audit.record(session, "pipeline.start", run, name=connection.name)
-                    begun.append(run)
+                    begun.append(from_attributes(Sync, run))
     return begun
 
 

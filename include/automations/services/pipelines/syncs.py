@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from automations.db import jobs, keyed_rows, pipelines
@@ -14,7 +16,7 @@ from automations.definitions.triggers import SYNCED, sync_key
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.pipelines.connections import find, mappings_of
 from automations.services.tables import row_syncs
@@ -29,24 +31,52 @@ _NAMED_ERRORS = 100
 _COUNTS = ("created", "updated", "unchanged", "failed")
 
 
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A sync of a connection, with what it has done so far.
+
+    Args:
+        way: how it was begun.
+        tables: what changed in each of them, in numbers and the ids of the first rows.
+    """
+
+    id: str
+    connection_id: str
+    status: SyncStatus
+    way: str
+    pages: int
+    records: int
+    tables: Sequence[Mapping[str, Any]]
+    errors: Sequence[Mapping[str, JSON]]
+    error: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """What it did to all of its tables."""
+        return _totals(self.tables)
+
+
 def behind(
     workspace_id: str, connection_id: str, cursor: str | None, size: int
-) -> tuple[Sequence[PipelineRun], str | None]:
+) -> tuple[Sequence[Sync], str | None]:
     """The syncs of a connection behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         find(session, workspace_id, connection_id)
         found = pipelines.runs_behind(session, connection_id, after, size + 1)
-    return cursors.page(found, size, lambda run: (run.started_at, run.id))
+    syncs = [from_attributes(Sync, run) for run in found]
+    return cursors.page(syncs, size, lambda sync: (sync.started_at, sync.id))
 
 
-def get(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
+def get(workspace_id: str, connection_id: str, run_id: str) -> Sync:
     """One sync."""
     with unit_of_work() as session:
-        return _found(session, workspace_id, connection_id, run_id)
+        return from_attributes(Sync, _found(session, workspace_id, connection_id, run_id))
 
 
-def push(workspace_id: str, connection_id: str, records: Sequence[JSON]) -> PipelineRun:
+def push(workspace_id: str, connection_id: str, records: Sequence[JSON]) -> Sync:
     """Sync records that were sent; they, their events and the record of it are one transaction.
 
     Raises:
@@ -54,7 +84,8 @@ def push(workspace_id: str, connection_id: str, records: Sequence[JSON]) -> Pipe
         Conflict: the connection is disabled, or does not fit its tables any more.
     """
     with unit_of_work() as session:
-        return take(session, workspace_id, connection_id, records, "push")[0]
+        run, _ = take(session, workspace_id, connection_id, records, "push")
+        return from_attributes(Sync, run)
 
 
 def take(
@@ -82,7 +113,7 @@ def take(
     return run, is_new
 
 
-def stop(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
+def stop(workspace_id: str, connection_id: str, run_id: str) -> Sync:
     """Stop a sync; what it has changed stays, and is announced.
 
     Raises:
@@ -96,7 +127,7 @@ def stop(workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:
             raise Conflict(f"The sync has ended: it is {run.status}.")
         finish(session, run, connection.name, SyncStatus.STOPPED)
         jobs.cancel(session, JobKind.SYNC_PIPELINE, run.id)
-        return run
+        return from_attributes(Sync, run)
 
 
 def usable(session: Session, workspace_id: str, connection_id: str) -> PipelineConnection:
@@ -160,13 +191,12 @@ def finish(
     for counts in run.tables:
         if counts["created"] or counts["updated"]:
             _announce(session, run, name, counts)
-    summed: Any = totals(run)
+    summed: Any = _totals(run.tables)
     audit.record(session, "pipeline.sync", run, by=by, name=name, status=status, **summed)
 
 
-def totals(run: PipelineRun) -> dict[str, int]:
-    """What a sync did to all of its tables."""
-    return {part: sum(counts[part] for counts in run.tables) for part in _COUNTS}
+def _totals(tables: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    return {part: sum(counts[part] for counts in tables) for part in _COUNTS}
 
 
 def _found(session: Session, workspace_id: str, connection_id: str, run_id: str) -> PipelineRun:

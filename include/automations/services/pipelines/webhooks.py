@@ -11,11 +11,12 @@ from automations.db.tables import PipelineConnection, PipelineRun
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.access import rate_limits as limits
 from automations.services.audit import audit
 from automations.services.pipelines import connections as pipelines
 from automations.services.pipelines import pulls, syncs
+from automations.services.pipelines.syncs import Sync
 from automations.settings import get_settings
 from automations.tokens import derive_token, hash_token
 
@@ -26,7 +27,7 @@ _MAX_PER_MINUTE = 600
 class Accepted:
     """A delivery whose sync is on record; one that came before is a duplicate."""
 
-    run: PipelineRun
+    sync: Sync
     duplicate: bool
 
 
@@ -78,7 +79,7 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
     with unit_of_work() as session:
         run, is_new = _sync(session, connection, records, delivery_id)
         known = delivery_id is not None and run.delivery_id == delivery_id
-        return Accepted(run, duplicate=known and not is_new)
+        return Accepted(from_attributes(Sync, run), duplicate=known and not is_new)
 
 
 def _sync(

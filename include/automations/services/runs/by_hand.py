@@ -5,16 +5,17 @@ from __future__ import annotations
 from automations.db import versions
 from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
-from automations.db.tables import Run
+from automations.domain.principals import Principal
+from automations.domain.runs import RunSummary
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.runs.starting import start_run
 from automations.services.workflows import payloads, workflows
 
 
-def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str) -> Run:
+def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> RunSummary:
     """Start a run by hand.
 
     Raises:
@@ -22,14 +23,14 @@ def execute(workspace_id: str, workflow_id: str, given: dict[str, JSON], by: str
         ValidationFailed: the input does not satisfy the trigger's schema.
     """
     with unit_of_work() as session:
-        workflow = workflows.require(session, workspace_id, workflow_id)
+        workflow = workflows.require(session, by.workspace_id, workflow_id)
         if workflow.status == WorkflowStatus.ARCHIVED:
             raise Conflict("An archived automation cannot be executed.")
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         payloads.check_input(stored, given)
-        new = NewRun(trigger_type="manual", trigger_data={}, input=given, started_by=by)
+        new = NewRun(trigger_type="manual", trigger_data={}, input=given, started_by=by.name)
         run = start_run(session, workflow, new, stored)
         if run is None:
             raise Conflict("The run exists already.")
         audit.record(session, "workflow.execute", workflow, name=workflow.name, runId=run.id)
-        return run
+        return from_attributes(RunSummary, run)

@@ -6,12 +6,14 @@ from automations.db import jobs, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run
 from automations.domain.principals import Principal
+from automations.domain.runs import RunSummary
 from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotFound
+from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
 
-def cancel(by: Principal, workflow_id: str, run_id: str) -> Run:
+def cancel(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
     """Cancel a run that has not ended, with the runs that it has started.
 
     Airflow ends the DagRun a moment later; an effect that is being made meanwhile stays on record.
@@ -30,7 +32,7 @@ def cancel(by: Principal, workflow_id: str, run_id: str) -> Run:
             raise Conflict(f"The run has ended already: it is {run.status}.")
         session.refresh(run)
         audit.record(session, "run.cancel", run)
-        return run
+        return from_attributes(RunSummary, run)
 
 
 def end(session: Session, run: Run, reason: str) -> bool:

@@ -6,33 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automations.db import run_counts, run_queries, workflows
-from automations.db.run_queries import Filter, Summary
 from automations.db.session import Session, reading
-from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow
-from automations.domain.statuses import SETTLED, RunStatus
+from automations.db.tables import Workflow
+from automations.db.waits import SLOT
+from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
+from automations.domain.statuses import SETTLED, RunStatus, SlotStatus
 from automations.errors import NotFound
 from automations.kit import cursors
+from automations.kit.values import from_attributes
 from automations.services.workflows.loaded import load
 
 MAX_EXPORTED = 500
 
 
-@dataclass(frozen=True, slots=True)
-class RunDetail:
-    """A run with its whole state."""
-
-    run: Run
-    workflow_name: str
-    steps: Sequence[RunStep]
-    logs: Sequence[StepLog]
-    pending: Sequence[str]
-    children: Sequence[Summary]
-    wait: Wait | None
-
-
 def page(
-    workspace_id: str, workflow_id: str, wanted: Filter, number: int, size: int
-) -> tuple[Sequence[Summary], int]:
+    workspace_id: str, workflow_id: str, wanted: RunFilter, number: int, size: int
+) -> tuple[Sequence[RunSummary], int]:
     """One page of an automation's runs, newest first, and how many there are."""
     with reading() as session:
         found = run_queries.page(
@@ -48,8 +37,8 @@ def page(
 
 
 def behind(
-    workspace_id: str, workflow_id: str, wanted: Filter, cursor: str | None, size: int
-) -> tuple[Sequence[Summary], str | None]:
+    workspace_id: str, workflow_id: str, wanted: RunFilter, cursor: str | None, size: int
+) -> tuple[Sequence[RunSummary], str | None]:
     """The runs behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
@@ -62,7 +51,8 @@ def behind(
 class Export:
     """What an export holds; the runs are read while it is written."""
 
-    workflow: Workflow
+    workflow_id: str
+    workflow_name: str
     run_ids: Sequence[str]
 
 
@@ -75,11 +65,11 @@ def export(workspace_id: str, workflow_id: str, run_id: str | None) -> Export:
     with reading() as session:
         workflow = _workflow(session, workspace_id, workflow_id)
         if run_id is None:
-            newest = run_queries.behind(session, workflow_id, Filter(), None, MAX_EXPORTED)
-            return Export(workflow, [run.id for run in newest])
+            newest = run_queries.behind(session, workflow_id, RunFilter(), None, MAX_EXPORTED)
+            return Export(workflow.id, workflow.name, [run.id for run in newest])
         if run_queries.find(session, workflow_id, run_id) is None:
             raise NotFound(f"There is no run {run_id}.")
-        return Export(workflow, [run_id])
+        return Export(workflow.id, workflow.name, [run_id])
 
 
 def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
@@ -97,14 +87,22 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         steps = run_queries.steps(session, run_id)
         settled = {step.node_id for step in steps if step.status in SETTLED}
         plan = load(session, workflow_id, run.version).plan
+        waits = wait is not None and wait.kind != SLOT
         return RunDetail(
-            run=run,
+            run=from_attributes(RunSummary, run),
+            version=run.version,
+            trigger_type=run.trigger_type,
+            queued=run.slot == SlotStatus.WAITING and run.status == RunStatus.RUNNING,
+            started_by=run.started_by,
+            variables=run.variables,
+            model_tokens=run.model_tokens,
+            model_cost=run.model_cost,
             workflow_name=workflow_name,
             steps=steps,
             logs=run_queries.logs(session, run_id),
             pending=[] if run.status == RunStatus.COMPLETED else plan.pending(settled),
             children=run_queries.children(session, run_id),
-            wait=wait,
+            pause=from_attributes(Pause, wait) if waits else None,
         )
 
 

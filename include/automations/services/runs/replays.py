@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from automations.db import jobs, run_queries, run_steps, runs, versions, workflows
-from automations.db.run_queries import Filter
 from automations.db.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.compatibility import obstacle
+from automations.domain.principals import Principal
+from automations.domain.runs import RunFilter, RunSummary
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import Conflict, NotFound
+from automations.kit.values import from_attributes
 from automations.services.audit import audit
 from automations.services.runs import admission
 from automations.services.runs.starting import start_run
@@ -21,7 +23,7 @@ MAX_BATCH = 500
 """Runs of one request, which are one transaction: all of them begin, or none."""
 
 
-def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
+def replay(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
     """Start a new run of the newest version with what an earlier run was given.
 
     Raises:
@@ -29,28 +31,28 @@ def replay(workspace_id: str, workflow_id: str, run_id: str, by: str) -> Run:
         Conflict: the automation is archived or deleted.
     """
     with unit_of_work() as session:
-        workflow = _startable(session, workspace_id, workflow_id)
+        workflow = _startable(session, by.workspace_id, workflow_id)
         run = run_queries.find(session, workflow_id, run_id)
         if run is None:
             raise NotFound(f"There is no run {run_id}.")
         if run.trigger_type == runs.TEST:
             raise Conflict("A test of a step cannot be replayed; test the step again.")
-        return _replay(session, workflow, run, by)
+        return _replay(session, workflow, run, by.name)
 
 
 def replay_many(
-    workspace_id: str, workflow_id: str, wanted: Filter, limit: int, by: str
-) -> Sequence[Run]:
+    by: Principal, workflow_id: str, wanted: RunFilter, limit: int
+) -> Sequence[RunSummary]:
     """Replay the newest runs that fit a filter, all or none, in the order they first had."""
     with unit_of_work() as session:
-        workflow = _startable(session, workspace_id, workflow_id)
+        workflow = _startable(session, by.workspace_id, workflow_id)
         # One after the other: in another order, two might wait for each other's keys.
         workflows.lock(session, workflow.id)
         found = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
-        return [_replay(session, workflow, run, by) for run in reversed(found)]
+        return [_replay(session, workflow, run, by.name) for run in reversed(found)]
 
 
-def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = False) -> Run:
+def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = False) -> RunSummary:
     """Let a failed run go on from the step that failed.
 
     Args:
@@ -88,7 +90,7 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             jobs.enqueue(session, kind, run.id)
         version = workflow.version if latest else run.version
         audit.record(session, "run.retry", run, workflowId=workflow_id, version=version)
-        return run
+        return from_attributes(RunSummary, run)
 
 
 def prepare_for(run_id: str, version: int) -> bool:
@@ -139,7 +141,7 @@ def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflo
     return workflow
 
 
-def _replay(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
+def _replay(session: Session, workflow: Workflow, run: Run, by: str) -> RunSummary:
     new = NewRun(
         trigger_type=run.trigger_type,
         trigger_data=run.trigger_data,
@@ -151,4 +153,4 @@ def _replay(session: Session, workflow: Workflow, run: Run, by: str) -> Run:
     if fresh is None:
         raise Conflict("The run exists already.")
     audit.record(session, "run.replay", run, workflowId=workflow.id, runId=fresh.id)
-    return fresh
+    return from_attributes(RunSummary, fresh)

@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import get_args
 
 from automations.db import data_tables
-from automations.db.data_tables import Stats
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataTable
 from automations.domain.tables.columns import Category, Column, TableShape, columns_json, columns_of
 from automations.errors import Conflict, NotFound, ValidationFailed
-from automations.kit.values import JSON, Errors
+from automations.kit.values import JSON, Errors, from_attributes
 from automations.services.audit import audit
 
 
-def list_all(workspace_id: str, category: str | None = None) -> Sequence[DataTable]:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table without its rows."""
+
+    id: str
+    name: str
+    description: str
+    category: str
+    columns: Sequence[Mapping[str, JSON]]
+    form_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TableStats:
+    """How many rows and columns a table has, and when a row was last added and changed."""
+
+    table_id: str
+    rows: int
+    columns: int
+    last_added: datetime | None
+    last_changed: datetime | None
+
+
+def list_all(workspace_id: str, category: str | None = None) -> Sequence[Table]:
     """All tables of a workspace, newest first."""
     with unit_of_work() as session:
-        return data_tables.listed(session, workspace_id, category)
+        found = data_tables.listed(session, workspace_id, category)
+    return [from_attributes(Table, row) for row in found]
 
 
-def tree(workspace_id: str) -> list[tuple[str, list[DataTable]]]:
+def tree(workspace_id: str) -> list[tuple[str, list[Table]]]:
     """The categories that have tables, and their tables by name."""
     found = sorted(list_all(workspace_id), key=lambda table: (table.name, table.id))
     groups = [
@@ -32,27 +58,29 @@ def tree(workspace_id: str) -> list[tuple[str, list[DataTable]]]:
     return [(category, rows) for category, rows in groups if rows]
 
 
-def get(workspace_id: str, table_id: str) -> DataTable:
+def get(workspace_id: str, table_id: str) -> Table:
     """One table."""
     with unit_of_work() as session:
-        return find(session, workspace_id, table_id)
+        return from_attributes(Table, find(session, workspace_id, table_id))
 
 
-def stats(workspace_id: str, table_id: str) -> tuple[DataTable, Stats]:
-    """One table and its figures."""
+def stats(workspace_id: str, table_id: str) -> TableStats:
+    """What there is in one table."""
     with unit_of_work() as session:
-        return find(session, workspace_id, table_id), data_tables.stats(session, table_id)
+        table = find(session, workspace_id, table_id)
+        rows, last_added, last_changed = data_tables.stats(session, table_id)
+    return TableStats(table.id, rows, len(table.columns), last_added, last_changed)
 
 
-def create(workspace_id: str, shape: TableShape) -> DataTable:
+def create(workspace_id: str, shape: TableShape) -> Table:
     """Create a table."""
     with unit_of_work() as session:
         table = _write(session, DataTable(workspace_id=workspace_id), shape)
         audit.record(session, "table.create", table, name=table.name)
-        return table
+        return from_attributes(Table, table)
 
 
-def replace(workspace_id: str, table_id: str, shape: TableShape) -> DataTable:
+def replace(workspace_id: str, table_id: str, shape: TableShape) -> Table:
     """Give a table another shape; rows forget the values of columns that are no more.
 
     Raises:
@@ -76,7 +104,7 @@ def replace(workspace_id: str, table_id: str, shape: TableShape) -> DataTable:
         table.updated_at = datetime.now(UTC)
         _write(session, table, shape)
         audit.record(session, "table.update", table, name=table.name, removedColumns=gone)
-        return table
+        return from_attributes(Table, table)
 
 
 def delete(workspace_id: str, table_id: str) -> None:

@@ -14,9 +14,10 @@ from automations.db import callbacks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Run, Wait
 from automations.domain.forms.uploads import Upload
+from automations.domain.runs import RunSummary
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound
-from automations.kit.values import JSON
+from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.forms import uploads
 from automations.services.waits import answers
@@ -54,7 +55,7 @@ def resume(
     decision: str | None,
     data: JSON,
     by: str,
-) -> Run:
+) -> RunSummary:
     """End the pause that a run is in.
 
     Raises:
@@ -74,7 +75,7 @@ def resume(
         _settle(session, wait, accepted, by)
         audit.record(session, "run.resume", run, stepId=wait.node_id, decision=accepted.decision)
         session.refresh(run)
-        return run
+        return from_attributes(RunSummary, run)
 
 
 def view(token: str) -> CallbackView:

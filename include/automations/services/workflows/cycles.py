@@ -14,15 +14,15 @@ from pydantic import ValidationError
 
 from automations.db import workflows
 from automations.db.session import Session
-from automations.db.tables import Workflow
 from automations.definitions.model import Definition, nested_lists
 from automations.domain.fields import is_template
 from automations.domain.statuses import WorkflowStatus
+from automations.domain.workflows import WorkflowDetail
 from automations.errors import ValidationFailed
 from automations.services.workflows import loaded
 
 
-def refuse(session: Session, workflow: Workflow, definition: Definition) -> None:
+def refuse(session: Session, workflow: WorkflowDetail, definition: Definition) -> None:
     """Refuse a definition by which the automation would come to run itself.
 
     Raises:
@@ -38,7 +38,7 @@ def refuse(session: Session, workflow: Workflow, definition: Definition) -> None
         raise ValidationFailed(errors)
 
 
-def _way(session: Session, to: Workflow, target: str, seen: set[str]) -> list[str] | None:
+def _way(session: Session, to: WorkflowDetail, target: str, seen: set[str]) -> list[str] | None:
     """The names on the way from an automation to another one; None when there is none."""
     if target == to.id:
         return [to.name]

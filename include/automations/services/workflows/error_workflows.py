@@ -8,14 +8,14 @@ from pydantic import ValidationError
 
 from automations.db import workflows
 from automations.db.session import Session
-from automations.db.tables import Workflow
+from automations.domain.workflows import WorkflowDetail
 from automations.errors import ValidationFailed
 from automations.services.workflows.loaded import read
 
 _FIELD = "errorWorkflowId"
 
 
-def check(session: Session, workflow: Workflow, error_workflow_id: str | None) -> None:
+def check(session: Session, workflow: WorkflowDetail, error_workflow_id: str | None) -> None:
     """Refuse an error workflow that is not there, or that would be started by its own failures.
 
     Raises:

@@ -16,13 +16,14 @@ from automations.definitions.files import write
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
 from automations.domain.principals import Principal
+from automations.domain.workflows import WorkflowDetail
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.ports import Ports
 from automations.services.workflows.payloads import with_kept_ids
 from automations.services.workflows.webhook_secrets import is_reference, same
-from automations.services.workflows.workflows import WorkflowDetail, add, change, check_references
+from automations.services.workflows.workflows import add, change, check_references
 
 _UNWRITTEN = ("formId",)
 """What a trigger says as well."""
@@ -118,7 +119,7 @@ def export(workspace_id: str, ids: Sequence[str] = ()) -> list[dict[str, JSON]]:
         keys = workflows.keys(session, workspace_id)
         if not ids:
             found = reversed(workflows.listed(session, workspace_id))
-            return [_written(workflow, stored, keys) for workflow, stored, _ in found]
+            return [_written(one.status, one.definition, keys) for one in found]
         return [_exported(session, workspace_id, workflow_id, keys) for workflow_id in ids]
 
 
@@ -129,7 +130,7 @@ def _exported(
     if workflow is None:
         raise NotFound(f"There is no automation {workflow_id}.")
     stored = versions.definition(session, workflow.id, workflow.version) or {}
-    return _written(workflow, stored, keys)
+    return _written(workflow.status, stored, keys)
 
 
 @contextmanager
@@ -192,12 +193,11 @@ def _apply(
     workflow = entry.workflow
     given = references.by_id(entry.given, {key: workflow_id for workflow_id, key in keys.items()})
     if workflow is None:
-        found = add(session, by, given, ports, entry.workflow_id)
-        made = found.workflow
+        made = add(session, by, given, ports, entry.workflow_id)
         # With the ids that its steps have been given.
-        body = {**_without_status(given), "steps": found.definition["steps"]}
+        body = {**_without_status(given), "steps": made.definition["steps"]}
         after = _text(_parsed(body), made.status, keys)
-        return Applied("create", made.id, made.key, made.name, 1, _diff("", after)), found
+        return Applied("create", made.id, made.key, made.name, 1, _diff("", after)), made
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     body = with_kept_ids(stored, given)
     status = str(body.get("status", workflow.status))
@@ -208,10 +208,9 @@ def _apply(
     if before == after:
         name, key, version = workflow.name, workflow.key, workflow.version
         return Applied("unchanged", workflow.id, key, name, version, ""), None
-    found = change(session, by, workflow, body, ports, whole=True)
-    done = found.workflow
+    done = change(session, by, workflow, body, ports, whole=True)
     diff = _diff(before, after)
-    return Applied("update", done.id, done.key, done.name, done.version, diff), found
+    return Applied("update", done.id, done.key, done.name, done.version, diff), done
 
 
 def _found(
@@ -243,9 +242,7 @@ def _parsed(body: Mapping[str, Any]) -> Definition:
     return definition
 
 
-def _written(
-    workflow: Workflow, stored: Mapping[str, Any], keys: Mapping[str, str]
-) -> dict[str, JSON]:
+def _written(status: str, stored: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, JSON]:
     """A definition as it was written, so that it reads as its author knows it."""
     trigger = _trigger(DEFINITION.validate_python(stored).trigger, None)
     rest = {
@@ -253,7 +250,7 @@ def _written(
         for name, value in references.by_key(stored, keys).items()
         if name not in _UNWRITTEN and value not in (None, "", {})
     }
-    return {**rest, "status": workflow.status, "trigger": trigger}
+    return {**rest, "status": status, "trigger": trigger}
 
 
 def _text(

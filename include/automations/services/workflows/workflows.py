@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from automations.definitions.model import Definition, walk
 from automations.definitions.triggers import WebhookTrigger
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
+from automations.domain.workflows import InFlight, WorkflowDetail
 from automations.errors import NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.ids import new_id
@@ -26,29 +27,6 @@ from automations.services.workflows.webhook_secrets import new_token
 
 _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
 """What of an automation, when it changes, may make it start itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowDetail:
-    """An automation with its newest definition."""
-
-    workflow: Workflow
-    definition: Mapping[str, Any]
-    runs: int
-    in_flight: InFlight | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """What a change means for runs that have not ended.
-
-    Args:
-        older: how many go on with an older version.
-        at_removed_steps: runs that wait at a step which the new version has no longer, and its id.
-    """
-
-    older: int
-    at_removed_steps: Mapping[str, str]
 
 
 def create(by: Principal, payload: Any, ports: Ports) -> WorkflowDetail:
@@ -129,7 +107,7 @@ def change(
     if begins or "steps" in changed:
         payloads.check_available(workspace_id, definition, status, ports)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
-        unchanged = WorkflowDetail(workflow, stored, _count_runs(session, workflow))
+        unchanged = _detail(session, workflow, stored)
         return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
@@ -167,13 +145,12 @@ def check_references(
     """
     if _REFERRING.isdisjoint(changed) or not references.any_in(found.definition):
         return
-    workflow = found.workflow
-    definition = loaded.read(session, workflow.id, workflow.version)
-    begins = "status" in changed and workflow.status == WorkflowStatus.ACTIVE
+    definition = loaded.read(session, found.id, found.version)
+    begins = "status" in changed and found.status == WorkflowStatus.ACTIVE
     if begins or "errorWorkflowId" in changed:
-        error_workflows.check(session, workflow, definition.error_workflow_id)
-    if workflow.status != WorkflowStatus.ARCHIVED and not changed.isdisjoint(("steps", "status")):
-        cycles.refuse(session, workflow, definition)
+        error_workflows.check(session, found, definition.error_workflow_id)
+    if found.status != WorkflowStatus.ARCHIVED and not changed.isdisjoint(("steps", "status")):
+        cycles.refuse(session, found, definition)
 
 
 def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:
@@ -198,28 +175,23 @@ def get(workspace_id: str, workflow_id: str) -> WorkflowDetail:
     with reading() as session:
         workflow = require(session, workspace_id, workflow_id)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
-        return WorkflowDetail(workflow, stored, _count_runs(session, workflow))
+        return _detail(session, workflow, stored)
 
 
-def list_all(workspace_id: str) -> list[WorkflowDetail]:
+def list_all(workspace_id: str) -> Sequence[WorkflowDetail]:
     """All automations of a workspace, newest first."""
     with reading() as session:
-        return [WorkflowDetail(*row) for row in workflows.listed(session, workspace_id)]
+        return workflows.listed(session, workspace_id)
 
 
 def behind(
     workspace_id: str, cursor: str | None, size: int
-) -> tuple[list[WorkflowDetail], str | None]:
+) -> tuple[Sequence[WorkflowDetail], str | None]:
     """The automations behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        rows = workflows.listed(session, workspace_id, after, size + 1)
-        shown, following = cursors.page(rows, size, lambda row: (row[0].created_at, row[0].id))
-        return [WorkflowDetail(*row) for row in shown], following
-
-
-def _count_runs(session: Session, workflow: Workflow) -> int:
-    return sum(run_counts.by_status(session, workflow.workspace_id, workflow.id).values())
+        found = workflows.listed(session, workspace_id, after, size + 1)
+    return cursors.page(found, size, lambda one: (one.created_at, one.id))
 
 
 def stats(workspace_id: str) -> tuple[dict[WorkflowStatus, int], dict[RunStatus, int]]:
@@ -261,4 +233,21 @@ def _write(
     stored = payloads.to_store(definition, body)
     since = schedules.since(session, workflow, definition)
     workflows.add_version(session, workflow, stored, by, since)
-    return WorkflowDetail(workflow, stored, _count_runs(session, workflow))
+    return _detail(session, workflow, stored)
+
+
+def _detail(session: Session, workflow: Workflow, stored: Mapping[str, Any]) -> WorkflowDetail:
+    runs = run_counts.by_status(session, workflow.workspace_id, workflow.id)
+    return WorkflowDetail(
+        id=workflow.id,
+        workspace_id=workflow.workspace_id,
+        key=workflow.key,
+        name=workflow.name,
+        status=workflow.status,
+        version=workflow.version,
+        webhook_token=workflow.webhook_token,
+        created_at=workflow.created_at,
+        updated_at=workflow.updated_at,
+        definition=stored,
+        runs=sum(runs.values()),
+    )

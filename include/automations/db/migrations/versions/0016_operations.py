@@ -10,7 +10,7 @@ down_revision = '0015'
 branch_labels = None
 depends_on = None
 
-# The upper bounds are those of automations.db.tallies.BOUNDS.
+# The upper bounds are those of automations.domain.metrics.BOUNDS.
 FUNCTIONS = """
 CREATE FUNCTION tally_runs_started() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

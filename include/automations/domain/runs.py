@@ -1,0 +1,106 @@
+"""Runs as they are read and asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from automations.domain.statuses import AttemptStatus, RunStatus, StepStatus
+from automations.kit.values import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which of an automation's runs are asked for.
+
+    Args:
+        since: started at or after.
+        until: started before.
+    """
+
+    status: RunStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What lists show of a run; what it was given and has made may be large, and stays behind."""
+
+    id: str
+    workflow_id: str
+    status: RunStatus
+    started_at: datetime
+    completed_at: datetime | None
+    error: str | None
+    replay_of_run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """Where one node of a run stands.
+
+    Args:
+        retries: attempts after the first.
+    """
+
+    node_id: str
+    status: StepStatus
+    input: Mapping[str, JSON] | None
+    output: Mapping[str, JSON] | None
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepLog:
+    """One line of a run's log: an attempt that ended.
+
+    Args:
+        iteration: in a loop, the index of the item, after those of the loops around it.
+    """
+
+    step_id: str
+    step_type: str
+    step_name: str
+    status: AttemptStatus
+    duration_ms: int
+    timestamp: datetime
+    output: str
+    iteration: Sequence[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What a run waits for, and until when."""
+
+    kind: str
+    node_id: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """A run with its whole state.
+
+    Args:
+        queued: whether it waits for its turn and has not begun.
+        model_cost: US dollars that its steps have spent on language models.
+        pending: the nodes that may still run.
+    """
+
+    run: RunSummary
+    version: int
+    trigger_type: str
+    queued: bool
+    started_by: str | None
+    variables: Mapping[str, JSON]
+    model_tokens: int
+    model_cost: Decimal
+    workflow_name: str
+    steps: Sequence[StepState]
+    logs: Sequence[StepLog]
+    pending: Sequence[str]
+    children: Sequence[RunSummary]
+    pause: Pause | None

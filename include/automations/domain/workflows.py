@@ -1,0 +1,47 @@
+"""Automations as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from automations.domain.statuses import WorkflowStatus
+from automations.kit.values import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """What a change means for runs that have not ended.
+
+    Args:
+        older: how many go on with an older version.
+        at_removed_steps: runs that wait at a step which the new version has no longer, and its id.
+    """
+
+    older: int
+    at_removed_steps: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowDetail:
+    """An automation with its newest definition.
+
+    Args:
+        webhook_token: the secret part of its webhook URL, if it has ever had one.
+        runs: how many there are of it.
+        in_flight: known when it was just changed.
+    """
+
+    id: str
+    workspace_id: str
+    key: str | None
+    name: str
+    status: WorkflowStatus
+    version: int
+    webhook_token: str | None
+    created_at: datetime
+    updated_at: datetime
+    definition: Mapping[str, JSON]
+    runs: int
+    in_flight: InFlight | None = None
