@@ -8,6 +8,7 @@ from fastapi import Query, Response
 
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
+from api_bridge.paging import PageNumber
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
 from api_bridge.views import pagination
@@ -21,7 +22,7 @@ router = Router(prefix="/api/documents", tags=["documents"])
 def list_documents(
     caller: Viewer,
     run_id: Annotated[str | None, Query(alias="runId")] = None,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    page: PageNumber = 1,
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     """List documents, newest first, of one run or of all."""

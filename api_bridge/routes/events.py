@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
+from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from api_bridge.views import events as views
@@ -140,8 +141,8 @@ def list_events(
     status: EventStatus | None = None,
     since: Instant | None = None,
     until: Instant | None = None,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Cursor = None,
+    limit: Limit = 20,
 ) -> dict[str, Any]:
     """List events, newest first, each with why it started nothing when it did not."""
     wanted = EventFilter(type_, status, since, until)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-from fastapi import Query
+from typing import Any, Literal
 
 from api_bridge.deps import Viewer
+from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router, patient
 from api_bridge.views import audit as audit_views
 from api_bridge.views import pagination
@@ -21,8 +20,8 @@ Source = Literal["TABLE_ROWS", "AUDIT_LOGS", "SECURITY_EVENTS", "ORG_MEMBERS"]
 def list_evidence(
     caller: Viewer,
     source: Source | None = None,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Cursor = None,
+    limit: Limit = 20,
 ) -> dict[str, Any]:
     """List the snapshots without their contents, newest first."""
     found, following = evidence.behind(caller.workspace_id, source, cursor, limit)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api_bridge.bodies import Body
 from api_bridge.deps import Member, Viewer
+from api_bridge.paging import Limit, PageNumber
 from api_bridge.routing import Router
 from api_bridge.views import matters as matter_views
 from api_bridge.views import pagination
@@ -62,8 +63,8 @@ def list_matters(
     caller: Viewer,
     status: MatterStatus | None = None,
     template_id: Annotated[str | None, Query(alias="templateId")] = None,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    page: PageNumber = 1,
+    limit: Limit = 20,
 ) -> dict[str, Any]:
     """List matters, newest first."""
     found, total = matters.page(

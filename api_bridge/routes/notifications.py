@@ -13,6 +13,7 @@ from pydantic import Field, StrictBool
 
 from api_bridge.bodies import Body
 from api_bridge.deps import Viewer
+from api_bridge.paging import Limit, PageNumber
 from api_bridge.routing import Router
 from api_bridge.views import pagination
 from api_bridge.views import people as people_views
@@ -39,8 +40,8 @@ def list_notifications(
     caller: Viewer,
     reader: Reader,
     unread_only: Annotated[bool, Query(alias="unreadOnly")] = False,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    page: PageNumber = 1,
+    limit: Limit = 20,
 ) -> dict[str, Any]:
     """List the caller's notifications, newest first."""
     found, total = notifications.page(

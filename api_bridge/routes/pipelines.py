@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import Field
 
 from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
+from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router, patient
 from api_bridge.views import pagination
 from api_bridge.views import pipelines as pipeline_views
@@ -191,8 +192,8 @@ def deliver(
 def list_runs(
     caller: Viewer,
     connection_id: str,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Cursor = None,
+    limit: Limit = 20,
 ) -> dict[str, Any]:
     """List a connection's syncs, newest first."""
     found, following = syncs.behind(caller.workspace_id, connection_id, cursor, limit)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
+from api_bridge.paging import PageNumber
 from api_bridge.routing import Router
 from api_bridge.views import pagination
 from api_bridge.views import runs as views
@@ -35,38 +36,44 @@ class Decision(BaseModel):
     data: Any = Field(None, description="Optional context data; an approval's form values.")
 
 
+class RunQuery(BaseModel):
+    """Which of an automation's runs are asked for."""
+
+    page: PageNumber = 1
+    page_size: int = Field(20, alias="pageSize", ge=1, le=100)
+    status: RunStatus | None = Field(None, description="Only runs of this status.")
+    since: Instant | None = Field(None, description="Started at or after.")
+    until: Instant | None = Field(None, description="Started before.")
+    cursor: str | None = Field(
+        None,
+        max_length=500,
+        description="Instead of page: goes on behind nextCursor of the answer before; empty "
+        "for the first. Nothing is counted, so that deep lists stay fast.",
+    )
+
+    def filter(self) -> RunFilter:
+        """The same without which part of the list it is."""
+        return RunFilter(self.status, self.since, self.until)
+
+
 @router.get("/{workflow_id}/runs")
 def list_runs(
-    caller: Viewer,
-    workflow_id: str,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
-    status: Annotated[RunStatus | None, Query(description="Only runs of this status.")] = None,
-    since: Annotated[Instant | None, Query(description="Started at or after.")] = None,
-    until: Annotated[Instant | None, Query(description="Started before.")] = None,
-    cursor: Annotated[
-        str | None,
-        Query(
-            max_length=500,
-            description="Instead of page: goes on behind nextCursor of the answer before; empty "
-            "for the first. Nothing is counted, so that deep lists stay fast.",
-        ),
-    ] = None,
+    caller: Viewer, workflow_id: str, query: Annotated[RunQuery, Query()]
 ) -> dict[str, Any]:
     """List an automation's runs, newest first."""
-    wanted = RunFilter(status, since, until)
-    if cursor is not None:
+    wanted, size = query.filter(), query.page_size
+    if query.cursor is not None:
         behind, following = reading.behind(
-            caller.workspace_id, workflow_id, wanted, cursor, page_size
+            caller.workspace_id, workflow_id, wanted, query.cursor, size
         )
         return {
             "runs": [views.run(run) for run in behind],
-            "pagination": {"pageSize": page_size, "nextCursor": following},
+            "pagination": {"pageSize": size, "nextCursor": following},
         }
-    found, total = reading.page(caller.workspace_id, workflow_id, wanted, page, page_size)
+    found, total = reading.page(caller.workspace_id, workflow_id, wanted, query.page, size)
     return {
         "runs": [views.run(run) for run in found],
-        "pagination": pagination.by_size(page, page_size, total),
+        "pagination": pagination.by_size(query.page, size, total),
     }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query
+from pydantic import BaseModel, Field
 
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
+from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from api_bridge.views import pagination
@@ -18,22 +20,32 @@ from automations.services.audit import security_events
 router = Router(prefix="/api/security-events", tags=["security-events"])
 
 
+class SecurityEventQuery(BaseModel):
+    """Which events are asked for."""
+
+    type: str | None = Field(None, max_length=100)
+    severity: Severity | None = None
+    ip: str | None = Field(None, max_length=100)
+    actor: str | None = Field(None, max_length=500)
+    since: Instant | None = None
+    until: Instant | None = None
+    cursor: Cursor = None
+    limit: Limit = 20
+
+    def filter(self) -> SecurityFilter:
+        """The same without which part of the list it is."""
+        return SecurityFilter(self.type, self.severity, self.ip, self.actor, self.since, self.until)
+
+
 @router.get("")
 def list_security_events(
-    caller: Admin,
-    type_: Annotated[str | None, Query(alias="type", max_length=100)] = None,
-    severity: Severity | None = None,
-    ip: Annotated[str | None, Query(max_length=100)] = None,
-    actor: Annotated[str | None, Query(max_length=500)] = None,
-    since: Instant | None = None,
-    until: Instant | None = None,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    caller: Admin, query: Annotated[SecurityEventQuery, Query()]
 ) -> dict[str, Any]:
     """List what was refused, newest first; those of no workspace are for the default one."""
-    wanted = SecurityFilter(type_, severity, ip, actor, since, until)
-    found, following = security_events.behind(caller.workspace_id, wanted, cursor, limit)
+    found, following = security_events.behind(
+        caller.workspace_id, query.filter(), query.cursor, query.limit
+    )
     return {
-        "securityEvents": [audit_views.security_event(row) for row in found],
-        "pagination": pagination.by_cursor(limit, following),
+        "securityEvents": [audit_views.security_event(event) for event in found],
+        "pagination": pagination.by_cursor(query.limit, following),
     }

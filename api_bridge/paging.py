@@ -1,0 +1,11 @@
+"""Which part of a list is asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+Cursor = Annotated[str | None, Field(max_length=500)]
+Limit = Annotated[int, Field(ge=1, le=100)]
+PageNumber = Annotated[int, Field(ge=1, le=1_000_000)]
