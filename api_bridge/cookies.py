@@ -27,8 +27,8 @@ def clear_session(response: Response) -> None:
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_is_secure())
 
 
-def refuse_foreign(request: Request, *, unless_silent: bool = False) -> None:
-    """Refuse a write that a page of somebody else has made the browser send.
+def check_origin(request: Request, *, unless_silent: bool = False) -> None:
+    """Check that no page of somebody else has made the browser send a write.
 
     Args:
         unless_silent: let through what says nothing of where it comes from, which no browser does.

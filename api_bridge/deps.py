@@ -39,7 +39,7 @@ async def _caller(
 
 def _member(request: Request, token: str) -> Principal:
     member = sign_ins.authenticate(token)
-    cookies.refuse_foreign(request)
+    cookies.check_origin(request)
     return member
 
 

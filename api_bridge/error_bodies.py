@@ -1,4 +1,4 @@
-"""How a refusal is written: the platform's envelope, or RFC 9457 for who asks for that."""
+"""How an error is written: the platform's envelope, or RFC 9457 for who asks for that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 PROBLEM = "application/problem+json"
 
 
-def refusal(
+def error_body(
     accept: str,
     status: int,
     error: str,
@@ -17,7 +17,7 @@ def refusal(
     request_id: str,
     details: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """The body of a refusal and its media type."""
+    """The body of an answer that says what is wrong, and its media type."""
     if PROBLEM in accept.lower():
         problem = {
             "type": "about:blank",

@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from api_bridge import refusal_log
-from api_bridge.error_bodies import refusal
+from api_bridge import denied_requests
+from api_bridge.error_bodies import error_body
 from automations import errors
 from automations.definitions.field_errors import in_words
 
@@ -51,7 +51,7 @@ def envelope(
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
     """The platform's error envelope, or a problem of RFC 9457 for who asks for that."""
-    body, media_type = refusal(
+    body, media_type = error_body(
         request.headers.get("accept", ""),
         status,
         error,
@@ -63,7 +63,7 @@ def envelope(
 
 
 def domain_error(request: Request, error: errors.DomainError) -> JSONResponse:
-    """A refusal of the domain as an HTTP answer."""
+    """An error of the domain as an HTTP answer."""
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -89,7 +89,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.DomainError)
     def _domain(request: Request, error: errors.DomainError) -> JSONResponse:
-        refusal_log.note(request, error)
+        denied_requests.note(request, error)
         return domain_error(request, error)
 
     @app.exception_handler(RequestValidationError)

@@ -31,7 +31,7 @@ ERROR = {
         "requestId": {"type": "string"},
     },
 }
-_REFUSALS = {
+_ERRORS = {
     "400": "The payload, a parameter or the address is invalid; details.fieldErrors names it.",
     "401": "The API key is missing or invalid.",
     "403": "The API key's role does not allow that.",
@@ -81,10 +81,10 @@ def description(app: FastAPI) -> dict[str, Any]:
     _add(schemas, definition_schemas.schemas(_MODELS))
     _add(schemas, parts)
     schemas["CloudEvent"] = CloudEvent.model_json_schema()
-    document["components"]["responses"] = _refusals()
+    document["components"]["responses"] = _error_responses()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _describe_refusals(operation)
+            _describe_errors(operation)
             if method == "post" and operation.get("security"):
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
             if (schema := answers.get((path, method))) is not None:
@@ -110,8 +110,8 @@ def _add(schemas: dict[str, Any], parts: dict[str, Any]) -> None:
             raise TypeError(f"Two schemas are named {name}")
 
 
-def _refusals() -> dict[str, Any]:
-    """What all operations share: each refusal as a program gets it, and as a page shows it."""
+def _error_responses() -> dict[str, Any]:
+    """What all operations share: each error as a program gets it, and as a page shows it."""
     content = {
         "application/json": {"schema": {"$ref": _MODELS.format(model="Error")}},
         PROBLEM: {"schema": {"type": "object", "description": "As RFC 9457 says."}},
@@ -119,15 +119,15 @@ def _refusals() -> dict[str, Any]:
     page = {**content, "text/html": {"schema": {"type": "string"}}}
     return {
         f"{kind}{status}": {"description": text, "content": shown}
-        for status, text in _REFUSALS.items()
+        for status, text in _ERRORS.items()
         for kind, shown in (("Error", content), ("Page", page))
     }
 
 
-def _describe_refusals(operation: dict[str, Any]) -> None:
+def _describe_errors(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     is_page = any("text/html" in answer.get("content", ()) for answer in responses.values())
     kind = "Page" if is_page else "Error"
-    for status in _REFUSALS:
+    for status in _ERRORS:
         responses.setdefault(status, {"$ref": f"#/components/responses/{kind}{status}"})

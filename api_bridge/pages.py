@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.datastructures import FormData, UploadFile
 
-from api_bridge import form_inputs, refusal_log
+from api_bridge import denied_requests, form_inputs
 from api_bridge.deps import client_address
 from api_bridge.error_bodies import PROBLEM
 from api_bridge.errors import STATUSES, domain_error
@@ -46,7 +46,9 @@ TAKEN: dict[str, Any] = {
 }
 """What a page's POST is documented to take: its form, or a program's JSON."""
 _MAX_INPUTS = 10_000
+"""Bounds the parser's work; how many a form's page may have is for ``form_inputs`` to say."""
 PER_PERSON, _PER_ADDRESS = 20, 60
+"""Tries a minute of one link, and of one address, behind which may be an office."""
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -129,8 +131,8 @@ def page(template: str, status: int, **shown: Any) -> Response:
 
 
 def failed(request: Request, template: str, error: DomainError) -> Response:
-    """A refusal, as a page or as JSON."""
-    refusal_log.note(request, error, link=True)
+    """An error, as a page or as JSON."""
+    denied_requests.note(request, error, link=True)
     if wants_json(request):
         answer: Response = domain_error(request, error)
         answer.headers.update(HEADERS)

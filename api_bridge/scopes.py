@@ -30,7 +30,7 @@ _OWN_NAMES = {
 
 
 def check(request: Request, scopes: Sequence[str] | None) -> None:
-    """Refuse a key whose scopes do not cover the route.
+    """Check that a key's scopes cover the route.
 
     Raises:
         NotAllowed: the message names the scope that is missing.
@@ -43,11 +43,11 @@ def check(request: Request, scopes: Sequence[str] | None) -> None:
         raise NotAllowed(f"This needs the scope {needed}; the API key is limited to others.")
 
 
-def refuse_unknown(app: FastAPI, scopes: Sequence[str] | None) -> None:
-    """Refuse scopes that no route asks for.
+def check_known(app: FastAPI, scopes: Sequence[str] | None) -> None:
+    """Check that routes ask for all of these scopes.
 
     Raises:
-        ValidationFailed: names them, and those that there are.
+        ValidationFailed: names those that none asks for, and those that there are.
     """
     there_are = known(app)
     unknown = sorted(set(scopes or ()) - set(there_are))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from api_bridge.bodies import MAX_BODY_BYTES, limit_of
-from api_bridge.error_bodies import refusal
+from api_bridge.error_bodies import error_body
 from api_bridge.threads import in_thread
 from automations.kit import logs
 from automations.kit.ids import new_id
@@ -164,7 +164,7 @@ async def _refuse(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     wanted = accept.decode("latin-1")
-    content, media_type = refusal(wanted, status, error, code, request_id, details)
+    content, media_type = error_body(wanted, status, error, code, request_id, details)
     body = json.dumps(content).encode()
     headers = [
         (b"content-type", media_type.encode()),

@@ -55,7 +55,7 @@ class Rotation(Body):
 @router.get("")
 def list_api_keys(caller: Admin) -> list[dict[str, Any]]:
     """List the API keys that are not revoked; their tokens are shown by nobody."""
-    return [audit_views.api_key(row) for row in api_keys.list_all(caller.workspace_id)]
+    return [audit_views.api_key(key) for key in api_keys.list_all(caller.workspace_id)]
 
 
 @router.post("", status_code=201)
@@ -63,8 +63,8 @@ def create_api_key(
     request: Request, response: Response, caller: Admin, key: ApiKeyToMake
 ) -> dict[str, Any]:
     """Make an API key; its token is shown now and never again."""
-    scopes.refuse_unknown(request.app, key.scopes)
-    token, row = api_keys.create(
+    scopes.check_known(request.app, key.scopes)
+    token, made = api_keys.create(
         caller,
         name=key.name,
         role=key.role,
@@ -73,7 +73,7 @@ def create_api_key(
         member_id=key.member_id,
     )
     response.headers["Cache-Control"] = "no-store"
-    return {**audit_views.api_key(row), "token": token}
+    return {**audit_views.api_key(made), "token": token}
 
 
 @router.post("/{key_id}/rotate")
@@ -82,9 +82,9 @@ def rotate_api_key(
 ) -> dict[str, Any]:
     """Give an API key another token, shown now and never again."""
     grace = timedelta(seconds=rotation.grace_seconds if rotation else 0)
-    token, row = api_keys.rotate(caller, key_id, grace)
+    token, rotated = api_keys.rotate(caller, key_id, grace)
     response.headers["Cache-Control"] = "no-store"
-    return {**audit_views.api_key(row), "token": token}
+    return {**audit_views.api_key(rotated), "token": token}
 
 
 @router.delete("/{key_id}", status_code=204)

@@ -55,7 +55,7 @@ class ChangedTemplate(BaseModel):
 @router.get("")
 def list_templates(caller: Viewer) -> list[dict[str, Any]]:
     """List all document templates."""
-    return [views.template(row) for row in templates.list_all(caller.workspace_id)]
+    return [views.template(template) for template in templates.list_all(caller.workspace_id)]
 
 
 @router.post("", status_code=201)

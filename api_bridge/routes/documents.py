@@ -28,7 +28,7 @@ def list_documents(
     """List documents, newest first, of one run or of all."""
     found, total = documents.page(caller.workspace_id, run_id, page, page_size)
     return {
-        "documents": [views.document(row) for row in found],
+        "documents": [views.document(document) for document in found],
         "pagination": pagination.by_size(page, page_size, total),
     }
 

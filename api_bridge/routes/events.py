@@ -28,6 +28,7 @@ router = Router(prefix="/api/events", tags=["events"])
 
 _ONE, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _MAX_BATCH = 1_000
+"""Events that are taken in one transaction."""
 _SCHEMA = {"$ref": "#/components/schemas/CloudEvent"}
 
 
@@ -148,7 +149,7 @@ def list_events(
     wanted = EventFilter(type_, status, since, until)
     found, following = events.behind(caller.workspace_id, wanted, cursor, limit)
     return {
-        "events": [views.event(row) for row in found],
+        "events": [views.event(event) for event in found],
         "pagination": pagination.by_cursor(limit, following),
     }
 

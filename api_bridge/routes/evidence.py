@@ -26,7 +26,7 @@ def list_evidence(
     """List the snapshots without their contents, newest first."""
     found, following = evidence.behind(caller.workspace_id, source, cursor, limit)
     return {
-        "evidence": [audit_views.evidence(row) for row in found],
+        "evidence": [audit_views.evidence(snapshot) for snapshot in found],
         "pagination": pagination.by_cursor(limit, following),
     }
 

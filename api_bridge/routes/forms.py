@@ -59,7 +59,7 @@ class NewSubmission(BaseModel):
 @router.get("/forms")
 def list_forms(caller: Viewer) -> list[dict[str, Any]]:
     """List all forms."""
-    return [views.form(row) for row in forms.list_all(caller.workspace_id)]
+    return [views.form(form) for form in forms.list_all(caller.workspace_id)]
 
 
 @router.post("/forms", status_code=201)
@@ -89,7 +89,7 @@ def get_form(
 def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, Any]:
     """Change a form; submissions keep the version that they were made with."""
     given = change.model_fields_set
-    row = forms.update(
+    changed = forms.update(
         caller.workspace_id,
         form_id,
         title=change.title if "title" in given else None,
@@ -97,7 +97,7 @@ def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, An
         form=change.form_schema if "form_schema" in given else None,
         public=change.public if "public" in given else None,
     )
-    return views.form(row)
+    return views.form(changed)
 
 
 @router.delete("/forms/{form_id}", status_code=204)
@@ -110,8 +110,8 @@ def delete_form(caller: Admin, form_id: str) -> Response:
 @router.post("/submissions", status_code=201)
 def submit(caller: Member, submission: NewSubmission) -> dict[str, Any]:
     """Submit a form; the automations that listen start in the background."""
-    row = forms.submit(caller.workspace_id, submission.formId, submission.data)
-    return views.submission(row)
+    taken = forms.submit(caller.workspace_id, submission.formId, submission.data)
+    return views.submission(taken)
 
 
 @router.get("/submissions")
@@ -136,7 +136,7 @@ def list_submissions(
     """
     found, following = forms.submissions_behind(caller.workspace_id, form_id, status, cursor, limit)
     links.lead_on(request, response, following, limit)
-    return [views.submission(row) for row in found]
+    return [views.submission(one) for one in found]
 
 
 @router.get("/submissions/{submission_id}")

@@ -51,7 +51,7 @@ class ChangedIntegration(_Body):
 @router.get("")
 def list_integrations(caller: Admin) -> list[dict[str, Any]]:
     """List all integrations."""
-    return [views.integration(row) for row in integrations.list_all(caller.workspace_id)]
+    return [views.integration(one) for one in integrations.list_all(caller.workspace_id)]
 
 
 @router.post("", status_code=201)

@@ -19,7 +19,7 @@ router = Router(prefix="/api/matter-templates", tags=["matters"])
 def list_templates(caller: Viewer) -> list[dict[str, Any]]:
     """List all boards."""
     found = templates.list_all(caller.workspace_id)
-    return [matter_views.template(row) for row in found]
+    return [matter_views.template(template) for template in found]
 
 
 @router.post("", status_code=201)
@@ -37,8 +37,8 @@ def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
 @router.put("/{template_id}")
 def replace_template(caller: Admin, template_id: str, board: Board) -> dict[str, Any]:
     """Replace a board; matters made before keep their steps."""
-    row = templates.replace(caller.workspace_id, template_id, board)
-    return matter_views.template(row)
+    replaced = templates.replace(caller.workspace_id, template_id, board)
+    return matter_views.template(replaced)
 
 
 @router.delete("/{template_id}", status_code=204)

@@ -71,7 +71,7 @@ def list_matters(
         caller.workspace_id, status=status, template_id=template_id, number=page, size=limit
     )
     return {
-        "matters": [matter_views.matter(row) for row in found],
+        "matters": [matter_views.matter(matter) for matter in found],
         "pagination": pagination.by_limit(page, limit, total),
     }
 

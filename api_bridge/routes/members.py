@@ -41,28 +41,28 @@ class MemberChange(Body):
 @router.get("")
 def list_members(caller: Viewer) -> list[dict[str, Any]]:
     """List all members."""
-    return [people_views.member(row) for row in members.list_all(caller.workspace_id)]
+    return [people_views.member(one) for one in members.list_all(caller.workspace_id)]
 
 
 @router.post("", status_code=201)
 def create_member(caller: Admin, member: NewMember) -> dict[str, Any]:
     """Add a member."""
-    row = members.create(caller, name=member.name, email=member.email, role=member.role)
-    return people_views.member(row)
+    added = members.create(caller, name=member.name, email=member.email, role=member.role)
+    return people_views.member(added)
 
 
 @router.patch("/{member_id}")
 def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[str, Any]:
     """Change a member; the last OWNER stays OWNER. API keys do not keep a role above theirs."""
     given = change.given()
-    row = members.update(
+    changed = members.update(
         caller,
         member_id,
         name=given.get("name"),
         email=given.get("email"),
         role=given.get("role"),
     )
-    return people_views.member(row)
+    return people_views.member(changed)
 
 
 @router.delete("/{member_id}", status_code=204)

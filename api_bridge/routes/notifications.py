@@ -48,7 +48,7 @@ def list_notifications(
         caller.workspace_id, reader, unread_only=unread_only, number=page, size=limit
     )
     return {
-        "notifications": [people_views.notification(row) for row in found],
+        "notifications": [people_views.notification(one) for one in found],
         "pagination": pagination.by_limit(page, limit, total),
     }
 
@@ -66,8 +66,8 @@ def mark_read(
 ) -> dict[str, Any]:
     """Mark a notification as read."""
     read = True if mark is None else mark.read
-    row = notifications.mark(caller.workspace_id, reader, notification_id, read=read)
-    return people_views.notification(row)
+    marked = notifications.mark(caller.workspace_id, reader, notification_id, read=read)
+    return people_views.notification(marked)
 
 
 @router.delete("/{notification_id}", status_code=204)

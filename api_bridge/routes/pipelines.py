@@ -93,7 +93,7 @@ def list_connector_types(caller: Viewer) -> list[dict[str, Any]]:
 @router.get("/connections")
 def list_connections(caller: Viewer) -> list[dict[str, Any]]:
     """List all connections, by name."""
-    return [pipeline_views.connection(row) for row in connections.list_all(caller.workspace_id)]
+    return [pipeline_views.connection(one) for one in connections.list_all(caller.workspace_id)]
 
 
 @router.post("/connections", status_code=201)
@@ -112,7 +112,7 @@ def test_source(caller: Admin, source: Source) -> dict[str, Any]:
 @router.post("/run-all", status_code=202)
 def sync_all(caller: Member) -> dict[str, Any]:
     """Begin to read all enabled connections that are not being read."""
-    return {"runs": [pipeline_views.sync(row) for row in pulls.start_all(caller.workspace_id)]}
+    return {"runs": [pipeline_views.sync(one) for one in pulls.start_all(caller.workspace_id)]}
 
 
 @router.get(_CONNECTION)
@@ -142,8 +142,8 @@ def delete_connection(caller: Admin, connection_id: str) -> None:
 @patient
 def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
     """Read the first page of a connection's source; no row is written."""
-    row = connections.get(caller.workspace_id, connection_id)
-    return _tried(caller, row.connector_type, row.config)
+    connection = connections.get(caller.workspace_id, connection_id)
+    return _tried(caller, connection.connector_type, connection.config)
 
 
 @router.post(f"{_CONNECTION}/discover")
@@ -198,7 +198,7 @@ def list_runs(
     """List a connection's syncs, newest first."""
     found, following = syncs.behind(caller.workspace_id, connection_id, cursor, limit)
     return {
-        "runs": [pipeline_views.sync(row) for row in found],
+        "runs": [pipeline_views.sync(one) for one in found],
         "pagination": pagination.by_cursor(limit, following),
     }
 

@@ -32,7 +32,7 @@ class NewSecret(BaseModel):
 @router.get("")
 def list_secrets(caller: Admin) -> list[dict[str, Any]]:
     """List the names and fingerprints of all secrets."""
-    return [views.secret(row) for row in secrets.list_all(caller.workspace_id)]
+    return [views.secret(one) for one in secrets.list_all(caller.workspace_id)]
 
 
 @router.put("/{name}")

@@ -15,7 +15,11 @@ from api_bridge.views import people as people_views
 from automations.kit.clock import timestamp
 from automations.services.access import members, sign_ins
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
-from automations.services.access.sign_ins import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Opened
+from automations.services.access.sign_ins import (
+    MAX_PASSWORD_LENGTH,
+    MIN_PASSWORD_LENGTH,
+    NewSession,
+)
 
 router = Router(prefix="/api", tags=["session"])
 
@@ -51,7 +55,7 @@ class NewPassword(Body):
 @patient
 def sign_in(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
     """Sign in: begins a session of 7 days at most, in a cookie that scripts cannot read."""
-    cookies.refuse_foreign(request, unless_silent=True)
+    cookies.check_origin(request, unless_silent=True)
     return _begun(
         response,
         sign_ins.sign_in(
@@ -69,7 +73,7 @@ def accept_invitation(
     request: Request, response: Response, invitation: Invitation
 ) -> dict[str, Any]:
     """Set a password by an invitation, once, and sign in."""
-    cookies.refuse_foreign(request, unless_silent=True)
+    cookies.check_origin(request, unless_silent=True)
     address = client_address(request)
     return _begun(response, sign_ins.accept(invitation.token, invitation.password, address))
 
@@ -110,7 +114,7 @@ def invite(caller: Admin, response: Response, member_id: str) -> dict[str, Any]:
     return {"memberId": member_id, "token": token, "expiresAt": timestamp(expires_at)}
 
 
-def _begun(response: Response, opened: Opened) -> dict[str, Any]:
+def _begun(response: Response, opened: NewSession) -> dict[str, Any]:
     cookies.set_session(response, opened.token, opened.expires_at)
     return {
         "workspaceId": opened.member.workspace_id,

@@ -33,7 +33,7 @@ def change_submission(
 def list_snapshots(caller: Viewer, submission_id: str) -> list[dict[str, Any]]:
     """List what a submission held before each of its changes, the oldest first."""
     found = submissions.snapshots(caller.workspace_id, submission_id)
-    return [views.snapshot(row) for row in found]
+    return [views.snapshot(snapshot) for snapshot in found]
 
 
 @router.post("/{submission_id}/approve")

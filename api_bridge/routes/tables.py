@@ -21,14 +21,14 @@ router = Router(prefix="/api/tables", tags=["tables"])
 
 
 class AggregateQuery(Body):
-    """Which figure of which rows is asked for."""
+    """Which aggregate of which rows is asked for."""
 
     function: Function = Field(description="sum and avg are of numbers, min and max of dates, too.")
     column: str | None = Field(
         None, max_length=100, description="Of which column; count without one counts rows."
     )
     group_by: str | None = Field(
-        None, max_length=100, description="A column, for each of whose values there is a figure."
+        None, max_length=100, description="A column, for each of whose values there is a result."
     )
     filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
     limit: int = Field(100, ge=1, le=1_000, strict=True, description="How many groups at most.")
@@ -40,7 +40,7 @@ def list_tables(
     category: Annotated[Category | None, Query(description="Only tables of this one.")] = None,
 ) -> list[dict[str, Any]]:
     """List tables, newest first."""
-    return [table_views.table(row) for row in tables.list_all(caller.workspace_id, category)]
+    return [table_views.table(table) for table in tables.list_all(caller.workspace_id, category)]
 
 
 @router.post("", status_code=201)
@@ -53,8 +53,8 @@ def create_table(caller: Admin, shape: TableShape) -> dict[str, Any]:
 def list_by_category(caller: Viewer) -> list[dict[str, Any]]:
     """List the categories that have tables, and their tables by name."""
     return [
-        {"category": category, "tables": [table_views.table(row) for row in rows]}
-        for category, rows in tables.tree(caller.workspace_id)
+        {"category": category, "tables": [table_views.table(table) for table in group]}
+        for category, group in tables.tree(caller.workspace_id)
     ]
 
 

@@ -22,7 +22,7 @@ from automations.services.workflows import workflows
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 
-_PAGE = 20
+_DEFAULT_PAGE_SIZE = 20
 
 Payload = Annotated[Any, Body(description="A definition; see the documentation of its fields.")]
 
@@ -53,7 +53,7 @@ def list_workflows(
     """
     if limit is None and cursor is None:
         return [_shown(found, caller) for found in workflows.list_all(caller.workspace_id)]
-    size = limit or _PAGE
+    size = limit or _DEFAULT_PAGE_SIZE
     page, following = workflows.behind(caller.workspace_id, cursor, size)
     links.lead_on(request, response, following, size)
     return [_shown(found, caller) for found in page]

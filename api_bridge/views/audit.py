@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from automations.domain.audit import AuditLog, SecurityEvent
 from automations.kit.clock import timestamp
 from automations.services.access.api_keys import ApiKey
 from automations.services.evidence.evidence import EvidenceSnapshot, Verification
-
-
-def _at(moment: datetime | None) -> str | None:
-    return None if moment is None else timestamp(moment)
 
 
 def api_key(key: ApiKey) -> dict[str, Any]:
@@ -24,10 +19,10 @@ def api_key(key: ApiKey) -> dict[str, Any]:
         "role": key.role,
         "scopes": key.scopes,
         "memberId": key.member_id,
-        "createdAt": _at(key.created_at),
-        "lastUsedAt": _at(key.last_used_at),
-        "expiresAt": _at(key.expires_at),
-        "previousTokenExpiresAt": _at(key.previous_expires_at),
+        "createdAt": timestamp(key.created_at),
+        "lastUsedAt": key.last_used_at and timestamp(key.last_used_at),
+        "expiresAt": key.expires_at and timestamp(key.expires_at),
+        "previousTokenExpiresAt": key.previous_expires_at and timestamp(key.previous_expires_at),
     }
 
 
@@ -35,7 +30,7 @@ def audit_log(line: AuditLog) -> dict[str, Any]:
     """A line of the audit log."""
     return {
         "id": str(line.id),
-        "at": _at(line.at),
+        "at": timestamp(line.at),
         "actor": {"type": line.actor_type, "name": line.actor, "id": line.actor_id},
         "action": line.action,
         "resource": {"type": line.resource_type, "id": line.resource_id},
@@ -49,7 +44,7 @@ def security_event(event: SecurityEvent) -> dict[str, Any]:
     """A security event."""
     return {
         "id": event.id,
-        "at": _at(event.at),
+        "at": timestamp(event.at),
         "type": event.type,
         "severity": event.severity,
         "actor": event.actor,
@@ -73,7 +68,7 @@ def evidence(snapshot: EvidenceSnapshot) -> dict[str, Any]:
         "previousSha256": snapshot.previous_sha256,
         "chainSha256": snapshot.chain_sha256,
         "runId": snapshot.run_id,
-        "createdAt": _at(snapshot.created_at),
+        "createdAt": timestamp(snapshot.created_at),
     }
 
 

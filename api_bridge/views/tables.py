@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api_bridge.views import pagination
-from automations.domain.tables.aggregates import Figure
+from automations.domain.tables.aggregates import AggregateResult
 from automations.kit.clock import timestamp
 from automations.services.tables.aggregates import Answer, Question
 from automations.services.tables.rows import Row
@@ -39,20 +39,20 @@ def stats(found: TableStats) -> dict[str, Any]:
 
 
 def aggregate(table_id: str, asked: Question, found: Answer) -> dict[str, Any]:
-    """A figure of a table's rows."""
+    """An aggregate of a table's rows."""
     return {
         "tableId": table_id,
         "function": asked.function,
         "column": asked.column,
         "groupBy": asked.group_by,
-        **_figure(found.whole),
-        "groups": [{"group": figure.group, **_figure(figure)} for figure in found.groups],
+        **_result(found.whole),
+        "groups": [{"group": result.group, **_result(result)} for result in found.groups],
         "truncated": found.truncated,
     }
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {"value": figure.value, "rowCount": figure.rows}
+def _result(result: AggregateResult) -> dict[str, Any]:
+    return {"value": result.value, "rowCount": result.rows}
 
 
 def row(shown: Row) -> dict[str, Any]:

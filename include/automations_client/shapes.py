@@ -294,8 +294,8 @@ class TableGroup(TypedDict):
     tables: list[Table]
 
 
-class GroupFigure(TypedDict):
-    """A figure of the rows that have one value; ``group`` is None for those without."""
+class GroupAggregate(TypedDict):
+    """An aggregate of the rows that have one value; ``group`` is None for those without."""
 
     group: str | int | float | bool | None
     value: str | int | float | None
@@ -303,7 +303,7 @@ class GroupFigure(TypedDict):
 
 
 class Aggregate(TypedDict):
-    """A figure of rows, and of those groups that have the most of them."""
+    """An aggregate of rows, and of those groups that have the most of them."""
 
     tableId: str
     function: Literal["count", "sum", "avg", "min", "max"]
@@ -311,7 +311,7 @@ class Aggregate(TypedDict):
     groupBy: str | None
     value: str | int | float | None
     rowCount: int
-    groups: list[GroupFigure]
+    groups: list[GroupAggregate]
     truncated: bool
 
 

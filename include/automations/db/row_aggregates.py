@@ -1,4 +1,4 @@
-"""Figures of rows, computed by PostgreSQL."""
+"""Aggregates of rows, computed by PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from automations.db.data_rows import bounded
 from automations.db.row_filters import condition, ordered, sortable
 from automations.db.tables import DataRow
-from automations.domain.tables.aggregates import Aggregate, Figure
+from automations.domain.tables.aggregates import Aggregate, AggregateResult
 from automations.domain.tables.columns import Column
 from automations.domain.tables.filters import Group
 from automations.kit.values import JSON
@@ -19,8 +19,8 @@ from automations.kit.values import JSON
 
 def aggregates(
     session: Session, table_id: str, wanted: Group, asked: Aggregate, limit: int
-) -> tuple[Figure, list[Figure]]:
-    """The figure of all rows that a filter lets through, and those of the largest groups.
+) -> tuple[AggregateResult, list[AggregateResult]]:
+    """The aggregate of all rows that a filter lets through, and those of the largest groups.
 
     They are of one moment: one statement counts all.
 
@@ -46,8 +46,8 @@ def aggregates(
         query = query.order_by(*place).limit(limit + 1)
     with bounded(session):
         found = [
-            Figure(_value(asked.group_by, group), count, _value(asked.column, figure))
-            for group, count, figure in session.execute(query)
+            AggregateResult(_value(asked.group_by, group), count, _value(asked.column, found))
+            for group, count, found in session.execute(query)
         ]
     return found[0], found[1:]
 

@@ -1,4 +1,4 @@
-"""Figures of a table's rows: what can be computed of which columns."""
+"""Aggregates of a table's rows: what can be computed of which columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class AggregateResult:
     """What a function comes to in some rows.
 
     Args:

@@ -20,7 +20,9 @@ from automations.services.access.bootstrap import ensure_workspace
 from automations.services.audit import audit
 
 MAX_GRACE = timedelta(days=7)
+"""Time to bring a new token to all who use the key; the old one may be a leaked one."""
 _PREFIX_LENGTH = 11
+"""``sk_`` and 8 characters: people tell keys by them, and 35 more are left to guess."""
 _HOUR = 3600
 
 
@@ -65,7 +67,7 @@ def create(
         NotAllowed: the role or the scopes reach beyond those of the maker.
         ValidationFailed: it would be expired from the beginning, or there is no such member.
     """
-    _refuse_more(by, role, scopes)
+    _check_reach(by, role, scopes)
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise ValidationFailed({"expiresAt": ["must be in the future"]})
     with unit_of_work() as session:
@@ -99,7 +101,7 @@ def rotate(by: Principal, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
     """
     with unit_of_work() as session:
         key = _find(session, by, key_id)
-        _refuse_more(by, key.role, key.scopes)
+        _check_reach(by, key.role, key.scopes)
         token = _token()
         key.previous_token_hash, key.previous_expires_at = None, None
         if grace:
@@ -120,7 +122,7 @@ def revoke(by: Principal, key_id: str) -> None:
     """
     with unit_of_work() as session:
         key = _find(session, by, key_id)
-        _refuse_more(by, key.role, key.scopes)
+        _check_reach(by, key.role, key.scopes)
         key.revoked_at = datetime.now(UTC)
         audit.record(session, "api_key.revoke", key, name=key.name)
     key_cache.forget()
@@ -181,7 +183,7 @@ def _record_use(session: Session, key: ApiKeyRow) -> None:
         audit.record(session, "api_key.use", key, name=key.name)
 
 
-def _refuse_more(by: Principal, role: str, scopes: Sequence[str] | None) -> None:
+def _check_reach(by: Principal, role: str, scopes: Sequence[str] | None) -> None:
     if not by.may(role):
         raise NotAllowed(f"A key of role {by.role} cannot make or change one of role {role}.")
     if by.scopes is None:

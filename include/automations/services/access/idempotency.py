@@ -58,7 +58,7 @@ def begin(workspace_id: str, key: str, request_sha256: str) -> Claim | Stored:
         raise RuleBroken("This Idempotency-Key was used for another request.")
     if found is None or found.status is None or found.answer is None:
         raise InProgress
-    kept = json.loads(vault.opened("The answer", found.answer))
+    kept = json.loads(vault.decrypted("The answer", found.answer))
     return Stored(found.status, [(name, value) for name, value in kept["headers"]], kept["body"])
 
 

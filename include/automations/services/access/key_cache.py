@@ -11,8 +11,9 @@ import time
 from automations.domain.principals import Principal
 
 TRUSTED_FOR = 1.0
-"""Seconds."""
+"""Seconds for which another process's revocation may go unnoticed."""
 _MAX_KEYS = 10_000
+"""Bounds the memory; when there are more, all are asked for anew."""
 
 Kept = dict[str, tuple[float, Principal]]
 

@@ -13,8 +13,10 @@ from automations.db.session import unit_of_work
 from automations.errors import TooManyRequests
 
 _WINDOW = 60
+"""Seconds."""
 _MAX_MISSES = 60
 _SHARE = 50
+"""Tries that are counted here before the database is told: the fewer, the more it writes."""
 
 _uncounted: Counter[str] = Counter()
 _over: dict[str, float] = {}

@@ -27,7 +27,9 @@ from automations.services.audit import audit
 from automations.tokens import hash_token
 
 LASTS = timedelta(days=7)
+"""However much a session is used: a stolen one does not last for ever."""
 INVITE_LASTS = timedelta(days=3)
+"""Whoever has an invitation's token becomes the member: it lies in a mailbox, so not for long."""
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256
 """Characters of a password."""
 
@@ -35,7 +37,7 @@ _HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class NewSession:
     """A new session; its token is kept by nobody but its holder."""
 
     token: str
@@ -43,7 +45,7 @@ class Opened:
     member: Member
 
 
-def sign_in(slug: str, email: str, password: str, address: str) -> Opened:
+def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
     """Begin a session.
 
     Args:
@@ -69,6 +71,7 @@ def sign_in(slug: str, email: str, password: str, address: str) -> Opened:
         audit.identify(workspace.id, actor)
     if not passwords.fits(password, known) or member is None or known is None:
         raise NotAuthenticated("The address or the password is wrong.")
+    # Hashed outside of a transaction, for that takes long: so the password is looked at once more.
     with unit_of_work() as session:
         row = sign_ins.password(session, member.id)
         if row is None or row.password_hash != known:
@@ -155,7 +158,7 @@ def invite(by: Principal, member_id: str) -> tuple[str, datetime]:
     return token, expires_at
 
 
-def accept(token: str, password: str, address: str) -> Opened:
+def accept(token: str, password: str, address: str) -> NewSession:
     """Set a password by an invitation, once, and begin a session; those before end.
 
     Raises:
@@ -185,7 +188,7 @@ def _signed_in(by: Principal) -> tuple[str, str]:
     return by.member_id, by.session_id
 
 
-def _opened(session: Session, member: MemberRow) -> Opened:
+def _opened(session: Session, member: MemberRow) -> NewSession:
     token = f"ss_{secrets.token_urlsafe(32)}"
     made = SignIn(
         workspace_id=member.workspace_id,
@@ -198,7 +201,7 @@ def _opened(session: Session, member: MemberRow) -> Opened:
     session.flush()
     audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
     audit.record(session, "session.create", made, email=member.email)
-    return Opened(token, made.expires_at, from_attributes(Member, member))
+    return NewSession(token, made.expires_at, from_attributes(Member, member))
 
 
 def _check_strength(field: str, password: str, member: MemberRow) -> None:

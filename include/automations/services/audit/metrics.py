@@ -9,8 +9,8 @@ from automations.db import counters, gauges
 from automations.db.session import unit_of_work
 from automations.domain.metrics import Counted, Gauges
 
-_MANY = 5_000
-"""Rows of the ledger that are still read in a few milliseconds."""
+_MAX_COUNTER_ROWS = 5_000
+"""So many are still read in a few milliseconds; above it they are put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +25,5 @@ def read() -> Totals:
     """The metrics of this moment: the same, whichever bridge reads them."""
     with unit_of_work() as session:
         found = Totals(gauges.read(session), counters.totals(session))
-        counters.compact(session, above=_MANY)
+        counters.compact(session, above=_MAX_COUNTER_ROWS)
         return found

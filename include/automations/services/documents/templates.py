@@ -16,6 +16,7 @@ from automations.ports import DocumentRenderer
 from automations.services.audit import audit
 
 MAX_BYTES = 5_000_000
+"""In base64 it fits into the bodies that the bridge takes for templates."""
 
 
 @dataclass(frozen=True, slots=True)

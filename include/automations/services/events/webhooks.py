@@ -26,6 +26,7 @@ from automations.settings import get_settings
 
 EVENT_TYPE = "WEBHOOK"
 _MAX_PER_MINUTE = 30_000
+"""Deliveries to one URL, so that a sender gone wild leaves room for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
     hook, trigger = found
     limits.check_roughly(f"webhook:{hook.workflow_id}", _MAX_PER_MINUTE)
     if trigger.secret is not None:
-        secret = webhook_secrets.opened(hook.workspace_id, trigger.secret)
+        secret = webhook_secrets.value_of(hook.workspace_id, trigger.secret)
         verifier.verify(
             trigger.verification, secret, delivery.headers, delivery.body, trigger.header
         )

@@ -138,7 +138,7 @@ def _link(row: SnapshotRow) -> Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class BrokenLink:
     """The first place where a chain does not hold.
 
     Args:
@@ -161,7 +161,7 @@ class Verification:
 
     count: int
     head: str | None
-    broken: Break | None
+    broken: BrokenLink | None
 
 
 def verify(workspace_id: str) -> Verification:
@@ -177,7 +177,7 @@ def verify(workspace_id: str) -> Verification:
             count, head = snapshot.number, snapshot.chain_sha256
     if recorded > count:
         reason = f"is missing: the audit log knows of {recorded} snapshots"
-        return Verification(count, head, Break(count + 1, None, reason))
+        return Verification(count, head, BrokenLink(count + 1, None, reason))
     return Verification(count, head, None)
 
 
@@ -188,15 +188,15 @@ def verify_all() -> list[tuple[str, Verification]]:
     return [(workspace.slug, verify(workspace.id)) for workspace in found]
 
 
-def _break(row: SnapshotRow, number: int, previous: str | None) -> Break | None:
+def _break(row: SnapshotRow, number: int, previous: str | None) -> BrokenLink | None:
     if row.number != number:
-        return Break(number, None, "is missing")
+        return BrokenLink(number, None, "is missing")
     if hash_of(row.content) != row.sha256:
-        return Break(number, row.id, "has another content than the one that was captured")
+        return BrokenLink(number, row.id, "has another content than the one that was captured")
     if row.previous_sha256 != previous:
-        return Break(number, row.id, "does not follow the snapshot before it")
+        return BrokenLink(number, row.id, "does not follow the snapshot before it")
     if _link(row).chain_sha256 != row.chain_sha256:
-        return Break(number, row.id, "was described differently when it was captured")
+        return BrokenLink(number, row.id, "was described differently when it was captured")
     return None
 
 

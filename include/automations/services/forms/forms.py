@@ -65,7 +65,7 @@ def create(
     Raises:
         ValidationFailed: two of its fields have one key.
     """
-    _refuse_twice(form)
+    _check_keys_differ(form)
     with unit_of_work() as session:
         created = FormRow(
             workspace_id=workspace_id,
@@ -118,7 +118,7 @@ def update(
         ValidationFailed: two of its fields have one key.
     """
     if form is not None:
-        _refuse_twice(form)
+        _check_keys_differ(form)
     with unit_of_work() as session:
         found = _find(session, workspace_id, form_id, lock=True)
         before = [found.title, found.description, found.schema]
@@ -257,7 +257,7 @@ def checked(
     return settled
 
 
-def _refuse_twice(form: schema.FormSchema) -> None:
+def _check_keys_differ(form: schema.FormSchema) -> None:
     found = schema.twice(form)
     if found:
         raise ValidationFailed({f"schema.{path}": messages for path, messages in found.items()})

@@ -62,13 +62,13 @@ def create(
         ValidationFailed: config or credentials do not fit the type.
         Conflict: another one has this name.
     """
-    _refuse(check(kind, config, credentials))
+    _check_none(check(kind, config, credentials))
     with unit_of_work() as session:
         integrations.lock(session, workspace_id)
         row = IntegrationRow(workspace_id=workspace_id, type=kind, config=config, enabled=enabled)
-        _name(session, row, name)
-        _seal(row, credentials)
-        _choose(session, row, site_email_provider)
+        _rename(session, row, name)
+        _encrypt(row, credentials)
+        _choose_email_provider(session, row, site_email_provider)
         session.add(row)
         session.flush()
         session.refresh(row)
@@ -97,15 +97,15 @@ def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -
             if moved:
                 # Or whoever may change the address could have the password sent to it.
                 errors["credentials"] = [f"must be given again when {moved[0]} changes"]
-        _refuse(errors)
+        _check_none(errors)
         row.config = config
         row.enabled = changes.get("enabled", row.enabled)
         if "name" in changes:
-            _name(session, row, changes["name"])
+            _rename(session, row, changes["name"])
         if credentials is not None:
-            _seal(row, credentials)
+            _encrypt(row, credentials)
         if "site_email_provider" in changes:
-            _choose(session, row, changes["site_email_provider"])
+            _choose_email_provider(session, row, changes["site_email_provider"])
         row.updated_at = datetime.now(UTC)
         audit.record(session, "integration.update", row, name=row.name, fields=sorted(changes))
         session.flush()
@@ -133,7 +133,7 @@ def credentials(row: IntegrationRow) -> dict[str, JSON]:
     """An integration's credentials."""
     if row.ciphertext is None:
         return {}
-    opened: dict[str, JSON] = json.loads(vault.opened(f"Integration {row.name}", row.ciphertext))
+    opened: dict[str, JSON] = json.loads(vault.decrypted(f"Integration {row.name}", row.ciphertext))
     return opened
 
 
@@ -149,12 +149,12 @@ def find(session: Session, workspace_id: str, integration_id: str) -> Integratio
     return row
 
 
-def _refuse(errors: dict[str, list[str]]) -> None:
+def _check_none(errors: dict[str, list[str]]) -> None:
     if errors:
         raise ValidationFailed(errors)
 
 
-def _name(session: Session, row: IntegrationRow, name: str) -> None:
+def _rename(session: Session, row: IntegrationRow, name: str) -> None:
     with session.no_autoflush:
         other = integrations.id_of_name(session, row.workspace_id, name)
     if other is not None and other != row.id:
@@ -162,7 +162,7 @@ def _name(session: Session, row: IntegrationRow, name: str) -> None:
     row.name = name
 
 
-def _seal(row: IntegrationRow, given: dict[str, JSON]) -> None:
+def _encrypt(row: IntegrationRow, given: dict[str, JSON]) -> None:
     if not given:
         row.ciphertext = row.fingerprint = None
         return
@@ -171,7 +171,9 @@ def _seal(row: IntegrationRow, given: dict[str, JSON]) -> None:
     row.ciphertext, row.fingerprint = cipher.encrypt(text), cipher.fingerprint(text)
 
 
-def _choose(session: Session, row: IntegrationRow, site_email_provider: bool) -> None:
+def _choose_email_provider(
+    session: Session, row: IntegrationRow, site_email_provider: bool
+) -> None:
     if site_email_provider:
         if row.type != EMAIL:
             raise RuleBroken(f"Only an integration of type {EMAIL} can be the site email provider.")

@@ -22,6 +22,7 @@ from automations.services.audit import audit
 from automations.services.integrations import vault
 
 MAX_LENGTH = 8_000
+"""Room for a private key with its certificates."""
 PREFIX = "AUTOMATIONS_SECRET_"
 """Of the names of secrets of the whole installation."""
 
@@ -94,7 +95,7 @@ def read(
     """
     with unit_of_work() as session:
         stored = secrets.named(session, workspace_id, names)
-    found = {row.name: vault.opened(f"Secret {row.name}", row.ciphertext) for row in stored}
+    found = {row.name: vault.decrypted(f"Secret {row.name}", row.ciphertext) for row in stored}
     shared = {name: os.environ.get(PREFIX + name, "") for name in names - found.keys()}
     missing = {name for name, value in shared.items() if not _can_be_masked(value)}
     if missing and elsewhere is not None:

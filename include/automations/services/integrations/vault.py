@@ -28,7 +28,7 @@ def cipher() -> Cipher:
         ) from error
 
 
-def opened(what: str, ciphertext: str) -> str:
+def decrypted(what: str, ciphertext: str) -> str:
     """What was encrypted.
 
     Raises:

@@ -13,8 +13,8 @@ from automations.kit.values import JSON
 from automations.ports import HttpClient
 from automations.services.pipelines import connections, pulls
 
-_LOOKED_AT = 100
-_MAX_PATHS = 500
+# For a person to choose from: more records seldom have other fields.
+_MAX_RECORDS, _MAX_PATHS = 100, 500
 
 
 def problem(
@@ -53,7 +53,7 @@ def fields(workspace_id: str, connection_id: str, http: HttpClient) -> dict[str,
     except StepError as error:
         raise ProviderFailed(error.message) from error
     found: dict[str, JSON] = {}
-    for record in page.records[:_LOOKED_AT]:
+    for record in page.records[:_MAX_RECORDS]:
         for path, value in paths_of(record) if isinstance(record, Mapping) else ():
             if found.get(path) is None:
                 found[path] = value

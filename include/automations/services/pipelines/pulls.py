@@ -32,12 +32,13 @@ from automations.services.pipelines.syncs import Sync, finish, usable, write
 _PULL = "pull"
 """The key of all pulls: a connection has one at a time."""
 _TIMEOUT = timedelta(seconds=30)
-_EXCERPT = 200
+_MAX_EXCERPT = 200
+"""Characters of a source's error that are kept with the sync."""
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadPage:
     """A page that was read, and the cursor of the one behind it."""
 
     records: Sequence[JSON]
@@ -143,7 +144,7 @@ def fail(session: Session, run_id: str, error: str) -> None:
         _end(session, run, connection, SyncStatus.FAILED, error)
 
 
-def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpClient) -> Read:
+def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpClient) -> ReadPage:
     """The page at a cursor; the first one without.
 
     Raises:
@@ -158,7 +159,7 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
     request = HttpRequest("GET", address, _TIMEOUT, query, headers, max_bytes=config.max_bytes)
     response = http.request(request)
     if not 200 <= response.status < 300:
-        raise _refused(response, Masker([secret] if secret else []))
+        raise _error_of(response, Masker([secret] if secret else []))
     body = _parsed(response)
     records = value_at(body, config.records_path)
     if not isinstance(records, list):
@@ -171,7 +172,7 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
         following = without(following, str(config.auth.name))
     if following is not None and following == cursor:
         raise StepError("The source leads from a page to the same page again.", kind="paging")
-    return Read(records, following)
+    return ReadPage(records, following)
 
 
 def _begin(
@@ -183,7 +184,7 @@ def _begin(
     return run, is_new
 
 
-def _take(seen: PipelineRun, config: HttpConfig, page: Read) -> bool:
+def _take(seen: PipelineRun, config: HttpConfig, page: ReadPage) -> bool:
     with unit_of_work() as session:
         connection = pipelines.find(session, seen.workspace_id, seen.connection_id, lock="runs")
         run = pipelines.lock_run(session, seen.id)
@@ -229,14 +230,14 @@ def _secret(workspace_id: str, config: HttpConfig) -> str | None:
     return found[config.secret]
 
 
-def _refused(response: HttpResponse, masker: Masker) -> StepError:
+def _error_of(response: HttpResponse, masker: Masker) -> StepError:
     now = datetime.now(UTC)
     delay = wished_delay(response.headers.get("retry-after"), now)
     limited = response.headers.get("x-ratelimit-remaining") == "0"
     if delay is None and limited:
         delay = _until(response.headers.get("x-ratelimit-reset"), now)
-    excerpt = response.content[: 4 * _EXCERPT].decode(errors="replace").replace("\0", "\ufffd")
-    said = masker.text(excerpt)[:_EXCERPT].strip()
+    excerpt = response.content[: 4 * _MAX_EXCERPT].decode(errors="replace").replace("\0", "\ufffd")
+    said = masker.text(excerpt)[:_MAX_EXCERPT].strip()
     return StepError(
         f"The source answered {response.status}{': ' if said else '.'}{said}",
         kind="status",

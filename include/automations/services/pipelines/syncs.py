@@ -24,10 +24,11 @@ from automations.services.tables.row_syncs import Synced
 from automations.services.tables.rows import NAMED_ROWS
 
 MAX_RECORDS = 50_000
-"""How many records one push may have."""
+"""Of one push, which is one transaction: it keeps its tables' keys locked until it ends."""
 AT_ONCE = 1_000
 """How many records one statement takes."""
-_NAMED_ERRORS = 100
+_MAX_NAMED_ERRORS = 100
+"""Kept with the sync for people to read; the rest is only counted."""
 _COUNTS = ("created", "updated", "unchanged", "failed")
 
 
@@ -158,14 +159,14 @@ def write(
     by_table = {kept["tableId"]: kept for kept in run.tables}
     errors = list(run.errors)
     for part in _parts(records):
-        refused: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
         for mapping in mappings:
             synced = row_syncs.sync(session, run.workspace_id, mapping, part, run.records)
             by_table[mapping.table_id] = _added(by_table.get(mapping.table_id), synced)
-            refused += synced.errors
-        # By record, whichever table and whichever check refused it.
-        refused.sort(key=lambda error: int(error["record"]))
-        errors += refused[: _NAMED_ERRORS - len(errors)]
+            failed += synced.errors
+        # By record, whichever table and whichever check it fails.
+        failed.sort(key=lambda error: int(error["record"]))
+        errors += failed[: _MAX_NAMED_ERRORS - len(errors)]
         run.records += len(part)
     run.tables, run.errors = list(by_table.values()), errors
     session.flush()

@@ -21,6 +21,7 @@ from automations.settings import get_settings
 from automations.tokens import derive_token, hash_token
 
 _MAX_PER_MINUTE = 600
+"""Deliveries to one URL: each is a sync, which locks its tables' keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from automations.kit.values import from_attributes
 from automations.services.workflows.loaded import load
 
 MAX_EXPORTED = 500
+"""The specification's number of runs in one file."""
 
 
 def page(

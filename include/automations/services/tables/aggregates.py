@@ -1,4 +1,4 @@
-"""Figures of a table's rows, such as a column's sum by the values of another one."""
+"""Aggregates of a table's rows, such as a column's sum by the values of another one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from automations.db import row_aggregates
 from automations.db.session import unit_of_work
 from automations.domain.tables import aggregates
-from automations.domain.tables.aggregates import Figure, Function
+from automations.domain.tables.aggregates import AggregateResult, Function
 from automations.domain.tables.columns import columns_of
 from automations.domain.tables.filters import checked
 from automations.ports.tables import RowFilter
@@ -16,7 +16,7 @@ from automations.services.tables import tables
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which figure of which rows is asked for, and of how many groups at most."""
+    """Which aggregate of which rows is asked for, and of how many groups at most."""
 
     function: Function
     column: str | None = None
@@ -27,15 +27,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The figure of all rows that were asked for, and of the groups with the most rows."""
+    """The aggregate of all rows that were asked for, and of the groups with the most rows."""
 
-    whole: Figure
-    groups: list[Figure]
+    whole: AggregateResult
+    groups: list[AggregateResult]
     truncated: bool
 
 
 def answer(workspace_id: str, table_id: str, asked: Question) -> Answer:
-    """Compute a figure.
+    """Compute an aggregate.
 
     Raises:
         NotFound: there is no such table.

@@ -58,7 +58,7 @@ class WorkspaceTables:
         return _written(key, make)
 
     def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
-        with _refusals(), unit_of_work() as session:
+        with _step_errors(), unit_of_work() as session:
 
             def make() -> dict[str, Any]:
                 return {"deleted": rows.remove(session, workspace_id, table_id, row_id)}
@@ -74,13 +74,13 @@ class WorkspaceTables:
         limit: int,
         workspace_id: str,
     ) -> list[FoundRow]:
-        with _refusals():
+        with _step_errors():
             found, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
         return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in found]
 
 
 def _written(key: str, make: Callable[[Session], tuple[Row, bool]]) -> RowReceipt:
-    with _refusals(), unit_of_work() as session:
+    with _step_errors(), unit_of_work() as session:
 
         def effect() -> dict[str, Any]:
             row, created = make(session)
@@ -91,7 +91,7 @@ def _written(key: str, make: Callable[[Session], tuple[Row, bool]]) -> RowReceip
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _step_errors() -> Iterator[None]:
     try:
         yield
     except DomainError as error:

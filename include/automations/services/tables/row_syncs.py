@@ -17,7 +17,8 @@ from automations.kit.storable import same, storable
 from automations.kit.values import JSON
 from automations.services.tables import tables
 
-_NAMED_FIELDS = 20
+# What is wrong is kept with the sync: a source with broken records must not make that large.
+_MAX_NAMED_FIELDS = 20
 _MAX_PATH_LENGTH = 200
 
 
@@ -38,9 +39,9 @@ class Synced:
     unchanged: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
-    def refuse(self, place: int, wrong: Mapping[str, Sequence[str]]) -> None:
+    def fail(self, place: int, wrong: Mapping[str, Sequence[str]]) -> None:
         """Note what is wrong with a record; its own keys may hold what cannot be kept."""
-        first = islice(wrong.items(), _NAMED_FIELDS)
+        first = islice(wrong.items(), _MAX_NAMED_FIELDS)
         named: Any = {path[:_MAX_PATH_LENGTH]: list(messages) for path, messages in first}
         error = {"record": place, "tableId": self.table_id, "fieldErrors": storable(named)}
         self.errors.append(error)
@@ -80,7 +81,7 @@ def sync(
         row = known.get(hashed)
         kept, wrong = checked(columns, {**row.data, **given.values} if row else given.values)
         if wrong:
-            synced.refuse(given.place, wrong)
+            synced.fail(given.place, wrong)
         elif row is None:
             new[hashed] = kept
         elif not same(kept, row.data):
@@ -106,12 +107,12 @@ def _by_hash(
     wanted: dict[str, _Given] = {}
     for place, record in records:
         if not isinstance(record, Mapping):
-            synced.refuse(place, {"record": ["must be an object"]})
+            synced.fail(place, {"record": ["must be an object"]})
             continue
         values = mapping.values_of(record)
         keys, wrong = key_values(columns, mapping.key_columns, values)
         if wrong:
-            synced.refuse(place, wrong)
+            synced.fail(place, wrong)
             continue
         hashed = key_hash(keys, keys)
         before = wanted.get(hashed)

@@ -138,7 +138,7 @@ def merge(
 ) -> Row:
     """Change some values of a row in a transaction; what changes nothing is no event."""
     table = tables.find(session, workspace_id, table_id, lock="rows")
-    tables.refuse_filled(table, data)
+    tables.check_not_filled(table, data)
     row = _find(session, table, row_id, lock=True)
     return _merged(session, table, row, data, None, cause)
 

@@ -89,7 +89,7 @@ def replace(workspace_id: str, table_id: str, shape: TableShape) -> Table:
     """
     with unit_of_work() as session:
         table = find(session, workspace_id, table_id, lock="shape")
-        _refuse_misfits(table, shape)
+        _check_filled_columns(table, shape)
         before = {column.key: column.type for column in columns_of(table.columns)}
         after = {column.key: column.type for column in shape.columns}
         for key, kind in before.items():
@@ -145,11 +145,11 @@ def writable(session: Session, workspace_id: str, table_id: str) -> DataTable:
     return table
 
 
-def refuse_filled(table: DataTable, data: Mapping[str, JSON]) -> None:
-    """Refuse other values than the submission's in the columns that a form fills.
+def check_not_filled(table: DataTable, data: Mapping[str, JSON]) -> None:
+    """Check that no value is given for a column that a form fills.
 
     Raises:
-        ValidationFailed: names these.
+        ValidationFailed: names those that are given.
     """
     filled = set(table.form_columns.values())
     wrong = {
@@ -161,8 +161,8 @@ def refuse_filled(table: DataTable, data: Mapping[str, JSON]) -> None:
         raise ValidationFailed(wrong)
 
 
-def _refuse_misfits(table: DataTable, shape: TableShape) -> None:
-    """Keep what a form fills: its columns, which stay, beside others that may be empty."""
+def _check_filled_columns(table: DataTable, shape: TableShape) -> None:
+    """Check that the columns that a form fills stay, and that the others may be empty."""
     if table.form_id is None:
         return
     wrong: Errors = {}

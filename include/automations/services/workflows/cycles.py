@@ -22,24 +22,24 @@ from automations.errors import ValidationFailed
 from automations.services.workflows import loaded
 
 
-def refuse(session: Session, workflow: WorkflowDetail, definition: Definition) -> None:
-    """Refuse a definition by which the automation would come to run itself.
+def check(session: Session, workflow: WorkflowDetail, definition: Definition) -> None:
+    """Check that an automation does not come to run itself by a definition.
 
     Raises:
-        ValidationFailed: names the steps and the way round.
+        ValidationFailed: names the steps and the chain of automations.
     """
     errors: dict[str, list[str]] = {}
     for path, target in _calls(definition.steps, "steps"):
-        way = _way(session, workflow, target, set())
-        if way is not None:
-            around = " → ".join(f"'{name}'" for name in (definition.name, *way))
+        chain = _chain(session, workflow, target, set())
+        if chain is not None:
+            around = " → ".join(f"'{name}'" for name in (definition.name, *chain))
             errors[path] = [f"makes the automation run itself: {around}"]
     if errors:
         raise ValidationFailed(errors)
 
 
-def _way(session: Session, to: WorkflowDetail, target: str, seen: set[str]) -> list[str] | None:
-    """The names on the way from an automation to another one; None when there is none."""
+def _chain(session: Session, to: WorkflowDetail, target: str, seen: set[str]) -> list[str] | None:
+    """The names on the chain from an automation to another one; None when there is none."""
     if target == to.id:
         return [to.name]
     if target in seen:
@@ -52,9 +52,9 @@ def _way(session: Session, to: WorkflowDetail, target: str, seen: set[str]) -> l
     with suppress(ValidationError):
         definition = loaded.read(session, workflow.id, workflow.version)
         for _, following in _calls(definition.steps, ""):
-            way = _way(session, to, following, seen)
-            if way is not None:
-                return [workflow.name, *way]
+            chain = _chain(session, to, following, seen)
+            if chain is not None:
+                return [workflow.name, *chain]
     return None
 
 

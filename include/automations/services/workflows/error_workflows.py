@@ -16,7 +16,7 @@ _FIELD = "errorWorkflowId"
 
 
 def check(session: Session, workflow: WorkflowDetail, error_workflow_id: str | None) -> None:
-    """Refuse an error workflow that is not there, or that would be started by its own failures.
+    """Check that an error workflow is there, and is not started by its own failures.
 
     Raises:
         ValidationFailed: the message says what leads back to where.
@@ -26,8 +26,8 @@ def check(session: Session, workflow: WorkflowDetail, error_workflow_id: str | N
     while following is not None and following not in chain:
         if following == workflow.id:
             names = (workflow.name, *chain.values(), workflow.name)
-            way = " → ".join(f"'{name}'" for name in names)
-            raise ValidationFailed({_FIELD: [f"would be started by its own failures: {way}"]})
+            path = " → ".join(f"'{name}'" for name in names)
+            raise ValidationFailed({_FIELD: [f"would be started by its own failures: {path}"]})
         found = workflows.find(session, workflow.workspace_id, following)
         if found is None:
             if not chain:

@@ -61,7 +61,7 @@ class _Entry:
     workflow_id: str
 
 
-class _OnlyTried(Exception):
+class _DryRunEnds(Exception):
     """Undoes what a dry run has written."""
 
 
@@ -103,8 +103,8 @@ def apply(
             if errors:
                 raise ValidationFailed(errors)
             if dry_run:
-                raise _OnlyTried
-    except _OnlyTried:
+                raise _DryRunEnds
+    except _DryRunEnds:
         return [_as_tried(one) for one in applied.values()]
     return list(applied.values())
 
@@ -135,7 +135,7 @@ def _exported(
 
 @contextmanager
 def _collected(errors: dict[str, list[str]], index: int, given: Any) -> Iterator[None]:
-    """Go on with the next automation of a file after one that is refused."""
+    """Go on with the next automation of a file after one that is invalid."""
     try:
         yield
     except ValidationFailed as error:
@@ -223,7 +223,7 @@ def _found(
         return workflow
     key, name = given.get("key"), given.get("name")
     if not isinstance(name, str) or not isinstance(key, str | None):
-        return None  # refused when it is checked
+        return None  # invalid, as checking it will say
     found = workflows.matching(session, workspace_id, key=key, name=name)
     if len(found) > 1:
         ids = ", ".join(workflow.id for workflow in found)

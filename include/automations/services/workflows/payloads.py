@@ -99,7 +99,7 @@ def check_subject(
 def check_available(
     workspace_id: str, definition: Definition, status: WorkflowStatus, ports: Ports
 ) -> None:
-    """Refuse to let an automation begin whose steps lack what the installation must have."""
+    """Check that an automation that is to begin has what its steps need of the installation."""
     if status is not WorkflowStatus.ACTIVE:
         return
     errors: dict[str, list[str]] = {}
@@ -148,7 +148,7 @@ def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, 
 
 
 def check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
-    """Refuse what does not satisfy the trigger's schema."""
+    """Check that an input satisfies the trigger's schema."""
     schema = stored.get("trigger", {}).get("inputSchema")
     if schema is None:
         return

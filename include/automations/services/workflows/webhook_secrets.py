@@ -19,6 +19,7 @@ _SEALED = "sealed:"
 _REFERENCE = re.compile(r"\{\{\s*secret\.[A-Z][A-Z0-9_]{0,63}\s*\}\}")
 _MAX_LENGTH = 1_000
 _MIN_KEY_BYTES = 16
+"""A shorter key can be found from one signed delivery by trying."""
 
 
 def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger:
@@ -53,7 +54,7 @@ def same(stored: str, given: str) -> bool:
     """Whether a value is the one that a stored secret holds."""
     if not stored.startswith(_SEALED):
         return False
-    return vault.opened("The webhook's secret", stored.removeprefix(_SEALED)) == given
+    return vault.decrypted("The webhook's secret", stored.removeprefix(_SEALED)) == given
 
 
 def _new(verification: str, secret: str) -> str:
@@ -80,14 +81,14 @@ def _check_standard(secret: str) -> None:
         raise ValueError(f"must be at least {_MIN_KEY_BYTES} bytes in base64")
 
 
-def opened(workspace_id: str, stored: str) -> str:
+def value_of(workspace_id: str, stored: str) -> str:
     """The value of a stored secret.
 
     Raises:
         Unavailable: it cannot be had now.
     """
     if stored.startswith(_SEALED):
-        return vault.opened("The webhook's secret", stored.removeprefix(_SEALED))
+        return vault.decrypted("The webhook's secret", stored.removeprefix(_SEALED))
     values = secrets.read(workspace_id, secrets_named(stored))
     if not values:
         raise Unavailable("The webhook's secret is not set.")

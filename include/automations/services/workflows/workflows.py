@@ -132,7 +132,7 @@ def change(
 def check_references(
     session: Session, found: WorkflowDetail, changed: Set[str] = _REFERRING
 ) -> None:
-    """Refuse an automation that was just written, when it would come to start itself.
+    """Check that an automation that was just written does not come to start itself.
 
     Checked behind the write, which only one transaction does at a time: so of two automations that
     begin to start each other at once, one sees the other.
@@ -150,7 +150,7 @@ def check_references(
     if begins or "errorWorkflowId" in changed:
         error_workflows.check(session, found, definition.error_workflow_id)
     if found.status != WorkflowStatus.ARCHIVED and not changed.isdisjoint(("steps", "status")):
-        cycles.refuse(session, found, definition)
+        cycles.check(session, found, definition)
 
 
 def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> InFlight:

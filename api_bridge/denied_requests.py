@@ -1,4 +1,4 @@
-"""Refusals that matter to security are noted, without anything secret."""
+"""Requests that were denied are noted as security events, without anything secret."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINK_EVENTS: dict[type[errors.DomainError], tuple[str, Severity]] = {
 
 
 def note(request: Request, error: errors.DomainError, *, link: bool = False) -> None:
-    """Note a refusal as a security event.
+    """Note an error that matters to security as an event.
 
     Args:
         link: whether a token in the address was all that was needed.
