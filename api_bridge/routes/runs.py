@@ -186,11 +186,5 @@ def retry_run(
 def resume(caller: Member, run_id: str, decision: Decision | None = None) -> dict[str, Any]:
     """Resume a paused run, once."""
     given = decision or Decision()
-    run = decisions.resume(
-        run_id,
-        caller.workspace_id,
-        decision=given.decision,
-        data=given.data,
-        by=caller.name,
-    )
+    run = decisions.resume(caller, run_id, decision=given.decision, data=given.data)
     return {"runId": run.id, "status": run.status}

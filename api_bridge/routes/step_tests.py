@@ -71,8 +71,7 @@ def try_step(
     engine, workspace, given = wiring.engine(), caller.workspace_id, wanted.given()
     if wanted.dry_run:
         return _shown(step_tests.render(engine, workspace, workflow_id, step_id, given))
-    result = step_tests.run(engine, workspace, workflow_id, step_id, given, caller.name)
-    return _shown(result)
+    return _shown(step_tests.run(engine, caller, workflow_id, step_id, given))
 
 
 def _shown(result: StepTestResult) -> dict[str, Any]:

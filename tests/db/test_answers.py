@@ -22,6 +22,7 @@ from automations.steps.outcomes import Answer
 from automations.tokens import derive_token, hash_token
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.db.test_pauses import FORM
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 ADA = "ada@b.example"
@@ -53,7 +54,7 @@ class Paused:
 
 def by_the_api(paused: Paused, decision: str | None, data: Any, by: str) -> None:
     run = paused.run
-    decisions.resume(run.id, run.workspace_id, decision=decision, data=data, by=by)
+    decisions.resume(principal(run.workspace_id, name=by), run.id, decision=decision, data=data)
 
 
 def by_a_link(paused: Paused, decision: str | None, data: Any, by: str) -> None:

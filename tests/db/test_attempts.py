@@ -20,6 +20,7 @@ from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
 from tests import journal
 from tests.db.test_engine import begin, step, task
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 VALUE = "s3cret-v4lue"
@@ -80,7 +81,7 @@ def in_a_loop_in_a_loop(engine: Engine) -> None:
 
 def in_a_step_test(engine: Engine) -> None:
     run = begun(call())
-    step_tests.run(engine, run.workspace_id, run.workflow_id, "call", Given(), "ada")
+    step_tests.run(engine, principal(run.workspace_id), run.workflow_id, "call", Given())
 
 
 Doing = Callable[[Engine], None]

@@ -223,7 +223,7 @@ def test_a_run_that_airflow_has_made_sleeps_until_it_is_its_turn(
     assert load(ref.run_id).status == "RUNNING"
     assert isinstance(engine.resume(ref, asleep.wait_id, None), Sleep)
     with pytest.raises(Conflict, match="waits for its turn"):
-        decisions.resume(ref.run_id, here, decision=None, data=None, by="t")
+        decisions.resume(principal(here), ref.run_id, decision=None, data=None)
     end(first)
     admit(handlers)
     assert isinstance(engine.resume(ref, asleep.wait_id, None), Proceed)

@@ -22,6 +22,7 @@ from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
 from automations.services.runs.template_names import first_variables
 from automations.services.waits import decisions
 from automations.steps.outcomes import Answer
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
@@ -290,10 +291,12 @@ def test_a_delay_parks_the_run_and_resume_ends_it_early_once(engine: Engine) -> 
     assert reload(run).status == "PAUSED"
     assert engine.run(task(run, "wait")) == parked
     assert engine.resume(task(run, "wait"), parked.wait_id, None) == parked
-    resumed = decisions.resume(run.id, run.workspace_id, decision=None, data=None, by="key")
+    resumed = decisions.resume(
+        principal(run.workspace_id, name="key"), run.id, decision=None, data=None
+    )
     assert resumed.status == "RUNNING"
     with pytest.raises(Conflict):
-        decisions.resume(run.id, run.workspace_id, decision=None, data=None, by="key")
+        decisions.resume(principal(run.workspace_id, name="key"), run.id, decision=None, data=None)
     assert isinstance(engine.resume(task(run, "wait"), parked.wait_id, None), Proceed)
     done = row(run, "wait")
     assert done is not None
@@ -324,7 +327,9 @@ def test_the_first_answer_wins_over_a_later_one_from_airflow(engine: Engine) -> 
     run = begin(approval(onReject="continue"))
     parked = engine.run(task(run, "ask"))
     assert isinstance(parked, AskPeople)
-    decisions.resume(run.id, run.workspace_id, decision="rejected", data=None, by="key")
+    decisions.resume(
+        principal(run.workspace_id, name="key"), run.id, decision="rejected", data=None
+    )
     late = Answer("approved", "airflow:admin", datetime.now(UTC))
     engine.resume(task(run, "ask"), parked.wait_id, late)
     done = row(run, "ask")
@@ -337,7 +342,9 @@ def test_a_rejection_fails_the_run_unless_told_otherwise(engine: Engine) -> None
     run = begin(approval())
     parked = engine.run(task(run, "ask"))
     assert isinstance(parked, AskPeople)
-    decisions.resume(run.id, run.workspace_id, decision="rejected", data=None, by="key")
+    decisions.resume(
+        principal(run.workspace_id, name="key"), run.id, decision="rejected", data=None
+    )
     assert isinstance(engine.resume(task(run, "ask"), parked.wait_id, None), GiveUp)
     assert reload(run).error == "ask: Rejected by key."
 
@@ -346,7 +353,9 @@ def test_a_wait_that_was_answered_while_its_process_was_dead_goes_on(engine: Eng
     run = begin(approval())
     parked = engine.run(task(run, "ask"))
     assert isinstance(parked, AskPeople)
-    decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="key")
+    decisions.resume(
+        principal(run.workspace_id, name="key"), run.id, decision="approved", data=None
+    )
     again = engine.run(task(run, "ask"))
     assert isinstance(again, Sleep)
     assert isinstance(engine.resume(task(run, "ask"), again.wait_id, None), Proceed)

@@ -404,7 +404,9 @@ class TestWaits:
             assert isinstance(parked, Sleep)
             assert outbox.bodies == sent
             assert reload(run).status == "PAUSED"
-            decisions.resume(run.id, run.workspace_id, decision=None, data=None, by="key")
+            decisions.resume(
+                principal(run.workspace_id, name="key"), run.id, decision=None, data=None
+            )
             last = engine.resume(task(run, "loop"), parked.wait_id, None)
         assert isinstance(last, Proceed)
         assert outbox.bodies == ["a", "a!", "b", "b!"]
@@ -418,12 +420,16 @@ class TestWaits:
         )
         first = engine.run(task(run, "loop"))
         assert isinstance(first, Sleep)
-        decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+        decisions.resume(
+            principal(run.workspace_id, name="ada"), run.id, decision="approved", data=None
+        )
         second = engine.resume(task(run, "loop"), first.wait_id, None)
         assert isinstance(second, Sleep)
         assert second.wait_id != first.wait_id
         assert engine.resume(task(run, "loop"), first.wait_id, None) == second
-        decisions.resume(run.id, run.workspace_id, decision="rejected", data=None, by="bob")
+        decisions.resume(
+            principal(run.workspace_id, name="bob"), run.id, decision="rejected", data=None
+        )
         assert isinstance(engine.resume(task(run, "loop"), second.wait_id, None), Proceed)
         assert outbox.bodies == ["a approved", "b rejected"]
         with unit_of_work() as session:  # Airflow's own page does not ask, so it is not told
@@ -481,7 +487,9 @@ class TestWaits:
         outbox.failures["a"] = [Killed()]
         parked = engine.run(task(run, "loop"))
         assert isinstance(parked, Sleep)
-        decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+        decisions.resume(
+            principal(run.workspace_id, name="ada"), run.id, decision="approved", data=None
+        )
         with pytest.raises(Killed):
             engine.resume(task(run, "loop"), parked.wait_id, None)
         again = engine.run(task(run, "loop"))
@@ -541,7 +549,9 @@ class TestVariables:
         parked = engine.run(task(run, "loop"))
         assert isinstance(parked, Sleep)
         assert reload(run).variables["n"] == 1
-        decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+        decisions.resume(
+            principal(run.workspace_id, name="ada"), run.id, decision="approved", data=None
+        )
         engine.resume(task(run, "loop"), parked.wait_id, None)
         assert outbox.bodies == ["1"]
 

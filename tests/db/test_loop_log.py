@@ -113,12 +113,12 @@ def test_a_crash_and_a_pause_write_no_line_twice(engine: Engine, outbox: Outbox)
     parked = engine.run(task(run, "loop"))
     assert isinstance(parked, Sleep)
     assert lines(run) == [("mail", [0], "success")]
-    decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+    decisions.resume(principal(run.workspace_id), run.id, decision="approved", data=None)
     with pytest.raises(Killed):
         engine.resume(task(run, "loop"), parked.wait_id, None)
     parked = engine.resume(task(run, "loop"), parked.wait_id, None)
     assert isinstance(parked, Sleep)
-    decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+    decisions.resume(principal(run.workspace_id), run.id, decision="approved", data=None)
     engine.resume(task(run, "loop"), parked.wait_id, None)
     assert [line[:2] for line in lines(run)] == [
         ("mail", [0]),

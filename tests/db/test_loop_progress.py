@@ -30,6 +30,7 @@ from automations.services.workflows import loaded
 from automations.steps.outcomes import Fail
 from tests.db.test_engine import begin, step, task
 from tests.db.test_loop import loop, output
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 KILOBYTE = 1_000
@@ -46,7 +47,7 @@ class Service:
         self.asked.append(request.url.rpartition("/")[2])
         if self.cancels is not None:
             run = self.cancels
-            cancellations.cancel(run.workspace_id, run.workflow_id, run.id, "ada")
+            cancellations.cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
         return HttpResponse(200, {"content-type": "text/plain"}, b"x" * KILOBYTE, request.url)
 
 
@@ -75,7 +76,9 @@ def at_most(kilobytes: float, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answered(engine: Engine, run: Run, parked: Verdict) -> Verdict:
     assert isinstance(parked, Sleep), parked
-    decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+    decisions.resume(
+        principal(run.workspace_id, name="ada"), run.id, decision="approved", data=None
+    )
     return engine.resume(task(run, "loop"), parked.wait_id, None)
 
 

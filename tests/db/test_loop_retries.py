@@ -16,6 +16,7 @@ from automations.execution.verdicts import GiveUp, Proceed, Sleep, Verdict
 from automations.services.waits import decisions
 from tests.db.test_engine import begin, logs, open_wait, reload, step, task
 from tests.db.test_loop import Killed, Outbox, engine, kept, loop, mail, outbox, output, service
+from tests.db.workspace import principal
 
 __all__ = ["engine", "outbox", "service"]
 
@@ -133,7 +134,7 @@ def test_a_step_that_has_its_answer_is_not_asked_again_when_it_is_tried_again(
     run = begin(loop(ask, mail(order=1, retry=RETRY), over=["a"]))
     asked = engine.run(task(run, "loop"))
     assert isinstance(asked, Sleep)
-    decisions.resume(run.id, run.workspace_id, decision="approved", data=None, by="ada")
+    decisions.resume(principal(run.workspace_id), run.id, decision="approved", data=None)
     parked = engine.resume(task(run, "loop"), asked.wait_id, None)
     assert isinstance(wake(engine, run, parked), Proceed)
     assert outbox.bodies == ["a"]
@@ -155,7 +156,7 @@ def test_it_cannot_be_resumed_by_hand(engine: Engine, outbox: Outbox) -> None:
     sleeps(engine.run(task(run, "loop")))
     assert open_wait(run).kind == "retry"
     with pytest.raises(Conflict, match="tries a step again"):
-        decisions.resume(run.id, run.workspace_id, decision=None, data=None, by="ada")
+        decisions.resume(principal(run.workspace_id), run.id, decision=None, data=None)
 
 
 def test_what_the_other_side_wishes_is_kept_also_when_it_is_long(

@@ -10,12 +10,11 @@ import pytest
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Matter
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
-from automations.ports import Notice
+from automations.ports import NewMatter, Notice
 from automations.services.access import members
 from automations.services.integrations import notifications
 from automations.services.integrations.notifications import WorkspaceNotifier
 from automations.services.matters import matters
-from automations.services.matters.matters import NewMatter
 from tests.db.workspace import at_once, automation, key, member, principal, template, workspace
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -34,6 +34,7 @@ from automations.steps.outcomes import (
 )
 from automations.tokens import derive_token
 from tests.db.test_engine import Outbox, begin, reload, row, step, task
+from tests.db.workspace import principal
 from tests.doubles import ports
 from tests.environment import Environment
 
@@ -509,12 +510,14 @@ class TestSelfApproval:
             workspace = session.get_one(Run, run).workspace_id
         given = {"decision": "approved", "data": None}
         with pytest.raises(NotAllowed):
-            decisions.resume(run, workspace, by="ada@b.example", **given)
-        assert decisions.resume(run, workspace, by="bob", **given).status == "RUNNING"
+            decisions.resume(principal(workspace, name="ada@b.example"), run, **given)
+        assert decisions.resume(principal(workspace, name="bob"), run, **given).status == "RUNNING"
 
     def test_it_is_allowed_unless_it_is_banned(self, database: str) -> None:
         wait = asked_run(QUESTION, by="ada")
         with unit_of_work() as session:
             workspace = session.get_one(Run, wait.run_id).workspace_id
-        run = decisions.resume(wait.run_id, workspace, decision="approved", data=None, by="ada")
+        run = decisions.resume(
+            principal(workspace, name="ada"), wait.run_id, decision="approved", data=None
+        )
         assert run.status == "RUNNING"

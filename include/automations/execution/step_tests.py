@@ -17,6 +17,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
+from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import NotFound, ValidationFailed
 from automations.execution.engine import Engine
@@ -91,7 +92,7 @@ def render(
 
 
 def run(
-    engine: Engine, workspace_id: str, workflow_id: str, step_id: str, given: Given, by: str
+    engine: Engine, by: Principal, workflow_id: str, step_id: str, given: Given
 ) -> StepTestResult:
     """Do a step of the newest version with given data, once; its effects are real.
 
@@ -100,9 +101,9 @@ def run(
         ValidationFailed: the data names a step that there is not.
     """
     with unit_of_work() as session:
-        workflow, loaded, step = _find(session, workspace_id, workflow_id, step_id)
+        workflow, loaded, step = _find(session, by.workspace_id, workflow_id, step_id)
         now = datetime.now(UTC)
-        row = Run(**_values(workflow, loaded, given), started_by=by, started_at=now)
+        row = Run(**_values(workflow, loaded, given), started_by=by.name, started_at=now)
         session.add(row)
         session.flush()
         entered = _entered(row, loaded, step, given)

@@ -14,6 +14,7 @@ from automations.db import callbacks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Run, Wait
 from automations.domain.forms.uploads import Upload
+from automations.domain.principals import Principal
 from automations.domain.runs import RunSummary
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound
@@ -48,14 +49,7 @@ class CallbackView:
     decided_at: datetime | None
 
 
-def resume(
-    run_id: str,
-    workspace_id: str,
-    *,
-    decision: str | None,
-    data: JSON,
-    by: str,
-) -> RunSummary:
+def resume(by: Principal, run_id: str, *, decision: str | None, data: JSON) -> RunSummary:
     """End the pause that a run is in.
 
     Raises:
@@ -65,14 +59,14 @@ def resume(
     """
     with unit_of_work() as session:
         run = runs.lock_run(session, run_id)
-        if run is None or run.workspace_id != workspace_id:
+        if run is None or run.workspace_id != by.workspace_id:
             raise NotFound(f"There is no run {run_id}.")
         wait = waits.open_wait_of(session, run_id)
         if wait is None:
             raise Conflict(f"The run is {run.status} and waits for nothing.")
-        given = Given(decision, data, by, datetime.now(UTC))
+        given = Given(decision, data, by.name, datetime.now(UTC))
         accepted = answers.check(session, run, wait, given)
-        _settle(session, wait, accepted, by)
+        _settle(session, wait, accepted, by.name)
         audit.record(session, "run.resume", run, stepId=wait.node_id, decision=accepted.decision)
         session.refresh(run)
         return from_attributes(RunSummary, run)
