@@ -124,7 +124,7 @@ def test_what_a_failed_task_has_written_is_announced_and_a_retry_goes_on() -> No
 def test_a_task_that_was_killed_goes_on_with_its_sync_when_it_is_tried_again(table: str) -> None:
     script = f"""
 import os, signal
-from automations.services import loads
+from automations.services.pipelines import loads
 def records():
     yield from ({{"sku": f"s{{n}}", "place": "Lyon", "level": 1}} for n in range(1000))
     os.kill(os.getpid(), signal.SIGKILL)
