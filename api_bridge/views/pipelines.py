@@ -26,7 +26,7 @@ def sync(shown: Sync) -> dict[str, Any]:
         "id": shown.id,
         "connectionId": shown.connection_id,
         "status": shown.status,
-        "startedBy": shown.way,
+        "startedBy": shown.started_by,
         "pages": shown.pages,
         "records": shown.records,
         **shown.totals,

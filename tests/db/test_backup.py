@@ -140,7 +140,7 @@ def test_triggers_count_on_after_a_restore_and_nothing_twice(
 ) -> None:
     homes.use("second")
     restore(saved[0], force=False)
-    started = "SELECT sum(n) FROM tally WHERE kind = 'run_started'"
+    started = "SELECT sum(n) FROM counter WHERE kind = 'run_started'"
     assert execute(get_settings().dsn, started) == [(1,)]
     execute(
         get_settings().dsn,

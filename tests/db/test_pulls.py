@@ -244,7 +244,10 @@ def test_a_source_that_changes_while_it_is_read_is_read_once_more(
         pulls.note(first.id, StepError("Refused.", kind="status"))
     with unit_of_work() as session:
         first, second = session.scalars(select(PipelineRun).order_by(PipelineRun.started_at))
-    assert (first.status, second.way) == ("COMPLETED" if page == "next" else "FAILED", "webhook")
+    assert (first.status, second.started_by) == (
+        "COMPLETED" if page == "next" else "FAILED",
+        "webhook",
+    )
     assert job_of(second.id) is not None
     assert finished(second.id, http).status == "COMPLETED"
     with unit_of_work() as session:
@@ -432,7 +435,7 @@ def test_a_schedule_begins_syncs_again_and_again(
     with unit_of_work() as session:
         (run,) = session.scalars(select(PipelineRun))
         pause = jobs.seconds_to_next(session, ("schedule_pipeline",))
-    assert run.way == "schedule"
+    assert run.started_by == "schedule"
     assert pause is not None
     assert 3500 < pause <= 3600
     assert finished(run.id, http).status == "COMPLETED"

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 from automations.db import jobs
 from automations.db.events import emit
 from automations.db.session import unit_of_work
-from automations.db.tables import CollectedEvents, DataTable, Event, Job, JobKind, Run
+from automations.db.tables import DataTable, DebouncedEvents, Event, Job, JobKind, Run
 from automations.definitions.triggers import event_key
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
@@ -83,8 +83,8 @@ def time_passes(by: timedelta) -> None:
     with unit_of_work() as session:
         session.execute(update(Run).values(started_at=Run.started_at - by))
         session.execute(
-            update(CollectedEvents).values(
-                due_at=CollectedEvents.due_at - by, latest_at=CollectedEvents.latest_at - by
+            update(DebouncedEvents).values(
+                due_at=DebouncedEvents.due_at - by, latest_at=DebouncedEvents.latest_at - by
             )
         )
 
@@ -214,7 +214,7 @@ class TestDebounce:
         happened(here)
         carry(handlers, "match_event")
         with unit_of_work() as session:
-            assert session.scalars(select(CollectedEvents.events)).all() == [1]
+            assert session.scalars(select(DebouncedEvents.events)).all() == [1]
 
     def test_each_key_has_a_run_of_its_own(self, here: str, handlers: Handlers) -> None:
         workflow = automation(here, debounce={"delay": "PT30S", "key": "{{rowId}}"})
@@ -266,7 +266,7 @@ class TestDebounce:
         carry(handlers, "match_event")
         assert len(runs_of(workflow)) == 1
         with unit_of_work() as session:
-            assert session.scalars(select(CollectedEvents)).all() == []
+            assert session.scalars(select(DebouncedEvents)).all() == []
 
     def test_what_is_not_wanted_any_more_says_so(self, here: str, handlers: Handlers) -> None:
         workflow = automation(here, debounce={"delay": "PT30S"})
@@ -346,7 +346,7 @@ def until_settled() -> None:
     while time.monotonic() < deadline:
         with unit_of_work() as session:
             pending = session.scalar(select(func.count()).where(Event.status == "PENDING"))
-            collected = session.scalar(select(func.count()).select_from(CollectedEvents))
+            collected = session.scalar(select(func.count()).select_from(DebouncedEvents))
         if not pending and not collected:
             return
         time.sleep(0.02)

@@ -235,7 +235,7 @@ def test_events_that_are_being_collected_stay(young: Run) -> None:
     sql(
         "INSERT INTO event (id, workspace_id, type, trigger_key, data, status, created_at)"
         " VALUES ('e', :workspace, 'T', 'event:T', '{}', 'MATCHED', '2020-01-01');\n"
-        "INSERT INTO collected_events (id, workflow_id, key, event_id, event_at, due_at)"
+        "INSERT INTO debounced_events (id, workflow_id, key, event_id, event_at, due_at)"
         " VALUES ('c', :workflow, 'k', 'e', now(), now())",
         workspace=young.workspace_id,
         workflow=young.workflow_id,
@@ -248,9 +248,9 @@ def test_syncs_go_but_for_the_last_of_each_pipeline(young: Run) -> None:
     sql(
         "INSERT INTO pipeline_connection (id, workspace_id, name, connector_type, config, tables)"
         " SELECT name, :workspace, name, 'push', '{}', '[]' FROM unnest(ARRAY['p', 'q']) name;\n"
-        "INSERT INTO pipeline_run (id, workspace_id, connection_id, status, way, tables, errors,"
-        " started_at, completed_at) SELECT name || n, :workspace, name, 'COMPLETED', 'push', '[]',"
-        " '[]', date '2020-01-01' + n, date '2020-01-01' + n"
+        "INSERT INTO pipeline_run (id, workspace_id, connection_id, status, started_by, tables,"
+        " errors, started_at, completed_at) SELECT name || n, :workspace, name, 'COMPLETED',"
+        " 'push', '[]', '[]', date '2020-01-01' + n, date '2020-01-01' + n"
         " FROM unnest(ARRAY['p', 'q']) name, generate_series(1, 3) n",
         workspace=young.workspace_id,
     )

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import Text, literal_column, select, text
+from sqlalchemy import CheckConstraint, Column, Text, literal_column, select, text
 from sqlalchemy.exc import IntegrityError
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Workflow
+from automations.db.tables import Base, Workflow
+from automations.db.tables.base import EnumText, among
 from automations.domain.statuses import WorkflowStatus
 from tests.db.workspace import automation, workspace
+
+COLUMNS = [
+    column
+    for table in Base.metadata.sorted_tables
+    for column in table.columns
+    if isinstance(column.type, EnumText)
+]
 
 
 def test_a_status_is_read_as_a_member_of_its_enum(database: str) -> None:
@@ -31,3 +41,13 @@ def test_a_word_that_the_enum_does_not_have_is_refused_by_the_database(database:
         session.execute(
             text("UPDATE workflow SET status = 'LOST' WHERE id = :id"), {"id": workflow_id}
         )
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=str)
+def test_a_column_of_statuses_may_hold_its_enums_words_and_no_others(column: Column[Any]) -> None:
+    checks = {
+        str(check.sqltext)
+        for check in column.table.constraints
+        if isinstance(check, CheckConstraint)
+    }
+    assert among(column.name, *column.type.words) in checks

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from automations.db.tables import tally
+from automations.db.tables import counter
 from automations.domain.metrics import Counted
 
-_FOLD = text(
+_COMPACT = text(
     """
-    WITH gone AS (DELETE FROM tally RETURNING *)
-    INSERT INTO tally (kind, label, outcome, bucket, n, seconds)
+    WITH gone AS (DELETE FROM counter RETURNING *)
+    INSERT INTO counter (kind, label, outcome, bucket, n, seconds)
     SELECT kind, label, outcome, bucket, sum(n), sum(seconds) FROM gone GROUP BY 1, 2, 3, 4
     """
 )
@@ -21,9 +21,9 @@ _FOLD = text(
 
 def totals(session: Session) -> Sequence[Counted]:
     """Everything that was counted since the beginning; retention takes nothing away."""
-    keys = (tally.c.kind, tally.c.label, tally.c.outcome, tally.c.bucket)
+    keys = (counter.c.kind, counter.c.label, counter.c.outcome, counter.c.bucket)
     rows = session.execute(
-        select(*keys, func.sum(tally.c.n), func.sum(tally.c.seconds)).group_by(*keys)
+        select(*keys, func.sum(counter.c.n), func.sum(counter.c.seconds)).group_by(*keys)
     )
     return [Counted(*row[:4], int(row[4]), row[5]) for row in rows]
 
@@ -31,9 +31,9 @@ def totals(session: Session) -> Sequence[Counted]:
 def compact(session: Session, *, above: int = 0) -> bool:
     """Put the rows of each count together; False when there are few, or another one does it."""
     held = func.pg_try_advisory_xact_lock(func.hashtextextended("compact counters", 0))
-    if (session.scalar(select(func.count()).select_from(tally)) or 0) <= above:
+    if (session.scalar(select(func.count()).select_from(counter)) or 0) <= above:
         return False
     if not session.scalar(select(held)):
         return False
-    session.execute(_FOLD)
+    session.execute(_COMPACT)
     return True

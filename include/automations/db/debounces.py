@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import CollectedEvents, Event, JobKind, Run
+from automations.db.tables import DebouncedEvents, Event, JobKind, Run
 from automations.kit.ids import new_id
 
 _PATIENCE = timedelta(seconds=60)
@@ -37,7 +37,7 @@ def collect(
     The later one counts, by when they were taken, in whatever order they are matched.
     """
     now = func.clock_timestamp()
-    query = insert(CollectedEvents).values(
+    query = insert(DebouncedEvents).values(
         id=new_id(),
         workflow_id=workflow_id,
         key=key,
@@ -47,26 +47,26 @@ def collect(
         latest_at=None if most is None else now + most,
     )
     new = query.excluded
-    is_later = (new.event_at > CollectedEvents.event_at) | (
-        (new.event_at == CollectedEvents.event_at) & (new.event_id >= CollectedEvents.event_id)
+    is_later = (new.event_at > DebouncedEvents.event_at) | (
+        (new.event_at == DebouncedEvents.event_at) & (new.event_id >= DebouncedEvents.event_id)
     )
     query = query.on_conflict_do_update(
         index_elements=["workflow_id", "key"],
         set_={
-            "event_id": case((is_later, new.event_id), else_=CollectedEvents.event_id),
-            "event_at": func.greatest(new.event_at, CollectedEvents.event_at),
-            "replaced_id": case((is_later, CollectedEvents.event_id), else_=new.event_id),
-            "events": CollectedEvents.events + 1,
-            "due_at": func.least(new.due_at, CollectedEvents.latest_at),
+            "event_id": case((is_later, new.event_id), else_=DebouncedEvents.event_id),
+            "event_at": func.greatest(new.event_at, DebouncedEvents.event_at),
+            "replaced_id": case((is_later, DebouncedEvents.event_id), else_=new.event_id),
+            "events": DebouncedEvents.events + 1,
+            "due_at": func.least(new.due_at, DebouncedEvents.latest_at),
         },
     )
     row = session.execute(
         query.returning(
-            CollectedEvents.id,
-            CollectedEvents.events,
-            CollectedEvents.event_id,
-            CollectedEvents.replaced_id,
-            CollectedEvents.due_at,
+            DebouncedEvents.id,
+            DebouncedEvents.events,
+            DebouncedEvents.event_id,
+            DebouncedEvents.replaced_id,
+            DebouncedEvents.due_at,
         )
     ).one()
     if row.events == 1:
@@ -74,9 +74,9 @@ def collect(
     return Collected(row.event_id, row.replaced_id, row.due_at)
 
 
-def lock(session: Session, debounce_id: str) -> tuple[CollectedEvents, timedelta] | None:
+def lock(session: Session, debounce_id: str) -> tuple[DebouncedEvents, timedelta] | None:
     """A row, held for this transaction, and how long it is still to be waited for."""
-    row = session.get(CollectedEvents, debounce_id, with_for_update=True)
+    row = session.get(DebouncedEvents, debounce_id, with_for_update=True)
     if row is None:
         return None
     now = session.scalars(select(func.clock_timestamp())).one()
@@ -86,8 +86,8 @@ def lock(session: Session, debounce_id: str) -> tuple[CollectedEvents, timedelta
 def look_again(session: Session, limit: int = 1_000) -> None:
     """Have those ended whose time came a while ago."""
     query = (
-        select(CollectedEvents.id)
-        .where(CollectedEvents.due_at < func.clock_timestamp() - _PATIENCE)
+        select(DebouncedEvents.id)
+        .where(DebouncedEvents.due_at < func.clock_timestamp() - _PATIENCE)
         .limit(limit)
     )
     for debounce_id in session.scalars(query).all():
@@ -97,5 +97,5 @@ def look_again(session: Session, limit: int = 1_000) -> None:
 def is_of_use(session: Session, event_id: str) -> bool:
     """Whether an event has started a run, or is still to start one."""
     started = select(Run.id).where(Run.event_id == event_id)
-    collected = select(CollectedEvents.id).where(CollectedEvents.event_id == event_id)
+    collected = select(DebouncedEvents.id).where(DebouncedEvents.event_id == event_id)
     return bool(session.scalar(select(started.exists() | collected.exists())))

@@ -60,7 +60,7 @@ def find_by_webhook(session: Session, token_hash: str) -> PipelineConnection | N
 def begin_run(
     session: Session,
     connection: PipelineConnection,
-    way: str,
+    started_by: str,
     key: str | None,
     delivery_id: str | None = None,
 ) -> tuple[PipelineRun, bool]:
@@ -71,7 +71,7 @@ def begin_run(
             id=new_id(),
             workspace_id=connection.workspace_id,
             connection_id=connection.id,
-            way=way,
+            started_by=started_by,
             key=key,
             delivery_id=delivery_id,
             tables=[],
@@ -96,12 +96,12 @@ def begin_run(
             return run, False
 
 
-def ask_again(session: Session, run_id: str) -> bool:
+def request_rerun(session: Session, run_id: str) -> bool:
     """Let another run follow one that still runs; False when it has ended."""
     asked = session.scalar(
         update(PipelineRun)
         .where(PipelineRun.id == run_id, PipelineRun.status == SyncStatus.RUNNING)
-        .values(again=True)
+        .values(rerun_requested=True)
         .returning(PipelineRun.id)
     )
     return asked is not None

@@ -14,7 +14,7 @@ from automations.db.tables import (
     Approver,
     AuditLog,
     Callback,
-    CollectedEvents,
+    DebouncedEvents,
     Effect,
     Event,
     FormRequest,
@@ -154,7 +154,7 @@ def _matched(before: datetime) -> ColumnElement[bool]:
     return (
         (Event.status != EventStatus.PENDING)
         & (Event.created_at < before)
-        & ~exists().where(CollectedEvents.event_id == Event.id)
+        & ~exists().where(DebouncedEvents.event_id == Event.id)
     )
 
 

@@ -2,6 +2,7 @@
 
 from automations.db.tables.audit import AuditLog, SecurityEvent
 from automations.db.tables.base import Base
+from automations.db.tables.counters import counter
 from automations.db.tables.data import DataRow, DataTable
 from automations.db.tables.documents import Document, DocumentDelivery, DocumentTemplate
 from automations.db.tables.effects import Effect
@@ -14,7 +15,7 @@ from automations.db.tables.forms import (
     SubmissionSnapshot,
 )
 from automations.db.tables.idempotency import IdempotencyKey
-from automations.db.tables.inbox import CollectedEvents, Event, Job, JobKind, RateLimit, Watermark
+from automations.db.tables.inbox import DebouncedEvents, Event, Job, JobKind, RateLimit, Watermark
 from automations.db.tables.loops import LoopCursor, LoopResult
 from automations.db.tables.matters import Matter, MatterCounter, MatterStep, MatterTemplate
 from automations.db.tables.members import Member, Notification
@@ -30,7 +31,6 @@ from automations.db.tables.runs import (
 )
 from automations.db.tables.secrets import Integration, Secret
 from automations.db.tables.sign_ins import MemberPassword, SignIn
-from automations.db.tables.tallies import tally
 from automations.db.tables.workflows import Workflow, WorkflowVersion
 from automations.db.tables.workspaces import ApiKey, Workspace
 
@@ -40,9 +40,9 @@ __all__ = [
     "AuditLog",
     "Base",
     "Callback",
-    "CollectedEvents",
     "DataRow",
     "DataTable",
+    "DebouncedEvents",
     "Document",
     "DocumentDelivery",
     "DocumentTemplate",
@@ -82,5 +82,5 @@ __all__ = [
     "Workflow",
     "WorkflowVersion",
     "Workspace",
-    "tally",
+    "counter",
 ]

@@ -100,10 +100,10 @@ class Job(Base):
     created_at: Mapped[datetime] = now_column()
 
 
-class CollectedEvents(Base):
+class DebouncedEvents(Base):
     """Events of one key that become one run of the last of them, when no more come for a while."""
 
-    __tablename__ = "collected_events"
+    __tablename__ = "debounced_events"
     __table_args__ = (UniqueConstraint("workflow_id", "key"),)
 
     id: Mapped[str] = id_column()

@@ -42,7 +42,7 @@ class PipelineRun(Base):
     __tablename__ = "pipeline_run"
     __table_args__ = (
         one_of("status", *SyncStatus),
-        one_of("way", "push", "pull", "schedule", "airflow", "webhook"),
+        one_of("started_by", "push", "pull", "schedule", "airflow", "webhook"),
         Index("ix_pipeline_run_connection_id_started_at_id", "connection_id", "started_at", "id"),
         Index(
             "uq_pipeline_run_connection_id_key",
@@ -66,12 +66,12 @@ class PipelineRun(Base):
         ForeignKey("pipeline_connection.id", ondelete="CASCADE")
     )
     status: Mapped[SyncStatus] = mapped_column(server_default=SyncStatus.RUNNING)
-    way: Mapped[str]
+    started_by: Mapped[str]
     key: Mapped[str | None]
     """Only one sync of a connection runs for each key."""
     delivery_id: Mapped[str | None]
     """What the sender calls the delivery to the webhook, by which a repeat is known."""
-    again: Mapped[bool] = mapped_column(server_default=text("false"))
+    rerun_requested: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether the source has changed meanwhile, so that another sync follows."""
     pages: Mapped[int] = mapped_column(server_default="0")
     fence: Mapped[int] = mapped_column(server_default="0")

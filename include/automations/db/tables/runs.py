@@ -107,6 +107,7 @@ class RunCount(Base):
 
     __tablename__ = "run_count"
     __table_args__ = (
+        one_of("status", *RunStatus),
         Index("ix_run_count_workspace_id_workflow_id", "workspace_id", "workflow_id"),
         Index("ix_run_count_added", "id", postgresql_where=text("NOT summed")),
     )
@@ -174,6 +175,7 @@ class Wait(Base):
     __table_args__ = (
         one_of("status", *WaitStatus),
         one_of("kind", "delay", "decision", "callback", "form", "child", "retry", "slot"),
+        one_of("decision", *Decision),
         Index(
             "uq_wait_open_node",
             "run_id",
@@ -220,7 +222,7 @@ class Approver(Base):
     """One person asked in a decision, and the token of the link they were sent."""
 
     __tablename__ = "approver"
-    __table_args__ = (UniqueConstraint("wait_id", "address"),)
+    __table_args__ = (one_of("decision", *Decision), UniqueConstraint("wait_id", "address"))
 
     id: Mapped[str] = id_column()
     wait_id: Mapped[str] = mapped_column(ForeignKey("wait.id"))

@@ -57,6 +57,7 @@ class WorkflowVersion(Base):
 
     __tablename__ = "workflow_version"
     __table_args__ = (
+        one_of("status", *WorkflowStatus),
         UniqueConstraint("workflow_id", "version"),
         Index("ix_workflow_version_workflow_id_revision", "workflow_id", "revision"),
     )

@@ -89,7 +89,7 @@ def trigger(
     connection = usable(session, workspace_id, connection_id)
     run, is_new = _begin(session, connection, "webhook", delivery_id)
     repeated = delivery_id is not None and run.delivery_id == delivery_id
-    if is_new or repeated or pipelines.ask_again(session, run.id):
+    if is_new or repeated or pipelines.request_rerun(session, run.id):
         return run, is_new
     return _begin(session, connection, "webhook", delivery_id)
 
@@ -176,9 +176,12 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
 
 
 def _begin(
-    session: Session, connection: PipelineConnection, way: str, delivery_id: str | None = None
+    session: Session,
+    connection: PipelineConnection,
+    started_by: str,
+    delivery_id: str | None = None,
 ) -> tuple[PipelineRun, bool]:
-    run, is_new = pipelines.begin_run(session, connection, way, _PULL, delivery_id)
+    run, is_new = pipelines.begin_run(session, connection, started_by, _PULL, delivery_id)
     if is_new:
         jobs.enqueue(session, JobKind.SYNC_PIPELINE, run.id)
     return run, is_new
@@ -211,7 +214,7 @@ def _end(
     status: SyncStatus,
     error: str | None = None,
 ) -> None:
-    follows = run.again and run.status == SyncStatus.RUNNING and connection.enabled
+    follows = run.rerun_requested and run.status == SyncStatus.RUNNING and connection.enabled
     finish(session, run, connection.name, status, error)
     if follows:
         _begin(session, connection, "webhook")

@@ -37,14 +37,14 @@ class Sync:
     """A sync of a connection, with what it has done so far.
 
     Args:
-        way: how it was begun.
+        started_by: how it was begun.
         tables: what changed in each of them, in numbers and the ids of the first rows.
     """
 
     id: str
     connection_id: str
     status: SyncStatus
-    way: str
+    started_by: str
     pages: int
     records: int
     tables: Sequence[Mapping[str, Any]]
@@ -94,7 +94,7 @@ def take(
     workspace_id: str,
     connection_id: str,
     records: Sequence[JSON],
-    way: str,
+    started_by: str,
     delivery_id: str | None = None,
 ) -> tuple[PipelineRun, bool]:
     """Sync records that were sent, in a transaction; whether this delivery is new.
@@ -107,7 +107,7 @@ def take(
     connection = usable(session, workspace_id, connection_id)
     if connection.connector_type != "push":
         raise ValidationFailed({"records": ["this connection reads its records itself"]})
-    run, is_new = pipelines.begin_run(session, connection, way, None, delivery_id)
+    run, is_new = pipelines.begin_run(session, connection, started_by, None, delivery_id)
     if is_new:
         write(session, run, mappings_of(connection), records)
         finish(session, run, connection.name, SyncStatus.COMPLETED)

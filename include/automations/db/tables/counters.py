@@ -6,8 +6,8 @@ from sqlalchemy import BigInteger, Column, Double, Integer, Table, Text
 
 from automations.db.tables.base import Base
 
-tally = Table(
-    "tally",
+counter = Table(
+    "counter",
     Base.metadata,
     Column("kind", Text, nullable=False),
     Column("label", Text, nullable=False),
@@ -17,4 +17,4 @@ tally = Table(
     Column("seconds", Double, nullable=False),
 )
 """A ledger: rows are only added, so that transactions never wait for each other's counting, and
-folded into fewer rows now and then. The sum over all rows is what counts."""
+compacted into fewer rows now and then. The sum over all rows is what counts."""
