@@ -15,13 +15,15 @@ from automations.db import run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
 from automations.errors import Conflict, StepError
+from automations.execution import entry
 from automations.execution.engine import Engine
+from automations.execution.entered import Entered
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry, Skip, Sleep, TaskRef
 from automations.kit.values import JSON
 from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
 from automations.services.runs.template_names import first_variables
 from automations.services.waits import decisions
-from automations.steps.outcomes import Answer
+from automations.steps.outcomes import Answer, Done, Fail
 from tests.db.workspace import principal
 from tests.doubles import ports
 
@@ -369,6 +371,34 @@ def test_clearing_a_waiting_step_cancels_what_it_asked(engine: Engine) -> None:
     assert isinstance(second, AskPeople)
     assert first.wait_id != second.wait_id
     assert open_wait(run).id == second.wait_id
+
+
+def test_a_process_that_comes_after_a_clear_does_not_take_the_step_back(engine: Engine) -> None:
+    run = begin(approval())
+    engine.run(task(run, "ask"))
+    second = engine.run(task(run, "ask", generation=1))
+    assert isinstance(engine.run(task(run, "ask")), Skip)
+    assert engine.run(task(run, "ask", generation=1)) == second
+
+
+def test_of_two_processes_that_have_both_done_a_step_the_first_record_counts(
+    engine: Engine,
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL))
+
+    def entered() -> Entered:
+        with unit_of_work() as session:
+            found = entry.enter(session, task(run, "mail"))
+        assert isinstance(found, Entered)
+        return found
+
+    first, second = entered(), entered()  # as when the lock of the first one was lost
+    verdict = engine._record(first, Done({"n": 1}))
+    assert engine._record(second, Fail("no")) == verdict
+    done = row(run, "mail")
+    assert done is not None
+    assert (done.status, done.output) == ("DONE", {"n": 1})
+    assert reload(run).status == "COMPLETED"
 
 
 def test_templates_in_the_steps_inside_a_branch_are_left_for_those_steps(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Update, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,9 @@ from automations.domain.statuses import SETTLED, AttemptStatus, StepStatus
 from automations.kit.values import JSON
 
 LOG_OUTPUT_LENGTH = 500
+
+ENDED = (StepStatus.DONE, StepStatus.FAILED)
+"""What a node that was done stands as for good, unless it is cleared in Airflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,62 @@ class LogLine:
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
     """Where a node stands."""
     return session.get(RunStep, (run_id, node_id), populate_existing=True)
+
+
+def begin(
+    session: Session, run_id: str, node_id: str, generation: int, status: StepStatus
+) -> RunStep:
+    """Have a node stand as begun in a generation, or as waiting to begin.
+
+    It must neither have ended in this generation nor stand in a later one.
+    """
+    stands = {"status": status, "generation": generation, "started_at": datetime.now(UTC)}
+    same = RunStep.generation == generation
+    query = (
+        insert(RunStep)
+        .values(run_id=run_id, node_id=node_id, attempt=1, **stands)
+        .on_conflict_do_update(
+            index_elements=["run_id", "node_id"],
+            set_={
+                **stands,
+                "attempt": case((same, RunStep.attempt), else_=1),
+                "deaths": case((same, RunStep.deaths), else_=0),
+                **dict.fromkeys(("output", "verdict", "ended_at")),
+            },
+            where=(RunStep.generation < generation) | (same & RunStep.status.not_in(ENDED)),
+        )
+        .returning(RunStep)
+    )
+    return session.scalars(query, execution_options={"populate_existing": True}).one()
+
+
+def wait(session: Session, step: RunStep, output: dict[str, JSON] | None) -> None:
+    """Have a node that was begun stand as waiting, with what it has put out so far."""
+    session.execute(_unended(step).values(status=StepStatus.WAITING, output=output))
+
+
+def end(
+    session: Session,
+    step: RunStep,
+    status: StepStatus,
+    output: dict[str, JSON],
+    verdict: dict[str, JSON] | None,
+) -> None:
+    """Have a node that was begun stand as ended, with what it came to."""
+    session.execute(
+        _unended(step).values(
+            status=status, output=output, verdict=verdict, ended_at=datetime.now(UTC)
+        )
+    )
+
+
+def _unended(step: RunStep) -> Update:
+    return update(RunStep).where(
+        RunStep.run_id == step.run_id,
+        RunStep.node_id == step.node_id,
+        RunStep.generation == step.generation,
+        RunStep.status.not_in(ENDED),
+    )
 
 
 def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, JSON]) -> None:

@@ -20,7 +20,7 @@ from automations.execution import entry
 from automations.execution.attempts import Attempt, Attempts
 from automations.execution.entered import Entered
 from automations.execution.loops import Loops
-from automations.execution.recording import Recorder, line_of
+from automations.execution.recording import Recorder, line_of, recorded
 from automations.execution.verdicts import AskPeople, Retry, Skip, Sleep, TaskRef, Verdict
 from automations.kit import logs
 from automations.kit.values import JSON
@@ -109,6 +109,9 @@ class Engine:
             row = run_steps.step(session, ref.run_id, ref.node_id)
             if run is None or row is None or row.generation != ref.generation:
                 return Skip("The step was cleared meanwhile.")
+            if row.status in run_steps.ENDED:
+                # The lock of another process was lost with its connection: its record counts.
+                return recorded(row)
             if run.status not in UNFINISHED:
                 # An effect that was made is kept on record even when the run was ended meanwhile.
                 self._log(session, entered, outcome)

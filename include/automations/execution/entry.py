@@ -50,8 +50,10 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
         runs.renew(session, run, ref.generation)
     run.version = ref.version
     row = run_steps.step(session, ref.run_id, ref.node_id)
+    if row is not None and row.generation > ref.generation:
+        return Skip("The step was cleared meanwhile.")
     known = row if row is not None and row.generation == ref.generation else None
-    if known is not None and known.status in (StepStatus.DONE, StepStatus.FAILED):
+    if known is not None and known.status in run_steps.ENDED:
         # Also when the run has ended, perhaps by this very step.
         return recorded(known)
     if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:
@@ -66,16 +68,16 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
     if wait is not None and wait.status == WaitStatus.OPEN:
         return parked(wait)
     if ref.deaths:
-        row = known or _row(session, ref, row, StepStatus.RUNNING)
+        row = known or _stands(session, ref, StepStatus.RUNNING)
         entered = _entered(session, ref, run, loaded, row)
         if (verdict := deaths.count(session, entered, run, row)) is not None:
             return verdict
     if wait is not None and wait.status == WaitStatus.ANSWERED:
         return Sleep(wait.id, datetime.now(UTC))
     if run.slot == SlotStatus.WAITING:
-        row = _row(session, ref, row, StepStatus.WAITING)
+        row = _stands(session, ref, StepStatus.WAITING)
         return parked(wait_for_slot(session, row, datetime.now(UTC)))
-    return _begun(session, ref, run, loaded, row)
+    return _begun(session, ref, run, loaded)
 
 
 def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) -> Entered | Verdict:
@@ -109,7 +111,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
     if wait.kind == waits.SLOT:
-        return _begun(session, ref, run, loaded, row)
+        return _begun(session, ref, run, loaded)
     how = Answer(
         wait.decision or Decision.RESUMED,
         wait.decided_by,
@@ -119,27 +121,16 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     return replace(_entered(session, ref, run, loaded, row), answer=how)
 
 
-def _begun(
-    session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunStep | None
-) -> Entered:
+def _begun(session: Session, ref: TaskRef, run: Run, loaded: Loaded) -> Entered:
     # Committed before anything is done outside: the record that an effect may follow.
-    row = _row(session, ref, row, StepStatus.RUNNING)
+    row = _stands(session, ref, StepStatus.RUNNING)
     if run.status != RunStatus.RUNNING:
         waits.go_on(session, ref.run_id)
     return _entered(session, ref, run, loaded, row)
 
 
-def _row(session: Session, ref: TaskRef, row: RunStep | None, status: StepStatus) -> RunStep:
-    """The node's row, as that of a node that is about to be done in this generation."""
-    if row is None:
-        row = RunStep(run_id=ref.run_id, node_id=ref.node_id, retries=0)
-        session.add(row)
-        row.generation, row.attempt, row.deaths = ref.generation, 1, 0
-    elif row.generation != ref.generation:
-        row.generation, row.attempt, row.deaths = ref.generation, 1, 0
-    row.status, row.started_at, row.ended_at = status, datetime.now(UTC), None
-    row.output = row.verdict = None
-    return row
+def _stands(session: Session, ref: TaskRef, status: StepStatus) -> RunStep:
+    return run_steps.begin(session, ref.run_id, ref.node_id, ref.generation, status)
 
 
 def _entered(session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunStep) -> Entered:

@@ -67,7 +67,6 @@ class Recorder:
             targets = (target,) if target is not None else ()
         verdict = Proceed(_summary(output), targets)
         self._close(StepStatus.DONE, dict(output), {"summary": verdict.summary, "targets": targets})
-        self.session.flush()
         left_out = (
             plan.pending(run_steps.settled(self.session, ref.run_id))
             if stop
@@ -97,8 +96,7 @@ class Recorder:
         return GiveUp(error)
 
     def _close(self, status: StepStatus, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
-        self.row.status, self.row.output, self.row.verdict = status, output, verdict
-        self.row.ended_at = datetime.now(UTC)
+        run_steps.end(self.session, self.row, status, output, verdict)
         if STEP_TYPES[self.entered.step.type].body:
             loop_cursors.clear(self.session, self.run.id, self.row.node_id)
 
@@ -108,7 +106,7 @@ class Recorder:
         if isinstance(awaited, Inside):
             key, awaited = awaited.key, awaited.wait
         pause = pause_of(awaited, now)
-        self.row.status, self.row.output = StepStatus.WAITING, dict(pause.kept) or None
+        run_steps.wait(self.session, self.row, dict(pause.kept) or None)
         wait = waits.open_wait(
             self.session,
             run_id=self.run.id,

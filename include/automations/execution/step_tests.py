@@ -107,17 +107,7 @@ def run(
         session.add(row)
         session.flush()
         entered = _entered(row, loaded, step, given)
-        session.add(
-            RunStep(
-                run_id=row.id,
-                node_id=step.id,
-                status=StepStatus.RUNNING,
-                generation=0,
-                attempt=1,
-                retries=0,
-                started_at=now,
-            )
-        )
+        run_steps.begin(session, row.id, step.id, 0, StepStatus.RUNNING)
         audit.record(
             session,
             "workflow.test_step",
@@ -208,11 +198,7 @@ def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTe
         if isinstance(outcome, Done) and outcome.variables:
             row.variables = {**row.variables, **outcome.variables}
         node = session.get_one(RunStep, (row.id, entered.step.id))
-        node.status, node.output, node.ended_at = (
-            StepStatus.FAILED if fail else StepStatus.DONE,
-            output,
-            now,
-        )
+        run_steps.end(session, node, StepStatus.FAILED if fail else StepStatus.DONE, output, None)
         loop_cursors.clear(session, row.id, node.node_id)
         line = line_of(entered.step, outcome, now - duration, retrying=False)
         run_steps.log(session, row.id, [line])
