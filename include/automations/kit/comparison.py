@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import ValidationError
-from pydantic_core import SchemaError, SchemaValidator, core_schema
-
+from automations.kit.patterns import pattern
 from automations.kit.values import JSON
 
 Operator = Literal[
@@ -36,7 +34,7 @@ def compare(operator: str, left: JSON, right: JSON) -> bool:
         case "in":
             return _contains(right, left)
         case "matches":
-            return _matches(_text(left), _text(right))
+            return pattern(_text(right)).matches(_text(left))
         case "startsWith" | "endsWith":
             text, part = _text(left), _text(right)
             return text.startswith(part) if operator == "startsWith" else text.endswith(part)
@@ -76,19 +74,6 @@ def _contains(whole: JSON, part: JSON) -> bool:
     if isinstance(whole, list | dict):
         return part in whole
     raise TypeError(f"{kind_of(whole)} contains nothing: a text, a list or an object is needed")
-
-
-def _matches(text: str, pattern: str) -> bool:
-    # Rust's engine: it never backtracks, so that no pattern can hang the worker.
-    try:
-        validator = SchemaValidator(core_schema.str_schema(pattern=pattern))
-    except SchemaError as error:
-        raise ValueError(f"'{pattern}' is not a pattern that can be used") from error
-    try:
-        validator.validate_python(text)
-    except ValidationError:
-        return False
-    return True
 
 
 def _text(value: JSON) -> str:

@@ -15,7 +15,7 @@ from automations.domain.fields import (
     is_rendered,
     is_template,
 )
-from automations.kit.json_schema import first_violation, schema_fault
+from automations.kit.json_schema.validation import first_violation, schema_fault
 from automations.kit.values import JSON
 from automations.ports import ModelAnswer, ModelQuestion, Ports
 from automations.steps.base import StepContext, StepType

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
+from automations.kit.json_schema.keywords import Violation
+from automations.kit.json_schema.schemas import Schema
+from automations.kit.json_schema.validation import violations
 from automations.kit.values import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
@@ -110,23 +112,40 @@ class FormSchema(_Part):
     sections: list[Section] = Field(max_length=100)
 
 
-_FORMATS = FormatChecker(("date",))
-_TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?"
+_MAX_CHECKS = 2_000_000
+"""More than a body may hold fields, each of which has a few checks."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(
+    r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII
+)
 _TEXT: Mapping[str, Any] = {"type": "string", "maxLength": 100_000}
 
 
+def _is_date(value: object) -> bool:
+    text = str(value)
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
 def _is_moment(value: object) -> bool:
-    datetime.fromisoformat(str(value))
-    return True
+    try:
+        return bool(datetime.fromisoformat(str(value)))
+    except ValueError:
+        return False
 
 
 def _is_time(value: object) -> bool:
-    return re.fullmatch(_TIME, str(value), re.ASCII) is not None
+    return _TIME.fullmatch(str(value)) is not None
 
 
-_FORMATS.checks("address")(is_address)
-_FORMATS.checks("time")(_is_time)
-_FORMATS.checks("moment", raises=ValueError)(_is_moment)
+_FORMATS: Mapping[str, Callable[[object], bool]] = {
+    "address": is_address,
+    "date": _is_date,
+    "time": _is_time,
+    "moment": _is_moment,
+}
 
 
 def json_schema(form: FormSchema) -> dict[str, JSON]:
@@ -159,10 +178,9 @@ def json_schema(form: FormSchema) -> dict[str, JSON]:
 def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dict[str, list[str]]:
     """What is wrong with data for a form: messages by the path of the value."""
     parsed = form if isinstance(form, FormSchema) else FormSchema.model_validate(form)
-    validator = Draft202012Validator(json_schema(parsed), format_checker=_FORMATS)
     errors: dict[str, list[str]] = {}
-    for error in validator.iter_errors(dict(data)):
-        for path, message in _explained(error):
+    for violation in violations(Schema(json_schema(parsed)), dict(data), _FORMATS, _MAX_CHECKS):
+        for path, message in _explained(violation):
             errors.setdefault(path, []).append(message)
     return errors
 
@@ -258,7 +276,8 @@ def _by_type(field: FormField) -> dict[str, JSON]:
             return {"type": "string", "enum": values} if values else dict(_TEXT)
         case "multiselect" | "checkbox":
             item = {"enum": values} if values else dict(_TEXT)
-            return {"type": "array", "items": item, "uniqueItems": True}
+            most = len(values) or MAX_ITEMS
+            return {"type": "array", "maxItems": most, "items": item, "uniqueItems": True}
         case "email":
             return {**_TEXT, "format": "address"}
         case "date" | "time":
@@ -271,21 +290,14 @@ def _by_type(field: FormField) -> dict[str, JSON]:
             return {} if field.type in UNTYPED else dict(_TEXT)
 
 
-def _explained(error: Any) -> Iterator[tuple[str, str]]:
-    path = ".".join(str(part) for part in error.absolute_path)
-    prefix = f"{path}." if path else ""
-    if error.validator == "required":
-        missing = error.message.split("'")[1]
-        yield f"{prefix}{missing}", "is required"
-    elif error.validator == "additionalProperties":
-        known = error.schema["properties"]
-        for key in error.instance:
-            if key not in known:
-                yield f"{prefix}{key}", "is not a field of this form"
-    elif error.validator == "anyOf":
-        yield path, _short(error.context[0])
+def _explained(violation: Violation) -> Iterator[tuple[str, str]]:
+    path = ".".join(map(str, violation.path))
+    if violation.names:
+        says = {"required": "is required", "additionalProperties": "is not a field of this form"}
+        for name in violation.names:
+            yield f"{path}.{name}" if path else name, says[violation.keyword]
     else:
-        yield path, _short(error)
+        yield path, _short(violation.causes[0] if violation.causes else violation)
 
 
 _MESSAGES = {
@@ -296,23 +308,24 @@ _MESSAGES = {
 }
 
 
-def _short(error: Any) -> str:
-    match error.validator:
+def _short(violation: Violation) -> str:
+    expected = violation.expected
+    match violation.keyword:
         case "format":
-            return _MESSAGES[error.validator_value]
+            return _MESSAGES[expected]
         case "type":
-            return f"must be of type {error.validator_value}"
+            return f"must be of type {expected}"
         case "enum":
-            return f"must be one of {', '.join(map(str, error.validator_value))}"
+            return f"must be one of {', '.join(map(str, expected))}"
         case "minLength":
-            return "must not be empty" if error.validator_value == 1 else "is too short"
-        case "minItems" if error.validator_value > 1:
-            return f"must have at least {error.validator_value} items"
+            return "must not be empty" if expected == 1 else "is too short"
+        case "minItems" if expected > 1:
+            return f"must have at least {expected} items"
         case "maxItems":
-            return f"must have at most {error.validator_value} items"
+            return f"must have at most {expected} items"
         case "minItems" | "not":
             return "must not be empty"
         case "pattern":
             return "must be an http or https address"
         case _:
-            return str(error.message)[:200]
+            return violation.message[:200]

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -35,6 +35,8 @@ KEYLESS = ("json", "multiselect")
 MAX_TEXT_LENGTH = 100_000
 MAX_ROW_BYTES = 500_000
 MAX_COLUMNS = 200
+MAX_CHOSEN = 1_000
+"""Values of one multiselect."""
 _URL = re.compile(r"https?://[^\s]+")
 
 
@@ -158,9 +160,7 @@ def value_of(column: Column, value: JSON) -> JSON:
         case "datetime":
             return _moment(value)
         case "multiselect":
-            if not isinstance(value, list):
-                raise ValueError("must be a list of texts")
-            return list(dict.fromkeys(_chosen(column, item) for item in value))
+            return _several(column, value)
         case "json":
             return _storable(value)
         case _:
@@ -186,10 +186,22 @@ def _plain(value: JSON) -> str:
     return str(_storable(value))
 
 
+def _several(column: Column, value: JSON) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError("must be a list of texts")
+    if len(value) > MAX_CHOSEN:
+        raise ValueError(f"may have {MAX_CHOSEN} items at most")
+    choices = {option.value for option in column.options}
+    return [_one_of(column, choices, item) for item in dict.fromkeys(map(_plain, value))]
+
+
 def _chosen(column: Column, value: JSON) -> str:
-    text, values = _plain(value), [option.value for option in column.options]
-    if values and text not in values:
-        raise ValueError(f"must be one of {', '.join(values[:20])}")
+    return _one_of(column, {option.value for option in column.options}, _plain(value))
+
+
+def _one_of(column: Column, choices: Set[str], text: str) -> str:
+    if choices and text not in choices:
+        raise ValueError(f"must be one of {', '.join(one.value for one in column.options[:20])}")
     return text
 
 

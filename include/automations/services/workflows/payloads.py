@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 from automations.db import data_tables, forms, matters
 from automations.db.session import Session
 from automations.definitions import checking, field_errors, step_ids
@@ -24,6 +19,8 @@ from automations.definitions.triggers import (
 )
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
+from automations.kit.json_schema.schemas import Schema, SchemaFault
+from automations.kit.json_schema.validation import schema_fault, violations
 from automations.kit.storable import same
 from automations.kit.values import JSON
 from automations.ports import Ports
@@ -62,11 +59,9 @@ def validated(body: dict[str, Any], before: Mapping[str, Any]) -> Definition:
     if definition is None or errors:
         raise ValidationFailed(errors)
     trigger = definition.trigger
-    if isinstance(trigger, Manual) and trigger.input_schema is not None:
-        try:
-            Draft202012Validator.check_schema(trigger.input_schema)
-        except SchemaError as error:
-            raise _of_trigger("inputSchema", error.message, body) from error
+    schema = trigger.input_schema if isinstance(trigger, Manual) else None
+    if schema is not None and (fault := schema_fault(schema)):
+        raise _of_trigger("inputSchema", f"is not a JSON schema: {fault}", body)
     if isinstance(trigger, WebhookTrigger):
         try:
             sealed = webhook_secrets.sealed(trigger, before)
@@ -153,14 +148,12 @@ def check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
     if schema is None:
         return
     errors: dict[str, list[str]] = {}
-    # The empty registry keeps a $ref from being fetched from wherever it points to.
-    validator = Draft202012Validator(schema, registry=Registry())
     try:
-        for error in validator.iter_errors(given):
-            path = ".".join(["input", *(str(part) for part in error.absolute_path)])
-            errors.setdefault(path, []).append(error.message)
-    except Unresolvable as error:
-        raise Conflict(f"The trigger's inputSchema cannot be used: {error}") from error
+        for violation in violations(Schema.read(schema), given):
+            path = ".".join(["input", *map(str, violation.path)])
+            errors.setdefault(path, []).append(violation.message)
+    except SchemaFault as fault:
+        raise Conflict(f"The trigger's inputSchema cannot be used: {fault}") from fault
     if errors:
         raise ValidationFailed(errors)
 

@@ -1,0 +1,310 @@
+"""Whether a schema can be used: its keywords have their forms, and its references lead inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from automations.kit.patterns import Pattern
+from automations.kit.values import JSON
+
+MAX_NODES = 5_000
+"""Values in a schema, all in all."""
+MAX_DEPTH = 64
+MAX_BUILD = 20_000
+"""What all its patterns together may take to be prepared, 10 µs each."""
+
+TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
+_REFERENCES_ELSEWHERE = frozenset({"$dynamicRef", "$recursiveRef"})
+_UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
+
+
+class SchemaFault(ValueError):
+    """A schema cannot be used: says why, and where in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The values of an `enum`.
+
+    Args:
+        sizes: of the lists and objects among them.
+    """
+
+    identities: frozenset[Hashable]
+    sizes: frozenset[int]
+
+
+class Schema:
+    """A schema that can be used.
+
+    Args:
+        document: the whole of it.
+        targets: what its references lead to.
+        patterns: its patterns, prepared.
+        tracks: whether it asks which parts of a value no schema had a say in.
+    """
+
+    def __init__(
+        self,
+        document: JSON,
+        targets: Mapping[str, JSON] | None = None,
+        patterns: Mapping[str, Pattern] | None = None,
+        *,
+        tracks: bool = False,
+    ) -> None:
+        self.document = document
+        self.targets = targets or {}
+        self._patterns = dict(patterns or {})
+        self.tracks = tracks
+        self._choices: dict[int, Choices] = {}
+
+    @classmethod
+    def read(cls, document: JSON) -> Schema:
+        """A schema that somebody has written.
+
+        Raises:
+            SchemaFault: says what is wrong with it.
+        """
+        _check_size(document)
+        checking = _Checking(document)
+        checking.check_all()
+        return cls(document, checking.targets, checking.patterns, tracks=checking.tracks)
+
+    def pattern(self, written: str) -> Pattern:
+        """One of its patterns."""
+        if written not in self._patterns:
+            self._patterns[written] = Pattern(written)
+        return self._patterns[written]
+
+    def choices(self, values: list[JSON], identity: Callable[[JSON], Hashable]) -> Choices:
+        """The values of an `enum`, to be looked up in."""
+        found = self._choices.get(id(values))
+        if found is None:
+            sizes = {len(one) for one in values if isinstance(one, list | dict)}
+            found = Choices(frozenset(map(identity, values)), frozenset(sizes))
+            self._choices[id(values)] = found
+        return found
+
+
+def _check_size(document: JSON) -> None:
+    nodes, level = 0, [document]
+    for _ in range(MAX_DEPTH):
+        nodes += len(level)
+        if nodes > MAX_NODES:
+            raise SchemaFault(f"it has more than {MAX_NODES} values")
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise SchemaFault("is nested too deep")
+
+
+class _Checking:
+    """One check of a document; follows references to parts that are no keyword's."""
+
+    def __init__(self, document: JSON) -> None:
+        self._document = document
+        self._left: list[tuple[JSON, str]] = [(document, "")]
+        self._done: set[int] = set()
+        self._anchors: dict[str, JSON] | None = None
+        self.targets: dict[str, JSON] = {}
+        self.patterns: dict[str, Pattern] = {}
+        self._build = 0
+        self.tracks = False
+
+    def check_all(self) -> None:
+        """Check every schema in the document, and whatever references take for one."""
+        while self._left:
+            schema, path = self._left.pop()
+            if isinstance(schema, bool) or id(schema) in self._done:
+                continue
+            if not isinstance(schema, dict):
+                raise SchemaFault(f"{_place(path)}must be an object, true or false")
+            self._done.add(id(schema))
+            self._check(schema, path)
+
+    def _check(self, schema: dict[str, JSON], path: str) -> None:
+        for keyword, value in schema.items():
+            here = f"{path}.{keyword}" if path else str(keyword)
+            self.tracks = self.tracks or keyword in _UNEVALUATED
+            if keyword in _REFERENCES_ELSEWHERE:
+                raise SchemaFault(f"{here}: is not known here; use $ref")
+            if keyword == "$ref":
+                self._follow(value, here)
+            elif keyword == "pattern":
+                self._prepare(value, here)
+            elif keyword in _INNER:
+                if keyword == "patternProperties" and isinstance(value, dict):
+                    for written in value:
+                        self._prepare(written, here)
+                for name, inner in _INNER[keyword](value, here):
+                    self._left.append((inner, f"{here}.{name}" if name else here))
+            elif keyword in _FORMS:
+                _FORMS[keyword](value, here)
+
+    def _prepare(self, written: JSON, here: str) -> None:
+        _text(written, here)
+        if written in self.patterns:
+            return
+        try:
+            pattern = self.patterns[written] = Pattern(written)
+        except ValueError as error:
+            raise SchemaFault(f"{here}: {error}") from error
+        self._build += pattern.build
+        if self._build > MAX_BUILD:
+            raise SchemaFault(f"{here}: its patterns are too large together")
+
+    def _follow(self, reference: JSON, here: str) -> None:
+        if not isinstance(reference, str):
+            raise SchemaFault(f"{here}: must be a text")
+        if reference in self.targets:
+            return
+        target = self.targets[reference] = self._target(reference, here)
+        self._left.append((target, reference))
+
+    def _target(self, reference: str, here: str) -> JSON:
+        begin, _, fragment = reference.partition("#")
+        own = self._document.get("$id") if isinstance(self._document, dict) else None
+        if begin and begin != str(own).partition("#")[0]:
+            raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema")
+        if fragment and not fragment.startswith("/"):
+            if fragment in self._anchored():
+                return self._anchored()[fragment]
+            raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema")
+        target = self._document
+        for part in unquote(fragment).split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            try:
+                target = target[int(key)] if isinstance(target, list) else target[key]
+            except (LookupError, TypeError, ValueError) as error:
+                raise SchemaFault(f"{here}: '{reference[:200]}' is not in this schema") from error
+        return target
+
+    def _anchored(self) -> dict[str, JSON]:
+        if self._anchors is None:
+            self._anchors, left = {}, [self._document]
+            while left:
+                value = left.pop()
+                if isinstance(value, dict) and isinstance(value.get("$anchor"), str):
+                    self._anchors[value["$anchor"]] = value
+                if isinstance(value, dict | list):
+                    left.extend(value.values() if isinstance(value, dict) else value)
+        return self._anchors
+
+
+def _place(path: str) -> str:
+    return f"{path}: " if path else ""
+
+
+Inner = Iterator[tuple[str, JSON]]
+
+
+def _schema(value: JSON, here: str) -> Inner:
+    yield "", value
+
+
+def _schemas(value: JSON, here: str) -> Inner:
+    if not isinstance(value, list) or not value:
+        raise SchemaFault(f"{here}: must be a list of schemas, and not empty")
+    for place, inner in enumerate(value):
+        yield str(place), inner
+
+
+def _named_schemas(value: JSON, here: str) -> Inner:
+    if not isinstance(value, dict):
+        raise SchemaFault(f"{here}: must be an object of schemas")
+    yield from value.items()
+
+
+def _one_schema(value: JSON, here: str) -> Inner:
+    if isinstance(value, list):
+        raise SchemaFault(f"{here}: must be one schema; a list belongs into prefixItems")
+    yield "", value
+
+
+def _text(value: JSON, here: str) -> None:
+    if not isinstance(value, str):
+        raise SchemaFault(f"{here}: must be a text")
+
+
+def _flag(value: JSON, here: str) -> None:
+    if not isinstance(value, bool):
+        raise SchemaFault(f"{here}: must be true or false")
+
+
+def _number(value: JSON, here: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise SchemaFault(f"{here}: must be a number")
+
+
+def _positive(value: JSON, here: str) -> None:
+    _number(value, here)
+    if value <= 0:
+        raise SchemaFault(f"{here}: must be greater than zero")
+
+
+def _count(value: JSON, here: str) -> None:
+    _number(value, here)
+    if value < 0 or value != value // 1:
+        raise SchemaFault(f"{here}: must be a whole number, zero or more")
+
+
+def _names(value: JSON, here: str) -> None:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise SchemaFault(f"{here}: must be a list of names")
+    if len(set(value)) != len(value):
+        raise SchemaFault(f"{here}: has a name twice")
+
+
+def _named_names(value: JSON, here: str) -> None:
+    if not isinstance(value, dict):
+        raise SchemaFault(f"{here}: must be an object of lists of names")
+    for name, names in value.items():
+        _names(names, f"{here}.{name}")
+
+
+def _type(value: JSON, here: str) -> None:
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) and name in TYPES for name in names):
+        raise SchemaFault(f"{here}: must be of {', '.join(sorted(TYPES))}")
+
+
+def _list(value: JSON, here: str) -> None:
+    if not isinstance(value, list):
+        raise SchemaFault(f"{here}: must be a list")
+
+
+_INNER: Mapping[str, Callable[[JSON, str], Inner]] = {
+    **dict.fromkeys(
+        ("additionalProperties", "contains", "else", "if", "not", "propertyNames", "then",
+         "unevaluatedItems", "unevaluatedProperties"),
+        _schema,
+    ),
+    "items": _one_schema,
+    **dict.fromkeys(("allOf", "anyOf", "oneOf", "prefixItems"), _schemas),
+    **dict.fromkeys(("$defs", "definitions", "dependentSchemas", "patternProperties", "properties"),
+        _named_schemas,
+    ),
+}  # fmt: skip
+_FORMS: Mapping[str, Callable[[JSON, str], Any]] = {
+    "type": _type,
+    "enum": _list,
+    "required": _names,
+    "dependentRequired": _named_names,
+    "uniqueItems": _flag,
+    "multipleOf": _positive,
+    **dict.fromkeys(("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum"), _number),
+    **dict.fromkeys(
+        ("maxContains", "maxItems", "maxLength", "maxProperties", "minContains", "minItems",
+         "minLength", "minProperties"),
+        _count,
+    ),
+    **dict.fromkeys(("$anchor", "$id", "$schema", "format", "title", "description"), _text),
+}  # fmt: skip
