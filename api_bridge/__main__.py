@@ -19,6 +19,8 @@ def main() -> None:
         workers=settings.bridge_processes,
         host=settings.host,
         port=settings.bridge_port,
+        # Who asks is found out by client_address, from the proxies that a setting names.
+        proxy_headers=False,
         # Ours names the route, never the address, which may hold a token.
         access_log=False,
         log_config=None,

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 
-from api_bridge import errors
+from api_bridge import errors, slashes
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.metrics import Metrics
+from api_bridge.middleware.gate import Gate
 from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.middleware.request_telemetry import Observation
@@ -97,6 +98,7 @@ def create_app() -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Idempotency)
     app.add_middleware(RequestGuard)
+    app.add_middleware(Gate)
     app.state.metrics = Metrics()
     app.add_middleware(Observation, metrics=app.state.metrics)
     errors.install(app)
@@ -134,6 +136,7 @@ def create_app() -> FastAPI:
         metrics,
     ):
         app.include_router(module.router)
+    slashes.lead_on(app)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 

@@ -64,5 +64,5 @@ def _holder(caller: Principal) -> str:
 
 
 def client_address(request: Request) -> str:
-    """Where a request comes from; proxies' headers are not believed."""
+    """Where a request comes from, as the gate has found out."""
     return request.client.host if request.client else "unknown"

@@ -20,6 +20,7 @@ from api_bridge.errors import STATUSES, domain_error
 from api_bridge.form_inputs import SentFile
 from automations.domain.forms import uploads
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
+from automations.kit.networks import network
 from automations.services.access import rate_limits
 
 HEADERS = {
@@ -84,7 +85,7 @@ def limit(
     rate_limits.check(
         {
             f"{name}:token:{hashed}": per_token,
-            f"{name}:address:{client_address(request)}": _PER_ADDRESS,
+            f"{name}:address:{network(client_address(request))}": _PER_ADDRESS,
         }
     )
 

@@ -128,6 +128,8 @@ def database(postgres: Server, environment: Environment) -> Iterator[str]:
     dsn = postgres.dsn(DATABASE)
     environment.set(
         AUTOMATIONS_DATABASE_DSN=dsn,
+        # What starlette's TestClient calls the server.
+        AUTOMATIONS_ALLOWED_HOSTS="testserver",
         AUTOMATIONS_ENCRYPTION_KEY=base64.urlsafe_b64encode(bytes(32)).decode(),
     )
     try:

@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
-from api_bridge.middleware.request_guard import App, Receive, Scope, Send, buffered
+from api_bridge.middleware.refusing import App, Receive, Scope, Send
+from api_bridge.middleware.request_guard import buffered
 from api_bridge.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable

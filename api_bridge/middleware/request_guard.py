@@ -1,35 +1,25 @@
-"""What every request goes through: an id, and bounds on its body."""
+"""Bounds on every request's body."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from api_bridge.bodies import MAX_BODY_BYTES, limit_of
-from api_bridge.error_bodies import error_body
+from api_bridge.middleware.refusing import App, Receive, Scope, Send, refuse, refuse_invalid
 from api_bridge.threads import in_thread
-from automations.kit import logs
-from automations.kit.ids import new_id
-from automations.services.audit import audit
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_DEPTH = 64
 """Levels; some thousands would end the process that parses or stores them."""
 # Possessive, and up to the end when it is not closed: so no body is looked at twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-# A proxy in front of us may name the request; anything else might forge lines of the log.
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
 
 
 class RequestGuard:
-    """Names the request, reads its body within bounds, and refuses what cannot be stored."""
+    """Reads the body within bounds, and refuses what cannot be stored."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -39,41 +29,20 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        accept = headers.get(b"accept", b"")
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _SANE_ID.fullmatch(given) else new_id()
-        scope.setdefault("state", {})["request_id"] = request_id
-        client = scope.get("client")
-        audit.begin(client[0] if client else None, request_id)
-        logs.bind(requestId=request_id)
-
-        async def named(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-request-id", request_id.encode()),
-                ]
-            await send(message)
-
-        # psycopg2 refuses a NUL with an error of its own, after the route has begun.
-        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            error = "The address holds a NUL character."
-            await _refuse_invalid(named, accept, "path", error, request_id)
-            return
         content_type = headers.get(b"content-type", b"")
         try:
             body = await _read(receive, lambda: limit_of(scope).of(content_type))
         except _TooLarge as error:
-            await _refuse(named, accept, 413, "PAYLOAD_TOO_LARGE", str(error), request_id)
+            await refuse(scope, send, 413, "PAYLOAD_TOO_LARGE", str(error))
             return
         if body and _JSON.match(content_type):
             # A large one is looked at in a thread, so that other requests go on meanwhile.
             small = len(body) <= MAX_BODY_BYTES
             refused = _problem(body) if small else await in_thread(_problem, body)
             if refused:
-                await _refuse_invalid(named, accept, "body", refused, request_id)
+                await refuse_invalid(scope, send, "body", refused)
                 return
-        await self._app(scope, buffered(body, receive), named)
+        await self._app(scope, buffered(body, receive), send)
 
 
 class _TooLarge(Exception):
@@ -145,30 +114,3 @@ def _has_nul(value: Any) -> bool:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
-
-
-async def _refuse_invalid(
-    send: Send, accept: bytes, part: str, error: str, request_id: str
-) -> None:
-    details = {"fieldErrors": {part: [error]}}
-    await _refuse(send, accept, 400, "VALIDATION_ERROR", error, request_id, details)
-
-
-async def _refuse(
-    send: Send,
-    accept: bytes,
-    status: int,
-    code: str,
-    error: str,
-    request_id: str,
-    details: Mapping[str, Any] | None = None,
-) -> None:
-    wanted = accept.decode("latin-1")
-    content, media_type = error_body(wanted, status, error, code, request_id, details)
-    body = json.dumps(content).encode()
-    headers = [
-        (b"content-type", media_type.encode()),
-        (b"content-length", b"%d" % len(body)),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from api_bridge.metrics import Metrics
-from api_bridge.middleware.request_guard import App, Receive, Scope, Send
+from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from automations.kit import tracing
 from automations.services.audit import audit
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, IPvAnyNetwork
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -103,6 +103,13 @@ class Settings(BaseSettings):
         "development", description="What sends mail without smtp_host or an integration."
     )
 
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_parts)] = (
+        Field(
+            (),
+            description="Addresses or networks of the proxies whose X-Forwarded-For is believed; "
+            "without any, a request comes from whoever connects.",
+        )
+    )
     http_allow: Names = Field(
         (),
         description="Hosts (host or host:port) that http_request and workspaces' mail servers may "

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from automations.db import rate_limits
 from automations.db.session import unit_of_work
 from automations.errors import TooManyRequests
+from automations.kit.networks import network
 
 _WINDOW = 60
 """Seconds."""
@@ -45,7 +46,7 @@ def check_misses(address: str) -> None:
     Raises:
         TooManyRequests: too many came from there within a minute.
     """
-    check({f"webhook:unknown:{address}": _MAX_MISSES})
+    check({f"webhook:unknown:{network(address)}": _MAX_MISSES})
 
 
 def check_roughly(key: str, limit: int) -> None:

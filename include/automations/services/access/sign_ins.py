@@ -20,6 +20,7 @@ from automations.errors import (
     ValidationFailed,
 )
 from automations.kit import passwords
+from automations.kit.networks import network
 from automations.kit.values import from_attributes
 from automations.services.access import rate_limits
 from automations.services.access.members import Member
@@ -58,7 +59,7 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
     """
     email = email.strip().lower()
     account = hashlib.sha256(f"{slug}\0{email}".encode()).hexdigest()[:32]
-    rate_limits.check({f"sign-in:address:{address}": 20, f"sign-in:account:{account}": 5})
+    rate_limits.check({f"sign-in:address:{network(address)}": 20, f"sign-in:account:{account}": 5})
     rate_limits.check({f"sign-in:account-hour:{account}": 30}, seconds=_HOUR)
     with unit_of_work() as session:
         workspace = sign_ins.workspace(session, slug)
@@ -166,7 +167,7 @@ def accept(token: str, password: str, address: str) -> NewSession:
         ValidationFailed: the password is too weak.
         TooManyRequests: of this address.
     """
-    rate_limits.check({f"invite:address:{address}": 20})
+    rate_limits.check({f"invite:address:{network(address)}": 20})
     with unit_of_work() as session:
         found = sign_ins.invited(session, hash_token(token))
         if found is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 from automations.db import security_events
@@ -10,6 +9,7 @@ from automations.db.session import unit_of_work
 from automations.domain.audit import SecurityEvent, SecurityFilter
 from automations.domain.statuses import Severity
 from automations.kit import cursors
+from automations.kit.networks import network
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 
@@ -32,7 +32,7 @@ def note(
     with unit_of_work() as session:
         security_events.add(
             session,
-            _network(origin.ip) if origin.ip else f"workspace {workspace}",
+            network(origin.ip) if origin.ip else f"workspace {workspace}",
             workspace_id=workspace,
             type=type_,
             severity=severity,
@@ -52,14 +52,3 @@ def behind(
         found = security_events.behind(session, workspace_id, wanted, after, size + 1)
     noted = [from_attributes(SecurityEvent, row) for row in found]
     return cursors.page(noted, size, lambda event: (event.at, event.id))
-
-
-def _network(ip: str) -> str:
-    """Whose flood an event belongs to: whoever has an IPv6 address has 2^64 of them."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return ip
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network(f"{address}/64", strict=False))
-    return str(address)

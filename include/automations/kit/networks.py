@@ -1,0 +1,16 @@
+"""Whose an address is, for what is counted per address."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address, ip_network
+
+
+def network(address: str) -> str:
+    """The address, or its /64: whoever has an IPv6 address has 2^64 of them."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address):
+        return str(ip_network(f"{found}/64", strict=False))
+    return str(found)
