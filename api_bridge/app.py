@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 
-from api_bridge import errors, slashes
+from api_bridge import errors, reference_pages, slashes
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.metrics import Metrics
 from api_bridge.middleware.gate import Gate
@@ -94,6 +94,9 @@ def create_app() -> FastAPI:
         version="0.1.0",
         description="Automations with multi-step pipelines and per-step audit logs.",
         lifespan=_lifespan,
+        # FastAPI's own load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
     )
     # The last one added is the outermost.
     app.add_middleware(Idempotency)
@@ -136,6 +139,7 @@ def create_app() -> FastAPI:
         metrics,
     ):
         app.include_router(module.router)
+    reference_pages.add(app)
     slashes.lead_on(app)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app

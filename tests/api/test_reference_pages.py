@@ -1,0 +1,58 @@
+"""The reference as pages: whole without internet, and with no script of somebody else's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from lxml import html
+
+from tests.api.conftest import Api
+
+_ADDRESSES = ("src", "href", "spec-url", "action")
+PAGES = ("/docs", "/redoc")
+
+
+def loaded(api: Api, path: str) -> list[str]:
+    """The addresses of all that a page names."""
+    root: Any = html.fromstring(api.http.get(path).text)
+    return [one.get(name) for one in root.iter() for name in _ADDRESSES if one.get(name)]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_loads_nothing_from_elsewhere_and_all_that_it_names_is_there(
+    api: Api, path: str
+) -> None:
+    addresses = loaded(api, path)
+    assert len(addresses) >= 3
+    for address in addresses:
+        assert re.match(r"/[a-z]", address), address
+        answer = api.http.get(address)
+        assert answer.status_code == 200
+        assert answer.content
+        if address.endswith(".js"):
+            assert answer.headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_pages_policy_lets_only_files_of_ours_run(api: Api, path: str) -> None:
+    page = api.http.get(path)
+    policy = dict(
+        rule.strip().split(" ", 1) for rule in page.headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    scripts: list[Any] = list(html.fromstring(page.text).iter("script"))
+    assert all(script.get("src") and not script.text for script in scripts)
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+def test_swagger_ui_is_started_with_the_apis_description(api: Api) -> None:
+    assert 'url: "/openapi.json"' in api.http.get("/docs/start.js").text
+
+
+@pytest.mark.parametrize("path", ["/docs/assets/../start.js", "/docs/assets/%2e%2e/core.py"])
+def test_nothing_beside_the_files_is_served(api: Api, path: str) -> None:
+    assert "core" not in api.http.get(path).text
