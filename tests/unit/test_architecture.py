@@ -50,6 +50,8 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     found = [path for part in ("include", "plugins", "api_bridge") for path in modules(ROOT / part)]
+    # A migration is a record of the schema, which nobody reads from its top to its end.
+    found = [path for path in found if path.parent.name != "versions"]
     long = {
         path.name: count for path in found if (count := len(path.read_text().splitlines())) > 450
     }

@@ -19,6 +19,8 @@ import pytest
 
 from automations.launcher.run_state import PartState, RunFolder, RunState
 
+pytestmark = pytest.mark.slow  # each starts a supervisor and its parts
+
 PYTHON = [sys.executable, "-c"]
 # Every part says that it is ready by a file of its name.
 READY = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); "
@@ -30,8 +32,6 @@ from automations.launcher.parts import Part
 from automations.launcher.run_state import RunFolder
 from automations.launcher import supervisor as supervisors
 from automations.launcher.supervisor import StartFailed, Supervisor, handle_signals
-
-pytestmark = pytest.mark.slow  # each starts a supervisor and its parts
 
 supervisors.AT_WORK_WINDOW = 0.5
 home = pathlib.Path(sys.argv[1])

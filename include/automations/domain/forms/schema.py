@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
-from automations.kit.json_schema.keywords import Violation
 from automations.kit.json_schema.schemas import Schema
 from automations.kit.json_schema.validation import violations
+from automations.kit.json_schema.violations import Violation
 from automations.kit.values import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})

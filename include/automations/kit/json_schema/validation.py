@@ -12,11 +12,9 @@ from automations.kit.json_schema.keywords import (
     Evaluated,
     Formats,
     Found,
-    Path,
-    Violation,
-    shown,
 )
 from automations.kit.json_schema.schemas import Schema, SchemaFault
+from automations.kit.json_schema.violations import Path, Violation, shown
 from automations.kit.values import JSON
 
 MAX_WORK = 300_000
