@@ -83,7 +83,9 @@ def matched(event_id: str, handlers: Handlers) -> Event:
 
 
 def started(event: Event) -> list[Run]:
-    return list(events.get(event.workspace_id, event.id)[1])
+    summaries = events.get(event.workspace_id, event.id).runs
+    with unit_of_work() as session:
+        return [session.get_one(Run, summary.id) for summary in summaries]
 
 
 def test_an_event_starts_those_that_filter_it_and_those_that_take_any(
