@@ -59,7 +59,6 @@ class CloudEvent(BaseModel):
             type=self.type,
             source=self.source,
             external_id=self.id,
-            subject=self.subject,
             data={**data, "cloudEvent": attributes},
         )
 

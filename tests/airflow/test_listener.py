@@ -69,6 +69,23 @@ def test_an_automation_listens_to_an_assets_name_or_to_its_uri() -> None:
 
 
 @pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("name", "uri"), [("ROW_ADDED", "ROW_ADDED"), ("s", "ROW_ADDED:c000000000000000000000001")]
+)
+def test_an_asset_with_the_name_of_an_event_of_ours_is_not_taken_for_one(
+    name: str, uri: str
+) -> None:
+    listening("ROW_ADDED")
+    emitted(name, uri)
+    with unit_of_work() as session:
+        (job,) = jobs.claim(session, 5, JobKind)
+    Handlers(Unreachable(), ports()).carry(job)
+    with unit_of_work() as session:
+        assert session.scalars(select(Event)).one().status == "SKIPPED"
+        assert session.scalars(select(Run)).all() == []
+
+
+@pytest.mark.usefixtures("database")
 def test_an_asset_that_nobody_listens_to_is_recorded_with_the_reason() -> None:
     emitted("unheard", "s3://bucket/unheard")
     with unit_of_work() as session:

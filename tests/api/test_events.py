@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from automations.definitions.triggers import RESERVED_TYPES
 from tests.api.conftest import Api
 
 EVENT = {
@@ -70,6 +71,16 @@ class TestTake:
         answer = send(api, {**EVENT, **change}, ONE)
         assert answer.status_code == 400
         assert list(answer.json()["details"]["fieldErrors"]) == [field]
+
+    @pytest.mark.parametrize("subject", ["", ":c000000000000000000000001"])
+    @pytest.mark.parametrize("reserved", sorted(RESERVED_TYPES))
+    def test_what_the_product_tells_of_cannot_be_forged(
+        self, api: Api, reserved: str, subject: str
+    ) -> None:
+        answer = send(api, {**EVENT, "type": reserved + subject}, ONE)
+        assert answer.status_code == 400
+        assert list(answer.json()["details"]["fieldErrors"]) == ["type"]
+        assert api.call("GET", "/api/events").json()["events"] == []
 
     def test_what_is_no_cloud_event_is_not_taken(self, api: Api) -> None:
         assert send(api, EVENT, {"Content-Type": "application/json"}).status_code == 415

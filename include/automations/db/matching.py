@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Event, Run, Workflow
-from automations.definitions.triggers import event_key, matching_keys
+from automations.definitions.triggers import event_key, is_reserved, matching_keys
 from automations.domain.statuses import WorkflowStatus
 from automations.kit.values import JSON
 
@@ -41,8 +41,10 @@ def _listens(event: Event) -> ColumnElement[bool]:
 
 
 def _keys(event: Event) -> tuple[str, ...]:
-    if event.type == ASSET and isinstance(uri := event.data.get("assetUri"), str):
-        return event.trigger_key, event_key(uri)
+    if event.type == ASSET:
+        uri = event.data.get("assetUri")
+        by_uri = isinstance(uri, str) and not is_reserved(uri)
+        return (event.trigger_key, event_key(str(uri))) if by_uri else (event.trigger_key,)
     return matching_keys(event.trigger_key)
 
 

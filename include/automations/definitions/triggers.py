@@ -95,6 +95,9 @@ It starts, too, who listens to rows that were added, or changed, if any were.
 """
 
 
+RESERVED_TYPES = frozenset({*FILTERS, "FORM_SUBMITTED", "RUN_FAILED", "WEBHOOK", "ASSET"})
+"""The types of events that the product itself tells of: from others they would be forged."""
+
 CONTEXT_VARIABLES = frozenset(
     {
         "matterId",
@@ -155,6 +158,14 @@ class EventTrigger(TriggerBase):
 def event_key(event_type: str, *subject_id: str) -> str:
     """The key of the events of one type; with a subject, of one form, table or template."""
     return ":".join(("event", event_type, *subject_id))
+
+
+def is_reserved(event_type: str) -> bool:
+    """Whether nobody but the product may send events of a type.
+
+    Also where a subject is written into the type, as the keys of our own events have it.
+    """
+    return not RESERVED_TYPES.isdisjoint(event_type.split(":"))
 
 
 def sync_key(table_id: str, *, added: bool, updated: bool) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 from automations.db import events, intake, jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import JobKind
-from automations.definitions.triggers import FILTERS, event_key
+from automations.definitions.triggers import event_key, is_reserved
 from automations.domain.events import Event, EventDetail, EventFilter
 from automations.domain.runs import RunSummary
-from automations.errors import Conflict, NotFound
+from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
@@ -24,13 +24,11 @@ class Sent:
 
     Args:
         external_id: the sender's own id; with the source it is taken once.
-        subject: id of the form, table or matter template that a documented event concerns.
     """
 
     type: str
     source: str
     external_id: str
-    subject: str | None
     data: dict[str, Any]
 
 
@@ -43,16 +41,24 @@ class Taken:
 
 
 def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
-    """Take events from outside, all or none; those that were taken before are told apart."""
+    """Take events from outside, all or none; those that were taken before are told apart.
+
+    Raises:
+        ValidationFailed: one is of a type that only the product itself tells of.
+    """
+    for one in sent:
+        if is_reserved(one.type):
+            raise ValidationFailed(
+                {"type": [f"{one.type} is told by the product itself: choose a name of your own"]}
+            )
     taken = []
     with unit_of_work() as session:
         for one in sent:
-            subject = (one.subject,) if one.type in FILTERS and one.subject else ()
             event_id, is_new = intake.take(
                 session.connection(),
                 workspace_id,
                 kind=one.type,
-                trigger_key=event_key(one.type, *subject),
+                trigger_key=event_key(one.type),
                 data=one.data,
                 source=one.source,
                 external_id=one.external_id,

@@ -86,7 +86,8 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
             kind=EVENT_TYPE,
             trigger_key=webhook_key(hook.workflow_id),
             data=data,
-            source=f"webhook:{hook.workflow_id}",
+            # With a blank, which no event from outside may have in its source.
+            source=f"webhook {hook.workflow_id}",
             external_id=data["deliveryId"],
             raw=delivery.body,
         )

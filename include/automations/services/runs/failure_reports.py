@@ -45,6 +45,7 @@ def report(session: Session, run: Run, failure_id: int) -> None:
         trigger_key=error_key(target),
         data=data,
         cause=run.id,
-        source=f"run:{run.id}",
+        # With a blank, which no event from outside may have in its source.
+        source=f"run {run.id}",
         external_id=str(failure_id),
     )
