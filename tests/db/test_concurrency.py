@@ -104,16 +104,36 @@ def test_more_than_the_limit_wait_and_begin_in_order_when_others_end(
     assert started() == [first, second, third, fourth]
 
 
-def test_each_key_has_a_limit_of_its_own_and_what_is_missing_is_one_key(
+def test_each_key_has_a_limit_of_its_own_and_what_has_none_is_not_limited(
     here: str, handlers: Handlers
 ) -> None:
     workflow = automation(here, 1, key="{{input.who}}")
     a1, a2 = executed(here, workflow, 2, who="a")
     (b1,) = executed(here, workflow, who={"name": "b" * 300})
-    nobody, _ = executed(here, workflow, 2)
+    missing, null = executed(here, workflow)[0], executed(here, workflow, who=None)[0]
+    (word,) = executed(here, workflow, who="null")
     admit(handlers)
-    assert started() == [a1, b1, nobody]
+    assert sorted(started()) == sorted([a1, b1, missing, null, word])
     assert load(a2).slot_key == f"{workflow}:a"
+    assert load(missing).slot_key is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "{{input.who}}:{{input.where}}",
+        "{{input.who | upper}}/{{input.where | lower}}",
+        "who is {{input.who}}{% if input.where %} in {{input.where}}{% endif %}",
+    ],
+)
+def test_a_part_of_a_key_that_is_missing_is_empty(here: str, handlers: Handlers, key: str) -> None:
+    workflow = automation(here, 1, key=key)
+    a, a_too = executed(here, workflow, 2, who="a")
+    (b,) = executed(here, workflow, who="b")
+    (elsewhere,) = executed(here, workflow, who="a", where="x")
+    admit(handlers)
+    assert started() == [a, b, elsewhere]
+    assert load(a).slot_key == load(a_too).slot_key
 
 
 def test_one_too_many_is_skipped_when_that_is_wished(here: str, handlers: Handlers) -> None:

@@ -225,6 +225,27 @@ class TestDebounce:
         carry(handlers, "end_debounce")
         assert sorted(run.variables["rowId"] for run in runs_of(workflow)) == ["a", "b"]
 
+    def test_events_that_miss_a_part_of_the_key_are_told_apart_by_the_others(
+        self, here: str, handlers: Handlers
+    ) -> None:
+        debounce = {"delay": "PT30S", "key": "{{trigger.customer}}:{{trigger.region}}"}
+        workflow = automation(here, debounce=debounce)
+        for customer in ("A", "B", "A"):
+            happened(here, customer=customer)
+        carry(handlers, "match_event")
+        time_passes(timedelta(seconds=30))
+        carry(handlers, "end_debounce")
+        assert sorted(run.trigger_data["customer"] for run in runs_of(workflow)) == ["A", "B"]
+
+    def test_events_whose_whole_key_is_missing_are_not_taken_for_one(
+        self, here: str, handlers: Handlers
+    ) -> None:
+        workflow = automation(here, debounce={"delay": "PT30S", "key": "{{trigger.customer}}"})
+        ids = [happened(here, **data) for data in ({}, {}, {"customer": None})]
+        happened(here, customer="null")
+        carry(handlers, "match_event")
+        assert sorted(str(run.event_id) for run in runs_of(workflow)) == sorted(ids)
+
     def test_the_later_event_counts_in_whatever_order_they_are_matched(
         self, here: str, handlers: Handlers
     ) -> None:

@@ -12,8 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from automations.domain.fields import Model, parse_duration
 from automations.domain.template_language.meter import Meter
-from automations.domain.templating import render
-from automations.errors import TemplateError
+from automations.domain.templating import render_key
 from automations.kit.values import JSON
 
 _MAX_KEY_LENGTH = 200
@@ -42,8 +41,9 @@ class Keyed(Model):
         min_length=1,
         max_length=2_000,
         description="A template of what the limit is counted for, such as {{submission.email}}; it "
-        "may name what the run is started with. Without it, for the automation as a whole. What "
-        "is missing when a run starts counts as empty.",
+        "may name what the run is started with. Without it, for the automation as a whole. A "
+        "part that is missing when a run starts is empty; a run whose whole key is missing, or "
+        "null, counts for no limit.",
     )
 
 
@@ -103,14 +103,17 @@ class FlowControl(Model):
         return cls.model_validate(fields)
 
 
-def key_of(limit: Keyed, names: Mapping[str, JSON], owner: str) -> str:
-    """What a run counts for in a limit of the automation ``owner``."""
+def key_of(limit: Keyed, names: Mapping[str, JSON], owner: str) -> str | None:
+    """What a run counts for in a limit of the automation ``owner``; None when it counts for none.
+
+    A part of the key that is missing is empty. Where all of it is missing, runs have nothing in
+    common that one of them could be left out for.
+    """
     if limit.key is None:
         return owner
-    try:
-        value = render(limit.key, names, where="key", missing_ok=True, meter=Meter(_MAX_KEY_WORK))
-    except TemplateError:
-        value = None
+    value = render_key(limit.key, names, Meter(_MAX_KEY_WORK))
+    if value is None:
+        return None
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     if len(text) > _MAX_KEY_LENGTH or "\0" in text:
         text = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

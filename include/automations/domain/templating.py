@@ -65,6 +65,22 @@ def render(
         raise TemplateError(f"{where}: {error}") from error
 
 
+def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
+    """A text as ``render`` gives it, with nothing in the place of a part that is missing.
+
+    None when it is one expression that is missing or null, or cannot be rendered at all.
+    """
+    if not is_template(text):
+        return text
+    try:
+        tree = grammar.parse(text)
+        evaluation = Evaluation(names, meter, gaps=True)
+        single = _single(text, tree)
+        return evaluation.text(tree) if single is None else evaluation.value(single)
+    except TemplateFault:
+        return None
+
+
 def _single(text: str, tree: nodes.Template) -> nodes.Expr | None:
     """The expression, where a template is one and nothing else."""
     text = text.strip()

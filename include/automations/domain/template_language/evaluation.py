@@ -10,7 +10,7 @@ from jinja2 import nodes
 from markupsafe import Markup
 
 from automations.domain.template_language import values
-from automations.domain.template_language.faults import TemplateFault
+from automations.domain.template_language.faults import MissingName, TemplateFault
 from automations.domain.template_language.filters import FILTERS, OF_THE_MISSING
 from automations.domain.template_language.functions import FUNCTIONS, Namespace
 from automations.domain.template_language.loops import Loop
@@ -53,6 +53,7 @@ class Evaluation:
         names: the data, of JSON values only; it is read and never changed.
         write: how what is inserted becomes text.
         markup: whether ``write`` escapes all but what was marked as safe.
+        gaps: whether what is missing is written as nothing, and counts as false.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Evaluation:
         write: Write = values.text,
         *,
         markup: bool = False,
+        gaps: bool = False,
     ) -> None:
         self._meter = meter
+        self._gaps = gaps
         self._run = Run(meter, markup)
         self._write = write
         self._scopes = Scopes(names, meter)
@@ -135,13 +138,22 @@ class Evaluation:
                 self._meter.text(len(child.data))
                 self._written.append(child.data)
             else:
-                self._written.append(self._write(self._value(child), self._meter))
+                self._written.append(self._write(self._or_gap(child), self._meter))
 
     def _if(self, node: nodes.If) -> _Left:
         for branch in (node, *node.elif_):
-            if self._value(branch.test):
+            if self._or_gap(branch.test):
                 return self._execute(branch.body)
         return self._execute(node.else_)
+
+    def _or_gap(self, node: nodes.Node) -> Any:
+        """A value, or None for one that is missing where that is no fault."""
+        try:
+            return self._value(node)
+        except MissingName:
+            if self._gaps:
+                return None
+            raise
 
     def _for(self, node: nodes.For) -> None:
         self._loop(node, self._value(node.iter), 0)

@@ -76,6 +76,8 @@ def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
     variables = template_names.first_variables(stored, trigger_type, data)
     names = names_at_start(trigger_type, data, given, variables)
     key = key_of(flow.debounce, names, workflow.id)
+    if key is None:
+        return _start(session, event, workflow, stored)
     return _collect(session, event, workflow, flow.debounce, key)
 
 

@@ -27,7 +27,7 @@ _MAX_BATCH = 100
 def rate_key(
     session: Session, workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]
 ) -> str | None:
-    """What a run that begins now counts for in the automation's rate limit, if it has one.
+    """What a run that begins now counts for in the automation's rate limit, if for anything.
 
     Raises:
         RateLimited: too many have begun for that.
@@ -36,6 +36,8 @@ def rate_key(
     if limit is None:
         return None
     key = key_of(limit, names, workflow_id)
+    if key is None:
+        return None
     left = rates.time_to_wait(session, key, limit.limit, parse_duration(limit.per))
     if left is not None:
         raise RateLimited(limit.rule(), math.ceil(left.total_seconds()) or 1)
