@@ -85,6 +85,7 @@ def test_an_error_fails_with_name_message_line_and_logs() -> None:
     assert run({"code": code}) == Fail(
         "RangeError: no such row (line 3)",
         kind="script",
+        retryable=True,
         output={"name": "RangeError", "line": 3, "logs": ["here"]},
     )
 

@@ -25,9 +25,12 @@ class CodeConfig(Model):
         max_length=100_000,
         description=(
             "The body of an async JavaScript function (ES2023; without timers, network, Intl, URL "
-            "and crypto). It is not a template: it reads `input`. What it returns is the output: "
-            "an object as it is, anything else as `result`. `console.log` is collected as `logs`. "
-            "`variables.name = value` sets a workflow variable; a deleted one becomes null."
+            "and crypto; what needs locales or time zones fails). It is not a template: it reads "
+            "`input`. What it returns is the output: an object as it is, anything else as "
+            "`result`. Whole numbers beyond ±9007199254740991 are BigInts, in `input`, in "
+            "`variables` and by JSON.parse; a BigInt that is returned is a whole number again. "
+            "`console.log` is collected as `logs`. `variables.name = value` sets a workflow "
+            "variable; a deleted one becomes null."
         ),
     )
     input: JSON = Field(
@@ -44,7 +47,8 @@ class Code(StepType[CodeConfig]):
     """Run JavaScript in a sandbox, for 5 seconds unless the step's timeout says other, at most 60.
 
     The code reaches no file, network or process. An error ends the step with its name, message and
-    line; workflow variables are set only when the step succeeds.
+    line, also that of a promise which nobody has awaited; with `retry` the code is run again.
+    Workflow variables are set only when the step succeeds.
     """
 
     type = "code"
@@ -74,6 +78,7 @@ class Code(StepType[CodeConfig]):
             return Fail(
                 f"{fault.name}: {fault.message}{where}",
                 kind="script",
+                retryable=True,
                 output={"name": fault.name, "line": fault.line, "logs": logs},
             )
         value = result.value if isinstance(result.value, dict) else {"result": result.value}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,25 +17,47 @@ from typing import Any
 import _quickjs
 
 from automations.adapters.quickjs.confinement import confine
+from automations.adapters.quickjs.rejections import Rejections
 
-_START, _STATE, _ANSWER = range(3)
+_START, _STATE, _ANSWER, _REJECTED = range(4)
+_THREW_NULL = 3
+_REASON = "the reason of a rejection that nobody awaited"
 _STACK = 512 * 1024
 # An answer must be written also when the script has left nothing of its memory.
 _RESERVE = 8_000_000
 _OVERHEAD = 64_000_000
 
 
+class _Memory:
+    """What this process takes; to be made while it may still open files."""
+
+    def __init__(self) -> None:
+        status = Path("/proc/self/status")
+        self._status = status.open("rb", buffering=0) if status.exists() else None
+
+    def most(self) -> int:
+        """Bytes that it has had at once; 0 where the kernel does not say."""
+        if self._status is None:
+            return 0
+        self._status.seek(0)
+        found = re.search(rb"VmHWM:\s*(\d+)", self._status.read())
+        return 0 if found is None else int(found[1]) * 1_024
+
+
 def main() -> None:
     """Run the script of the request, and answer."""
     request = json.loads(sys.stdin.buffer.read())
-    prelude = Path(__file__).with_name("prelude.js").read_text()
+    globals_, prelude = (
+        Path(__file__).with_name(name).read_text() for name in ("globals.js", "prelude.js")
+    )
+    taken = _Memory()
     try:
         confine(request["seconds"], request["memory"] + _RESERVE + _OVERHEAD)
     except (OSError, ValueError) as error:
         # Without its walls nothing is run.
         answer = json.dumps({"stopped": f"the sandbox cannot be set up: {error}"}).encode()
     else:
-        answer = _run(request, prelude).encode(errors="surrogatepass")
+        answer = _run(request, globals_, prelude, taken).encode(errors="surrogatepass")
     if len(answer) > request["bytes"]:
         answer = b'{"stopped": "output"}'
     while answer:
@@ -42,10 +65,13 @@ def main() -> None:
     os._exit(0)
 
 
-def _run(request: dict[str, Any], prelude: str) -> str:
+def _run(request: dict[str, Any], globals_: str, prelude: str, taken: _Memory) -> str:
     context = _quickjs.Context()
     context.set_max_stack_size(_STACK)
+    context.eval(globals_)
     control = context.eval(prelude)
+    rejections = Rejections(context)
+    before = taken.most()
     deadline = time.monotonic() + request["seconds"]
     context.set_memory_limit(request["memory"])
     context.set_time_limit(request["seconds"])
@@ -59,6 +85,18 @@ def _run(request: dict[str, Any], prelude: str) -> str:
             context.set_time_limit(left)
             if not context.execute_pending_job():
                 return '{"stopped": "pending"}'
+        # What was begun and not awaited is done as well: it may still fail, log and set variables.
+        while context.execute_pending_job():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return '{"stopped": "timeout"}'
+            context.set_time_limit(left)
+        # Without memory for an error the engine throws null, as a script may, too.
+        if control(_STATE) == _THREW_NULL and taken.most() - before > request["memory"] / 2:
+            return '{"stopped": "memory"}'
+        if rejections.left():
+            rejections.tell(_REASON)
+            control(_REJECTED, _REASON)
         context.set_memory_limit(request["memory"] + _RESERVE)
         context.set_time_limit(max(deadline - time.monotonic(), 0.05))
         answer = control(_ANSWER)

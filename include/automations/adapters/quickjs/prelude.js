@@ -3,20 +3,25 @@
 // nothing below calls a method by its name or builds on a prototype once that code has run.
 (() => {
   "use strict";
-  const { parse, stringify } = JSON;
+  const { parse, rawJSON, stringify } = JSON;
   const { apply, ownKeys, getOwnPropertyDescriptor } = Reflect;
   const { isArray } = Array;
   const { defineProperty } = Object;
-  const slice = String.prototype.slice;
+  const { isInteger, isSafeInteger } = Number;
+  const { exec } = RegExp.prototype;
+  const { slice } = String.prototype;
+  const { toExponential } = Number.prototype;
+  const { trunc } = Math;
+  const numberOf = Number;
   const AsyncFunction = (async () => {}).constructor;
   const global = globalThis;
 
-  const START = 0, STATE = 1, ANSWER = 2;
-  const PENDING = 0, RETURNED = 1, THROWN = 2;
-  const LONGEST_TEXT = 2_000;
+  const START = 0, STATE = 1, ANSWER = 2, REJECTED = 3;
+  const PENDING = 0, RETURNED = 1, THROWN = 2, THREW_NULL = 3;
+  const LONGEST_TEXT = 2_000, WIDEST_TABLE = 50;
 
-  let state = PENDING, settled, before, mostLines, mostLetters;
-  let lines = "", count = 0, letters = 0, cut = false;
+  let state = PENDING, settled, lost = false, before, mostLines, mostLetters;
+  let lines = "", count = 0, letters = 0, cut = false, indent = "";
 
   const shorten = (text, most) => apply(slice, text, [0, most]);
 
@@ -37,19 +42,116 @@
     }
   };
 
-  const print = function () {
+  const numberText = (value, whole) => {
+    if (typeof value === "bigint") return `${value}`;
+    if (typeof value === "symbol") return "NaN";
+    try {
+      const number = numberOf(value);
+      return `${whole ? trunc(number) : number}`;
+    } catch {
+      return "NaN";
+    }
+  };
+
+  // The arguments of console.log as one text: the first one may say how to write the others.
+  const written = (given) => {
+    let text = "", index = 0;
+    if (typeof given[0] === "string" && given.length > 1) {
+      const format = given[index++];
+      for (let at = 0; at < format.length; at++) {
+        const sign = format[at] === "%" ? format[at + 1] : undefined;
+        const value = given[index];
+        if (sign === "%") text += "%";
+        else if (index >= given.length || sign === undefined) {
+          text += format[at];
+          continue;
+        } else if (sign === "s" || sign === "o" || sign === "O" || sign === "j") text += textOf(value);
+        else if (sign === "d" || sign === "i") text += numberText(value, sign === "i");
+        else if (sign === "f") text += numberText(value, false);
+        else if (sign !== "c") {
+          text += format[at];
+          continue;
+        }
+        if (sign !== "%") index++;
+        at++;
+      }
+    }
+    for (; index < given.length; index++) text += (index ? " " : "") + textOf(given[index]);
+    return text;
+  };
+
+  const add = (text) => {
     if (count >= mostLines || letters >= mostLetters) {
       cut = true;
       return;
     }
-    let line = "";
-    for (let index = 0; index < arguments.length; index++) {
-      line += (index ? " " : "") + textOf(arguments[index]);
-    }
+    let line = indent + text;
     if (line.length > mostLetters - letters) cut = true;
     line = shorten(line, mostLetters - letters);
     letters += line.length;
     lines += (count++ ? "," : "") + stringify(line);
+  };
+
+  const print = function () {
+    add(written(arguments));
+  };
+
+  const isObject = (value) => typeof value === "object" && value !== null;
+
+  // Each row as a line, below a line of the columns' names.
+  const table = function (data) {
+    if (!isObject(data)) return apply(print, undefined, arguments);
+    const columns = { __proto__: null };
+    let head = "(index)", number = 0, plain = false;
+    const rows = ownKeys(data);
+    const isRow = (key) => typeof key === "string" && getOwnPropertyDescriptor(data, key).enumerable;
+    for (let index = 0; index < rows.length && count < mostLines; index++) {
+      if (!isRow(rows[index])) continue;
+      const row = data[rows[index]];
+      if (!isObject(row)) {
+        plain = true;
+        continue;
+      }
+      const keys = ownKeys(row);
+      for (let at = 0; at < keys.length && number < WIDEST_TABLE; at++) {
+        const key = keys[at];
+        if (typeof key !== "string" || columns[key] || !getOwnPropertyDescriptor(row, key).enumerable) continue;
+        columns[key] = true;
+        number++;
+        head += ` | ${key}`;
+      }
+    }
+    add(plain ? `${head} | (value)` : head);
+    for (let index = 0; index < rows.length && count < mostLines; index++) {
+      if (!isRow(rows[index])) continue;
+      const row = data[rows[index]];
+      let line = rows[index];
+      const names = ownKeys(columns);
+      for (let at = 0; at < names.length; at++) {
+        const there = isObject(row) && getOwnPropertyDescriptor(row, names[at]);
+        line += ` | ${there ? textOf(row[names[at]]) : ""}`;
+      }
+      if (plain) line += ` | ${isObject(row) ? "" : textOf(row)}`;
+      add(line);
+    }
+  };
+
+  const group = function () {
+    if (arguments.length) add(written(arguments));
+    if (indent.length < 20) indent += "  ";
+  };
+
+  const ungroup = () => {
+    indent = apply(slice, indent, [2]);
+  };
+
+  const check = function (holds) {
+    if (holds) return;
+    const rest = [];
+    for (let index = 1; index < arguments.length; index++) {
+      defineProperty(rest, index - 1, { value: arguments[index], writable: true, configurable: true, enumerable: true });
+    }
+    add(rest.length ? `Assertion failed: ${written(rest)}` : "Assertion failed");
   };
 
   const fault = (error) => {
@@ -65,11 +167,23 @@
     } catch {
       message = "an error that cannot be read was thrown";
     }
+    if (lost) message = `a promise that nobody awaited was rejected: ${message}`;
     return (
       `{"fault":{"name":${stringify(shorten(name, 100))},` +
       `"message":${stringify(shorten(message, LONGEST_TEXT))},` +
       `"stack":${stringify(shorten(stack, LONGEST_TEXT))}}`
     );
+  };
+
+  const LONG = /\d{16}/;
+  // A Number beyond what is exact is no whole number any more; BigInts are.
+  const inexact = (_, value) =>
+    typeof value === "number" && isInteger(value) && !isSafeInteger(value)
+      ? rawJSON(apply(toExponential, value, []))
+      : value;
+  const json = (value) => {
+    const text = stringify(value);
+    return text !== undefined && apply(exec, LONG, [text]) ? stringify(value, inexact) : text;
   };
 
   // The variables whose value is another one than before; a deleted one is null.
@@ -84,9 +198,9 @@
     for (let index = 0; index < keys.length; index++) {
       const key = keys[index];
       if (typeof key !== "string") continue;
-      const value = stringify(now[key]);
+      const value = json(now[key]);
       const known = getOwnPropertyDescriptor(old, key);
-      if (value !== undefined && (!known || stringify(known.value) !== value)) {
+      if (value !== undefined && (!known || json(known.value) !== value)) {
         written += `${written ? "," : ""}${stringify(key)}:${value}`;
       }
     }
@@ -104,7 +218,7 @@
     let body;
     if (state === RETURNED) {
       try {
-        const value = stringify(settled);
+        const value = json(settled);
         body = `{"value":${value === undefined ? "null" : value},"variables":${changes()}`;
       } catch (error) {
         body = fault(error);
@@ -119,8 +233,8 @@
   const start = (code, input, variables, limits) => {
     before = variables;
     ({ lines: mostLines, letters: mostLetters } = parse(limits));
-    const console = {};
-    for (const name of ["log", "info", "warn", "error", "debug"]) console[name] = print;
+    const console = { assert: check, dir: (value) => add(textOf(value)), table, group, groupCollapsed: group, groupEnd: ungroup };
+    for (const name of ["log", "info", "warn", "error", "debug", "trace"]) console[name] = print;
     defineProperty(global, "console", { value: console, writable: true, configurable: true });
     defineProperty(global, "variables", { value: parse(variables), writable: true, configurable: true });
     // The lines before the user's own tell its lines from those of this file.
@@ -137,8 +251,15 @@
 
   return (operation, ...given) => {
     if (operation === START) return apply(start, undefined, given);
-    if (operation === STATE) return state;
+    if (operation === STATE) return state === THROWN && settled === null ? THREW_NULL : state;
     if (operation === ANSWER) return answer();
+    if (operation === REJECTED) {
+      if (state === RETURNED) {
+        lost = true;
+        state = THROWN;
+        settled = global[given[0]];
+      }
+    }
     return undefined;
   };
 })()

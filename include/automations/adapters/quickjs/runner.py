@@ -167,5 +167,6 @@ def _stopped(reason: str, limits: ScriptLimits) -> StepError:
         case "pending":
             text = "The script awaits something that never happens."
         case _:
-            return StepError(f"The script could not be run: {reason}", kind="script")
-    return StepError(text, kind="script" if reason == "pending" else reason)
+            text, reason = f"The script could not be run: {reason}", "script"
+    kind = "script" if reason == "pending" else reason
+    return StepError(text, kind=kind, retryable=kind in ("script", "timeout"))
