@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api_bridge import scopes
 from api_bridge.deps import Member
 from api_bridge.routing import Router, patient
 from automations import wiring
@@ -34,6 +35,13 @@ class StepTest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    run_id: str | None = Field(
+        None,
+        alias="runId",
+        max_length=100,
+        description="A run of the automation whose input, trigger, variables and outputs the step "
+        "finds, below what is given here.",
+    )
     input: dict[str, Any] = Field(default_factory=dict, description="{{input.…}}")
     variables: dict[str, Any] = Field(
         default_factory=dict, description="{{variables.…}}, over those of the definition."
@@ -52,9 +60,7 @@ class StepTest(BaseModel):
 
     def given(self) -> Given:
         """The same without how it is to be done."""
-        return Given(
-            self.input, self.variables, self.steps, self.trigger, self.submission, self.loop
-        )
+        return Given(**self.model_dump(exclude={"dry_run"}))
 
 
 @router.post("/{workflow_id}/steps/{step_id}/test")
@@ -64,6 +70,11 @@ def try_step(
 ) -> dict[str, Any]:
     """Do one step with given data; its effects are real, unless it is a dry run.
 
+    A dry run needs the role MEMBER, and a key with scopes `workflows:execute`. Doing the step is
+    for who may change it: it needs the role ADMIN, and a key with scopes `workflows:test`. A step that names a
+    secret or comes behind an approval takes no made-up `steps`, `variables` and `loop` then, only
+    those of a run (`runId`).
+
     One attempt of 60 seconds at most. A step that pauses answers with what it would wait for;
     nobody is asked. The test is on record as a run whose trigger type is `test`.
     """
@@ -71,6 +82,7 @@ def try_step(
     engine, workspace, given = wiring.engine(), caller.workspace_id, wanted.given()
     if wanted.dry_run:
         return _shown(step_tests.render(engine, workspace, workflow_id, step_id, given))
+    scopes.require(caller.scopes, scopes.TEST)
     return _shown(step_tests.run(engine, caller, workflow_id, step_id, given))
 
 

@@ -2,24 +2,30 @@
 
 What it comes to stays on record as a run whose trigger type is ``test``, so that an effect is
 never without a trace. Such a run does not come to Airflow, and does not go on or wait.
+
+What a step finds in a run was made by the steps before it: where it uses a secret, or where people
+have approved it, made-up outputs would take the one elsewhere and go round the other. Such a step
+is done with what a run has recorded, or rendered only.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
-from automations.db import loop_cursors, run_steps, runs, workflows
+from automations.db import loop_cursors, run_queries, run_steps, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, StepStatus
-from automations.errors import NotFound, ValidationFailed
+from automations.errors import NotAllowed, NotFound, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
 from automations.execution.recording import fail_output, line_of, output_of
@@ -37,15 +43,23 @@ MAX_TIMEOUT = timedelta(seconds=60)
 """Somebody waits for the answer, and a thread of the bridge does the work."""
 
 
+_MADE_BY_STEPS = ("steps", "variables", "loop")
+"""What only the steps of a run make."""
+_SECRET = re.compile(r"\bsecret\s*[.\[|]")
+"""A secret as templates, expressions and scripts name it; rather too often than too seldom."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a tested step finds.
 
     Args:
+        run_id: a run of the automation whose data and outputs it finds, below what is given here.
         steps: outputs of other steps, by id or name.
         loop: what ``loop.…`` is for a step in a loop's body.
     """
 
+    run_id: str | None = None
     input: Mapping[str, JSON] = field(default_factory=dict)
     variables: Mapping[str, JSON] = field(default_factory=dict)
     steps: Mapping[str, JSON] = field(default_factory=dict)
@@ -77,14 +91,16 @@ def render(
     """Render a step of the newest version with given data, and do nothing.
 
     Raises:
-        NotFound: there is no such automation or step.
+        NotFound: there is no such automation, step or run.
         ValidationFailed: the data names a step that there is not.
     """
     began = time.monotonic()
     with unit_of_work() as session:
         workflow, loaded, step = _find(session, workspace_id, workflow_id, step_id)
-        run = Run(id=new_id(), started_at=datetime.now(UTC), **_values(workflow, loaded, given))
-        entered = _entered(run, loaded, step, given)
+        earlier = _earlier(session, workflow, given)
+        values = _values(workflow, loaded, given, earlier)
+        run = Run(id=new_id(), started_at=datetime.now(UTC), **values)
+        entered = _entered(session, run, loaded, step, given)
     config = engine.preview(entered)
     fail = config if isinstance(config, Fail) else None
     shown = None if isinstance(config, Fail) else config
@@ -97,16 +113,25 @@ def run(
     """Do a step of the newest version with given data, once; its effects are real.
 
     Raises:
-        NotFound: there is no such automation or step.
-        ValidationFailed: the data names a step that there is not.
+        NotFound: there is no such automation, step or run.
+        NotAllowed: they may not change the automation, and so not try it either.
+        ValidationFailed: the data names a step that there is not, or is made up where it may not be.
     """
+    if not by.may("ADMIN"):
+        raise NotAllowed(
+            "Doing a step for real needs the role ADMIN, as changing it does; "
+            "set dryRun to have it rendered."
+        )
     with unit_of_work() as session:
         workflow, loaded, step = _find(session, by.workspace_id, workflow_id, step_id)
+        _check_nothing_made_up(loaded, step, given)
         now = datetime.now(UTC)
-        row = Run(**_values(workflow, loaded, given), started_by=by.name, started_at=now)
+        earlier = _earlier(session, workflow, given)
+        values = _values(workflow, loaded, given, earlier)
+        row = Run(**values, started_by=by.name, started_at=now)
         session.add(row)
         session.flush()
-        entered = _entered(row, loaded, step, given)
+        entered = _entered(session, row, loaded, step, given)
         run_steps.begin(session, row.id, step.id, 0, StepStatus.RUNNING)
         audit.record(
             session,
@@ -134,25 +159,63 @@ def _find(
     raise NotFound(f"There is no step {step_id} in version {workflow.version}.")
 
 
-def _values(workflow: Workflow, loaded: Loaded, given: Given) -> dict[str, Any]:
-    trigger = {**given.trigger, "submission": dict(given.submission)}
+def _check_nothing_made_up(loaded: Loaded, step: Any, given: Given) -> None:
+    made_up = [name for name in _MADE_BY_STEPS if getattr(given, name)]
+    if not made_up:
+        return
+    before = takewhile(lambda one: one is not step, (one for _, one in walk(loaded.definition.steps)))
+    if _SECRET.search(step.model_dump_json()):
+        why = "the step names a secret"
+    elif any(one.type == "approval" for one in before):
+        why = "the step comes behind an approval"
+    else:
+        return
+    mend = f"may not be made up, for {why}: give the runId of a run, or set dryRun"
+    raise ValidationFailed({name: [mend] for name in made_up})
+
+
+def _earlier(session: Session, workflow: Workflow, given: Given) -> Run | None:
+    if given.run_id is None:
+        return None
+    run = run_queries.find(session, workflow.id, given.run_id)
+    if run is None:
+        raise NotFound(f"The automation has no run {given.run_id}.")
+    return run
+
+
+def _values(
+    workflow: Workflow, loaded: Loaded, given: Given, earlier: Run | None
+) -> dict[str, Any]:
+    found = {} if earlier is None else earlier.trigger_data
+    trigger = {
+        **found,
+        **given.trigger,
+        "submission": {**found.get("submission", {}), **given.submission},
+    }
     return {
         "workspace_id": workflow.workspace_id,
         "workflow_id": workflow.id,
         "version": workflow.version,
         "trigger_type": runs.TEST,
         "trigger_data": trigger,
-        "input": dict(given.input),
-        "variables": {**loaded.definition.variables, "triggerType": runs.TEST, **given.variables},
+        "input": {**(earlier.input if earlier else {}), **given.input},
+        "variables": {
+            **loaded.definition.variables,
+            **(earlier.variables if earlier else {}),
+            "triggerType": runs.TEST,
+            **given.variables,
+        },
     }
 
 
-def _entered(row: Run, loaded: Loaded, step: Any, given: Given) -> Entered:
+def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: Given) -> Entered:
     limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
     step = step.model_copy(update={"timeout": f"PT{min(limit, MAX_TIMEOUT).total_seconds()}S"})
-    names = names_of(row, loaded, {}, datetime.now(UTC))
-    names["trigger"] = {"type": loaded.definition.trigger.type, **given.trigger}
-    names["steps"] = _outputs(loaded, given)
+    recorded = run_steps.outputs(session, given.run_id) if given.run_id else {}
+    names = names_of(row, loaded, recorded, datetime.now(UTC))
+    trigger = {key: value for key, value in row.trigger_data.items() if key != "submission"}
+    names["trigger"] = {"type": loaded.definition.trigger.type, **trigger}
+    names["steps"] = {**names["steps"], **_outputs(loaded, given)}
     if given.loop is not None:
         names["loop"] = dict(given.loop)
     entered = Entered(
