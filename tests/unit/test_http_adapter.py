@@ -6,20 +6,28 @@ import gzip
 import logging
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from automations.adapters.http import GuardedHttpClient, is_public
+from automations.adapters.content_codings import unpacked
+from automations.adapters.http import GuardedHttpClient
 from automations.errors import StepError
 from automations.ports import HttpRequest, HttpResponse
+from tests.hostile import codings
 
 
 class Handler(BaseHTTPRequestHandler):
     seen: list[tuple[str, str, dict[str, str], bytes]]
+    packed: tuple[str, bytes]
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -29,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
         answer: Callable[[], None] = getattr(self, f"answer_{route.strip('/')}", self.answer_ok)
         answer()
 
-    do_POST = do_GET  # noqa: N815  # the name that the server looks for
+    do_POST = do_PUT = do_HEAD = do_GET  # noqa: N815  # the names that the server looks for
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
@@ -37,7 +45,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def answer_ok(self) -> None:
         self.reply(200, b"fine", X_Kind="Plain")
@@ -68,6 +77,36 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_bomb(self) -> None:
         self.reply(200, gzip.compress(b"x" * 10_000_000), Content_Encoding="gzip")
+
+    def answer_packed(self) -> None:
+        coding, content = self.packed
+        self.reply(200, content, Content_Encoding=coding)
+
+    def answer_twice(self) -> None:
+        self.send_response(200)
+        for value in ("a=1; Path=/", "b=2, 3"):
+            self.send_header("Set-Cookie", value)
+        for value in ("gzip", "gzip"):
+            self.send_header("Content-Encoding", value)
+        for value in ("one", "two"):
+            self.send_header("X-Kind", value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def answer_other(self) -> None:
+        self.send_response(303)
+        self.send_header("Location", "/ok")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def answer_cut(self) -> None:
+        # By its end alone one sees that it is not whole: there is no Content-Length.
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(gzip.compress(b"x" * 100_000)[:-40])
+        self.close_connection = True
 
     def answer_slow(self) -> None:
         time.sleep(1.5)
@@ -101,6 +140,7 @@ class Service:
 
     def __init__(self) -> None:
         handler = type("Recording", (Handler,), {"seen": []})
+        self.handler = handler
         self.seen = handler.seen
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.port = int(self.server.server_address[1])
@@ -163,35 +203,6 @@ def allowing(*names: str) -> GuardedHttpClient:
 def test_no_spelling_of_this_machine_is_reached(service: Service, host: str) -> None:
     assert refused(GuardedHttpClient(), service.url(host=host)).kind in ("blocked", "config")
     assert service.seen == []
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "169.254.169.254",
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "100.64.0.1",
-        "224.0.0.1",
-        "255.255.255.255",
-        "64:ff9b::7f00:1",
-        "64:ff9b::a9fe:a9fe",
-        "2002:7f00:1::",
-        "::ffff:10.0.0.1",
-        "fe80::1%eth0",
-        "fc00::1",
-        "ff02::1",
-        "no address",
-    ],
-)
-def test_an_inner_address_is_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
-def test_an_outer_address_is_public(address: str) -> None:
-    assert is_public(address)
 
 
 @pytest.mark.parametrize(
@@ -259,8 +270,9 @@ def test_the_answer_has_lower_case_headers_and_the_last_address(service: Service
 
 
 def test_the_query_is_added_to_the_address(service: Service) -> None:
-    call(allowing("a.test"), service.url("/ok?a=1", "a.test"), query={"b": "x y"})
-    assert service.seen[0][1] == "/ok?a=1&b=x+y"
+    more = [("b", "x y"), ("a", "2"), ("c", "ż&="), ("c", "")]
+    call(allowing("a.test"), service.url("/ok?a=%2f&empty#end", "a.test"), query=more)
+    assert service.seen[0][1] == "/ok?a=%2f&empty&b=x+y&a=2&c=%C5%BC%26%3D&c="
 
 
 def test_redirects_are_left_alone_when_told_so(service: Service) -> None:
@@ -281,6 +293,14 @@ def test_a_redirect_keeps_the_method_only_where_the_standard_says(
 ) -> None:
     call(allowing("a.test"), service.url(path, "a.test"), method="POST", content=b"x")
     assert (service.seen[1][0], service.seen[1][3]) == (method, body)
+
+
+@pytest.mark.parametrize(("method", "then"), [("HEAD", "HEAD"), ("PUT", "GET"), ("POST", "GET")])
+def test_another_place_is_looked_at_and_a_head_stays_one(
+    service: Service, method: str, then: str
+) -> None:
+    call(allowing("a.test"), service.url("/other", "a.test"), method=method)
+    assert [seen[0] for seen in service.seen] == [method, then]
 
 
 def test_credentials_do_not_follow_a_redirect_to_another_host(service: Service) -> None:
@@ -305,6 +325,89 @@ def test_an_answer_over_the_limit_is_refused_also_when_it_came_packed(
 ) -> None:
     error = refused(allowing("a.test"), service.url(path, "a.test"), max_bytes=100_000)
     assert error.kind == "too_large"
+
+
+@pytest.mark.parametrize("name", codings.TAKEN)
+def test_an_answer_in_one_coding_is_unpacked(service: Service, name: str) -> None:
+    service.handler.packed = codings.TAKEN[name]
+    assert call(allowing("a.test"), service.url("/packed", "a.test")).content == codings.TEXT
+
+
+@pytest.mark.parametrize("name", codings.REFUSED)
+@pytest.mark.parametrize(("method", "retryable"), [("GET", True), ("POST", False)])
+def test_an_answer_that_cannot_be_unpacked_is_told_and_no_post_is_repeated(
+    service: Service, name: str, method: str, retryable: bool
+) -> None:
+    service.handler.packed = codings.REFUSED[name]
+    error = refused(allowing("a.test"), service.url("/packed", "a.test"), method=method)
+    assert (error.kind, error.retryable) == ("coding", retryable)
+    assert error.message.startswith("The answer of a.test ")
+
+
+def test_the_error_names_a_coding_that_is_not_known(service: Service) -> None:
+    service.handler.packed = codings.REFUSED["brotli"]
+    assert "'br'" in refused(allowing("a.test"), service.url("/packed", "a.test")).message
+
+
+@pytest.mark.parametrize("name", codings.BOMBS)
+def test_nothing_grows_beyond_the_limit_when_it_is_unpacked(service: Service, name: str) -> None:
+    service.handler.packed = codings.BOMBS[name]
+    client, url = allowing("a.test"), service.url("/packed", "a.test")
+    tracemalloc.start()
+    try:
+        error = refused(client, url, max_bytes=100_000, timeout=timedelta(seconds=30))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert error.kind == "too_large"
+    assert most < 5_000_000
+
+
+@given(
+    content=st.binary(max_size=3_000),
+    cuts=st.lists(st.integers(1, 400), max_size=20),
+    packing=st.sampled_from(["gzip", "deflate", "identity"]),
+)
+def test_an_answer_is_the_same_in_whatever_pieces_it_comes(
+    content: bytes, cuts: list[int], packing: str
+) -> None:
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[packing](content)
+    places = [0, *sorted(cut for cut in cuts if cut < len(packed)), len(packed)]
+    pieces = [packed[a:b] for a, b in pairwise(places)]
+    assert b"".join(unpacked(packing, iter(pieces))) == content
+
+
+def test_only_what_can_be_unpacked_is_asked_for(service: Service) -> None:
+    call(allowing("a.test"), service.url("/ok", "a.test"))
+    call(allowing("a.test"), service.url("/ok", "a.test"), headers={"Accept-Encoding": "br"})
+    assert [seen[2]["accept-encoding"] for seen in service.seen] == ["gzip, deflate", "br"]
+
+
+def test_an_answer_that_ends_early_is_no_shorter_answer(service: Service) -> None:
+    assert refused(allowing("a.test"), service.url("/cut", "a.test")).kind == "coding"
+
+
+def test_the_answer_to_a_head_has_the_headers_of_what_it_does_not_send(service: Service) -> None:
+    service.handler.packed = codings.REFUSED["brotli"]
+    answer = call(allowing("a.test"), service.url("/packed", "a.test"), method="HEAD")
+    assert (answer.content, answer.headers["content-encoding"]) == (b"", "br")
+
+
+def test_headers_that_come_twice_are_joined_and_cookies_are_not(service: Service) -> None:
+    answer = call(allowing("a.test"), service.url("/twice", "a.test"))
+    assert answer.headers["x-kind"] == "one, two"
+    assert answer.cookies == ("a=1; Path=/", "b=2, 3")
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("value", ["ż", "a\x01b\x0b", " a", "a\r\nHost: inside", "s3cret\n"])
+def test_a_header_that_cannot_be_sent_is_refused_without_being_told(
+    service: Service, value: str
+) -> None:
+    error = refused(allowing("a.test"), service.url(host="a.test"), headers={"x-key": value})
+    assert (error.kind, error.retryable) == ("config", False)
+    assert "s3cret" not in error.message
+    assert service.seen == []
 
 
 @pytest.mark.parametrize("path", ["/slow", "/drip"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from automations.definitions.paging import Page, Paging, next_link, without
+from automations.definitions.paging import Page, Paging, next_link
 from automations.errors import StepError
 from automations.kit.record_paths import NOTHING, paths_of, value_at
 
@@ -72,8 +72,11 @@ def test_one_answer_has_no_next_page() -> None:
     assert way.following(page(link='<b>; rel="next"'), None) is None
 
 
-def test_an_echoed_secret_is_taken_out_of_an_address() -> None:
-    assert without(f"{SOURCE}?key=secret&a=&b=%20", "key") == f"{SOURCE}?a=&b=+"
+@pytest.mark.parametrize("way", [{"type": "page"}, {"type": "cursor", "path": "meta.next"}])
+def test_a_place_takes_that_of_one_in_the_address(way: dict[str, Any]) -> None:
+    given = {**way, "parameter": "p"}
+    address = PAGING.validate_python(given).address(f"{SOURCE}?a=%2f&p=1", {}, "2")
+    assert address == (f"{SOURCE}?a=%2f", {"p": "2"})
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,20 @@ nothing. Redirects are walked by ourselves, each under the same guard.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import httpx
 
+from automations.adapters.content_codings import ACCEPTED, CodingError, unpacked
 from automations.errors import StepError
+from automations.kit.public_addresses import is_public
 from automations.ports import HttpRequest, HttpResponse
 
 _MAX_REDIRECTS = 5
@@ -30,7 +31,9 @@ _HARMLESS = frozenset(
         *("idempotency-key", "range", "traceparent", "tracestate", "user-agent", "x-request-id"),
     }
 )
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FRAMES = 10_000
+"""Bytes that an answer may have beside its content: headers of what it is packed in."""
 
 # It logs whole addresses, and these may hold secrets.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -65,12 +68,14 @@ class GuardedHttpClient:
         """Make a request and read its answer.
 
         Raises:
-            StepError: kind ``blocked`` for a forbidden address, ``timeout``, ``connection`` or
-                ``too_large`` otherwise.
+            StepError: kind ``blocked`` for a forbidden address, ``config`` for what cannot be sent,
+                ``timeout``, ``connection``, ``coding``, ``redirects`` or ``too_large`` otherwise.
         """
         deadline = time.monotonic() + request.timeout.total_seconds()
         url = _with_query(request)
-        method, content, headers = request.method, request.content, dict(request.headers)
+        method, content = request.method, request.content
+        headers = {"accept-encoding": ACCEPTED}
+        headers |= {name.lower(): value for name, value in request.headers.items()}
         with httpx.Client(verify=_trusted(), trust_env=False, follow_redirects=False) as client:
             for _ in range(_MAX_REDIRECTS + 1):
                 response = self._once(client, method, url, headers, content, request, deadline)
@@ -81,10 +86,10 @@ class GuardedHttpClient:
                     return response
                 following = _parse(urljoin(str(url), target))
                 if following.netloc != url.netloc or following.scheme != url.scheme:
-                    headers = {k: v for k, v in headers.items() if k.lower() in _HARMLESS}
+                    headers = {k: v for k, v in headers.items() if k in _HARMLESS}
                 if response.status == 303 or (response.status < 303 and method == "POST"):
-                    method, content = "GET", None
-                    headers = {k: v for k, v in headers.items() if k.lower() != "content-type"}
+                    method, content = "HEAD" if method == "HEAD" else "GET", None
+                    headers.pop("content-type", None)
                 url = following
         raise StepError(f"More than {_MAX_REDIRECTS} redirects.", kind="redirects")
 
@@ -118,6 +123,18 @@ class GuardedHttpClient:
                 answer.close()
         except httpx.TimeoutException as error:
             raise _timeout(request.timeout) from error
+        except CodingError as error:
+            raise StepError(
+                f"The answer of {url.host} {error}.",
+                kind="coding",
+                # The service has done what it was asked for.
+                retryable=method in _REPEATABLE,
+            ) from error
+        except (httpx.LocalProtocolError, UnicodeError) as error:
+            # In other words than the library's, which repeat the header, and with it a secret.
+            raise StepError(
+                "A header has characters that no header can hold.", kind="config"
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise StepError(
                 f"{url.host} cannot be reached: {error or type(error).__name__}",
@@ -126,9 +143,10 @@ class GuardedHttpClient:
             ) from error
         return HttpResponse(
             status=answer.status_code,
-            headers={name.lower(): value for name, value in answer.headers.items()},
+            headers={k.lower(): v for k, v in answer.headers.items() if k.lower() != "set-cookie"},
             content=body,
             url=str(url),
+            cookies=tuple(answer.headers.get_list("set-cookie")),
         )
 
 
@@ -160,24 +178,16 @@ def guarded_address(
     return found[0]
 
 
-def is_public(address: str) -> bool:
-    """Whether an address is on the public internet, whatever form it is written in."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour
-        if parsed in _NAT64:
-            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast
-
-
 def _with_query(request: HttpRequest) -> httpx.URL:
     url = _parse(request.url)
-    return url.copy_merge_params(dict(request.query)) if request.query else url
+    if not request.query:
+        return url
+    # Behind what the address has, which is kept as it was written.
+    return url.copy_with(query=b"&".join(filter(None, (url.query, _encoded(request.query)))))
+
+
+def _encoded(query: Iterable[tuple[str, str]]) -> bytes:
+    return urlencode(list(query)).encode()
 
 
 def _parse(text: str) -> httpx.URL:
@@ -193,17 +203,25 @@ def _parse(text: str) -> httpx.URL:
 
 
 def _read(answer: httpx.Response, max_bytes: int, deadline: float, timeout: timedelta) -> bytes:
-    # Unchunked: waiting for full chunks would let a slow drip pass the time limit.
-    parts: list[bytes] = []
-    size = 0
-    for part in answer.iter_bytes():
-        size += len(part)
-        if size > max_bytes:
-            raise StepError(f"The answer has more than {max_bytes} bytes.", kind="too_large")
+    # Unchunked: waiting for full chunks would let a slow drip pass the time limit. What is packed
+    # is counted, too: a stream that unpacks to nothing has no other end.
+    packed = _counted(answer.iter_raw(), 2 * max_bytes + _FRAMES, max_bytes)
+    parts = unpacked(answer.headers.get("content-encoding", ""), packed)
+    read: list[bytes] = []
+    for part in _counted(parts, max_bytes, max_bytes):
         if time.monotonic() > deadline:
             raise _timeout(timeout)
-        parts.append(part)
-    return b"".join(parts)
+        read.append(part)
+    return b"".join(read)
+
+
+def _counted(parts: Iterable[bytes], most: int, max_bytes: int) -> Iterator[bytes]:
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > most:
+            raise StepError(f"The answer has more than {max_bytes} bytes.", kind="too_large")
+        yield part
 
 
 def _timeout(timeout: timedelta) -> StepError:

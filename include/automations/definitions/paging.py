@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from pydantic import Field
 
 from automations.domain.fields import Model
 from automations.errors import StepError
+from automations.kit.queries import without
 from automations.kit.record_paths import Path, value_at
 from automations.kit.values import JSON
 
@@ -90,7 +91,8 @@ class NumberPaging(_Way):
     def address(
         self, url: str, query: Mapping[str, Any], cursor: str | None
     ) -> tuple[str, dict[str, Any]]:
-        return url, {**query, self.parameter: cursor or str(self.first)}
+        number = cursor or str(self.first)
+        return without(url, self.parameter), {**query, self.parameter: number}
 
     def following(self, page: Page, cursor: str | None) -> str | None:
         return str(int(cursor or self.first) + 1) if page.count else None
@@ -108,7 +110,9 @@ class CursorPaging(_Way):
     def address(
         self, url: str, query: Mapping[str, Any], cursor: str | None
     ) -> tuple[str, dict[str, Any]]:
-        return url, dict(query) if cursor is None else {**query, self.parameter: cursor}
+        if cursor is None:
+            return url, dict(query)
+        return without(url, self.parameter), {**query, self.parameter: cursor}
 
     def following(self, page: Page, cursor: str | None) -> str | None:
         found = value_at(page.body, self.path)
@@ -131,10 +135,3 @@ def next_link(header: str) -> str | None:
         if rel and "next" in (rel.group(1) or rel.group(2)).lower().split():
             return found.group(1).strip()
     return None
-
-
-def without(address: str, parameter: str) -> str:
-    """An address without a query parameter, which held a secret that the server has echoed."""
-    parts = urlsplit(address)
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    return parts._replace(query=urlencode([p for p in pairs if p[0] != parameter])).geturl()

@@ -18,7 +18,7 @@ from automations.errors import ValidationFailed
 from automations.kit.record_paths import NOTHING, WHOLE, Path, value_at
 from automations.kit.titles import Name
 from automations.kit.values import JSON, Errors
-from automations.steps.http_request import HttpAuth, check_header
+from automations.steps.http_request import HttpAuth, check_headers
 
 ConnectorType = Literal["push", "http"]
 _MIN_INTERVAL = timedelta(minutes=1)
@@ -127,10 +127,9 @@ class HttpConfig(Model):
 
     @model_validator(mode="after")
     def _headers_are_safe(self) -> Self:
-        for name, text in self.headers.items():
-            check_header(name, text)
+        check_headers(self.headers)
         if self.auth is not None:
-            self.auth.alone(self.headers, self.query)
+            self.auth.alone(self.headers, self.query, self.url)
         return self
 
     @property

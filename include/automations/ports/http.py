@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request to an outside service."""
+    """One request to an outside service.
+
+    Args:
+        query: names and values that come behind those of the address.
+    """
 
     method: str
     url: str
     timeout: timedelta
-    query: Mapping[str, Any] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
     follow_redirects: bool = True
@@ -24,12 +28,19 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came back; ``content`` is decoded (unzipped) and within ``max_bytes``."""
+    """What came back.
+
+    Args:
+        headers: with their names in lower case; those that came twice are joined by commas.
+        content: unpacked, and within ``max_bytes``.
+        cookies: each Set-Cookie header, which is in none of ``headers``: it cannot be joined.
+    """
 
     status: int
     headers: Mapping[str, str]
     content: bytes
     url: str
+    cookies: Sequence[str] = ()
 
 
 class HttpClient(Protocol):

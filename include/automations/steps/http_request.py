@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from automations.domain.answer_bodies import Reading, body_of
 from automations.domain.fields import (
     SECRET_NAME,
     Duration,
@@ -25,10 +26,11 @@ from automations.domain.fields import (
 )
 from automations.domain.statuses import Decision
 from automations.errors import StepError
+from automations.kit.declared_text import legible
+from automations.kit.queries import names_in, pairs_of
 from automations.kit.retry_after import wished_delay
-from automations.kit.storable import storable
 from automations.kit.values import JSON
-from automations.ports import HttpRequest, HttpResponse
+from automations.ports import HttpRequest
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForCallback
 
@@ -76,10 +78,10 @@ class HttpAuth(Model):
             check_header(self.name, "")
         return self
 
-    def alone(self, headers: Mapping[str, str], query: Mapping[str, JSON]) -> None:
+    def alone(self, headers: Mapping[str, str], query: Mapping[str, JSON], url: str) -> None:
         """ValueError when the request has in its own words what this would add."""
         if self.type == "query":
-            if self.name in query:
+            if self.name in query or self.name in names_in(url):
                 raise ValueError("give auth or its query parameter, not both")
         elif (self.name or "authorization").lower() in {name.lower() for name in headers}:
             raise ValueError("give auth or its header, not both")
@@ -105,10 +107,18 @@ class HttpRequestConfig(Model):
         "GET", description="HTTP method."
     )
     url: Text = Field(min_length=1, max_length=8_000, description="http or https address.")
-    query: dict[str, JSON] = Field(default_factory=dict, description="Added to the address.")
-    headers: dict[str, Text] = Field(default_factory=dict, description="Sent along.")
+    query: dict[str, JSON] = Field(
+        default_factory=dict,
+        description="Added to those of the address. Values are as JSON writes them; a list has its "
+        "name once for each item, null is empty, an object is JSON.",
+    )
+    headers: dict[str, Text] = Field(
+        default_factory=dict, description="Sent along; printable ASCII, each name once."
+    )
     body: JSON = Field(None, description="Sent as JSON.")
-    form: dict[str, JSON] | None = Field(None, description="Sent as a web form.")
+    form: dict[str, JSON] | None = Field(
+        None, description="Sent as a web form, values as in `query`."
+    )
     text: OptionalText = Field(None, description="Sent as it is, text/plain unless a header says.")
     auth: HttpAuth | None = Field(
         None, description="Signs the request with a secret, which no record shows."
@@ -130,6 +140,15 @@ class HttpRequestConfig(Model):
     max_bytes: int = Field(
         1_000_000, ge=1, le=10_000_000, description="Largest answer, unpacked; larger ones fail."
     )
+    answer_as: Reading = Field(
+        "auto",
+        description="What the output's `body` is: `json`, the answer parsed; `text`, in the "
+        "charset that its byte order mark, its Content-Type or it itself (XML, HTML) names, else "
+        "UTF-8; "
+        "`base64`, its bytes; or `auto`, by its Content-Type: JSON is parsed, text, XML and what "
+        "names a charset is text, all else is base64 (without a Content-Type what is no UTF-8 is). "
+        "An answer that is not what it says to be fails.",
+    )
 
     @field_validator("url")
     @classmethod
@@ -141,9 +160,8 @@ class HttpRequestConfig(Model):
 
     @field_validator("headers")
     @classmethod
-    def _headers_are_safe(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            check_header(name, text)
+    def _headers_are_safe(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        check_headers(value, rendered=is_rendered(info))
         return value
 
     @model_validator(mode="after")
@@ -156,7 +174,7 @@ class HttpRequestConfig(Model):
     @model_validator(mode="after")
     def _one_auth(self) -> Self:
         if self.auth is not None:
-            self.auth.alone(self.headers, self.query)
+            self.auth.alone(self.headers, self.query, self.url)
         return self
 
 
@@ -173,8 +191,8 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
     }
     outputs: ClassVar = {
         "status": "the answer's status",
-        "headers": "its headers, by name in lower case",
-        "body": "its body: JSON parsed, text as text, anything else in base64",
+        "headers": "its headers, by name in lower case; set-cookie is a list",
+        "body": "its body, by its Content-Type or `answerAs`; null when there is none",
         "url": "where it came from, after redirects",
         "callback": "with `waitForCallback`: what the callback was sent",
     }
@@ -184,25 +202,41 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
 
     def run(self, config: HttpRequestConfig, ctx: StepContext) -> Outcome:
         response = ctx.ports.http.request(_request(config, ctx))
-        output = {
+        media = response.headers.get("content-type", "")
+        told = {
             "status": response.status,
-            "headers": dict(response.headers),
-            "body": _body(response),
-            "url": response.url,
+            "excerpt": legible(response.content[:_EXCERPT], media),
         }
         expected = [int(status) for status in config.expected_status]
-        if response.status in expected or (not expected and 200 <= response.status < 300):
-            if config.wait_for_callback:
-                return WaitForCallback(output, parse_duration(config.callback_timeout))
-            return Done(output)
-        excerpt = response.content[:_EXCERPT].decode(errors="replace")
-        return Fail(
-            f"The service answered {response.status}.",
-            kind="status",
-            retryable=response.status in _RETRYABLE,
-            retry_after=wished_delay(response.headers.get("retry-after"), ctx.now),
-            output={"status": response.status, "excerpt": excerpt},
-        )
+        if response.status not in (expected or range(200, 300)):
+            return Fail(
+                f"The service answered {response.status}.",
+                kind="status",
+                retryable=response.status in _RETRYABLE,
+                retry_after=wished_delay(response.headers.get("retry-after"), ctx.now),
+                output=told,
+            )
+        try:
+            body = body_of(response.content, media, config.answer_as)
+        except ValueError as error:
+            # The service has done what it was asked for: another attempt would do it again.
+            return Fail(
+                f"The answer {error}. With answerAs set to base64, its bytes are the body.",
+                kind="body",
+                output=told,
+            )
+        headers: dict[str, JSON] = dict(response.headers)
+        if response.cookies:
+            headers["set-cookie"] = list(response.cookies)
+        output = {
+            "status": response.status,
+            "headers": headers,
+            "body": body,
+            "url": response.url,
+        }
+        if config.wait_for_callback:
+            return WaitForCallback(output, parse_duration(config.callback_timeout))
+        return Done(output)
 
     def resume(self, config: HttpRequestConfig, ctx: StepContext, answer: Answer) -> Outcome:
         if answer.decision == Decision.EXPIRED:
@@ -217,7 +251,7 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
         content = json.dumps(config.body, ensure_ascii=False).encode()
         headers.setdefault("content-type", "application/json")
     elif config.form is not None:
-        content = urlencode(config.form, doseq=True).encode()
+        content = urlencode(pairs_of(config.form)).encode()
         headers.setdefault("content-type", "application/x-www-form-urlencoded")
     elif config.text is not None:
         content = config.text.encode()
@@ -233,7 +267,7 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
         method=config.method,
         url=config.url,
         timeout=ctx.timeout,
-        query=query,
+        query=pairs_of(query),
         headers=headers,
         content=content,
         follow_redirects=config.follow_redirects,
@@ -247,26 +281,28 @@ def _in_header(secret: str) -> str:
     return secret
 
 
-def check_header(name: str, text: str) -> None:
+def check_headers(headers: Mapping[str, str], *, rendered: bool = True) -> None:
+    """ValueError when headers cannot be set.
+
+    Args:
+        rendered: whether what looks like a template is none.
+    """
+    names: set[str] = set()
+    for name, text in headers.items():
+        check_header(name, text, rendered=rendered)
+        if name.lower() in names:
+            raise ValueError(f"header '{name}' is given twice: upper and lower case are one")
+        names.add(name.lower())
+
+
+def check_header(name: str, text: str, *, rendered: bool = True) -> None:
     """ValueError when a header cannot be set."""
     if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
         raise ValueError(f"header '{name}' cannot be set")
     if re.search(r"[\r\n\0]", text):
         raise ValueError(f"header '{name}' must be one line")
-
-
-def _body(response: HttpResponse) -> JSON:
-    """JSON parsed, text as text, anything else in base64."""
-    if not response.content:
-        return None
-    media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == "application/json" or media.endswith("+json"):
-        try:
-            return storable(json.loads(response.content))
-        except (ValueError, RecursionError):
-            return response.content.decode(errors="replace").replace("\0", "\ufffd")
-    try:
-        text = response.content.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(response.content).decode()
-    return base64.b64encode(response.content).decode() if "\0" in text else text
+    if text and not _PRINTABLE.fullmatch(text) and (rendered or not is_template(text)):
+        raise ValueError(
+            f"header '{name}' must be printable ASCII, with no blank at either end; encode what "
+            "it is to hold as the service asks for, such as by urlencode"
+        )

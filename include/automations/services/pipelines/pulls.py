@@ -6,7 +6,6 @@ where it was, and who was overtaken meanwhile writes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,12 +13,15 @@ from datetime import UTC, datetime, timedelta
 from automations.db import jobs, pipelines
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
-from automations.definitions.paging import Page, without
+from automations.definitions.paging import Page
 from automations.definitions.pipelines import HttpConfig
+from automations.domain.answer_bodies import json_of
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
+from automations.kit.declared_text import legible
 from automations.kit.masking import Masker
+from automations.kit.queries import pairs_of, without
 from automations.kit.record_paths import NOTHING, value_at
 from automations.kit.retry_after import MAX_DELAY, wished_delay
 from automations.kit.values import JSON, from_attributes
@@ -156,7 +158,9 @@ def read(workspace_id: str, config: HttpConfig, cursor: str | None, http: HttpCl
     headers |= {name.lower(): value for name, value in config.headers.items()}
     if config.auth is not None:
         config.auth.model_copy(update={"secret": secret}).sign(headers, query)
-    request = HttpRequest("GET", address, _TIMEOUT, query, headers, max_bytes=config.max_bytes)
+    request = HttpRequest(
+        "GET", address, _TIMEOUT, pairs_of(query), headers, max_bytes=config.max_bytes
+    )
     response = http.request(request)
     if not 200 <= response.status < 300:
         raise _error_of(response, Masker([secret] if secret else []))
@@ -239,8 +243,9 @@ def _error_of(response: HttpResponse, masker: Masker) -> StepError:
     limited = response.headers.get("x-ratelimit-remaining") == "0"
     if delay is None and limited:
         delay = _until(response.headers.get("x-ratelimit-reset"), now)
-    excerpt = response.content[: 4 * _MAX_EXCERPT].decode(errors="replace").replace("\0", "\ufffd")
-    said = masker.text(excerpt)[:_MAX_EXCERPT].strip()
+    media = response.headers.get("content-type", "")
+    excerpt = legible(response.content[: 4 * _MAX_EXCERPT], media)
+    said = masker.text(excerpt)[:_MAX_EXCERPT].replace("\0", "\ufffd").strip()
     return StepError(
         f"The source answered {response.status}{': ' if said else '.'}{said}",
         kind="status",
@@ -261,6 +266,6 @@ def _until(reset: str | None, now: datetime) -> timedelta | None:
 
 def _parsed(response: HttpResponse) -> JSON:
     try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError) as error:
-        raise StepError("The answer is not JSON.", kind="shape") from error
+        return json_of(response.content, response.headers.get("content-type", ""))
+    except ValueError as error:
+        raise StepError(f"The answer {error}.", kind="shape") from error

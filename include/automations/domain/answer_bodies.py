@@ -1,0 +1,107 @@
+"""What the body of an answer over HTTP is: by what its Content-Type says, not by how it looks."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from typing import Literal
+
+from automations.kit.declared_text import text_of
+from automations.kit.storable import storable
+from automations.kit.values import JSON
+
+Reading = Literal["auto", "json", "text", "base64"]
+
+_JSON = re.compile(r"(?:application|text)/json|[\w.+/-]+\+json", re.ASCII)
+_TEXT = re.compile(
+    r"text/.+|[\w.+/-]+\+(?:xml|yaml|csv)|application/(?:x-)?(?:xml|xhtml|yaml|toml|csv|ndjson|jsonl|"
+    r"jsonlines|javascript|ecmascript|typescript|www-form-urlencoded|sql|graphql|sh|pem-file)",
+    re.ASCII,
+)
+
+
+_MAX_DIGITS = 4_300
+"""Of an integer that Python reads."""
+
+
+def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSON:
+    """A body as JSON, text or base64; None when there is none.
+
+    Raises:
+        ValueError: it is not what it says to be, or cannot be kept; for people.
+    """
+    if not content:
+        return None
+    kind = content_type.partition(";")[0].strip().lower()
+    if reading == "auto":
+        reading = _reading(kind, content_type)
+    if reading == "auto":
+        # Nothing is said of it.
+        try:
+            return _kept(text_of(content, content_type))
+        except ValueError:
+            reading = "base64"
+    match reading:
+        case "json":
+            return json_of(content, content_type)
+        case "text":
+            return _kept(text_of(content, content_type))
+        case _:
+            return base64.b64encode(content).decode()
+
+
+def json_of(content: bytes, content_type: str) -> JSON:
+    """A body that is JSON.
+
+    Raises:
+        ValueError: it is none, or cannot be kept; for people.
+    """
+    if "charset" not in content_type.lower() and not content.startswith(b"\xef\xbb\xbf"):
+        # JSON in UTF-16 or UTF-32 needs no mark.
+        content_type = f"application/json; charset={_plain(json.detect_encoding(content))}"
+    text = text_of(content, content_type)
+    try:
+        value = json.loads(text, parse_constant=_no_number, parse_float=_number, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("is nested too deep") from error
+    return storable(value)
+
+
+def _reading(kind: str, content_type: str) -> Reading:
+    if not kind:
+        return "auto"
+    if _JSON.fullmatch(kind):
+        return "json"
+    return "text" if _TEXT.fullmatch(kind) or "charset=" in content_type.lower() else "base64"
+
+
+def _kept(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("is text with a NUL character, which cannot be kept")
+    return text
+
+
+def _plain(charset: str) -> str:
+    # As the json module says it of what has a mark, which is looked at before.
+    return charset.removesuffix("-sig")
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"has a number that is too large: {text[:50]}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"has a number that is too large: {text[:50]}")
+    return number
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"is not JSON: it has {name}")

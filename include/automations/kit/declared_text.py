@@ -1,0 +1,119 @@
+"""Text in the charset that it says to be in: by its mark, its header, or its own first line."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_WIDE = ((b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"))
+"""How a declaration of XML begins in UTF-16 that has no mark."""
+_PARAMETER = re.compile(r';\s*charset\s*=\s*(?:"([^"]*)"|([^\s;"]+))', re.IGNORECASE)
+_NAME = rb"""\s*=\s*["']?\s*([\w.:-]+)"""
+_XML = re.compile(rb"<\?xml[^>]{0,200}?\sencoding" + _NAME)
+_HTML = re.compile(rb"<meta[^>]{0,200}?\bcharset" + _NAME, re.IGNORECASE)
+_BEGINNING = 1_024
+"""Bytes within which a page says its charset, by the standard of HTML."""
+
+# Python has codecs that are no charsets, among them some that unpack.
+_CHARSETS = frozenset(
+    {
+        *("ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"),
+        *(f"iso8859-{number}" for number in (*range(1, 12), 13, 14, 15, 16)),
+        *(f"cp{number}" for number in (*range(1250, 1259), 437, 850, 852, 855, 858, 866, 874)),
+        *("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "tis-620"),
+        *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp949", "iso2022_kr"),
+        *("gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "cp950"),
+    }
+)
+_ALIASES = {
+    "windows-31j": "cp932",
+    "x-sjis": "shift_jis",
+    "x-gbk": "gbk",
+    "windows-874": "cp874",
+    "iso-8859-8-i": "iso8859-8",
+    "x-mac-roman": "mac-roman",
+    "x-mac-cyrillic": "mac-cyrillic",
+}
+"""Names of the web's that Python does not know."""
+_WIDER = {
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+}
+"""What programs write that name the narrower one."""
+
+
+def text_of(content: bytes, content_type: str) -> str:
+    """The text that some bytes are, without its mark.
+
+    Raises:
+        ValueError: they are none in the charset that they say to be in.
+    """
+    mark, named = _mark_of(content), None
+    if mark is None:
+        named = _named(content, content_type)
+    charset = mark[1] if mark else _known(named) if named else _unnamed(content)
+    content = content[len(mark[0]) :] if mark else content
+    for candidate in (charset, _WIDER.get(charset)):
+        if candidate is not None:
+            try:
+                return content.decode(candidate)
+            except UnicodeDecodeError:
+                continue
+    raise ValueError(
+        f"is not the {named or charset} that it says to be"
+        if mark or named
+        else "names no charset, and is not UTF-8"
+    )
+
+
+def legible(content: bytes, content_type: str) -> str:
+    """The text that some bytes are as near as can be, for people."""
+    mark = _mark_of(content)
+    try:
+        charset = mark[1] if mark else _known(_named(content, content_type) or "utf-8")
+    except ValueError:
+        charset = "utf-8"
+    return content[len(mark[0]) if mark else 0 :].decode(charset, errors="replace")
+
+
+def _mark_of(content: bytes) -> tuple[bytes, str] | None:
+    return next((mark for mark in _MARKS if content.startswith(mark[0])), None)
+
+
+def _named(content: bytes, content_type: str) -> str | None:
+    given = _PARAMETER.search(content_type)
+    if given is not None:
+        return (given[1] or given[2] or "").strip() or None
+    found = _XML.match(content)
+    if found is None and content_type.partition(";")[0].strip().lower() == "text/html":
+        found = _HTML.search(content, 0, _BEGINNING)
+    if found is None:
+        return None
+    name = found[1].decode("ascii", "replace")
+    # Whoever can read this in single bytes has no wide characters before them.
+    return "utf-8" if name.lower().startswith(("utf-16", "utf-32")) else name
+
+
+def _known(name: str) -> str:
+    try:
+        charset = codecs.lookup(_ALIASES.get(name.lower(), name)).name
+    except (LookupError, ValueError):
+        charset = ""
+    if charset not in _CHARSETS:
+        raise ValueError(f"says to be in the charset '{name[:50]}', which is not known")
+    # Without a mark: the little end first, as nearly everybody writes it.
+    return f"{charset}-le" if charset in ("utf-16", "utf-32") else charset
+
+
+def _unnamed(content: bytes) -> str:
+    return next((charset for begin, charset in _WIDE if content.startswith(begin)), "utf-8")
