@@ -80,6 +80,6 @@ async def delivery_of(request: Request) -> Delivery:
         method=request.method,
         # One that comes more often is a list, so that no secret is read from one of two.
         headers={name: ", ".join(request.headers.getlist(name)) for name in request.headers},
-        query=request.query_params.multi_items(),
+        query=request.scope["query_string"],
         body=await request.body(),
     )

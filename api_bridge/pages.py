@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from api_bridge import denied_requests, form_inputs
 from api_bridge.deps import client_address
@@ -20,6 +20,7 @@ from api_bridge.errors import STATUSES, domain_error
 from api_bridge.form_inputs import SentFile
 from automations.domain.forms import uploads
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
+from automations.kit import form_bodies
 from automations.kit.networks import network
 from automations.services.access import rate_limits
 
@@ -95,35 +96,32 @@ async def sent(request: Request) -> dict[str, Any]:
 
     Raises:
         HTTPException: 415, it is neither.
+        ValidationFailed: it cannot be read.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = request.headers.get("content-type", "")
+    kind, body = form_bodies.media_type(given), await request.body()
     if kind == "application/json":
-        return {"json": json.loads(await request.body() or b"{}")}
-    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        form = await _form(request)
-        if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
-            raise ValidationFailed({"body": ["must not hold a NUL character"]})
-        return {"form": form}
+        return {"json": json.loads(body or b"{}")}
+    if kind in (form_bodies.URLENCODED, form_bodies.MULTIPART):
+        try:
+            return {"form": _form(body, given)}
+        except ValueError as error:
+            raise ValidationFailed({"body": [str(error)]}) from error
     if kind:
         raise HTTPException(415, "Send a form or JSON.")
     return {}
 
 
-async def _form(request: Request) -> FormData:
-    try:
-        async with request.form(max_files=_MAX_INPUTS, max_fields=_MAX_INPUTS) as form:
-            return FormData(
-                [
-                    (name, value if isinstance(value, str) else await _file(value))
-                    for name, value in form.multi_items()
-                ]
-            )
-    except HTTPException as error:
-        raise ValidationFailed({"body": [str(error.detail)]}) from error
-
-
-async def _file(part: UploadFile) -> Any:
-    return SentFile(part.filename or "", await part.read())
+def _form(body: bytes, content_type: str) -> FormData:
+    parts = form_bodies.fields(body, content_type, _MAX_INPUTS)
+    texts = iter(form_bodies.texts(parts, content_type))
+    items: list[tuple[str, Any]] = [
+        next(texts) if part.filename is None else (part.name, SentFile(part.filename, part.content))
+        for part in parts
+    ]
+    if any("\0" in value for _, value in items if isinstance(value, str)):
+        raise ValueError("must not hold a NUL character")
+    return FormData(items)
 
 
 def page(template: str, status: int, **shown: Any) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 from api_bridge.bodies import MAX_BODY_BYTES, limit_of
 from api_bridge.middleware.refusing import App, Receive, Scope, Send, refuse, refuse_invalid
 from api_bridge.threads import in_thread
+from automations.kit import json_text
+from automations.kit.form_bodies import charset_of
 
-MAX_DEPTH = 64
-"""Levels; some thousands would end the process that parses or stores them."""
-# Possessive, and up to the end when it is not closed: so no body is looked at twice.
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
 
 
@@ -30,6 +27,11 @@ class RequestGuard:
             return
         headers = dict(scope["headers"])
         content_type = headers.get(b"content-type", b"")
+        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding not in (b"", b"identity"):
+            message = "The body is compressed: send it as it is, without Content-Encoding."
+            await refuse(scope, send, 415, "UNSUPPORTED_MEDIA_TYPE", message)
+            return
         try:
             body = await _read(receive, lambda: limit_of(scope).of(content_type))
         except _TooLarge as error:
@@ -38,7 +40,8 @@ class RequestGuard:
         if body and _JSON.match(content_type):
             # A large one is looked at in a thread, so that other requests go on meanwhile.
             small = len(body) <= MAX_BODY_BYTES
-            refused = _problem(body) if small else await in_thread(_problem, body)
+            given = content_type.decode("latin-1")
+            refused = _problem(body, given) if small else await in_thread(_problem, body, given)
             if refused:
                 await refuse_invalid(scope, send, "body", refused)
                 return
@@ -81,36 +84,10 @@ def buffered(body: bytes, receive: Receive) -> Receive:
     return read
 
 
-def _problem(body: bytes) -> str | None:
-    """Why a JSON body cannot be taken: PostgreSQL stores no NUL, no half of a pair, no NaN."""
+def _problem(body: bytes, content_type: str) -> str | None:
+    """Why a JSON body cannot be taken."""
     try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return "The body is not UTF-8."
-    depth = deepest = 0
-    for mark in _STRING.sub("", text):
-        depth += (mark in "[{") - (mark in "]}")
-        deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
-        return f"The body is nested deeper than {MAX_DEPTH} levels."
-    try:
-        parsed = json.loads(text, parse_constant=_no_constant)
-        # A number such as 1e999 is parsed as infinity, which no JSON can hold.
-        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        return "The body holds half of a surrogate pair."
+        json_text.parsed(json_text.decoded(body, charset_of(content_type)))
     except ValueError as error:
-        return f"The body is not valid JSON: {error}"
-    return "The body holds a NUL character." if "\\u0000" in text and _has_nul(parsed) else None
-
-
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(_has_nul(item) for item in value)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+        return f"The body {error}."
+    return None

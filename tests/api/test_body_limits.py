@@ -24,6 +24,8 @@ LARGER = {
     ("POST", "/api/workflows/callback/x"): FILES_OF_A_FORM,
     ("POST", "/api/forms/requests/x"): FILES_OF_A_FORM,
     ("POST", "/api/forms/x/public"): FILES_OF_A_FORM,
+    ("POST", "/api/webhooks/x"): FILES_OF_A_FORM,
+    ("PUT", "/api/webhooks/x"): FILES_OF_A_FORM,
 }
 
 

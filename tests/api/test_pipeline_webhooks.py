@@ -173,7 +173,7 @@ class TestPush:
         where = path(api, made)
         assert list(errors(deliver(api, where, b"[1,"))) == ["body"]
         plain = {"content-type": "text/plain"}
-        assert list(errors(api.http.post(where, content=b"[]", headers=plain))) == ["records"]
+        assert list(errors(api.http.post(where, content=b"[,]", headers=plain))) == ["records"]
         assert deliver(api, where, b"[" + b" " * 1_000_000 + b"]").status_code == 413
 
     def test_a_refused_delivery_may_come_again(self, api: Api, made: dict[str, Any]) -> None:

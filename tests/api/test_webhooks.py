@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -25,6 +26,8 @@ from automations.services.events import webhooks
 from automations.settings import get_settings
 from tests.api.conftest import Api
 from tests.doubles import Unreachable, ports
+from tests.senders import FORM as FORM_TYPE
+from tests.senders import MULTIPART, SENDERS, Sent, multipart
 
 KEY = "whsec_" + base64.b64encode(b"k" * 24).decode()
 
@@ -240,6 +243,43 @@ class TestDeliver:
         assert answer.status_code == status
         assert answer.json()["success"] is False
         assert events() == []
+
+    def test_a_compressed_body_is_refused_as_one(self, api: Api) -> None:
+        workflow = hooked(api)
+        for kind in ("application/json", "text/plain", FORM_TYPE):
+            body = gzip.compress(b"{}")
+            answer = deliver(api, workflow, body, Content_Type=kind, Content_Encoding="gzip")
+            assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+        assert deliver(api, workflow, b"{}", Content_Encoding="identity").status_code == 202
+
+    @pytest.mark.parametrize("sent", SENDERS, ids=lambda sent: sent.name)
+    def test_what_services_send_is_taken(self, api: Api, sent: Sent) -> None:
+        headers = sent.all_headers()
+        answer = api.http.post(path(hooked(api)), content=sent.body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        assert "body" in events()[0].data
+
+    def test_the_files_of_a_form_are_documents_once(self, api: Api) -> None:
+        workflow = hooked(api)
+        body = multipart(("text", b"hi"), ("invoice", b"%PDF-1.7", "a.pdf", "application/pdf"))
+        headers = {"Content-Type": MULTIPART, "Idempotency-Key": "mail-1"}
+        for status in (202, 200):
+            answer = api.http.post(path(workflow), content=body, headers=headers)
+            assert answer.status_code == status
+        (event,) = events()
+        file = event.data["body"]["invoice"]
+        assert (file["filename"], event.raw) == ("a.pdf", None)
+        shown = api.call("GET", f"/api/documents/{file['documentId']}/content")
+        assert shown.content == b"%PDF-1.7"
+        assert api.call("GET", "/api/documents").json()["pagination"]["total"] == 1
+
+    def test_a_secret_that_was_pasted_with_line_breaks_fits(self, api: Api) -> None:
+        body = b'{"n": 1}'
+        workflow = hooked(api, "standard", secret=f" {KEY[:20]}\r\n{KEY[20:]}\n")
+        assert deliver(api, workflow, body, **signed(body)).status_code == 202
+        api.call("PUT", "/api/secrets/HOOK_KEY", {"value": "from-the-store\n"})
+        other = hooked(api, "header", secret="{{secret.HOOK_KEY}}", header="X-Mine")
+        assert deliver(api, other, {}, x_mine="from-the-store").status_code == 202
 
     def test_too_many_headers_are_refused(self, api: Api) -> None:
         many = {f"x_{number}": "y" for number in range(120)}

@@ -103,9 +103,33 @@ def test_a_malformed_signature_is_refused(scheme: str, headers: dict[str, str]) 
         VERIFIER.verify(scheme, secret, {**sign(), **headers}, BODY)
 
 
-def test_a_signed_body_that_is_no_text_is_refused_and_not_a_bug() -> None:
+def test_a_body_that_is_no_text_is_signed_like_any_other() -> None:
+    body, stamp = b"\xff\xfe", str(int(time.time()))
+    content = f"msg_1.{stamp}.".encode() + body
+    signed = base64.b64encode(hmac.new(b"k" * 24, content, hashlib.sha256).digest()).decode()
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": stamp}
+    VERIFIER.verify("standard", KEY, {**headers, "webhook-signature": f"v1,{signed}"}, body)
     with pytest.raises(SignatureRefused):
-        VERIFIER.verify("standard", KEY, standard(), b"\xff\xfe")
+        VERIFIER.verify("standard", KEY, standard(), body)
+
+
+@pytest.mark.parametrize("spoiled", ["v1", "v1,???", "v1a,żółć", "nonsense,,", "v1,żółć", ","])
+def test_a_malformed_signature_does_not_spoil_a_right_one_beside_it(spoiled: str) -> None:
+    right = standard()
+    for both in (
+        f"{spoiled} {right['webhook-signature']}",
+        f"{right['webhook-signature']} {spoiled}",
+    ):
+        VERIFIER.verify("standard", KEY, {**right, "webhook-signature": both}, BODY)
+
+
+def test_svix_names_its_headers_by_itself() -> None:
+    named = {name.replace("webhook-", "svix-"): value for name, value in standard().items()}
+    VERIFIER.verify("standard", KEY, named, BODY)
+    with pytest.raises(SignatureRefused):
+        VERIFIER.verify("standard", KEY, named, BODY + b" ")
+    with pytest.raises(SignatureRefused, match="webhook-timestamp is missing"):
+        VERIFIER.verify("standard", KEY, {**named, "webhook-id": "msg_1"}, BODY)
 
 
 def test_a_shared_secret_is_looked_for_in_the_header_that_is_named() -> None:

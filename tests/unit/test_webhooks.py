@@ -2,52 +2,176 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import pytest
 
-from automations.domain.webhook_deliveries import Delivery
+from automations.definitions.reference_docs import triggers_page
+from automations.domain.webhook_deliveries import BODIES, Delivery
 from automations.errors import TooLarge, ValidationFailed
+from tests.senders import FORM, MULTIPART, SENDERS, Sent, multipart
 
-FORM = "application/x-www-form-urlencoded"
+_QUERY = b"a=1&a=2"
 
 
-def delivery(body: bytes = b"", kind: str = "application/json", **headers: str) -> Delivery:
+def delivery(
+    body: bytes = b"", kind: str = "application/json", query: bytes = _QUERY, **headers: str
+) -> Delivery:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Delivery("POST", {"content-type": kind, **named}, [("a", "1"), ("a", "2")], body)
+    return Delivery("POST", {"content-type": kind, **named}, query, body)
+
+
+def content(body: bytes, kind: str) -> Mapping[str, Any]:
+    return delivery(body, kind).content().shown
+
+
+def at(value: Any, path: str) -> Any:
+    """What lies at a path."""
+    if not path:
+        return value
+    return reduce(
+        lambda of, key: of[int(key) if isinstance(of, list) else key], path.split("."), value
+    )
+
+
+@pytest.mark.parametrize("sent", SENDERS, ids=lambda sent: sent.name)
+def test_what_services_send_is_read(sent: Sent) -> None:
+    body = Delivery("POST", sent.all_headers(), b"", sent.body).content().shown["body"]
+    assert {path: at(body, path) for path in sent.finds} == sent.finds
+
+
+_ROWS = [
+    ("`application/json`", "application/json; charset=utf-8", b'{"a": [1]}', {"a": [1]}),
+    ("`application/json`", "application/vnd.github+json", b"[]", []),
+    ("`application/json`", "text/json", b'"x"', "x"),
+    ("`application/json`", "application/json", '{"a": "ż"}'.encode("utf-16"), {"a": "ż"}),
+    ("`application/json`", "application/json", b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+    ("`application/json`", "application/json", b"9007199254740993", 9007199254740993),
+    ("`text/plain`", "text/plain", "zażółć".encode(), "zażółć"),
+    ("`text/plain`", "text/plain", b' {"a": 1}', {"a": 1}),
+    ("`text/plain`", "text/plain", b"{not json}", "{not json}"),
+    ("`text/plain`", "text/plain", b"12", "12"),
+    ("`text/plain`", "text/plain; charset=windows-1250", "zażółć".encode("cp1250"), "zażółć"),
+    ("`text/plain`", "", b"{}", {}),
+    (f"`{FORM}`", FORM, b"a=1&b=&b=%C5%82", {"a": "1", "b": ["", "ł"]}),
+    (f"`{FORM}`", FORM + "; charset=windows-1252", b"name=Jos%E9", {"name": "José"}),
+    (f"`{FORM}`", FORM, b"_charset_=iso-8859-1&n=%E9", {"_charset_": "iso-8859-1", "n": "é"}),
+    (f"`{FORM}`", FORM, b"payload=%7B%22a%22%3A1%7D", {"payload": {"a": 1}}),
+    (f"`{FORM}`", FORM, b"payload=12&data=%7B%7D", {"payload": "12", "data": "{}"}),
+    ("`multipart/form-data`", MULTIPART, multipart(("a", b"1"), ("a", b"2")), {"a": ["1", "2"]}),
+    ("`multipart/form-data`", MULTIPART, multipart(("f", b"", "", "")), {"f": ""}),
+    (
+        "`multipart/form-data`",
+        MULTIPART,
+        multipart(("a", "é".encode("latin-1"), "", "text/plain; charset=latin-1")),
+        {"a": "é"},
+    ),
+    (
+        "`multipart/form-data`",
+        MULTIPART,
+        multipart(("a", b'{"b": 1}', "", "application/json")),
+        {"a": {"b": 1}},
+    ),
+    ("`application/xml`", "application/soap+xml", b"<a/>", "<a/>"),
+    ("images", "application/octet-stream", b"text", None),
+    ("images", "image/png", b"\x89PNG", None),
+    ("any other", "text/html", b"<p>", "<p>"),
+    ("any other", "application/x-ndjson", b"{}\n{}", "{}\n{}"),
+    ("whatever its type", "application/json", b"", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "kind", "body", "read"), _ROWS)
+def test_a_body_is_read_as_the_documentation_says(
+    row: str, kind: str, body: bytes, read: Any
+) -> None:
+    assert any(said.startswith(row) for said, _ in BODIES)
+    assert content(body, kind)["body"] == read
+
+
+def test_each_row_of_the_documentation_is_tried() -> None:
+    tried = tuple({row for row, *_ in _ROWS})
+    assert [said for said, _ in BODIES if not said.startswith(tried)] == []
+    assert all(read in triggers_page() for _, read in BODIES)
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "content"),
+    ("kind", "body", "encoded"),
     [
-        ("application/json; charset=utf-8", b'{"a": [1]}', {"body": {"a": [1]}}),
-        ("application/vnd.github+json", b"[]", {"body": []}),
-        (FORM, b"a=1&b=&b=%C5%82", {"body": {"a": "1", "b": ["", "ł"]}}),
-        ("text/plain", "zażółć".encode(), {"body": "zażółć"}),
-        ("", b"{}", {"body": "{}"}),
-        ("application/octet-stream", b"\xff\x00", {"body": None, "bodyBase64": "/wA="}),
-        ("text/plain", b"a\0b", {"body": None, "bodyBase64": "YQBi"}),
-        ("application/json", b"", {"body": None}),
+        ("application/octet-stream", b"\xff\x00", "/wA="),
+        ("text/plain", b"a\0b", "YQBi"),
+        ("text/plain", b"\xe9", "6Q=="),
+        ("text/plain; charset=us-ascii", "é".encode(), "w6k="),
+        ("text/plain; charset=x-nonsense", b"a", "YQ=="),
+        ("text/plain; charset=unicode_escape", b"a", "YQ=="),
+        (FORM, b"a=Jos%E9", "YT1Kb3MlRTk="),
+        (FORM, b"\xff", "/w=="),
     ],
-)  # fmt: skip
-def test_a_body_is_read_as_its_content_type_says(
-    kind: str, body: bytes, content: dict[str, Any]
+)
+def test_what_is_no_text_in_its_charset_is_kept_as_its_bytes(
+    kind: str, body: bytes, encoded: str
 ) -> None:
-    assert delivery(body, kind).content() == content
+    assert content(body, kind) == {"body": None, "bodyBase64": encoded}
 
 
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
         ("application/json", b"{"),
+        ("application/json", b"\xff"),
+        ("application/json; charset=us-ascii", '"é"'.encode()),
+        ("application/json", b'{"a": 0.1234567890123456789}'),
+        ("application/json", b'{"a": 1e999}'),
+        ("text/json", b'"\\u0000"'),
+        ("text/json", b"[" * 100 + b"]" * 100),
         (FORM, b"a=%00"),
-        (FORM, b"\xff"),
         (FORM, b"a&" * 1001),
+        (MULTIPART, multipart(("a", b"\0"))),
+        (MULTIPART, multipart(("a", b"1"))[:-4]),
+        (MULTIPART, b"nonsense"),
+        ("multipart/form-data", multipart(("a", b"1"))),
+        (MULTIPART, b"--limit\r\nX: y\r\n\r\n1\r\n--limit--\r\n"),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_refused(kind: str, body: bytes) -> None:
     with pytest.raises(ValidationFailed):
-        delivery(body, kind).content()
+        content(body, kind)
+
+
+def test_a_file_is_a_document_if_forms_take_its_kind_and_else_in_the_body() -> None:
+    parts = multipart(
+        ("one", b"%PDF-1.7", "ł.pdf", "application/pdf"),
+        ("other", b"MZ", "a.exe", "application/octet-stream"),
+        ("none", b"", "", "application/octet-stream"),
+    ).replace(b'name="none"', b'name="none"; filename=""')
+    found = delivery(parts, MULTIPART).content()
+    (kept,) = found.uploads
+    body = found.shown["body"]
+    assert (kept.name, kept.content) == ("ł.pdf", b"%PDF-1.7")
+    assert body["one"] == kept.value
+    assert body["other"] == {
+        "filename": "a.exe",
+        "contentType": "application/octet-stream",
+        "size": 2,
+        "base64": "TVo=",
+    }
+    assert body["none"] is None
+    with pytest.raises(TooLarge):
+        content(multipart(("f", b"x" * 500_001, "a.bin", "")), MULTIPART)
+
+
+def test_the_query_is_read_as_it_was_written() -> None:
+    assert delivery(query=b"a=%C5%82+1&b&a=2").data("none", None, delivery().content())[
+        "query"
+    ] == {
+        "a": ["ł 1", "2"],
+        "b": "",
+    }
+    for query in (b"a=%E9", b"a=%00"):
+        with pytest.raises(ValidationFailed):
+            delivery(query=query).data("none", None, delivery().content())
 
 
 def test_secrets_do_not_come_to_the_steps() -> None:
@@ -60,7 +184,7 @@ def test_secrets_do_not_come_to_the_steps() -> None:
         x_mine="x",
         user_agent="curl",
     )
-    data = sent.data("none", "X-Mine")
+    data = sent.data("none", "X-Mine", sent.content())
     assert data["headers"] == {"content-type": "application/json", "user-agent": "curl"}
     assert data["query"] == {"a": ["1", "2"]}
     assert (data["method"], data["body"]) == ("POST", {})
@@ -69,15 +193,22 @@ def test_secrets_do_not_come_to_the_steps() -> None:
 def test_each_sender_names_a_delivery_in_its_own_way() -> None:
     named = {"webhook_id": "w", "x_github_delivery": "g", "idempotency_key": "i"}
     sent = delivery(b'{"id": "evt_1"}', **named)
-    ids = {scheme: sent.id(scheme) for scheme in ("standard", "github", "stripe", "header", "none")}
+    schemes = ("standard", "github", "stripe", "header", "none")
+    ids = {scheme: sent.id(scheme, sent.content()) for scheme in schemes}
     assert ids == {"standard": "w", "github": "g", "stripe": "evt_1", "header": "i", "none": "i"}
-    assert delivery(b'{"id": 7}').id("stripe") is None
-    assert delivery(b"[]").id("stripe") is None
-    assert delivery().id("none") is None
+    for body in (b'{"id": 7}', b"[]", b""):
+        other = delivery(body)
+        assert other.id("stripe", other.content()) is None
+    assert delivery().id("none", delivery().content()) is None
+    svix = delivery(svix_id="s")
+    assert svix.id("standard", svix.content()) == "s"
+    sns = delivery(x_amz_sns_message_id="m")
+    assert sns.id("none", sns.content()) == "m"
 
 
 def test_a_very_long_id_is_told_apart_by_its_hash() -> None:
-    one, other = (delivery(idempotency_key="x" * 300 + end).id("none") for end in "ab")
+    nothing = delivery().content()
+    one, other = (delivery(idempotency_key="x" * 300 + end).id("none", nothing) for end in "ab")
     assert one != other
     assert one is not None
     assert len(one) < 100

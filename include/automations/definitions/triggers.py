@@ -217,8 +217,9 @@ class WebhookTrigger(TriggerBase):
     """Started by each delivery to the automation's own URL, which administrators see in it.
 
     A delivery is taken whether Airflow is up or not, and once for each id that its sender gives it
-    (`webhook-id`, `X-GitHub-Delivery`, Stripe's event id, `Idempotency-Key`). While the automation
-    is not ACTIVE, deliveries are taken and recorded, and start nothing.
+    (`webhook-id`, `svix-id`, `X-GitHub-Delivery`, Stripe's event id, `Idempotency-Key`,
+    `x-amz-sns-message-id`). While the automation is not ACTIVE, deliveries are taken and recorded,
+    and start nothing.
     """
 
     type: Literal["webhook"] = "webhook"

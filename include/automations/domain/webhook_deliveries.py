@@ -4,28 +4,96 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl
+from dataclasses import dataclass, field
 
+from automations.domain.forms.uploads import Upload, upload
 from automations.errors import TooLarge, ValidationFailed
+from automations.kit import json_text
+from automations.kit.form_bodies import (
+    MULTIPART,
+    URLENCODED,
+    Part,
+    Undecodable,
+    charset_of,
+    fields,
+    media_type,
+    texts,
+)
 from automations.kit.values import JSON
 
 _MAX_HEADERS, _MAX_HEADER_BYTES = 100, 16_000
 _MAX_FIELDS = 1_000
 _MAX_ID_LENGTH = 200
-_JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
+_MAX_INLINE = 500_000
+"""Bytes of files that are no documents: in base64 they are in the event, and in its run."""
+_JSON_TYPE = re.compile(r"[a-z]+/(?:[a-z0-9.+-]+\+)?(?:x-)?json|application/(?:csp-report)")
+_TEXT_OR_JSON = ("", "text/plain")
+_BINARY = re.compile(
+    r"(?:image|audio|video|font)/(?!svg\+xml).*"
+    r"|application/(?:octet-stream|pdf|zip|gzip|x-gzip|x-protobuf|protobuf|msgpack|x-msgpack|cbor)"
+)
+_XML_TYPE = re.compile(r"[a-z]+/(?:[a-z0-9.+-]+\+)?xml")
+_XML_CHARSET = re.compile(rb"""<\?xml[^>]{1,100}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
 _SECRET_HEADER = re.compile(r"authorization|cookie|secret|token|signature|api-?key|password")
 _ID_HEADERS = {
-    "standard": ("webhook-id",),
+    "standard": ("webhook-id", "svix-id"),
     "github": ("x-github-delivery",),
     "stripe": (),
-    "header": ("idempotency-key", "webhook-id", "x-github-delivery"),
-    "none": ("idempotency-key", "webhook-id", "x-github-delivery"),
+    **dict.fromkeys(
+        ("header", "none"),
+        ("idempotency-key", "webhook-id", "svix-id", "x-github-delivery", "x-amz-sns-message-id"),
+    ),
 }
+
+BODIES: Sequence[tuple[str, str]] = (
+    (
+        "`application/json`, `application/*+json`, `text/json`",
+        "the JSON, in the charset that is declared, else UTF-8, or UTF-16 or 32 if it looks so; a "
+        "byte order mark is no part of it. What is no JSON is refused",
+    ),
+    (
+        "`text/plain`, or no type at all",
+        "the JSON, if all of it is an object or a list (so Amazon SNS sends it); else the text",
+    ),
+    (
+        "`application/x-www-form-urlencoded`",
+        "an object with a text for each field, or a list of texts for one that comes more often; a "
+        "field `payload` that holds an object or a list in JSON is that (so GitHub and Slack send "
+        "it)",
+    ),
+    (
+        "`multipart/form-data`",
+        "the same; a part that is declared as JSON is read as that. A file of a kind that forms "
+        "take becomes a document: `{documentId, filename, contentType, size}`. Another is "
+        "`{filename, contentType, size, base64}`, 500 kB of these together at most",
+    ),
+    (
+        "`application/xml`, `text/xml`, `*+xml`",
+        "the text, in the charset that is declared, or that its first line names",
+    ),
+    (
+        "images, sound, video, `application/octet-stream`, `application/pdf`, archives",
+        "null; `trigger.bodyBase64` has the bytes",
+    ),
+    ("any other", "the text"),
+    ("whatever its type, when it is empty", "null"),
+)
+"""What ``trigger.body`` is, by the content type of a delivery; as the documentation has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A delivery's body as it is read.
+
+    Args:
+        shown: ``body``, and ``bodyBase64`` where that is null because of bytes.
+        uploads: the files that it names as documents.
+    """
+
+    shown: Mapping[str, JSON]
+    uploads: Sequence[Upload] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +106,7 @@ class Delivery:
 
     method: str
     headers: Mapping[str, str]
-    query: Sequence[tuple[str, str]]
+    query: bytes
     body: bytes
 
     def check(self) -> None:
@@ -49,24 +117,24 @@ class Delivery:
         if any("\0" in value for value in self.headers.values()):
             raise ValidationFailed({"headers": ["must not hold a NUL character"]})
 
-    def id(self, scheme: str) -> str | None:
+    def id(self, scheme: str, content: Content) -> str | None:
         """What its sender calls it, by which a repeat is known."""
         given = next(
             (self.headers[name] for name in _ID_HEADERS[scheme] if self.headers.get(name)), None
         )
         if scheme == "stripe":
-            event = self.content().get("body")
+            event = content.shown["body"]
             stripe_id = event.get("id") if isinstance(event, dict) else None
             given = stripe_id if isinstance(stripe_id, str) and stripe_id else None
         if given is not None and len(given) > _MAX_ID_LENGTH:
             return f"sha256:{hashlib.sha256(given.encode()).hexdigest()}"
         return given
 
-    def data(self, scheme: str, secret_header: str | None) -> dict[str, JSON]:
+    def data(self, scheme: str, secret_header: str | None, content: Content) -> dict[str, JSON]:
         """What steps find under ``trigger``.
 
         Raises:
-            ValidationFailed: the body is not what its content type says.
+            ValidationFailed: the query is not in UTF-8.
         """
         hidden = (secret_header or "").lower()
         shown: dict[str, JSON] = {
@@ -77,44 +145,130 @@ class Delivery:
         return {
             "method": self.method,
             "headers": shown,
-            "query": _grouped(self.query),
-            "deliveryId": self.id(scheme),
-            **self.content(),
+            "query": self._asked(),
+            "deliveryId": self.id(scheme, content),
+            **content.shown,
         }
 
-    def content(self) -> dict[str, Any]:
-        """The body: parsed, as text, or in base64 when it is neither."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+    def content(self) -> Content:
+        """The body as its content type says, by ``BODIES``; in base64 where it is no text.
+
+        Raises:
+            ValidationFailed: it is not what its content type says.
+            TooLarge: its files are.
+        """
+        given = self.headers.get("content-type", "")
+        kind = media_type(given)
         if not self.body:
-            return {"body": None}
+            return Content({"body": None})
         if _JSON_TYPE.fullmatch(kind):
             try:
-                return {"body": json.loads(self.body)}
+                text = json_text.decoded(self.body, charset_of(given))
+                return Content({"body": json_text.parsed(text)})
             except ValueError as error:
-                raise ValidationFailed({"body": [f"is not valid JSON: {error}"]}) from error
-        if kind == "application/x-www-form-urlencoded":
-            return {"body": self._form()}
+                raise ValidationFailed({"body": [str(error)]}) from error
         try:
-            text = self.body.decode()
-        except UnicodeDecodeError:
-            text = "\0"
-        if "\0" in text:  # PostgreSQL stores none in JSON
-            return {"body": None, "bodyBase64": base64.b64encode(self.body).decode()}
-        return {"body": text}
+            if kind in (URLENCODED, MULTIPART):
+                return self._form(given)
+            return Content({"body": self._text(kind, charset_of(given))})
+        except Undecodable:
+            encoded = base64.b64encode(self.body).decode()
+            return Content({"body": None, "bodyBase64": encoded})
 
-    def _form(self) -> dict[str, JSON]:
+    def _text(self, kind: str, charset: str | None) -> JSON:
+        if _BINARY.fullmatch(kind):
+            raise Undecodable(kind)
+        if charset is None and _XML_TYPE.fullmatch(kind):
+            named = _XML_CHARSET.match(self.body)
+            charset = named[1].decode() if named else None
         try:
-            pairs = parse_qsl(
-                self.body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS
-            )
+            text = json_text.decoded(self.body, charset or "utf-8")
         except ValueError as error:
-            raise ValidationFailed({"body": [f"is not a valid form: {error}"]}) from error
-        if any("\0" in part for pair in pairs for part in pair):
-            raise ValidationFailed({"body": ["must not hold a NUL character"]})
+            raise Undecodable(str(error)) from error
+        if "\0" in text:  # PostgreSQL stores none in JSON
+            raise Undecodable(kind)
+        return _json_or_text(text) if kind in _TEXT_OR_JSON else text
+
+    def _form(self, content_type: str) -> Content:
+        try:
+            parts = fields(self.body, content_type, _MAX_FIELDS)
+            pairs: list[tuple[str, JSON]] = list(texts(parts, content_type))
+        except Undecodable:
+            raise
+        except ValueError as error:
+            raise ValidationFailed({"body": [str(error)]}) from error
+        _check_nul(pairs, "body")
+        found = iter(pairs)
+        files = _Files()
+        values = [
+            next(found) if part.filename is None else (part.name, files.value(part))
+            for part in parts
+        ]
+        kinds = [media_type(part.content_type) for part in parts]
+        read = [
+            (
+                name,
+                _json_or_text(value) if name == "payload" or _JSON_TYPE.fullmatch(kind) else value,
+            )
+            for (name, value), kind in zip(values, kinds, strict=True)
+        ]
+        return Content({"body": _grouped(read)}, files.uploads)
+
+    def _asked(self) -> dict[str, JSON]:
+        try:
+            pairs = texts(fields(self.query, URLENCODED, _MAX_FIELDS), URLENCODED)
+        except ValueError as error:
+            raise ValidationFailed({"query": [str(error)]}) from error
+        _check_nul(pairs, "query")
         return _grouped(pairs)
 
 
-def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, JSON]:
+class _Files:
+    """The files of a form, as steps find them."""
+
+    def __init__(self) -> None:
+        self.uploads: list[Upload] = []
+        self._inline = 0
+
+    def value(self, part: Part) -> JSON:
+        """What the body holds in a file's place; nothing where none was chosen."""
+        if not part.filename and not part.content:
+            return None
+        try:
+            taken = upload(part.filename or "", part.content)
+        except ValueError:
+            return self._kept(part)
+        self.uploads.append(taken)
+        return taken.value
+
+    def _kept(self, part: Part) -> JSON:
+        self._inline += len(part.content)
+        if self._inline > _MAX_INLINE:
+            raise TooLarge(f"Files that are no documents are over {_MAX_INLINE} bytes together.")
+        return {
+            "filename": part.filename,
+            "contentType": media_type(part.content_type) or None,
+            "size": len(part.content),
+            "base64": base64.b64encode(part.content).decode(),
+        }
+
+
+def _json_or_text(text: JSON) -> JSON:
+    """An object or a list, where all of a text is one in JSON; else the text."""
+    if not isinstance(text, str) or not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json_text.parsed(text)
+    except ValueError:
+        return text
+
+
+def _check_nul(pairs: Sequence[tuple[str, JSON]], where: str) -> None:
+    if any("\0" in str(part) for pair in pairs for part in pair):
+        raise ValidationFailed({where: ["must not hold a NUL character"]})
+
+
+def _grouped(pairs: Sequence[tuple[str, JSON]]) -> dict[str, JSON]:
     """A value by name; a list where a name comes more than once."""
     values: dict[str, list[JSON]] = {}
     for name, value in pairs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from automations.db import events, intake, run_steps, workflows
 from automations.db.intake import Hook
@@ -19,6 +20,7 @@ from automations.kit.values import JSON
 from automations.ports import SignatureVerifier
 from automations.services.access import rate_limits as limits
 from automations.services.audit import audit
+from automations.services.forms import uploads
 from automations.services.workflows import webhook_secrets
 from automations.services.workflows.loaded import load
 from automations.services.workflows.webhook_secrets import new_token
@@ -64,7 +66,7 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
         NotFound: no automation has this URL.
         SignatureRefused: it is not genuine, or too old.
         TooManyRequests: the URL is used too often.
-        ValidationFailed: it cannot be read.
+        ValidationFailed, TooLarge: it cannot be read.
     """
     delivery.check()
     found = _find(token)
@@ -78,21 +80,31 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
         verifier.verify(
             trigger.verification, secret, delivery.headers, delivery.body, trigger.header
         )
-    data = delivery.data(trigger.verification, trigger.header)
-    with statement() as connection:
-        event_id, is_new = intake.take(
-            connection,
-            hook.workspace_id,
-            kind=EVENT_TYPE,
-            trigger_key=webhook_key(hook.workflow_id),
-            data=data,
-            # With a blank, which no event from outside may have in its source.
-            source=f"webhook {hook.workflow_id}",
-            external_id=data["deliveryId"],
-            raw=delivery.body,
-        )
+    event_id, is_new = _take(hook, trigger, delivery)
     wait = parse_duration(trigger.respond_timeout) if trigger.respond == "result" else None
     return Accepted(event_id, not is_new, wait)
+
+
+def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str, bool]:
+    content = delivery.content()
+    data = delivery.data(trigger.verification, trigger.header, content)
+    event: dict[str, Any] = {
+        "kind": EVENT_TYPE,
+        "trigger_key": webhook_key(hook.workflow_id),
+        "data": data,
+        # With a blank, which no event from outside may have in its source.
+        "source": f"webhook {hook.workflow_id}",
+        "external_id": data["deliveryId"],
+    }
+    if not content.uploads:
+        with statement() as connection:
+            return intake.take(connection, hook.workspace_id, raw=delivery.body, **event)
+    with unit_of_work() as session:
+        # The files are kept as documents, and not as raw bytes, too.
+        event_id, is_new = intake.take(session.connection(), hook.workspace_id, **event)
+        if is_new:
+            uploads.keep(session, hook.workspace_id, content.uploads)
+        return event_id, is_new
 
 
 def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:

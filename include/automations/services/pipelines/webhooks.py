@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from automations.db import pipelines as connections
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
-from automations.domain.webhook_deliveries import Delivery
+from automations.domain.webhook_deliveries import Content, Delivery
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
 from automations.kit.values import JSON, from_attributes
@@ -75,8 +75,9 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
         raise NotFound("There is no such webhook.")
     audit.identify(connection.workspace_id)
     limits.check({f"pipeline:webhook:{connection.id}": _MAX_PER_MINUTE})
-    delivery_id = delivery.id("none")
-    records = _records(delivery) if connection.connector_type == "push" else None
+    content = delivery.content()
+    delivery_id = delivery.id("none", content)
+    records = _records(content) if connection.connector_type == "push" else None
     with unit_of_work() as session:
         run, is_new = _sync(session, connection, records, delivery_id)
         known = delivery_id is not None and run.delivery_id == delivery_id
@@ -108,8 +109,8 @@ def _url(row: PipelineConnection) -> str:
     return f"{get_settings().bridge_base}/api/pipelines/webhooks/{token}"
 
 
-def _records(delivery: Delivery) -> Sequence[JSON]:
-    given = delivery.content()["body"]
+def _records(content: Content) -> Sequence[JSON]:
+    given = content.shown["body"]
     records = given.get("records") if isinstance(given, dict) else given
     if not isinstance(records, list):
         raise ValidationFailed({"records": ["must be a list in JSON, or the body must be one"]})

@@ -34,6 +34,7 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
     secret, kept = trigger.secret, before.get("secret")
     if secret is None:
         return trigger
+    secret = _unwrapped(secret)
     if kept is not None and same(str(kept), secret):
         secret = str(kept)
     elif secret == HIDDEN:
@@ -92,7 +93,12 @@ def value_of(workspace_id: str, stored: str) -> str:
     values = secrets.read(workspace_id, secrets_named(stored))
     if not values:
         raise Unavailable("The webhook's secret is not set.")
-    return next(iter(values.values()))
+    return _unwrapped(next(iter(values.values())))
+
+
+def _unwrapped(secret: str) -> str:
+    """A secret without the line breaks and blanks that were pasted with it."""
+    return "".join(secret.splitlines()).strip()
 
 
 def new_token() -> str:

@@ -1,0 +1,186 @@
+"""Forms as browsers and services send them, read in the charset that they are declared to be in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from urllib.parse import unquote_to_bytes
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser
+
+from automations.kit import json_text
+
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+_CHARSET = "_charset_"
+"""The field in which a browser says what charset it has used."""
+
+
+class Undecodable(ValueError):
+    """A form's text is not in the charset that it is said to be in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One value of a form.
+
+    Args:
+        filename: None for a text.
+    """
+
+    name: str
+    content: bytes
+    filename: str | None = None
+    content_type: str = ""
+
+
+def media_type(content_type: str) -> str:
+    """A content type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def charset_of(content_type: str) -> str | None:
+    """The charset that a content type declares."""
+    return _parameter("Content-Type", content_type, "charset") or None
+
+
+def fields(body: bytes, content_type: str, most: int) -> list[Part]:
+    """The values of a form of one of the two kinds, in their order.
+
+    Raises:
+        ValueError: it is no such form, is cut off, or has more values than ``most``.
+    """
+    if media_type(content_type) == MULTIPART:
+        return _multipart(body, content_type, most)
+    pairs = body.split(b"&", most)
+    if len(pairs) > most:
+        raise ValueError(f"has more than {most} fields")
+    found = []
+    for pair in pairs:
+        name, _, value = pair.replace(b"+", b" ").partition(b"=")
+        if pair:
+            found.append(Part(_text(unquote_to_bytes(name), None), unquote_to_bytes(value)))
+    return found
+
+
+def texts(parts: Iterable[Part], content_type: str) -> list[tuple[str, str]]:
+    """The names and values of a form's texts, decoded.
+
+    Raises:
+        Undecodable: one is not in the charset that it is declared to be in, or else in UTF-8.
+    """
+    parts = list(parts)
+    declared = charset_of(content_type)
+    if declared is None:
+        told = next((part.content for part in parts if part.name == _CHARSET), b"")
+        declared = told.decode("latin-1") or None
+    by_name = _by_name(parts)
+    return [
+        (
+            part.name,
+            _text(
+                part.content,
+                charset_of(part.content_type) or by_name.get(part.name) or declared,
+            ),
+        )
+        for part in parts
+        if part.filename is None
+    ]
+
+
+def _by_name(parts: Iterable[Part]) -> Mapping[str, str]:
+    """The charsets that inbound mail by SendGrid gives for each field."""
+    told = next((part.content for part in parts if part.name == "charsets"), b"")
+    try:
+        named = json_text.parsed(told.decode())
+    except ValueError:
+        return {}
+    pairs = named.items() if isinstance(named, dict) else ()
+    return {name: charset for name, charset in pairs if isinstance(charset, str)}
+
+
+def _text(content: bytes, charset: str | None) -> str:
+    try:
+        return json_text.decoded(content, charset or "utf-8")
+    except ValueError as error:
+        raise Undecodable(str(error)) from error
+
+
+def _multipart(body: bytes, content_type: str, most: int) -> list[Part]:
+    boundary = _parameter("Content-Type", content_type, "boundary")
+    if not boundary:
+        raise ValueError("has no boundary in its content type")
+    reading = _Reading(most)
+    try:
+        parser = MultipartParser(
+            boundary.encode("latin-1", "replace"),
+            {
+                "on_part_begin": reading.begin,
+                "on_part_data": reading.data,
+                "on_part_end": reading.end_of_part,
+                "on_header_field": reading.header_name,
+                "on_header_value": reading.header_value,
+                "on_header_end": reading.end_of_header,
+                "on_end": reading.end,
+            },
+        )
+        parser.write(body)
+    except FormParserError as error:
+        raise ValueError(f"is not a valid form: {error}") from error
+    if not reading.is_whole:
+        raise ValueError("is a form that was cut off")
+    return reading.parts
+
+
+class _Reading:
+    """What a parser has found of a body so far."""
+
+    def __init__(self, most: int) -> None:
+        self.parts: list[Part] = []
+        self.is_whole = False
+        self._most = most
+        self._headers: dict[str, str] = {}
+        self._name, self._value, self._content = b"", b"", bytearray()
+
+    def begin(self) -> None:
+        if len(self.parts) == self._most:
+            raise ValueError(f"has more than {self._most} fields")
+        self._headers, self._content = {}, bytearray()
+
+    def header_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def end_of_header(self) -> None:
+        # Browsers write names in UTF-8, whatever the header's own charset would be.
+        self._headers[self._name.decode("latin-1").lower()] = _text(self._value, None)
+        self._name = self._value = b""
+
+    def data(self, data: bytes, start: int, end: int) -> None:
+        self._content += data[start:end]
+
+    def end_of_part(self) -> None:
+        disposition = self._headers.get("content-disposition", "")
+        name = _parameter("Content-Disposition", disposition, "name")
+        filename = _parameter("Content-Disposition", disposition, "filename")
+        if name is None:
+            raise ValueError("has a part without a name")
+        kind = self._headers.get("content-type", "")
+        self.parts.append(Part(name, bytes(self._content), filename, kind))
+
+    def end(self) -> None:
+        self.is_whole = True
+
+
+def _parameter(header: str, value: str, name: str) -> str | None:
+    message = Message()
+    message[header] = " ".join(value.splitlines())
+    found = message.get_param(name, None, header)
+    if isinstance(found, tuple):
+        charset, _, text = found
+        return text.encode("latin-1", "replace").decode(charset or "utf-8", "replace")
+    return found
