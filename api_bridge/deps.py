@@ -12,6 +12,7 @@ from api_bridge import cookies, scopes
 from api_bridge.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import NotAllowed, NotAuthenticated
+from automations.kit.ids import new_id
 from automations.services.access import api_keys, sign_ins
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, sk_…")
@@ -57,6 +58,15 @@ def _at_least(role: str) -> Callable[[Request, Principal], Awaitable[Principal]]
 Viewer = Annotated[Principal, Depends(_at_least("VIEWER"))]
 Member = Annotated[Principal, Depends(_at_least("MEMBER"))]
 Admin = Annotated[Principal, Depends(_at_least("ADMIN"))]
+
+
+async def _effect_id(request: Request) -> str:
+    return getattr(request.state, "claim_id", None) or new_id()
+
+
+EffectId = Annotated[str, Depends(_effect_id)]
+"""What keys of effects outside are made from: the same when a request that has an
+``Idempotency-Key`` was lost and is sent again."""
 
 
 def _holder(caller: Principal) -> str:

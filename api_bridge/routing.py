@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
@@ -12,18 +13,47 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from fastapi.utils import is_body_allowed_for_status_code
 from pydantic_core import to_json
+from starlette.routing import Match
 
 from api_bridge.threads import in_thread
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
-_PATIENT = "_patient"
+_PATIENT, _OUTSIDE = "_patient", "_outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What a route's endpoint was marked as."""
+
+    patient: bool = False
+    outside: bool = False
 
 
 def patient(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that waits for more than the database: its threads are not the others'."""
     setattr(endpoint, _PATIENT, True)
     return endpoint
+
+
+def outside(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that acts, or waits, outside of the database, and so commits step by step.
+
+    What any other one does under an ``Idempotency-Key`` is one transaction with its answer.
+    """
+    setattr(endpoint, _OUTSIDE, True)
+    return endpoint
+
+
+def nature_of(scope: MutableMapping[str, Any]) -> Nature:
+    """What the route that a request is for was marked as."""
+    for route in scope["app"].routes:
+        endpoint = getattr(route, "endpoint", None)
+        found = Nature(getattr(endpoint, _PATIENT, False), getattr(endpoint, _OUTSIDE, False))
+        # Few are marked: to look for the route among these costs next to nothing.
+        if found != Nature() and route.matches(scope)[0] is Match.FULL:
+            return found
+    return Nature()
 
 
 class Route(APIRoute):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from fastapi import Request
+from fastapi import Request as HttpRequest
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
@@ -16,11 +18,13 @@ from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.middleware.request_guard import buffered
+from api_bridge.routing import Nature, nature_of
 from api_bridge.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
 from automations.services.access import api_keys, idempotency, sign_ins
-from automations.services.access.idempotency import Claim, Stored
+from automations.services.access.idempotency import Claim, Request, Stored
+from automations.settings import get_settings
 
 Who = Callable[[], Principal]
 
@@ -31,11 +35,16 @@ _NOT_KEPT = (401, 403, 429)
 """Refusals that the same request need not meet again."""
 
 
+_PATIENT_PLACES = 40
+"""As many as there are threads for requests that may take long."""
+
+
 class Idempotency:
     """Carries out a POST with an ``Idempotency-Key`` once; for those who say who they are."""
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
@@ -45,25 +54,26 @@ class Idempotency:
             return
         # Whole already: the request guard has read it.
         body = (await receive()).get("body", b"")
-        try:
-            begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body)
-        except NotAuthenticated:
-            # The route refuses it, and notes that.
-            await self._app(scope, buffered(body, receive), send)
-            return
-        except DomainError as error:
-            await domain_error(Request(scope), error)(scope, receive, send)
-            return
-        except DatabaseUnavailable as away:
-            refused = Unavailable(away.message)
-            await domain_error(Request(scope), refused)(scope, receive, send)
-            return
-        if isinstance(begun, Stored):
-            await _response(begun)(scope, receive, send)
-            return
-        await self._carry_out(begun, scope, buffered(body, receive), send)
+        nature = nature_of(scope)
+        places = self._places.setdefault(asyncio.get_running_loop(), _Places())
+        async with places.of(nature):
+            try:
+                begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, nature)
+            except NotAuthenticated:
+                # The route refuses it, and notes that.
+                await self._app(scope, buffered(body, receive), send)
+                return
+            except (DomainError, DatabaseUnavailable) as error:
+                await _refuse(error, scope, receive, send)
+                return
+            if isinstance(begun, Claim):
+                await self._carry_out(begun, nature, scope, buffered(body, receive), send)
+                return
+        await _response(begun)(scope, receive, send)
 
-    async def _carry_out(self, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _carry_out(
+        self, claim: Claim, nature: Nature, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         started: MutableMapping[str, Any] = {}
         parts: list[bytes] = []
 
@@ -73,12 +83,13 @@ class Idempotency:
             else:
                 parts.append(message.get("body", b""))
 
+        scope["state"]["claim_id"] = claim.id
         try:
-            await self._app(scope, receive, keep)
+            with claim.held():
+                await self._app(scope, receive, keep)
         except BaseException:
-            await in_thread(_release, claim)
+            await in_thread(claim.abandon)
             raise
-        # Kept before it is sent: a client that has seen an answer gets the same one again.
         answer = Stored(
             started["status"],
             [
@@ -87,9 +98,29 @@ class Idempotency:
             ],
             b"".join(parts).decode("latin-1"),
         )
-        await in_thread(_finish, claim, answer)
+        # Kept before it is sent: a client that has seen an answer gets the same one again.
+        try:
+            await in_thread(_end, claim, answer)
+        except DatabaseUnavailable as away:
+            if not nature.outside:
+                # Nothing of what the answer says has come to be.
+                await _refuse(away, scope, receive, send)
+                return
+            log.warning("The answer of an idempotent request is not kept: %s", away.__cause__)
         await send(started)
         await send({"type": "http.response.body", "body": b"".join(parts)})
+
+
+class _Places:
+    """How many requests with keys are carried out at once: each has a connection for so long."""
+
+    def __init__(self) -> None:
+        # No more could go on: each of them needs a thread now and then.
+        self._quick = asyncio.Semaphore(get_settings().bridge_threads)
+        self._patient = asyncio.Semaphore(_PATIENT_PLACES)
+
+    def of(self, nature: Nature) -> asyncio.Semaphore:
+        return self._quick if nature == Nature() else self._patient
 
 
 def _who(headers: dict[bytes, bytes]) -> Who | None:
@@ -102,7 +133,7 @@ def _who(headers: dict[bytes, bytes]) -> Who | None:
     return partial(sign_ins.authenticate, session) if session else None
 
 
-def _begin(scope: Scope, key: str, who: Who, body: bytes) -> Claim | Stored:
+def _begin(scope: Scope, key: str, who: Who, body: bytes, nature: Nature) -> Claim | Stored:
     caller = who()
     digest = hashlib.sha256()
     # Who asks is a part of the request: another one might not be allowed this answer.
@@ -114,24 +145,26 @@ def _begin(scope: Scope, key: str, who: Who, body: bytes) -> Claim | Stored:
         body,
     ):
         digest.update(b"%d:" % len(part) + part)
-    return idempotency.begin(caller.workspace_id, key, digest.hexdigest())
+    request = Request(
+        caller.workspace_id, key, digest.hexdigest(), outside=nature.outside, patient=nature.patient
+    )
+    return idempotency.begin(request)
 
 
-def _finish(claim: Claim, answer: Stored) -> None:
-    try:
-        if answer.status >= 500 or answer.status in _NOT_KEPT:
-            idempotency.release(claim)
-        else:
-            idempotency.finish(claim, answer)
-    except DatabaseUnavailable as away:
-        log.warning("The answer of an idempotent request could not be kept: %s", away.__cause__)
+def _end(claim: Claim, answer: Stored) -> None:
+    if answer.status >= 500:
+        claim.abandon()
+    elif answer.status in _NOT_KEPT:
+        claim.refuse()
+    else:
+        claim.finish(answer)
 
 
-def _release(claim: Claim) -> None:
-    try:
-        idempotency.release(claim)
-    except DatabaseUnavailable as away:
-        log.warning("An idempotency key could not be released: %s", away.__cause__)
+async def _refuse(
+    error: DomainError | DatabaseUnavailable, scope: Scope, receive: Receive, send: Send
+) -> None:
+    refused = Unavailable(error.message) if isinstance(error, DatabaseUnavailable) else error
+    await domain_error(HttpRequest(scope), refused)(scope, receive, send)
 
 
 def _response(stored: Stored) -> Response:

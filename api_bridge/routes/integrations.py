@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from api_bridge.deps import Admin
-from api_bridge.routing import Router, patient
+from api_bridge.routing import Router, outside, patient
 from api_bridge.views import integrations as views
 from automations import wiring
 from automations.definitions.integrations import IntegrationType
@@ -95,6 +95,7 @@ def delete_integration(caller: Admin, integration_id: str) -> Response:
 
 @router.post("/{integration_id}/test")
 @patient
+@outside
 def test_integration(caller: Admin, integration_id: str) -> dict[str, Any]:
     """Connect to the service and sign in; sends nothing."""
     problem = mail.check(caller.workspace_id, integration_id, wiring.mail_transport())

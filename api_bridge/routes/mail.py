@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Body
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.deps import Member
-from api_bridge.routing import Router, patient
+from api_bridge.deps import EffectId, Member
+from api_bridge.routing import Router, outside, patient
 from automations import wiring
 from automations.services.integrations import mail
 
@@ -22,10 +22,11 @@ Payload = Annotated[
 
 @router.post("/send-email")
 @patient
+@outside
 @body_limit(MAX_FILES_BYTES)
-def send_email(caller: Member, payload: Payload) -> dict[str, Any]:
+def send_email(caller: Member, effect_id: EffectId, payload: Payload) -> dict[str, Any]:
     """Send a transactional email by the site email provider."""
-    receipt = mail.send(caller.workspace_id, payload, wiring.ports())
+    receipt = mail.send(caller.workspace_id, payload, wiring.ports(), effect_id)
     return {
         "messageId": receipt.message_id,
         "provider": receipt.provider,

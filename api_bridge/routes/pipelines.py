@@ -11,7 +11,7 @@ from pydantic import Field
 from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
 from api_bridge.paging import Cursor, Limit
-from api_bridge.routing import Router, patient
+from api_bridge.routing import Router, outside, patient
 from api_bridge.views import pagination
 from api_bridge.views import pipelines as pipeline_views
 from automations import wiring
@@ -104,6 +104,7 @@ def create_connection(caller: Admin, shape: ConnectionShape) -> dict[str, Any]:
 
 @router.post("/connections/test")
 @patient
+@outside
 def test_source(caller: Admin, source: Source) -> dict[str, Any]:
     """Read the first page of a source that is to be connected."""
     return _tried(caller, source.connector_type, source.config)
@@ -140,6 +141,7 @@ def delete_connection(caller: Admin, connection_id: str) -> None:
 
 @router.post(f"{_CONNECTION}/check")
 @patient
+@outside
 def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
     """Read the first page of a connection's source; no row is written."""
     connection = connections.get(caller.workspace_id, connection_id)
@@ -148,6 +150,7 @@ def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
 
 @router.post(f"{_CONNECTION}/discover")
 @patient
+@outside
 def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
     """List the paths in the records of the first page, for a mapping."""
     found = probes.fields(caller.workspace_id, connection_id, wiring.ports().http)

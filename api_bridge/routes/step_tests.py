@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import scopes
-from api_bridge.deps import Member
-from api_bridge.routing import Router, patient
+from api_bridge.deps import EffectId, Member
+from api_bridge.routing import Router, outside, patient
 from automations import wiring
 from automations.execution import step_tests
 from automations.execution.recording import output_of
@@ -65,8 +65,13 @@ class StepTest(BaseModel):
 
 @router.post("/{workflow_id}/steps/{step_id}/test")
 @patient
+@outside
 def try_step(
-    caller: Member, workflow_id: str, step_id: str, test: StepTest | None = None
+    caller: Member,
+    effect_id: EffectId,
+    workflow_id: str,
+    step_id: str,
+    test: StepTest | None = None,
 ) -> dict[str, Any]:
     """Do one step with given data; its effects are real, unless it is a dry run.
 
@@ -83,7 +88,7 @@ def try_step(
     if wanted.dry_run:
         return _shown(step_tests.render(engine, workspace, workflow_id, step_id, given))
     scopes.require(caller.scopes, scopes.TEST)
-    return _shown(step_tests.run(engine, caller, workflow_id, step_id, given))
+    return _shown(step_tests.run(engine, caller, workflow_id, step_id, given, effect_id))
 
 
 def _shown(result: StepTestResult) -> dict[str, Any]:

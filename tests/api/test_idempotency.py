@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
-from automations.db.idempotency import KEPT, LEASE
-from automations.db.session import unit_of_work
-from automations.db.tables import Form, IdempotencyKey, Run, Workspace
-from automations.errors import Conflict, RuleBroken
+from api_bridge.deps import EffectId
+from api_bridge.routing import outside
+from automations.db.idempotency import KEPT
+from automations.db.session import reading, unit_of_work
+from automations.db.tables import Form, IdempotencyKey, Run, SecurityEvent, Workspace
+from automations.errors import DatabaseUnavailable, InProgress, RuleBroken
 from automations.kit.ids import new_id
 from automations.services.access import idempotency
-from automations.services.access.idempotency import Claim, Stored
+from automations.services.access.idempotency import Claim, Request, Stored
 from tests.api.conftest import FORM, Api
 
 POSTS = [
@@ -183,32 +187,116 @@ def test_a_request_that_is_still_carried_out_is_a_conflict(api: Api) -> None:
         assert begun.wait(10)
         answer = post(api, "/slow", {})
         assert (answer.status_code, answer.json()["code"]) == (409, "IN_PROGRESS")
-        assert post(api, "/slow", {"other": 1}).status_code == 422
         go_on.set()
         assert first.result().json() == {"done": True}
     assert post(api, "/slow", {}).headers["idempotent-replayed"] == "true"
+    assert post(api, "/slow", {"other": 1}).status_code == 422
 
 
-def test_a_claim_that_was_lost_with_its_process_is_taken_over_later(api: Api) -> None:
-    workspace = _workspace()
-    lost = idempotency.begin(workspace, "key", "hash")
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_claim_is_free_at_once_when_its_process_is_gone(api: Api, outside: bool) -> None:
+    wanted = Request(_workspace(), "key", "hash", outside=outside)
+    lost = idempotency.begin(wanted)
     assert isinstance(lost, Claim)
-    with pytest.raises(Conflict):
-        idempotency.begin(workspace, "key", "hash")
-    with pytest.raises(RuleBroken):
-        idempotency.begin(workspace, "key", "other")
-    age(LEASE)
-    taken = idempotency.begin(workspace, "key", "hash")
+    for other in ("hash", "other"):
+        with pytest.raises(InProgress):
+            idempotency.begin(replace(wanted, sha256=other))
+    _cut_connections()
+    taken = idempotency.begin(wanted)
     assert isinstance(taken, Claim)
-    # Whoever lost the claim neither answers nor releases for its new holder.
-    idempotency.finish(lost, Stored(200, [], "late"))
-    idempotency.release(lost)
-    idempotency.finish(taken, Stored(201, [("a", "b")], "body"))
-    assert idempotency.begin(workspace, "key", "hash") == Stored(201, [("a", "b")], "body")
+    # What it has made outside is recognised by this.
+    assert (taken.id == lost.id) == outside
+    with suppress(DatabaseUnavailable):
+        lost.finish(Stored(200, [], "late"))
+    taken.finish(Stored(201, [("a", "b")], "body"))
+    assert idempotency.begin(wanted) == Stored(201, [("a", "b")], "body")
+    with pytest.raises(RuleBroken):
+        idempotency.begin(replace(wanted, sha256="other"))
 
 
-def _workspace() -> str:
+def test_work_and_answer_are_there_together_or_not_at_all(api: Api) -> None:
+    wanted = Request(_workspace(), "key", "hash")
+    lost = idempotency.begin(wanted)
+    assert isinstance(lost, Claim)
+    with lost.held():
+        made = _workspace("made")
+        with reading() as session:
+            assert session.get(Workspace, made) is not None
+    assert count(Workspace) == 3
+    lost.abandon()
+    done = idempotency.begin(wanted)
+    assert isinstance(done, Claim)
+    with done.held():
+        _workspace("made")
+    done.finish(Stored(201, [], "body"))
+    assert count(Workspace) == 4
+
+
+def test_a_failure_undoes_what_the_request_has_committed_before_it(api: Api) -> None:
+    app = api.http.app
+    assert isinstance(app, FastAPI)
+    calls = []
+
+    @app.post("/fails-late")
+    def fails_late() -> dict[str, int]:
+        calls.append(_workspace("made"))
+        if len(calls) == 1:
+            raise RuntimeError("a bug")
+        return {"calls": len(calls)}
+
+    before = count(Workspace)
+    assert post(api, "/fails-late", {}).status_code == 500
+    assert count(Workspace) == before
+    assert post(api, "/fails-late", {}).json() == {"calls": 2}
+    assert count(Workspace) == before + 1
+
+
+def test_what_is_noted_of_a_refusal_is_kept(api: Api) -> None:
+    assert post(api, "/api/forms", FORM, role="VIEWER").status_code == 403
+    assert count(SecurityEvent) == 1
+
+
+def test_a_mail_that_was_lost_in_the_middle_has_the_same_id_again(api: Api) -> None:
+    app = api.http.app
+    assert isinstance(app, FastAPI)
+    seen = []
+
+    @app.post("/lost-once")
+    @outside
+    def lost_once(effect_id: EffectId) -> dict[str, str]:
+        seen.append(effect_id)
+        if len(seen) == 1:
+            raise RuntimeError("as if it had died")
+        return {"id": effect_id}
+
+    assert post(api, "/lost-once", {}).status_code == 500
+    assert post(api, "/lost-once", {}).json() == {"id": seen[0]}
+    assert post(api, "/lost-once", {}, "key-2").json() != {"id": seen[0]}
+
+
+def test_a_test_of_a_step_that_was_lost_is_done_again_under_its_key(api: Api) -> None:
+    made = api.workflow()
+    path = f"/api/workflows/{made['id']}/steps/{made['steps'][0]['id']}/test"
+    first = post(api, path, {}).json()
     with unit_of_work() as session:
-        made = Workspace(id=new_id(), slug="w", name="w")
+        session.execute(update(IdempotencyKey).values(status=None, answer=None))
+    second = post(api, path, {}).json()
+    assert second["runId"] == first["runId"]
+    assert count(Run) == 1
+
+
+def _cut_connections() -> None:
+    with unit_of_work() as session:
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+
+def _workspace(slug: str = "w") -> str:
+    with unit_of_work() as session:
+        made = Workspace(id=new_id(), slug=slug, name="w")
         session.add(made)
     return made.id

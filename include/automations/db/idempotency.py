@@ -1,66 +1,71 @@
-"""Idempotency keys as they are stored: claimed by one request, answered once."""
+"""Idempotency keys as they are stored: with the answer, in the transaction of the work."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import IdempotencyKey
 
 KEPT = timedelta(hours=24)
-LEASE = timedelta(minutes=10)
-"""After so long without an answer the request is taken for lost with its process."""
 _PRUNED_AT_ONCE = 100
 
 
-def claim(
-    session: Session, workspace_id: str, key: str, *, request_sha256: str, claim_id: str
-) -> bool:
-    """Take a key for a request; False when it is another one's."""
-    now = func.clock_timestamp()
-    fresh = {
-        "request_sha256": request_sha256,
-        "claim": claim_id,
-        "status": None,
-        "answer": None,
-        "created_at": now,
-    }
-    abandoned = and_(IdempotencyKey.status.is_(None), IdempotencyKey.created_at < now - LEASE)
-    taken = session.scalar(
-        insert(IdempotencyKey)
-        .values(workspace_id=workspace_id, key=key, **fresh)
-        .on_conflict_do_update(
-            index_elements=["workspace_id", "key"],
-            set_=fresh,
-            where=or_(IdempotencyKey.created_at < now - KEPT, abandoned),
-        )
-        .returning(IdempotencyKey.claim)
-    )
-    return taken is not None
+def lock(session: Session, workspace_id: str, key: str) -> bool:
+    """Keep all others from a key until the transaction ends; False when another one has it.
+
+    PostgreSQL gives it back with the connection, so that nobody waits for a process that died.
+    """
+    name = func.hashtextextended(f"idempotency:{workspace_id}:{key}", 0)
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(name))))
 
 
 def find(session: Session, workspace_id: str, key: str) -> IdempotencyKey | None:
-    """What is known of a key."""
-    return session.get(IdempotencyKey, (workspace_id, key))
-
-
-def answer(
-    session: Session, workspace_id: str, key: str, claim_id: str, *, status: int, answer: str
-) -> None:
-    """Keep the answer, unless the claim was lost."""
-    session.execute(
-        update(IdempotencyKey)
-        .where(*_claimed(workspace_id, key, claim_id))
-        .values(status=status, answer=answer)
+    """What is known of a key that is still kept."""
+    return session.scalar(
+        select(IdempotencyKey).where(
+            IdempotencyKey.workspace_id == workspace_id,
+            IdempotencyKey.key == key,
+            IdempotencyKey.created_at > func.clock_timestamp() - KEPT,
+        )
     )
 
 
-def release(session: Session, workspace_id: str, key: str, claim_id: str) -> None:
-    """Forget the request, so that the key may be used again."""
-    session.execute(delete(IdempotencyKey).where(*_claimed(workspace_id, key, claim_id)))
+def put(
+    session: Session,
+    workspace_id: str,
+    key: str,
+    *,
+    request_sha256: str,
+    claim: str,
+    status: int | None = None,
+    answer: str | None = None,
+) -> None:
+    """Keep a request under its key, with its answer or before there is one."""
+    values = {
+        "request_sha256": request_sha256,
+        "claim": claim,
+        "status": status,
+        "answer": answer,
+        "created_at": func.clock_timestamp(),
+    }
+    session.execute(
+        insert(IdempotencyKey)
+        .values(workspace_id=workspace_id, key=key, **values)
+        .on_conflict_do_update(index_elements=["workspace_id", "key"], set_=values)
+    )
+
+
+def forget(session: Session, workspace_id: str, key: str) -> None:
+    """Forget a request, so that the key may be used again."""
+    session.execute(
+        delete(IdempotencyKey).where(
+            IdempotencyKey.workspace_id == workspace_id, IdempotencyKey.key == key
+        )
+    )
 
 
 def prune(session: Session) -> int:
@@ -77,11 +82,3 @@ def prune(session: Session) -> int:
         .returning(IdempotencyKey.key)
     )
     return len(gone.all())
-
-
-def _claimed(workspace_id: str, key: str, claim_id: str) -> list[ColumnElement[bool]]:
-    return [
-        IdempotencyKey.workspace_id == workspace_id,
-        IdempotencyKey.key == key,
-        IdempotencyKey.claim == claim_id,
-    ]

@@ -16,12 +16,14 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from automations.errors import DatabaseUnavailable
 from automations.settings import get_settings
 
 __all__ = [
     "Session",
+    "SharedTransaction",
     "dispose",
     "engine",
     "raw_connection",
@@ -39,17 +41,12 @@ _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 
 _used: set[str] = set()
 _stage: ContextVar[Connection | None] = ContextVar("stage", default=None)
+"""The connection whose transaction this thread's units of work are parts of."""
 
 
 @lru_cache(maxsize=4)
 def _engine(dsn: str) -> Engine:
-    made = create_engine(
-        dsn,
-        pool_size=10,
-        max_overflow=30,
-        use_native_hstore=False,
-        connect_args={"application_name": "automations", "connect_timeout": 5},
-    )
+    made = _made(dsn, pool_size=10, max_overflow=30)
     event.listen(made, "checkin", _note_use)
 
     def test_idle(connection: Any, record: Any, proxy: Any) -> None:
@@ -64,6 +61,20 @@ def _engine(dsn: str) -> Engine:
 
     event.listen(made, "checkout", test_idle)
     return made
+
+
+@lru_cache(maxsize=4)
+def _unpooled(dsn: str) -> Engine:
+    return _made(dsn, poolclass=NullPool)
+
+
+def _made(dsn: str, **pool: Any) -> Engine:
+    return create_engine(
+        dsn,
+        use_native_hstore=False,
+        connect_args={"application_name": "automations", "connect_timeout": 5},
+        **pool,
+    )
 
 
 @lru_cache(maxsize=4)
@@ -88,6 +99,7 @@ def dispose() -> None:
         _engine(dsn).dispose()
     _used.clear()
     _engine.cache_clear()
+    _unpooled.cache_clear()
     _autocommit.cache_clear()
 
 
@@ -101,35 +113,82 @@ os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @contextmanager
-def unit_of_work(dsn: str | None = None) -> Iterator[Session]:
-    """A session whose transaction commits at the end of the block, or is undone by an error.
-
-    Raises:
-        DatabaseUnavailable: it could not be done now.
-    """
-    bind = _stage.get() or engine(dsn)
+def _told() -> Iterator[None]:
+    """Say by one error that the database cannot be used now."""
     try:
-        with (
-            Session(
-                bind, expire_on_commit=False, join_transaction_mode="create_savepoint"
-            ) as session,
-            session.begin(),
-        ):
-            yield session
+        yield
     except _UNAVAILABLE as lost:
         raise DatabaseUnavailable from lost
 
 
 @contextmanager
-def undone() -> Iterator[None]:
-    """Undo, at the end of the block, whatever this thread's units of work in it have done."""
-    with engine().connect() as connection, connection.begin() as transaction:
-        token = _stage.set(connection)
+def unit_of_work(dsn: str | None = None, *, apart: bool = False) -> Iterator[Session]:
+    """A session whose transaction commits at the end of the block, or is undone by an error.
+
+    Args:
+        apart: whether it commits by itself also where a ``SharedTransaction`` was joined.
+
+    Raises:
+        DatabaseUnavailable: it could not be done now.
+    """
+    bind = (None if apart else _stage.get()) or engine(dsn)
+    with (
+        _told(),
+        Session(bind, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
+        session.begin(),
+    ):
+        yield session
+
+
+class SharedTransaction:
+    """A transaction of which units of work are parts, one after the other, in whichever threads.
+
+    All of them commit together, or none does; what one reads, those before it have written.
+
+    Args:
+        pooled: whether its connection is one of the pool's, which are few: not for what lasts.
+
+    Raises:
+        DatabaseUnavailable: it cannot be begun now; so does all that uses it.
+    """
+
+    def __init__(self, *, pooled: bool = True) -> None:
+        source = engine() if pooled else _unpooled(get_settings().dsn)
+        with _told():
+            self._connection = source.connect()
+            self._transaction = self._connection.begin()
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Have the units of work in the block be parts of it, also in threads begun from there."""
+        token = _stage.set(self._connection)
         try:
             yield
         finally:
             _stage.reset(token)
-            transaction.rollback()
+
+    def commit(self) -> None:
+        """Commit it, and give its connection back."""
+        try:
+            with _told():
+                self._transaction.commit()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Undo what is not committed, and give its connection back."""
+        self._connection.close()
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo, at the end of the block, whatever this thread's units of work in it have done."""
+    transaction = SharedTransaction()
+    try:
+        with transaction.joined():
+            yield
+    finally:
+        transaction.close()
 
 
 @contextmanager
@@ -139,11 +198,12 @@ def statement(dsn: str | None = None) -> Iterator[Connection]:
     Raises:
         DatabaseUnavailable: it could not be done now.
     """
-    try:
-        with _autocommit(engine(dsn)).connect() as connection:
-            yield connection
-    except _UNAVAILABLE as lost:
-        raise DatabaseUnavailable from lost
+    if (stage := _stage.get()) is not None:
+        with _told(), stage.begin_nested():
+            yield stage
+        return
+    with _told(), _autocommit(engine(dsn)).connect() as connection:
+        yield connection
 
 
 @contextmanager
@@ -153,11 +213,17 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
     Raises:
         DatabaseUnavailable: it could not be done now.
     """
-    try:
-        with Session(_autocommit(engine(dsn)), expire_on_commit=False, autoflush=False) as session:
-            yield session
-    except _UNAVAILABLE as lost:
-        raise DatabaseUnavailable from lost
+    bind = _stage.get() or _autocommit(engine(dsn))
+    with (
+        _told(),
+        Session(
+            bind,
+            expire_on_commit=False,
+            autoflush=False,
+            join_transaction_mode="create_savepoint",
+        ) as session,
+    ):
+        yield session
 
 
 def raw_connection() -> psycopg2.extensions.connection:

@@ -19,9 +19,9 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     request_sha256: Mapped[str]
     claim: Mapped[str]
-    """Whose request it is; another one takes over when this one was lost."""
+    """Under which its effects outside are made; the same when it is taken up after a crash."""
     status: Mapped[int | None]
-    """Of the answer; none while the request is being carried out."""
+    """Of the answer; none while a request is carried out that acts outside, or if it was lost."""
     answer: Mapped[str | None]
     """Headers and body, encrypted: they may hold a token that is kept nowhere else."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)

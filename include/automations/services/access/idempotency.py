@@ -1,14 +1,22 @@
-"""Requests that are carried out once, however often they are sent."""
+"""Requests that are carried out once, however often they are sent.
+
+What a request does and the answer that it gets are one transaction: after a crash either both are
+there, or neither is. A request that acts outside of the database cannot be so. It is kept before
+it is carried out, and when it is sent again after a crash, it is carried out again, its effects
+under the same keys.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from automations.db import idempotency
-from automations.db.session import unit_of_work
+from automations.db.session import SharedTransaction, unit_of_work
+from automations.db.tables import IdempotencyKey
 from automations.errors import InProgress, RuleBroken, ValidationFailed
 from automations.kit.ids import new_id
 from automations.services.integrations import vault
@@ -17,12 +25,20 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to carry out a request."""
+class Request:
+    """A request that its sender may send again.
+
+    Args:
+        sha256: of all that makes it another one.
+        outside: whether it acts outside of the database, and so commits step by step.
+        patient: whether it may take long, so that it has no connection of the pool's.
+    """
 
     workspace_id: str
     key: str
-    id: str
+    sha256: str
+    outside: bool = False
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +50,116 @@ class Stored:
     body: str
 
 
-def begin(workspace_id: str, key: str, request_sha256: str) -> Claim | Stored:
-    """Claim a key, or get the answer that the same request has had.
+class Claim:
+    """The right to carry out a request, which ends with the process that has it.
+
+    Each has to be ended by ``finish``, ``refuse`` or ``abandon``.
+    """
+
+    def __init__(self, request: Request, id_: str, transaction: SharedTransaction) -> None:
+        self.id = id_
+        """Under which effects outside are made: the same when the request was lost and is sent
+        again."""
+        self._request = request
+        self._transaction = transaction
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Carry out the request in the block."""
+        if self._request.outside:
+            yield
+            return
+        with self._transaction.joined():
+            yield
+
+    def finish(self, answer: Stored) -> None:
+        """Commit what was done, with the answer for whoever sends the request again."""
+        request = self._request
+        text = json.dumps({"headers": list(answer.headers), "body": answer.body})
+        sealed = vault.cipher().encrypt(text)
+        with _closing(self._transaction), self._transaction.joined():
+            with unit_of_work() as session:
+                idempotency.put(
+                    session,
+                    request.workspace_id,
+                    request.key,
+                    request_sha256=request.sha256,
+                    claim=self.id,
+                    status=answer.status,
+                    answer=sealed,
+                )
+                idempotency.prune(session)
+            self._transaction.commit()
+
+    def refuse(self) -> None:
+        """Commit what was noted of a refused request, and let the key be used again."""
+        with _closing(self._transaction), self._transaction.joined():
+            with unit_of_work() as session:
+                idempotency.forget(session, self._request.workspace_id, self._request.key)
+            self._transaction.commit()
+
+    def abandon(self) -> None:
+        """Undo what was done of a failed request, and let it be sent again."""
+        self._transaction.close()
+
+
+def begin(request: Request) -> Claim | Stored:
+    """Claim a request, or get the answer that it has had.
 
     Raises:
-        ValidationFailed: it is no key.
+        ValidationFailed: its key is none.
         RuleBroken: another request had this key.
-        InProgress: the same request is being carried out now.
+        InProgress: a request with this key is being carried out now.
     """
-    if not _KEY.fullmatch(key):
+    if not _KEY.fullmatch(request.key):
         raise ValidationFailed({"Idempotency-Key": ["must be 1 to 255 visible ASCII characters"]})
     # Before anything is done: without a key of ours the answer could not be kept.
     vault.cipher()
-    claim = Claim(workspace_id, key, new_id())
-    with unit_of_work() as session:
-        idempotency.prune(session)
-        if idempotency.claim(
-            session, workspace_id, key, request_sha256=request_sha256, claim_id=claim.id
-        ):
-            return claim
-        found = idempotency.find(session, workspace_id, key)
-    if found is not None and found.request_sha256 != request_sha256:
-        raise RuleBroken("This Idempotency-Key was used for another request.")
-    if found is None or found.status is None or found.answer is None:
-        raise InProgress
-    kept = json.loads(vault.decrypted("The answer", found.answer))
-    return Stored(found.status, [(name, value) for name, value in kept["headers"]], kept["body"])
+    transaction = SharedTransaction(pooled=not (request.patient or request.outside))
+    try:
+        found = _locked(request, transaction)
+        if found is not None and found.status is not None and found.answer is not None:
+            if found.request_sha256 != request.sha256:
+                raise RuleBroken("This Idempotency-Key was used for another request.")
+            transaction.close()
+            return _stored(found.status, found.answer)
+        same = found is not None and found.request_sha256 == request.sha256
+        claim = Claim(request, found.claim if found and same else new_id(), transaction)
+        if request.outside and not same:
+            _note(request, claim)
+    except BaseException:
+        transaction.close()
+        raise
+    return claim
 
 
-def finish(claim: Claim, answer: Stored) -> None:
-    """Keep the answer for whoever sends the request again."""
-    text = json.dumps({"headers": list(answer.headers), "body": answer.body})
+def _locked(request: Request, transaction: SharedTransaction) -> IdempotencyKey | None:
+    with transaction.joined(), unit_of_work() as session:
+        if not idempotency.lock(session, request.workspace_id, request.key):
+            raise InProgress
+        return idempotency.find(session, request.workspace_id, request.key)
+
+
+def _note(request: Request, claim: Claim) -> None:
+    # Committed before anything is done outside, so that a repeat after a crash has the same keys.
     with unit_of_work() as session:
-        idempotency.answer(
+        idempotency.put(
             session,
-            claim.workspace_id,
-            claim.key,
-            claim.id,
-            status=answer.status,
-            answer=vault.cipher().encrypt(text),
+            request.workspace_id,
+            request.key,
+            request_sha256=request.sha256,
+            claim=claim.id,
         )
 
 
-def release(claim: Claim) -> None:
-    """Let the request be tried again."""
-    with unit_of_work() as session:
-        idempotency.release(session, claim.workspace_id, claim.key, claim.id)
+def _stored(status: int, answer: str) -> Stored:
+    kept = json.loads(vault.decrypted("The answer", answer))
+    return Stored(status, [(name, value) for name, value in kept["headers"]], kept["body"])
+
+
+@contextmanager
+def _closing(transaction: SharedTransaction) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        transaction.close()

@@ -30,7 +30,8 @@ def check(limits: Mapping[str, int], *, seconds: int = _WINDOW) -> None:
     Raises:
         TooManyRequests: one of them is over its limit.
     """
-    with unit_of_work() as session:
+    # Apart: a request that is undone was tried all the same, and no other one waits for its end.
+    with unit_of_work(apart=True) as session:
         waits = [
             rate_limits.hit(session, key, limit=limit, seconds=seconds)
             for key, limit in limits.items()
@@ -61,7 +62,7 @@ def check_roughly(key: str, limit: int) -> None:
         _uncounted[key] += 1
         share = _uncounted.pop(key) if _uncounted[key] >= min(_SHARE, limit) else 0
     if share:
-        with unit_of_work() as session:
+        with unit_of_work(apart=True) as session:
             wait = rate_limits.hit(session, key, limit=limit, seconds=_WINDOW, by=share)
         with _lock:
             _over.pop(key, None)

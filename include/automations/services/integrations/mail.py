@@ -22,7 +22,6 @@ from automations.errors import (
     TooLarge,
     ValidationFailed,
 )
-from automations.kit.ids import new_id
 from automations.ports import (
     Attachment,
     Documents,
@@ -91,8 +90,11 @@ def check(workspace_id: str, integration_id: str, transport: MailTransport) -> s
     return None
 
 
-def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
+def send(workspace_id: str, payload: Any, ports: Ports, effect_id: str) -> MailReceipt:
     """Send a mail that a client asks for.
+
+    Args:
+        effect_id: the same for a repeat, so that its Message-ID is, too.
 
     Raises:
         ValidationFailed: names the fields that are wrong.
@@ -108,7 +110,7 @@ def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
         raise ValidationFailed(field_errors(error, payload)) from error
     if server_of(workspace_id) is None:
         raise Conflict(NO_PROVIDER)
-    mail = _mail(workspace_id, message, ports.documents)
+    mail = _mail(workspace_id, message, ports.documents, effect_id)
     try:
         receipt = ports.mailer.send(mail)
     except StepError as error:
@@ -125,7 +127,7 @@ def send(workspace_id: str, payload: Any, ports: Ports) -> MailReceipt:
     return receipt
 
 
-def _mail(workspace_id: str, message: Message, documents: Documents) -> Mail:
+def _mail(workspace_id: str, message: Message, documents: Documents, effect_id: str) -> Mail:
     return Mail(
         to=tuple(message.to),
         cc=tuple(message.cc),
@@ -135,7 +137,7 @@ def _mail(workspace_id: str, message: Message, documents: Documents) -> Mail:
         html=message.html,
         reply_to=message.reply_to,
         attachments=tuple(_attachments(workspace_id, message, documents)),
-        key=f"send-email:{workspace_id}:{new_id()}",
+        key=f"send-email:{workspace_id}:{effect_id}",
         workspace_id=workspace_id,
     )
 

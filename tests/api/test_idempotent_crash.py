@@ -1,0 +1,139 @@
+"""Bridges are killed while they carry out requests with keys: each is done once, and at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import func, select
+
+from automations.db.session import unit_of_work
+from automations.db.tables import Run, Workflow
+from automations.domain.principals import Principal
+from automations.services.access.api_keys import create_key
+from automations.services.access.bootstrap import ensure_workspace
+from automations.services.workflows import workflows
+from tests.api.bridge_process import PATIENCE, BridgeProcess, until
+from tests.doubles import ports
+
+REQUESTS = 200
+SENDERS = 8
+
+AUTOMATION = {
+    "name": "Started",
+    "status": "ACTIVE",
+    "steps": [{"name": "Check", "type": "condition", "order": 0, "config": {"expression": "true"}}],
+}
+
+
+@pytest.fixture
+def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
+    both = [BridgeProcess(tmp_path, AUTOMATIONS_DISPATCHER="off") for _ in range(2)]
+    for one in both:
+        one.start()
+    try:
+        for one in both:
+            until(one.answers)
+        yield both
+    finally:
+        for one in both:
+            one.kill()
+
+
+@pytest.fixture
+def headers(database: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {create_key('OWNER', 'owner')}"}
+
+
+@pytest.fixture
+def workflow_id(database: str) -> str:
+    by = Principal(ensure_workspace(), "ADMIN", "test")
+    return workflows.create(by, AUTOMATION, ports()).id
+
+
+def runs() -> int:
+    with unit_of_work() as session:
+        return session.scalar(select(func.count()).select_from(Run)) or 0
+
+
+@pytest.mark.slow
+def test_a_key_makes_one_run_though_bridges_are_killed(
+    bridges: list[BridgeProcess], headers: dict[str, str], workflow_id: str
+) -> None:
+    path = f"/api/workflows/{workflow_id}/execute"
+    answered: dict[int, str] = {}
+    counts = threading.Condition()
+
+    def send(number: int) -> None:
+        """Until it is answered, as clients do; now by one, now by the other bridge."""
+        deadline, turn = time.monotonic() + PATIENCE, number
+        while time.monotonic() < deadline:
+            turn += 1
+            try:
+                answer = requests.post(
+                    bridges[turn % 2].address + path,
+                    json={"input": {"number": number}},
+                    headers={**headers, "Idempotency-Key": f"key-{number}"},
+                    timeout=30,
+                )
+            except requests.RequestException:  # refused, cut off, or half of an answer
+                time.sleep(0.02)
+                continue
+            if answer.status_code == 409:  # the killed one's connection is not closed yet
+                time.sleep(0.02)
+                continue
+            assert answer.status_code == 200, answer.text
+            with counts:
+                answered[number] = answer.json()["runId"]
+                counts.notify_all()
+            return
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        sent = [pool.submit(send, number) for number in range(REQUESTS)]
+        for killed, reached in zip(bridges, (REQUESTS // 4, REQUESTS // 2), strict=True):
+            with counts:
+                assert counts.wait_for(lambda reached=reached: len(answered) >= reached, PATIENCE)
+            killed.kill()
+            killed.start()
+        for one in sent:
+            one.result()
+    assert len(set(answered.values())) == REQUESTS
+    assert runs() == REQUESTS
+    # What was answered is answered so for ever, by whichever bridge.
+    again = requests.post(
+        bridges[0].address + path,
+        json={"input": {"number": 0}},
+        headers={**headers, "Idempotency-Key": "key-0"},
+        timeout=30,
+    )
+    assert (again.json()["runId"], again.headers["idempotent-replayed"]) == (answered[0], "true")
+
+
+@pytest.mark.slow
+def test_a_request_that_was_killed_with_its_bridge_is_carried_out_by_the_next(
+    bridges: list[BridgeProcess], headers: dict[str, str], workflow_id: str
+) -> None:
+    def send(bridge: BridgeProcess) -> requests.Response:
+        return requests.post(
+            f"{bridge.address}/api/workflows/{workflow_id}/execute",
+            json={},
+            headers={**headers, "Idempotency-Key": "key"},
+            timeout=60,
+        )
+
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work() as session:
+            # While it is locked, no run of it can be inserted.
+            session.get_one(Workflow, workflow_id, with_for_update=True)
+            first = pool.submit(send, bridges[0])
+            until(lambda: send(bridges[1]).status_code == 409)
+            bridges[0].kill()
+        with pytest.raises(requests.RequestException):
+            first.result()
+    until(lambda: send(bridges[1]).status_code == 200)
+    assert runs() == 1
