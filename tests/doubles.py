@@ -30,8 +30,8 @@ def context(names: Mapping[str, Any] | None = None, **more: Any) -> StepContext:
     """A step's context; roles by name, and any of its fields."""
     roles = {role.name: more.pop(role.name) for role in fields(Ports) if role.name in more}
 
-    def render_text(text: str, *, missing_ok: bool = False, where: str = "config") -> Any:
-        return render(text, names or {}, where=where, missing_ok=missing_ok)
+    def render_text(text: str, *, where: str = "config", **how: Any) -> Any:
+        return render(text, names or {}, where=where, **how)
 
     given: dict[str, Any] = {
         "run_id": "run1",

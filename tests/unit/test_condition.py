@@ -17,15 +17,17 @@ from automations.kit.comparison import compare
 from automations.kit.values import JSON
 from automations.steps.base import StepContext
 from automations.steps.condition import Condition, ConditionConfig
-from automations.steps.outcomes import Branch, Stop
+from automations.steps.delay import Delay, DelayConfig
+from automations.steps.outcomes import Branch, Stop, WaitUntil
+from tests.doubles import context as double
 from tests.doubles import ports
 
 NAMES = {"input": {"amount": 1500, "plan": "gold", "tags": ["a", "b"], "note": "", "nil": None}}
 
 
 def context() -> StepContext:
-    def render_text(text: JSON, *, missing_ok: bool = False, where: str = "config") -> JSON:
-        return render(text, NAMES, where=f"step 'Big?', {where}", missing_ok=missing_ok)
+    def render_text(text: JSON, *, where: str = "config", **how: Any) -> JSON:
+        return render(text, NAMES, where=f"step 'Big?', {where}", **how)
 
     return StepContext(
         run_id="run",
@@ -77,6 +79,12 @@ def rule(field: JSON, operator: str, *value: JSON) -> dict[str, JSON]:
         ("empty", [], None, True),
         ("empty", 0, None, False),
         ("empty", False, None, False),
+        ("contains", ["a", 1], True, False),
+        ("contains", [[1], {"b": 0}], {"b": False}, False),
+        ("in", 1.0, ["a", 1], True),
+        ("in", 0, [False], False),
+        ("equals", [1, {"a": 0}], [True, {"a": False}], False),
+        ("notEquals", {"a": 1}, {"a": True}, True),
         ("before", "2026-01-01", "2026-01-02", True),
         ("after", "2026-01-01T00:30:00+02:00", "2025-12-31T23:00:00Z", False),
     ],
@@ -98,6 +106,8 @@ def test_an_operator_decides(operator: str, left: JSON, right: JSON, result: boo
         ("contains", "5", 5),
         ("startsWith", 5, "5"),
         ("before", 5, "2026-01-01"),
+        ("contains", {"5": 1}, 5),
+        ("contains", {"5": 1}, ["5"]),
     ],
 )
 def test_mixed_types_are_an_error_and_never_false(operator: str, left: JSON, right: JSON) -> None:
@@ -105,8 +115,76 @@ def test_mixed_types_are_an_error_and_never_false(operator: str, left: JSON, rig
         compare(operator, left, right)
 
 
+@pytest.mark.parametrize(
+    ("operator", "sign"),
+    [
+        ("equals", "=="),
+        ("notEquals", "!="),
+        ("gt", ">"),
+        ("gte", ">="),
+        ("lt", "<"),
+        ("lte", "<="),
+        ("in", "in"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("5", 1000), (1500, 1000), (True, 1), ("a", "b"), (None, 1), (None, None), ([1], "1"),
+        ("5", ["5"]), (True, [1]), (5, "5"), ({"a": True}, {"a": 1}),
+    ],
+)  # fmt: skip
+def test_an_expression_compares_as_the_rule_does(
+    operator: str, sign: str, left: JSON, right: JSON
+) -> None:
+    names = {"input": {"a": left, "b": right}}
+
+    def come_to(**config: Any) -> bool | str:
+        parsed = ConditionConfig.model_validate(config)
+        try:
+            outcome = Condition().run(parsed, double(names))
+        except StepError as error:
+            return error.message.partition(": ")[2]
+        assert isinstance(outcome, Branch)
+        return outcome.arm == "then"
+
+    by_rule = come_to(rules=[rule("{{input.a}}", operator, "{{input.b}}")])
+    assert come_to(expression=f"input.a {sign} input.b") == by_rule
+    assert come_to(rules=[rule(f"{{{{input.a {sign} input.b}}}}", "equals", True)]) == by_rule
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "result"),
+    [
+        ("Europe/Warsaw", "2026-07-01T07:59:00Z", "then"),
+        ("Europe/Warsaw", "2026-07-01T08:01:00Z", "else"),
+        ("UTC", "2026-07-01T08:01:00Z", "then"),
+        ("America/New_York", "2026-07-01T13:59:00Z", "then"),
+        ("America/New_York", "2026-07-01T14:01:00Z", "else"),
+    ],
+)
+def test_a_time_without_an_offset_is_one_of_the_automations_zone(
+    zone: str, now: str, result: str
+) -> None:
+    config = ConditionConfig.model_validate({"rules": [rule(now, "before", "2026-07-01T10:00")]})
+    outcome = Condition().run(config, double(timezone=zone))
+    assert isinstance(outcome, Branch)
+    assert outcome.arm == result
+
+
+@pytest.mark.parametrize("clock", ["2026-03-08T02:30", "2026-11-01T01:30", "2026-07-01"])
+def test_a_delay_and_a_condition_mean_the_same_instant(clock: str) -> None:
+    ctx = double(timezone="America/New_York")
+    wait = Delay().run(DelayConfig(until=clock), ctx)
+    assert isinstance(wait, WaitUntil)
+    for instant, arm in ((-1, "then"), (0, "else")):
+        now = (wait.when + timedelta(seconds=instant)).isoformat()
+        config = ConditionConfig.model_validate({"rules": [rule(now, "before", clock)]})
+        assert getattr(Condition().run(config, ctx), "arm", None) == arm
+
+
 def test_what_is_no_date_is_an_error() -> None:
-    with pytest.raises(ValueError, match="'tomorrow' is not an ISO 8601 date"):
+    with pytest.raises(ValueError, match="'tomorrow' must be an ISO 8601 date"):
         compare("before", "tomorrow", "2026-01-01")
 
 
@@ -208,6 +286,8 @@ def test_an_expression_that_gives_no_boolean_is_an_error() -> None:
         ({}, "exactly one of rules and expression"),
         ({"rules": [rule("a", "exists")], "expression": "true"}, "exactly one of"),
         ({"rules": []}, "at least 1 item"),
+        ({"rules": [{"match": "all", "rules": []}]}, "at least 1 item"),
+        ({"rules": [{"rules": [{"match": "any", "rules": []}]}]}, "at least 1 item"),
         ({"rules": [{"field": "a"}]}, "give field and operator"),
         ({"rules": [{"operator": "exists"}]}, "field is required"),
         ({"rules": [rule("a", "equals")]}, "operator equals needs a value"),

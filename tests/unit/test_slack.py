@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from automations.adapters.http import GuardedHttpClient
 from automations.adapters.slack import SlackAccount, SlackChat
 from automations.domain.fields import RENDERED
+from automations.domain.templating import Kind, render, render_config
 from automations.errors import StepError
 from automations.steps.outcomes import Done, Outcome
 from automations.steps.slack import Slack, SlackConfig
@@ -67,6 +68,81 @@ def test_a_message_is_posted_with_the_token_and_its_place_comes_back(slack: Work
     assert headers["authorization"] == "Bearer xoxb-1"
     assert uuid.UUID(message.pop("client_msg_id")).version == 5
     assert message == {"channel": "C123", "text": "Hi ż", "blocks": blocks, "thread_ts": TS}
+
+
+def rendered(config: dict[str, Any], **names: Any) -> dict[str, Any]:
+    parsed = SlackConfig.model_validate({"text": "Hi", **config})
+    return render_config(parsed, {"input": names}, where="step 'Tell'")
+
+
+HOSTILE = '<!channel> <https://evil.example|bank.example> A < B & C\'s "D"'
+SHOWN = '&lt;!channel&gt; &lt;https://evil.example|bank.example&gt; A &lt; B &amp; C\'s "D"'
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{input.it}}", SHOWN),
+        (
+            "<!here> *{{input.it}}* & <https://a.example|a>",
+            f"<!here> *{SHOWN}* & <https://a.example|a>",
+        ),
+        ("{{input.it | mrkdwn}}", HOSTILE),
+        ("{{input.it | safe}}", HOSTILE),
+        ("{{'<!here> ' | mrkdwn + input.it}}", f"<!here> {SHOWN}"),
+        ("{% for one in input.all %}{{one}};{% endfor %}", f"{SHOWN};1;"),
+        ("{{input.all | join(', ')}}", f"{SHOWN}, 1"),
+        ("{{['<!here>' | mrkdwn, input.it] | join(' ')}}", f"<!here> {SHOWN}"),
+        ("{% set it %}{{input.it}}{% endset %}{{it}}", SHOWN),
+        ("{{ {'a': '<b>'} }}", '{"a": "&lt;b&gt;"}'),
+        (
+            "{{input.it | upper}}",
+            SHOWN.upper().replace("&LT;", "&lt;").replace("&GT;", "&gt;").replace("&AMP;", "&amp;"),
+        ),
+        ("plain < & >", "plain < & >"),
+    ],
+)
+def test_what_is_inserted_into_a_text_shows_as_it_is_unless_it_is_marked(
+    template: str, text: str
+) -> None:
+    assert rendered({"text": template}, it=HOSTILE, all=[HOSTILE, 1])["text"] == text
+
+
+def test_what_is_inserted_into_the_texts_of_blocks_shows_as_it_is() -> None:
+    blocks = [
+        {"type": "header", "text": {"type": "plain_text", "text": "For {{input.it}}"}},
+        {
+            "type": "section",
+            "text": {"type": "mrkdwn", "text": "{{input.it}} <!here>"},
+            "fields": [{"type": "mrkdwn", "text": "{{input.it | mrkdwn}}"}],
+            "accessory": {"type": "button", "url": "{{input.url}}", "value": "{{input.it}}"},
+        },
+        {"type": "context", "elements": "{{input.elements}}"},
+        {"type": "section", "text": "{{input.elements[0]}}"},
+    ]
+    elements = [{"type": "mrkdwn", "text": HOSTILE}, {"type": "image", "alt_text": HOSTILE}]
+    url = "https://a.example/?a=1&b=<2>"
+    header, section, context_, whole = rendered(
+        {"blocks": blocks}, it=HOSTILE, url=url, elements=elements
+    )["blocks"]
+    assert header["text"]["text"] == f"For {SHOWN}"
+    assert section["text"]["text"] == f"{SHOWN} <!here>"
+    assert section["fields"][0]["text"] == HOSTILE
+    assert section["accessory"] == {"type": "button", "url": url, "value": HOSTILE}
+    assert context_["elements"] == [{"type": "mrkdwn", "text": SHOWN}, elements[1]]
+    assert whole["text"] == {"type": "mrkdwn", "text": SHOWN}
+
+
+def test_blocks_that_are_inserted_as_a_whole_are_escaped_unless_they_are_marked() -> None:
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": HOSTILE}}]
+    safe = [{"type": "section", "text": {"type": "mrkdwn", "text": SHOWN}}]
+    assert rendered({"blocks": "{{input.blocks}}"}, blocks=blocks)["blocks"] == safe
+    assert rendered({"blocks": "{{input.blocks | mrkdwn}}"}, blocks=blocks)["blocks"] == blocks
+
+
+def test_in_other_fields_the_mark_changes_nothing() -> None:
+    assert render("{{'<b>' | mrkdwn}}", {}, where="here") == "<b>"
+    assert render("{{'<b>' | mrkdwn}}", {}, where="here", kind=Kind.HTML) == "&lt;b&gt;"
 
 
 def test_every_attempt_carries_the_same_message_id_and_a_redo_another(slack: Workspace) -> None:

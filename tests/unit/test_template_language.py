@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from automations.domain.template_language.filters import FILTERS
 from automations.domain.template_language.meter import Meter
 from automations.domain.template_language.predicates import PREDICATES
-from automations.domain.templating import names_in, render
+from automations.domain.templating import Kind, names_in, render
 from automations.errors import TemplateError
 from automations.kit.values import JSON
 from tests.hostile import templates as hostile
@@ -42,6 +42,10 @@ def rendered(template: str, **more: Any) -> JSON:
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
+        ("true in ['a', 1]", False),
+        ("[1, {'a': 0}] == [true, {'a': false}]", False),
+        ("1 == true", False),
+        ("[1, true, 1.0, 0, false] | unique", [1, True, 0, False]),
         ("input.n / 2", 3.5),
         ("8 / 2", 4),
         ("7 // 2", 3),
@@ -184,7 +188,7 @@ def test_a_text_is_rendered(template: str, text: str) -> None:
     ],
 )
 def test_in_html_only_what_is_marked_as_safe_is_not_escaped(template: str, text: str) -> None:
-    assert rendered(template, html=True) == text
+    assert rendered(template, kind=Kind.HTML) == text
 
 
 @pytest.mark.parametrize(
@@ -250,7 +254,7 @@ def test_what_has_no_end_is_ended_by_the_meter(name: str) -> None:
     with pytest.raises(TemplateError):
         rendered("text " + hostile.GREEDY[name])
     with pytest.raises(TemplateError):
-        rendered(hostile.GREEDY[name], html=True)
+        rendered(hostile.GREEDY[name], kind=Kind.HTML)
 
 
 def test_all_texts_of_one_config_share_one_meter() -> None:
@@ -334,7 +338,15 @@ def test_no_template_works_more_than_it_may_or_changes_its_data(template: str, h
 
     def work() -> None:
         try:
-            found.append(render(template, data, where="", html=html, meter=Meter(WORK)))
+            found.append(
+                render(
+                    template,
+                    data,
+                    where="",
+                    kind=Kind.HTML if html else Kind.PLAIN,
+                    meter=Meter(WORK),
+                )
+            )
         except TemplateError:
             found.append(None)
 

@@ -63,6 +63,14 @@ class Html:
     """Marks a field whose templates escape what they insert for HTML."""
 
 
+class Mrkdwn:
+    """Marks a field whose templates escape what they insert for Slack's mrkdwn."""
+
+
+class Blocks:
+    """Marks a field of Slack's blocks: what is inserted into their texts is escaped for mrkdwn."""
+
+
 SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 """What a secret may be named, in ``secret.NAME``."""
 

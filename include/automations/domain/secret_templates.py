@@ -19,7 +19,7 @@ from automations.domain.template_language.faults import InvalidTemplate
 from automations.domain.template_language.meter import Meter
 from automations.domain.template_language.names import outside
 from automations.domain.template_language.names import path as dotted
-from automations.domain.templating import render, render_config
+from automations.domain.templating import Kind, render, render_config
 from automations.errors import StepError
 from automations.kit.masking import MASK, Masker
 from automations.kit.values import JSON
@@ -89,7 +89,7 @@ class Redaction:
         *,
         where: str,
         missing_ok: bool = False,
-        html: bool = False,
+        kind: Kind = Kind.PLAIN,
     ) -> JSON:
         """As ``templating.render``, with the secrets that the value itself names.
 
@@ -98,10 +98,10 @@ class Redaction:
         """
         used = self._used(value, where, missing_ok)
         if not used:
-            return self._rendered(value, names, where, missing_ok, html)
-        real = self._rendered(value, {**names, ROOT: used}, where, missing_ok, html)
+            return self._rendered(value, names, where, missing_ok, kind)
+        real = self._rendered(value, {**names, ROOT: used}, where, missing_ok, kind)
         # A filter may have changed a secret into what no masking can find: the difference tells.
-        shown = self.shown(value, names, where=where, missing_ok=missing_ok, html=html)
+        shown = self.shown(value, names, where=where, missing_ok=missing_ok, kind=kind)
         self._derived.update(_differences(real, shown))
         return real
 
@@ -112,22 +112,22 @@ class Redaction:
         *,
         where: str,
         missing_ok: bool = False,
-        html: bool = False,
+        kind: Kind = Kind.PLAIN,
     ) -> JSON:
         """The same with ``***`` for each secret; ``***`` as a whole when that does not work."""
         used = dict.fromkeys(self._used(value, where, missing_ok), MASK)
         try:
-            return self._rendered(value, {**names, ROOT: used}, where, missing_ok, html)
+            return self._rendered(value, {**names, ROOT: used}, where, missing_ok, kind)
         except StepError:
             if not used:
                 raise
             return MASK
 
     def _rendered(
-        self, value: JSON, names: Mapping[str, JSON], where: str, missing_ok: bool, html: bool
+        self, value: JSON, names: Mapping[str, JSON], where: str, missing_ok: bool, kind: Kind
     ) -> JSON:
         return render(
-            value, names, where=where, missing_ok=missing_ok, html=html, meter=self._meter
+            value, names, where=where, missing_ok=missing_ok, kind=kind, meter=self._meter
         )
 
     def config(

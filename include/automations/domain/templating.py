@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
 from jinja2 import nodes
 from markupsafe import Markup, escape
 from pydantic import BaseModel
 
-from automations.domain.fields import AsWritten, Html, is_template
+from automations.domain import mrkdwn
+from automations.domain.fields import AsWritten, Blocks, Html, Mrkdwn, is_template
 from automations.domain.template_language import grammar, values
 from automations.domain.template_language import names as template_names
 from automations.domain.template_language.evaluation import Evaluation
@@ -19,13 +21,23 @@ from automations.errors import TemplateError
 from automations.kit.values import JSON
 
 
+class Kind(Enum):
+    """What a template is a part of: how what it inserts is written, and how values compare."""
+
+    PLAIN = None
+    HTML = Html
+    MRKDWN = Mrkdwn
+    BLOCKS = Blocks
+    CONDITION = "condition"
+
+
 def render(
     value: JSON,
     names: Mapping[str, JSON],
     *,
     where: str,
     missing_ok: bool = False,
-    html: bool = False,
+    kind: Kind = Kind.PLAIN,
     meter: Meter | None = None,
 ) -> JSON:
     """A value with every text in it rendered; a text that is one expression keeps its type.
@@ -40,23 +52,32 @@ def render(
     """
     meter = meter or Meter()
 
-    def inside(item: JSON, place: str) -> JSON:
-        return render(item, names, where=place, missing_ok=missing_ok, html=html, meter=meter)
+    def inside(item: JSON, place: str, kind: Kind = kind) -> JSON:
+        return render(item, names, where=place, missing_ok=missing_ok, kind=kind, meter=meter)
 
     if isinstance(value, dict):
-        return {key: inside(item, f"{where}.{key}") for key, item in value.items()}
+        kinds = {key: _inside(kind, value, key) for key in value}
+        return {key: inside(item, f"{where}.{key}", kinds[key]) for key, item in value.items()}
     if isinstance(value, list):
         return [inside(item, f"{where}.{index}") for index, item in enumerate(value)]
     if not is_template(value):
         return value
+    slack = kind in (Kind.MRKDWN, Kind.BLOCKS)
     try:
         tree = grammar.parse(value)
-        single = None if html else _single(value, tree)
+        write = _WRITERS.get(kind)
+        single = None if write else _single(value, tree)
         if single is None:
-            write = escaped if html else values.text
-            return Evaluation(names, meter, write, markup=html).text(tree)
+            evaluation = Evaluation(
+                names, meter, write or values.text, markup=write is not None, mrkdwn=slack
+            )
+            return evaluation.text(tree)
+        evaluation = Evaluation(
+            names, meter, markup=slack, mrkdwn=slack, as_rules=kind is Kind.CONDITION
+        )
         try:
-            return Evaluation(names, meter).value(single)
+            found = evaluation.value(single)
+            return mrkdwn.escaped_blocks(found, meter) if slack else found
         except MissingName:
             if missing_ok:
                 return None
@@ -79,6 +100,10 @@ def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
         return evaluation.text(tree) if single is None else evaluation.value(single)
     except TemplateFault:
         return None
+
+
+def _inside(kind: Kind, value: Mapping[str, JSON], key: str) -> Kind:
+    return Kind.MRKDWN if kind is Kind.BLOCKS and mrkdwn.is_text(value, key) else kind
 
 
 def _single(text: str, tree: nodes.Template) -> nodes.Expr | None:
@@ -104,6 +129,9 @@ def escaped(value: Any, meter: Meter) -> str:
     return text
 
 
+_WRITERS = {Kind.HTML: escaped, Kind.MRKDWN: mrkdwn.escaped}
+
+
 def render_config(
     config: BaseModel,
     names: Mapping[str, JSON],
@@ -113,7 +141,8 @@ def render_config(
 ) -> dict[str, JSON]:
     """A step's config as JSON with its templates rendered, to be validated again.
 
-    Fields marked ``AsWritten`` are kept as they are, those marked ``Html`` are escaped.
+    Fields marked ``AsWritten`` are kept as they are; what is inserted into those with a mark of a
+    kind is escaped for it.
 
     Args:
         by: renders one value, as ``render`` does.
@@ -127,9 +156,13 @@ def render_config(
         if any(isinstance(mark, AsWritten) for mark in info.metadata):
             rendered[key] = written[key]
         else:
-            html = any(isinstance(mark, Html) for mark in info.metadata)
-            rendered[key] = by(written[key], names, where=f"{where}, config.{key}", html=html)
+            kind = next((kind for kind in Kind if _has(info.metadata, kind)), Kind.PLAIN)
+            rendered[key] = by(written[key], names, where=f"{where}, config.{key}", kind=kind)
     return rendered
+
+
+def _has(marks: list[Any], kind: Kind) -> bool:
+    return isinstance(kind.value, type) and any(isinstance(mark, kind.value) for mark in marks)
 
 
 def names_in(text: str) -> set[tuple[str, ...]]:

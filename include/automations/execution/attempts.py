@@ -142,9 +142,8 @@ class Attempts:
     def _context(self, attempt: Attempt, redaction: Redaction) -> StepContext:
         node, step = self.node, attempt.step
 
-        def render(text: str, *, missing_ok: bool = False, where: str = "config") -> JSON:
-            place = f"{attempt.where}, {where}"
-            return redaction.render(text, attempt.names, where=place, missing_ok=missing_ok)
+        def render(text: str, *, where: str = "config", **how: Any) -> JSON:
+            return redaction.render(text, attempt.names, where=f"{attempt.where}, {where}", **how)
 
         return StepContext(
             run_id=node.ref.run_id,

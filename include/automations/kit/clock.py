@@ -1,10 +1,31 @@
-"""How instants are written."""
+"""How instants are written and read."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 
 def timestamp(moment: datetime) -> str:
     """An instant as the API writes it: UTC with milliseconds and Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def moment(text: str, zone: str) -> datetime:
+    """The instant that an ISO 8601 date or time means.
+
+    Args:
+        zone: of a text without an offset. A wall time that a clock change skips is taken as if the
+            clock had not changed; of one that comes twice the first is meant.
+
+    Raises:
+        ValueError: it is none, or lies beyond the calendar.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("must be an ISO 8601 date or time") from error
+    try:
+        return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies beyond the calendar") from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
+from automations.kit.clock import moment
 from automations.kit.patterns import pattern
+from automations.kit.storable import same
 from automations.kit.values import JSON
 
 Operator = Literal[
@@ -14,11 +16,15 @@ Operator = Literal[
 ]  # fmt: skip
 
 
-def compare(operator: str, left: JSON, right: JSON) -> bool:
+def compare(operator: str, left: JSON, right: JSON, zone: str = "UTC") -> bool:
     """Whether two values stand in a relation.
+
+    Args:
+        zone: of times that are written without an offset.
 
     Raises:
         TypeError: the values cannot be compared so; the message says how to convert.
+        ValueError: a text is no time, or no pattern.
     """
     match operator:
         case "exists":
@@ -28,7 +34,7 @@ def compare(operator: str, left: JSON, right: JSON) -> bool:
         case "equals" | "notEquals":
             if left is not None and right is not None:
                 _same_kind(left, right)
-            return bool(left == right) == (operator == "equals")
+            return same(left, right) == (operator == "equals")
         case "contains":
             return _contains(left, right)
         case "in":
@@ -39,7 +45,7 @@ def compare(operator: str, left: JSON, right: JSON) -> bool:
             text, part = _text(left), _text(right)
             return text.startswith(part) if operator == "startsWith" else text.endswith(part)
         case "before" | "after":
-            first, second = _moment(left), _moment(right)
+            first, second = _moment(left, zone), _moment(right, zone)
             return first < second if operator == "before" else first > second
         case _:
             return _ordered(operator, left, right)
@@ -71,8 +77,10 @@ def _same_kind(left: JSON, right: JSON) -> None:
 def _contains(whole: JSON, part: JSON) -> bool:
     if isinstance(whole, str):
         return _text(part) in whole
-    if isinstance(whole, list | dict):
-        return part in whole
+    if isinstance(whole, dict):
+        return _text(part) in whole
+    if isinstance(whole, list):
+        return any(same(part, item) for item in whole)
     raise TypeError(f"{kind_of(whole)} contains nothing: a text, a list or an object is needed")
 
 
@@ -82,13 +90,12 @@ def _text(value: JSON) -> str:
     return value
 
 
-def _moment(value: JSON) -> datetime:
+def _moment(value: JSON, zone: str) -> datetime:
     text = _text(value)
     try:
-        moment = datetime.fromisoformat(text)
+        return moment(text, zone)
     except ValueError as error:
-        raise ValueError(f"'{text}' is not an ISO 8601 date or time") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        raise ValueError(f"'{text}' {error}") from error
 
 
 def kind_of(value: JSON) -> str:

@@ -91,7 +91,9 @@ class RowRule(_Part):
     operator: Operator | None = Field(None, description="How to compare.")
     value: JSON = Field(None, description="What to compare with; not for exists and empty.")
     match: Literal["all", "any"] = Field("all", description="How a nested group is joined.")
-    rules: list[RowRule] | None = Field(None, max_length=50, description="A nested group.")
+    rules: list[RowRule] | None = Field(
+        None, min_length=1, max_length=50, description="A nested group."
+    )
 
     @model_validator(mode="after")
     def _row_or_group(self) -> Self:

@@ -29,7 +29,8 @@ class StepContext:
     Args:
         idempotency_key: the same for every attempt at one effect; changes when a user redoes it.
         attempt: 1 for the first attempt.
-        render: renders one text with the run's names; ``missing_ok`` gives None for a missing one.
+        render: renders one text with the run's names; ``missing_ok`` gives None for a missing one,
+            ``kind`` is what the text is a part of.
         kept: on resume, the output that the step had when it began to wait.
         iterate: does the steps of a loop's config for each of some items.
         traceparent: the trace that the step belongs to, for services that continue it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from automations.domain.fields import AsWritten, Model
+from automations.domain.templating import Kind
 from automations.errors import StepError
 from automations.kit.comparison import Operator, compare, kind_of
 from automations.kit.values import JSON
@@ -24,10 +25,16 @@ class Rule(Model):
     """One comparison, or a nested group of them."""
 
     field: JSON = Field(None, description="What to look at, usually a template.")
-    operator: Operator | None = Field(None, description="How to compare.")
+    operator: Operator | None = Field(
+        None,
+        description="How to compare. What is of two kinds, a text and a number, is refused; "
+        "before and after read a time without an offset in the automation's time zone.",
+    )
     value: JSON = Field(None, description="What to compare with; not for exists and empty.")
     match: Literal["all", "any"] = Field("all", description="How a nested group is joined.")
-    rules: list[Rule] | None = Field(None, max_length=50, description="A nested group.")
+    rules: list[Rule] | None = Field(
+        None, min_length=1, max_length=50, description="A nested group."
+    )
 
     @model_validator(mode="after")
     def _row_or_group(self) -> Self:
@@ -48,7 +55,10 @@ class ConditionConfig(Model):
         None, min_length=1, max_length=50, description="Typed comparisons."
     )
     expression: Annotated[str | None, AsWritten()] = Field(
-        None, max_length=5_000, description="Instead of rules: an expression that gives a boolean."
+        None,
+        max_length=5_000,
+        description="Instead of rules: an expression that gives a boolean. Its signs compare as "
+        "the operators of rules do.",
     )
     then: Annotated[list[Step], AsWritten()] = Field(
         default_factory=list, description="Steps when it holds."
@@ -88,9 +98,12 @@ class Condition(StepType[ConditionConfig]):
 
     def run(self, config: ConditionConfig, ctx: StepContext) -> Outcome:
         if config.expression is not None:
-            result = ctx.render("{{" + _bare(config.expression) + "}}", where="config.expression")
+            text = "{{" + _bare(config.expression) + "}}"
+            result = ctx.render(text, where="config.expression", kind=Kind.CONDITION)
             if not isinstance(result, bool):
-                raise StepError(f"config.expression gives {kind_of(result)}, not a boolean.")
+                raise StepError(
+                    f"config.expression gives {kind_of(result)}, not a boolean.", kind="config"
+                )
         else:
             result = _holds(config.match, config.rules or [], ctx, "config.rules")
         output = {"result": result}
@@ -113,9 +126,10 @@ def _rule(rule: Rule, ctx: StepContext, path: str) -> bool:
     if rule.rules is not None:
         return _holds(rule.match, rule.rules, ctx, f"{path}.rules")
     operator = str(rule.operator)
-    left = ctx.render(rule.field, missing_ok=operator in _MAY_MISS, where=f"{path}.field")
-    right = ctx.render(rule.value, where=f"{path}.value")
+    may_miss = operator in _MAY_MISS
+    left = ctx.render(rule.field, missing_ok=may_miss, where=f"{path}.field", kind=Kind.CONDITION)
+    right = ctx.render(rule.value, where=f"{path}.value", kind=Kind.CONDITION)
     try:
-        return compare(operator, left, right)
+        return compare(operator, left, right, ctx.timezone)
     except (TypeError, ValueError) as error:
         raise StepError(f"{path}: {error}", kind="config") from error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -21,7 +20,7 @@ from automations.domain.fields import (
 )
 from automations.domain.statuses import Decision
 from automations.errors import StepError
-from automations.kit.clock import timestamp
+from automations.kit.clock import moment, timestamp
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Done, Outcome, WaitUntil
 
@@ -50,7 +49,7 @@ class DelayConfig(Model):
     @classmethod
     def _is_a_moment(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and (is_rendered(info) or not is_template(value)):
-            _parse(value)
+            moment(value, "UTC")
         return value
 
     @model_validator(mode="after")
@@ -99,10 +98,10 @@ class Delay(StepType[DelayConfig]):
     def run(self, config: DelayConfig, ctx: StepContext) -> Outcome:
         try:
             due = self._due(config, ctx)
-        except OverflowError as error:
-            raise StepError("until: ends beyond the calendar", kind="config") from error
+        except ValueError as error:
+            raise StepError(f"config.until {error}.", kind="config") from error
         if due - ctx.now > MAX_DURATION:
-            raise StepError(f"until: {TOO_LONG}", kind="config")
+            raise StepError(f"config.until: {TOO_LONG}.", kind="config")
         return WaitUntil(due)
 
     def resume(self, config: DelayConfig, ctx: StepContext, answer: Answer) -> Outcome:
@@ -117,15 +116,5 @@ class Delay(StepType[DelayConfig]):
     @staticmethod
     def _due(config: DelayConfig, ctx: StepContext) -> datetime:
         if config.until is not None:
-            moment = _parse(config.until)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=ZoneInfo(config.timezone or ctx.timezone))
-            return moment.astimezone(UTC)
+            return moment(config.until, config.timezone or ctx.timezone)
         return ctx.now + config.span()
-
-
-def _parse(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError("must be an ISO 8601 date or time") from error

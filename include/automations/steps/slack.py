@@ -7,7 +7,9 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from automations.domain.fields import (
+    Blocks,
     Model,
+    Mrkdwn,
     OptionalText,
     TemplateText,
     Text,
@@ -38,14 +40,18 @@ def _web_address(value: str, info: ValidationInfo) -> str:
 class SlackConfig(Model):
     """What to post, and where."""
 
-    text: OptionalText = Field(
+    text: Annotated[OptionalText, Mrkdwn()] = Field(
         None,
         min_length=1,
         max_length=40_000,
-        description="The message, in Slack's mrkdwn; with blocks, what notifications show.",
+        description="The message, in Slack's mrkdwn; with blocks, what notifications show. What a "
+        "template inserts is escaped, so that it shows as it is and calls nobody; with the filter "
+        "mrkdwn, as in `{{input.link | mrkdwn}}`, it is not.",
     )
-    blocks: list[dict[str, Any]] | TemplateText | None = Field(
-        None, description="Block Kit blocks, 50 at most."
+    blocks: Annotated[list[dict[str, Any]] | TemplateText | None, Blocks()] = Field(
+        None,
+        description="Block Kit blocks, 50 at most. What a template inserts into their texts is "
+        "escaped as in text, also when it gives whole blocks.",
     )
     channel: OptionalText = Field(
         None,

@@ -16,7 +16,7 @@ from automations.domain.template_language.functions import FUNCTIONS, Namespace
 from automations.domain.template_language.loops import Loop
 from automations.domain.template_language.meter import Meter
 from automations.domain.template_language.names import path
-from automations.domain.template_language.operations import COMPARISONS, OPERATIONS, part
+from automations.domain.template_language.operations import COMPARISONS, OPERATIONS, RULES, part
 from automations.domain.template_language.predicates import PREDICATES, UNDEFINED_TOO
 from automations.domain.template_language.run import Run
 from automations.domain.template_language.scopes import Scope, Scopes
@@ -53,7 +53,9 @@ class Evaluation:
         names: the data, of JSON values only; it is read and never changed.
         write: how what is inserted becomes text.
         markup: whether ``write`` escapes all but what was marked as safe.
+        mrkdwn: whether it escapes for Slack.
         gaps: whether what is missing is written as nothing, and counts as false.
+        as_rules: whether values are compared as the rules of conditions do.
     """
 
     def __init__(
@@ -63,11 +65,14 @@ class Evaluation:
         write: Write = values.text,
         *,
         markup: bool = False,
+        mrkdwn: bool = False,
         gaps: bool = False,
+        as_rules: bool = False,
     ) -> None:
         self._meter = meter
         self._gaps = gaps
-        self._run = Run(meter, markup)
+        self._run = Run(meter, markup, mrkdwn)
+        self._comparisons = RULES if as_rules else COMPARISONS
         self._write = write
         self._scopes = Scopes(names, meter)
         self._written: list[str] = []
@@ -278,7 +283,7 @@ class Evaluation:
         left = self._value(node.expr)
         for operand in node.ops:
             right = self._value(operand.expr)
-            if not COMPARISONS[operand.op](left, right, self._meter):
+            if not self._comparisons[operand.op](left, right, self._meter):
                 return False
             left = right
         return True

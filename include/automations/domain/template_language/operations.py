@@ -9,6 +9,7 @@ from automations.domain.template_language import values
 from automations.domain.template_language.faults import TemplateFault
 from automations.domain.template_language.meter import Meter
 from automations.domain.template_language.run import Run
+from automations.kit.comparison import compare
 
 _MAX_POWER_BITS = 256
 
@@ -81,6 +82,31 @@ COMPARISONS: Mapping[str, Callable[[Any, Any, Meter], bool]] = {
     "in": lambda left, right, meter: values.contains(right, left, meter),
     "notin": lambda left, right, meter: not values.contains(right, left, meter),
 }
+
+
+def _as_rules_do(operator: str, *, negated: bool = False) -> Callable[[Any, Any, Meter], bool]:
+    def compared(left: Any, right: Any, meter: Meter) -> bool:
+        meter.tree(left)
+        meter.tree(right)
+        try:
+            return compare(operator, left, right) is not negated
+        except (TypeError, ValueError) as error:
+            raise TemplateFault(str(error)) from error
+
+    return compared
+
+
+RULES: Mapping[str, Callable[[Any, Any, Meter], bool]] = {
+    "eq": _as_rules_do("equals"),
+    "ne": _as_rules_do("notEquals"),
+    "lt": _as_rules_do("lt"),
+    "gt": _as_rules_do("gt"),
+    "lteq": _as_rules_do("lte"),
+    "gteq": _as_rules_do("gte"),
+    "in": _as_rules_do("in"),
+    "notin": _as_rules_do("in", negated=True),
+}
+"""Comparisons as the rules of conditions make them: what is of two kinds is refused."""
 
 
 def part(value: Any, start: Any, stop: Any, step: Any, meter: Meter) -> Any:

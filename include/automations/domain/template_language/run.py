@@ -13,7 +13,9 @@ class Run:
 
     Args:
         markup: whether what is inserted is escaped, and texts may be marked as safe.
+        mrkdwn: whether that is escaped for Slack, and not for HTML.
     """
 
     meter: Meter
     markup: bool = False
+    mrkdwn: bool = False

@@ -65,6 +65,20 @@ def _safe(run: Run, value: Any) -> str:
     return Markup(written) if run.markup else written
 
 
+def _mrkdwn(run: Run, value: Any) -> Any:
+    """Every text in a value marked as Slack's own, in a field of Slack's."""
+    run.meter.tree(value)
+    return _marked(value) if run.mrkdwn else value
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _marked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_marked(item) for item in value]
+    return Markup(value) if isinstance(value, str) else value
+
+
 def _to_json(run: Run, value: Any, indent: int | None = None) -> str:
     run.meter.tree(value)
     width = _width(2 if indent is True else indent or 0) or None
@@ -208,6 +222,7 @@ TEXT_FILTERS: Mapping[str, Callable[..., Any]] = {
     "int": _whole,
     "lines": _lines,
     "lower": _of_text(str.lower),
+    "mrkdwn": _mrkdwn,
     "replace": _replace,
     "round": _round,
     "safe": _safe,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from automations.domain.template_language.faults import MissingName, TemplateFault
 from automations.domain.template_language.meter import Meter
+from automations.kit.storable import same
 
 MAX_NUMBER = 2**127
 """Whole numbers of more bits would make one multiplication cost like a thousand."""
@@ -121,7 +122,7 @@ def equal(left: Any, right: Any, meter: Meter) -> bool:
     if isinstance(left, list | dict) and isinstance(right, list | dict):
         # Python walks both together, and so no further than the one.
         meter.tree(left)
-    return bool(left == right)
+    return same(left, right)
 
 
 def contains(value: Any, wanted: Any, meter: Meter) -> bool:
@@ -134,9 +135,7 @@ def contains(value: Any, wanted: Any, meter: Meter) -> bool:
     if not isinstance(value, list):
         raise TemplateFault(f"{kind(value)} holds nothing")
     meter.items(len(value))
-    if isinstance(wanted, list | dict):
-        return any(equal(wanted, item, meter) for item in value)
-    return wanted in value
+    return any(equal(wanted, item, meter) for item in value)
 
 
 def order(value: Any, meter: Meter) -> tuple[Any, ...]:
@@ -175,7 +174,8 @@ def _identity(value: Any) -> Any:
         return ("object", frozenset((key, _identity(item)) for key, item in value.items()))
     if isinstance(value, list):
         return ("list", tuple(map(_identity, value)))
-    return value
+    # Python takes true for 1, too.
+    return ("boolean", value) if isinstance(value, bool) else value
 
 
 def number(value: float) -> int | float:
