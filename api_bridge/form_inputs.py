@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData
 
 from automations.domain.forms.schema import DISPLAY, FILES, FormField, FormSchema, Section
 from automations.domain.forms.uploads import MAX_FILES, Upload, upload
 from automations.errors import ValidationFailed
+from automations.kit.numbers import typed
 
 ADD, REMOVE = "add", "remove"
 """The names of the buttons that change how many items there are, and send nothing."""
@@ -20,6 +22,10 @@ _MAX_INPUTS = 5_000
 """Of all items of a section: a page of more takes seconds to make, and nobody fills it in."""
 _NUMBERS = ("number", "currency", "rating")
 _LISTS = ("checkbox", "multiselect")
+_ANSWERS = {
+    **dict.fromkeys(("yes", "true", "1", "on"), True),
+    **dict.fromkeys(("no", "false", "0", "off"), False),
+}
 Problems = Mapping[str, Sequence[str]]
 
 
@@ -178,7 +184,7 @@ def _inputs(
         name = f"{path}.{field.key}"
         focused = to_focus and field.type not in DISPLAY
         to_focus = to_focus and not focused
-        value, wrong = data.get(field.key), problems.get(name, ())
+        value, wrong = _typed(field, data.get(field.key)), problems.get(name, ())
         inputs.append(Input(field, name, f"{place}f{number}", value, wrong, focused))
     return inputs
 
@@ -224,7 +230,8 @@ def _values(section: Section, path: str, form: FormData, filled: Filled) -> dict
             files = [one for one in sent if isinstance(one, SentFile) and one.name]
             value = _file(name, files, filled) if files else None
         elif field.type not in DISPLAY:
-            value = _value(field, [one for one in sent if isinstance(one, str) and one])
+            texts = [one for one in sent if isinstance(one, str) and one]
+            value = _value(field, name, texts, filled)
         if value is not None:
             values[field.key] = value
     return values
@@ -244,21 +251,55 @@ def _file(name: str, files: Sequence[SentFile], filled: Filled) -> dict[str, Any
     return taken.value
 
 
-def _value(field: FormField, given: Sequence[str]) -> Any:
+def _value(field: FormField, name: str, given: Sequence[str], filled: Filled) -> Any:
     if field.type in _LISTS:
         return list(given)
-    if field.type == "yesno":
-        return bool(given)
     if not given:
         return None
-    return _number(given[0]) if field.type in _NUMBERS else given[0]
+    match field.type:
+        case "yesno":
+            return _ANSWERS.get(given[0].lower(), given[0])
+        case "datetime":
+            return _moment(field, given[0])
+        case kind if kind in _NUMBERS:
+            return _number(name, given[0], filled)
+        case _:
+            return one_break(given[0])
 
 
-def _number(text: str) -> float | str:
+def one_break(text: str) -> str:
+    """A text with one letter for each line break: browsers send two."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _number(name: str, text: str, filled: Filled) -> int | float | str:
     try:
-        number = float(text)
+        number = typed(text)
+    except ValueError as error:
+        filled.problems[name] = [str(error)]
+        return text
+    return text if number is None else number
+
+
+def _moment(field: FormField, text: str) -> str:
+    """An instant with its offset, of what was typed in the field's time zone."""
+    try:
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    if not math.isfinite(number):
+    if moment.tzinfo is not None or "T" not in text:
         return text
-    return int(number) if number.is_integer() else number
+    return moment.replace(tzinfo=ZoneInfo(field.timezone)).isoformat().replace("+00:00", "Z")
+
+
+def _typed(field: FormField, value: Any) -> Any:
+    """A value as its input shows it."""
+    if field.type != "datetime" or not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(ZoneInfo(field.timezone)).replace(tzinfo=None)
+    return moment.isoformat(timespec="seconds" if moment.second else "minutes")

@@ -116,7 +116,8 @@ def _answer(given: dict[str, Any]) -> tuple[str, Any]:
             raise ValidationFailed(unknown)
         return str(body.get("decision")), body.get("data")
     form = given["form"]
-    data = {"comment": str(form["comment"])} if form.get("comment") else None
+    comment = form_inputs.one_break(str(form.get("comment", "")))
+    data = {"comment": comment} if comment else None
     return str(form.get("decision")), data
 
 

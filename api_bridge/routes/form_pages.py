@@ -25,7 +25,8 @@ _PER_PUBLIC_FORM = 3_000
 """Views and submissions a minute, by all who fill it in; each address has its own limit."""
 _SENT: dict[int | str, dict[str, Any]] = {
     200: {**pages.SHOWN[200], "description": "The page with an item more, or less: nothing sent."},
-    201: pages.SHOWN[200],
+    201: {"description": "A program's submission."},
+    303: {"description": "It was sent: the page that says so, which may be loaded again."},
 }
 
 
@@ -40,6 +41,18 @@ def show_request(request: Request, token: str) -> Response:
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
     return await _submit(request, token, form_requests.view, form_requests.submit)
+
+
+@router.get("/requests/{token}/sent", responses=pages.SHOWN)
+def show_request_sent(token: str) -> Response:
+    """Show that a form has arrived."""
+    return _sent()
+
+
+@router.get("/{form_id}/public/sent", responses=pages.SHOWN)
+def show_public_sent(form_id: str) -> Response:
+    """Show that a public form has arrived."""
+    return _sent()
 
 
 @router.get("/{form_id}/public", responses=pages.SHOWN)
@@ -73,6 +86,10 @@ def _show(
         return _page(view(token), 200)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
+
+
+def _sent() -> Response:
+    return pages.page(TEMPLATE, 200, view=None, submitted=True)
 
 
 async def _submit(
@@ -125,7 +142,9 @@ def _take(
         return pages.failed(request, TEMPLATE, error)
     if pages.wants_json(request):
         return JSONResponse({"submissionId": submission_id}, 201, headers=pages.HEADERS)
-    return pages.page(TEMPLATE, 201, view=None, submitted=True)
+    # Who loads the page again must not send again. Relative: a proxy may have a path before ours.
+    last = request.url.path.rpartition("/")[2]
+    return Response(status_code=303, headers={**pages.HEADERS, "Location": f"{last}/sent"})
 
 
 def _page(

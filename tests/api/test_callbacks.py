@@ -186,12 +186,27 @@ class TestDecide:
         assert answer.json()["success"] is False
         assert asked.status() == "PAUSED"
 
-    @pytest.mark.parametrize("amount", ["x", "nan", "1e999"])
+    @pytest.mark.parametrize("amount", ["x", "nan", "1e999", "1_000", "0.12345678901234567890"])
     def test_what_is_no_number_is_refused(self, api: Api, amount: str) -> None:
         asked = ask(api, FORM)
         page = api.http.post(asked.path, data={"decision": "approved", "data.amount": amount})
         assert page.status_code == 400
         assert "data.amount" in page.text
+
+    def test_a_number_is_decided_as_it_was_typed(self, api: Api) -> None:
+        asked = ask(api, FORM)
+        typed = {"decision": "approved", "data.amount": "9007199254740993"}
+        assert api.http.post(asked.path, data=typed).status_code == 200
+        with unit_of_work() as session:
+            (kept,) = session.scalars(select(Wait.data))
+        assert kept == {"amount": 9007199254740993}
+
+    def test_a_comment_has_one_letter_for_each_line_break(self, asked: Asked) -> None:
+        typed = {"decision": "approved", "comment": "a\r\nb"}
+        assert asked.api.http.post(asked.path, data=typed).status_code == 200
+        with unit_of_work() as session:
+            (kept,) = session.scalars(select(Wait.data))
+        assert kept == {"comment": "a\nb"}
 
 
 class TestLimits:

@@ -13,6 +13,7 @@ from automations.db.tables import Form, RateLimit, Submission
 from automations.ports import FormRequest
 from automations.services.waits.form_requests import SentForms, form_token
 from tests.api.conftest import FORM, Api
+from tests.browsing import Page
 
 JSON = {"Accept": "application/json"}
 
@@ -55,6 +56,24 @@ def submissions() -> list[dict[str, Any]]:
         return [one.data for one in session.scalars(select(Submission))]
 
 
+def field(kind: str, key: str = "x", **more: Any) -> dict[str, Any]:
+    return {"id": key, "key": key, "type": kind, "label": key, **more}
+
+
+def public(api: Api, *fields: dict[str, Any]) -> Page:
+    schema = {"sections": [{"id": "s", "fields": list(fields)}]}
+    body = {"title": "x", "public": True, "schema": schema}
+    return Page(api.http, f"/api/forms/{api.call('POST', '/api/forms', body).json()['id']}/public")
+
+
+def send(api: Api, asked: dict[str, Any], typed: str) -> dict[str, Any]:
+    """What is kept of a form with one field into which something was typed."""
+    page = public(api, asked)
+    answer = api.http.post(page.path, data={f"data.{asked['key']}": typed})
+    assert answer.status_code == 200, answer.text
+    return submissions()[-1]
+
+
 class TestPublicForm:
     def test_anybody_sees_the_page_and_it_is_private_to_nobody(self, api: Api, form: str) -> None:
         page = api.http.get(f"/api/forms/{form}/public")
@@ -64,7 +83,8 @@ class TestPublicForm:
 
     def test_what_is_filled_in_is_a_submission(self, api: Api, form: str) -> None:
         data = {"data.email": "ada@b.example", "data.age": "41"}
-        assert api.http.post(f"/api/forms/{form}/public", data=data).status_code == 201
+        page = api.http.post(f"/api/forms/{form}/public", data=data)
+        assert "Your answers have arrived" in page.text
         assert submissions() == [{"email": "ada@b.example", "age": 41}]
 
     def test_wrong_values_are_named_and_what_was_typed_is_kept(self, api: Api, form: str) -> None:
@@ -94,8 +114,82 @@ class TestPublicForm:
         for kind in ("time", "date", "tel", "url"):
             assert f'type="{kind}"' in page
         answer = api.http.post(path, data={f"data.{kind}": text for kind, text in typed.items()})
-        assert answer.status_code == 201
+        assert answer.status_code == 200
         assert submissions() == [typed]
+
+    def test_a_page_that_is_loaded_again_sends_nothing_again(self, api: Api, form: str) -> None:
+        data = {"data.email": "ada@b.example"}
+        path = f"/api/forms/{form}/public"
+        answer = api.http.post(path, data=data, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "public/sent")
+        for _ in range(2):
+            assert "arrived" in api.http.get(f"{path}/sent").text
+        assert len(submissions()) == 1
+
+    @pytest.mark.parametrize(
+        ("typed", "kept"),
+        [
+            ("9007199254740993", 9007199254740993),
+            ("0.1", 0.1),
+            (" 5.0 ", 5),
+            ("9" * 30, int("9" * 30)),
+        ],
+    )
+    def test_a_number_is_kept_as_it_was_typed(self, api: Api, typed: str, kept: float) -> None:
+        assert send(api, field("number"), typed) == {"x": kept}
+
+    @pytest.mark.parametrize(
+        ("typed", "said"),
+        [
+            ("1_000", "must be a number"),
+            ("1,5", "must be a number"),
+            ("0.1234567890123456789", "more digits than can be kept"),
+            ("1e999", "more digits than can be kept"),
+        ],
+    )
+    def test_a_number_that_cannot_be_kept_is_refused(self, api: Api, typed: str, said: str) -> None:
+        page = public(api, field("number"))
+        page.type(x=typed)
+        page.press("Send")
+        assert (page.status, submissions()) == (400, [])
+        assert said in page.wrong("x")
+        assert page.input("x").value == typed
+
+    def test_a_line_break_is_one_letter(self, api: Api) -> None:
+        limited = field("textarea", validation={"maxLength": 3})
+        assert send(api, limited, "a\r\nb") == {"x": "a\nb"}
+
+    @pytest.mark.parametrize(
+        ("answer", "kept"),
+        [("yes", {"x": True}), ("no", {"x": False}), ("false", {"x": False}), ("", {})],
+    )
+    def test_a_question_that_was_not_answered_is_absent(
+        self, api: Api, answer: str, kept: dict[str, Any]
+    ) -> None:
+        assert send(api, field("yesno"), answer) == kept
+
+    def test_a_date_and_time_is_of_the_time_zone_that_is_said(self, api: Api) -> None:
+        page = public(api, field("datetime", timezone="Europe/Warsaw"), field("email", "mail"))
+        assert page.input("x").get("type") == "datetime-local"
+        assert page.wrong("x") == "Time zone: Europe/Warsaw"
+        page.type(x="2026-07-01T09:30", mail="nobody")
+        page.press("Send")
+        assert (page.status, page.input("x").value) == (400, "2026-07-01T09:30")
+        page.type(mail="ada@b.example")
+        page.press("Send")
+        assert submissions() == [{"x": "2026-07-01T09:30:00+02:00", "mail": "ada@b.example"}]
+        assert send(api, field("datetime"), "2026-07-01T09:30") == {"x": "2026-07-01T09:30:00Z"}
+
+    def test_a_form_in_another_charset_is_read_in_it(self, api: Api) -> None:
+        path = public(api, field("text")).path
+        kind = "application/x-www-form-urlencoded"
+        headers = {"Content-Type": f"{kind}; charset=windows-1252"}
+        assert api.http.post(path, content=b"data.x=Jos%E9", headers=headers).status_code == 200
+        assert submissions() == [{"x": "José"}]
+        refused = api.http.post(path, content=b"data.x=Jos%E9", headers={"Content-Type": kind})
+        assert refused.status_code == 400
+        assert "is not UTF-8" in refused.text
+        assert len(submissions()) == 1
 
     def test_a_program_may_send_json(self, api: Api, form: str) -> None:
         path = f"/api/forms/{form}/public"
@@ -145,7 +239,8 @@ class TestSentForm:
 
     def test_it_is_filled_in_once(self, api: Api, link: str) -> None:
         data = {"data.email": "ada@b.example"}
-        assert api.http.post(link, data=data).status_code == 201
+        page = api.http.post(link, data=data)
+        assert (page.status_code, page.url.path) == (200, f"{link}/sent")
         assert api.http.post(link, data=data).status_code == 410
         assert api.http.get(link, headers=JSON).json()["code"] == "GONE"
         assert len(submissions()) == 1

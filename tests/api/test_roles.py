@@ -60,6 +60,8 @@ POST   /api/workflows/{workflow_id}/rotate-webhook               ADMIN  webhooks
 GET    /api/forms/requests/{token}                               -      -
 POST   /api/forms/requests/{token}                               -      -
 GET    /api/forms/{form_id}/public                               -      -
+GET    /api/forms/{form_id}/public/sent                          -      -
+GET    /api/forms/requests/{token}/sent                          -      -
 POST   /api/forms/{form_id}/public                               -      -
 GET    /api/forms                                                VIEWER forms:read
 POST   /api/forms                                                ADMIN  forms:write

@@ -163,3 +163,36 @@ def test_a_repeatable_section_holds_items_and_names_the_bad_one() -> None:
 def test_a_field_of_an_unknown_type_is_refused() -> None:
     with pytest.raises(ValidationError):
         form(field("hologram"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "rules", "value", "said"),
+    [
+        ("text", {}, 5, "must be a text"),
+        ("text", {"minLength": 2}, "a", "needs at least 2 letters"),
+        ("textarea", {"maxLength": 2}, "abc", "may have 2 letters at most"),
+        ("number", {}, "x", "must be a number such as 12 or 12.5"),
+        ("number", {"min": 9007199254740993}, 1, "must be 9007199254740993 or more"),
+        ("currency", {"max": 2.5}, 3, "must be 2.5 or less"),
+        ("yesno", {}, "x", "must be yes or no (true or false)"),
+        ("select", {}, "c", "must be one of a, b"),
+        ("multiselect", {}, ["a", "a"], "must not have the same twice"),
+        ("multiselect", {"required": True}, [], "must not be empty"),
+        ("multiselect", {}, "a", "must be a list"),
+        ("multiselect", {}, ["a", "b", "c"], "must have at most 2 items"),
+        ("file", {"required": True}, {}, "must not be empty"),
+        ("url", {}, "x", "must be an http or https address"),
+    ],
+)
+def test_people_are_told_what_is_wrong_in_words(
+    kind: str, rules: dict[str, Any], value: JSON, said: str
+) -> None:
+    options = CHOICES if kind in ("select", "multiselect") else []
+    wanted = form(field(kind, options=options, validation=rules))
+    assert check(wanted, {"x": value})["x"][0] == said
+
+
+@pytest.mark.parametrize("zone", ["localtime", "Factory", "posix/UTC", "Mars/Olympus", ""])
+def test_a_time_zone_of_a_field_is_one_that_everybody_knows(zone: str) -> None:
+    with pytest.raises(ValidationError, match="must be an IANA time zone"):
+        form(field("datetime", timezone=zone))

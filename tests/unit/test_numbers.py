@@ -29,8 +29,14 @@ def test_doubles_are_kept_as_they_are_written(number: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("9007199254740993", 9007199254740993), (" 0.10 ", 0.1), ("5.0", 5), ("1e3", 1000), ("+.5", 0.5)],
-)  # fmt: skip
+    [
+        ("9007199254740993", 9007199254740993),
+        (" 0.10 ", 0.1),
+        ("5.0", 5),
+        ("1e3", 1000),
+        ("+.5", 0.5),
+    ],
+)
 def test_a_typed_number_is_the_one_that_was_meant(text: str, number: float) -> None:
     assert typed(text) == number
 
@@ -44,8 +50,15 @@ def test_what_is_no_number_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1e999", "0.1234567890123456789", "9007199254740993.5", "12345678901234.567", "1e-400", "9" * 4_001],
-)  # fmt: skip
+    [
+        "1e999",
+        "0.1234567890123456789",
+        "9007199254740993.5",
+        "12345678901234.567",
+        "1e-400",
+        "9" * 4_001,
+    ],
+)
 def test_a_number_that_would_be_changed_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="more digits than can be kept"):
         typed(text)

@@ -162,14 +162,25 @@ def within_a_week(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _zone(value: str, info: ValidationInfo) -> str:
-    if is_template(value) and not is_rendered(info):
-        return value
+_NO_ZONES = ("localtime", "Factory", "posixrules")
+"""Files beside the zones' own, which mean another time on each machine, or none."""
+
+
+def zone_name(value: str) -> str:
+    """The name of an IANA time zone; ValueError says what is expected."""
     try:
+        if value in _NO_ZONES or value.startswith(("posix/", "right/")):
+            raise ValueError(value)
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError("must be an IANA time zone such as Europe/Warsaw") from error
     return value
+
+
+def _zone(value: str, info: ValidationInfo) -> str:
+    if is_template(value) and not is_rendered(info):
+        return value
+    return zone_name(value)
 
 
 Zone = Annotated[Text, AfterValidator(_zone)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
+from automations.domain.fields import zone_name
 from automations.kit.json_schema.schemas import Schema
 from automations.kit.json_schema.validation import violations
 from automations.kit.json_schema.violations import Violation
@@ -46,8 +47,9 @@ class Validation(_Part):
     """What a field's value must satisfy."""
 
     required: bool = Field(False, strict=True)
-    min: float | None = None
-    max: float | None = None
+    # Whole ones are kept as such, however long.
+    min: int | float | None = Field(None, allow_inf_nan=False)
+    max: int | float | None = Field(None, allow_inf_nan=False)
     min_length: int | None = Field(None, ge=0)
     max_length: int | None = Field(None, ge=0)
 
@@ -61,6 +63,9 @@ class FormField(_Part):
     label: str = ""
     validation: Validation = Validation()
     options: list[Option] = Field(default_factory=list)
+    timezone: Annotated[str, AfterValidator(zone_name)] = Field(
+        "UTC", description="Of what is typed into a page, for a datetime."
+    )
 
 
 class Repeatable(_Part):
@@ -308,24 +313,40 @@ _MESSAGES = {
 }
 
 
+_KINDS = {
+    "number": "must be a number such as 12 or 12.5",
+    "string": "must be a text",
+    "boolean": "must be yes or no (true or false)",
+    "array": "must be a list",
+    "object": "must be an object",
+}
+
+
 def _short(violation: Violation) -> str:
+    """What is wrong, in words for whoever fills in the form."""
     expected = violation.expected
     match violation.keyword:
         case "format":
             return _MESSAGES[expected]
         case "type":
-            return f"must be of type {expected}"
+            return _KINDS[expected]
         case "enum":
             return f"must be one of {', '.join(map(str, expected))}"
+        case "minimum":
+            return f"must be {expected} or more"
+        case "maximum":
+            return f"must be {expected} or less"
         case "minLength":
-            return "must not be empty" if expected == 1 else "is too short"
+            return "must not be empty" if expected == 1 else f"needs at least {expected} letters"
+        case "maxLength":
+            return f"may have {expected} letters at most"
         case "minItems" if expected > 1:
             return f"must have at least {expected} items"
         case "maxItems":
             return f"must have at most {expected} items"
-        case "minItems" | "not":
-            return "must not be empty"
+        case "uniqueItems":
+            return "must not have the same twice"
         case "pattern":
             return "must be an http or https address"
         case _:
-            return violation.message[:200]
+            return "must not be empty"
