@@ -25,6 +25,7 @@ from automations.errors import StepError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Notice, NoticeReceipt
+from automations.services.integrations import secrets
 from automations.services.runs import cancellations
 from automations.services.runs.children import StartedRuns
 from automations.services.waits import decisions
@@ -113,6 +114,15 @@ def kept() -> int:
         )
 
 
+def resumed(engine: Engine, run: Run, verdict: Any = None) -> Any:
+    """What the loop comes to when all its pauses are ended."""
+    verdict = verdict or engine.run(task(run, "loop"))
+    while isinstance(verdict, Sleep):
+        decisions.resume(principal(run.workspace_id, name="key"), run.id, decision=None, data=None)
+        verdict = engine.resume(task(run, "loop"), verdict.wait_id, None)
+    return verdict
+
+
 class TestOrderAndNames:
     def test_the_body_runs_for_each_item_in_order_with_the_loops_names(
         self, engine: Engine, outbox: Outbox
@@ -146,6 +156,18 @@ class TestOrderAndNames:
         run = begin(loop(mail(body="{{loop.item.key}}={{loop.item.value}}"), over={"a": 1, "b": 2}))
         engine.run(task(run, "loop"))
         assert outbox.bodies == ["a=1", "b=2"]
+
+    def test_a_loop_in_a_loop_names_the_items_around_it(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        body = (
+            "{{loop.parent.parent.item.n}}{{loop.parent.item.n}}{{loop.item}} {{loop.parent.last}}"
+        )
+        innermost = step("c", "loop", 0, {"collection": [1, 2], "steps": [mail(body=body)]})
+        inner = step("b", "loop", 0, {"collection": "{{loop.item.of}}", "steps": [innermost]})
+        run = begin(loop(inner, over=[{"n": "a", "of": [{"n": "x"}]}, {"n": "b", "of": []}]))
+        engine.run(task(run, "loop"))
+        assert outbox.bodies == ["ax1 true", "ax2 true"]
 
     def test_the_outputs_are_there_for_the_next_step(self, engine: Engine, outbox: Outbox) -> None:
         light = step("light", "condition", 0, {"expression": "true"})
@@ -410,6 +432,75 @@ class TestWaits:
             last = engine.resume(task(run, "loop"), parked.wait_id, None)
         assert isinstance(last, Proceed)
         assert outbox.bodies == ["a", "a!", "b", "b!"]
+
+    GROW = "for (const n of [1, 2]) variables.todo.push(input.loop.item + n)"
+
+    def test_the_items_are_taken_once_whatever_becomes_of_them_in_its_pauses(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        grow = step("grow", "code", 0, {"code": self.GROW})
+        delay = step("wait", "delay", 1, {"duration": "PT1H"})
+        looping = loop(grow, delay, mail(order=2), over="{{variables.todo}}")
+        run = begin(looping)
+        with unit_of_work() as session:
+            session.get_one(Run, run.id).variables = {"todo": ["a", "b"]}
+        assert isinstance(resumed(engine, run), Proceed)
+        assert outbox.bodies == ["a", "b"]
+        assert output(run)["count"] == 2
+        assert reload(run).variables["todo"] == ["a", "b", "a1", "a2", "b1", "b2"]
+
+    def test_a_loop_goes_on_though_its_collection_is_gone(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        gone = step("gone", "code", 0, {"code": "variables.todo = null"})
+        delay = step("wait", "delay", 1, {"duration": "PT1H"})
+        after = mail(body="{{loop.item.key}} {{loop.item.value}}", order=2)
+        run = begin(loop(gone, delay, after, over="{{variables.todo}}"))
+        with unit_of_work() as session:
+            session.get_one(Run, run.id).variables = {"todo": {"k": "v"}}
+        assert isinstance(resumed(engine, run), Proceed)
+        assert outbox.bodies == ["k v"]
+
+    def test_so_are_those_of_a_loop_in_a_loop(self, engine: Engine, outbox: Outbox) -> None:
+        grow = step("grow", "code", 0, {"code": self.GROW})
+        delay = step("wait", "delay", 1, {"duration": "PT1H"})
+        inner = step(
+            "inner",
+            "loop",
+            0,
+            {"collection": "{{variables.todo}}", "steps": [grow, delay, mail(order=2)]},
+        )
+        run = begin(loop(inner, over=[1]))
+        with unit_of_work() as session:
+            session.get_one(Run, run.id).variables = {"todo": ["a", "b"]}
+        assert isinstance(resumed(engine, run), Proceed)
+        assert outbox.bodies == ["a", "b"]
+        assert kept() == 0
+
+    def test_a_crash_and_another_attempt_change_the_items_as_little(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        grow = step("grow", "code", 0, {"code": self.GROW})
+        looping = loop(mail(), grow | {"order": 1}, over="{{variables.todo}}")
+        run = begin(looping | {"retry": {"maxAttempts": 2}})
+        with unit_of_work() as session:
+            session.get_one(Run, run.id).variables = {"todo": ["a", "b", "c"]}
+        outbox.failures = {"b": [Killed()], "c": [StepError("busy", retryable=True)]}
+        with pytest.raises(Killed):
+            engine.run(task(run, "loop"))
+        assert isinstance(engine.run(task(run, "loop")), Retry)
+        assert isinstance(engine.run(task(run, "loop")), Proceed)
+        assert outbox.bodies == ["a", "b", "c"]
+
+    def test_items_with_a_secret_are_written_nowhere(self, engine: Engine, outbox: Outbox) -> None:
+        delay = step("wait", "delay", 0, {"duration": "PT1H"})
+        run = begin(loop(delay, mail(order=1), over=["{{secret.KEY}}"]))
+        secrets.put(run.workspace_id, "KEY", "hush-hush")
+        parked = engine.run(task(run, "loop"))
+        with unit_of_work() as session:
+            assert session.scalars(select(LoopCursor.items)).all() == [None]
+        assert isinstance(resumed(engine, run, parked), Proceed)
+        assert outbox.bodies == ["hush-hush"]
 
     def test_an_answer_is_given_to_the_step_that_asked_and_only_once(
         self, engine: Engine, outbox: Outbox

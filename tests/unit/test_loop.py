@@ -48,15 +48,6 @@ def test_the_body_is_given_every_item(collection: Any, items: list[Any]) -> None
     assert body.items == [items]
 
 
-def test_after_a_pause_the_same_items_are_gone_through() -> None:
-    body = Body()
-    ctx, config = context(iterate=body.iterate), configured({"b": [2], "a": 1})
-    Loop().run(config, ctx)
-    Loop().resume(config, ctx, Answer("resumed", None, NOW))
-    before, after = body.items
-    assert after == before == [{"key": "b", "value": [2]}, {"key": "a", "value": 1}]
-
-
 def test_more_items_than_allowed_are_refused_and_none_is_done() -> None:
     outcome = Loop().run(configured([1, 2, 3], maxItems=2), context())
     assert isinstance(outcome, Fail)
@@ -121,6 +112,25 @@ def test_the_loops_names_are_known_in_its_body_only() -> None:
     errors = wrong_fields(LIGHT, after="{{loop.item}}")
     assert list(errors) == ["steps.1.config.body"]
     assert "unknown name 'loop'" in errors["steps.1.config.body"][0]
+
+
+def test_the_outer_loop_is_known_in_a_loop_in_a_loop_only() -> None:
+    def nested(body: str) -> dict[str, Any]:
+        config = {"collection": "{{loop.item}}", "steps": [mail(body)]}
+        return {"name": "Inner", "type": "loop", "order": 0, "config": config}
+
+    assert (
+        wrong_fields(nested("{{loop.parent.item}} {{loop.parent.index}} {{loop.item.any}}")) == {}
+    )
+    assert wrong_fields(mail("{{loop.parent.item}}")) == {
+        "steps.0.config.steps.0.config.body": ["loop.parent: there is no loop around that one"]
+    }
+    inner = "steps.0.config.steps.0.config.steps.0.config.body"
+    assert wrong_fields(nested("{{loop.parent.parent.item}}")) == {
+        inner: ["loop.parent: there is no loop around that one"]
+    }
+    wrong = "a loop has no 'itm', but item, index, first, last, parent"
+    assert wrong_fields(nested("{{loop.parent.itm}}")) == {inner: [wrong]}
 
 
 def test_the_bodys_steps_are_known_in_it_and_not_behind_it() -> None:

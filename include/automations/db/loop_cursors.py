@@ -34,10 +34,21 @@ def standing(session: Session, run_id: str) -> tuple[RunStatus, int] | None:
 
 
 def save(
-    session: Session, node: Node, path: str, opened: Mapping[str, JSON], waiting: str | None
+    session: Session,
+    node: Node,
+    path: str,
+    opened: Mapping[str, JSON],
+    waiting: str | None,
+    items: list[JSON] | None,
 ) -> None:
-    """Write where a loop stands."""
-    values = {"open": dict(opened), "waiting": waiting}
+    """Write where a loop stands.
+
+    Args:
+        items: what it goes through; None to leave what is there.
+    """
+    values: dict[str, Any] = {"open": dict(opened), "waiting": waiting}
+    if items is not None:
+        values["items"] = items
     query = insert(LoopCursor).values(**_key(node), path=path, **values)
     session.execute(
         query.on_conflict_do_update(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Set
+from functools import partial
+from itertools import takewhile
+from operator import eq
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -39,6 +42,9 @@ AT_START = CONTEXT_VARIABLES | {"trigger", "submission", "input", "variables"}
 
 IN_BODY = frozenset({"loop"})
 """What is known in the body of a loop only."""
+
+OF_LOOPS = ("item", "index", "first", "last", "parent")
+"""What ``loop.…`` has."""
 
 MAX_PARTS = 20_000
 """Names, signs and values in all templates of one automation: a third of a second to read."""
@@ -148,9 +154,13 @@ class _Templates:
         self._parts = 0
 
     def check_steps(
-        self, steps: list[Any], path: str, known: set[str], roots: Set[str]
+        self, steps: list[Any], path: str, known: set[str], roots: Set[str], loops: int = 0
     ) -> set[str]:
-        """Walk in the order of running; returns what is known after the list."""
+        """Walk in the order of running; returns what is known after the list.
+
+        Args:
+            loops: in how many loops the steps stand.
+        """
         places = {id(step): f"{path}.{index}" for index, step in enumerate(steps)}
         for step in ordered(steps):
             here = places[id(step)]
@@ -161,20 +171,20 @@ class _Templates:
             for _, field, _ in nested:
                 own.pop(field.removeprefix("config."), None)
             for where, text in _texts(own, f"{here}.config"):
-                self.check(text, where, known, roots)
+                self.check(text, where, known, roots, loops)
             before, known = known, known | {step.id, step.name}
             after = known
             body = STEP_TYPES[step.type].body
             for name, field, inner in nested:
                 place = f"{here}.{field}"
                 if name in body:
-                    self.check_steps(inner, place, before, roots | IN_BODY)
+                    self.check_steps(inner, place, before, roots | IN_BODY, loops + 1)
                 else:
-                    after = after | self.check_steps(inner, place, known, roots)
+                    after = after | self.check_steps(inner, place, known, roots, loops)
             known = after
         return known
 
-    def check(self, text: str, path: str, known: Set[str], roots: Set[str]) -> None:
+    def check(self, text: str, path: str, known: Set[str], roots: Set[str], loops: int = 0) -> None:
         """Check one text."""
         if self._parts > MAX_PARTS:
             return
@@ -191,6 +201,13 @@ class _Templates:
         for name in sorted({root for root, *_ in names} - roots):
             problem = f"unknown name '{name}'; known are {', '.join(sorted(roots))}"
             add_error(self._errors, path, problem)
+        for _, *rest in sorted(name for name in names if name[0] == "loop" and loops):
+            around = len(list(takewhile(partial(eq, "parent"), rest)))
+            if around >= loops:
+                add_error(self._errors, path, "loop.parent: there is no loop around that one")
+            elif rest[around:] and rest[around] not in OF_LOOPS:
+                problem = f"a loop has no '{rest[around]}', but {', '.join(OF_LOOPS)}"
+                add_error(self._errors, path, problem)
         for name in sorted({rest[0] for root, *rest in names if root == "steps" and rest}):
             if name not in known:
                 add_error(self._errors, path, f"there is no step '{name}' before this one")

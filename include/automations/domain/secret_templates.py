@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Set
+from types import MappingProxyType
 from typing import TypeVar
 
 from jinja2 import nodes
@@ -45,6 +46,11 @@ def secrets_named(text: str) -> set[str]:
     if in_brackets or any(len(path) != 1 or not SECRET_NAME.fullmatch(path[0]) for path in found):
         raise ValueError("name one secret, as in {{secret.API_KEY}}")
     return {name for (name,) in found}
+
+
+def names_secrets(value: JSON) -> bool:
+    """Whether a template in a value names a secret."""
+    return next(_named(value, ""), None) is not None
 
 
 class ReadOnce:
@@ -131,13 +137,22 @@ class Redaction:
         )
 
     def config(
-        self, config: BaseModel, names: Mapping[str, JSON], *, where: str
+        self,
+        config: BaseModel,
+        names: Mapping[str, JSON],
+        *,
+        where: str,
+        known: Mapping[str, JSON] = MappingProxyType({}),
     ) -> tuple[dict[str, JSON], dict[str, JSON]]:
-        """A step's config rendered: to be used, and as it may be recorded."""
-        real = render_config(config, names, where=where, by=self.render)
+        """A step's config rendered: to be used, and as it may be recorded.
+
+        Args:
+            known: fields that were rendered before, and are not again.
+        """
+        real = render_config(config, names, where=where, by=self.render, known=known)
         if not self._known:
             return real, real
-        shown = render_config(config, names, where=where, by=self.shown)
+        shown = render_config(config, names, where=where, by=self.shown, known=known)
         return real, self._masker().value(shown)
 
     def text(self, text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import nodes
@@ -138,6 +139,7 @@ def render_config(
     *,
     where: str,
     by: Callable[..., JSON] = render,
+    known: Mapping[str, JSON] = MappingProxyType({}),
 ) -> dict[str, JSON]:
     """A step's config as JSON with its templates rendered, to be validated again.
 
@@ -146,6 +148,7 @@ def render_config(
 
     Args:
         by: renders one value, as ``render`` does.
+        known: fields that were rendered before, and are not again.
     """
     rendered: dict[str, JSON] = {}
     written = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -153,7 +156,9 @@ def render_config(
         key = info.alias or name
         if key not in written:
             continue
-        if any(isinstance(mark, AsWritten) for mark in info.metadata):
+        if key in known:
+            rendered[key] = known[key]
+        elif any(isinstance(mark, AsWritten) for mark in info.metadata):
             rendered[key] = written[key]
         else:
             kind = next((kind for kind in Kind if _has(info.metadata, kind)), Kind.PLAIN)

@@ -44,6 +44,7 @@ class Attempt:
         key: its idempotency key.
         number: 1 for the first one.
         iterate: does the steps of its body.
+        known: gives those fields of its config that were rendered when it began.
         answer: how the wait ended after which the step goes on; None when it begins.
         kept: what the step had put out when it began to wait.
         iteration: in a loop: the index of the item, after those of the loops around it.
@@ -57,6 +58,7 @@ class Attempt:
     key: str
     number: int
     iterate: Callable[[Any, list[JSON]], Outcome]
+    known: Callable[[], Mapping[str, JSON]] = dict
     answer: Answer | None = None
     kept: Mapping[str, JSON] = field(default_factory=dict)
     iteration: tuple[int, ...] = ()
@@ -118,7 +120,7 @@ class Attempts:
         step_type = STEP_TYPES[attempt.step.type]
         try:
             rendered, shown = redaction.config(
-                attempt.step.config, attempt.names, where=attempt.where
+                attempt.step.config, attempt.names, where=attempt.where, known=attempt.known()
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(shown)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager
+from functools import cache, partial
 from typing import Any
 
 from automations.db import locks, run_steps, runs
@@ -27,6 +28,7 @@ from automations.kit.values import JSON
 from automations.ports import Ports, SecretSource
 from automations.services.integrations import secrets
 from automations.steps.outcomes import Answer, Fail, Outcome
+from automations.steps.registry import STEP_TYPES
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +82,15 @@ class Engine:
         return Attempts(entered, self._ports, read)
 
     def _attempt_at(self, entered: Entered, attempts: Attempts) -> Attempt:
+        # Made when they are needed: what they have come to is read from the database then.
+        loops = cache(partial(Loops, attempts))
+
         def iterate(config: Any, items: list[JSON]) -> Outcome:
-            return Loops(attempts).outermost(config, items)
+            return loops().outermost(config, items)
+
+        def known() -> Mapping[str, JSON]:
+            repeats = STEP_TYPES[entered.step.type].repeats_for is not None
+            return loops().begun() if repeats else {}
 
         def keep(config: dict[str, JSON]) -> None:
             with unit_of_work() as session:
@@ -94,6 +103,7 @@ class Engine:
             key=entered.key,
             number=entered.attempt,
             iterate=iterate,
+            known=known,
             answer=entered.answer,
             kept=entered.kept,
             traceparent=entered.traceparent,

@@ -45,12 +45,14 @@ class Scope:
 
     Args:
         path: empty for the node's own loop; ``[3]/inner`` for one in its fourth iteration.
+        step: the loop itself.
         names: what its templates may refer to.
         where: the loop, for people.
         place: the iteration of the loop around it.
     """
 
     path: str
+    step: Step
     names: Mapping[str, JSON]
     where: str
     place: Place
@@ -69,6 +71,12 @@ class Shared:
     progress: Progress
     log: LoopLog
     go_through: Callable[[Scope, Any, list[JSON]], Outcome | Interrupted]
+
+    def begun(self, step: Step, path: str) -> dict[str, JSON]:
+        """What a step at a place goes through, if it is a loop that was begun before."""
+        over = STEP_TYPES[step.type].repeats_for
+        items = None if over is None else self.progress.items(path)
+        return {} if over is None or items is None else {over: items}
 
     def answer_to(self, key: str) -> Answer | None:
         """How the wait of the step of this key ended, if that is what woke the loop."""
@@ -217,7 +225,7 @@ class Iteration:
         if (interrupted := self._progress.begin()) is not None:
             return interrupted
         where = f"{self._scope.where}, item {self._index}, step '{step.name}'"
-        inner = Scope(f"{self._path}/{step.id}", names, where, self._place)
+        inner = Scope(f"{self._path}/{step.id}", step, names, where, self._place)
         within: list[Interrupted] = []
 
         def iterate(config: Any, items: list[JSON]) -> Outcome:
@@ -237,6 +245,7 @@ class Iteration:
                 key=key,
                 number=number,
                 iterate=iterate,
+                known=lambda: shared.begun(step, inner.path),
                 answer=answer,
                 kept=shared.attempts.node.kept if answer is not None else {},
                 iteration=self._place.indexes,

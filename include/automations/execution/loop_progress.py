@@ -56,20 +56,24 @@ class Cursor:
     """Where one loop stands.
 
     Args:
+        items: what it goes through.
         entries: what each iteration came to; None for one that is still to be done.
         open: of the iterations that have begun.
         saved: the same as it was last written, and the step that waits.
         kept: whether something of it is written.
         size: of its entries, in bytes.
+        unwritten: its items, until they are written; None also where they may not be.
         fresh: those of its entries that are not written yet, by their index.
     """
 
     path: str
+    items: list[JSON]
     entries: list[ItemRecord | None]
     open: Open
     saved: tuple[Open, str | None]
     kept: bool
     size: int
+    unwritten: list[JSON] | None
     fresh: dict[int, ItemRecord] = field(default_factory=dict)
 
     def record(self, index: int, step_id: str) -> StepRecord | None:
@@ -123,16 +127,30 @@ class Progress:
         self._size = sum(kept.size for kept in self._kept.values())
         self._waiting = next((kept.waiting for kept in self._kept.values() if kept.waiting), None)
 
-    def cursor(self, path: str, count: int) -> Cursor:
-        """Where the loop at a place stands; it has so many items."""
+    def items(self, path: str) -> list[JSON] | None:
+        """What the loop at a place goes through, if it was begun before and that is known."""
+        with self._lock:
+            if path in self._cursors:  # another attempt at it
+                return self._cursors[path].items
+            return self._kept.get(path, Kept()).items
+
+    def cursor(self, path: str, items: list[JSON], *, secret: bool) -> Cursor:
+        """Where the loop at a place stands, which is to go through these items.
+
+        Args:
+            secret: whether the items may not be written.
+        """
         with self._lock:
             if path in self._cursors:  # another attempt at it
                 return self._cursors[path]
             kept = self._kept.pop(path, None)
             before = kept or Kept()
+            written = secret or before.items is not None
             made = self._cursors[path] = Cursor(
                 path,
-                entries=[before.entries.get(index) for index in range(count)],
+                items=items,
+                unwritten=None if written else items,
+                entries=[before.entries.get(index) for index in range(len(items))],
                 open={index: dict(steps) for index, steps in before.open.items()},
                 saved=(before.open, before.waiting),
                 kept=kept is not None,
@@ -292,9 +310,9 @@ class Progress:
                     batch.rows.append((cursor.path, index, entries))
                 opened = {index: dict(steps) for index, steps in cursor.open.items()}
                 standing = (opened, None if cursor.path else self._waiting)
-                if standing != cursor.saved:
-                    batch.cursors.append((cursor.path, *standing))
-                    cursor.saved = standing
+                if standing != cursor.saved or cursor.unwritten is not None:
+                    batch.cursors.append((cursor.path, *standing, cursor.unwritten))
+                    cursor.saved, cursor.unwritten = standing, None
                     cursor.kept = True
                 cursor.kept = cursor.kept or bool(cursor.fresh)
                 cursor.fresh.clear()

@@ -29,12 +29,14 @@ class Kept:
 
     Args:
         waiting: the idempotency key of the step in its body that waits.
+        items: what it goes through; None where that is not kept.
         entries: what its iterations came to, by their index.
         size: of the entries, in bytes.
     """
 
     open: Open = field(default_factory=dict)
     waiting: str | None = None
+    items: list[JSON] | None = None
     entries: dict[int, ItemRecord] = field(default_factory=dict)
     size: int = 0
 
@@ -47,14 +49,15 @@ class Batch:
         variables: those of the run that were set.
         ended: paths of loops of which nothing is kept any more.
         rows: of iterations one after the other: path of the loop, first index, and entries.
-        cursors: of a loop: path, what is open, and the key of the step that waits.
+        cursors: of a loop: path, what is open, the key of the step that waits, and its items, the
+            first time.
     """
 
     lines: list[run_steps.LogLine]
     variables: dict[str, JSON]
     ended: list[str]
     rows: list[tuple[str, int, list[ItemRecord]]]
-    cursors: list[tuple[str, Open, str | None]]
+    cursors: list[tuple[str, Open, str | None, list[JSON] | None]]
 
 
 def read(node: Node) -> dict[str, Kept]:
@@ -67,9 +70,9 @@ def read(node: Node) -> dict[str, Kept]:
     for row in results:
         entries.setdefault(row.path, {}).update(enumerate(map(item_record, row.entries), row.index))
         sizes[row.path] = sizes.get(row.path, 0) + size(row.entries)
-    standing = {row.path: (_read(row.open), row.waiting) for row in cursors}
+    standing = {row.path: (_read(row.open), row.waiting, row.items) for row in cursors}
     return {
-        path: Kept(*standing.get(path, ({}, None)), entries.get(path, {}), sizes.get(path, 0))
+        path: Kept(*standing.get(path, ({}, None, None)), entries.get(path, {}), sizes.get(path, 0))
         for path in standing.keys() | entries.keys()
     }
 
@@ -92,8 +95,8 @@ def write(node: Node, batch: Batch) -> bool:
             loop_cursors.forget(session, node, batch.ended)
         for path, index, entries in batch.rows:
             loop_cursors.add(session, node, path, index, list(map(stored, entries)))
-        for path, opened, waiting in batch.cursors:
-            loop_cursors.save(session, node, path, _written(opened), waiting)
+        for path, opened, waiting, items in batch.cursors:
+            loop_cursors.save(session, node, path, _written(opened), waiting, items)
     return True
 
 

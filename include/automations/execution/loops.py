@@ -7,6 +7,7 @@ of them, the iteration is gone through once more and takes what is kept instead 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
+from automations.domain.secret_templates import names_secrets
 from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
 from automations.execution.loop_iteration import Iteration, Scope, Shared
@@ -45,15 +47,22 @@ class Loops:
     def outermost(self, config: Any, items: list[JSON]) -> Outcome:
         """Go through the items of the node's own loop."""
         node, progress = self._shared.attempts.node, self._shared.progress
-        outcome = self._go_through(Scope("", node.names, node.where, Place()), config, items)
+        scope = Scope("", node.step, node.names, node.where, Place())
+        outcome = self._go_through(scope, config, items)
         if isinstance(outcome, Interrupted):
             return outcome.fail
         interrupted = progress.finish() if isinstance(outcome, Done) else progress.write()
         return interrupted.fail if interrupted is not None else outcome
 
+    def begun(self) -> Mapping[str, JSON]:
+        """What the node's own loop goes through, if it was begun before."""
+        return self._shared.begun(self._shared.attempts.node.step, "")
+
     def _go_through(self, scope: Scope, config: Any, items: list[JSON]) -> Outcome | Interrupted:
         progress = self._shared.progress
-        cursor = progress.cursor(scope.path, len(items))
+        # What names a secret is rendered anew each time: its value is not written anywhere.
+        secret = names_secrets(scope.step.config.collection)
+        cursor = progress.cursor(scope.path, items, secret=secret)
         work = _Work(self._shared, scope, config, items, cursor)
         work.done_by(config.concurrency)
         if work.end is not None:
@@ -140,7 +149,9 @@ class _Work:
         return self.shared.progress.item(self.cursor, index, ItemFailed(message, fail.kind))
 
     def _names_of(self, index: int) -> dict[str, JSON]:
+        around = self.scope.names.get("loop")
         return {
+            **({} if around is None else {"parent": around}),
             "item": self.items[index],
             "index": index,
             "first": index == 0,

@@ -79,6 +79,8 @@ class StepType(ABC, Generic[C]):
     """Names of the config's nested step lists, one of which may be chosen by the outcome."""
     body: ClassVar[tuple[str, ...]] = ()
     """Names of the config's nested step lists that run inside of this step's own task."""
+    repeats_for: ClassVar[str | None] = None
+    """The field of its config with the items for which its body is repeated; it is taken once."""
     falls_through: ClassVar[bool] = True
     """Whether a successful run may go on without taking an arm."""
     pauses: ClassVar[bool] = False

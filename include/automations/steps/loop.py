@@ -23,13 +23,16 @@ class LoopConfig(Model):
 
     collection: list[Any] | dict[str, Any] | TemplateText = Field(
         description="A list, or an object, whose items are then each `{key, value}`; "
-        "usually a template such as `{{steps.rows.items}}`."
+        "usually a template such as `{{steps.rows.items}}`. The items are taken once, when the "
+        "loop begins: what happens to it afterwards, in a pause or in its own steps, changes "
+        "nothing."
     )
     steps: Annotated[list[Step], AsWritten()] = Field(
         min_length=1,
         max_length=100,
         description="What is done with each item: it is `loop.item`, beside `loop.index` (from 0), "
-        "`loop.first` and `loop.last`. `steps.<name>` of these steps is of the same iteration.",
+        "`loop.first` and `loop.last`; in a loop in a loop, `loop.parent` has those of the outer "
+        "one, as in `loop.parent.item`. `steps.<name>` of these steps is of the same iteration.",
     )
     on_item_error: Literal["fail", "continue"] = Field(
         "fail", description="Whether the loop fails with the first item that fails, or goes on."
@@ -76,6 +79,7 @@ class Loop(StepType[LoopConfig]):
         "errors": "the items that failed: each with index and error",
     }
     body = ("steps",)
+    repeats_for = "collection"
 
     def waits(self, config: LoopConfig) -> bool:
         return any(step.may_wait() for step in config.steps)
@@ -94,7 +98,8 @@ class Loop(StepType[LoopConfig]):
         return ctx.iterate(config, items)
 
     def resume(self, config: LoopConfig, ctx: StepContext, answer: Answer) -> Outcome:
-        # The step inside that waits is given the answer when the loop comes to it again.
+        # The step inside that waits is given the answer when the loop comes to it again. The items
+        # are those with which it began.
         return self.run(config, ctx)
 
 

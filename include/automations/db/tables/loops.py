@@ -24,6 +24,8 @@ class LoopCursor(Base):
     """What the steps of each iteration that has begun came to, by the iteration's index."""
     waiting: Mapped[str | None]
     """The idempotency key of the step in the body that waits."""
+    items: Mapped[list[Any] | None]
+    """What is gone through; absent where a secret is in it."""
 
 
 class LoopResult(Base):

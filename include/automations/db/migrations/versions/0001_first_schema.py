@@ -524,6 +524,7 @@ def _runs() -> None:
         sa.Column('path', sa.Text(), nullable=False),
         sa.Column('open', postgresql.JSONB(), nullable=False),
         sa.Column('waiting', sa.Text(), nullable=True),
+        sa.Column('items', postgresql.JSONB(), nullable=True),
         sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_loop_cursor_run_id'), ondelete='CASCADE'),
         sa.PrimaryKeyConstraint('run_id', 'node_id', 'generation', 'path', name=op.f('pk_loop_cursor')),
     )
