@@ -15,6 +15,8 @@ from api_bridge.routing import Router, patient
 from api_bridge.views import tables as table_views
 from automations.domain.tables.imports import MAX_ROWS, Source
 from automations.errors import ValidationFailed
+from automations.kit import json_text
+from automations.kit.form_bodies import charset_of, media_type
 from automations.ports.tables import RowFilter
 from automations.services.tables import rows
 from automations.services.tables.rows import NAMED_ROWS, Query
@@ -42,13 +44,14 @@ class RowQuery(Body):
 
 
 async def _source(request: Request) -> Source:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    declared = request.headers.get("content-type", "")
+    kind = media_type(declared)
     body = await request.body()
     if kind == "text/csv":
         try:
-            return body.decode()
-        except UnicodeDecodeError as error:
-            raise ValidationFailed({"body": ["is not UTF-8"]}) from error
+            return json_text.decoded(body, charset_of(declared))
+        except ValueError as error:
+            raise ValidationFailed({"body": [str(error)]}) from error
     if kind != "application/json":
         raise HTTPException(415, "Send application/json or text/csv.")
     given = json.loads(body or b"null")

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from automations.domain.tables.columns import Column, checked
 from automations.errors import ValidationFailed
-from automations.kit.values import JSON
+from automations.kit import json_text
+from automations.kit.numbers import typed
+from automations.kit.values import JSON, Errors
 
 MAX_ROWS = 50_000
 _NAMED_PROBLEMS = 100
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_SEPARATORS = (",", ";", "\t")
+_SAID = re.compile(r"sep=(.)\r?\n")
+"""A first line by which spreadsheets are told what separates values."""
 
 Source = str | list[JSON]
 """A CSV text, or a list of rows' values."""
@@ -26,18 +33,19 @@ def rows_of(columns: Sequence[Column], source: Source) -> list[dict[str, JSON]]:
     Raises:
         ValidationFailed: some do not fit; the first of them are named, ``rows.0`` on.
     """
-    given = _from_csv(columns, source) if isinstance(source, str) else source
-    if len(given) > MAX_ROWS:
-        raise ValidationFailed({"rows": [f"may be {MAX_ROWS} at most in one import"]})
+    found = _from_csv(columns, source) if isinstance(source, str) else ((one, {}) for one in source)
     rows: list[dict[str, JSON]] = []
-    wrong: dict[str, list[str]] = {}
-    for index, data in enumerate(given):
+    wrong: Errors = {}
+    for index, (data, unread) in enumerate(found):
+        if index == MAX_ROWS:
+            raise ValidationFailed({"rows": [f"may be {MAX_ROWS} at most in one import"]})
         if not isinstance(data, Mapping):
             wrong[f"rows.{index}"] = ["must be an object with values by columns"]
             continue
-        kept, problems = checked(columns, data, f"rows.{index}.data")
+        path = f"rows.{index}.data"
+        kept, problems = checked(columns, data, path)
         rows.append(kept)
-        wrong.update(problems)
+        wrong |= problems | {f"{path}.{key}": messages for key, messages in unread.items()}
         if len(wrong) >= _NAMED_PROBLEMS:
             break
     if wrong:
@@ -45,31 +53,89 @@ def rows_of(columns: Sequence[Column], source: Source) -> list[dict[str, JSON]]:
     return rows
 
 
-def _from_csv(columns: Sequence[Column], text: str) -> list[JSON]:
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A text as one separator divides it.
+
+    Args:
+        head: the columns that the first line names.
+        width: how many cells the first line has, empty ones at its end, too.
+        is_exact: whether no line has more cells than that.
+    """
+
+    head: Sequence[Column]
+    width: int
+    lines: Sequence[Sequence[str]]
+    is_exact: bool
+
+
+def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Errors]]:
+    text = text.lstrip("\ufeff")
     if "\0" in text:
         raise ValidationFailed({"body": ["must not hold a NUL character"]})
-    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    sheet = _sheet(columns, text)
+    for index, line in enumerate(sheet.lines):
+        if any(cell.strip() for cell in line[len(sheet.head) :]):
+            message = "has more values than the first line has names"
+            raise ValidationFailed({f"rows.{index}": [message]})
+        yield _row(sheet.head, line)
+
+
+def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
+    """A text by the separator that fits it: its first line names columns, and no other is longer.
+
+    Raises:
+        ValidationFailed: none fits; says why the one does not that divides the first line most.
+    """
+    said = _SAID.match(text)
+    separators = (said[1],) if said else _SEPARATORS
+    text = text[said.end() :] if said else text
+    fitting: list[_Sheet] = []
+    problems: list[tuple[int, ValidationFailed]] = []
+    for separator in separators:
+        try:
+            sheet = _divided(columns, text, separator)
+        except ValidationFailed as problem:
+            names = text.partition("\n")[0].count(separator)
+            problems.append((names, problem))
+            continue
+        if sheet.is_exact:
+            return sheet
+        fitting.append(sheet)
+    if fitting:
+        return fitting[0]
+    raise max(problems, key=lambda problem: problem[0])[1]
+
+
+def _divided(columns: Sequence[Column], text: str, separator: str) -> _Sheet:
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        head = _head(columns, next(lines, []))
-        found = (line for line in lines if line)
-        return [_row(head, line, index) for index, line in _bounded(found)]
+        # Spreadsheets write lines of separators only where somebody has cleared a row.
+        filled = (line for line in lines if any(cell != "" for cell in line))
+        first = next(filled, [])
+        head = _head(columns, first)
+        found = list(islice(filled, MAX_ROWS + 1))
     except csv.Error as error:
         message = f"is not CSV, line {lines.line_num}: {error}"
         raise ValidationFailed({"body": [message]}) from error
-
-
-def _bounded(lines: Iterable[list[str]]) -> Iterable[tuple[int, list[str]]]:
-    return enumerate(islice(lines, MAX_ROWS + 1))
+    return _Sheet(head, len(first), found, all(len(line) <= len(first) for line in found))
 
 
 def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:
-    by_name = {column.name: column for column in columns}
-    by_name |= {column.key: column for column in columns}
+    shared = Counter(column.name.strip() for column in columns)
+    by_name = {column.name.strip(): column for column in columns}
+    by_key = {column.key: column for column in columns}
     head: list[Column] = []
-    for place, name in enumerate(names):
-        column = by_name.get(name.strip())
+    named = [name.strip() for name in names]
+    while named and not named[-1]:
+        named.pop()
+    for place, name in enumerate(named):
+        column = by_key.get(name) or by_name.get(name)
         if column is None:
             raise ValidationFailed({f"header.{place}": [f"'{name}' is not a column of this table"]})
+        if name not in by_key and shared[name] > 1:
+            message = f"'{name}' is the name of several columns: write their keys"
+            raise ValidationFailed({f"header.{place}": [message]})
         if column in head:
             raise ValidationFailed({f"header.{place}": [f"'{name}' is there twice"]})
         head.append(column)
@@ -78,45 +144,49 @@ def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:
     return head
 
 
-def _row(head: Sequence[Column], cells: Sequence[str], index: int) -> dict[str, JSON]:
-    if len(cells) > len(head):
-        raise ValidationFailed({f"rows.{index}": ["has more values than the first line has names"]})
-    return {
-        column.key: _typed(column, cell)
-        for column, cell in zip(head, cells, strict=False)
-        if cell != ""
-    }
+def _row(head: Sequence[Column], cells: Sequence[str]) -> tuple[dict[str, JSON], Errors]:
+    """The values of a line's cells, and what is wrong with those that cannot be read."""
+    values: dict[str, JSON] = {}
+    wrong: Errors = {}
+    for column, cell in zip(head, cells, strict=False):
+        # Blanks are a text, and nothing of any other type.
+        if cell == "" or (column.type != "text" and not cell.strip()):
+            continue
+        try:
+            values[column.key] = _typed(column, cell)
+        except ValueError as error:
+            wrong[column.key] = [str(error)]
+    return values, wrong
 
 
 def _typed(column: Column, cell: str) -> JSON:
-    """A cell in its column's type; one that does not fit stays a text, and is refused later."""
+    """A cell in its column's type; one that does not fit stays a text, and is refused later.
+
+    Raises:
+        ValueError: it cannot be kept, and why.
+    """
     text = cell.strip()
     match column.type:
         case "number":
-            return _number(text) if "_" not in text else text
+            number = typed(text)
+            return text if number is None else number
         case "boolean":
             return _BOOLEANS.get(text.lower(), cell)
         case "multiselect":
-            return [part.strip() for part in text.split(";") if part.strip()]
+            return _several(text)
         case "json":
-            return _json(text)
+            return json_text.parsed(text)
         case "text":
             return cell
         case _:
             return text
 
 
-def _number(text: str) -> JSON:
-    for kind in (int, float):
+def _several(text: str) -> JSON:
+    """Values with ``;`` between them, or a list in JSON."""
+    if text.startswith("["):
         try:
-            return kind(text)
+            return json_text.parsed(text)
         except ValueError:
-            continue
-    return text
-
-
-def _json(text: str) -> JSON:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+            pass
+    return [part.strip() for part in text.split(";") if part.strip()]

@@ -1,0 +1,151 @@
+"""Tables as spreadsheets and programs write them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automations.domain.tables.columns import Column, columns_of
+from automations.domain.tables.imports import rows_of
+from automations.errors import ValidationFailed
+from automations.kit.values import JSON
+
+COLUMNS = columns_of(
+    [
+        {"key": "name", "name": " Full name ", "type": "text"},
+        {"key": "size", "name": "Size", "type": "number"},
+        {"key": "on", "name": "Is on", "type": "boolean"},
+        {"key": "more", "name": "More", "type": "json"},
+        {"key": "tags", "name": "Tags", "type": "multiselect"},
+    ]
+)
+
+
+class Semicolons(csv.excel):
+    delimiter = ";"
+
+
+class Quoted(csv.excel):
+    quoting = csv.QUOTE_ALL
+
+
+DIALECTS: list[type[csv.Dialect]] = [
+    csv.excel,
+    csv.excel_tab,
+    csv.unix_dialect,
+    Semicolons,
+    Quoted,
+]
+_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+_WHOLE = st.integers(-(10**30), 10**30)
+_NUMBER = _WHOLE | st.floats(allow_nan=False, allow_infinity=False)
+_JSON = st.recursive(
+    st.booleans() | _NUMBER | _TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner),
+    max_leaves=5,
+)
+_VALUES: dict[str, st.SearchStrategy[JSON]] = {
+    "name": _TEXT,
+    "size": _NUMBER,
+    "on": st.booleans(),
+    "more": _JSON,
+    "tags": st.lists(_TEXT, min_size=1, unique=True),
+}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[Column], list[dict[str, JSON]]]:
+    """Some columns, and rows with something in them."""
+    head = draw(st.lists(st.sampled_from(COLUMNS), min_size=1, unique_by=lambda one: one.key))
+    optional = {column.key: _VALUES[column.key] for column in head}
+    row = st.fixed_dictionaries({}, optional=optional).filter(bool)
+    return head, draw(st.lists(row, max_size=5))
+
+
+def cell(value: JSON, column: Column) -> str:
+    if value is None:
+        return ""
+    if column.type in ("json", "multiselect"):
+        return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@given(tables(), st.sampled_from(DIALECTS), st.booleans(), st.integers(0, 2))
+def test_a_table_that_python_has_written_comes_back(
+    table: tuple[list[Column], list[dict[str, JSON]]],
+    dialect: type[csv.Dialect],
+    by_name: bool,
+    marks: int,
+) -> None:
+    head, rows = table
+    written = io.StringIO()
+    writer = csv.writer(written, dialect)
+    writer.writerow(column.name if by_name else column.key for column in head)
+    writer.writerows([cell(row.get(one.key), one) for one in head] for row in rows)
+    assert rows_of(COLUMNS, "\ufeff" * marks + written.getvalue()) == rows_of(COLUMNS, rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("name,size\na,1\n,\n\n,,\nb,\n", [{"name": "a", "size": 1}, {"name": "b"}]),
+        ("name,size,,\na,1,,\nb,2,\n", [{"name": "a", "size": 1}, {"name": "b", "size": 2}]),
+        ("name,size\na,1,,,\n", [{"name": "a", "size": 1}]),
+        ("name,on\na,' '\n".replace("'", '"'), [{"name": "a"}]),
+        ("name,on\na, \nb,No\n", [{"name": "a"}, {"name": "b", "on": False}]),
+        (" Full name , Size \na,1\n", [{"name": "a", "size": 1}]),
+        ("\ufeff\ufeffname\na\n", [{"name": "a"}]),
+        ("name;size\na,b;1,5\n".replace("1,5", "1.5"), [{"name": "a,b", "size": 1.5}]),
+        ("name\tsize\na;b\t9007199254740993\n", [{"name": "a;b", "size": 9007199254740993}]),
+        ("sep=;\r\nname\r\na,b\r\n", [{"name": "a,b"}]),
+        ("tags\nx; y\n", [{"tags": ["x", "y"]}]),
+        (
+            'tags,more\n"[""a;b""]","{""b"": 1, ""a"": 2}"\n',
+            [{"tags": ["a;b"], "more": {"b": 1, "a": 2}}],
+        ),
+        ("name\n a \n", [{"name": " a "}]),
+    ],
+)
+def test_what_spreadsheets_write_is_read(text: str, rows: list[dict[str, Any]]) -> None:
+    assert rows_of(COLUMNS, text) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "said"),
+    [
+        ("name,size\na,1,2\n", "rows.0", "more values"),
+        ("name,more\na,{\n", "rows.0.data.more", "not valid JSON"),
+        ("name,more\na,hello\n", "rows.0.data.more", "not valid JSON"),
+        ("name,size\na,1_000\n", "rows.0.data.size", "must be a number"),
+        ("name,size\na,0.1234567890123456789\n", "rows.0.data.size", "more digits"),
+        ("name,size\na,1e999\n", "rows.0.data.size", "more digits"),
+        ("name,on\na,perhaps\n", "rows.0.data.on", "true or false"),
+        ("name, name \na,b\n", "header.1", "there twice"),
+        ("name;zzz\na;b\n", "header.1", "'zzz' is not a column"),
+    ],
+)
+def test_what_does_not_fit_is_named(text: str, path: str, said: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        rows_of(COLUMNS, text)
+    assert said in refused.value.field_errors[path][0]
+
+
+def test_a_name_that_several_columns_have_is_refused_and_their_keys_are_not() -> None:
+    columns = columns_of([{"key": key, "name": "Same", "type": "text"} for key in ("a", "b")])
+    with pytest.raises(ValidationFailed) as refused:
+        rows_of(columns, "Same\nx\n")
+    assert "write their keys" in refused.value.field_errors["header.0"][0]
+    assert rows_of(columns, "a,b\nx,y\n") == [{"a": "x", "b": "y"}]
+
+
+def test_a_required_column_does_not_ask_for_values_of_an_empty_line() -> None:
+    columns = columns_of(
+        [{"key": "a", "type": "text", "required": True}, {"key": "b", "type": "text"}]
+    )
+    assert rows_of(columns, "a;b\nx;\n;\n") == [{"a": "x"}]
