@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from automations.definitions.checking import parse
 from automations.domain.fields import RENDERED
 from automations.steps.loop import Loop, LoopConfig
-from automations.steps.outcomes import Answer, Done, Fail, Outcome
-from tests.doubles import NOW, context
+from automations.steps.outcomes import Done, Fail, Outcome
+from tests.doubles import context
 
 LIGHT = {"name": "Light", "type": "condition", "order": 0, "config": {"expression": "true"}}
 ASK = {"name": "Ask", "type": "approval", "order": 1, "config": {"message": "OK?"}}
