@@ -142,6 +142,86 @@ def test_an_answer_that_was_cut_off_says_so(provider: Provider) -> None:
     assert output(ask(provider, {"maxTokens": 1}))["truncated"] is True
 
 
+WITH_SCHEMA = {"schema": SCHEMA, "maxTokens": 10}
+
+
+@pytest.mark.parametrize("config", [{}, WITH_SCHEMA])
+def test_a_refusal_is_told_in_the_models_words_and_not_tried_again(
+    provider: Provider, config: dict[str, Any]
+) -> None:
+    provider.says(None, refusal="I cannot help with that.")
+    error = refusal(provider, config)
+    assert (error.kind, error.retryable) == ("rejected", False)
+    assert error.message == "The model refused to answer: I cannot help with that."
+
+
+@pytest.mark.parametrize("text", [None, "Half a te"])
+def test_what_a_content_filter_keeps_back_is_no_answer_and_not_tried_again(
+    provider: Provider, text: str | None
+) -> None:
+    provider.says(text, reason="content_filter")
+    error = refusal(provider)
+    assert (error.kind, error.retryable) == ("rejected", False)
+    assert "content filter of openai" in error.message
+
+
+@pytest.mark.parametrize("config", [{}, {"maxTokens": 5}, WITH_SCHEMA])
+def test_tokens_that_are_used_up_before_there_is_an_answer_are_said_and_not_spent_again(
+    provider: Provider, config: dict[str, Any]
+) -> None:
+    provider.says("", reason="length", reasoning_content="Hm")
+    error = refusal(provider, config)
+    assert (error.kind, error.retryable) == ("rejected", False)
+    assert "tokens were used up" in error.message
+    assert "config.maxTokens" in error.message
+
+
+def test_data_that_were_cut_off_are_not_asked_for_again(provider: Provider) -> None:
+    provider.says('{"title": "Ab', reason="length")
+    error = refusal(provider, WITH_SCHEMA)
+    assert (error.kind, error.retryable) == ("rejected", False)
+    provider.says('{"score": 1}', reason="length")
+    outcome = ask(provider, WITH_SCHEMA)
+    assert isinstance(outcome, Fail)
+    assert (outcome.kind, outcome.retryable) == ("answer", False)
+
+
+def test_an_answer_that_ends_in_an_error_may_be_asked_for_again(provider: Provider) -> None:
+    provider.says("Half a te", reason="error")
+    error = refusal(provider)
+    assert (error.kind, error.retryable) == ("unavailable", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "retryable", "message"),
+    [
+        (
+            {"error": {"message": "Overloaded: later", "code": 502}},
+            "unavailable",
+            True,
+            "Overloaded",
+        ),
+        ({"error": {"message": "Slow down", "code": 429}}, "rate_limited", True, "Slow down"),
+        ({"error": {"message": "No credits", "code": 402}}, "quota", False, "No credits"),
+        ({"error": {"message": "No such thing", "code": "x"}}, "rejected", False, "No such thing"),
+        ({"error": "model not loaded"}, "rejected", False, "model not loaded"),
+        (
+            {"object": "error", "message": "bad thing", "code": 40303},
+            "rejected",
+            False,
+            "bad thing",
+        ),
+    ],
+)
+def test_an_error_that_comes_as_an_answer_keeps_its_message(
+    provider: Provider, body: dict[str, Any], kind: str, retryable: bool, message: str
+) -> None:
+    provider.answers(body)
+    error = refusal(provider)
+    assert (error.kind, error.retryable) == (kind, retryable)
+    assert message in error.message
+
+
 def test_without_usage_there_is_no_cost(provider: Provider) -> None:
     provider.says("Hello", usage=None)
     assert output(ask(provider))["cost"] is None
@@ -177,6 +257,38 @@ def claude_streaming(provider: Provider, given: str, usage: dict[str, int]) -> N
     ]
     lines = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
     provider.answers(lines.encode(), Content_Type="text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("stop", "details", "message"),
+    [
+        (
+            "refusal",
+            {"type": "refusal", "explanation": "Not that."},
+            "refused to answer: Not that.",
+        ),
+        ("refusal", None, "content filter of anthropic"),
+        ("max_tokens", None, "tokens were used up"),
+    ],
+)
+def test_anthropics_refusals_are_told_alike(
+    provider: Provider, stop: str, details: dict[str, Any] | None, message: str
+) -> None:
+    claude(provider, [], {"input_tokens": 3, "output_tokens": 2})
+    provider.answers({**json.loads(provider.body), "stop_reason": stop, "stop_details": details})
+    error = refusal(provider, provider="anthropic", base_url=provider.base)
+    assert (error.kind, error.retryable) == ("rejected", False)
+    assert message in error.message
+
+
+def test_an_error_of_anthropics_that_comes_as_an_answer_keeps_its_message(
+    provider: Provider,
+) -> None:
+    error = {"type": "overloaded_error", "message": "Overloaded"}
+    provider.answers({"type": "error", "error": error})
+    found = refusal(provider, provider="anthropic", base_url=provider.base)
+    assert (found.kind, found.retryable) == ("unavailable", True)
+    assert "Overloaded" in found.message
 
 
 @pytest.mark.parametrize("streaming", [False, True])

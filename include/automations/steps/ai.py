@@ -95,6 +95,10 @@ class AiConfig(Model):
 class Ai(StepType[AiConfig]):
     """Ask a language model for a text, or for data of a given form.
 
+    A refusal, an answer that a content filter kept back, and one for which the tokens did not
+    suffice (with a schema, or without any text) are errors of the kind rejected, with the
+    provider's words: the question is not asked again.
+
     With a `budget` the automation limits what all these steps of one run take together: their
     attempts and every item of a loop included. A question is not asked when it could take more
     than is left, for which its prompt counts with a token a byte, and needs maxTokens.
@@ -111,7 +115,7 @@ class Ai(StepType[AiConfig]):
         "provider": "whose model that is",
         "usage": "inputTokens and outputTokens",
         "cost": "in US dollars; null when the price is not known",
-        "truncated": "true when it ended at maxTokens",
+        "truncated": "true when its tokens were used up and the text ends there",
         "overBudget": "true when it cost more than maxCost",
     }
 
@@ -144,7 +148,7 @@ class Ai(StepType[AiConfig]):
             return Fail(
                 f"The model's answer does not fit config.schema: {wrong}",
                 kind="answer",
-                retryable=True,
+                retryable=not answer.cut,
                 output={"data": answer.data, **output},
             )
         return Done({"data": answer.data, **output})

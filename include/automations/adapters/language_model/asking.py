@@ -66,6 +66,7 @@ class ProviderModels:
             price = cost(account.provider, model, usage)
         tokens = usage.input_tokens + usage.output_tokens
         self._spending.settle(question.run_id, most, Spent(tokens, price))
+        _check_end(response, account.provider)
         data = None if question.schema is None else _data(response, TOOL)
         text = _text(response) if question.schema is None else None
         return ModelAnswer(
@@ -76,7 +77,7 @@ class ProviderModels:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=None if price is None else float(price),
-            cut=response.finish_reason == "length",
+            cut=response.finish_reason == _CUT,
         )
 
     def _find(
@@ -105,8 +106,43 @@ class ProviderModels:
         return account, chosen
 
 
+_CUT = "length"
+
+
+def _check_end(response: Any, provider: str) -> None:
+    """Refuse an answer that the model, or what watches over it, has broken off.
+
+    Raises:
+        StepError: kind ``rejected`` or ``unavailable``.
+    """
+    details = response.provider_details or {}
+    said = str(storable(details.get("refusal") or ""))[:500]
+    if said:
+        raise StepError(f"The model refused to answer: {said}", kind="rejected")
+    if response.finish_reason == "content_filter":
+        raise StepError(
+            f"The content filter of {provider} kept the answer back, or a part of it.",
+            kind="rejected",
+        )
+    if details.get("finish_reason") == "error":
+        raise StepError(
+            f"{provider} broke the answer off by an error.", kind="unavailable", retryable=True
+        )
+
+
+def _used_up() -> StepError:
+    # The same question would be cut off again, and paid for again.
+    return StepError(
+        "The model's tokens were used up before its answer was complete: give it more by "
+        "config.maxTokens, or ask for less.",
+        kind="rejected",
+    )
+
+
 def _text(response: Any) -> str:
     text = response.text
+    if not text and response.finish_reason == _CUT:
+        raise _used_up()
     if not text:
         raise StepError("The model gave no text.", kind="answer", retryable=True)
     return str(storable(text))
@@ -122,6 +158,8 @@ def _data(response: Any, tool: str) -> JSON:
             raise ValueError("is not an object")
         return storable(value)
     except (ValueError, RecursionError) as error:
+        if response.finish_reason == _CUT:
+            raise _used_up() from error
         raise StepError(
             "The model's answer is not the JSON that config.schema asks for.",
             kind="answer",

@@ -61,12 +61,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _said(error: Exception) -> str:
     body = getattr(error, "body", None)
-    if isinstance(body, Mapping):
-        inner = body.get("error", body)
-        message = inner.get("message") if isinstance(inner, Mapping) else inner
-        if isinstance(message, str) and message:
-            return f": {message[:500]}"
-    return "."
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    message = inner.get("message") if isinstance(inner, Mapping) else inner
+    return f": {message[:500]}" if isinstance(message, str) and message else "."
 
 
 def _retry_after(error: Exception) -> timedelta | None:

@@ -1,8 +1,9 @@
-"""An HTTP transport that reads no more of an answer than it should have."""
+"""An HTTP transport that reads no more of an answer than it should have, and errors as errors."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 
 import httpx2
 
@@ -43,4 +44,38 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
             raise TooLong
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _Counted(response.stream, self._most)
+        if response.status_code == 200 and _JSON in response.headers.get("content-type", ""):
+            return _judged(response, await response.aread())
         return response
+
+
+_JSON = "json"
+_REFUSED = 400
+_STATUSES = {"rate_limit_error": 429, "api_error": 500, "overloaded_error": 529}
+
+
+def _judged(response: httpx2.Response, content: bytes) -> httpx2.Response:
+    """The answer under the status that it should have: some servers send errors with 200."""
+    return httpx2.Response(
+        _status(content) or response.status_code, headers=response.headers, content=content
+    )
+
+
+def _status(content: bytes) -> int | None:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(body, dict) or body.get("choices") or body.get("content"):
+        return None
+    error = body.get("error")
+    if "error" in (body.get("object"), body.get("type")) and not error:
+        error = body
+    if not error:
+        return None
+    if not isinstance(error, Mapping):
+        return _REFUSED
+    code = error.get("code")
+    if isinstance(code, int) and 400 <= code < 600:
+        return code
+    return _STATUSES.get(str(error.get("type")), _REFUSED)
