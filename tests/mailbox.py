@@ -11,11 +11,15 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 
 class Mailbox:
-    """Keeps what it is given; refuses recipients by the code in their names."""
+    """Keeps what it is given; refuses recipients by the code in their names.
+
+    Args:
+        utf8: whether it takes addresses outside ASCII.
+    """
 
     USER = ("office", "correct-horse")
 
-    def __init__(self) -> None:
+    def __init__(self, *, utf8: bool = True) -> None:
         self.envelopes: list[Envelope] = []
         self.answer = "250 OK"
         with socket.socket() as probe:
@@ -28,6 +32,7 @@ class Mailbox:
             authenticator=self._authenticate,
             auth_require_tls=False,
             data_size_limit=50_000_000,
+            enable_SMTPUTF8=utf8,
         )
 
     def _authenticate(

@@ -320,7 +320,7 @@ class TestUse:
         server = server_of(workspace)
         assert server is not None
         assert (server.username, server.password) == ("office", PASSWORD)
-        assert server.sender == "The Office <office@sender.example>"
+        assert (server.sender, server.sender_name) == ("office@sender.example", "The Office")
         assert server.guarded
         api.call("PATCH", path, {"enabled": False})
         assert provider() == "smtp"

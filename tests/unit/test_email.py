@@ -161,6 +161,13 @@ def test_all_rejected_fails_and_only_a_temporary_no_is_retried(
         ({"attachments": [{"filename": "", "content": ""}]}, "at least 1 character"),
         ({"attachments": [{"filename": "a\r\nb", "content": ""}]}, "must be one line"),
         ({"attachments": [{"filename": "a", "content": "", "contentType": "x"}]}, "pattern"),
+        *[
+            (
+                {"attachments": [{"filename": "a", "content": "", "contentType": kind}]},
+                "send such a file as application/octet-stream",
+            )
+            for kind in ("message/rfc822", "Multipart/mixed", "message/partial; number=1")
+        ],
         ({"attachments": [{"filename": "a", "content": "A" * 13_400_000}]}, "10000000 bytes"),
         ({"attachments": [{"filename": "a"}]}, "give one of content and documentId"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import email.policy
 import socketserver
 import threading
 import time
@@ -17,6 +18,7 @@ from automations.adapters.smtp import SmtpTransport
 from automations.errors import StepError
 from automations.ports import Attachment, Mail, MailReceipt, MailServer
 from tests.conftest import free_port
+from tests.hostile.mail_texts import BODIES, TEXTS
 from tests.mailbox import Mailbox
 
 
@@ -42,7 +44,8 @@ class Sender:
             "host": "127.0.0.1",
             "port": port,
             "security": "none",
-            "sender": "Automations <auto@sender.example>",
+            "sender": "auto@sender.example",
+            "sender_name": "Automations",
             "provider": "smtp",
             "guarded": False,
         }
@@ -202,6 +205,105 @@ def test_a_line_break_in_a_header_is_refused(mailer: Sender, post: Mailbox) -> N
         mailer.send(mail("a@b.example", subject="Hi\r\nBcc: x@b.example"))
     assert not caught.value.retryable
     assert post.envelopes == []
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_that_tries_to_be_a_header_arrives_as_text(
+    port: int, post: Mailbox, name: str
+) -> None:
+    text = TEXTS[name]
+    file = Attachment(text, b"content", "text/plain")
+    Sender(port, sender_name=text).send(
+        mail("a@b.example", subject=text, body="Hello", attachments=(file,))
+    )
+    raw = post.envelopes[0].content
+    assert isinstance(raw, bytes)
+    head = raw.partition(b"\r\n\r\n")[0]
+    names = [line.split(b":")[0] for line in head.split(b"\r\n") if not line.startswith(b" ")]
+    assert sorted(names) == [
+        *(b"Content-Type", b"Date", b"From", b"MIME-Version", b"Message-ID", b"Subject", b"To"),
+        b"X-Idempotency-Key",
+    ]
+    found = email.message_from_bytes(raw, policy=email.policy.default)
+    assert found["Subject"] == text
+    (part,) = found.iter_attachments()
+    assert part["Content-Disposition"].params.get("filename", "") == text
+    assert post.envelopes[0].rcpt_tos == ["a@b.example"]
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_comes_through_a_server_as_it_was_written(
+    mailer: Sender, post: Mailbox, name: str
+) -> None:
+    body = BODIES[name].replace("\n", "\r\n")
+    mailer.send(mail("a@b.example", body=BODIES[name]))
+    found = post.message().get_payload(decode=True)
+    assert found == (body if body.endswith("\n") or not body else f"{body}\r\n").encode()
+
+
+@pytest.fixture
+def old_post() -> Iterator[Mailbox]:
+    mailbox = Mailbox(utf8=False)
+    mailbox.start()
+    try:
+        yield mailbox
+    finally:
+        mailbox.stop()
+
+
+def test_a_domain_outside_ascii_needs_nothing_of_the_server(old_post: Mailbox) -> None:
+    sender = Sender(old_post.port, sender="post@bücher.example")
+    given = ("a@b.example", "ada@bücher.example", "b@xn--bcher-kva.example")
+    receipt = sender.send(mail(*given, reply_to="r@bücher.example"))
+    assert (receipt.accepted, receipt.rejected) == (given, ())
+    assert receipt.message_id.endswith("@xn--bcher-kva.example>")
+    (envelope,) = old_post.envelopes
+    assert envelope.mail_from == "post@xn--bcher-kva.example"
+    assert envelope.rcpt_tos == [
+        "a@b.example", "ada@xn--bcher-kva.example", "b@xn--bcher-kva.example"
+    ]  # fmt: skip
+    assert isinstance(envelope.content, bytes)
+    assert envelope.content.isascii()
+
+
+def test_an_address_that_the_server_cannot_take_is_named_and_the_others_get_their_mail(
+    old_post: Mailbox,
+) -> None:
+    receipt = Sender(old_post.port).send(mail("żółw@b.example", "a@b.example"))
+    assert (receipt.accepted, receipt.rejected) == (("a@b.example",), ("żółw@b.example",))
+    assert receipt.reasons["żółw@b.example"].startswith("553 5.6.7 ")
+    assert old_post.message()["To"] == "a@b.example"
+    alone = Sender(old_post.port).send(mail("żółw@b.example"))
+    assert (alone.accepted, alone.rejected) == ((), ("żółw@b.example",))
+    hidden = Sender(old_post.port).send(mail("żółw@b.example", bcc=("a@b.example",)))
+    assert hidden.accepted == ("a@b.example",)
+    assert old_post.message()["To"] == "undisclosed-recipients:;"
+
+
+@pytest.mark.parametrize("more", [{"reply_to": "żółw@b.example"}, {}])
+def test_a_sender_that_the_server_cannot_take_is_named_for_good(
+    old_post: Mailbox, more: dict[str, str]
+) -> None:
+    own = {} if more else {"sender": "żółw@b.example"}
+    with pytest.raises(StepError, match=r"żółw@b\.example") as caught:
+        Sender(old_post.port, **own).send(mail("a@b.example", **more))
+    assert not caught.value.retryable
+    assert old_post.envelopes == []
+
+
+def test_an_address_outside_ascii_is_sent_to_a_server_that_takes_it(
+    port: int, post: Mailbox
+) -> None:
+    sender = Sender(port, sender="żółw@sender.example")
+    receipt = sender.send(mail("ż@bücher.example", "a@b.example", reply_to="ą@b.example"))
+    assert receipt.accepted == ("ż@bücher.example", "a@b.example")
+    assert post.envelopes[0].rcpt_tos == ["ż@xn--bcher-kva.example", "a@b.example"]
+    assert post.envelopes[0].mail_from == "żółw@sender.example"
+    raw = post.envelopes[0].content
+    assert isinstance(raw, bytes)
+    assert "From: Automations <żółw@sender.example>\r\n".encode() in raw
+    assert "To: ż@xn--bcher-kva.example,\r\n a@b.example\r\n".encode() in raw
+    assert "Reply-To: ą@b.example\r\n".encode() in raw
 
 
 @contextmanager

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from email.message import EmailMessage, Message
-from email.utils import formatdate, parseaddr
 from typing import Any
 
 from automations.adapters.http import guarded_address
+from automations.adapters.mail_messages import composed, message_id
+from automations.domain.email_addresses import on_the_wire
 from automations.errors import StepError
 from automations.kit.masking import Masker
 from automations.ports import Mail, MailReceipt, MailServer
@@ -24,6 +23,11 @@ _MAX_SILENCE = 30.0
 _CHECK = timedelta(seconds=30)
 _MAX_REPLIES = 100_000
 """Bytes that a server may say in one session."""
+_NO_UTF8 = (
+    553,
+    b"5.6.7 the mail server takes no address with letters outside ASCII before the @ (SMTPUTF8)",
+)
+Refusals = dict[str, tuple[int, bytes]]
 
 
 class _Replies(io.BufferedIOBase):
@@ -102,13 +106,18 @@ class SmtpTransport:
         Raises:
             StepError: the server cannot be reached, or refuses us or the message as a whole.
         """
-        message = _message(server.sender, mail)
         recipients = list(dict.fromkeys((*mail.to, *mail.cc, *mail.bcc)))
-        with self._session(server, mail.timeout) as session:
-            refused = _deliver(session, message, recipients)
+        with _headers():
+            wired = {address: on_the_wire(address) for address in recipients}
+            # Before anything is said to the server.
+            composed(server, mail, international=True)
+        with self._session(server, mail.timeout) as session, _headers():
+            session.ehlo_or_helo_if_needed()
+            refusals = _delivered(session, server, mail, wired)
+        refused = {who: refusals[wire] for who, wire in wired.items() if wire in refusals}
         hidden = _masker(server)
         return MailReceipt(
-            message_id=message["Message-ID"],
+            message_id=message_id(server, mail),
             provider=server.provider,
             accepted=tuple(address for address in recipients if address not in refused),
             rejected=tuple(address for address in recipients if address in refused),
@@ -175,11 +184,43 @@ def _sign_in(session: smtplib.SMTP, server: MailServer) -> None:
         session.login(server.username, server.password or "")
 
 
+def _delivered(
+    session: smtplib.SMTP, server: MailServer, mail: Mail, wired: Mapping[str, str]
+) -> Refusals:
+    """Who was refused, by the address on the wire."""
+    sender = on_the_wire(server.sender)
+    answers = on_the_wire(mail.reply_to) if mail.reply_to else ""
+    recipients = list(dict.fromkeys(wired.values()))
+    international = bool(session.has_extn("smtputf8"))
+    if international:
+        refused: Refusals = {}
+    else:
+        for address in (sender, answers):
+            if not address.isascii():
+                raise StepError(
+                    f"The mail server takes no mail from or answered to {address}: before the @ "
+                    "it has letters outside ASCII (SMTPUTF8).",
+                    kind="mail",
+                )
+        refused = {address: _NO_UTF8 for address in recipients if not address.isascii()}
+    taken = [address for address in recipients if address not in refused]
+    if not taken:
+        return refused
+    content = composed(server, mail, international=international)
+    is_ascii = all(address.isascii() for address in (sender, answers, *recipients))
+    options = () if is_ascii or not international else ("SMTPUTF8", "BODY=8BITMIME")
+    return refused | _deliver(session, sender, taken, content, options)
+
+
 def _deliver(
-    session: smtplib.SMTP, message: EmailMessage, recipients: list[str]
-) -> dict[str, tuple[int, bytes]]:
+    session: smtplib.SMTP,
+    sender: str,
+    recipients: list[str],
+    content: bytes,
+    options: Sequence[str],
+) -> Refusals:
     try:
-        return session.send_message(message, to_addrs=recipients)
+        return session.sendmail(sender, recipients, content, options)
     except smtplib.SMTPRecipientsRefused as error:
         if len(error.recipients) < len(recipients):
             raise StepError(
@@ -190,42 +231,12 @@ def _deliver(
         return error.recipients
 
 
-def _message(sender: str, mail: Mail) -> EmailMessage:
+@contextmanager
+def _headers() -> Iterator[None]:
     try:
-        return _composed(sender, mail)
+        yield
     except ValueError as error:  # a line break would start a header of the sender's choice
         raise StepError(f"The mail's headers are invalid: {error}", kind="config") from error
-
-
-def _composed(sender: str, mail: Mail) -> EmailMessage:
-    message = EmailMessage()
-    message["From"] = sender
-    message["To"] = ", ".join(mail.to)
-    if mail.cc:
-        message["Cc"] = ", ".join(mail.cc)
-    if mail.reply_to:
-        message["Reply-To"] = mail.reply_to
-    message["Subject"] = mail.subject
-    message["Date"] = formatdate()
-    # The same for every attempt, so that a repeat after a crash can be recognised.
-    unique = hashlib.sha256(mail.key.encode()).hexdigest()[:32]
-    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-    message["Message-ID"] = f"<{unique}@{domain}>"
-    message["X-Idempotency-Key"] = unique
-    message.set_content(mail.body)
-    if mail.html is not None:
-        message.add_alternative(mail.html, subtype="html")
-    for file in mail.attachments:
-        kind = Message()
-        kind["Content-Type"] = file.content_type
-        message.add_attachment(
-            file.content,
-            maintype=kind.get_content_maintype(),
-            subtype=kind.get_content_subtype(),
-            filename=file.filename,
-            params=dict(kind.get_params(failobj=[])[1:]),
-        )
-    return message
 
 
 def _masker(server: MailServer) -> Masker:

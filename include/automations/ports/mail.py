@@ -63,7 +63,8 @@ class MailServer:
 
     Args:
         security: ``starttls``, ``tls`` or ``none``.
-        sender: the From header.
+        sender: the address that mail is from.
+        sender_name: whose that is, as text.
         provider: its name in receipts.
         guarded: whether it must be a public address, since a workspace chose it.
     """
@@ -75,6 +76,7 @@ class MailServer:
     provider: str
     username: str | None = None
     password: str | None = None
+    sender_name: str = ""
     guarded: bool = True
 
 

@@ -52,6 +52,15 @@ def _one_line(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _of_one_part(value: str, info: ValidationInfo) -> str:
+    if value.lower().startswith(("message/", "multipart/")):
+        raise ValueError(
+            "must not be of message/ or multipart/, which mail programs take for parts of the mail "
+            "itself: send such a file as application/octet-stream"
+        )
+    return value
+
+
 def decoded_size(content: str) -> int:
     """How many bytes a base64 text stands for."""
     return len(content) * 3 // 4 - content.count("=", -2)
@@ -91,8 +100,12 @@ class AttachmentConfig(Model):
         max_length=100,
         description="A generated document to send, instead of content.",
     )
-    content_type: Annotated[Line, Field(pattern=_MEDIA_TYPE)] | None = Field(
-        None, description="Its media type; for content application/octet-stream when absent."
+    content_type: (
+        Annotated[Line, Field(pattern=_MEDIA_TYPE), AfterValidator(_of_one_part)] | None
+    ) = Field(
+        None,
+        description="Its media type, not of message/ or multipart/; for content "
+        "application/octet-stream when absent.",
     )
 
     @model_validator(mode="after")

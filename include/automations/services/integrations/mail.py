@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from email.utils import formataddr
+from email.utils import parseaddr
 from typing import Any
 
 from pydantic import ValidationError
@@ -168,7 +168,8 @@ def _server(integration: Integration) -> MailServer:
         host=config.host,
         port=config.port,
         security=config.security,
-        sender=formataddr((config.from_name, config.from_email)),
+        sender=config.from_email,
+        sender_name=config.from_name,
         provider=integration.name,
         username=given.get("username"),
         password=given.get("password"),
@@ -176,12 +177,14 @@ def _server(integration: Integration) -> MailServer:
 
 
 def _default(settings: Settings) -> MailServer | None:
+    name, sender = parseaddr(settings.mail_from)
     if settings.smtp_host is not None:
         return MailServer(
             host=settings.smtp_host,
             port=settings.smtp_port,
             security=settings.smtp_security,
-            sender=settings.mail_from,
+            sender=sender,
+            sender_name=name,
             provider="smtp",
             username=settings.smtp_username,
             password=settings.smtp_password,
@@ -193,7 +196,8 @@ def _default(settings: Settings) -> MailServer | None:
         host=settings.host,
         port=settings.mail_smtp_port,
         security="none",
-        sender=settings.mail_from,
+        sender=sender,
+        sender_name=name,
         provider="development",
         guarded=False,
     )
