@@ -330,7 +330,7 @@ class TestGenuine:
         body = b'{"id": "evt_1"}'
         github = hooked(api, "github", secret="github-key")
         mac = hmac.new(b"github-key", body, hashlib.sha256).hexdigest()
-        for delivery, status in (("one", 202), ("one", 200), ("two", 202)):
+        for delivery, status in (("one", 202), ("one", 200)):
             answer = deliver(
                 api, github, body, X_Hub_Signature_256=f"sha256={mac}", X_GitHub_Delivery=delivery
             )
@@ -341,6 +341,36 @@ class TestGenuine:
             deliver(api, stripe, body, Stripe_Signature=f"t={stamp},v1={mac}") for _ in range(2)
         ]
         assert [answer.status_code for answer in answers] == [202, 200]
+
+    def test_what_github_has_signed_is_taken_once_under_whatever_id_it_comes(
+        self, api: Api
+    ) -> None:
+        github, bodies = hooked(api, "github", secret="github-key"), (b'{"n": 1}', b'{"n": 2}')
+        signed = [
+            f"sha256={hmac.new(b'github-key', body, hashlib.sha256).hexdigest()}" for body in bodies
+        ]
+        first = deliver(
+            api, github, bodies[0], X_Hub_Signature_256=signed[0], X_GitHub_Delivery="one"
+        )
+        again = [
+            deliver(api, github, bodies[0], X_Hub_Signature_256=signed[0], **more)
+            for more in ({"X_GitHub_Delivery": "two"}, {}, {"X_GitHub_Delivery": "one"})
+        ]
+        assert first.status_code == 202
+        assert [answer.status_code for answer in again] == [200, 200, 200]
+        assert {answer.json()["eventId"] for answer in again} == {first.json()["eventId"]}
+        other = deliver(
+            api, github, bodies[1], X_Hub_Signature_256=signed[1], X_GitHub_Delivery="three"
+        )
+        assert other.status_code == 202
+        elsewhere = deliver(
+            api,
+            hooked(api, "github", secret="github-key"),
+            bodies[0],
+            X_Hub_Signature_256=signed[0],
+            X_GitHub_Delivery="one",
+        )
+        assert elsewhere.status_code == 202
 
     def test_the_same_id_at_two_automations_is_two_deliveries(self, api: Api) -> None:
         answers = [deliver(api, hooked(api), {}, Idempotency_Key="k") for _ in range(2)]

@@ -20,9 +20,11 @@ WHERE webhook_token = :token AND deleted_at IS NULL
 
 _TAKE = text("""
 WITH taken AS (
-    INSERT INTO event (id, workspace_id, type, trigger_key, data, source, external_id, raw)
-    VALUES (
-        :id, :workspace_id, :type, :trigger_key, CAST(:data AS jsonb), :source, :external_id, :raw
+    INSERT INTO event (
+        id, workspace_id, type, trigger_key, data, source, external_id, signature, raw
+    ) VALUES (
+        :id, :workspace_id, :type, :trigger_key, CAST(:data AS jsonb), :source, :external_id,
+        :signature, :raw
     )
     ON CONFLICT DO NOTHING RETURNING id
 ), queued AS (
@@ -33,7 +35,9 @@ SELECT id, pg_notify(:channel, '') FROM taken
 
 _KNOWN = text("""
 SELECT id FROM event
-WHERE workspace_id = :workspace_id AND source = :source AND external_id = :external_id
+WHERE workspace_id = :workspace_id AND source = :source
+    AND (external_id = :external_id OR signature = :signature)
+ORDER BY created_at LIMIT 1
 """)
 
 
@@ -62,9 +66,13 @@ def take(
     data: Mapping[str, Any],
     source: str,
     external_id: str | None,
+    signature: str | None = None,
     raw: bytes | None = None,
 ) -> tuple[str, bool]:
     """Insert an event to be matched; one that its source has sent before is not inserted.
+
+    Args:
+        signature: of what was sent, when a repeat may come under another id.
 
     Returns:
         The event's id, and whether it is new.
@@ -77,6 +85,7 @@ def take(
         "data": json.dumps(data, ensure_ascii=False),
         "source": source,
         "external_id": external_id,
+        "signature": signature,
         "raw": raw,
         "channel": WAKE,
     }

@@ -218,8 +218,9 @@ class WebhookTrigger(TriggerBase):
 
     A delivery is taken whether Airflow is up or not, and once for each id that its sender gives it
     (`webhook-id`, `svix-id`, `X-GitHub-Delivery`, Stripe's event id, `Idempotency-Key`,
-    `x-amz-sns-message-id`). While the automation is not ACTIVE, deliveries are taken and recorded,
-    and start nothing.
+    `x-amz-sns-message-id`). GitHub signs the body alone: the same one under another id is the same
+    delivery. While the automation is not ACTIVE, deliveries are taken and recorded, and start
+    nothing.
     """
 
     type: Literal["webhook"] = "webhook"

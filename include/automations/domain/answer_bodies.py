@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from typing import Literal
 
 from automations.kit.declared_text import text_of
+from automations.kit.numbers import MAX_DIGITS, InexactNumber, of_json
 from automations.kit.storable import storable
 from automations.kit.values import JSON
 
@@ -20,10 +20,6 @@ _TEXT = re.compile(
     r"jsonlines|javascript|ecmascript|typescript|www-form-urlencoded|sql|graphql|sh|pem-file)",
     re.ASCII,
 )
-
-
-_MAX_DIGITS = 4_300
-"""Of an integer that Python reads."""
 
 
 def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSON:
@@ -63,7 +59,7 @@ def json_of(content: bytes, content_type: str) -> JSON:
         content_type = f"application/json; charset={_plain(json.detect_encoding(content))}"
     text = text_of(content, content_type)
     try:
-        value = json.loads(text, parse_constant=_no_number, parse_float=_number, parse_int=_integer)
+        value = json.loads(text, parse_constant=_no_number, parse_float=of_json, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error}") from error
     except RecursionError as error:
@@ -91,16 +87,9 @@ def _plain(charset: str) -> str:
 
 
 def _integer(text: str) -> int:
-    if len(text) > _MAX_DIGITS:
-        raise ValueError(f"has a number that is too large: {text[:50]}")
+    if len(text) > MAX_DIGITS:
+        raise InexactNumber(text)
     return int(text)
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"has a number that is too large: {text[:50]}")
-    return number
 
 
 def _no_number(name: str) -> float:

@@ -130,6 +130,10 @@ class Delivery:
             return f"sha256:{hashlib.sha256(given.encode()).hexdigest()}"
         return given
 
+    def signature(self, scheme: str) -> str | None:
+        """By what a repeat is known whose sender does not sign the id, as GitHub does not."""
+        return self.headers.get("x-hub-signature-256") if scheme == "github" else None
+
     def data(self, scheme: str, secret_header: str | None, content: Content) -> dict[str, JSON]:
         """What steps find under ``trigger``.
 

@@ -29,6 +29,12 @@ class Event(Base):
         one_of("status", *EventStatus),
         Index("ix_event_workspace_id_created_at", "workspace_id", "created_at"),
         UniqueConstraint("workspace_id", "source", "external_id"),
+        Index(
+            "uq_event_signature",
+            *("workspace_id", "source", "signature"),
+            unique=True,
+            postgresql_where=text("signature IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = id_column()
@@ -41,6 +47,9 @@ class Event(Base):
     source: Mapped[str | None]
     external_id: Mapped[str | None]
     """The sender's own id of the event, by which a repeat is known."""
+    signature: Mapped[str | None]
+    """What the sender has signed it with, where it does not sign its id, too: a repeat under another
+    id is known by it."""
     raw: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The body of a webhook's delivery as it came, which its signature speaks of."""
     traceparent: Mapped[str | None]

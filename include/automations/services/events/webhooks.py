@@ -60,7 +60,7 @@ def url(token: str) -> str:
 
 
 def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address: str) -> Accepted:
-    """Take a delivery, once for each id that its sender gives it.
+    """Take a delivery, once for each id that its sender gives it, and each signature of GitHub's.
 
     Raises:
         NotFound: no automation has this URL.
@@ -95,6 +95,7 @@ def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str,
         # With a blank, which no event from outside may have in its source.
         "source": f"webhook {hook.workflow_id}",
         "external_id": data["deliveryId"],
+        "signature": delivery.signature(trigger.verification),
     }
     if not content.uploads:
         with statement() as connection:

@@ -324,6 +324,7 @@ def _events() -> None:
         sa.Column('cause_run_id', sa.Text(), nullable=True),
         sa.Column('source', sa.Text(), nullable=True),
         sa.Column('external_id', sa.Text(), nullable=True),
+        sa.Column('signature', sa.Text(), nullable=True),
         sa.Column('raw', sa.LargeBinary(), nullable=True),
         sa.Column('traceparent', sa.Text(), nullable=True),
         sa.Column('status', sa.Text(), server_default='PENDING', nullable=False),
@@ -336,6 +337,7 @@ def _events() -> None:
         sa.UniqueConstraint('workspace_id', 'source', 'external_id', name=op.f('uq_event_workspace_id_source_external_id')),
     )
     op.create_index('ix_event_workspace_id_created_at', 'event', ['workspace_id', 'created_at'])
+    op.create_index('uq_event_signature', 'event', ['workspace_id', 'source', 'signature'], unique=True, postgresql_where=sa.text('signature IS NOT NULL'))
     op.create_table(
         'debounced_events',
         sa.Column('id', sa.Text(), nullable=False),
