@@ -12,8 +12,6 @@ from api_bridge import errors, reference_pages, slashes
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.metrics import Metrics
 from api_bridge.middleware.gate import Gate
-from api_bridge.middleware.idempotency import Idempotency
-from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.middleware.request_telemetry import Observation
 from api_bridge.openapi import description
 from api_bridge.routes import (
@@ -48,6 +46,7 @@ from api_bridge.routes import (
     webhooks,
     workflows,
 )
+from api_bridge.routing import Route
 from automations import wiring
 from automations.dispatch.dispatcher import Dispatcher
 from automations.settings import get_settings
@@ -99,9 +98,8 @@ def create_app() -> FastAPI:
         redoc_url=None,
     )
     # The last one added is the outermost.
-    app.add_middleware(Idempotency)
-    app.add_middleware(RequestGuard)
     app.add_middleware(Gate)
+    app.router.route_class = Route
     app.state.metrics = Metrics()
     app.add_middleware(Observation, metrics=app.state.metrics)
     errors.install(app)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from starlette.routing import Match
 
 from automations.domain.webhook_deliveries import Delivery
+from automations.errors import ValidationFailed
+from automations.kit import json_text
+from automations.kit.form_bodies import charset_of
+from automations.kit.values import JSON
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -30,9 +33,9 @@ class BodyLimit:
     plain: int = MAX_BODY_BYTES
     multipart: int = MAX_BODY_BYTES
 
-    def of(self, content_type: bytes) -> int:
+    def of(self, content_type: str) -> int:
         """The most bytes that a body of a type may have."""
-        is_multipart = content_type.lower().startswith(b"multipart/form-data")
+        is_multipart = content_type.lower().startswith("multipart/form-data")
         return self.multipart if is_multipart else self.plain
 
 
@@ -52,16 +55,24 @@ def body_limit(
     return mark
 
 
-def limit_of(scope: MutableMapping[str, Any]) -> BodyLimit:
-    """What the route that a request is for takes.
+def limit_of(endpoint: Callable[..., Any]) -> BodyLimit:
+    """What an endpoint takes."""
+    found: BodyLimit = getattr(endpoint, _LIMIT, BodyLimit())
+    return found
 
-    This looks for the route as the router will once more, so it is for large bodies only.
+
+def json_of(body: bytes, content_type: str) -> JSON:
+    """The value of a JSON body; large ones are for a thread.
+
+    Raises:
+        ValidationFailed: it is none, or is more than can be kept.
     """
-    for route in scope["app"].routes:
-        if route.matches(scope)[0] is Match.FULL:
-            found: BodyLimit = getattr(getattr(route, "endpoint", None), _LIMIT, BodyLimit())
-            return found
-    return BodyLimit()
+    try:
+        return json_text.parsed(json_text.decoded(body, charset_of(content_type)))
+    except json_text.NotKept as error:
+        raise ValidationFailed(error.errors) from error
+    except ValueError as error:
+        raise ValidationFailed({"body": [str(error)]}) from error
 
 
 class Body(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -27,6 +26,15 @@ async def _caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     session: Annotated[str | None, Depends(_cookie)],
 ) -> Principal:
+    known: Principal | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _authenticated(request, credentials, session)
+    return known
+
+
+async def _authenticated(
+    request: Request, credentials: HTTPAuthorizationCredentials | None, session: str | None
+) -> Principal:
     if credentials is None:
         if not session:
             raise NotAuthenticated
@@ -44,20 +52,32 @@ def _member(request: Request, token: str) -> Principal:
     return member
 
 
-def _at_least(role: str) -> Callable[[Request, Principal], Awaitable[Principal]]:
+class AtLeast:
+    """Lets through who has a role, or one above it, and the scope that the route asks for."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+
     # Without waiting in it, and yet async: so it costs no change of thread.
-    async def check(request: Request, caller: Annotated[Principal, Depends(_caller)]) -> Principal:
-        if not caller.may(role):
-            raise NotAllowed(f"This needs the role {role}; {_holder(caller)} has {caller.role}.")
+    async def __call__(
+        self, request: Request, caller: Annotated[Principal, Depends(_caller)]
+    ) -> Principal:
+        if not caller.may(self._role):
+            raise NotAllowed(
+                f"This needs the role {self._role}; {_holder(caller)} has {caller.role}."
+            )
         scopes.check(request, caller.scopes)
         return caller
 
-    return check
+    async def admit(self, request: Request) -> None:
+        """Check the same before the body is read: nobody else has us hold, or parse, megabytes."""
+        caller = await _caller(request, await _bearer(request), await _cookie(request))
+        await self(request, caller)
 
 
-Viewer = Annotated[Principal, Depends(_at_least("VIEWER"))]
-Member = Annotated[Principal, Depends(_at_least("MEMBER"))]
-Admin = Annotated[Principal, Depends(_at_least("ADMIN"))]
+Viewer = Annotated[Principal, Depends(AtLeast("VIEWER"))]
+Member = Annotated[Principal, Depends(AtLeast("MEMBER"))]
+Admin = Annotated[Principal, Depends(AtLeast("ADMIN"))]
 
 
 async def _effect_id(request: Request) -> str:

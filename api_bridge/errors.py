@@ -81,6 +81,7 @@ def _allowed(request: Request) -> str:
     # /runs/replay is also a run's address, as far as patterns go.
     path = min(paths, key=lambda path: path.count("{"))
     methods = {method for route in routes if route.path == path for method in route.methods or ()}
+    methods |= {"HEAD"} if "GET" in methods else set()
     return ", ".join(sorted(methods))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,16 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.datastructures import FormData
 
 from api_bridge import denied_requests, form_inputs
+from api_bridge.bodies import json_of
 from api_bridge.deps import client_address
 from api_bridge.error_bodies import PROBLEM
 from api_bridge.errors import STATUSES, domain_error
 from api_bridge.form_inputs import SentFile
+from api_bridge.threads import in_thread
 from automations.domain.forms import uploads
 from automations.errors import DomainError, TooManyRequests, ValidationFailed
 from automations.kit import form_bodies
+from automations.kit.json_text import is_json
 from automations.kit.networks import network
 from automations.services.access import rate_limits
 
@@ -100,15 +102,15 @@ async def sent(request: Request) -> dict[str, Any]:
     """
     given = request.headers.get("content-type", "")
     kind, body = form_bodies.media_type(given), await request.body()
-    if kind == "application/json":
-        return {"json": json.loads(body or b"{}")}
+    if is_json(given):
+        return {"json": await in_thread(json_of, body, given) if body else {}}
     if kind in (form_bodies.URLENCODED, form_bodies.MULTIPART):
         try:
-            return {"form": _form(body, given)}
+            return {"form": await in_thread(_form, body, given)}
         except ValueError as error:
             raise ValidationFailed({"body": [str(error)]}) from error
-    if kind:
-        raise HTTPException(415, "Send a form or JSON.")
+    if kind or body:
+        raise HTTPException(415, "Send a form or JSON, and say so in Content-Type.")
     return {}
 
 
@@ -148,5 +150,5 @@ def failed(request: Request, template: str, error: DomainError) -> Response:
 def wants_json(request: Request) -> bool:
     """Whether a program asks, rather than a person."""
     accept = request.headers.get("accept", "").lower()
-    content = request.headers.get("content-type", "").lower()
-    return PROBLEM in accept or "application/json" in accept or "application/json" in content
+    content_type = request.headers.get("content-type", "")
+    return PROBLEM in accept or "application/json" in accept or is_json(content_type)

@@ -2,71 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar
+from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 from fastapi.utils import is_body_allowed_for_status_code
 from pydantic_core import to_json
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
+from api_bridge import json_bodies
+from api_bridge.bodies import limit_of
+from api_bridge.deps import AtLeast
+from api_bridge.middleware.idempotency import Idempotency
+from api_bridge.middleware.request_guard import RequestGuard
+from api_bridge.natures import nature_of
+from api_bridge.query_names import QueryNames
 from api_bridge.threads import in_thread
-
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-
-_PATIENT, _OUTSIDE = "_patient", "_outside"
-
-
-@dataclass(frozen=True, slots=True)
-class Nature:
-    """What a route's endpoint was marked as."""
-
-    patient: bool = False
-    outside: bool = False
-
-
-def patient(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that waits for more than the database: its threads are not the others'."""
-    setattr(endpoint, _PATIENT, True)
-    return endpoint
-
-
-def outside(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that acts, or waits, outside of the database, and so commits step by step.
-
-    What any other one does under an ``Idempotency-Key`` is one transaction with its answer.
-    """
-    setattr(endpoint, _OUTSIDE, True)
-    return endpoint
-
-
-def nature_of(scope: MutableMapping[str, Any]) -> Nature:
-    """What the route that a request is for was marked as."""
-    for route in scope["app"].routes:
-        endpoint = getattr(route, "endpoint", None)
-        found = Nature(getattr(endpoint, _PATIENT, False), getattr(endpoint, _OUTSIDE, False))
-        # Few are marked: to look for the route among these costs next to nothing.
-        if found != Nature() and route.matches(scope)[0] is Match.FULL:
-            return found
-    return Nature()
+from automations.kit.storable import showable
 
 
 class Route(APIRoute):
     """A route whose endpoint, when it is no coroutine, is served by one change of thread.
 
-    FastAPI's own way makes three, and writes the answer's JSON in the event loop, where a long
-    one keeps everybody waiting.
+    FastAPI's own way makes three, and reads and writes JSON in the event loop, where a long one
+    keeps everybody waiting; and it reads the body before it looks at who asks.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if not iscoroutinefunction(endpoint):
             endpoint = _served(endpoint, options.get("status_code") or 200)
         super().__init__(path, endpoint, **options)
+        nature, limit = nature_of(endpoint), limit_of(endpoint)
+        known = get_flat_dependant(self.dependant).query_params
+        query = None if nature.any_query else QueryNames(known)
+        calls = (one.call for one in self.dependant.dependencies)
+        admit = next((call.admit for call in calls if isinstance(call, AtLeast)), None)
+        self.app = RequestGuard(Idempotency(self.app, nature), admit, query, limit)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_parsed(request: Request) -> Response:
+            parsed = json_bodies.ParsedRequest(request.scope, request.receive)
+            if self.body_field is not None:
+                await json_bodies.read(parsed, self.body_field)
+            return await handle(parsed)
+
+        return handle_parsed
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """HEAD is for whatever GET is for, so that who checks a link finds it."""
+        return super().matches(self._as_get(scope))
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; what a HEAD has in its body is left out by the server."""
+        if self._as_get(scope) is scope:
+            await super().handle(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _as_get(self, scope: Scope) -> Scope:
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        return {**scope, "method": "GET"} if is_head and "GET" in self.methods else scope
 
 
 class Router(APIRouter):
@@ -80,7 +83,7 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
     def answer(values: dict[str, Any]) -> Response:
         return _response(endpoint(**values), status, values)
 
-    host = run_in_threadpool if getattr(endpoint, _PATIENT, False) else in_thread
+    host = run_in_threadpool if nature_of(endpoint).patient else in_thread
 
     @wraps(endpoint)
     async def call(**values: Any) -> Response:
@@ -96,10 +99,18 @@ def _response(found: Any, status: int, values: dict[str, Any]) -> Response:
     said = next((value for value in values.values() if isinstance(value, Response)), None)
     status = (said.status_code if said is not None else None) or status
     if is_body_allowed_for_status_code(status):
-        content = to_json(found, inf_nan_mode="null")
+        content = _json(found)
         response = Response(content, status, media_type="application/json")
     else:
         response = Response(status_code=status)
     if said is not None:
         response.raw_headers.extend(said.raw_headers)
     return response
+
+
+def _json(found: Any) -> bytes:
+    try:
+        return to_json(found, inf_nan_mode="null")
+    except ValueError:
+        # One thing that was stored too deep does not keep all the others of a list away.
+        return to_json(showable(found), inf_nan_mode="null")

@@ -92,8 +92,9 @@ def _is_kept(route: APIRoute) -> bool:
 
 
 def _scope(route: APIRoute, method: str) -> str:
+    method = "GET" if method == "HEAD" else method
     own = _OWN_NAMES.get((method, route.path))
     if own is not None:
         return own
     noun = str(route.tags[0]).replace(" ", "-")
-    return f"{noun}:{'read' if method in ('GET', 'HEAD') else 'write'}"
+    return f"{noun}:{'read' if method == 'GET' else 'write'}"

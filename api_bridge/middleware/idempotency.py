@@ -18,7 +18,7 @@ from api_bridge.cookies import COOKIE
 from api_bridge.errors import domain_error
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.middleware.request_guard import buffered
-from api_bridge.routing import Nature, nature_of
+from api_bridge.natures import Nature
 from api_bridge.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
@@ -40,11 +40,15 @@ _PATIENT_PLACES = 40
 
 
 class Idempotency:
-    """Carries out a POST with an ``Idempotency-Key`` once; for those who say who they are."""
+    """Carries out a POST with an ``Idempotency-Key`` once; for those who say who they are.
 
-    def __init__(self, app: App) -> None:
+    Args:
+        nature: what the route's endpoint was marked as.
+    """
+
+    def __init__(self, app: App, nature: Nature) -> None:
         self._app = app
-        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()
+        self._nature = nature
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
@@ -54,8 +58,8 @@ class Idempotency:
             return
         # Whole already: the request guard has read it.
         body = (await receive()).get("body", b"")
-        nature = nature_of(scope)
-        places = self._places.setdefault(asyncio.get_running_loop(), _Places())
+        nature = self._nature
+        places = _places.setdefault(asyncio.get_running_loop(), _Places())
         async with places.of(nature):
             try:
                 begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, nature)
@@ -67,13 +71,11 @@ class Idempotency:
                 await _refuse(error, scope, receive, send)
                 return
             if isinstance(begun, Claim):
-                await self._carry_out(begun, nature, scope, buffered(body, receive), send)
+                await self._carry_out(begun, scope, buffered(body, receive), send)
                 return
         await _response(begun)(scope, receive, send)
 
-    async def _carry_out(
-        self, claim: Claim, nature: Nature, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _carry_out(self, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
         started: MutableMapping[str, Any] = {}
         parts: list[bytes] = []
 
@@ -102,7 +104,7 @@ class Idempotency:
         try:
             await in_thread(_end, claim, answer)
         except DatabaseUnavailable as away:
-            if not nature.outside:
+            if not self._nature.outside:
                 # Nothing of what the answer says has come to be.
                 await _refuse(away, scope, receive, send)
                 return
@@ -120,7 +122,11 @@ class _Places:
         self._patient = asyncio.Semaphore(_PATIENT_PLACES)
 
     def of(self, nature: Nature) -> asyncio.Semaphore:
-        return self._quick if nature == Nature() else self._patient
+        return self._patient if nature.patient or nature.outside else self._quick
+
+
+_places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()
+"""Of each process's event loop, for all routes together."""
 
 
 def _who(headers: dict[bytes, bytes]) -> Who | None:

@@ -1,73 +1,85 @@
-"""Bounds on every request's body."""
+"""What a request must pass before its endpoint: who asks, what for, and only then its body."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from api_bridge.bodies import MAX_BODY_BYTES, limit_of
-from api_bridge.middleware.refusing import App, Receive, Scope, Send, refuse, refuse_invalid
-from api_bridge.threads import in_thread
-from automations.kit import json_text
-from automations.kit.form_bodies import charset_of
+from fastapi import HTTPException, Request
 
-_JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
+from api_bridge.bodies import BodyLimit
+from api_bridge.middleware.refusing import App, Receive, Scope, Send
+from api_bridge.query_names import QueryNames
+from automations.errors import TooLarge
+
+_SAFE = ("GET", "HEAD")
+_PLAIN = ("", "identity")
 
 
 class RequestGuard:
-    """Reads the body within bounds, and refuses what cannot be stored."""
+    """Stands before one route.
 
-    def __init__(self, app: App) -> None:
+    Args:
+        admit: checks who asks; None where everybody may.
+        query: the parameters that the route knows; None where it takes any.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        admit: Callable[[Request], Awaitable[object]] | None,
+        query: QueryNames | None,
+        limit: BodyLimit,
+    ) -> None:
         self._app = app
+        self._admit = admit
+        self._query = query
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        request = Request(scope)
+        if self._admit is not None:
+            await self._admit(request)
+        if self._query is not None:
+            self._query.check(request.query_params)
+        if scope["method"] in _SAFE:
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        content_type = headers.get(b"content-type", b"")
-        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-        if encoding not in (b"", b"identity"):
-            message = "The body is compressed: send it as it is, without Content-Encoding."
-            await refuse(scope, send, 415, "UNSUPPORTED_MEDIA_TYPE", message)
+        if request.headers.get("content-encoding", "identity").strip().lower() not in _PLAIN:
+            raise HTTPException(415, "Send the body as it is, without Content-Encoding.")
+        content_type = request.headers.get("content-type", "")
+        body = await _read(
+            receive, request.headers.get("content-length", ""), self._limit.of(content_type)
+        )
+        if body is None:
+            # Whoever has sent it is gone: nothing is done with a half, and nobody to be told.
             return
-        try:
-            body = await _read(receive, lambda: limit_of(scope).of(content_type))
-        except _TooLarge as error:
-            await refuse(scope, send, 413, "PAYLOAD_TOO_LARGE", str(error))
-            return
-        if body and _JSON.match(content_type):
-            # A large one is looked at in a thread, so that other requests go on meanwhile.
-            small = len(body) <= MAX_BODY_BYTES
-            given = content_type.decode("latin-1")
-            refused = _problem(body, given) if small else await in_thread(_problem, body, given)
-            if refused:
-                await refuse_invalid(scope, send, "body", refused)
-                return
         await self._app(scope, buffered(body, receive), send)
 
 
-class _TooLarge(Exception):
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is over {limit} bytes.")
-
-
-async def _read(receive: Receive, limit_of_route: Callable[[], int]) -> bytes:
+async def _read(receive: Receive, announced: str, limit: int) -> bytes | None:
+    """The whole body, or None when it breaks off."""
+    length = int(announced) if announced.isascii() and announced.isdigit() else None
+    if length is not None and length > limit:
+        raise _too_large(limit)
     parts: list[bytes] = []
-    size, limit = 0, MAX_BODY_BYTES
+    size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         part = message.get("body", b"")
         size += len(part)
-        # The route is looked for when it matters: few bodies are so large.
-        if size > limit == MAX_BODY_BYTES:
-            limit = limit_of_route()
         if size > limit:
-            raise _TooLarge(limit)
+            raise _too_large(limit)
         parts.append(part)
         if not message.get("more_body"):
-            return b"".join(parts)
+            # Not every server or proxy sees that less came than was announced.
+            return b"".join(parts) if length in (None, size) else None
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over {limit} bytes.")
 
 
 def buffered(body: bytes, receive: Receive) -> Receive:
@@ -82,12 +94,3 @@ def buffered(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return read
-
-
-def _problem(body: bytes, content_type: str) -> str | None:
-    """Why a JSON body cannot be taken."""
-    try:
-        json_text.parsed(json_text.decoded(body, charset_of(content_type)))
-    except ValueError as error:
-        return f"The body {error}."
-    return None

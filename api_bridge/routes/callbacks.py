@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import form_inputs, pages
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
+from api_bridge.natures import any_query
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.errors import DomainError, ValidationFailed
@@ -25,6 +26,7 @@ TEMPLATE = "callback.html"
 
 
 @router.get("/{token}", responses=pages.SHOWN)
+@any_query
 def show(request: Request, token: str) -> Response:
     """Show what is to be decided; changes nothing."""
     try:
@@ -37,6 +39,7 @@ def show(request: Request, token: str) -> Response:
 
 
 @router.post("/{token}", responses=pages.SHOWN, openapi_extra=pages.TAKEN)
+@any_query
 @body_limit(multipart=MAX_FILES_BYTES)
 async def decide(request: Request, token: str) -> Response:
     """Decide, once; or call a step's callback, whose body is kept as it is."""

@@ -6,19 +6,23 @@ from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Query, Request, Response
 
+from api_bridge.bodies import json_of
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
-from api_bridge.routing import Router, patient
+from api_bridge.natures import patient
+from api_bridge.routing import Router
+from api_bridge.threads import in_thread
 from automations import wiring
-from automations.definitions.files import Format, read, write
+from automations.definitions.files import Format, automations_in, read, write
 from automations.errors import ValidationFailed
+from automations.kit.json_text import is_json
 from automations.services.workflows import files
 from automations.services.workflows.files import Applied
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 
 _CONTENT_TYPES = {"yaml": "application/yaml", "json": "application/json"}
-_TAKEN = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "application/json")
+_YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 _DEFINITION = {"$ref": "#/components/schemas/DefinitionFile"}
 _BODY = {
     "requestBody": {
@@ -42,13 +46,20 @@ _FormatQuery = Annotated[Format, Query(alias="format")]
 
 
 async def _definitions(request: Request) -> list[Any]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in _TAKEN:
+    content_type = request.headers.get("content-type", "")
+    body = await request.body()
+    if is_json(content_type):
+        return await in_thread(_json_definitions, body, content_type)
+    if content_type.partition(";")[0].strip().lower() not in _YAML:
         raise HTTPException(415, "Send application/yaml or application/json.")
     try:
-        return read((await request.body()).decode())
+        return await in_thread(read, body.decode())
     except UnicodeDecodeError as error:
         raise ValidationFailed({"body": ["is not UTF-8"]}) from error
+
+
+def _json_definitions(body: bytes, content_type: str) -> list[Any]:
+    return automations_in([json_of(body, content_type)])
 
 
 @router.get("/export", response_class=Response, responses=documented(*_CONTENT_TYPES.values()))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from typing import Annotated, Any, Literal
 
 from fastapi import HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from api_bridge.bodies import json_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
 from api_bridge.paging import Cursor, Limit
@@ -19,6 +19,7 @@ from api_bridge.views import events as views
 from api_bridge.views import pagination
 from automations.definitions.field_errors import field_errors
 from automations.domain.events import EventFilter
+from automations.domain.principals import Principal
 from automations.domain.statuses import EventStatus
 from automations.errors import ValidationFailed
 from automations.services.events import events
@@ -94,20 +95,25 @@ _EVENTS: TypeAdapter[list[CloudEvent]] = TypeAdapter(
 )
 async def take_events(caller: Member, request: Request) -> Any:
     """Take a CloudEvent (structured or binary mode) or a batch; each is taken once."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await request.body()
+    return await in_thread(_take, caller, request, await request.body())
+
+
+def _take(caller: Principal, request: Request, body: bytes) -> Any:
+    given = request.headers.get("content-type", "")
+    kind = given.partition(";")[0].strip().lower()
     if kind == _BATCH:
-        parsed = _parsed(_EVENTS, _json(body))
+        parsed = _parsed(_EVENTS, json_of(body, given))
     elif kind == _ONE:
-        parsed = [_parsed(_EVENT, _json(body))]
+        parsed = [_parsed(_EVENT, json_of(body, given))]
     elif kind == "application/json" and "ce-id" in request.headers:
-        parsed = [_parsed(_EVENT, {**_attributes(request), "data": _json(body)})]
+        parsed = [
+            _parsed(_EVENT, {**_attributes(request), "data": json_of(body or b"null", given)})
+        ]
     else:
         raise HTTPException(
             415, f"Send {_ONE}, {_BATCH}, or application/json with the ce- headers."
         )
-    sent = [event.sent() for event in parsed]
-    taken = await in_thread(events.take, caller.workspace_id, sent)
+    taken = events.take(caller.workspace_id, [event.sent() for event in parsed])
     answers = [{"id": one.event_id, "duplicate": one.duplicate} for one in taken]
     return answers if kind == _BATCH else answers[0]
 
@@ -118,13 +124,6 @@ def _attributes(request: Request) -> dict[str, Any]:
         for name, value in request.headers.items()
         if name.startswith("ce-")
     }
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body or b"null")
-    except ValueError as error:
-        raise ValidationFailed({"body": ["is not valid JSON"]}) from error
 
 
 def _parsed(adapter: TypeAdapter[Any], value: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from api_bridge.deps import Viewer
+from api_bridge.natures import patient
 from api_bridge.paging import Cursor, Limit
-from api_bridge.routing import Router, patient
+from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from api_bridge.views import pagination
 from automations.services.evidence import evidence

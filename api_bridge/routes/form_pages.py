@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from api_bridge import form_inputs, pages
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.form_inputs import Filled
+from api_bridge.natures import any_query
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.domain.forms.uploads import Upload
@@ -31,12 +32,14 @@ _SENT: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/requests/{token}", responses=pages.SHOWN)
+@any_query
 def show_request(request: Request, token: str) -> Response:
     """Show the form that somebody was sent; changes nothing."""
     return _show(request, token, form_requests.view)
 
 
 @router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
+@any_query
 @body_limit(multipart=MAX_FILES_BYTES)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
@@ -56,12 +59,14 @@ def show_public_sent(form_id: str) -> Response:
 
 
 @router.get("/{form_id}/public", responses=pages.SHOWN)
+@any_query
 def show_public(request: Request, form_id: str) -> Response:
     """Show a public form; changes nothing."""
     return _show(request, form_id, form_requests.view_public, per_token=_PER_PUBLIC_FORM)
 
 
 @router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
+@any_query
 @body_limit(multipart=MAX_FILES_BYTES)
 async def submit_public(request: Request, form_id: str) -> Response:
     """Take what somebody filled into a public form; no key is needed."""

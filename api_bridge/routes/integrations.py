@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from api_bridge.deps import Admin
-from api_bridge.routing import Router, outside, patient
+from api_bridge.natures import outside, patient
+from api_bridge.routing import Router
 from api_bridge.views import integrations as views
 from automations import wiring
 from automations.definitions.integrations import IntegrationType

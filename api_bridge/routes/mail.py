@@ -8,7 +8,8 @@ from fastapi import Body
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.deps import EffectId, Member
-from api_bridge.routing import Router, outside, patient
+from api_bridge.natures import outside, patient
+from api_bridge.routing import Router
 from automations import wiring
 from automations.services.integrations import mail
 

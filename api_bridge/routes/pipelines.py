@@ -10,8 +10,9 @@ from pydantic import Field
 
 from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
+from api_bridge.natures import any_query, outside, patient
 from api_bridge.paging import Cursor, Limit
-from api_bridge.routing import Router, outside, patient
+from api_bridge.routing import Router
 from api_bridge.views import pagination
 from api_bridge.views import pipelines as pipeline_views
 from automations import wiring
@@ -158,8 +159,11 @@ def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
 
 
 @router.get(f"{_CONNECTION}/webhook-url")
-def reveal_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
+def reveal_webhook(request: Request, caller: Admin, connection_id: str) -> dict[str, str]:
     """Reveal the URL by which an outside system syncs; that is on record."""
+    if request.method == "HEAD":  # which reveals nothing
+        connections.get(caller.workspace_id, connection_id)
+        return {}
     return {"webhookUrl": webhooks.reveal(caller.workspace_id, connection_id)}
 
 
@@ -176,6 +180,7 @@ def rotate_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
     openapi_extra=_DELIVERED,
 )
 @patient
+@any_query
 def deliver(
     request: Request,
     token: str,

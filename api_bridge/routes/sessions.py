@@ -10,7 +10,8 @@ from pydantic import Field
 from api_bridge import cookies
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Viewer, client_address
-from api_bridge.routing import Router, patient
+from api_bridge.natures import patient
+from api_bridge.routing import Router
 from api_bridge.views import people as people_views
 from automations.kit.clock import timestamp
 from automations.services.access import members, sign_ins

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import scopes
 from api_bridge.deps import EffectId, Member
-from api_bridge.routing import Router, outside, patient
+from api_bridge.natures import outside, patient
+from api_bridge.routing import Router
 from automations import wiring
 from automations.execution import step_tests
 from automations.execution.recording import output_of

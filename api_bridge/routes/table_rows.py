@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 from fastapi import Query as FromQuery
 from pydantic import Field
 
-from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit
+from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, json_of
 from api_bridge.deps import Member, Viewer
-from api_bridge.routing import Router, patient
+from api_bridge.natures import patient
+from api_bridge.routing import Router
+from api_bridge.threads import in_thread
 from api_bridge.views import tables as table_views
 from automations.domain.tables.imports import MAX_ROWS, Source
 from automations.errors import ValidationFailed
@@ -45,16 +46,15 @@ class RowQuery(Body):
 
 async def _source(request: Request) -> Source:
     declared = request.headers.get("content-type", "")
-    kind = media_type(declared)
     body = await request.body()
-    if kind == "text/csv":
+    if media_type(declared) == "text/csv":
         try:
             return json_text.decoded(body, charset_of(declared))
         except ValueError as error:
             raise ValidationFailed({"body": [str(error)]}) from error
-    if kind != "application/json":
+    if not json_text.is_json(declared):
         raise HTTPException(415, "Send application/json or text/csv.")
-    given = json.loads(body or b"null")
+    given = await in_thread(json_of, body, declared)
     if not isinstance(given, list):
         raise ValidationFailed({"body": ["must be a list of objects with values by columns"]})
     return given

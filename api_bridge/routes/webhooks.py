@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.deps import Admin, client_address
-from api_bridge.routing import Router, outside
+from api_bridge.natures import any_query, outside
+from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
 from automations.services.events import webhooks
@@ -38,6 +39,7 @@ _BODY = {
 @router.put("/webhooks/{token}", status_code=202, openapi_extra=_BODY)
 @outside
 @body_limit(multipart=MAX_FILES_BYTES)
+@any_query
 async def deliver(request: Request, token: str) -> JSONResponse:
     """Take a delivery; its automation starts in the background, or is waited for.
 

@@ -207,9 +207,9 @@ def test_an_instant_is_written_out(api: Api, path: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/api/workflows", "GET, POST"),
-        ("POST", "/api/workflows/stats", "GET"),
-        ("PUT", "/api/workflows/x", "DELETE, GET, PATCH"),
+        ("PUT", "/api/workflows", "GET, HEAD, POST"),
+        ("POST", "/api/workflows/stats", "GET, HEAD"),
+        ("PUT", "/api/workflows/x", "DELETE, GET, HEAD, PATCH"),
         ("PUT", "/api/workflows/x/runs/replay", "POST"),
     ],
 )

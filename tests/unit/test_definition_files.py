@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automations.definitions.files import Format, read, write
+from automations.definitions.files import MAX_VALUES, Format, read, write
 from automations.errors import ValidationFailed
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -76,18 +76,23 @@ def test_documents_and_lists_are_several_automations() -> None:
     [
         ("a: &x [1]\nb: *x", "line 2, column 4: aliases"),
         ("a: 1\na: 2", "line 2, column 1: 'a' comes twice"),
-        ("a: [1", "line 1"),
+        ("a: [1", "line 2, column 1: did not find"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
         ("a: !!binary eA==", "not JSON"),
+        ("a: 0.12345678901234567890123", "cannot be kept exactly"),
+        ("a: 1e-999", "cannot be kept exactly"),
+        ("a: " + "9" * 4_100, "too large"),
+        ("- 1\n" * (MAX_VALUES + 1), "more than 100000 keys and values"),
+        ("".join(f"k{number}: 1\n" for number in range(50_001)), "keys and values"),
         ("? [1]\n: 2", "a key must be a text"),
         ("[" * 65 + "]" * 65, "nested too deeply"),
         ("a: " + "[" * 5_000, "nested too deeply"),
         ("[" * 100_000, "nested too deeply"),
         ('a: "\\0"', "NUL"),
         ('{"a": "\\u0000"}', "NUL"),
-        ('{"a": "\\ud800"}', "surrogate"),
-        ("a: 1e999", "not JSON compliant"),
-        ("a: \x01", "special characters"),
+        ('{"a": "\\ud800"}', "invalid Unicode character"),
+        ("a: 1e999", "cannot be kept exactly"),
+        ("a: \x01", "control characters"),
         ("", "1 to 500"),
         ("[]", "1 to 500"),
         ("- 1\n" * 501, "1 to 500"),

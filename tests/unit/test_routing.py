@@ -11,7 +11,8 @@ import pytest
 from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
-from api_bridge.routing import Router, patient
+from api_bridge.natures import patient
+from api_bridge.routing import Router
 from automations.settings import get_settings
 
 router = Router(prefix="/r")

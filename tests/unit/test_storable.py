@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from automations.kit.storable import MAX_DEPTH, same, storable
+from automations.kit.storable import (
+    MAX_DEPTH,
+    MAX_SENT_DEPTH,
+    fault,
+    faults,
+    same,
+    showable,
+    storable,
+)
 from automations.kit.values import JSON
+from tests.hostile import bodies as hostile
 
 
 def nested(depth: int) -> JSON:
@@ -56,3 +67,22 @@ def test_what_is_not_json_is_refused() -> None:
 )
 def test_values_are_the_same_as_json(left: JSON, right: JSON, are_same: bool) -> None:
     assert same(left, right) is same(right, left) is are_same
+
+
+@pytest.mark.parametrize("name", sorted(hostile.VALUES))
+def test_what_cannot_be_kept_is_told_with_its_place(name: str) -> None:
+    value, says = hostile.VALUES[name]
+    assert says in str(fault(value))
+    (path,) = faults({"a": {"b": [1, value]}}, "data")
+    assert path == "data.a.b"
+
+
+def test_what_can_be_kept_has_no_fault() -> None:
+    value = {"a": [1, -2.5, 10**300, True, None, "ż\U0001f600", nested(MAX_SENT_DEPTH - 2)], "": ""}
+    assert (fault(value), faults(value, "data")) == (None, {})
+
+
+def test_what_is_stored_too_deep_is_shown_up_to_there() -> None:
+    shown = json.dumps(showable({"fine": 1, "deep": nested(900)}))
+    assert shown.startswith('{"fine": 1, "deep": [[[')
+    assert "nested too deep to be shown" in shown

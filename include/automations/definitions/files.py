@@ -13,12 +13,17 @@ import yaml
 from yaml.nodes import MappingNode, ScalarNode
 
 from automations.errors import ValidationFailed
+from automations.kit.json_text import parsed
+from automations.kit.numbers import of_json
+from automations.kit.storable import fault
 from automations.kit.values import JSON
 
 Format = Literal["yaml", "json"]
 
 MAX_AUTOMATIONS = 500
 """Automations in one file."""
+MAX_VALUES = 100_000
+"""Keys and values in one file of YAML, each of which is an object of Python's for a while."""
 _MAX_DEPTH = 64
 _OTHER_BREAKS = frozenset("\r\x85\u2028\u2029")
 """Line breaks that YAML would read as others."""
@@ -26,7 +31,7 @@ _TOO_DEEP = "it is nested too deeply"
 _FIRST = ("id", "key", "name", "description", "status", "type", "order", "trigger", "config")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML's JSON schema: `on` and `yes` are texts, so are dates, and 010 is ten.
 
     A key that comes twice is an error.
@@ -62,12 +67,12 @@ for _tag, _pattern, _starts in (
     )
 
 
-def _decimal(loader: yaml.SafeLoader, node: ScalarNode) -> int:
+def _decimal(loader: yaml.CSafeLoader, node: ScalarNode) -> int:
     return int(node.value)
 
 
-def _real(loader: yaml.SafeLoader, node: ScalarNode) -> float:
-    return float(node.value)
+def _real(loader: yaml.CSafeLoader, node: ScalarNode) -> float:
+    return of_json(node.value)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
@@ -103,11 +108,21 @@ def read(text: str) -> list[Any]:
     """
     try:
         documents = _documents(text)
-        _check_storable(documents)
+        if (problem := fault(documents, _MAX_DEPTH + 1)) is not None:
+            raise ValueError(problem)
     except yaml.MarkedYAMLError as error:
         raise ValidationFailed({"body": [_where(error)]}) from error
     except (yaml.YAMLError, ValueError) as error:
         raise ValidationFailed({"body": [str(error)]}) from error
+    return automations_in(documents)
+
+
+def automations_in(documents: Sequence[Any]) -> list[Any]:
+    """The automations that a file's documents are, or that are the items of its one list.
+
+    Raises:
+        ValidationFailed: they are none, or too many.
+    """
     found = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
     if not found or len(found) > MAX_AUTOMATIONS:
         raise ValidationFailed({"body": [f"must hold 1 to {MAX_AUTOMATIONS} automations"]})
@@ -135,39 +150,19 @@ def write(definitions: Sequence[Mapping[str, JSON]], form: Format) -> str:
 def _documents(text: str) -> list[Any]:
     if text.lstrip()[:1] in ("{", "["):
         # JSON is almost YAML; what is neither gets the message of the other.
-        with suppress(ValueError, RecursionError):
-            return [json.loads(text)]
+        with suppress(ValueError):
+            return [parsed(text)]
     _check_events(text)
     found = yaml.load_all(text, _Loader)  # a SafeLoader
     return [document for document in found if document is not None]
 
 
-def _check_storable(value: Any) -> None:
-    """What no JSON can hold, or PostgreSQL does not store."""
-    _check_texts(value, 0)
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except TypeError as error:
-        raise ValueError(f"it holds what is not JSON: {error}") from error
-
-
-def _check_texts(value: Any, depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        raise ValueError(_TOO_DEEP)
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError("it holds a NUL character")
-    if isinstance(value, dict):
-        _check_texts([*value, *value.values()], depth)
-    elif isinstance(value, list):
-        for item in value:
-            _check_texts(item, depth + 1)
-
-
 def _check_events(text: str) -> None:
-    """Refuse what makes much of little: aliases, and nesting without end."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    """Refuse what makes much of little: aliases, nesting without end, and too many values."""
+    depth = nodes = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         problem = None
+        nodes += isinstance(event, yaml.NodeEvent)
         mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             problem = "aliases (*name) are not taken"
@@ -176,6 +171,8 @@ def _check_events(text: str) -> None:
             problem = _TOO_DEEP if depth > _MAX_DEPTH else None
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        if nodes > MAX_VALUES:
+            problem = f"it has more than {MAX_VALUES} keys and values"
         if problem is not None:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 

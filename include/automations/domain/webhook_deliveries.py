@@ -28,7 +28,8 @@ _MAX_FIELDS = 1_000
 _MAX_ID_LENGTH = 200
 _MAX_INLINE = 500_000
 """Bytes of files that are no documents: in base64 they are in the event, and in its run."""
-_JSON_TYPE = re.compile(r"[a-z]+/(?:[a-z0-9.+-]+\+)?(?:x-)?json|application/(?:csp-report)")
+_ALSO_JSON = re.compile(r"[a-z]+/(?:x-)?json|application/csp-report")
+"""Types that senders give to JSON beside those that are JSON by their names."""
 _TEXT_OR_JSON = ("", "text/plain")
 _BINARY = re.compile(
     r"(?:image|audio|video|font)/(?!svg\+xml).*"
@@ -165,7 +166,7 @@ class Delivery:
         kind = media_type(given)
         if not self.body:
             return Content({"body": None})
-        if _JSON_TYPE.fullmatch(kind):
+        if _is_json(kind):
             try:
                 text = json_text.decoded(self.body, charset_of(given))
                 return Content({"body": json_text.parsed(text)})
@@ -212,7 +213,7 @@ class Delivery:
         read = [
             (
                 name,
-                _json_or_text(value) if name == "payload" or _JSON_TYPE.fullmatch(kind) else value,
+                _json_or_text(value) if name == "payload" or _is_json(kind) else value,
             )
             for (name, value), kind in zip(values, kinds, strict=True)
         ]
@@ -255,6 +256,10 @@ class _Files:
             "size": len(part.content),
             "base64": base64.b64encode(part.content).decode(),
         }
+
+
+def _is_json(kind: str) -> bool:
+    return json_text.is_json(kind) or _ALSO_JSON.fullmatch(kind) is not None
 
 
 def _json_or_text(text: JSON) -> JSON:

@@ -175,7 +175,9 @@ def _check_nothing_made_up(loaded: Loaded, step: Any, given: Given) -> None:
     made_up = [name for name in _MADE_BY_STEPS if getattr(given, name)]
     if not made_up:
         return
-    before = takewhile(lambda one: one is not step, (one for _, one in walk(loaded.definition.steps)))
+    before = takewhile(
+        lambda one: one is not step, (one for _, one in walk(loaded.definition.steps))
+    )
     if _SECRET.search(step.model_dump_json()):
         why = "the step names a secret"
     elif any(one.type == "approval" for one in before):

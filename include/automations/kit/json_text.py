@@ -5,18 +5,20 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from email.message import Message
 
-from automations.kit.numbers import InexactNumber, of_json
-from automations.kit.values import JSON
+import jiter
 
-MAX_DEPTH = 64
-"""Levels; some thousands would end the process that parses or stores them."""
-# Possessive, and up to the end when it is not closed: so no text is looked at twice.
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+from automations.kit.numbers import of_json
+from automations.kit.storable import faults
+from automations.kit.values import JSON, Errors
+
 _NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
 """Python decodes them as it does charsets, but nobody declares them in earnest."""
 _BOM = "\ufeff"
+_MAY_LOSE = re.compile(rb"(?=[0-9.]{16})[0-9]+\.[0-9]|[0-9]{16}[eE]|[eE][-+]?[0-9]{3}")
+"""What is in every text that has a number with more digits than any double, or out of its range."""
 
 
 def decoded(body: bytes, charset: str | None) -> str:
@@ -40,45 +42,63 @@ def decoded(body: bytes, charset: str | None) -> str:
         raise ValueError(f"is not {name}") from error
 
 
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is JSON: ``application/json``, or a type of it ending so."""
+    message = Message()
+    message["content-type"] = " ".join(content_type.splitlines())
+    subtype = message.get_content_subtype()
+    return message.get_content_maintype() == "application" and (
+        subtype == "json" or subtype.endswith("+json")
+    )
+
+
 def parsed(text: str) -> JSON:
-    """What a text in JSON says.
+    """What a text in JSON says, exactly.
 
     Raises:
-        ValueError: it is not JSON, or PostgreSQL would not keep it; says what it is.
+        ValueError: it is not JSON, or cannot be kept as it is; says what it is.
+        NotKept: the same, where the part that cannot be kept can be named.
     """
-    depth = deepest = 0
-    for mark in _STRING.sub("", text):
-        depth += (mark in "[{") - (mark in "]}")
-        deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
-        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=of_json)
-    except InexactNumber:
-        raise
+        body = text.encode()
+        # A key that comes twice is refused: readers differ in which of its values they take.
+        value = jiter.from_json(
+            body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True
+        )
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a surrogate pair") from error
     except ValueError as error:
         raise ValueError(f"is not valid JSON: {error}") from error
-    if "\\u" in text:
-        _check_escapes(text, value)
+    # Numbers that lose digits first: one that overflows is infinite by now.
+    if _MAY_LOSE.search(body) is not None:
+        for number in _fractions(jiter.from_json(body, float_mode="lossless-float")):
+            of_json(str(number))
+    wrong = faults(value, "")
+    if wrong:
+        raise NotKept(wrong)
     return value
 
 
-def _check_escapes(text: str, value: JSON) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("holds half of a surrogate pair") from error
-    if "\\u0000" in text and _has_nul(value):
-        raise ValueError("holds a NUL character")
+class NotKept(ValueError):
+    """A part of a value cannot be kept.
+
+    Args:
+        errors: what is wrong with it, by its path; ``body`` for the whole.
+    """
+
+    def __init__(self, errors: Errors) -> None:
+        ((path, problems),) = errors.items()
+        super().__init__(problems[0] if path == "body" else f"{problems[0]} ({path})")
+        self.errors = errors
 
 
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(_has_nul(item) for item in value)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _fractions(value: JSON) -> Iterator[jiter.LosslessFloat]:
+    found = [value]
+    while found:
+        item = found.pop()
+        if isinstance(item, jiter.LosslessFloat):
+            yield item
+        elif isinstance(item, dict):
+            found.extend(item.values())
+        elif isinstance(item, list):
+            found.extend(item)

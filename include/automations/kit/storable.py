@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from automations.kit.values import JSON
+from automations.kit.numbers import MAX_DIGITS
+from automations.kit.values import JSON, Errors
 
 T = TypeVar("T")
 
 MAX_DEPTH = 100
+MAX_SENT_DEPTH = 64
+"""Levels of what is sent to us: what is put around it later is deeper than it was."""
+_TOO_LARGE = 10**MAX_DIGITS
+_NAMED_PARTS = 6
+"""Parts of the path to what is wrong; nobody looks for it deeper."""
+_KEYS = "holds a key that is no text"
+_NOTE = "(nested too deep to be shown)"
 
 
 def storable(value: JSON, most_deep: int = MAX_DEPTH) -> JSON:
@@ -64,6 +72,59 @@ def _storable(value: JSON, depth: int, most_deep: int) -> JSON:
             raise ValueError(f"holds {type(value).__name__}, which is not JSON")
 
 
+def fault(value: JSON, most_deep: int = MAX_SENT_DEPTH) -> str | None:
+    """Why a value cannot be kept as it is, for whoever has sent it; None when it can.
+
+    It goes through the value level by level, so that no nesting ends the process.
+    """
+    level, depth = [value], 0
+    while level:
+        inside: list[JSON] = []
+        for item in level:
+            if isinstance(item, str):
+                problem = _fault_of_text(item)
+            elif item is None or isinstance(item, bool):
+                continue
+            elif isinstance(item, dict | list | tuple):
+                inside.extend(item)
+                problem = None if depth < most_deep else f"is nested deeper than {most_deep} levels"
+                if isinstance(item, dict):
+                    inside.extend(item.values())
+                    problem = problem or (None if all(map(_is_text, item)) else _KEYS)
+            else:
+                problem = _fault_of_number(item)
+            if problem is not None:
+                return problem
+        level, depth = inside, depth + 1
+    return None
+
+
+def faults(value: JSON, path: str) -> Errors:
+    """What of a value cannot be kept, by the path of the field that holds it; {} when all can."""
+    problem = fault(value)
+    if problem is None:
+        return {}
+    for left in range(MAX_SENT_DEPTH - 1, MAX_SENT_DEPTH - _NAMED_PARTS, -1):
+        fields = value.items() if isinstance(value, dict) else ()
+        found = next(((key, item) for key, item in fields if fault(item, left)), None)
+        if found is None or fault(found[0]) is not None:
+            break
+        path, value = f"{path}.{found[0]}" if path else str(found[0]), found[1]
+    return {path or "body": [problem]}
+
+
+def showable(value: Any, most_deep: int = 2 * MAX_DEPTH) -> Any:
+    """A value without what is nested so deep that no answer could hold it."""
+    if isinstance(value, Mapping):
+        return {
+            str(key): showable(item, most_deep - 1) if most_deep else _NOTE
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [showable(item, most_deep - 1) if most_deep else _NOTE for item in value]
+    return value
+
+
 def same(left: JSON, right: JSON) -> bool:
     """Whether two values are one to the database: Python takes true for 1, too."""
     if isinstance(left, bool) or isinstance(right, bool):
@@ -73,6 +134,31 @@ def same(left: JSON, right: JSON) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
+
+
+def _is_text(key: object) -> bool:
+    return isinstance(key, str)
+
+
+def _fault_of_text(text: str) -> str | None:
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "holds half of a surrogate pair"
+    return None
+
+
+def _fault_of_number(value: object) -> str | None:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "holds NaN, which JSON does not have"
+        return None if math.isfinite(value) else "holds a number that is too large"
+    if isinstance(value, int):
+        return None if abs(value) < _TOO_LARGE else "holds a number that is too large"
+    return f"holds {type(value).__name__}, which is not JSON"
 
 
 def _text(text: str) -> str:

@@ -29,6 +29,10 @@ _UNWRITTEN = ("formId",)
 """What a trigger says as well."""
 
 
+_MAX_COMPARED = 20_000
+"""Lines before and after: the time of a comparison grows with their square."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What became of one automation of a file, or would become of it.
@@ -286,10 +290,10 @@ def _secret_of(definition: Definition) -> str | None:
 
 
 def _diff(before: str, after: str) -> str:
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), "workspace", "file"
-    )
-    return "".join(lines)
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    if old and len(old) + len(new) > _MAX_COMPARED:
+        return f"--- workspace: {len(old)} lines\n+++ file: {len(new)} lines\n"
+    return "".join(difflib.unified_diff(old, new, "workspace", "file"))
 
 
 def _as_tried(one: Applied) -> Applied:

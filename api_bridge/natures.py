@@ -1,0 +1,49 @@
+"""What an endpoint's author says of it, where the endpoint stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_NATURE = "_nature"
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What an endpoint was marked as."""
+
+    patient: bool = False
+    outside: bool = False
+    any_query: bool = False
+
+
+def nature_of(endpoint: Callable[..., Any]) -> Nature:
+    """What an endpoint was marked as."""
+    found: Nature = getattr(endpoint, _NATURE, Nature())
+    return found
+
+
+def patient(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that waits for more than the database: its threads are not the others'."""
+    return _marked(endpoint, patient=True)
+
+
+def outside(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that acts, or waits, outside of the database, and so commits step by step.
+
+    What any other one does under an ``Idempotency-Key`` is one transaction with its answer.
+    """
+    return _marked(endpoint, outside=True)
+
+
+def any_query(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint whose address may have parameters that nobody here has named."""
+    return _marked(endpoint, any_query=True)
+
+
+def _marked(endpoint: Endpoint, **marks: bool) -> Endpoint:
+    setattr(endpoint, _NATURE, replace(nature_of(endpoint), **marks))
+    return endpoint

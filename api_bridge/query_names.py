@@ -1,0 +1,52 @@
+"""The parameters that an address may have behind its question mark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from starlette.datastructures import QueryParams
+
+from automations.errors import ValidationFailed
+
+
+class QueryNames:
+    """What a route knows of parameters: any other one, and a second one, is refused.
+
+    Args:
+        declared: FastAPI's fields for the route's parameters.
+    """
+
+    def __init__(self, declared: Iterable[Any]) -> None:
+        self._once: set[str] = set()
+        self._often: set[str] = set()
+        for field in declared:
+            annotation = field.field_info.annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                for name, info in annotation.model_fields.items():
+                    self._add(info.alias or name, info.annotation)
+            else:
+                self._add(field.alias, annotation)
+
+    def _add(self, name: str, annotation: Any) -> None:
+        kinds = (annotation, *get_args(annotation))
+        several = any(get_origin(kind) is list for kind in kinds)
+        (self._often if several else self._once).add(name)
+
+    def check(self, given: QueryParams) -> None:
+        """Raise ValidationFailed for parameters that would be passed over in silence."""
+        if not given:
+            return
+        counts = Counter(name for name, _ in given.multi_items())
+        known = sorted(self._once | self._often)
+        there_are = f"there are {', '.join(known)}" if known else "there are none"
+        wrong = {name: [f"unknown parameter; {there_are}"] for name in counts if name not in known}
+        wrong |= {
+            name: ["comes twice: send it once"]
+            for name, count in counts.items()
+            if count > 1 and name in self._once
+        }
+        if wrong:
+            raise ValidationFailed(wrong)

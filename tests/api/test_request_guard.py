@@ -1,0 +1,281 @@
+"""What every route asks of a request: who, which parameters, a whole body of the right type."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from api_bridge import routing
+from api_bridge.app import app as served
+from api_bridge.bodies import limit_of
+from automations.db.session import unit_of_work
+from automations.settings import get_settings
+from tests.api.conftest import FORM, Api, Live
+from tests.hostile import bodies as hostile
+
+TABLE = {"name": "x", "columns": [{"key": "id", "type": "text"}]}
+once = settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def routes() -> Iterator[tuple[str, str, routing.Route]]:
+    for route in served.routes:
+        if isinstance(route, routing.Route):
+            for method in sorted(route.methods):
+                yield method, re.sub(r"\{\w+(:\w+)?\}", "x", route.path), route
+
+
+def needs_key(route: routing.Route) -> bool:
+    return any(part.name == "caller" for part in route.dependant.dependencies)
+
+
+KEYED = [(method, path) for method, path, route in routes() if needs_key(route)]
+BODIES = [
+    (method, path)
+    for method, path, route in routes()
+    if needs_key(route) and route.body_field is not None
+]
+READ = [path for method, path, _ in routes() if method == "GET"]
+
+
+class Doors:
+    """Where JSON comes in."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        form = api.call("POST", "/api/forms", {**FORM, "public": True}).json()["id"]
+        table = api.call("POST", "/api/tables", TABLE).json()["id"]
+        hook = api.workflow(trigger={"type": "webhook", "verification": "none"})["webhookUrl"]
+        self.paths = [
+            *("/api/workflows", "/api/forms", "/api/submissions", "/api/integrations"),
+            *("/api/workflows/import", "/api/workflows/send-email", f"/api/tables/{table}/rows"),
+            *(f"/api/tables/{table}/rows/import", f"/api/forms/{form}/public"),
+            str(hook).removeprefix(get_settings().bridge_base),
+        ]
+
+    def post(self, path: str, body: bytes, kind: str = "application/json") -> Any:
+        headers = {"Authorization": f"Bearer {self.api.keys['OWNER']}", "Content-Type": kind}
+        return self.api.http.post(path, content=body, headers=headers)
+
+
+def alike(sent: Any, kept: Any) -> bool:
+    """Whether a value is what was sent; a whole double may come back as an integer."""
+    if isinstance(sent, float) and isinstance(kept, int | float) and not isinstance(kept, bool):
+        return sent == float(kept)
+    if isinstance(sent, list) and isinstance(kept, list):
+        return len(sent) == len(kept) and all(map(alike, sent, kept))
+    if isinstance(sent, dict) and isinstance(kept, dict):
+        return sent.keys() == kept.keys() and all(alike(sent[key], kept[key]) for key in sent)
+    return type(sent) is type(kept) and bool(sent == kept)
+
+
+@pytest.fixture
+def doors(api: Api) -> Doors:
+    return Doors(api)
+
+
+class TestWho:
+    def test_without_a_key_no_body_is_looked_at(self, api: Api) -> None:
+        headers = {"Authorization": "Bearer nobody's", "Content-Type": "application/json"}
+        for method, path, route in routes():
+            if not needs_key(route):
+                continue
+            for body in (b"[" * 900, bytes(limit_of(route.endpoint).plain + 1)):
+                answer = api.http.request(method, path, content=body, headers=headers)
+                assert answer.status_code == 401, (method, path)
+
+    def test_who_may_not_is_told_so_before_what_is_wrong_with_the_body(self, api: Api) -> None:
+        headers = {"Authorization": f"Bearer {api.keys['VIEWER']}"}
+        assert api.http.post("/api/workflows", content=b"{", headers=headers).status_code == 403
+
+
+class TestJson:
+    def test_no_door_takes_what_cannot_be_kept(self, doors: Doors) -> None:
+        for name, body in hostile.TEXTS.items():
+            for path in doors.paths:
+                answer = doors.post(path, body)
+                assert answer.status_code == 400, (name, path, answer.text)
+                assert len(answer.json()["details"]["fieldErrors"]) == 1, (name, path)
+
+    def test_every_type_that_is_json_is_read_alike(self, doors: Doors) -> None:
+        for kind in hostile.JSON_TYPES:
+            for path in doors.paths:
+                answer = doors.post(path, hostile.TEXTS["a NUL"], kind)
+                assert answer.status_code == 400, (path, answer.text)
+                assert "NUL" in answer.json()["error"]
+
+    def test_a_body_of_another_type_is_refused_as_such(self, api: Api) -> None:
+        key = api.keys["OWNER"].encode()
+        for kind in (*hostile.OTHER_TYPES, None):
+            headers = [(b"Authorization", b"Bearer " + key)]
+            headers += [] if kind is None else [(b"Content-Type", kind.encode("latin-1"))]
+            for method, path in BODIES:
+                answer = api.http.request(method, path, content=b"{}", headers=headers)
+                shown = (answer.status_code, answer.json()["code"])
+                assert shown == (415, "UNSUPPORTED_MEDIA_TYPE"), (method, path, kind)
+
+    @given(body=st.binary(max_size=100) | st.text('[]{}",:0.eE-\\u', max_size=50).map(str.encode))
+    @once
+    def test_no_bytes_are_a_failure_of_ours(self, doors: Doors, body: bytes) -> None:
+        for path in doors.paths:
+            assert doors.post(path, body).status_code < 500, path
+
+    @given(
+        value=st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers(-(10**300), 10**300)
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text("ab", max_size=2), inner),
+        )
+    )
+    @once
+    def test_no_value_changes_on_its_way(self, api: Api, value: Any) -> None:
+        sent = {"name": "x", "steps": [], "variables": {"v": value}}
+        made = api.call("POST", "/api/workflows", sent).json()
+        kept = api.call("GET", f"/api/workflows/{made['id']}").json()["variables"]["v"]
+        assert alike(value, kept)
+
+
+class TestQuery:
+    def test_a_parameter_that_nobody_knows_is_refused(self, api: Api) -> None:
+        known = [(method, path, route) for method, path, route in routes() if needs_key(route)]
+        for method, path, _ in known:
+            answer = api.call(method, f"{path}?nope=1", {} if method in ("POST", "PUT") else None)
+            errors = answer.json()["details"].get("fieldErrors", {})
+            assert (answer.status_code, list(errors)) == (400, ["nope"]), (method, path)
+            assert errors["nope"][0].startswith("unknown parameter; there are ")
+
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [
+            ("/api/workflows/x/runs?triggertype=schedule", "triggertype"),
+            ("/api/workflows/x/runs/export?runid=x", "runid"),
+            ("/api/documents?limit=1", "limit"),
+            ("/api/events?limit=1&limit=2", "limit"),
+            ("/healthz?x", "x"),
+        ],
+    )
+    def test_a_typo_is_told(self, api: Api, path: str, name: str) -> None:
+        answer = api.call("GET", path)
+        assert answer.status_code == 400
+        assert list(answer.json()["details"]["fieldErrors"]) == [name]
+
+    def test_a_parameter_that_is_a_list_may_come_often(self, api: Api) -> None:
+        first, second = api.workflow()["id"], api.workflow(name="Other")["id"]
+        path = f"/api/workflows/export?id={first}&id={second}&format=json"
+        assert len(api.call("GET", path).json()) == 2
+
+    def test_what_a_mail_program_adds_to_a_link_keeps_nobody_from_a_page(
+        self, doors: Doors
+    ) -> None:
+        (page,) = (path for path in doors.paths if path.endswith("/public"))
+        assert doors.api.http.get(f"{page}?utm_source=mail&utm_source=x").status_code == 200
+
+
+def everything() -> dict[str, list[Any]]:
+    """What is in the database, but for what counts requests."""
+    with unit_of_work() as session:
+        names = session.scalars(
+            text(
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+                " AND tablename NOT LIKE 'rate_limit%' AND tablename NOT IN ('alembic_version')"
+            )
+        )
+        return {
+            name: sorted(map(str, session.execute(text(f'SELECT * FROM "{name}"'))))
+            for name in list(names)
+        }
+
+
+class TestHead:
+    def test_head_is_answered_as_get_is_without_a_body(self, doors: Doors) -> None:
+        for path in [*READ, *(path for path in doors.paths if path.endswith("/public"))]:
+            got = doors.api.call("GET", path)
+            asked = doors.api.call("HEAD", path)
+            assert (asked.status_code, asked.content) == (got.status_code, b""), path
+            types = (asked.headers.get("content-type"), got.headers.get("content-type"))
+            assert types[0] == types[1], path
+
+    def test_head_changes_nothing(self, api: Api) -> None:
+        table = api.call("POST", "/api/tables", TABLE).json()["id"]
+        mapping = {"tableId": table, "keyColumns": ["id"]}
+        body = {"name": "x", "connectorType": "push", "tables": [mapping]}
+        connection = api.call("POST", "/api/pipelines/connections", body).json()["id"]
+        path = f"/api/pipelines/connections/{connection}/webhook-url"
+        api.call("GET", "/api/session")
+        before = everything()
+        for asked in (*READ, path):
+            api.call("HEAD", asked)
+        changed = {name for name, rows in everything().items() if rows != before[name]}
+        assert changed <= {"api_key", "security_event"}
+        assert api.call("HEAD", path).status_code == 200
+
+    def test_head_needs_the_scope_of_get(self, api: Api) -> None:
+        made = api.call("POST", "/api/api-keys", {"name": "x", "scopes": ["pipelines:read"]})
+        headers = {"Authorization": f"Bearer {made.json()['token']}"}
+        path = "/api/pipelines/connections/x/webhook-url"
+        for method in ("GET", "HEAD"):
+            assert api.http.request(method, path, headers=headers).status_code == 403
+
+    def test_where_nothing_is_read_there_is_no_head(self, api: Api) -> None:
+        answer = api.call("HEAD", "/api/workflows/x/execute")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def broken_off(live: Live, path: str, head: str, body: bytes) -> bytes:
+    """What comes back for a request of which only the beginning is sent."""
+    host, _, port = live.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        sent = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{head}\r\n\r\n".encode() + body
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(30)
+        answer = b""
+        while part := connection.recv(65_536):
+            answer += part
+        return answer
+
+
+HALVES = {
+    "a form": (
+        "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 21",
+        b"email=ada@example.com"[:17],
+    ),
+    "JSON that is whole": (
+        "Content-Type: application/json\r\nContent-Length: 400",
+        json.dumps({"data": {"email": "ada@example.com"}, "decision": "approved"}).encode(),
+    ),
+    "chunks without an end": (
+        "Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked",
+        b"11\r\nemail=ada@example.com\r\n"[:4] + b"email=ada@exampl\r\n",
+    ),
+    "nothing of what was announced": ("Content-Length: 3", b""),
+}
+
+
+@pytest.mark.parametrize("name", sorted(HALVES))
+def test_of_a_request_that_breaks_off_nothing_is_done(live: Live, api: Api, name: str) -> None:
+    doors = Doors(api)
+    workflow = api.workflow()["id"]
+    head, body = HALVES[name]
+    before = everything()
+    for path in [*doors.paths, f"/api/workflows/{workflow}/execute", "/api/pipelines/run-all"]:
+        answer = broken_off(
+            live, path, f"Authorization: Bearer {api.keys['OWNER']}\r\n{head}", body
+        )
+        assert answer == b"" or b" 400 " in answer.split(b"\r\n")[0], (path, answer[:200])
+    changed = {table for table, rows in everything().items() if rows != before[table]}
+    assert changed <= {"api_key", "security_event"}

@@ -1,0 +1,71 @@
+"""JSON as others send it: taken exactly, or refused in words."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automations.kit.json_text import decoded, is_json, parsed
+from automations.kit.storable import fault
+from automations.kit.values import JSON
+from tests.hostile import bodies as hostile
+
+VALUES: st.SearchStrategy[JSON] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda inside: st.lists(inside) | st.dictionaries(st.text("abc", max_size=3), inside),
+)
+
+
+def parse(body: bytes) -> JSON:
+    return parsed(decoded(body, None))
+
+
+@pytest.mark.parametrize("name", sorted(hostile.TEXTS))
+def test_what_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^(is|holds) "):
+        parse(hostile.TEXTS[name])
+
+
+@pytest.mark.parametrize("name", sorted(hostile.KEPT))
+def test_what_only_looks_odd_is_taken(name: str) -> None:
+    body = hostile.KEPT[name]
+    assert parse(body) == json.loads(body)
+
+
+@given(VALUES)
+def test_every_value_arrives_as_it_was_sent(value: JSON) -> None:
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        assert json.dumps(parse(text.encode())) == json.dumps(value)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_number_arrives_as_the_double_that_it_is_or_not_at_all(number: Decimal) -> None:
+    try:
+        kept = parse(str(number).encode())
+    except ValueError as refused:
+        assert str(refused).startswith(("holds", "is not valid JSON"))  # noqa: PT017
+        return
+    assert kept == float(number) or kept == number
+    assert bool(kept) is bool(number)
+
+
+@given(st.binary(max_size=200) | st.text('[]{}",:0.eE-\\u', max_size=60).map(str.encode))
+def test_no_bytes_are_more_than_refused(body: bytes) -> None:
+    try:
+        value = parse(body)
+    except ValueError:
+        return
+    assert fault(value) is None
+
+
+def test_one_place_says_what_is_json() -> None:
+    assert [kind for kind in hostile.JSON_TYPES if not is_json(kind)] == []
+    assert [kind for kind in hostile.OTHER_TYPES if is_json(kind)] == []
