@@ -33,10 +33,15 @@ class Counting(ConfinedRenderer):
         self.rendered = 0
 
     def render(
-        self, template_format: str, content: bytes, data: Mapping[str, Any], output: str
+        self,
+        template_format: str,
+        content: bytes,
+        data: Mapping[str, Any],
+        output: str,
+        **more: Any,
     ) -> RenderedDocument:
         self.rendered += 1
-        return super().render(template_format, content, data, output)
+        return super().render(template_format, content, data, output, **more)
 
 
 class Outbox:

@@ -180,7 +180,7 @@ class TestPdf:
         assert made.engine == "typst"
         assert b"root:" not in made.content
 
-    def test_an_image_that_cannot_be_shown_does_not_stop_the_document(
+    def test_a_picture_that_cannot_be_shown_is_named_and_stops_no_document_that_may_lose_it(
         self, renderer: ConfinedRenderer, tmp_path: Path
     ) -> None:
         rows = b"".join(b"\0" + b"\x7f" * 4 for _ in range(4))
@@ -208,7 +208,10 @@ class TestPdf:
             {"word/media/image1.emf": b"no picture"},
             without="word/media/image1.png",
         )
-        assert renderer.render("docx", metafile, {}, "pdf").engine == "typst"
+        with pytest.raises(StepError, match="would lose pictures of the kind emf"):
+            renderer.render("docx", metafile, {}, "pdf")
+        made = renderer.render("docx", metafile, {}, "pdf", allow_loss=True)
+        assert (made.engine, made.losses) == ("typst", ("pictures of the kind emf",))
 
 
 def png(width: int, rows: bytes) -> bytes:
@@ -243,7 +246,7 @@ class TestLibreOffice:
             'profile="${1#-env:UserInstallation=file://}"\n'
             f'cp "$profile/user/registrymodifications.xcu" {tmp_path}/profile\n'
             'while [ "$1" != --outdir ]; do shift; done\n'
-            'mkdir "$2"; printf "%%PDF-made by it" >"$2/document.pdf"'
+            'printf "%%PDF-made by it" >"$2/document.pdf"'
         )
         self.install(tmp_path, script, monkeypatch)
         monkeypatch.setenv("AUTOMATIONS_ENCRYPTION_KEY", "very secret")
@@ -253,16 +256,37 @@ class TestLibreOffice:
         assert "DisableMacrosExecution" in (tmp_path / "profile").read_text()
         assert "very secret" not in (tmp_path / "environment").read_text()
 
-    @pytest.mark.parametrize("script", ["exit 77", "exit 0", "sleep 600 & wait"])
-    def test_one_that_fails_or_hangs_is_ended_and_stood_in_for(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+    @pytest.mark.parametrize(
+        ("script", "problem"),
+        [("echo broken >&2; exit 77", r"failed \(77\): broken"), ("exit 0", "made no file")],
+    )
+    def test_one_that_fails_fails_the_document_and_nothing_less_stands_in(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, problem: str
     ) -> None:
-        self.install(tmp_path, f"echo $$ >{tmp_path}/pid\n{script}", monkeypatch)
-        made = ConfinedRenderer(Limits(soffice_seconds=1)).render("docx", letter("x"), {}, "pdf")
-        assert (made.engine, made.content[:5]) == ("typst", b"%PDF-")
+        self.install(tmp_path, script, monkeypatch)
+        with pytest.raises(StepError, match=problem):
+            ConfinedRenderer().render("docx", letter("x"), {}, "pdf")
+
+    def test_one_that_hangs_is_ended_with_all_that_it_started_in_the_steps_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sleeper = f"sleep 600 & echo $! >{tmp_path}/pid.part"
+        self.install(
+            tmp_path, f"{sleeper}; mv {tmp_path}/pid.part {tmp_path}/pid; wait", monkeypatch
+        )
+        with pytest.raises(StepError, match=r"took more time than it may \(8 s\)") as error:
+            ConfinedRenderer().render("docx", letter("x"), {}, "pdf", seconds=8)
+        assert (error.value.kind, error.value.retryable) == ("timeout", True)
         pid = int((tmp_path / "pid").read_text())
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+        for _ in range(100):
+            if not Path(f"/proc/{pid}").exists() or "Z" in _state(pid):
+                return
+            time.sleep(0.1)
+        pytest.fail("it lives on")
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 @pytest.mark.slow

@@ -53,6 +53,7 @@ def test_the_output_says_what_was_made_and_by_what() -> None:
             "size": 3,
             "sha256": "abc",
             "engine": "typst",
+            "losses": [],
         }
     )
     assert order == DocumentOrder(
@@ -63,6 +64,8 @@ def test_the_output_says_what_was_made_and_by_what() -> None:
         format="pdf",
         filename="Letter",
         data={"a": 1},
+        seconds=context({}).timeout.total_seconds(),
+        allow_loss=False,
     )
 
 
@@ -75,6 +78,21 @@ def test_without_data_the_template_gets_the_names_of_the_run() -> None:
 def test_in_a_loop_the_template_gets_its_item_too() -> None:
     _, order = run({"templateId": "t1"}, {**NAMES, "loop": {"item": "x", "index": 0}})
     assert order.data["loop"] == {"item": "x", "index": 0}
+
+
+def test_what_may_be_lost_is_said_by_the_step_and_what_was_lost_by_its_output() -> None:
+    class Lossy(Office):
+        def generate(self, order: DocumentOrder) -> StoredDocument:
+            self.orders.append(order)
+            return StoredDocument("d1", "L.pdf", "pdf", 3, "abc", "typst", ("tabs",))
+
+    office = Lossy()
+    config = GenerateDocumentConfig.model_validate(
+        {"templateId": "t1", "allowLoss": True}, context=RENDERED
+    )
+    outcome = GenerateDocument().run(config, context(NAMES, documents=office))
+    assert isinstance(outcome, Done)
+    assert (office.orders[0].allow_loss, outcome.output["losses"]) == (True, ["tabs"])
 
 
 def test_empty_data_is_not_absent() -> None:

@@ -141,3 +141,65 @@ def test_without_a_suitable_python_it_says_what_is_needed(root: Path, tmp_path: 
     )
     assert done.returncode == 1
     assert "Python 3.11" in done.stderr
+
+
+@pytest.fixture
+def debian(root: Path, tmp_path: Path) -> Path:
+    """A list of packages, and a machine on which apt-get is all there is; gives its words."""
+    make_ready(root)
+    stamp(root)
+    (root / "requirements-debian.txt").write_text("# why\nwriter\n\nfonts-all\n")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    asked = tmp_path / "asked"
+    (programs / "apt-get").write_text(
+        f'#!/bin/sh\necho "$@" >>{asked}\necho no such; exit $FAILS\n'
+    )
+    (programs / "apt-get").chmod(0o755)
+    return asked
+
+
+def up(root: Path, **more: str) -> str:
+    programs = str(root.parent / "programs")
+    done = run(root / "automations", "up", **{"PATH": programs, "FAILS": "0", **more})
+    assert done.stdout.startswith("ran up"), done.stderr
+    return done.stderr
+
+
+is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may install")
+
+
+@is_root
+def test_the_systems_packages_are_installed_once_by_name(root: Path, debian: Path) -> None:
+    assert "Installing LibreOffice and fonts" in up(root)
+    update, install = debian.read_text().splitlines()
+    assert update == "update -q"
+    assert install.startswith("install -y -q --no-install-recommends")
+    assert install.endswith(" writer fonts-all")
+    assert up(root) == ""
+    assert len(debian.read_text().splitlines()) == 2
+
+
+@is_root
+def test_packages_that_cannot_be_installed_stop_nothing_and_are_said_once(
+    root: Path, debian: Path
+) -> None:
+    said = up(root, FAILS="100")
+    assert "could not be installed:\nno such" in said
+    assert "apt-get install --no-install-recommends writer fonts-all" in said
+    assert up(root) == ""
+
+
+def test_without_leave_or_apt_nothing_is_installed(root: Path, debian: Path) -> None:
+    assert up(root, AUTOMATIONS_SYSTEM_PACKAGES="no") == ""
+    assert "apt-get install --no-install-recommends writer fonts-all" in up(root, PATH="/nowhere")
+    assert up(root, PATH="/nowhere") == ""
+    assert not debian.exists()
+
+
+def test_what_is_there_is_not_installed(root: Path, debian: Path) -> None:
+    office = root.parent / "programs" / "soffice"
+    office.write_text("#!/bin/sh\n")
+    office.chmod(0o755)
+    assert up(root) == ""
+    assert not debian.exists()

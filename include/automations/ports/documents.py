@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,10 +11,15 @@ from automations.ports.mail import Attachment
 
 @dataclass(frozen=True, slots=True)
 class RenderedDocument:
-    """A document as it came out, and the engine that made it."""
+    """A document as it came out, and the engine that made it.
+
+    Args:
+        losses: names of what a PDF does not show of its document.
+    """
 
     content: bytes
     engine: str
+    losses: Sequence[str] = ()
 
 
 class DocumentRenderer(Protocol):
@@ -25,8 +30,22 @@ class DocumentRenderer(Protocol):
         ...
 
     def render(
-        self, template_format: str, content: bytes, data: Mapping[str, Any], output: str
-    ) -> RenderedDocument: ...
+        self,
+        template_format: str,
+        content: bytes,
+        data: Mapping[str, Any],
+        output: str,
+        *,
+        seconds: float | None = None,
+        allow_loss: bool = False,
+    ) -> RenderedDocument:
+        """Fill in a template.
+
+        Args:
+            seconds: after which it is given up; as long as usual when None.
+            allow_loss: whether a PDF may show less than its document.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,8 @@ class DocumentOrder:
     Args:
         key: idempotency key; a repeat gets the document that was made.
         filename: the template's name when None.
+        seconds: after which it is given up; as long as usual when None.
+        allow_loss: whether a PDF may show less than its document.
     """
 
     workspace_id: str
@@ -45,6 +66,8 @@ class DocumentOrder:
     format: str
     filename: str | None
     data: Mapping[str, Any]
+    seconds: float | None = None
+    allow_loss: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,7 @@ class StoredDocument:
     size: int
     sha256: str
     engine: str
+    losses: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -34,6 +35,12 @@ class GenerateDocumentConfig(Model):
         "trigger, submission, input, variables, steps, run, workflow, now, and loop in a loop.",
     )
 
+    allow_loss: bool = Field(
+        False,
+        description="Make a PDF also when it shows less than the document would; what is lost is "
+        "named in `losses`. Without it the step fails, and its error names the same.",
+    )
+
     @field_validator("filename")
     @classmethod
     def _not_empty(cls, value: str | None) -> str | None:
@@ -60,7 +67,9 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
         "size": "in bytes",
         "sha256": "of its content",
         "engine": "what made it: docxtpl, pandoc, typst or libreoffice",
+        "losses": "names of what a PDF does not show of its document; empty without `allowLoss`",
     }
+    timeout = timedelta(minutes=2)
 
     def once(self, config: GenerateDocumentConfig) -> bool:
         return True
@@ -75,6 +84,8 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
                 format=config.format,
                 filename=config.filename,
                 data=config.data if isinstance(config.data, dict) else _names(ctx),
+                seconds=ctx.timeout.total_seconds(),
+                allow_loss=config.allow_loss,
             )
         )
         return Done(
@@ -85,6 +96,7 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
                 "size": document.size,
                 "sha256": document.sha256,
                 "engine": document.engine,
+                "losses": list(document.losses),
             }
         )
 

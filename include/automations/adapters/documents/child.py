@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from automations.adapters.documents import confinement
 from automations.adapters.documents.problems import DocumentProblem
-
-_MAX_FILE_BYTES = 200_000_000
-
-
-def confine(limits: dict[str, Any]) -> None:
-    """Give up, for good, what the work does not need; only outside programs may have more."""
-    seconds, memory = int(limits["seconds"]), int(limits["memory"])
-    ceiling = max(memory, int(limits["program_memory"]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_FILE_BYTES, _MAX_FILE_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, ceiling))
 
 
 def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
@@ -38,36 +27,60 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     document = folder / "document.docx"
     if template_format == "docx":
         templates.fill_docx(template, job["data"], document)
+        # Data may have made a field or a link of what was none.
+        parts.check(document)
         engine = "docxtpl"
     else:
-        pandoc.docx_from_markdown(templates.fill_markdown(template, job["data"]), document)
+        text = templates.fill_markdown(template, job["data"])
+        pandoc.docx_from_markdown(text.text, document, text.line_break)
         page.set_a4(document)
         engine = "pandoc"
-    if job["output"] == "pdf":
-        engine = _to_pdf(document, folder / "document.pdf", float(job["limits"]["soffice_seconds"]))
-    return {"engine": engine}
+    if job["output"] != "pdf":
+        return {"engine": engine, "losses": []}
+    return _to_pdf(folder, document, template_format, job["allow_loss"])
 
 
-def _to_pdf(document: Path, result: Path, seconds: float) -> str:
-    from automations.adapters.documents import soffice, typesetting
+def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool) -> dict[str, Any]:
+    from automations.adapters.documents import fonts, losses, plain, soffice, typesetting
 
     program = soffice.find()
+    characters = fonts.rare_characters(document)
     if program is not None:
-        try:
-            soffice.pdf_from_docx(program, document, result, seconds)
-            return "libreoffice"
-        except DocumentProblem as problem:
-            print(f"LibreOffice: {problem}", file=sys.stderr)
-    typesetting.pdf_from_docx(document, result)
-    return "typst"
+        lost = _without_font(fonts.unknown_to_fontconfig(characters, folder))
+        _allow(lost, allow_loss, "no font of this machine has them")
+        soffice.pdfs_from_docx(program, [document], folder)
+        return {"engine": "libreoffice", "losses": lost}
+    simple = folder / "plain.docx"
+    plain.write(document, simple)
+    lost = _without_font(fonts.unknown_to_typst(characters, folder))
+    # A Markdown template says nothing of what its document should look like.
+    if template_format == "docx":
+        lost = [*losses.of(document), *lost]
+    _allow(lost, allow_loss, "LibreOffice, which shows more, is not installed")
+    typesetting.pdf_from_docx(simple, folder / "document.pdf")
+    return {"engine": "typst", "losses": lost}
+
+
+def _without_font(characters: Sequence[str]) -> list[str]:
+    from automations.adapters.documents import fonts
+
+    return [f"characters without a font: {fonts.named(characters)}"] if characters else []
+
+
+def _allow(lost: Sequence[str], allowed: bool, reason: str) -> None:
+    if lost and not allowed:
+        raise DocumentProblem(
+            f"the PDF would lose {'; '.join(lost)} ({reason}); "
+            'make a docx, or say "allowLoss": true'
+        )
 
 
 def main() -> None:
     """Do the job that lies in the folder and leave the answer there."""
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text())
-    confine(job["limits"])
     try:
+        confinement.confine(**job["limits"])
         answer = work(folder, job)
     except DocumentProblem as problem:
         answer = {"error": str(problem), "kind": problem.kind}
@@ -75,6 +88,8 @@ def main() -> None:
         answer = {"error": "the document needs more memory than it may have", "kind": "limit"}
     except RecursionError:
         answer = {"error": "the document is nested too deeply", "kind": "limit"}
+    except confinement.Unconfined as error:
+        answer = {"error": f"no document can be made here: {error}", "kind": "config"}
     except Exception as error:  # the libraries have no error of their own for what is not sound
         traceback.print_exc()
         kind = "template" if job["task"] == "placeholders" else "document"

@@ -12,6 +12,8 @@ from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml.ns import qn
 from docx.shared import Cm
 
+from automations.adapters.documents.styles import is_on
+
 _A4 = (595.3, 841.9)
 _MARGIN = 70.9
 _LINE = 14.0
@@ -25,6 +27,11 @@ _RULES = """\
 #show table: set align(start)
 #show figure: set block(breakable: true)
 #show heading: set block(above: 1.3em, below: 0.8em)
+// A link inside the document may have lost its target, or have two of one name.
+#show link: it => if type(it.dest) == label {
+  let found = query(it.dest)
+  if found.len() > 0 { link(found.first().location(), it.body) } else { it.body }
+} else { it }
 """
 
 
@@ -164,12 +171,12 @@ def _field(instruction: str) -> Iterator[str]:
 def _piece(element: Any, part: Any) -> Iterator[str]:
     if element.tag == qn("w:t"):
         properties = element.getparent().find(qn("w:rPr"))
-        bold = properties is not None and properties.find(qn("w:b")) is not None
-        weight = 'weight: "bold", ' if bold else ""
-        yield f"text({weight}{literal(element.text or '')})"
+        weight = 'weight: "bold", ' if _has(properties, "w:b") else ""
+        slant = 'style: "italic", ' if _has(properties, "w:i") else ""
+        yield f"text({weight}{slant}{literal(element.text or '')})"
     elif element.tag == qn("w:tab") and element.getparent().tag == qn("w:r"):
         yield "h(1fr)"
-    elif element.tag == qn("w:br"):
+    elif element.tag in (qn("w:br"), qn("w:cr")):
         yield "linebreak()"
     elif element.tag == qn("a:blip"):
         target = part.part.rels.get(element.get(qn("r:embed")))
@@ -178,6 +185,11 @@ def _piece(element: Any, part: Any) -> Iterator[str]:
             extents = list(_extents_of(element))
             width = f", width: {int(extents[0].get('cx')) / _EMU:.1f}pt" if extents else ""
             yield f"box(image({name}{width}))"
+
+
+def _has(properties: Any, name: str) -> bool:
+    found = None if properties is None else properties.find(qn(name))
+    return found is not None and is_on(found)
 
 
 def _extents_of(blip: Any) -> Iterator[Any]:

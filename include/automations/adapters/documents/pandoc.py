@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import pypandoc
+from docx import Document
+from docx.opc.oxml import parse_xml, serialize_part_xml
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
 
 from automations.adapters.documents import programs
 
@@ -34,11 +40,45 @@ $body$
 """
 
 
-def docx_from_markdown(text: str, result: Path) -> None:
-    """Make a DOCX of a Markdown text."""
+def docx_from_markdown(text: str, result: Path, line_break: str) -> None:
+    """Make a DOCX of a Markdown text.
+
+    Args:
+        line_break: the character that becomes a line break.
+    """
     source = result.with_suffix(".md")
     source.write_text(text)
     _run("-f", _MARKDOWN, "-t", "docx", "-o", str(result), str(source))
+    if line_break in text:
+        _break_lines(result, line_break)
+
+
+def _break_lines(path: Path, line_break: str) -> None:
+    document = Document(str(path))
+    for part in document.part.package.parts:
+        if "wordprocessingml" not in part.content_type:
+            continue
+        root = part._element if hasattr(part, "_element") else parse_xml(part.blob)
+        for element in list(root.iter(qn("w:t"))):
+            if line_break in (element.text or ""):
+                _break_line(element, line_break)
+        if not hasattr(part, "_element"):
+            part._blob = serialize_part_xml(root)
+    document.save(str(path))
+
+
+def _break_line(element: Any, line_break: str) -> None:
+    first, *rest = element.text.split(line_break)
+    element.text = first
+    last = element
+    for text in rest:
+        following = copy(element)
+        following.text = text
+        last.addnext(OxmlElement("w:br"))
+        last.getnext().addnext(following)
+        last = following
+    for piece in element.getparent().iter(qn("w:t")):
+        piece.set(qn("xml:space"), "preserve")
 
 
 def typst_from_docx(document: Path) -> str:

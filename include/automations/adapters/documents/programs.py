@@ -6,18 +6,27 @@ import os
 import resource
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from automations.adapters.documents.problems import DocumentProblem
 
 _EXCERPT = 500
 
 
-def run(command: Sequence[str], *, seconds: float, memory: int | None = None) -> None:
+def run(
+    command: Sequence[str],
+    *,
+    seconds: float | None = None,
+    memory: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Run a program to its end; whatever it leaves running is ended with our process group.
 
     Args:
-        memory: address space it may have, where that is more than ours.
+        seconds: after which it is killed; when None, with us.
+        memory: address space it may have, where that is more than ours; then also all the time of
+            the processor that there is.
+        environment: what is set for it beside our own.
 
     Raises:
         DocumentProblem: it failed, or took too long and was killed.
@@ -26,6 +35,8 @@ def run(command: Sequence[str], *, seconds: float, memory: int | None = None) ->
     def allow() -> None:
         if memory is not None:
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+            most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+            resource.setrlimit(resource.RLIMIT_CPU, (most, most))
 
     name = os.path.basename(command[0])
     # A file and no pipe: a grandchild that lives on would hold the pipe open.
@@ -35,6 +46,7 @@ def run(command: Sequence[str], *, seconds: float, memory: int | None = None) ->
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
+            env={**os.environ, **(environment or {})},
             preexec_fn=allow,
         )
         try:

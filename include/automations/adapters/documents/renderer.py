@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,16 @@ class Limits:
     """What one document may cost.
 
     Args:
-        seconds: of computing.
-        memory: address space in bytes.
-        patience: seconds after which everything is ended, whatever it does.
+        seconds: of computing, to fill a template.
+        memory: address space in bytes, to fill a template.
+        program_memory: that of an outside program.
+        patience: seconds after which everything is ended when nobody says other.
+        largest: bytes of a document.
     """
 
     seconds: int = 20
     memory: int = 1 << 30
     program_memory: int = 4 << 30
-    soffice_seconds: float = 60
     patience: float = 120
     largest: int = 10_000_000
 
@@ -71,31 +72,62 @@ class ConfinedRenderer:
         return tuple(str(name) for name in found)
 
     def render(
-        self, template_format: str, content: bytes, data: Mapping[str, JSON], output: str
+        self,
+        template_format: str,
+        content: bytes,
+        data: Mapping[str, JSON],
+        output: str,
+        *,
+        seconds: float | None = None,
+        allow_loss: bool = False,
     ) -> RenderedDocument:
         """Fill in a template.
 
         Raises:
-            StepError: it cannot be filled in with this data, or a limit was reached.
+            StepError: it cannot be filled in with this data, a limit was reached, or a PDF would
+                lose something that may not be lost.
         """
-        job = {"task": "render", "template": template_format, "output": output, "data": data}
+        job = {
+            "task": "render",
+            "template": template_format,
+            "output": output,
+            "data": data,
+            "allow_loss": allow_loss,
+        }
         with tempfile.TemporaryDirectory(prefix="document-") as name:
             folder = Path(name)
-            engine = self._ask(folder, content, job).get("engine")
+            answer = self._ask(folder, content, job, seconds)
+            engine, losses = answer.get("engine"), answer.get("losses")
             result = folder / f"document.{output}"
             size = result.stat().st_size if result.is_file() else 0
-            if not isinstance(engine, str) or not size:
+            if not isinstance(engine, str) or not isinstance(losses, list) or not size:
                 raise StepError("No document was made.", kind="document")
             if size > self._limits.largest:
                 raise StepError(
                     f"The document has {size} bytes; {self._limits.largest} at most.", kind="limit"
                 )
-            return RenderedDocument(result.read_bytes(), engine)
+            return RenderedDocument(result.read_bytes(), engine, tuple(map(str, losses)))
 
-    def _ask(self, folder: Path, content: bytes, job: dict[str, Any]) -> dict[str, Any]:
+    def _ask(
+        self, folder: Path, content: bytes, job: dict[str, Any], seconds: float | None = None
+    ) -> dict[str, Any]:
+        patience = self._limits.patience if seconds is None else seconds
+        limits = {
+            "parent": os.getpid(),
+            "seconds": self._limits.seconds,
+            "memory": self._limits.memory,
+            "patience": patience,
+            "program_memory": self._limits.program_memory,
+        }
         (folder / "template").write_bytes(content)
-        (folder / "job.json").write_text(json.dumps({**job, "limits": asdict(self._limits)}))
-        code = self._run(folder)
+        (folder / "job.json").write_text(json.dumps({**job, "limits": limits}))
+        code = _run(folder, patience)
+        if code is None:
+            raise StepError(
+                f"The document took more time than it may ({patience:g} s).",
+                kind="timeout",
+                retryable=True,
+            )
         answer: Any = None
         with suppress(OSError, ValueError):
             answer = json.loads((folder / "answer.json").read_text())
@@ -110,26 +142,28 @@ class ConfinedRenderer:
             raise TemplateError(message) if kind == "template" else StepError(message, kind=kind)
         return answer
 
-    def _run(self, folder: Path) -> int:
-        with (folder / "stderr").open("wb") as said:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", f"{__package__}.child", str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                cwd=folder,
-                env=_environment(folder),
-                start_new_session=True,
-            )
-        try:
-            return process.wait(self._limits.patience)
-        except subprocess.TimeoutExpired:
-            return -signal.SIGKILL
-        finally:
-            # Also after its end: a program that it started may have left others running.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+
+def _run(folder: Path, patience: float) -> int | None:
+    """The child's exit code; None when it had to be ended."""
+    with (folder / "stderr").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{__package__}.child", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            cwd=folder,
+            env=_environment(folder),
+            start_new_session=True,
+        )
+    try:
+        return process.wait(patience)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        # Also after its end: a program that it started may have left others running.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from automations.adapters.documents import programs
+from automations.adapters.documents import fonts, programs
 from automations.adapters.documents.problems import DocumentProblem
 
 MEMORY = 4 << 30
@@ -27,6 +28,8 @@ _CLOSED = (
     ("Common/Security/Scripting", "DisableActiveContent", "true"),
     ("Writer/Content/Update", "Link", "0"),
 )
+# Content controls are shown as they are filled, not as fields to fill in.
+_PDF = 'pdf:writer_pdf_Export:{"ExportFormFields":{"type":"boolean","value":"false"}}'
 
 
 def find() -> str | None:
@@ -34,25 +37,27 @@ def find() -> str | None:
     return shutil.which("soffice") or shutil.which("libreoffice")
 
 
-def pdf_from_docx(program: str, document: Path, result: Path, seconds: float) -> None:
-    """Convert with a profile of its own, so that two never wait for one another."""
-    profile = document.parent / "profile"
+def pdfs_from_docx(program: str, documents: Sequence[Path], folder: Path) -> None:
+    """Convert into a folder, with a profile of its own, so that two never wait for one another.
+
+    Raises:
+        DocumentProblem: LibreOffice made no file of one of them.
+    """
+    profile = folder / "profile"
     (profile / "user").mkdir(parents=True)
     items = "\n".join(
         _ITEM.format(path=path, name=name, value=value) for path, name, value in _CLOSED
     )
     (profile / "user" / "registrymodifications.xcu").write_text(_SETTINGS.format(items=items))
-    folder = document.parent / "converted"
     programs.run(
         [
             program, f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore",
-            "--nolockcheck", "--nodefault", "--nologo", "--convert-to", "pdf",
-            "--outdir", str(folder), str(document),
+            "--nolockcheck", "--nodefault", "--nologo", "--convert-to", _PDF,
+            "--outdir", str(folder), *map(str, documents),
         ],
-        seconds=seconds,
         memory=MEMORY,
+        environment={"FONTCONFIG_FILE": str(fonts.configuration(folder))},
     )  # fmt: skip
-    made = folder / document.with_suffix(".pdf").name
-    if not made.is_file():
-        raise DocumentProblem("LibreOffice made no file")
-    made.replace(result)
+    for document in documents:
+        if not (folder / document.with_suffix(".pdf").name).is_file():
+            raise DocumentProblem("LibreOffice made no file")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docxtpl import DocxTemplate
+from docx.opc.oxml import parse_xml, serialize_part_xml
+from docx.oxml.ns import qn
 from jinja2 import nodes
 from markupsafe import Markup
 
 from automations.adapters.documents.problems import TemplateProblem
+from automations.adapters.documents.word_template import WordTemplate
 from automations.domain.template_language import grammar, names, values
 from automations.domain.template_language.evaluation import Evaluation, Write
 from automations.domain.template_language.faults import (
@@ -29,8 +33,8 @@ _MAX_PART = 50_000_000
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BREAK = re.compile(r"\r\n?")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-_PARAGRAPH = re.compile(r"<w:p([ >])")
-_PROPERTIES = ("author", "comments", "identifier", "language", "subject", "title")
+# Characters that are none: a text never holds them, and no program drops them.
+_NONCHARACTERS = [chr(number) for number in range(0xFDD0, 0xFDF0)]
 
 
 class _Engine:
@@ -60,11 +64,27 @@ class _Template:
         return Evaluation(data, self._meter, self._write, markup=True).text(self._tree)
 
 
-def _as_markdown(value: Any, meter: Meter) -> str:
-    if isinstance(value, Markup):
-        return value
-    escaped = _PUNCTUATION.sub(r"\\\1", re.sub(r"[ \t]+", " ", values.text(value, meter)))
-    return Markup(escaped.replace("\n", "\\\n"))
+@dataclass(frozen=True, slots=True)
+class FilledMarkdown:
+    """A text in Markdown.
+
+    Args:
+        line_break: the character that stands for a line break of the data, which Markdown cannot
+            write everywhere: not in a table's cell.
+    """
+
+    text: str
+    line_break: str
+
+
+def _as_markdown(line_break: str) -> Write:
+    def write(value: Any, meter: Meter) -> str:
+        if isinstance(value, Markup):
+            return value
+        text = re.sub(r"[ \t]+", " ", values.text(value, meter))
+        return Markup(_PUNCTUATION.sub(r"\\\1", text).replace("\n", line_break))
+
+    return write
 
 
 def placeholders(template_format: str, template: Path) -> list[str]:
@@ -79,17 +99,21 @@ def placeholders(template_format: str, template: Path) -> list[str]:
 
 def fill_docx(template: Path, data: dict[str, Any], result: Path) -> None:
     """Fill in a DOCX template."""
-    document = DocxTemplate(template)
+    document = WordTemplate(template)
     with _explained():
-        document.render(_clean(data), jinja_env=_Engine(escaped), autoescape=True)
+        document.fill(_clean(data), _Engine(escaped), _Engine(values.text))
     _forget_attached_template(document.docx)
     document.save(result)
 
 
-def fill_markdown(template: Path, data: dict[str, Any]) -> str:
+def fill_markdown(template: Path, data: dict[str, Any]) -> FilledMarkdown:
     """Fill in a Markdown template; what is inserted stays text, whatever marks it holds."""
+    text, data = _text(template), _clean(data)
+    held = text + json.dumps(data, ensure_ascii=False)
+    line_break = next(mark for mark in _NONCHARACTERS if mark not in held)
     with _explained():
-        return _Engine(_as_markdown).from_string(_text(template)).render(_clean(data))
+        filled = _Engine(_as_markdown(line_break)).from_string(text).render(data)
+    return FilledMarkdown(filled, line_break)
 
 
 @contextmanager
@@ -112,36 +136,23 @@ def _text(template: Path) -> str:
 
 
 def _trees(template_format: str, template: Path) -> Iterator[nodes.Template]:
-    sources = [_text(template)] if template_format == "markdown" else _docx_sources(template)
+    sources = (
+        [_text(template)] if template_format == "markdown" else WordTemplate(template).sources()
+    )
     for source in sources:
         try:
             tree = grammar.parse(source, _BOUNDS)
         except InvalidTemplate as fault:
             place = source.splitlines()[fault.line - 1] if fault.line else ""
             near = re.sub(r"<[^>]*>", "", place).strip()[:200]
-            raise TemplateProblem(f"template {fault.problem} (near '{near}')") from fault
+            kind = "" if fault.problem.startswith("syntax") else ": "
+            raise TemplateProblem(
+                f"template{kind or ' '}{fault.problem} (near '{near}')"
+            ) from fault
         for node in tree.find_all(nodes.Getattr):
             if node.attr.startswith("__"):
                 raise TemplateProblem(f"template syntax: '{node.attr}' is not allowed")
         yield tree
-
-
-def _docx_sources(template: Path) -> Iterator[str]:
-    document = DocxTemplate(template)
-    package = document.get_docx()
-    xmls = [document.get_xml()]
-    for uri in (document.HEADER_URI, document.FOOTER_URI):
-        xmls += [document.get_part_xml(part) for _, part in document.get_headers_footers(uri)]
-    xmls += [
-        part.blob.decode()
-        for part in package.part.package.parts
-        if part.content_type.endswith(".wordprocessingml.footnotes+xml")
-    ]
-    for xml in xmls:
-        # One paragraph a line, so that an error's line is its paragraph.
-        yield _PARAGRAPH.sub(r"\n<w:p\1", document.patch_xml(xml))
-    for name in _PROPERTIES:
-        yield str(getattr(package.core_properties, name))
 
 
 def _clean(value: Any) -> Any:
@@ -156,9 +167,14 @@ def _clean(value: Any) -> Any:
 
 
 def _forget_attached_template(document: Any) -> None:
-    for element in document.settings.element.xpath("./w:attachedTemplate"):
-        element.getparent().remove(element)
+    """Leave out where a template lay, in the settings of the document and of its glossary."""
     for part in document.part.package.parts:
-        if part.content_type.endswith(".settings+xml"):
-            for key in [key for key, relation in part.rels.items() if relation.is_external]:
+        for key, relation in list(part.rels.items()):
+            if relation.is_external and not relation.reltype.endswith("/hyperlink"):
                 del part.rels[key]
+        if part.content_type.endswith(".settings+xml"):
+            root = part._element if hasattr(part, "_element") else parse_xml(part.blob)
+            for element in root.findall(qn("w:attachedTemplate")):
+                root.remove(element)
+            if not hasattr(part, "_element"):
+                part._blob = serialize_part_xml(root)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import base64
-import re
 import zipfile
 from pathlib import Path
 
 import typst
 
-from automations.adapters.documents import page, pandoc
+from automations.adapters.documents import page, pandoc, pictures
 from automations.adapters.documents.problems import DocumentProblem
 
-_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")
-_SAFE_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _EMPTY_IMAGE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 
 
 def pdf_from_docx(document: Path, result: Path) -> None:
-    """Typeset a document; the typesetter sees its own folder, and no package of anybody."""
+    """Typeset a plain document; the typesetter sees its own folder, and no package of anybody."""
     folder = document.parent / "typeset"
     packages = folder / "packages"
     packages.mkdir(parents=True)
@@ -41,7 +38,7 @@ def _unpack_images(document: Path, folder: Path) -> None:
     with zipfile.ZipFile(document) as package:
         for entry in package.infolist():
             parent, _, name = entry.filename.rpartition("/")
-            if parent == "word/media" and _SAFE_NAME.fullmatch(name):
+            if parent == "word/media":
                 # An image of a kind that cannot be shown leaves its place empty.
-                known = name.lower().endswith(_IMAGES)
+                known = name.rpartition(".")[2] in pictures.SHOWN
                 (folder / name).write_bytes(package.read(entry) if known else _EMPTY_IMAGE)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 
 from jinja2 import Environment, nodes
@@ -170,9 +171,9 @@ def _check_node(node: nodes.Node, callable_names: Set[str]) -> None:
     elif not isinstance(node, _KNOWN):
         problem = "it has a tag that is not known here"
     elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        problem = f"there is no filter '{node.name}'"
+        problem = f"there is no filter '{node.name}'{_nearest(node.name, FILTERS)}"
     elif isinstance(node, nodes.Test) and node.name not in PREDICATES:
-        problem = f"there is no test '{node.name}'"
+        problem = f"there is no test '{node.name}'{_nearest(node.name, PREDICATES)}"
     elif isinstance(node, nodes.Call) and not _may_be_called(node.node, callable_names):
         problem = f"'{'.'.join(path(node.node) or ['this'])}' cannot be called"
     elif isinstance(node, nodes.Const) and not values.is_bounded(node.value):
@@ -182,6 +183,12 @@ def _check_node(node: nodes.Node, callable_names: Set[str]) -> None:
         problem = "* and ** are not known here" if node.dyn_args or node.dyn_kwargs else None
     if problem is not None:
         raise InvalidTemplate(problem, node.lineno)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """What is there instead: the nearest of the names, or else all of them."""
+    near = get_close_matches(name, known, n=1)
+    return f"; is '{near[0]}' meant?" if near else f"; there are {', '.join(sorted(known))}"
 
 
 def _may_be_called(node: nodes.Node, names: Set[str]) -> bool:

@@ -130,7 +130,12 @@ class StoredDocuments:
     def _render(self, template: TemplateRow, order: DocumentOrder) -> RenderedDocument:
         try:
             return self._renderer.render(
-                template.format, template.content, order.data, order.format
+                template.format,
+                template.content,
+                order.data,
+                order.format,
+                seconds=order.seconds,
+                allow_loss=order.allow_loss,
             )
         except StepError as error:
             raise StepError(
@@ -189,6 +194,7 @@ def _keep(
             size=document.size,
             sha256=document.sha256,
             engine=made.engine,
+            losses=list(made.losses),
         )
     )
 

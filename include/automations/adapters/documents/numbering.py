@@ -1,0 +1,81 @@
+"""The numbers of a DOCX's lists and headings that the small engine does not write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from docx.oxml.ns import qn
+
+from automations.adapters.documents.styles import Styles
+
+_SIMPLE = re.compile(r"\(?%\d[.)]?")
+_HEADING = re.compile(r"(heading|title)", re.IGNORECASE)
+
+
+class Numbering:
+    """Which numbering the paragraphs of a document have, by themselves or by their styles."""
+
+    def __init__(self, document: Any, styles: Styles) -> None:
+        self._document = document
+        self._styles = styles
+        self._levels = dict(self._definitions())
+
+    def losses(self) -> set[str]:
+        """Names of what is lost."""
+        found = set()
+        for paragraph in self._document.element.body.iter(qn("w:p")):
+            properties = paragraph.find(qn("w:pPr"))
+            if properties is None:
+                continue
+            named = properties.find(qn("w:pStyle"))
+            chain = list(self._styles.chain(None if named is None else named.get(qn("w:val"))))
+            text = self._text(properties, chain)
+            if text is None:
+                continue
+            if any(_HEADING.match(_title(style)) for style in chain):
+                found.add("numbers of headings")
+            elif text and not _SIMPLE.fullmatch(text):
+                found.add("numbers of lists")
+        return found
+
+    def _text(self, properties: Any, chain: list[Any]) -> str | None:
+        """What is written before a paragraph, empty for a bullet; None without a number."""
+        for holder in (properties, *(style.find(qn("w:pPr")) for style in chain)):
+            numbered = None if holder is None else holder.find(qn("w:numPr"))
+            if numbered is None:
+                continue
+            number, level = (_value(numbered, name) for name in ("w:numId", "w:ilvl"))
+            if number == "0":
+                return None
+            if number is not None:
+                return self._levels.get((number, level or "0"))
+        return None
+
+    def _definitions(self) -> Iterator[tuple[tuple[str, str], str]]:
+        for part in self._document.part.package.parts:
+            if not part.content_type.endswith(".numbering+xml"):
+                continue
+            root = part._element
+            abstract = {
+                element.get(qn("w:abstractNumId")): element
+                for element in root.iter(qn("w:abstractNum"))
+            }
+            for number in root.iter(qn("w:num")):
+                definition = abstract.get(_value(number, "w:abstractNumId"))
+                if definition is None:
+                    continue
+                for level in definition.iter(qn("w:lvl")):
+                    bullet = _value(level, "w:numFmt") in ("bullet", "none")
+                    text = "" if bullet else _value(level, "w:lvlText") or ""
+                    yield (number.get(qn("w:numId"), ""), level.get(qn("w:ilvl"), "")), text
+
+
+def _value(holder: Any, name: str) -> str | None:
+    found = holder.find(qn(name))
+    return None if found is None else str(found.get(qn("w:val")))
+
+
+def _title(style: Any) -> str:
+    return _value(style, "w:name") or ""

@@ -1,0 +1,142 @@
+"""A DOCX as pandoc understands it: what it shows, without what only a word processor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docx import Document
+from docx.opc.packuri import PackURI
+from docx.oxml import parse_xml
+from docx.oxml.ns import qn
+from lxml import etree
+
+from automations.adapters.documents.styles import Styles, is_on
+
+_AROUND = ("w:bdo", "w:dir", "w:customXml", "w:smartTag")
+_ABOUT = frozenset({qn("w:customXmlPr"), qn("w:smartTagPr")})
+_LINK = "HYPERLINK"
+_KEPT = frozenset({_LINK})
+_KEPT_IN_RUNNING = frozenset({_LINK, "PAGE", "NUMPAGES", "SECTIONPAGES"})
+"""Fields of headers and footers that count pages."""
+
+
+def write(document: Path, result: Path) -> None:
+    """Write a copy without hidden text, with fields as they show, and with plain picture names."""
+    package = Document(str(document))
+    styles = Styles(package.styles.element)
+    for part in package.part.package.parts:
+        root = _root(part)
+        if root is None:
+            continue
+        _remove_hidden(root, styles)
+        is_running = part.content_type.endswith((".header+xml", ".footer+xml"))
+        _show_fields(root, _KEPT_IN_RUNNING if is_running else _KEPT)
+        for name in _AROUND:
+            for element in list(root.iter(qn(name))):
+                _unwrap(element)
+        if not hasattr(part, "_element"):
+            part._blob = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    for number, part in enumerate(package.part.package.iter_parts()):
+        if part.content_type.startswith("image/"):
+            part.partname = PackURI(f"/word/media/picture{number}.{part.partname.ext.lower()}")
+    package.save(str(result))
+
+
+def _root(part: Any) -> Any:
+    if not part.content_type.endswith("+xml") or "wordprocessingml" not in part.content_type:
+        return None
+    return part._element if hasattr(part, "_element") else parse_xml(part.blob)
+
+
+def _remove_hidden(root: Any, styles: Styles) -> None:
+    for row in list(root.iter(qn("w:tr"))):
+        hidden = row.find(f"{qn('w:trPr')}/{qn('w:hidden')}")
+        if hidden is not None and is_on(hidden):
+            _remove(row)
+    for paragraph in list(root.iter(qn("w:p"))):
+        runs = [run for run in paragraph.iter(qn("w:r")) if _paragraph_of(run) is paragraph]
+        hidden_runs = [run for run in runs if styles.hides(run, paragraph)]
+        for run in hidden_runs:
+            _remove(run)
+        # A paragraph of which nothing is left, and whose end is hidden too, takes no line.
+        mark = paragraph.find(f"{qn('w:pPr')}/{qn('w:rPr')}/{qn('w:vanish')}")
+        emptied = len(hidden_runs) == len(runs)
+        if mark is not None and is_on(mark) and emptied and _may_go(paragraph):
+            _remove(paragraph)
+
+
+def _may_go(paragraph: Any) -> bool:
+    if paragraph.find(f"{qn('w:pPr')}/{qn('w:sectPr')}") is not None:
+        return False
+    # A cell, a header or a note must hold a paragraph.
+    parent = paragraph.getparent()
+    return parent is not None and len(parent.findall(qn("w:p"))) > 1
+
+
+def _paragraph_of(run: Any) -> Any:
+    return next(run.iterancestors(qn("w:p")), None)
+
+
+def _show_fields(root: Any, kept: frozenset[str]) -> None:
+    """Leave of fields what they showed last, but for the kinds that are to be read anew."""
+    open_fields: list[_Field] = []
+    for run in list(root.iter(qn("w:r"))):
+        for element in list(run):
+            if element.tag == qn("w:fldChar"):
+                _turn(element, open_fields, kept)
+            elif element.tag == qn("w:instrText"):
+                if open_fields:
+                    open_fields[-1].instruction += element.text or ""
+                    open_fields[-1].marks.append(element)
+            elif element.tag != qn("w:rPr") and any(not field.shows for field in open_fields):
+                run.remove(element)
+    for field in list(root.iter(qn("w:fldSimple"))):
+        if _kind(field.get(qn("w:instr"), "")) not in kept - {_LINK}:
+            _unwrap(field)
+
+
+class _Field:
+    def __init__(self, begin: Any) -> None:
+        self.marks = [begin]
+        self.instruction = ""
+        self.shows = False
+
+
+def _turn(element: Any, open_fields: list[_Field], kept: frozenset[str]) -> None:
+    kind = element.get(qn("w:fldCharType"))
+    if kind == "begin":
+        open_fields.append(_Field(element))
+    elif open_fields:
+        field = open_fields[-1]
+        field.marks.append(element)
+        if kind == "separate":
+            field.shows = True
+        elif kind == "end":
+            open_fields.pop()
+            if _kind(field.instruction) not in kept:
+                for mark in field.marks:
+                    _remove(mark)
+
+
+def _kind(instruction: str) -> str:
+    return (instruction.split() or [""])[0].upper()
+
+
+def _unwrap(element: Any) -> None:
+    for child in _shown(element):
+        element.addprevious(child)
+    _remove(element)
+
+
+def _shown(element: Any) -> Iterator[Any]:
+    for child in list(element):
+        if child.tag not in _ABOUT:
+            yield child
+
+
+def _remove(element: Any) -> None:
+    parent = element.getparent()
+    if parent is not None:
+        parent.remove(element)

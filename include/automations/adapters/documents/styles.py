@@ -1,0 +1,51 @@
+"""The styles of a DOCX: what they say by themselves, and what they are based on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from docx.oxml.ns import qn
+
+_OFF = frozenset({"0", "false", "off"})
+_DEPTH = 20
+
+
+def is_on(element: Any) -> bool:
+    """Whether a property that may be switched is on."""
+    return element.get(qn("w:val"), "1").lower() not in _OFF
+
+
+class Styles:
+    """Styles by id.
+
+    Args:
+        element: w:styles
+    """
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        self._by_id = {style.get(qn("w:styleId")): style for style in element.iter(qn("w:style"))}
+
+    def chain(self, style_id: str | None) -> Iterator[Any]:
+        """A style, and those that it is based on."""
+        for _ in range(_DEPTH):
+            style = self._by_id.get(style_id)
+            if style is None:
+                return
+            yield style
+            based_on = style.find(qn("w:basedOn"))
+            style_id = None if based_on is None else based_on.get(qn("w:val"))
+
+    def hides(self, run: Any, paragraph: Any) -> bool:
+        """Whether a run is hidden, by itself or by a style."""
+        own = run.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
+        if own is not None:
+            return is_on(own)
+        for holder, path in ((run, "w:rPr/w:rStyle"), (paragraph, "w:pPr/w:pStyle")):
+            named = holder.find("/".join(map(qn, path.split("/"))))
+            for style in self.chain(None if named is None else named.get(qn("w:val"))):
+                found = style.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
+                if found is not None:
+                    return is_on(found)
+        return False

@@ -1,0 +1,127 @@
+"""A DOCX of whose parts every one that shows text is a template, and so are its links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit
+
+from docx.opc.oxml import parse_xml, serialize_part_xml
+from docxtpl import DocxTemplate
+
+from automations.adapters.documents.problems import TemplateProblem
+
+_PARAGRAPH = re.compile(r"<w:p([ >])")
+_PROPERTIES = ("author", "comments", "identifier", "language", "subject", "title")
+_TAGS = r"(?:<[^>]*>)*"
+# The library's signs for rich text. What is inserted here is data, and would stand outside of any
+# run, where no word processor shows it.
+_RICH = re.compile(
+    rf"(\{{{_TAGS}\{{{_TAGS})(?:t{_TAGS}r|t{_TAGS}c|p|r)(?={_TAGS}\s)",
+)
+_NOTES = (".footnotes+xml", ".endnotes+xml", ".comments+xml")
+_DRAWINGS = (".chart+xml", ".diagramData+xml", ".ms-office.drawingml.diagramDrawing+xml")
+_BRACES = re.compile(r"(?<=\{)(?:<[^>]*>)+(?=[{%#])|(?<=[%}#])(?:<[^>]*>)+(?=\})")
+_EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_BETWEEN_RUNS = re.compile(r"</a:t>.*?<a:t(?: [^>]*)?>", re.DOTALL)
+_ENCODED = re.compile(r"%7b(%7b|%25)", re.IGNORECASE)
+# What word processors write before an address that does not look like one.
+_GUESSED = re.compile(r"^https?://(?=\{)|(?<=\})/$", re.IGNORECASE)
+_URL_SIGNS = "%/:?#[]@!$&'()*+,;=~"
+_SCHEMES = frozenset({"http", "https", "mailto", "tel", ""})
+
+
+class _Engine(Protocol):
+    def from_string(self, source: str) -> Any: ...
+
+
+class WordTemplate(DocxTemplate):  # type: ignore[misc]
+    """A DOCX template that is read and filled as a whole."""
+
+    def sources(self) -> Iterator[str]:
+        """Every text that is a template, one paragraph a line."""
+        package = self.get_docx().part.package
+        xmls = [self.get_xml()]
+        for uri in (self.HEADER_URI, self.FOOTER_URI):
+            xmls += [self.get_part_xml(part) for _, part in self.get_headers_footers(uri)]
+        xmls += [_text(part) for part in _of_kinds(package, _NOTES)]
+        for xml in xmls:
+            # So that an error's line is its paragraph.
+            yield _PARAGRAPH.sub(r"\n<w:p\1", self.patch_xml(xml))
+        for part in _of_kinds(package, _DRAWINGS):
+            yield _joined(_text(part))
+        for relation in _links(package):
+            yield _target(relation)
+        for name in _PROPERTIES:
+            yield str(getattr(self.core_properties, name))
+
+    def fill(self, data: dict[str, Any], engine: _Engine, links: _Engine) -> None:
+        """Fill in everything.
+
+        Args:
+            links: fills in the targets of links, where nothing is XML.
+        """
+        package = self.get_docx().part.package
+        for relation in _links(package):
+            relation._target = _address(links.from_string(_target(relation)).render(data))
+        self.render(data, jinja_env=engine, autoescape=True)
+        for part in _of_kinds(package, _NOTES[1:]):
+            xml = self.patch_xml(_text(part))
+            _replace(part, self.render_xml_part(xml, part, data, engine))
+        for part in _of_kinds(package, _DRAWINGS):
+            _replace(part, engine.from_string(_joined(_text(part))).render(data))
+
+    def patch_xml(self, src_xml: str) -> str:
+        return str(super().patch_xml(_RICH.sub(r"\1", src_xml)))
+
+
+def _of_kinds(package: Any, endings: tuple[str, ...]) -> list[Any]:
+    return [part for part in package.parts if part.content_type.endswith(endings)]
+
+
+def _text(part: Any) -> str:
+    # Whatever encoding it had: from here on it is text.
+    root = part._element if hasattr(part, "_element") else parse_xml(part.blob)
+    return str(serialize_part_xml(root).decode().partition("?>")[2])
+
+
+def _replace(part: Any, xml: str) -> None:
+    if hasattr(part, "_element"):
+        part._element = parse_xml(xml)
+    else:
+        part._blob = xml.encode()
+
+
+def _joined(xml: str) -> str:
+    """A drawing's text, with each expression in one piece."""
+    return _EXPRESSION.sub(lambda found: _BETWEEN_RUNS.sub("", found.group()), _BRACES.sub("", xml))
+
+
+def _links(package: Any) -> Iterator[Any]:
+    for part in package.parts:
+        for relation in part.rels.values():
+            if relation.is_external and relation.reltype.endswith("/hyperlink"):
+                target = relation._target
+                if _EXPRESSION.search(unquote(target) if _ENCODED.search(target) else target):
+                    yield relation
+
+
+def _target(relation: Any) -> str:
+    target = str(relation._target)
+    return _GUESSED.sub("", unquote(target) if _ENCODED.search(target) else target)
+
+
+def _address(text: str) -> str:
+    address = quote(text.strip(), safe=_URL_SIGNS)
+    try:
+        scheme = urlsplit(address).scheme
+    except ValueError as error:
+        raise TemplateProblem(
+            f"a link would lead to '{text[:100]}', which is no address"
+        ) from error
+    if scheme not in _SCHEMES:
+        raise TemplateProblem(
+            f"a link would lead to '{text[:100]}'; http, https, mailto and tel are allowed"
+        )
+    return address
