@@ -77,9 +77,9 @@ def try_step(
     """Do one step with given data; its effects are real, unless it is a dry run.
 
     A dry run needs the role MEMBER, and a key with scopes `workflows:execute`. Doing the step is
-    for who may change it: it needs the role ADMIN, and a key with scopes `workflows:test`. A step that names a
-    secret or comes behind an approval takes no made-up `steps`, `variables` and `loop` then, only
-    those of a run (`runId`).
+    for who may change it: it needs the role ADMIN, and a key with scopes `workflows:test`. A step
+    that names a secret or comes behind an approval takes no made-up `steps`, `variables` and
+    `loop` then, only those of a run (`runId`).
 
     One attempt of 60 seconds at most. A step that pauses answers with what it would wait for;
     nobody is asked. The test is on record as a run whose trigger type is `test`.
