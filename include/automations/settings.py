@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         "host of public_url; *.example.com is every name below it, * any.",
     )
     airflow_url: str | None = Field(None, description="Base URL of Airflow for the bridge.")
+    airflow_admins: Names = Field(
+        ("admin",),
+        description="Users of Airflow who may decide in the place of those who were asked, beside "
+        "those whose name is that of a member with the role ADMIN.",
+    )
     airflow_username: str = Field("bridge", description="The bridge's user in Airflow.")
 
     smtp_host: str | None = Field(None, description="Mail server; the catcher when absent.")

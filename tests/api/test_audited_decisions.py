@@ -21,9 +21,12 @@ def test_a_decision_by_a_link_is_its_recipients(api: Api) -> None:
 def test_a_decision_by_a_key_is_its_holders(api: Api) -> None:
     asked = ask(api)
     path = f"/api/workflows/runs/{asked.run}/resume"
-    assert api.call("POST", path, {"decision": "rejected"}, role="MEMBER").status_code == 200
+    refused = api.call("POST", path, {"decision": "rejected"}, role="MEMBER")
+    assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
+    assert api.call("POST", path, {"decision": "rejected"}, role="ADMIN").status_code == 200
     (line,) = logs(api, action="run.resume")
-    assert (line["actor"]["name"], line["details"]["decision"]) == ("member", "rejected")
+    assert (line["actor"]["name"], line["details"]["decision"]) == ("admin", "rejected")
+    assert line["details"]["override"] is True
 
 
 def test_a_link_that_is_used_again_is_noted_in_the_runs_workspace(api: Api) -> None:

@@ -16,7 +16,7 @@ from automations.db import jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, JobKind, Run, Wait
 from automations.dispatch.jobs.registry import Handlers
-from automations.errors import Gone, NotAllowed, StepError, ValidationFailed
+from automations.errors import Gone, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.pauses import pause_of
 from automations.execution.verdicts import AskPeople, Proceed, Sleep
@@ -34,7 +34,6 @@ from automations.steps.outcomes import (
 )
 from automations.tokens import derive_token
 from tests.db.test_engine import Outbox, begin, reload, row, step, task
-from tests.db.workspace import principal
 from tests.doubles import ports
 from tests.environment import Environment
 
@@ -498,26 +497,3 @@ def test_a_decision_that_another_version_has_parked_is_still_asked(engine: Engin
         known = {name: value for name, value in (wait.question or {}).items() if name != "quorum"}
         wait.question = {**known, "renamedSince": 1, "escalate_to": None}
     assert engine.run(task(run, "ask")) == asked
-
-
-class TestSelfApproval:
-    def test_whoever_started_the_run_may_not_decide_when_that_is_banned(
-        self, database: str
-    ) -> None:
-        wait = asked_run(replace(QUESTION, allow_self_approval=False), by="Ada@B.example")
-        run = wait.run_id
-        with unit_of_work() as session:
-            workspace = session.get_one(Run, run).workspace_id
-        given = {"decision": "approved", "data": None}
-        with pytest.raises(NotAllowed):
-            decisions.resume(principal(workspace, name="ada@b.example"), run, **given)
-        assert decisions.resume(principal(workspace, name="bob"), run, **given).status == "RUNNING"
-
-    def test_it_is_allowed_unless_it_is_banned(self, database: str) -> None:
-        wait = asked_run(QUESTION, by="ada")
-        with unit_of_work() as session:
-            workspace = session.get_one(Run, wait.run_id).workspace_id
-        run = decisions.resume(
-            principal(workspace, name="ada"), wait.run_id, decision="approved", data=None
-        )
-        assert run.status == "RUNNING"

@@ -56,6 +56,7 @@ def output(decision: str) -> dict[str, JSON]:
         "decision": decision,
         "decidedBy": "boss@b.example",
         "decidedAt": "2026-03-01T12:00:00.000Z",
+        "override": False,
         "data": {"note": "fine"},
     }
 

@@ -91,6 +91,11 @@ def lock(session: Session, workspace_id: str, key_id: str) -> ApiKey | None:
     )
 
 
+def find(session: Session, key_id: str) -> ApiKey | None:
+    """A key, also one that is revoked."""
+    return session.get(ApiKey, key_id)
+
+
 def note_use(session: Session, key_id: str) -> ApiKey | None:
     """Note that a key was used, once a minute at most; the key, if this time it was noted."""
     now = func.clock_timestamp()

@@ -94,6 +94,7 @@ def emit(
     kind: str,
     trigger_key: str,
     data: dict[str, Any],
+    actors: Sequence[str] = (),
     cause: str | None = None,
     source: str | None = None,
     external_id: str | None = None,
@@ -101,6 +102,7 @@ def emit(
     """Record an event; the dispatcher matches it to automations.
 
     Args:
+        actors: identities of the people who made it happen.
         cause: id of the run whose step made it happen, when one did.
         source: who sent it from outside; with the sender's own id, it is taken once.
 
@@ -113,6 +115,7 @@ def emit(
         type=kind,
         trigger_key=trigger_key,
         data=data,
+        actors=list(actors),
         cause_run_id=cause,
         source=source,
         external_id=external_id,

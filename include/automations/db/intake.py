@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,10 @@ WHERE webhook_token = :token AND deleted_at IS NULL
 _TAKE = text("""
 WITH taken AS (
     INSERT INTO event (
-        id, workspace_id, type, trigger_key, data, source, external_id, signature, raw
+        id, workspace_id, type, trigger_key, data, actors, source, external_id, signature, raw
     ) VALUES (
-        :id, :workspace_id, :type, :trigger_key, CAST(:data AS jsonb), :source, :external_id,
-        :signature, :raw
+        :id, :workspace_id, :type, :trigger_key, CAST(:data AS jsonb), CAST(:actors AS jsonb),
+        :source, :external_id, :signature, :raw
     )
     ON CONFLICT DO NOTHING RETURNING id
 ), queued AS (
@@ -66,12 +66,14 @@ def take(
     data: Mapping[str, Any],
     source: str,
     external_id: str | None,
+    actors: Sequence[str] = (),
     signature: str | None = None,
     raw: bytes | None = None,
 ) -> tuple[str, bool]:
     """Insert an event to be matched; one that its source has sent before is not inserted.
 
     Args:
+        actors: identities of the people who have sent it, as far as they are known.
         signature: of what was sent, when a repeat may come under another id.
 
     Returns:
@@ -83,6 +85,7 @@ def take(
         "type": kind,
         "trigger_key": trigger_key,
         "data": json.dumps(data, ensure_ascii=False),
+        "actors": json.dumps(list(actors)),
         "source": source,
         "external_id": external_id,
         "signature": signature,

@@ -55,6 +55,13 @@ def depth(session: Session, event: Event) -> int:
     return 1 + (session.scalar(select(Run.depth).where(Run.id == event.cause_run_id)) or 0)
 
 
+def starters_of_cause(session: Session, event: Event) -> list[str]:
+    """Who made the run begin whose step made an event happen."""
+    if event.cause_run_id is None:
+        return []
+    return session.scalar(select(Run.starters).where(Run.id == event.cause_run_id)) or []
+
+
 def trigger_type(event: Event) -> str:
     """The type of trigger that an event sets off."""
     return event.trigger_key.partition(":")[0]

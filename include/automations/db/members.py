@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,21 @@ def find(session: Session, workspace_id: str, member_id: str) -> Member | None:
     return session.scalar(
         select(Member).where(Member.id == member_id, Member.workspace_id == workspace_id)
     )
+
+
+def called(session: Session, workspace_id: str, name: str) -> Sequence[Member]:
+    """The members whom a user's name in another system may stand for.
+
+    It is their address, the part before the @ or their name, in letters of any size.
+    """
+    wanted = name.lower()
+    local = func.split_part(Member.email, "@", 1)
+    return session.scalars(
+        select(Member).where(
+            Member.workspace_id == workspace_id,
+            or_(Member.email == wanted, local == wanted, func.lower(Member.name) == wanted),
+        )
+    ).all()
 
 
 def lock(session: Session, workspace_id: str, member_id: str) -> Member | None:

@@ -28,6 +28,7 @@ class NewRun:
 
     Args:
         id: the DagRun's, when Airflow has made it; otherwise a new one is made.
+        starters: identities of the people who made it begin.
         version: the automation's newest one, unless Airflow has chosen another.
         variables: their first values.
         event_id: what it is started for; of an automation an event starts one run.
@@ -42,6 +43,7 @@ class NewRun:
     trigger_data: Mapping[str, JSON]
     input: Mapping[str, JSON]
     started_by: str | None
+    starters: Sequence[str] = ()
     id: str | None = None
     version: int | None = None
     variables: Mapping[str, JSON] = field(default_factory=dict)
@@ -80,6 +82,7 @@ def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
             awaited=new.awaited,
             traceparent=traceparent,
             started_by=new.started_by,
+            starters=list(new.starters),
             dispatched_at=func.clock_timestamp() if new.dispatched else None,
         )
         # Two that record the same run, or match the same event, are one run: the first one's.

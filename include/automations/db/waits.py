@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import Approver, JobKind, Run, Wait
+from automations.domain import people
 from automations.domain.statuses import PARKED, Decision, RunStatus, WaitStatus
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
@@ -69,17 +70,32 @@ def open_wait(
 
 def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> None:
     """Ask these people, too; a job sends each a link of their own."""
+    known = {people.mailbox(person.address) for person in approvers(session, wait.id)}
+    # One mailbox is one person with one link and one vote, however the address is written.
+    asked = {people.mailbox(address): address for address in reversed(list(addresses))}
     rows = [
         {"id": new_id(), "wait_id": wait.id, "address": address}
-        for address in dict.fromkeys(addresses)
+        for mailbox, address in reversed(asked.items())
+        if mailbox not in known
     ]
     if rows:
         session.execute(insert(Approver).values(rows).on_conflict_do_nothing())
         jobs.enqueue(session, JobKind.ASK_APPROVERS, wait.id)
 
 
-def settle(session: Session, wait: Wait, *, decision: Decision, by: str | None, data: JSON) -> bool:
+def settle(
+    session: Session,
+    wait: Wait,
+    *,
+    decision: Decision,
+    by: str | None,
+    data: JSON,
+    override: bool = False,
+) -> bool:
     """End an open pause, set its run going, and wake whoever sleeps on it.
+
+    Args:
+        override: somebody decides in the place of those who were asked.
 
     Returns:
         False when somebody else was first; nothing is changed then.
@@ -93,6 +109,7 @@ def settle(session: Session, wait: Wait, *, decision: Decision, by: str | None, 
             decided_by=by,
             decided_at=func.clock_timestamp(),
             data=data,
+            override=override,
         )
         .returning(Wait.id)
     )
@@ -111,13 +128,21 @@ def in_loop(wait: Wait) -> bool:
     )
 
 
-def answer(session: Session, wait: Wait, *, decision: Decision, by: str | None, data: JSON) -> bool:
+def answer(
+    session: Session,
+    wait: Wait,
+    *,
+    decision: Decision,
+    by: str | None,
+    data: JSON,
+    override: bool = False,
+) -> bool:
     """End an open pause from outside of its task, and have the task told.
 
     Returns:
         False when somebody else was first; nothing is changed then.
     """
-    if not settle(session, wait, decision=decision, by=by, data=data):
+    if not settle(session, wait, decision=decision, by=by, data=data, override=override):
         return False
     if wait.kind in _ASKED and not in_loop(wait):
         jobs.enqueue(session, JobKind.ANSWER_WAIT, wait.id)
@@ -173,6 +198,18 @@ def unasked(session: Session, wait: Wait) -> list[Approver]:
     if wait.status != WaitStatus.OPEN:
         return []
     return [person for person in approvers(session, wait.id) if person.sent_at is None]
+
+
+def vote(session: Session, approver: Approver, decision: Decision, at: datetime) -> bool:
+    """Note what somebody who was asked has decided; False when they have decided before."""
+    voted = session.scalar(
+        update(Approver)
+        .where(Approver.id == approver.id, Approver.used_at.is_(None))
+        .values(used_at=at, decision=decision)
+        .returning(Approver.id)
+    )
+    session.refresh(approver)
+    return voted is not None
 
 
 def approvers(session: Session, wait_id: str) -> list[Approver]:

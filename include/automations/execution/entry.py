@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from automations.db import callbacks, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
+from automations.domain import people
 from automations.domain.statuses import (
     UNFINISHED,
     Decision,
@@ -26,6 +27,7 @@ from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
 from automations.execution.recording import recorded
 from automations.execution.verdicts import Skip, Sleep, TaskRef, Verdict
+from automations.services.access.people import administer
 from automations.services.audit import audit
 from automations.services.runs import admission
 from automations.services.runs.from_airflow import AirflowRun, record_run
@@ -33,6 +35,7 @@ from automations.services.runs.template_names import names_of
 from automations.services.waits import answers
 from automations.services.waits.answers import Given
 from automations.services.workflows.loaded import Loaded, load
+from automations.settings import get_settings
 from automations.steps.outcomes import Answer
 from automations.steps.registry import STEP_TYPES
 
@@ -100,7 +103,14 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         )
         if ended is None:
             return parked(wait)
-        waits.settle(session, wait, decision=ended.decision, by=ended.by, data=ended.data)
+        waits.settle(
+            session,
+            wait,
+            decision=ended.decision,
+            by=ended.by,
+            data=ended.data,
+            override=ended.override,
+        )
     if row.status != StepStatus.WAITING or row.generation != wait.generation:
         return recorded(row)
     newest = waits.wait_of_node(session, ref.run_id, ref.node_id, wait.generation)
@@ -117,6 +127,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         wait.decided_by,
         wait.decided_at or datetime.now(UTC),
         wait.data,
+        wait.override,
     )
     return replace(_entered(session, ref, run, loaded, row), answer=how)
 
@@ -188,19 +199,26 @@ def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
 
 def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) -> Answer | None:
     """How a pause ends by what somebody has answered in Airflow; None when it does not."""
-    given = Given(answer.decision, answer.data, by, answer.at)
+    user = by.removeprefix(answers.IN_AIRFLOW)
+    who = people.airflow_user(user)
+    administers = user in get_settings().airflow_admins or administer(
+        session, run.workspace_id, [who]
+    )
+    given = Given(answer.decision, answer.data, by, who, answer.at, administers=administers)
     try:
-        accepted = answers.check(session, run, wait, given)
+        accepted = answers.take(session, run, wait, given)
     except DomainError as refused:
         # Airflow shows no error to whoever answers: the step is asked once more.
         log.info("An answer in Airflow by %s was refused: %s", by, refused.message)
         return None
     audit.record(
         session,
-        "run.resume",
+        "run.resume" if accepted.ends else "run.decide",
         run,
-        by=audit.Actor("airflow", by.removeprefix(answers.IN_AIRFLOW)),
+        by=audit.Actor("airflow", user),
         stepId=wait.node_id,
-        decision=accepted.decision,
+        **accepted.details,
     )
-    return Answer(accepted.decision, by, answer.at, accepted.data)
+    if not accepted.ends:
+        return None
+    return Answer(accepted.decision, by, answer.at, accepted.data, accepted.override)

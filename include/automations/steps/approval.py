@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from automations.domain import people
 from automations.domain.fields import (
     AsWritten,
     Duration,
@@ -45,7 +46,9 @@ class ApprovalConfig(Model):
 
     approvers: Addresses = Field(
         default_factory=list,
-        description="Addresses of those who are sent a link of their own to decide by.",
+        description="Addresses of those who are sent a link of their own to decide by. They may "
+        "also decide by the API or in Airflow, as the members of these addresses; an administrator "
+        "may decide in their place, nobody else. Without any, every MEMBER may decide.",
     )
     message: Text = Field(
         max_length=10_000,
@@ -57,10 +60,15 @@ class ApprovalConfig(Model):
         None, description="A form that an approval must fill in; its values are the data."
     )
     quorum: Annotated[int, Field(ge=1, le=100)] | TemplateText = Field(
-        1, description="How many approvals by link are needed; one rejection always decides."
+        1,
+        description="How many approvals are needed of those who were asked, each a person of their "
+        "own; one rejection always decides.",
     )
     allow_self_approval: bool = Field(
-        True, strict=True, description="Whether whoever started the run may decide on it, too."
+        True,
+        strict=True,
+        description="Whether whoever started the run may decide on it, too: the same person by "
+        "whichever key, session, link or Airflow user, and whoever sent the form or the row.",
     )
     remind_every: Duration | None = Field(
         None, description="How often those who have not decided are sent their link again."
@@ -92,8 +100,9 @@ class ApprovalConfig(Model):
     def _quorum_can_be_reached(self) -> Self:
         if bool(self.escalate_to) != (self.escalate_after is not None):
             raise ValueError("escalateTo and escalateAfter go together")
-        asked = {*self.approvers, *self.escalate_to}
-        known = not any(is_template(address) for address in asked)
+        every = [*self.approvers, *self.escalate_to]
+        known = not any(is_template(address) for address in every)
+        asked = {people.mailbox(address) for address in every}
         if known and isinstance(self.quorum, int) and self.quorum > max(len(asked), 1):
             raise ValueError("quorum is more than there are approvers")
         return self
@@ -110,6 +119,7 @@ class Approval(StepType[ApprovalConfig]):
         "decision": "`approved`, `rejected` or `expired`",
         "decidedBy": "who decided: an address, a key's name, `airflow:<user>`",
         "decidedAt": "when",
+        "override": "whether an administrator has decided in the place of those who were asked",
         "data": "what was given with the decision: the form's values, or a comment",
     }
     arms = ("onReject",)
@@ -138,6 +148,7 @@ class Approval(StepType[ApprovalConfig]):
             "decision": answer.decision,
             "decidedBy": answer.by,
             "decidedAt": timestamp(answer.at),
+            "override": answer.override,
             "data": answer.data,
         }
         if answer.decision == Decision.APPROVED:

@@ -157,9 +157,11 @@ class Answer:
     Args:
         decision: ``approved``, ``rejected``, ``resumed``, ``elapsed`` or ``expired``.
         by: who decided, for people: an address, a key's name, ``airflow:<user>``.
+        override: whether they have decided in the place of those who were asked.
     """
 
     decision: Decision
     by: str | None
     at: datetime
     data: JSON = None
+    override: bool = False

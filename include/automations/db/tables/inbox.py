@@ -42,6 +42,8 @@ class Event(Base):
     type: Mapped[str]
     trigger_key: Mapped[str]
     data: Mapped[dict[str, Any]]
+    actors: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    """The identities of the people who made it happen."""
     cause_run_id: Mapped[str | None]
     """The run whose step made it happen, for chains of automations."""
     source: Mapped[str | None]

@@ -94,6 +94,8 @@ class Run(Base):
     """The same in tokens."""
     dispatched_at: Mapped[datetime | None]
     started_by: Mapped[str | None]
+    starters: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    """The identities of the people who made it begin, by whatever way."""
     started_at: Mapped[datetime] = now_column()
     completed_at: Mapped[datetime | None]
     error: Mapped[str | None]
@@ -199,6 +201,8 @@ class Wait(Base):
     """When it ends by itself: a delay elapses, a decision expires."""
     decision: Mapped[Decision | None]
     decided_by: Mapped[str | None]
+    override: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether somebody has decided in the place of those who were asked."""
     decided_at: Mapped[datetime | None]
     data: Mapped[Any | None] = mapped_column(JSONB)
     created_at: Mapped[datetime] = now_column()

@@ -12,6 +12,7 @@ from automations.db import api_keys, members, rate_limits
 from automations.db.api_keys import Credential
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import ApiKey as ApiKeyRow
+from automations.domain import people
 from automations.domain.principals import RANKS, Principal
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
 from automations.kit.values import from_attributes
@@ -79,6 +80,7 @@ def create(
             scopes=None if scopes is None else sorted(set(scopes)),
             expires_at=expires_at,
             member_id=member_id,
+            made_by=people.of(by),
         )
         session.add(key)
         session.flush()

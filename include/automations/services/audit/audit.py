@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from automations.db.session import Session
 from automations.db.tables import AuditLog
+from automations.domain import people
 from automations.kit.values import JSON
 
 
@@ -72,6 +73,19 @@ def identify(workspace_id: str, actor: Actor | None = None) -> None:
 def current() -> Origin:
     """The origin of what happens now."""
     return _origin.get() or Origin()
+
+
+def actors() -> list[str]:
+    """The identity of whoever acts now; none of the system and of who is not known."""
+    actor = current().actor
+    match actor.type:
+        case "api_key":
+            return [people.key(str(actor.id))]
+        case "member":
+            return [people.member(str(actor.id))]
+        case "recipient":
+            return [people.mailbox(actor.name)]
+    return []
 
 
 def record(

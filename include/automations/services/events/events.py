@@ -62,6 +62,7 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
                 data=one.data,
                 source=one.source,
                 external_id=one.external_id,
+                actors=audit.actors(),
             )
             taken.append(Taken(event_id, not is_new))
         fresh = [one for one in taken if not one.duplicate]
@@ -104,6 +105,8 @@ def replay(workspace_id: str, event_id: str) -> Event:
         event = events.find(session, workspace_id, event_id)
         if event is None:
             raise NotFound(f"There is no event {event_id}.")
+        # Whoever has it matched once more starts what it starts.
+        event.actors = [*event.actors, *audit.actors()]
         if not events.match_again(session, event):
             raise Conflict("The event is still to be matched.")
         jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)

@@ -92,6 +92,7 @@ def _start(
         trigger_data=seen_by(workflow.trigger_key, event.type, event.data),
         input=matching.input_of(event),
         started_by=None,
+        starters=[*event.actors, *matching.starters_of_cause(session, event)],
         event_id=event.id,
         depth=matching.depth(session, event),
     )

@@ -177,18 +177,21 @@ def take(
     session: Session,
     form: FormRow,
     data: dict[str, JSON],
-    by: audit.Actor | None = None,
     sent: Sequence[Upload] | None = None,
 ) -> SubmissionRow:
     """Check and keep what was filled in; it is an event from then on.
 
     Args:
-        by: who filled it in, when it was not whoever made the request.
         sent: the files that came with it from a page; None for what came by the API.
     """
     data = checked(session, form, data, sent)
+    actors = audit.actors()
     submission = SubmissionRow(
-        workspace_id=form.workspace_id, form_id=form.id, form_version=form.version, data=data
+        workspace_id=form.workspace_id,
+        form_id=form.id,
+        form_version=form.version,
+        data=data,
+        submitters=actors,
     )
     session.add(submission)
     session.flush()
@@ -207,8 +210,9 @@ def take(
         kind="FORM_SUBMITTED",
         trigger_key=form_submission_key(form.id),
         data=context,
+        actors=actors,
     )
-    audit.record(session, "submission.create", submission, by=by, formId=form.id)
+    audit.record(session, "submission.create", submission, formId=form.id)
     return submission
 
 

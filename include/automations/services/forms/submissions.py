@@ -70,6 +70,7 @@ def change(by: Principal, submission_id: str, data: dict[str, JSON]) -> Submissi
         data = checked(session, form, data)
         submissions.keep(session, submission, by.name)
         submission.data, submission.form_version = data, form.version
+        submission.submitters = [*submission.submitters, *audit.actors()]
         form_tables.change(session, form, submission)
         audit.record(session, "submission.update", submission, formId=form.id)
         return from_attributes(Submission, submission)
@@ -102,6 +103,7 @@ def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Subm
                 "formTitle": form.title,
                 "submission": submission.data,
             },
+            actors=[*submission.submitters, *audit.actors()],
         )
         verb = "approve" if status == SubmissionStatus.APPROVED else "reject"
         audit.record(session, f"submission.{verb}", submission, formId=form.id)

@@ -243,6 +243,7 @@ def _decide(
             "stepType": step.type,
             "templateId": matter.template_id,
         },
+        actors=audit.actors(),
     )
     return step
 

@@ -247,4 +247,5 @@ def _announce(session: Session, run: PipelineRun, name: str, counts: Mapping[str
             "pipelineRunId": run.id,
             "status": run.status,
         },
+        actors=audit.actors(),
     )

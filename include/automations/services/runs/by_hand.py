@@ -5,6 +5,7 @@ from __future__ import annotations
 from automations.db import versions
 from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
+from automations.domain import people
 from automations.domain.principals import Principal
 from automations.domain.runs import RunSummary
 from automations.domain.statuses import WorkflowStatus
@@ -28,7 +29,13 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> RunSumma
             raise Conflict("An archived automation cannot be executed.")
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         payloads.check_input(stored, given)
-        new = NewRun(trigger_type="manual", trigger_data={}, input=given, started_by=by.name)
+        new = NewRun(
+            trigger_type="manual",
+            trigger_data={},
+            input=given,
+            started_by=by.name,
+            starters=[people.of(by)],
+        )
         run = start_run(session, workflow, new, stored)
         if run is None:
             raise Conflict("The run exists already.")

@@ -69,6 +69,7 @@ def _start(
         trigger_data={"parentRunId": parent.id},
         input=dict(given),
         started_by=parent.started_by,
+        starters=parent.starters,
         depth=parent.depth + 1,
         parent_run_id=parent.id,
         awaited=awaited,

@@ -11,6 +11,7 @@ from automations.db import jobs, runs, versions, workflows
 from automations.db.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
+from automations.domain import people
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
@@ -62,6 +63,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
         trigger_data=data,
         input=dict(made.conf),
         started_by=made.started_by,
+        starters=[people.airflow_user(made.started_by)] if made.started_by else [],
         version=made.version,
         dispatched=True,
     )

@@ -9,6 +9,7 @@ from automations.db.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.compatibility import obstacle
+from automations.domain import people
 from automations.domain.principals import Principal
 from automations.domain.runs import RunFilter, RunSummary
 from automations.domain.statuses import RunStatus, WorkflowStatus
@@ -37,7 +38,7 @@ def replay(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
             raise NotFound(f"There is no run {run_id}.")
         if run.trigger_type == runs.TEST:
             raise Conflict("A test of a step cannot be replayed; test the step again.")
-        return _replay(session, workflow, run, by.name)
+        return _replay(session, workflow, run, by)
 
 
 def replay_many(
@@ -49,7 +50,7 @@ def replay_many(
         # One after the other: in another order, two might wait for each other's keys.
         workflows.lock(session, workflow.id)
         found = run_queries.newest(session, workflow_id, wanted, limit, without=runs.TEST)
-        return [_replay(session, workflow, run, by.name) for run in reversed(found)]
+        return [_replay(session, workflow, run, by) for run in reversed(found)]
 
 
 def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = False) -> RunSummary:
@@ -141,12 +142,14 @@ def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflo
     return workflow
 
 
-def _replay(session: Session, workflow: Workflow, run: Run, by: str) -> RunSummary:
+def _replay(session: Session, workflow: Workflow, run: Run, by: Principal) -> RunSummary:
     new = NewRun(
         trigger_type=run.trigger_type,
         trigger_data=run.trigger_data,
         input=run.input,
-        started_by=by,
+        started_by=by.name,
+        # Also those who started it first: what they gave is what is decided on.
+        starters=list(dict.fromkeys([*run.starters, people.of(by)])),
         replay_of=run.id,
     )
     fresh = start_run(session, workflow, new)

@@ -223,6 +223,7 @@ def _announce(
         kind=kind,
         trigger_key=event_key(kind, table.id),
         data={"tableId": table.id, "tableName": table.name, **data},
+        actors=audit.actors(),
         cause=cause,
     )
 

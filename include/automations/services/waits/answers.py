@@ -6,19 +6,22 @@ Airflow's Required Actions. Each tells in its own way what is wrong; what is wro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 
 from automations.db import waits
 from automations.db.session import Session
 from automations.db.tables import Run, Wait
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
+from automations.domain.people import mailbox
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, WaitStatus
 from automations.errors import Conflict, NotAllowed, ValidationFailed
 from automations.kit.values import JSON
+from automations.services.access import people
 from automations.services.forms import uploads
 from automations.steps.outcomes import Question
 
@@ -54,23 +57,40 @@ class Given:
 
     Args:
         decision: None for whoever only lets the run go on.
-        by: an address, a key's name, ``airflow:<user>``.
+        by: for people: an address, a key's name, ``airflow:<user>``.
+        who: the identity of the same.
+        administers: whether they may decide in the place of those who were asked.
         sent: the files that came with it from a page; None for what came without one.
     """
 
     decision: str | None
     data: JSON
     by: str
+    who: str
     at: datetime
+    administers: bool = False
     sent: Sequence[Upload] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An answer that may end the pause, as it is to be stored."""
+    """An answer as it is to be stored.
+
+    Args:
+        ends: whether it ends the pause, or more of those who were asked must agree.
+        override: whether it was given in the place of those who were asked.
+    """
 
     decision: Decision
     data: JSON
+    ends: bool = True
+    override: bool = False
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What of it is in the audit log."""
+        said = {"decision": self.decision}
+        return {**said, "override": True} if self.override else said
 
 
 def options(wait: Wait) -> tuple[str, ...]:
@@ -98,12 +118,12 @@ def closed(run: Run, wait: Wait, at: datetime) -> Closed | None:
     return Closed.EXPIRED if wait.due_at <= at else None
 
 
-def check(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
-    """The answer as it may end the pause; that it is the first one is seen when it does.
+def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
+    """Check an answer, and note the vote that it is; that it is the first is seen when it ends.
 
     Raises:
-        Conflict: the pause takes no answer, or none any more.
-        NotAllowed: it asks others than whoever started the run.
+        Conflict: the pause takes no answer, or none any more, or they have voted before.
+        NotAllowed: others are asked.
         ValidationFailed: the decision or its data does not fit what was asked.
     """
     match closed(run, wait, given.at):
@@ -122,15 +142,31 @@ def check(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
     if given.decision not in DECISIONS:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})
     question = Question.of(wait.question or {})
-    if not question.allow_self_approval and _is_starter(run, given.by):
-        raise NotAllowed("Whoever started the run may not decide on it.")
+    decision = Decision(given.decision)
+    asked = waits.approvers(session, wait.id)
+    person = people.identities(session, run.workspace_id, [given.who])
+    if not question.allow_self_approval and _has_started(session, run, person):
+        raise NotAllowed(
+            "Whoever started the run may not decide on it. "
+            "A key that belongs to no member counts as whoever has made it."
+        )
+    voter = next((one for one in asked if mailbox(one.address) in person), None)
+    if asked and voter is None and not given.administers:
+        raise NotAllowed(
+            "Others are asked to decide; in their place only an administrator of the workspace may."
+        )
     data = _fitting(session, run, question, given) if question.form else given.data
-    return Accepted(Decision(given.decision), data)
+    if voter is None:
+        return Accepted(decision, data, override=bool(asked))
+    if not waits.vote(session, voter, decision, given.at):
+        raise Conflict(f"{voter.address} has decided before: {voter.decision}.")
+    approvals = sum(one.decision == Decision.APPROVED for one in asked)
+    ends = decision == Decision.REJECTED or approvals >= question.quorum
+    return Accepted(decision, data, ends)
 
 
-def _is_starter(run: Run, by: str) -> bool:
-    starter = run.started_by
-    return starter is not None and starter.casefold() == by.removeprefix(IN_AIRFLOW).casefold()
+def _has_started(session: Session, run: Run, person: Set[str]) -> bool:
+    return not person.isdisjoint(people.identities(session, run.workspace_id, run.starters))
 
 
 def _fitting(session: Session, run: Run, question: Question, given: Given) -> JSON:

@@ -13,6 +13,7 @@ from typing import Any
 from automations.db import callbacks, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Run, Wait
+from automations.domain import people
 from automations.domain.forms.uploads import Upload
 from automations.domain.principals import Principal
 from automations.domain.runs import RunSummary
@@ -50,11 +51,12 @@ class CallbackView:
 
 
 def resume(by: Principal, run_id: str, *, decision: str | None, data: JSON) -> RunSummary:
-    """End the pause that a run is in.
+    """End the pause that a run is in, or be one of several who do.
 
     Raises:
         NotFound: there is no such run in the workspace.
         Conflict: the run waits for nothing, or somebody was first.
+        NotAllowed: others are asked.
         ValidationFailed: the decision or its data does not fit the pause.
     """
     with unit_of_work() as session:
@@ -64,10 +66,17 @@ def resume(by: Principal, run_id: str, *, decision: str | None, data: JSON) -> R
         wait = waits.open_wait_of(session, run_id)
         if wait is None:
             raise Conflict(f"The run is {run.status} and waits for nothing.")
-        given = Given(decision, data, by.name, datetime.now(UTC))
-        accepted = answers.check(session, run, wait, given)
+        now = datetime.now(UTC)
+        given = Given(decision, data, by.name, people.of(by), now, administers=by.administers)
+        accepted = answers.take(session, run, wait, given)
+        audit.record(
+            session,
+            "run.resume" if accepted.ends else "run.decide",
+            run,
+            stepId=wait.node_id,
+            **accepted.details,
+        )
         _settle(session, wait, accepted, by.name)
-        audit.record(session, "run.resume", run, stepId=wait.node_id, decision=accepted.decision)
         session.refresh(run)
         return from_attributes(RunSummary, run)
 
@@ -96,26 +105,19 @@ def decide(token: str, *, decision: str, data: JSON, sent: Sequence[Upload] = ()
     """
     with unit_of_work() as session:
         approver, wait, run = _of_token(session, token)
-        now = datetime.now(UTC)
-        accepted = answers.check(
-            session, run, wait, Given(decision, data, approver.address, now, sent)
-        )
+        address, now = approver.address, datetime.now(UTC)
+        given = Given(decision, data, address, people.mailbox(address), now, sent=sent)
+        accepted = answers.take(session, run, wait, given)
         uploads.keep(session, run.workspace_id, sent, run_id=run.id)
-        approver.used_at, approver.decision = now, accepted.decision
-        session.flush()
         audit.record(
             session,
             "run.decide",
             run,
-            by=audit.Actor("recipient", approver.address, approver.id),
+            by=audit.Actor("recipient", address, approver.id),
             stepId=wait.node_id,
-            decision=accepted.decision,
+            **accepted.details,
         )
-        asked = waits.approvers(session, wait.id)
-        approvals = sum(person.decision == Decision.APPROVED for person in asked)
-        quorum = Question.of(wait.question or {}).quorum
-        if accepted.decision == Decision.REJECTED or approvals >= quorum:
-            _settle(session, wait, accepted, approver.address)
+        _settle(session, wait, accepted, address)
         return _view(session, approver, wait, run)
 
 
@@ -152,7 +154,15 @@ def is_callback(token: str) -> bool:
 
 
 def _settle(session: Session, wait: Wait, answer: Accepted, by: str) -> None:
-    if not waits.answer(session, wait, decision=answer.decision, by=by, data=answer.data):
+    ended = not answer.ends or waits.answer(
+        session,
+        wait,
+        decision=answer.decision,
+        by=by,
+        data=answer.data,
+        override=answer.override,
+    )
+    if not ended:
         raise Conflict("Somebody else has answered already.")
 
 

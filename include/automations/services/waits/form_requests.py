@@ -126,8 +126,8 @@ def submit(token: str, data: dict[str, Any], sent: Sequence[Upload] = ()) -> str
     """
     with unit_of_work() as session:
         request, form = _of_token(session, token)
-        by = audit.Actor("recipient", request.recipient)
-        submission = take(session, form, data, by, sent)
+        audit.identify(request.workspace_id, audit.Actor("recipient", request.recipient))
+        submission = take(session, form, data, sent)
         if not form_requests.answer(session, request, submission):
             raise Conflict("The form was filled in already.")
         wait = waits.open_wait_of(session, request.run_id)

@@ -1,0 +1,38 @@
+"""Who somebody is, whichever key, session, link or user of Airflow they come by.
+
+An identity is a text: ``key:<id>``, ``member:<id>``, ``mail:<address>`` or ``airflow:<user>``. One
+person may have several; ``services.access.people`` knows which belong together.
+"""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+
+from automations.domain.principals import Principal
+
+
+def of(principal: Principal) -> str:
+    """The identity of whoever makes a request."""
+    if principal.member_id is not None:
+        return member(principal.member_id)
+    return key(str(principal.key_id))
+
+
+def key(key_id: str) -> str:
+    """Whoever holds an API key."""
+    return f"key:{key_id}"
+
+
+def member(member_id: str) -> str:
+    """A member of a workspace."""
+    return f"member:{member_id}"
+
+
+def mailbox(address: str) -> str:
+    """Whoever reads the mail of an address: capital letters are no other mailbox."""
+    return f"mail:{(parseaddr(address)[1] or address).casefold()}"
+
+
+def airflow_user(name: str) -> str:
+    """A user of Airflow."""
+    return f"airflow:{name.casefold()}"
