@@ -116,10 +116,14 @@ class AirflowClient:
         failed = self._call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
         events = self._events(dag_id, run_id)
         return DagRunFailure(
-            marked_by=next((e["owner"] for e in events if _marks_as_failed(e)), None),
+            marked_by=next((e["owner"] for e in events if _marks_as(e, "failed")), None),
             tasks=tuple(ti["task_display_name"] for ti in failed.get("task_instances", ())),
             error=next((_trouble(e) for e in events if e["event"] in _TROUBLES), None),
         )
+
+    def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        of_task = (e for e in self._events(dag_id, run_id) if e["task_id"] == task_id)
+        return next((e["owner"] for e in of_task if _marks_as(e, "success", "skipped")), None)
 
     def _events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """What is in Airflow's audit log of a run, newest first."""
@@ -198,14 +202,14 @@ _TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries excee
 """What Airflow's scheduler notes of a task that did not come to its own end."""
 
 
-def _marks_as_failed(event: Mapping[str, Any]) -> bool:
+def _marks_as(event: Mapping[str, Any], *states: str) -> bool:
     if event["event"] not in ("patch_dag_run", "patch_task_instance"):
         return False
     try:
         extra = json.loads(event["extra"] or "{}")
     except ValueError:
         return False
-    return "failed" in (extra.get("state"), extra.get("new_state"))
+    return extra.get("state") in states or extra.get("new_state") in states
 
 
 def _trouble(event: Mapping[str, Any]) -> str:

@@ -50,6 +50,7 @@ def test_a_job_that_nothing_handles_is_named() -> None:
 def test_who_needs_airflow_and_who_takes_room_in_it() -> None:
     assert with_trait("airflow") == {
         "start_run", "start_child", "answer_wait", "fail_run", "retry_run", "retry_latest",
+        "name_override",
     }  # fmt: skip
     assert with_trait("limited") == {"start_run"}
     assert with_trait("slow") == {"sync_pipeline"}

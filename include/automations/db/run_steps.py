@@ -89,6 +89,19 @@ def end(
     )
 
 
+def put_out(
+    session: Session, run_id: str, node_id: str, generation: int, more: dict[str, JSON]
+) -> None:
+    """Add to what a node of a generation has put out."""
+    session.execute(
+        update(RunStep)
+        .where(
+            RunStep.run_id == run_id, RunStep.node_id == node_id, RunStep.generation == generation
+        )
+        .values(output=RunStep.output.op("||")(more))
+    )
+
+
 def _unended(step: RunStep) -> Update:
     return update(RunStep).where(
         RunStep.run_id == step.run_id,

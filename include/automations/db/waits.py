@@ -121,6 +121,11 @@ def settle(
     return True
 
 
+def name(session: Session, wait: Wait, by: str) -> None:
+    """Say who has answered a pause, when that is known later than the answer."""
+    session.execute(update(Wait).where(Wait.id == wait.id).values(decided_by=by))
+
+
 def in_loop(wait: Wait) -> bool:
     """Whether a step in a loop's body waits; Airflow, which asks once a task, is not told then."""
     return wait.key is not None and wait.key.startswith(

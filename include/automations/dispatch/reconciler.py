@@ -12,6 +12,7 @@ from automations.db.tables import Run
 from automations.definitions.published import dag_id, workflow_id
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import OrchestratorError
+from automations.execution import overrides
 from automations.ports import DagRunFailure, DagRunState, Orchestrator
 from automations.services.runs.from_airflow import AirflowRun, record_run
 
@@ -124,6 +125,7 @@ class Reconciler:
                 return
             # A run that goes on after a clear is revived by its first step, which knows of it.
             if state.state == "success":
+                overrides.settle(session, run)
                 self._complete(session, run)
         # Most have failed by a step of ours, which has said why.
         if state.state == "failed" and run.status in (RunStatus.COMPLETED, *UNFINISHED):

@@ -22,7 +22,7 @@ from automations.domain.statuses import (
     WaitStatus,
 )
 from automations.errors import DomainError, NotFound
-from automations.execution import deaths
+from automations.execution import deaths, overrides
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
 from automations.execution.recording import recorded
@@ -52,11 +52,13 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
     if ref.generation > run.generation:
         runs.renew(session, run, ref.generation)
     run.version = ref.version
+    overrides.settle(session, run, ref)
     row = run_steps.step(session, ref.run_id, ref.node_id)
     if row is not None and row.generation > ref.generation:
         return Skip("The step was cleared meanwhile.")
     known = row if row is not None and row.generation == ref.generation else None
-    if known is not None and known.status in run_steps.ENDED:
+    # Airflow begins what we have left out only where somebody has marked the step before as done.
+    if known is not None and known.status in (*run_steps.ENDED, StepStatus.SKIPPED):
         # Also when the run has ended, perhaps by this very step.
         return recorded(known)
     if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:

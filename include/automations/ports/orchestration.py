@@ -108,3 +108,7 @@ class Orchestrator(Protocol):
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         """Why a DagRun has failed."""
         ...
+
+    def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        """Who was the last to mark a task as done or skipped, as far as that is known."""
+        ...

@@ -144,13 +144,7 @@ class Approval(StepType[ApprovalConfig]):
         return WaitForDecision(question, parse_duration(config.expires_in))
 
     def resume(self, config: ApprovalConfig, ctx: StepContext, answer: Answer) -> Outcome:
-        output = {
-            "decision": answer.decision,
-            "decidedBy": answer.by,
-            "decidedAt": timestamp(answer.at),
-            "override": answer.override,
-            "data": answer.data,
-        }
+        output = self.overridden(answer)
         if answer.decision == Decision.APPROVED:
             return Done(output)
         if answer.decision == Decision.EXPIRED:
@@ -162,3 +156,12 @@ class Approval(StepType[ApprovalConfig]):
         if config.on_reject == "fail":
             return Fail(f"Rejected by {answer.by}.", "rejected", output=output)
         return Branch(output, "onReject")
+
+    def overridden(self, answer: Answer) -> dict[str, JSON]:
+        return {
+            "decision": answer.decision,
+            "decidedBy": answer.by,
+            "decidedAt": timestamp(answer.at),
+            "override": answer.override,
+            "data": answer.data,
+        }

@@ -115,3 +115,7 @@ class StepType(ABC, Generic[C]):
     def resume(self, config: C, ctx: StepContext, answer: Answer) -> Outcome:
         """Go on after a wait of this step has ended."""
         raise TypeError(f"{self.type} does not wait")  # a wait is only made by types that resume
+
+    def overridden(self, answer: Answer) -> dict[str, JSON]:
+        """What the step puts out when somebody marks it as done while it waits."""
+        return {"decidedBy": answer.by, "override": True}

@@ -83,6 +83,7 @@ class JobKind(StrEnum):
     ADMIT_RUN = "admit_run"
     NEXT_RUN = "next_run"
     END_DEBOUNCE = "end_debounce"
+    NAME_OVERRIDE = "name_override"
 
 
 class Job(Base):

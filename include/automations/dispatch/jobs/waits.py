@@ -11,6 +11,7 @@ from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, come_back, done
 from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
 from automations.ports import Mail, Mailer
+from automations.services.audit import audit
 from automations.services.waits import answers
 from automations.services.waits.form_requests import is_needed, link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token
@@ -37,6 +38,30 @@ class AnswerWait(AirflowHandler):
             params = wait.data if isinstance(wait.data, dict) else {}
             self._orchestrator.answer(dag_id(run.workflow_id), run.id, wait.node_id, option, params)
         done(job)
+
+
+class NameOverride(AirflowHandler):
+    """Puts on record who has marked a step that waited as done, in Airflow."""
+
+    kind = JobKind.NAME_OVERRIDE
+
+    def carry(self, job: Job) -> None:
+        with unit_of_work() as session:
+            wait, run = _wait_and_run(session, job)
+        user = self._orchestrator.marked_by(dag_id(run.workflow_id), run.id, wait.node_id)
+        by = f"{answers.IN_AIRFLOW}{user}" if user else answers.UNKNOWN_IN_AIRFLOW
+        with unit_of_work() as session:
+            waits.name(session, wait, by)
+            run_steps.put_out(session, run.id, wait.node_id, wait.generation, {"decidedBy": by})
+            audit.record(
+                session,
+                "run.override",
+                run,
+                by=audit.Actor("airflow", user or "unknown"),
+                stepId=wait.node_id,
+                decision=wait.decision,
+            )
+            jobs.done(session, job)
 
 
 class AskApprovers(Handler):

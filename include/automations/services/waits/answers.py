@@ -28,6 +28,9 @@ from automations.steps.outcomes import Question
 IN_AIRFLOW = "airflow:"
 """Before the name of whoever has answered in Airflow."""
 
+UNKNOWN_IN_AIRFLOW = f"{IN_AIRFLOW}unknown"
+"""Who has decided there, until it is known."""
+
 # What Airflow offers and answers with. Tasks stay parked across upgrades with what they have
 # offered, so that a label may be added here, but none may be changed.
 _LABELS = {
