@@ -156,7 +156,7 @@ def test_a_replay_starts_only_what_was_not_started(here: str, handlers: Handlers
 
 def test_a_named_event_starts_who_listens_to_the_name(here: str, handlers: Handlers) -> None:
     wanted = automation(here, {"triggerType": "com.example.paid"})
-    sent = Sent("com.example.paid", "shop", "1", None, {"amount": 5})
+    sent = Sent("com.example.paid", "shop", "1", {"amount": 5})
     first, second = events.take(here, [sent, sent])
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.event_id == second.event_id
