@@ -50,8 +50,7 @@ class Event(Base):
     external_id: Mapped[str | None]
     """The sender's own id of the event, by which a repeat is known."""
     signature: Mapped[str | None]
-    """What the sender has signed it with, where it does not sign its id, too: a repeat under another
-    id is known by it."""
+    """What the sender has signed it with, where it does not sign its id: so a repeat is known."""
     raw: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The body of a webhook's delivery as it came, which its signature speaks of."""
     traceparent: Mapped[str | None]
