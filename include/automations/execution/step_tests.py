@@ -123,7 +123,7 @@ def run(
     Raises:
         NotFound: there is no such automation, step or run.
         NotAllowed: they may not change the automation, and so not try it either.
-        ValidationFailed: the data names a step that there is not, or is made up where it may not be.
+        ValidationFailed: the data names a step that there is not, or may not be made up.
     """
     if not by.may("ADMIN"):
         raise NotAllowed(
