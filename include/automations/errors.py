@@ -19,6 +19,7 @@
   + StepError                   a step could not do its work; ``retryable`` says whether again
     - TemplateError             a template could not be rendered
   + DatabaseUnavailable         503; our database is away, restarting or overloaded
+  + DatabaseRefused             500; a bug of ours: our database does not take a statement
   + OrchestratorError           Airflow refused or could not be reached
     - OrchestratorUnavailable   not reachable now, or failing; try again
     - NotVisibleYet             the DAG version that a run needs is not there yet
@@ -200,6 +201,10 @@ class TemplateError(StepError):
 
 class DatabaseUnavailable(AutomationsError):
     """The database is not available now."""
+
+
+class DatabaseRefused(AutomationsError):
+    """The database refused a statement."""
 
 
 class OrchestratorError(AutomationsError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,43 +30,7 @@ from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, Ta
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.outcomes import Outcome
 from automations.steps.registry import STEP_TYPES
-from tests.e2e.counterparts import Counterparts
-from tests.environment import Environment
-from tests.mailbox import Mailbox
-from tests.step_world import World
-
-
-class Place(World):
-    """The same, with the servers at hand."""
-
-    def __init__(self, mailbox: Mailbox, counterparts: Counterparts) -> None:
-        super().__init__(mailbox, counterparts)
-        self.counterparts = counterparts
-
-
-@pytest.fixture
-def place(database: str, environment: Environment) -> Iterator[Place]:
-    mailbox, counterparts = Mailbox(), Counterparts()
-    environment.set(
-        **counterparts.environment(),
-        AUTOMATIONS_HTTP_ALLOW=counterparts.address,
-        AUTOMATIONS_SMTP_HOST="127.0.0.1",
-        AUTOMATIONS_SMTP_PORT=str(mailbox.port),
-        AUTOMATIONS_SMTP_SECURITY="none",
-    )
-    mailbox.start()
-    counterparts.start()
-    try:
-        yield Place(mailbox, counterparts)
-    finally:
-        counterparts.stop()
-        mailbox.stop()
-
-
-def begun(place: World, kind: str, config: dict[str, Any]) -> TaskRef:
-    """A run of an automation with one step."""
-    workflow = place.automation(kind, config)
-    return TaskRef(place.start(workflow), workflow, 1, "step")
+from tests.db.place import Place, begun
 
 
 def renamed(config: Any, name: str) -> Any:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import CheckConstraint, Column, Text, literal_column, select, text
-from sqlalchemy.exc import IntegrityError
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Base, Workflow
 from automations.db.tables.base import EnumText, among
 from automations.domain.statuses import WorkflowStatus
+from automations.errors import DatabaseRefused
 from tests.db.workspace import automation, workspace
 
 COLUMNS = [
@@ -37,10 +37,11 @@ def test_a_status_is_plain_text_to_whoever_reads_the_table(database: str) -> Non
 
 def test_a_word_that_the_enum_does_not_have_is_refused_by_the_database(database: str) -> None:
     workflow_id = automation(workspace())
-    with pytest.raises(IntegrityError, match="ck_workflow_status"), unit_of_work() as session:
+    with pytest.raises(DatabaseRefused) as refused, unit_of_work() as session:
         session.execute(
             text("UPDATE workflow SET status = 'LOST' WHERE id = :id"), {"id": workflow_id}
         )
+    assert "ck_workflow_status" in str(refused.value.__cause__)
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)

@@ -7,12 +7,12 @@ from multiprocessing.queues import SimpleQueue
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from automations.db import session as sessions
 from automations.db.session import unit_of_work
 from automations.db.tables import Base, Workspace
+from automations.errors import DatabaseRefused
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed
 from automations.execution.warm_up import warm_up
@@ -46,7 +46,7 @@ def test_units_of_work_that_are_undone_see_each_other_and_one_may_fail() -> None
     name = new_id()
     with sessions.undone():
         workspace(name)
-        with pytest.raises(IntegrityError):
+        with pytest.raises(DatabaseRefused):
             workspace(name)
         with unit_of_work() as session:
             assert session.scalars(select(Workspace.slug)).all() == [name]

@@ -13,12 +13,12 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from automations.errors import DatabaseUnavailable
+from automations.errors import DatabaseRefused, DatabaseUnavailable
 from automations.settings import get_settings
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "raw_connection",
     "reading",
     "statement",
+    "told",
     "undone",
     "unit_of_work",
 ]
@@ -38,6 +39,9 @@ _TRUSTED_FOR = 1.0
 
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 """What SQLAlchemy says of a database that is away, restarting or overloaded."""
+
+_READ_ONLY = "25006"
+"""What PostgreSQL says of a write while another server has not yet taken over from this one."""
 
 _used: set[str] = set()
 _stage: ContextVar[Connection | None] = ContextVar("stage", default=None)
@@ -72,6 +76,8 @@ def _made(dsn: str, **pool: Any) -> Engine:
     return create_engine(
         dsn,
         use_native_hstore=False,
+        # What users have given us stands in no error.
+        hide_parameters=True,
         connect_args={"application_name": "automations", "connect_timeout": 5},
         **pool,
     )
@@ -113,12 +119,23 @@ os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say by one error that the database cannot be used now."""
+def told() -> Iterator[None]:
+    """Say of what the database comes to whether it may come to more later.
+
+    Raises:
+        DatabaseUnavailable: it cannot be used now.
+        DatabaseRefused: it does not take what it is told.
+    """
     try:
         yield
     except _UNAVAILABLE as lost:
         raise DatabaseUnavailable from lost
+    except DBAPIError as error:
+        # A connection that ends in the middle of an answer is an error without a kind.
+        if error.connection_invalidated or getattr(error.orig, "pgcode", None) == _READ_ONLY:
+            raise DatabaseUnavailable from error
+        kind = type(error.orig).__name__
+        raise DatabaseRefused(f"The database refused a statement: {kind}.") from error
 
 
 @contextmanager
@@ -133,7 +150,7 @@ def unit_of_work(dsn: str | None = None, *, apart: bool = False) -> Iterator[Ses
     """
     bind = (None if apart else _stage.get()) or engine(dsn)
     with (
-        _told(),
+        told(),
         Session(bind, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
         session.begin(),
     ):
@@ -154,7 +171,7 @@ class SharedTransaction:
 
     def __init__(self, *, pooled: bool = True) -> None:
         source = engine() if pooled else _unpooled(get_settings().dsn)
-        with _told():
+        with told():
             self._connection = source.connect()
             self._transaction = self._connection.begin()
 
@@ -170,7 +187,7 @@ class SharedTransaction:
     def commit(self) -> None:
         """Commit it, and give its connection back."""
         try:
-            with _told():
+            with told():
                 self._transaction.commit()
         finally:
             self.close()
@@ -199,10 +216,10 @@ def statement(dsn: str | None = None) -> Iterator[Connection]:
         DatabaseUnavailable: it could not be done now.
     """
     if (stage := _stage.get()) is not None:
-        with _told(), stage.begin_nested():
+        with told(), stage.begin_nested():
             yield stage
         return
-    with _told(), _autocommit(engine(dsn)).connect() as connection:
+    with told(), _autocommit(engine(dsn)).connect() as connection:
         yield connection
 
 
@@ -215,7 +232,7 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
     """
     bind = _stage.get() or _autocommit(engine(dsn))
     with (
-        _told(),
+        told(),
         Session(
             bind,
             expire_on_commit=False,

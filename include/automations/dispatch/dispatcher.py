@@ -25,6 +25,7 @@ from automations.dispatch.housekeeping import Housekeeper
 from automations.dispatch.jobs.registry import HANDLERS, Handlers
 from automations.dispatch.reconciler import Reconciler
 from automations.errors import (
+    DatabaseUnavailable,
     NotVisibleYet,
     OrchestratorError,
     OrchestratorUnavailable,
@@ -206,15 +207,27 @@ class Dispatcher:
         return bool(claimed)
 
     def _carry_all(self, claimed: Sequence[Job]) -> None:
-        held_back = []
-        for job in claimed:
-            if HANDLERS[job.kind].airflow and self._breaker.is_open:
-                held_back.append(job)
-            else:
-                self._carry(job)
-        if held_back:
-            with unit_of_work() as session:
-                jobs.release(session, held_back)
+        held_back, todo = [], list(claimed)
+        try:
+            while todo:
+                job = todo.pop(0)
+                if HANDLERS[job.kind].airflow and self._breaker.is_open:
+                    held_back.append(job)
+                else:
+                    self._carry(job)
+        finally:
+            # Also when the database is away: without, they would come back with their lease only.
+            self._give_back([*held_back, *todo])
+
+    def _give_back(self, untried: Sequence[Job]) -> None:
+        while untried:
+            try:
+                with unit_of_work() as session:
+                    jobs.release(session, untried)
+                return
+            except DatabaseUnavailable:
+                if self._stopping.wait(_PAUSE_AFTER_ERROR):
+                    return
 
     def _rest(self, seen: int, *pauses: float | None) -> None:
         """Sleep for the shortest of some pauses, or until there is something to do."""
@@ -257,6 +270,9 @@ class Dispatcher:
             delay = timedelta(0) if self._breaker.is_open else alone
             self._reschedule(job, delay, error.message)
             self._signal()  # somebody must wait for the next probe
+        except DatabaseUnavailable as error:
+            # No fault of the job's; to do it again, in part, is safe.
+            self._put_back_later(job, error.message)
         except Exception as error:
             if isinstance(error, OrchestratorError):
                 self._airflow_answered(job)
@@ -275,6 +291,15 @@ class Dispatcher:
     def _airflow_answered(self, job: Job) -> None:
         if HANDLERS[job.kind].airflow and self._breaker.answered():
             self._signal(_WORKERS)
+
+    def _put_back_later(self, job: Job, error: str) -> None:
+        while True:
+            try:
+                self._reschedule(job, timedelta(seconds=_PAUSE_AFTER_ERROR), error)
+                return
+            except DatabaseUnavailable:
+                if self._stopping.wait(_PAUSE_AFTER_ERROR):
+                    return
 
     @staticmethod
     def _reschedule(job: Job, delay: timedelta, error: str) -> None:

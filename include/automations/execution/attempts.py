@@ -17,6 +17,7 @@ from automations.definitions.model import Step
 from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.secret_templates import Read, ReadOnce, Redaction
 from automations.domain.statuses import Severity
+from automations.errors import DatabaseUnavailable
 from automations.execution.entered import Entered
 from automations.execution.loop_progress import ProgressLost
 from automations.kit import logs, tracing
@@ -80,7 +81,12 @@ class Attempts:
         self._tracebacks = 0
 
     def make(self, attempt: Attempt) -> Outcome:
-        """Do the step's work, as one span; what comes out names no secret that the step used."""
+        """Do the step's work, as one span; what comes out names no secret that the step used.
+
+        Raises:
+            DatabaseUnavailable, ProgressLost: which is no fault of the step's: the task must end,
+                and do it again under its key.
+        """
         node, step = self.node, attempt.step
         with tracing.span(
             f"step {step.type}",
@@ -111,6 +117,8 @@ class Attempts:
                 attempt.step.config, attempt.names, where=attempt.where
             )
             _validated(attempt.step, rendered)
+        except DatabaseUnavailable:
+            raise
         except Exception as error:  # as in an attempt: whatever goes wrong becomes a value
             return redaction.outcome(failure(error, attempt.where))
         return shown
@@ -133,7 +141,7 @@ class Attempts:
                     else step_type.resume(config, ctx, attempt.answer)
                 )
             return outcome
-        except ProgressLost:
+        except (DatabaseUnavailable, ProgressLost):
             raise
         except Exception as error:  # a bug in a step must fail that step, with its name, only
             fail = failure(error, attempt.where)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from automations.db.loop_cursors import Node
+from automations.errors import DatabaseUnavailable
 from automations.execution import loop_storage
 from automations.execution.loop_log import LoopLog
 from automations.execution.loop_records import ItemRecord, NextAttempt, StepRecord, stored
@@ -28,7 +29,7 @@ MAX_RESULTS_BYTES = 32_000_000
 
 
 class ProgressLost(Exception):
-    """Progress could not be written: the task must end, to be started again where it was."""
+    """Progress cannot be written, by a bug of ours: the task must end, and begin where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Progress:
         # Held through a transaction, so that batches are written in the order of what they hold.
         self._writing = threading.Lock()
         self._interrupted: Interrupted | None = None
-        self._lost: str | None = None
+        self._lost: Exception | None = None
         """Why the database could not be written to. Guarded, as that above, by ``_writing``."""
         self._cursors: dict[str, Cursor] = {}
         self._set: dict[str, JSON] = {}
@@ -170,7 +171,7 @@ class Progress:
         """Have written what cannot be repeated at no harm, before another step is begun.
 
         Raises:
-            ProgressLost: as ``write``; so do all that write.
+            DatabaseUnavailable, ProgressLost: as ``write``; so do all that write.
         """
         with self._lock:
             urgent = self._urgent
@@ -281,19 +282,23 @@ class Progress:
             Interrupted when the run has ended, the step was cleared, or it takes too long.
 
         Raises:
-            ProgressLost: the database cannot be written to.
+            DatabaseUnavailable: it cannot be written now.
+            ProgressLost: it cannot be written.
         """
         with self._writing:
             if self._lost is not None:
-                raise ProgressLost(self._lost)
+                raise self._lost
             if self._interrupted is None and (batch := self._take()) is not None:
                 try:
                     if not loop_storage.write(self._node, batch):
                         self._interrupted = _RUN_ENDED
+                # What was taken is not noted any more: nothing may be written after it.
+                except DatabaseUnavailable as away:
+                    self._lost = away
+                    raise
                 except Exception as error:
-                    # What was taken is not noted any more: nothing may be written after it.
-                    self._lost = str(error)
-                    raise ProgressLost(self._lost) from error
+                    self._lost = ProgressLost(f"{type(error).__name__}: {error}")
+                    raise self._lost from error
             if self._interrupted is not None:
                 return self._interrupted
         late = self._late_at is not None and time.monotonic() > self._late_at

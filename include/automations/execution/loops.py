@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,11 +20,12 @@ from automations.db.session import unit_of_work
 from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
 from automations.domain.secret_templates import names_secrets
+from automations.errors import DatabaseUnavailable
 from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
 from automations.execution.loop_iteration import Iteration, Scope, Shared
 from automations.execution.loop_log import LoopLog, Place
-from automations.execution.loop_progress import Cursor, Interrupted, Progress
+from automations.execution.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.execution.loop_records import ItemDone, ItemFailed, ItemRecord
 from automations.kit.values import JSON
 from automations.steps.outcomes import Done, Fail, Inside, Outcome, WaitToRetry
@@ -48,7 +50,13 @@ class Loops:
         """Go through the items of the node's own loop."""
         node, progress = self._shared.attempts.node, self._shared.progress
         scope = Scope("", node.step, node.names, node.where, Place())
-        outcome = self._go_through(scope, config, items)
+        try:
+            outcome = self._go_through(scope, config, items)
+        except DatabaseUnavailable:
+            # One connection may be lost and the database be there: what is done need not be again.
+            with suppress(DatabaseUnavailable, ProgressLost):
+                progress.write()
+            raise
         if isinstance(outcome, Interrupted):
             return outcome.fail
         interrupted = progress.finish() if isinstance(outcome, Done) else progress.write()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from automations.errors import AutomationsError, StepError
+from automations.errors import AutomationsError, DatabaseRefused, StepError
 from automations.kit.storable import MAX_DEPTH, fields_storable
 from automations.steps.outcomes import Fail, Outcome
 
@@ -41,6 +41,8 @@ def failure(error: Exception, where: str) -> Fail:
             return Fail(f"{where}, config.{path}: {first['msg']}", kind="config")
         case StepError():
             return Fail(error.message, error.kind, error.retryable, error.retry_after)
+        case DatabaseRefused():
+            return Fail(f"{where}: {error.message}", kind=INTERNAL)
         case AutomationsError():
             return Fail(error.message)
         case _:

@@ -1,0 +1,31 @@
+"""What several tests against the database need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.db.place import Place
+from tests.e2e.counterparts import Counterparts
+from tests.environment import Environment
+from tests.mailbox import Mailbox
+
+
+@pytest.fixture
+def place(database: str, environment: Environment) -> Iterator[Place]:
+    mailbox, counterparts = Mailbox(), Counterparts()
+    environment.set(
+        **counterparts.environment(),
+        AUTOMATIONS_HTTP_ALLOW=counterparts.address,
+        AUTOMATIONS_SMTP_HOST="127.0.0.1",
+        AUTOMATIONS_SMTP_PORT=str(mailbox.port),
+        AUTOMATIONS_SMTP_SECURITY="none",
+    )
+    mailbox.start()
+    counterparts.start()
+    try:
+        yield Place(mailbox, counterparts)
+    finally:
+        counterparts.stop()
+        mailbox.stop()
