@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from api_bridge.deps import EffectId
 from api_bridge.natures import outside
@@ -24,6 +24,7 @@ from automations.kit.ids import new_id
 from automations.services.access import idempotency
 from automations.services.access.idempotency import Claim, Request, Stored
 from tests.api.conftest import FORM, Api
+from tests.db.workspace import cut_connections
 
 POSTS = [
     ("/api/workflows", {"name": "W", "steps": []}),
@@ -200,7 +201,7 @@ def test_a_claim_is_free_at_once_when_its_process_is_gone(api: Api, outside: boo
     for other in ("hash", "other"):
         with pytest.raises(InProgress):
             idempotency.begin(replace(wanted, sha256=other))
-    _cut_connections()
+    cut_connections()
     taken = idempotency.begin(wanted)
     assert isinstance(taken, Claim)
     # What it has made outside is recognised by this.
@@ -282,16 +283,6 @@ def test_a_test_of_a_step_that_was_lost_is_done_again_under_its_key(api: Api) ->
     second = post(api, path, {}).json()
     assert second["runId"] == first["runId"]
     assert count(Run) == 1
-
-
-def _cut_connections() -> None:
-    with unit_of_work() as session:
-        session.execute(
-            text(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
 
 
 def _workspace(slug: str = "w") -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, text
 
@@ -10,7 +12,7 @@ from automations.db.session import statement, unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run
 from automations.dispatch import dispatcher as dispatcher_module
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
-from tests.db.workspace import workspace
+from tests.db.workspace import cut_connections, workspace
 
 
 @pytest.fixture
@@ -77,3 +79,25 @@ def test_a_job_that_airflow_fails_at_holds_up_no_other(here: str) -> None:
         assert dispatcher.reaches_airflow
         airflow.fails_at.clear()
         until("the one", lambda: broken in airflow.made)
+
+
+class Cutting(Airflow):
+    """Ends the server's side of all our connections while it makes its first run."""
+
+    def start(self, dag_id: str, run_id: str, conf: Any) -> None:
+        super().start(dag_id, run_id, conf)
+        if len(self.made) == 1:
+            cut_connections()
+
+
+def test_lost_connections_are_no_fault_of_the_jobs_that_were_in_hand(
+    here: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_ids = executed(here, automation(here), 20)
+    airflow = Cutting()
+    with dispatching(airflow) as dispatcher:
+        until("all", lambda: set(airflow.made) == set(run_ids))
+        until("no job", lambda: count(Job.id > 0) == 0)
+        assert dispatcher.reaches_airflow
+    assert count(Run.dispatched_at.is_not(None)) == 20
+    assert [record for record in caplog.records if record.message.startswith("Job ")] == []

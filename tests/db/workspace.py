@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from sqlalchemy import text
+
 from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Member, Workflow, Workspace
 from automations.domain.matters import Board
@@ -22,6 +24,17 @@ BOARD = {
         {"id": "sign", "name": "Sign", "type": "SIGN_DOCUMENTS"},
     ],
 }
+
+
+def cut_connections() -> None:
+    """End the server's side of all other connections."""
+    with unit_of_work() as session:
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
 
 
 def workspace(slug: str = "w") -> str:
