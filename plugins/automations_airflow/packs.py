@@ -49,9 +49,7 @@ def file_name(pack: int) -> str:
 
 def render(published: Iterable[Published]) -> str:
     """The file of a pack; the same for the same definitions."""
-    text = json.dumps(
-        [asdict(one) for one in published], indent=1, sort_keys=True, ensure_ascii=False
-    )
+    text = json.dumps([asdict(one) for one in published], indent=1, ensure_ascii=False)
     # A quote occurs in JSON strings only; written so, it cannot end the literal.
     return _PACK.format(definitions=text.replace("'", "\\u0027"))
 

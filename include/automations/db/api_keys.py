@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import column, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.orm import Session
 
 from automations.db.session import statement
@@ -29,7 +29,7 @@ FROM api_key WHERE token_hash = :hash OR previous_token_hash = :hash
     column("workspace_id"),
     column("name"),
     column("role"),
-    column("scopes", JSONB),
+    column("scopes", JSON),
     column("member_id"),
     column("valid"),
     column("use_is_old"),

@@ -23,7 +23,7 @@ WITH taken AS (
     INSERT INTO event (
         id, workspace_id, type, trigger_key, data, actors, source, external_id, signature, raw
     ) VALUES (
-        :id, :workspace_id, :type, :trigger_key, CAST(:data AS jsonb), CAST(:actors AS jsonb),
+        :id, :workspace_id, :type, :trigger_key, CAST(:data AS json), CAST(:actors AS json),
         :source, :external_id, :signature, :raw
     )
     ON CONFLICT DO NOTHING RETURNING id

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, bindparam, case, func, select, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
@@ -140,11 +140,10 @@ def spend(
 
 def set_variables(session: Session, run_id: str, variables: Mapping[str, JSON]) -> None:
     """Set some of a run's variables; the others stay."""
-    session.execute(
-        update(Run)
-        .where(Run.id == run_id)
-        .values(variables=Run.variables.op("||")(bindparam("set", dict(variables), JSONB)))
-    )
+    # Not in one statement: only jsonb can be put together, and that forgets the order of fields.
+    locked = select(Run.variables).where(Run.id == run_id).with_for_update()
+    merged = {**(session.scalar(locked) or {}), **variables}
+    session.execute(update(Run).where(Run.id == run_id).values(variables=merged))
 
 
 def end_run(session: Session, run_id: str, status: RunStatus, error: str | None = None) -> bool:

@@ -32,7 +32,7 @@ class AuditLog(Base):
     resource_id: Mapped[str]
     ip: Mapped[str | None]
     request_id: Mapped[str | None]
-    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class SecurityEvent(Base):
@@ -52,7 +52,7 @@ class SecurityEvent(Base):
     actor: Mapped[str]
     ip: Mapped[str | None]
     request_id: Mapped[str | None]
-    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     count: Mapped[int] = mapped_column(server_default="1")
     """How many events this row stands for; above 1 only where a flood was cut off."""
     flood_key: Mapped[str | None] = mapped_column(unique=True)

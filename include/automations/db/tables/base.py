@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from automations.domain import statuses
@@ -16,8 +16,20 @@ from automations.kit.ids import new_id
 from automations.kit.storable import same
 
 
-class Json(JSONB):
-    """JSON whose changes are seen as changes, also from 1 to true."""
+class Json(JSON):
+    """JSON as it was written, with the fields of its objects in their order.
+
+    What was changed is seen to be changed, also from 1 to true.
+    """
+
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        return same(x, y)
+
+
+class QueriedJson(JSONB):
+    """The same for JSON that queries look into, whose fields PostgreSQL orders itself."""
 
     cache_ok = True
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from automations.db.tables.base import Base, id_column, now_column, one_of
+from automations.db.tables.base import Base, QueriedJson, id_column, now_column, one_of
 
 
 class DataTable(Base):
@@ -33,7 +33,7 @@ class DataTable(Base):
     columns: Mapped[list[Any]]
     form_id: Mapped[str | None] = mapped_column(ForeignKey("form.id"))
     """The form whose submissions are its rows."""
-    form_columns: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    form_columns: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """The keys of the columns that the form fills, by the marks of its fields."""
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
@@ -58,7 +58,7 @@ class DataRow(Base):
 
     id: Mapped[str] = id_column()
     table_id: Mapped[str] = mapped_column(ForeignKey("data_table.id"))
-    data: Mapped[dict[str, Any]]
+    data: Mapped[dict[str, Any]] = mapped_column(QueriedJson)
     key_hash: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()

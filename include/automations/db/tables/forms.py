@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
@@ -60,7 +60,7 @@ class Submission(Base):
     data: Mapped[dict[str, Any]]
     status: Mapped[SubmissionStatus] = mapped_column(server_default=SubmissionStatus.PENDING)
     created_at: Mapped[datetime] = now_column()
-    submitters: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    submitters: Mapped[list[Any]] = mapped_column(default=list)
     """The identities of who filled it in and changed it; none for anybody at a public form."""
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]

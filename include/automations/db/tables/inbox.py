@@ -42,7 +42,7 @@ class Event(Base):
     type: Mapped[str]
     trigger_key: Mapped[str]
     data: Mapped[dict[str, Any]]
-    actors: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    actors: Mapped[list[Any]] = mapped_column(default=list)
     """The identities of the people who made it happen."""
     cause_run_id: Mapped[str | None]
     """The run whose step made it happen, for chains of automations."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
@@ -50,7 +50,7 @@ class Matter(Base):
     assignee_id: Mapped[str | None] = mapped_column(
         ForeignKey("member.id", ondelete="SET NULL"), index=True
     )
-    properties: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    properties: Mapped[dict[str, Any]] = mapped_column(default=dict)
     current_step_id: Mapped[str | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = now_column()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, among, id_column, now_column, one_of
@@ -66,9 +66,9 @@ class Run(Base):
     version: Mapped[int]
     status: Mapped[RunStatus] = mapped_column(server_default=RunStatus.RUNNING)
     trigger_type: Mapped[str]
-    trigger_data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    input: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    variables: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    trigger_data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    input: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    variables: Mapped[dict[str, Any]] = mapped_column(default=dict)
     event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))
     depth: Mapped[int] = mapped_column(server_default="0")
     """How many runs, each caused by the one before, led to this one."""
@@ -94,7 +94,7 @@ class Run(Base):
     """The same in tokens."""
     dispatched_at: Mapped[datetime | None]
     started_by: Mapped[str | None]
-    starters: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    starters: Mapped[list[Any]] = mapped_column(default=list)
     """The identities of the people who made it begin, by whatever way."""
     started_at: Mapped[datetime] = now_column()
     completed_at: Mapped[datetime | None]
@@ -204,7 +204,7 @@ class Wait(Base):
     override: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether somebody has decided in the place of those who were asked."""
     decided_at: Mapped[datetime | None]
-    data: Mapped[Any | None] = mapped_column(JSONB)
+    data: Mapped[Any | None] = mapped_column(JSON)
     created_at: Mapped[datetime] = now_column()
 
 
@@ -218,7 +218,7 @@ class Callback(Base):
     key: Mapped[str] = mapped_column(unique=True)
     """The step's idempotency key."""
     called_at: Mapped[datetime | None]
-    data: Mapped[Any | None] = mapped_column(JSONB)
+    data: Mapped[Any | None] = mapped_column(JSON)
     created_at: Mapped[datetime] = now_column()
 
 
