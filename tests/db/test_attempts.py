@@ -16,6 +16,7 @@ from automations.execution import step_tests
 from automations.execution.attempts import MAX_TRACEBACKS
 from automations.execution.engine import Engine
 from automations.execution.step_tests import Given
+from automations.execution.verdicts import GiveUp
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
 from tests import journal
@@ -152,3 +153,10 @@ def test_a_secret_is_read_once_for_all_items(
         event.remove(database_engine(), "before_cursor_execute", note)
     assert service.keys == [f"Bearer {VALUE}"] * 20
     assert len(read) == 1
+
+
+def test_a_config_that_does_not_fit_is_told_in_the_words_of_a_definition(engine: Engine) -> None:
+    run = begun(each("{{run.id}}"))
+    verdict = engine.run(task(run, "each"))
+    assert isinstance(verdict, GiveUp)
+    assert verdict.error == "each: step 'each', config.collection: must be a list or an object"

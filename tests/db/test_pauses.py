@@ -19,7 +19,7 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.errors import Gone, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.pauses import pause_of
-from automations.execution.verdicts import AskPeople, Proceed, Sleep
+from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.waits import decisions, form_requests
 from automations.services.waits.form_requests import SentForms, form_token
@@ -215,6 +215,16 @@ class TestSentForms:
             assert [one.sent_at for one in session.scalars(select(FormRequest))] == [None]
         handlers.carry(claimed("send_form"))
         assert [link(run, "ada@b.example") in mail.body for mail in outbox.sent] == [True]
+
+    def test_what_the_page_is_to_begin_with_must_be_of_its_fields(
+        self, engine: Engine, outbox: Outbox
+    ) -> None:
+        run, _ = sending(prefill={"size": 3, "sise": 4})
+        verdict = engine.run(task(run, "send"))
+        assert isinstance(verdict, GiveUp)
+        assert "config.prefill.sise: the form 'Size' has no such field" in verdict.error
+        with unit_of_work() as session:
+            assert session.scalars(select(FormRequest)).all() == []
 
     def test_a_repeat_of_the_step_sends_nothing_anew(self, engine: Engine) -> None:
         run, _ = sending()

@@ -406,6 +406,24 @@ def test_a_process_killed_before_the_record_leaves_no_double(
     assert (count(), len(events())) == (1, 1)
 
 
+def test_a_number_that_a_template_gives_for_a_text_is_written_as_a_text(engine: Engine) -> None:
+    more = {"kind": None, "tags": [5, "x"], "more": [5], "size": "{{variables.limit}}"}
+    only = {"rules": [rule("name", "equals", "{{variables.limit}}"), rule("name", "in", [5, "6"])]}
+    run = tabled(
+        operation("make", 0, operation="create", data={"name": "{{variables.limit}}", **more}),
+        operation("find", 1, operation="query", filter=only),
+        operation("more", 2, operation="upsert", keys=["name"], data={"name": 5, "size": 6}),
+        operation("other", 3, operation="update", rowId="{{steps.make.rowId}}", data={"name": 1.5}),
+    )
+    for node in ("make", "find", "more", "other"):
+        assert isinstance(engine.run(task(run, node)), Proceed), reload(run).error
+    made = output(run, "make")["row"]
+    assert (made["name"], made["tags"], made["more"], made["size"]) == ("5", ["5", "x"], [5], 5)
+    assert output(run, "find")["count"] == 1
+    assert output(run, "more")["created"] is False
+    assert output(run, "other")["row"]["name"] == "1.5"
+
+
 def test_data_that_does_not_fit_fails_the_run_and_names_the_column(engine: Engine) -> None:
     run = tabled(operation("write", 0, operation="create", data={"size": "{{input.text}}"}))
     assert isinstance(engine.run(task(run, "write")), GiveUp)

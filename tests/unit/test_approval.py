@@ -158,6 +158,25 @@ def test_templates_are_accepted_when_saved() -> None:
     )
 
 
+@pytest.mark.parametrize("given", ["", " , ", [""], [None], [[]], ["", None]])
+@pytest.mark.parametrize("field", ["approvers", "escalateTo"])
+def test_a_template_that_names_nobody_is_refused_before_anybody_waits(
+    field: str, given: Any
+) -> None:
+    config = {"message": "OK?", "escalateAfter": "P1D", "escalateTo": "b@b.example", field: given}
+    with pytest.raises(ValidationError, match="names nobody"):
+        ApprovalConfig.model_validate(config, context=RENDERED)
+
+
+def test_without_approvers_whoever_may_resume_the_run_decides() -> None:
+    assert (
+        ApprovalConfig.model_validate(
+            {"message": "OK?", "approvers": []}, context=RENDERED
+        ).approvers
+        == []
+    )
+
+
 def test_reminders_escalation_and_the_ban_reach_the_question() -> None:
     outcome = Approval().run(
         configured(

@@ -24,6 +24,30 @@ def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Erro
     return errors
 
 
+_WRITE_QUOTES = ": write the value in quotes"
+_OR_A_TEMPLATE = "must be of the documented type"
+_MUST_BE = "must be "
+
+
+def rendered_errors(error: ValidationError, rendered: Any, prefix: str = "config.") -> str:
+    """What is wrong with a step's config whose templates have been rendered, as one text."""
+    found = field_errors(error, rendered, prefix)
+    return "; ".join(
+        f"{path.rstrip('.')}: {_of_rendered(messages)}" for path, messages in found.items()
+    )
+
+
+def _of_rendered(messages: list[str]) -> str:
+    """One field's errors, without what is of use to who writes it only."""
+    texts = [one for one in messages if one.endswith(_WRITE_QUOTES)]
+    templates = [one for one in messages if one.startswith(_OR_A_TEMPLATE)]
+    others = [one for one in messages if one not in (*texts, *templates)]
+    said = others or [one.removesuffix(_WRITE_QUOTES) for one in (*texts, *templates)]
+    if all(one.startswith(_MUST_BE) for one in said):
+        return _MUST_BE + " or ".join(one.removeprefix(_MUST_BE) for one in said)
+    return ", or ".join(said)
+
+
 def as_written(path: str, payload: Any) -> str:
     """A trigger's field where the client has written it: below ``config``, or not."""
     head, _, field = path.partition(".")
@@ -49,9 +73,10 @@ def _path(loc: tuple[int | str, ...], payload: Any) -> Iterator[str]:
 
 
 def _is_mark(part: str) -> bool:
-    marks = ("list[", "function-", "literal[", "constrained")
-    scalar = part in ("str", "int", "float")
-    return scalar or part.startswith(marks) or part in STEP_MODELS or part in TRIGGER_TYPES
+    marks = ("list[", "dict[", "function-", "literal[", "constrained")
+    # Fields begin with a small letter, classes with a capital one.
+    typed = part in ("str", "int", "float") or part[:1].isupper()
+    return typed or part.startswith(marks) or part in STEP_MODELS or part in TRIGGER_TYPES
 
 
 _IN_WORDS = {

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
+from automations.definitions import field_errors
 from automations.definitions.model import Step
 from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.secret_templates import Read, ReadOnce, Redaction
 from automations.domain.statuses import Severity
-from automations.errors import DatabaseUnavailable
+from automations.errors import DatabaseUnavailable, StepError
 from automations.execution.entered import Entered
 from automations.execution.loop_progress import ProgressLost
 from automations.kit import logs, tracing
@@ -116,7 +119,7 @@ class Attempts:
             rendered, shown = redaction.config(
                 attempt.step.config, attempt.names, where=attempt.where
             )
-            _validated(attempt.step, rendered)
+            _validated(attempt, rendered)
         except DatabaseUnavailable:
             raise
         except Exception as error:  # as in an attempt: whatever goes wrong becomes a value
@@ -132,7 +135,7 @@ class Attempts:
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(shown)
-            config = _validated(attempt.step, rendered)
+            config = _validated(attempt, rendered)
             ctx = self._context(attempt, redaction)
             with logs.masked(redaction.text):
                 outcome: Outcome = (
@@ -193,5 +196,9 @@ class Attempts:
             log.error("%s of type %s raised\n%s", attempt.where, attempt.step.type, raised)
 
 
-def _validated(step: Step, rendered: dict[str, JSON]) -> Any:
-    return type(step.config).model_validate(rendered, context=RENDERED)
+def _validated(attempt: Attempt, rendered: dict[str, JSON]) -> Any:
+    try:
+        return type(attempt.step.config).model_validate(rendered, context=RENDERED)
+    except ValidationError as error:
+        wrong = field_errors.rendered_errors(error, rendered)
+        raise StepError(f"{attempt.where}, {wrong}", kind="config") from error

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from automations.domain import people
 from automations.domain.fields import (
@@ -13,7 +20,9 @@ from automations.domain.fields import (
     Model,
     TemplateText,
     Text,
+    is_rendered,
     is_template,
+    listed,
     parse_duration,
     within_a_week,
 )
@@ -41,14 +50,29 @@ def _seconds(duration: str | None) -> float | None:
     return None if duration is None else parse_duration(duration).total_seconds()
 
 
+def _somebody(value: object, info: ValidationInfo) -> object:
+    """Refuses a template that names nobody: the run would wait for an answer that cannot come."""
+    if not is_rendered(info) or value == []:
+        return value
+    found = listed(value, info)
+    named = not isinstance(found, list) or any(one not in (None, "") for one in found)
+    if not named:
+        raise ValueError("names nobody: the template gives no address")
+    return value
+
+
+Deciders = Annotated[Addresses, BeforeValidator(_somebody)]
+
+
 class ApprovalConfig(Model):
     """Who decides on what."""
 
-    approvers: Addresses = Field(
+    approvers: Deciders = Field(
         default_factory=list,
         description="Addresses of those who are sent a link of their own to decide by. They may "
         "also decide by the API or in Airflow, as the members of these addresses; an administrator "
-        "may decide in their place, nobody else. Without any, every MEMBER may decide.",
+        "may decide in their place, nobody else. Without any, every MEMBER may decide. A "
+        "template that gives none fails the step at once.",
     )
     message: Text = Field(
         max_length=10_000,
@@ -73,7 +97,7 @@ class ApprovalConfig(Model):
     remind_every: Duration | None = Field(
         None, description="How often those who have not decided are sent their link again."
     )
-    escalate_to: Addresses = Field(
+    escalate_to: Deciders = Field(
         default_factory=list, description="Who is asked as well when nobody decided in time."
     )
     escalate_after: Duration | None = Field(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from automations.errors import AutomationsError, DatabaseRefused, StepError
 from automations.kit.storable import MAX_DEPTH, fields_storable
 from automations.steps.outcomes import Fail, Outcome
@@ -35,10 +33,6 @@ def failure(error: Exception, where: str) -> Fail:
         where: the step, for people.
     """
     match error:
-        case ValidationError():
-            first = error.errors(include_url=False)[0]
-            path = ".".join(str(part) for part in first["loc"])
-            return Fail(f"{where}, config.{path}: {first['msg']}", kind="config")
         case StepError():
             return Fail(error.message, error.kind, error.retryable, error.retry_after)
         case DatabaseRefused():

@@ -26,7 +26,8 @@ class SendFormConfig(Model):
     subject: Line = Field("Please fill in a form", description="Subject of the mail, one line.")
     message: Text = Field("", max_length=10_000, description="What the mail says above the link.")
     prefill: dict[str, JSON] = Field(
-        default_factory=dict, description="Values by the fields' keys that the page starts with."
+        default_factory=dict,
+        description="Values by the fields' keys that the page starts with; other keys are refused.",
     )
     wait_for_completion: bool = Field(
         False,

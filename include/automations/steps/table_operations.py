@@ -39,7 +39,8 @@ class TableOperationsConfig(Model):
     data: dict[str, Any] | TemplateText | None = Field(
         None,
         description="Values by the columns' keys, to create, update or upsert. An update leaves "
-        "the columns that are not named as they are; null takes a value away.",
+        "the columns that are not named as they are; null takes a value away. A number for a "
+        "column of text is written as a text.",
     )
     keys: Texts = Field(
         default_factory=list,

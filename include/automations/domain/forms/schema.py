@@ -180,6 +180,24 @@ def json_schema(form: FormSchema) -> dict[str, JSON]:
     }
 
 
+def unknown_fields(form: Mapping[str, Any], values: Mapping[str, JSON]) -> list[str]:
+    """Paths of the values that are of no field of the form."""
+    return _unknown(json_schema(FormSchema.model_validate(form)), values, "")
+
+
+def _unknown(schema: Mapping[str, Any], values: Mapping[str, JSON], path: str) -> list[str]:
+    found: list[str] = []
+    for key, value in values.items():
+        known = schema["properties"].get(key)
+        if known is None:
+            found.append(f"{path}{key}")
+        elif "properties" in known.get("items", {}) and isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    found += _unknown(known["items"], item, f"{path}{key}.{index}.")
+    return found
+
+
 def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dict[str, list[str]]:
     """What is wrong with data for a form: messages by the path of the value."""
     parsed = form if isinstance(form, FormSchema) else FormSchema.model_validate(form)

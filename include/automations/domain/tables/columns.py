@@ -70,6 +70,10 @@ class Column(_Part):
         description="What a select or multiselect may be: texts, or label and value; else any.",
     )
 
+    def is_text(self) -> bool:
+        """Whether its values are texts, or several of them."""
+        return self.type in ("text", "select", "multiselect", "email", "url")
+
     @model_validator(mode="after")
     def _options_have_a_use(self) -> Self:
         if self.options and self.type not in ("select", "multiselect"):
@@ -139,6 +143,23 @@ def row_of(columns: Sequence[Column], data: Mapping[str, JSON]) -> dict[str, JSO
     if wrong:
         raise ValidationFailed(wrong)
     return kept
+
+
+def with_texts(columns: Iterable[Column], data: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A row's values that templates gave: where a text is meant, numbers are written as such."""
+    by_key = {column.key: column for column in columns}
+    return {
+        key: as_text(value) if key in by_key and by_key[key].is_text() else value
+        for key, value in data.items()
+    }
+
+
+def as_text(value: JSON) -> JSON:
+    """A number as a text, also in a list; anything else as it is."""
+    if isinstance(value, list):
+        return [as_text(item) for item in value]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
 
 
 def shown(columns: Sequence[Column], kept: Mapping[str, JSON]) -> dict[str, JSON]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automations.domain.tables.columns import Column, value_of
+from automations.domain.tables.columns import Column, as_text, value_of
 from automations.errors import ValidationFailed
 from automations.kit.comparison import compare
 from automations.kit.values import JSON
@@ -67,6 +67,20 @@ def checked(wanted: RowFilter | None, columns: Sequence[Column]) -> Group:
     if wanted is None:
         return Group("all", ())
     return group.group(wanted.match, wanted.rules, "filter", 1)
+
+
+def with_texts(wanted: RowFilter, columns: Sequence[Column]) -> RowFilter:
+    """A filter whose values templates gave: where a text is meant, numbers are written as such."""
+    texts = {column.key for column in columns if column.is_text()}
+
+    def fitting(rule: RowRule) -> RowRule:
+        if rule.rules is not None:
+            return rule.model_copy(update={"rules": [fitting(inner) for inner in rule.rules]})
+        return (
+            rule.model_copy(update={"value": as_text(rule.value)}) if rule.field in texts else rule
+        )
+
+    return wanted.model_copy(update={"rules": [fitting(rule) for rule in wanted.rules]})
 
 
 def order_of(sort: str | None, columns: Sequence[Column]) -> Order:

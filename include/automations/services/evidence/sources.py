@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from automations.db import audit, data_rows, members, security_events
 from automations.db.session import Session
+from automations.definitions.field_errors import rendered_errors
 from automations.domain.audit import AuditFilter, SecurityFilter
 from automations.domain.evidence import fits
 from automations.domain.tables.columns import columns_of, shown
-from automations.domain.tables.filters import checked
+from automations.domain.tables.filters import checked, with_texts
 from automations.errors import StepError
 from automations.kit.clock import timestamp
 from automations.ports import EvidenceRequest
@@ -100,8 +101,9 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
     try:
         wanted = RowFilter.model_validate(request.filter) if request.filter else None
     except ValidationError as error:
-        raise StepError(f"filter: {error.errors()[0]['msg']}", kind="config") from error
-    group = checked(wanted, columns)
+        wrong = rendered_errors(error, request.filter, "config.filter.")
+        raise StepError(wrong, kind="config") from error
+    group = checked(None if wanted is None else with_texts(wanted, columns), columns)
     for row in data_rows.all_of(session, table.id, group, request.since, request.until):
         yield {
             "rowId": row.id,

@@ -8,11 +8,13 @@ from typing import Any
 
 from automations.db.effects import once
 from automations.db.session import Session, unit_of_work
+from automations.domain.tables import filters
+from automations.domain.tables.columns import Column, columns_of, with_texts
 from automations.errors import DomainError, StepError
 from automations.kit.values import JSON
 from automations.ports import FoundRow, RowReceipt
 from automations.ports.tables import RowFilter
-from automations.services.tables import rows
+from automations.services.tables import rows, tables
 from automations.services.tables.rows import Query, Row
 
 
@@ -23,7 +25,8 @@ class WorkspaceTables:
         self, table_id: str, data: Mapping[str, JSON], *, workspace_id: str, run_id: str, key: str
     ) -> RowReceipt:
         def make(session: Session) -> tuple[Row, bool]:
-            return rows.add(session, workspace_id, table_id, data, cause=run_id), True
+            given = with_texts(_columns(session, workspace_id, table_id), data)
+            return rows.add(session, workspace_id, table_id, given, cause=run_id), True
 
         return _written(key, make)
 
@@ -38,7 +41,8 @@ class WorkspaceTables:
         key: str,
     ) -> RowReceipt:
         def make(session: Session) -> tuple[Row, bool]:
-            return rows.merge(session, workspace_id, table_id, row_id, data, cause=run_id), False
+            given = with_texts(_columns(session, workspace_id, table_id), data)
+            return rows.merge(session, workspace_id, table_id, row_id, given, cause=run_id), False
 
         return _written(key, make)
 
@@ -53,7 +57,8 @@ class WorkspaceTables:
         key: str,
     ) -> RowReceipt:
         def make(session: Session) -> tuple[Row, bool]:
-            return rows.upsert(session, workspace_id, table_id, keys, data, cause=run_id)
+            given = with_texts(_columns(session, workspace_id, table_id), data)
+            return rows.upsert(session, workspace_id, table_id, keys, given, cause=run_id)
 
         return _written(key, make)
 
@@ -75,8 +80,16 @@ class WorkspaceTables:
         workspace_id: str,
     ) -> list[FoundRow]:
         with _step_errors():
+            if wanted is not None:
+                with unit_of_work() as session:
+                    columns = _columns(session, workspace_id, table_id)
+                wanted = filters.with_texts(wanted, columns)
             found, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
         return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in found]
+
+
+def _columns(session: Session, workspace_id: str, table_id: str) -> list[Column]:
+    return columns_of(tables.find(session, workspace_id, table_id).columns)
 
 
 def _written(key: str, make: Callable[[Session], tuple[Row, bool]]) -> RowReceipt:

@@ -10,6 +10,7 @@ from typing import Any
 from automations.db import effects, form_requests, forms, jobs, runs, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, FormRequest, JobKind, Run
+from automations.domain.forms.schema import unknown_fields
 from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound, StepError
@@ -25,8 +26,14 @@ class SentForms:
 
     def send(self, request: Wanted) -> None:
         with unit_of_work() as session:
-            if forms.find(session, request.workspace_id, request.form_id) is None:
+            form = forms.find(session, request.workspace_id, request.form_id)
+            if form is None:
                 raise StepError(f"There is no form {request.form_id}.", kind="config")
+            if unknown := unknown_fields(form.schema, request.prefill):
+                named = ", ".join(f"config.prefill.{path}" for path in unknown)
+                raise StepError(
+                    f"{named}: the form '{form.title}' has no such field.", kind="config"
+                )
             effects.once(session, request.key, lambda: _make(session, request))
 
     def answers(self, key: str) -> list[FormAnswer]:

@@ -1,0 +1,87 @@
+"""What is told of a config whose templates have given something else than they should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from automations.definitions.field_errors import rendered_errors
+from automations.domain.fields import RENDERED
+from automations.steps.registry import STEP_TYPES
+
+MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "Hello"}
+BODY = [{"name": "Light", "type": "condition", "order": 0, "config": {"expression": "true"}}]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "told"),
+    [
+        (
+            "loop",
+            {"collection": 5, "steps": BODY},
+            "config.collection: must be a list or an object",
+        ),
+        (
+            "loop",
+            {"collection": "abc", "steps": BODY},
+            "config.collection: must be a list or an object",
+        ),
+        ("email", {**MAIL, "body": ["x"]}, "config.body: must be a text"),
+        ("email", {**MAIL, "body": True}, "config.body: must be a text"),
+        ("email", {**MAIL, "to": []}, "config.to: must not be empty"),
+        ("email", {**MAIL, "to": [None, "b@b.example"]}, "config.to.0: must be a text"),
+        ("ai", {"prompt": "Hi", "maxTokens": "many"}, "config.maxTokens: must be a whole number"),
+        ("ai", {"prompt": "Hi", "temperature": 9}, "config.temperature: must be between 0 and 2"),
+        ("delay", {"until": "tomorrow"}, "config.until: must be an ISO 8601 date or time"),
+        ("delay", {"amount": -1, "unit": "days"}, "config: a delay cannot be negative"),
+        (
+            "approval",
+            {"message": "?", "quorum": 0},
+            "config.quorum: must be greater than or equal to 1",
+        ),
+        (
+            "table_operations",
+            {"operation": "query", "tableId": "t", "limit": "all"},
+            "config.limit: must be a whole number",
+        ),
+        ("slack", {"blocks": "none"}, "config.blocks: must be a list"),
+        (
+            "send_form",
+            {"formId": "f", "recipients": "a@b.example", "prefill": [1]},
+            "config.prefill: must be an object",
+        ),
+        (
+            "email",
+            {**MAIL, "subject": 5, "replyTo": "x", "body": {}},
+            "config.body: must be a text; config.replyTo: must be an e-mail address: An email "
+            "address must have an @-sign.",
+        ),
+    ],
+)
+def test_it_is_told_in_the_words_of_a_definition(
+    name: str, config: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        STEP_TYPES[name].Config.model_validate(config, context=RENDERED)
+    assert rendered_errors(caught.value, config) == told
+
+
+NUMBERS = [0, 5, 1.5, -1, True, None, "x", "", [], [1], {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("name", sorted(STEP_TYPES))
+def test_no_field_of_any_type_is_told_in_the_words_of_the_validator(name: str) -> None:
+    step_type = STEP_TYPES[name]
+    for field, info in step_type.Config.model_fields.items():
+        for value in NUMBERS:
+            config = {**step_type.example, info.alias or field: value}
+            try:
+                step_type.Config.model_validate(config, context=RENDERED)
+            except ValidationError as error:
+                told = rendered_errors(error, config)
+                assert "[" not in told, told
+                assert "Input" not in told, told
+                assert "function-" not in told, told
+                assert "valid" not in told.partition("e-mail address")[0], told
