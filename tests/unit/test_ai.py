@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from automations.steps.ai import Ai, AiConfig
 from automations.steps.outcomes import Done, Fail, Outcome
 from tests.answering import Answering
 from tests.doubles import context, ports
+from tests.hostile import codings
 
 SCHEMA = {
     "type": "object",
@@ -447,8 +447,10 @@ class TestRefusals:
         provider.says("x" * 10_000_000)
         assert refusal(provider).kind == "too_large"
 
-    def test_a_packed_answer_is_refused_unopened(self, provider: Provider) -> None:
-        provider.answers(gzip.compress(b" " * 100_000_000), Content_Encoding="gzip")
+    @pytest.mark.parametrize("name", [*codings.REFUSED, *codings.BOMBS])
+    def test_a_packed_answer_is_refused_unopened(self, provider: Provider, name: str) -> None:
+        coding, content = {**codings.REFUSED, **codings.BOMBS}[name]
+        provider.answers(content, Content_Encoding=coding)
         assert refusal(provider).kind == "too_large"
 
 

@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(302, Location="/loop")
 
     def answer_moved(self) -> None:
-        self.reply(302, Location="/ok")
+        self.reply(302, b"x" * 1_000, Location="/ok", Content_Encoding="br")
 
     def answer_same(self) -> None:
         self.reply(307, Location="/ok")
@@ -70,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(302, Location="file:///etc/passwd")
 
     def answer_elsewhere(self) -> None:
-        self.reply(302, Location=f"http://other.test:{self.server.server_address[1]}/ok")
+        where = f"http://other.test:{self.server.server_address[1]}/ok"
+        self.reply(302, Location=where, Set_Cookie="session=s3cret")
 
     def answer_large(self) -> None:
         self.reply(200, b"x" * 200_000)
@@ -276,8 +277,14 @@ def test_the_query_is_added_to_the_address(service: Service) -> None:
 
 
 def test_redirects_are_left_alone_when_told_so(service: Service) -> None:
-    response = call(allowing("a.test"), service.url("/moved", "a.test"), follow_redirects=False)
-    assert response.status == 302
+    response = call(allowing("a.test"), service.url("/same", "a.test"), follow_redirects=False)
+    assert response.status == 307
+
+
+def test_the_body_of_a_redirect_is_not_looked_at_when_it_is_followed(service: Service) -> None:
+    client, url = allowing("a.test"), service.url("/moved", "a.test")
+    assert call(client, url, max_bytes=10).content == b"fine"
+    assert refused(client, url, max_bytes=10, follow_redirects=False).kind == "coding"
 
 
 def test_a_redirect_loop_ends(service: Service) -> None:

@@ -19,6 +19,7 @@ from automations.steps.outcomes import Done, Outcome
 from automations.steps.slack import Slack, SlackConfig
 from tests.answering import Answering
 from tests.doubles import context
+from tests.hostile import codings
 
 TS = "1503435956.000247"
 ACCOUNT = SlackAccount("xoxb-1", "#general")
@@ -253,6 +254,19 @@ def test_an_answer_of_ten_megabytes_is_refused(slack: Workspace, status: int) ->
     error = refusal(slack)
     assert error.kind == "too_large"
     assert not error.retryable
+
+
+@pytest.mark.parametrize("name", [*codings.REFUSED, *codings.BOMBS])
+def test_a_packed_answer_is_read_as_it_came(slack: Workspace, name: str) -> None:
+    coding, content = {**codings.REFUSED, **codings.BOMBS}[name]
+    slack.answers(content, Content_Encoding=coding)
+    assert refusal(slack).kind == "chat"
+
+
+@pytest.mark.parametrize("charset", ["klingon", "zlib", "rot13", "idna"])
+def test_an_answer_in_no_charset_cannot_be_read(slack: Workspace, charset: str) -> None:
+    slack.answers(b"\xff{", Content_Type=f"application/json; charset={charset}")
+    assert refusal(slack).kind == "chat"
 
 
 class TestWebhook:

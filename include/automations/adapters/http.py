@@ -79,14 +79,13 @@ class GuardedHttpClient:
         with httpx.Client(verify=_trusted(), trust_env=False, follow_redirects=False) as client:
             for _ in range(_MAX_REDIRECTS + 1):
                 response = self._once(client, method, url, headers, content, request, deadline)
-                target = response.headers.get("location")
-                if not request.follow_redirects or response.status not in (301, 302, 303, 307, 308):
+                if not _leads_on(request, response.status, response.headers):
                     return response
-                if target is None:
-                    return response
-                following = _parse(urljoin(str(url), target))
+                following = _parse(urljoin(str(url), response.headers["location"]))
                 if following.netloc != url.netloc or following.scheme != url.scheme:
                     headers = {k: v for k, v in headers.items() if k in _HARMLESS}
+                    # The jar knows addresses, of which several hosts may share one.
+                    client.cookies.clear()
                 if response.status == 303 or (response.status < 303 and method == "POST"):
                     method, content = "HEAD" if method == "HEAD" else "GET", None
                     headers.pop("content-type", None)
@@ -118,7 +117,9 @@ class GuardedHttpClient:
             )
             answer = client.send(built, stream=True)
             try:
-                body = _read(answer, request.max_bytes, deadline, request.timeout)
+                body = b""
+                if not _leads_on(request, answer.status_code, answer.headers):
+                    body = _read(answer, request.max_bytes, deadline, request.timeout)
             finally:
                 answer.close()
         except httpx.TimeoutException as error:
@@ -176,6 +177,12 @@ def guarded_address(
     if not found:
         raise StepError(f"The host {host} has no address.", kind="connection")
     return found[0]
+
+
+def _leads_on(request: HttpRequest, status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer is a redirect to follow, whatever its body is."""
+    redirects = status in (301, 302, 303, 307, 308) and "location" in headers
+    return request.follow_redirects and redirects
 
 
 def _with_query(request: HttpRequest) -> httpx.URL:

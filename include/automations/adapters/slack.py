@@ -108,7 +108,7 @@ class SlackChat:
             raise StepError(
                 f"Slack cannot be reached: {error}", kind="connection", retryable=True
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise StepError("Slack's answer cannot be read.", kind="chat") from error
 
     def _call_webhook(self, message: ChatMessage, webhook: str) -> ChatReceipt:
