@@ -54,8 +54,8 @@ class Airflow:
 
 
 @contextmanager
-def dispatching(airflow: Airflow) -> Iterator[Dispatcher]:
-    dispatcher = Dispatcher(airflow, ports())  # type: ignore[arg-type]  # as much as is asked
+def dispatching(airflow: Airflow, **roles: Any) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(airflow, ports(**roles))  # type: ignore[arg-type]  # as much as is asked
     dispatcher.start()
     try:
         yield dispatcher

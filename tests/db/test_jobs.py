@@ -62,7 +62,7 @@ def locks_read(me: int) -> bool:
     """Whether looking for abandoned claims reads the server's table of locks."""
     with unit_of_work() as session:
         explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {jobs._RELEASE.text}")
-        values = {"holders": jobs._HOLDERS, "channel": jobs.WAKE, "me": me}
+        values = {"holders": jobs._HOLDERS, "channel": jobs.WAKE, "slow": jobs.SLOW, "me": me}
         (planned,) = session.execute(explain, values).scalar_one()
     return any(loops > 0 for loops in loops_of_lock_scans(planned["Plan"]))
 
@@ -199,7 +199,7 @@ def test_a_claim_looks_at_no_job_of_a_kind_that_is_left_out(
         connection.execute(text("ANALYZE job"))
     with unit_of_work() as session:
         explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {jobs._CLAIM.text}")
-        values = {"limit": 8, "lease": jobs._LEASE, "holder": ALIVE}
+        values = {"limit": 8, "lease": jobs._LEASE, "holder": ALIVE, "full": []}
         kinds = [kind for kind in JobKind if kind != "start_run"]
         (planned,) = session.execute(explain, {**values, "kinds": kinds}).scalar_one()
     touched = planned["Plan"]["Shared Hit Blocks"] + planned["Plan"]["Shared Read Blocks"]

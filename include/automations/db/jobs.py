@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from automations.db.tables import Job, JobKind
 
 WAKE = "automations_dispatch"
+SLOW = "slow"
+"""What is notified of a job that waits for others outside; of any other it is nothing."""
 _LEASE = timedelta(seconds=60)
 """After it a job is anybody's, also when its holder is there and hangs; to do one twice is safe."""
 
@@ -20,13 +22,13 @@ _HOLDERS = 0x686F6C64
 
 _ENQUEUE = text("""
 WITH queued AS (
-    INSERT INTO job (kind, subject_id, available_at)
-    VALUES (:kind, :subject_id, clock_timestamp() + :delay)
+    INSERT INTO job (kind, subject_id, workspace_id, available_at)
+    VALUES (:kind, :subject_id, :workspace_id, clock_timestamp() + :delay)
     ON CONFLICT (kind, subject_id) DO UPDATE
     SET available_at = excluded.available_at, failures = 0, error = NULL, dead_at = NULL
     WHERE job.dead_at IS NOT NULL
 )
-SELECT pg_notify(:channel, '')
+SELECT pg_notify(:channel, :payload)
 """)
 
 # Each kind by itself, so that those which are left out cost nothing, however many they are.
@@ -36,6 +38,7 @@ WHERE id = ANY (ARRAY(
     SELECT ready.id FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
         SELECT id, available_at FROM job
         WHERE kind = wanted AND dead_at IS NULL AND available_at <= statement_timestamp()
+            AND (workspace_id IS NULL OR workspace_id <> ALL (CAST(:full AS text[])))
         ORDER BY available_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ) ready
     ORDER BY ready.available_at, ready.id LIMIT :limit
@@ -57,6 +60,7 @@ _NEXT = text("""
 SELECT extract(epoch FROM min(next.available_at) - clock_timestamp())
 FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
     SELECT available_at FROM job WHERE kind = wanted AND dead_at IS NULL
+        AND (workspace_id IS NULL OR workspace_id <> ALL (CAST(:full AS text[])))
     ORDER BY available_at LIMIT 1
 ) next
 """)
@@ -69,7 +73,11 @@ WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
     WHERE locktype = 'advisory' AND classid::bigint = :holders AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
-RETURNING pg_notify(:channel, '')
+RETURNING pg_notify(:channel, CASE WHEN workspace_id IS NULL THEN '' ELSE :slow END)
+""")
+
+_RENEW = text("""
+UPDATE job SET available_at = clock_timestamp() + :lease WHERE id = :id AND claims = :claims
 """)
 
 
@@ -86,18 +94,33 @@ def release_abandoned(session: Session, me: int) -> int:
     Args:
         me: the holder that asks.
     """
-    values = {"holders": _HOLDERS, "channel": WAKE, "me": me}
+    values = {"holders": _HOLDERS, "channel": WAKE, "slow": SLOW, "me": me}
     return len(session.execute(_RELEASE, values).all())
 
 
 def enqueue(
-    session: Session, kind: JobKind, subject_id: str, delay: timedelta = timedelta(0)
+    session: Session,
+    kind: JobKind,
+    subject_id: str,
+    delay: timedelta = timedelta(0),
+    *,
+    workspace_id: str | None = None,
 ) -> None:
     """Add a job, once per kind and subject, and wake the dispatchers when this commits.
 
     One that was given up is tried again.
+
+    Args:
+        workspace_id: whose it is; of those that wait for others outside.
     """
-    values = {"kind": kind, "subject_id": subject_id, "delay": delay, "channel": WAKE}
+    values = {
+        "kind": kind,
+        "subject_id": subject_id,
+        "workspace_id": workspace_id,
+        "delay": delay,
+        "channel": WAKE,
+        "payload": "" if workspace_id is None else SLOW,
+    }
     session.connection().execute(_ENQUEUE, values)
 
 
@@ -126,16 +149,35 @@ def notify(session: Session, channel: str, payload: str = "") -> None:
 
 
 def claim(
-    session: Session, limit: int, kinds: Iterable[str], *, holder: int | None = None
+    session: Session,
+    limit: int,
+    kinds: Iterable[str],
+    *,
+    holder: int | None = None,
+    lease: timedelta = _LEASE,
+    full: Iterable[str] = (),
 ) -> list[Job]:
     """Take ready jobs of some kinds, oldest first, for the length of a lease.
 
     Args:
         holder: who attends; without, only the lease brings the jobs back.
+        full: workspaces whose jobs are left.
     """
-    values = {"kinds": list(kinds), "limit": limit, "lease": _LEASE, "holder": holder}
+    values = {
+        "kinds": list(kinds),
+        "limit": limit,
+        "lease": lease,
+        "holder": holder,
+        "full": list(full),
+    }
     claimed = session.scalars(select(Job).from_statement(_CLAIM), values)
     return sorted(claimed, key=lambda job: job.id)
+
+
+def renew(session: Session, job: Job, lease: timedelta) -> bool:
+    """Hold a job for so long from now; False when it was lost to another worker meanwhile."""
+    values = {"id": job.id, "claims": job.claims, "lease": lease}
+    return session.connection().execute(_RENEW, values).rowcount == 1
 
 
 def done(session: Session, job: Job) -> bool:
@@ -188,7 +230,13 @@ def bury(session: Session, job: Job, error: str) -> bool:
     return found is not None
 
 
-def seconds_to_next(session: Session, kinds: Iterable[str]) -> float | None:
-    """How long until the next job of some kinds becomes ready; None when there is none."""
-    wait = session.scalar(_NEXT, {"kinds": list(kinds)})
+def seconds_to_next(
+    session: Session, kinds: Iterable[str], *, full: Iterable[str] = ()
+) -> float | None:
+    """How long until the next job of some kinds becomes ready; None when there is none.
+
+    Args:
+        full: workspaces whose jobs are left.
+    """
+    wait = session.scalar(_NEXT, {"kinds": list(kinds), "full": list(full)})
     return None if wait is None else float(wait)

@@ -53,12 +53,10 @@ def open_wait(
     session.add(wait)
     session.flush()
     add_approvers(session, wait, approvers)
-    for job, setting in (
-        (JobKind.REMIND_APPROVERS, "remind_seconds"),
-        (JobKind.ESCALATE_WAIT, "escalate_seconds"),
-    ):
-        if seconds := (question or {}).get(setting):
-            jobs.enqueue(session, job, wait.id, timedelta(seconds=seconds))
+    if seconds := (question or {}).get("remind_seconds"):
+        _enqueue_mail(session, JobKind.REMIND_APPROVERS, wait, timedelta(seconds=seconds))
+    if seconds := (question or {}).get("escalate_seconds"):
+        jobs.enqueue(session, JobKind.ESCALATE_WAIT, wait.id, timedelta(seconds=seconds))
     if kind not in ("retry", SLOT):
         session.execute(
             update(Run)
@@ -80,7 +78,19 @@ def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> Non
     ]
     if rows:
         session.execute(insert(Approver).values(rows).on_conflict_do_nothing())
-        jobs.enqueue(session, JobKind.ASK_APPROVERS, wait.id)
+        ask(session, wait)
+
+
+def ask(session: Session, wait: Wait) -> None:
+    """Have those sent a mail by a job who were not asked yet."""
+    _enqueue_mail(session, JobKind.ASK_APPROVERS, wait)
+
+
+def _enqueue_mail(
+    session: Session, kind: JobKind, wait: Wait, delay: timedelta = timedelta(0)
+) -> None:
+    workspace_id = session.get_one(Run, wait.run_id).workspace_id
+    jobs.enqueue(session, kind, wait.id, delay, workspace_id=workspace_id)
 
 
 def settle(

@@ -19,11 +19,13 @@ from typing import NamedTuple
 from automations.db import jobs
 from automations.db.session import Session, raw_connection, unit_of_work
 from automations.db.tables import Job
+from automations.dispatch import slow_work
 from automations.dispatch.breaker import Breaker
 from automations.dispatch.capacity import Capacity, Permits
 from automations.dispatch.housekeeping import Housekeeper
 from automations.dispatch.jobs.registry import HANDLERS, Handlers
 from automations.dispatch.reconciler import Reconciler
+from automations.dispatch.slow_work import SlowWork
 from automations.errors import (
     DatabaseUnavailable,
     NotVisibleYet,
@@ -39,14 +41,10 @@ log = logging.getLogger(__name__)
 
 _WORKERS = 4
 """They wait for Airflow's API, which answers a few starts at a time, rather than compute."""
-_SLOW_WORKERS = 2
-"""So that one source that does not answer leaves room for the others."""
 _BATCH = 8
 """Jobs of a claim: fewer round trips, and still little that waits behind a slow one."""
 _IDLE = 5.0
 """Seconds; only a net, since whoever adds a job wakes a worker."""
-_IDLE_SLOWLY = 1.0
-"""Seconds; nothing wakes the slow ones, for which a second more is little."""
 _MIN_PAUSE = 0.01
 """Seconds: what is due by the database's clock need not be so by this one's."""
 _PAUSE_AFTER_ERROR = 1.0
@@ -57,6 +55,8 @@ _LOOK_FOR_ABANDONED = 5.0
 """Seconds; so late is, at most, what a dispatcher had in hand that has died."""
 _LOOK_FOR_ROOM = 0.25
 """Seconds; nothing says when a run leaves Airflow, and each look counts those that are there."""
+_STOPPING = 10.0
+"""Seconds for what is in hand; what waits longer for others is done again by the next one."""
 _MAX_FAILURES = 12
 """With pauses that double, a job is given up after about a quarter of an hour."""
 _MAX_DELAY = timedelta(seconds=10)
@@ -88,6 +88,7 @@ class Dispatcher:
         # Drawn, since pids repeat on other machines; as large as half of an advisory lock's key.
         self._holder = secrets.randbelow(2**31)
         self._attending = threading.Event()
+        self._slow = SlowWork(_SLOW_KINDS)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._signals = 0
@@ -100,7 +101,7 @@ class Dispatcher:
                 *((f"dispatcher-{number}", self._work) for number in range(_WORKERS)),
                 *(
                     (f"dispatcher-slow-{number}", self._work_slowly)
-                    for number in range(_SLOW_WORKERS)
+                    for number in range(slow_work.WORKERS)
                 ),
             )
         ]
@@ -116,8 +117,10 @@ class Dispatcher:
         # Who waits for the listener would only wait for it to end.
         self._attending.set()
         self._signal(_WORKERS)
+        self._slow.signal(slow_work.WORKERS)
+        until = time.monotonic() + _STOPPING
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(timeout=max(until - time.monotonic(), 0))
 
     @property
     def reaches_airflow(self) -> bool:
@@ -144,6 +147,7 @@ class Dispatcher:
             jobs.attend(connection, self._holder)
             self._attending.set()
             self._signal(_WORKERS)  # what was committed before that
+            self._slow.signal()
             looked = looked_for_room = 0.0
             while not self._stopping.is_set():
                 if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
@@ -157,9 +161,12 @@ class Dispatcher:
                     looked_for_room = time.monotonic()
                 if select.select([connection], [], [], _LOOK_FOR_ROOM if is_full else 1)[0]:
                     connection.poll()
-                    if connection.notifies:
+                    if told := {notify.payload for notify in connection.notifies}:
                         connection.notifies.clear()
-                        self._signal()
+                        if jobs.SLOW in told:
+                            self._slow.signal()
+                        if told != {jobs.SLOW}:
+                            self._signal()
                         self._stopping.wait(_GATHERING)
         finally:
             self._attending.clear()
@@ -241,16 +248,16 @@ class Dispatcher:
         """Carry one job that may take long, so that no other one waits for its end."""
         if not self._attending.wait(_IDLE):
             return
-        with unit_of_work() as session:
-            claimed = jobs.claim(session, 1, _SLOW_KINDS, holder=self._holder)
-            pause = None if claimed else jobs.seconds_to_next(session, _SLOW_KINDS)
-        for job in claimed:
+        seen = self._slow.signals
+        job, pause = self._slow.take(self._holder)
+        if job is None:
+            pause = _IDLE if pause is None else pause
+            self._slow.rest(seen, min(max(pause, _MIN_PAUSE), _IDLE))
+            return
+        try:
             self._carry(job)
-        if not claimed:
-            # Nothing wakes it: the others' signals are not for these.
-            self._stopping.wait(
-                _IDLE_SLOWLY if pause is None else min(max(pause, _MIN_PAUSE), _IDLE_SLOWLY)
-            )
+        finally:
+            self._slow.put_down(job)
 
     def _carry(self, job: Job, *, probe: bool = False) -> None:
         with logs.bound(jobId=str(job.id), subjectId=job.subject_id):

@@ -100,6 +100,8 @@ class Job(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     kind: Mapped[str]
     subject_id: Mapped[str]
+    workspace_id: Mapped[str | None]
+    """Of a job that waits for others outside: there are so many of each workspace at a time."""
     claims: Mapped[int] = mapped_column(server_default="0")
     """Counts up with every claim; only the holder of the last one may settle the job."""
     holder: Mapped[int | None]

@@ -13,6 +13,10 @@ from automations.db.tables import Job, JobKind
 from automations.dispatch.jobs.visibility import VisibleDags
 from automations.ports import Orchestrator, Ports
 
+SLOW_LEASE = timedelta(minutes=5)
+"""Of a slow job: longer than the two minutes that a mail server may take, or a page of a source.
+One that takes several such times renews it before each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -30,7 +34,8 @@ class Handler(ABC):
         kind: the jobs that it does.
         airflow: whether they need the orchestrator, so that they wait while that is away.
         limited: whether they wait while the orchestrator has as many runs as it may.
-        slow: whether one may wait long for others, so that workers of their own do them.
+        slow: whether one may wait long for others, so that workers of their own do them, so many
+            of each workspace at a time: whoever enqueues one says whose it is.
     """
 
     kind: ClassVar[JobKind]

@@ -8,7 +8,7 @@ from automations.db import jobs, run_steps, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, FormRequest, Job, JobKind, Run, Wait
 from automations.definitions.published import dag_id
-from automations.dispatch.jobs.base import AirflowHandler, Handler, come_back, done
+from automations.dispatch.jobs.base import SLOW_LEASE, AirflowHandler, Handler, come_back, done
 from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
 from automations.ports import Mail, Mailer
 from automations.services.audit import audit
@@ -68,24 +68,27 @@ class AskApprovers(Handler):
     """Sends everybody who was not asked yet a link of their own."""
 
     kind = JobKind.ASK_APPROVERS
+    slow = True
 
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
             wait, run = _wait_and_run(session, job)
             todo = waits.unasked(session, wait)
         for approver in todo:
-            _ask(self._ports.mailer, run, wait, approver, "")
+            if not _ask(self._ports.mailer, job, run, wait, approver, ""):
+                return
         with unit_of_work() as session:
             # First: whoever is added meanwhile is seen here, or makes a job of their own.
             jobs.done(session, job)
             if waits.unasked(session, session.get_one(Wait, wait.id)):
-                jobs.enqueue(session, JobKind.ASK_APPROVERS, wait.id)
+                waits.ask(session, wait)
 
 
 class RemindApprovers(Handler):
     """Sends those who have not decided their link again, and comes back after a while."""
 
     kind = JobKind.REMIND_APPROVERS
+    slow = True
 
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
@@ -97,7 +100,8 @@ class RemindApprovers(Handler):
         every = timedelta(seconds=(wait.question or {})["remind_seconds"])
         number = (datetime.now(UTC) - wait.created_at) // every
         for approver in todo:
-            _ask(self._ports.mailer, run, wait, approver, f":reminder:{number}")
+            if not _ask(self._ports.mailer, job, run, wait, approver, f":reminder:{number}"):
+                return
         with unit_of_work() as session:
             come_back(session, job, every)
 
@@ -119,6 +123,7 @@ class SendForm(Handler):
     """Sends one person the link to a form, and reminds them when that is wished."""
 
     kind = JobKind.SEND_FORM
+    slow = True
 
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
@@ -152,10 +157,13 @@ def _wait_and_run(session: Session, job: Job) -> tuple[Wait, Run]:
     return wait, session.get_one(Run, wait.run_id)
 
 
-def _ask(mailer: Mailer, run: Run, wait: Wait, approver: Approver, occasion: str) -> None:
+def _ask(mailer: Mailer, job: Job, run: Run, wait: Wait, approver: Approver, occasion: str) -> bool:
+    """Send one person a mail; False when another worker has the job by now."""
     # Derived, so that a repeat after a crash and a reminder carry the same link.
     token = derive_token(f"approver:{approver.id}", approver.token_hash)
     with unit_of_work() as session:
+        if not jobs.renew(session, job, SLOW_LEASE):
+            return False
         session.get_one(Approver, approver.id).token_hash = hash_token(token)
     question = wait.question or {}
     subject = question.get("subject", "Your decision is needed")
@@ -171,6 +179,7 @@ def _ask(mailer: Mailer, run: Run, wait: Wait, approver: Approver, occasion: str
     )
     with unit_of_work() as session:
         session.get_one(Approver, approver.id).sent_at = datetime.now(UTC)
+    return True
 
 
 def _in_words(moment: datetime) -> str:

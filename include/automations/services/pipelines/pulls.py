@@ -187,7 +187,7 @@ def _begin(
 ) -> tuple[PipelineRun, bool]:
     run, is_new = pipelines.begin_run(session, connection, started_by, _PULL, delivery_id)
     if is_new:
-        jobs.enqueue(session, JobKind.SYNC_PIPELINE, run.id)
+        jobs.enqueue(session, JobKind.SYNC_PIPELINE, run.id, workspace_id=connection.workspace_id)
     return run, is_new
 
 

@@ -70,7 +70,7 @@ def _make(session: Session, wanted: Wanted) -> dict[str, Any]:
         )
         session.add(request)
         session.flush()
-        jobs.enqueue(session, JobKind.SEND_FORM, request.id)
+        jobs.enqueue(session, JobKind.SEND_FORM, request.id, workspace_id=wanted.workspace_id)
         ids.append(request.id)
     return {"formRequestIds": ids}
 

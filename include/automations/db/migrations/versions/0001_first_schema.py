@@ -362,6 +362,7 @@ def _events() -> None:
         sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column('kind', sa.Text(), nullable=False),
         sa.Column('subject_id', sa.Text(), nullable=False),
+        sa.Column('workspace_id', sa.Text(), nullable=True),
         sa.Column('claims', sa.Integer(), server_default='0', nullable=False),
         sa.Column('holder', sa.Integer(), nullable=True),
         sa.Column('failures', sa.Integer(), server_default='0', nullable=False),

@@ -1,0 +1,195 @@
+"""Mail servers that hang, or take long, hold up nobody but those who use them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, update
+
+from automations.adapters.smtp import SmtpTransport
+from automations.db import jobs, waits
+from automations.db.session import unit_of_work
+from automations.db.tables import Job, JobKind, Run, Wait
+from automations.dispatch.jobs.base import SLOW_LEASE
+from automations.dispatch.jobs.registry import HANDLERS, Handlers
+from automations.dispatch.slow_work import SHARE, WORKERS, SlowWork
+from automations.ports import Mail, MailReceipt
+from automations.services.integrations import integrations
+from automations.services.integrations.mail import WorkspaceMailer
+from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
+from tests.db.workspace import workspace
+from tests.doubles import ports
+from tests.environment import Environment
+from tests.mailbox import Mailbox
+
+
+class Silent:
+    """A mail server that takes connections and never says a word."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self.connected: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._accept)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connected.append(connection)
+
+    def hang_up(self) -> None:
+        """End it, and let those go on who wait for it; also when it has ended."""
+        if self._thread.is_alive():
+            self._listening.shutdown(socket.SHUT_RDWR)
+            self._listening.close()
+            self._thread.join(10)
+        for connection in self.connected:
+            connection.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    server = Silent()
+    yield server
+    server.hang_up()
+
+
+@pytest.fixture
+def mailbox(database: str, environment: Environment) -> Iterator[Mailbox]:
+    mailbox = Mailbox()
+    environment.set(
+        AUTOMATIONS_SMTP_HOST="127.0.0.1",
+        AUTOMATIONS_SMTP_PORT=str(mailbox.port),
+        AUTOMATIONS_SMTP_SECURITY="none",
+    )
+    mailbox.start()
+    yield mailbox
+    mailbox.stop()
+
+
+def asked(run_id: str, *approvers: str) -> Wait:
+    with unit_of_work() as session:
+        return waits.open_wait(
+            session,
+            run_id=run_id,
+            node_id="ask",
+            generation=0,
+            kind="decision",
+            due_at=datetime.now(UTC) + timedelta(days=1),
+            question={"subject": "Approval needed", "body": "OK?"},
+            approvers=approvers or ("ada@b.example",),
+        )
+
+
+def uses(here: str, port: int) -> None:
+    """Have a workspace use a mail server of its own."""
+    integrations.create(
+        here,
+        name="Office",
+        kind="EMAIL_PROVIDER",
+        config={
+            "host": "127.0.0.1",
+            "port": port,
+            "security": "none",
+            "fromEmail": "office@b.example",
+            "fromName": "Office",
+        },
+        credentials={},
+        enabled=True,
+        site_email_provider=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_mail_server_that_hangs_holds_up_no_run_and_nobody_elses_mail(
+    silent: Silent, mailbox: Mailbox
+) -> None:
+    hung, other = workspace("hung"), workspace("other")
+    uses(hung, silent.port)
+    for run_id in executed(hung, automation(hung), 3 * WORKERS):
+        asked(run_id)
+    airflow = Airflow()
+    mailer = WorkspaceMailer(SmtpTransport([f"127.0.0.1:{silent.port}"]))
+    with dispatching(airflow, mailer=mailer):
+        until("its share to hang", lambda: len(silent.connected) == SHARE)
+        until("its own runs", lambda: len(airflow.made) == 3 * WORKERS)
+        theirs = executed(other, automation(other), 10)
+        for run_id in theirs:
+            asked(run_id)
+        until("the others' runs", lambda: set(theirs) <= set(airflow.made))
+        until("the others' mail", lambda: len(mailbox.envelopes) == 10)
+        assert len(silent.connected) == SHARE
+        silent.hang_up()
+
+
+def test_of_each_workspace_no_more_than_its_share_is_in_hand(database: str) -> None:
+    here, there = workspace("here"), workspace("there")
+    runs = executed(here, automation(here), SHARE + 1) + executed(there, automation(there), 1)
+    found = [asked(run_id) for run_id in runs]
+    work = SlowWork({JobKind.ASK_APPROVERS})
+    taken = [work.take(1)[0] for _ in range(SHARE + 1)]
+    assert [job.subject_id for job in taken if job] == [
+        *(wait.id for wait in found[:SHARE]),
+        found[-1].id,
+    ]
+    # What waits for room is not due, however long it has been: nobody looks again and again.
+    none, pause = work.take(1)
+    assert none is None
+    assert pause is not None
+    assert pause > 60
+    assert taken[0] is not None
+    with unit_of_work() as session:
+        jobs.done(session, taken[0])
+    work.put_down(taken[0])
+    job, _ = work.take(1)
+    assert job is not None
+    assert job.subject_id == found[SHARE].id
+
+
+def test_every_kind_that_sends_mail_has_workers_of_its_own() -> None:
+    slow = {kind for kind, handler in HANDLERS.items() if handler.slow}
+    assert slow == {"ask_approvers", "remind_approvers", "send_form", "sync_pipeline"}
+
+
+class Watching:
+    """A mailer that looks how long the job that it is asked by is held yet."""
+
+    def __init__(self) -> None:
+        self.held: list[int] = []
+        self.lost = False
+
+    def send(self, mail: Mail) -> MailReceipt:
+        longer = func.clock_timestamp() + mail.timeout + timedelta(minutes=1)
+        self.held.append(count(Job.kind == "ask_approvers", Job.available_at > longer))
+        with unit_of_work() as session:
+            # As if so much time had passed, and, when it is lost, another worker had come.
+            values = {"available_at": func.clock_timestamp() + timedelta(seconds=1)}
+            if self.lost:
+                values["claims"] = Job.claims + 1
+            session.execute(update(Job).where(Job.kind == "ask_approvers").values(values))
+        return MailReceipt("<1>", "test", mail.to, ())
+
+
+@pytest.mark.parametrize(("lost", "sent"), [(False, 3), (True, 1)])
+def test_a_job_is_held_for_as_long_as_its_mails_take_and_is_left_when_it_is_lost(
+    database: str, lost: bool, sent: int
+) -> None:
+    here = workspace()
+    (run_id,) = executed(here, automation(here), 1)
+    asked(run_id, "ada@b.example", "bob@b.example", "eve@b.example")
+    mailer = Watching()
+    mailer.lost = lost
+    handlers = Handlers(Airflow(), ports(mailer=mailer))  # type: ignore[arg-type]
+    with unit_of_work() as session:
+        (job,) = jobs.claim(session, 1, {"ask_approvers"}, lease=SLOW_LEASE)
+    handlers.carry(job)
+    assert mailer.held == [1] * sent
+    assert count(Run.id == run_id) == 1
