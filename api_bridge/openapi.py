@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api_bridge import answer_schemas, definition_schemas, scopes
+from api_bridge.cloud_events import CloudEvent
 from api_bridge.error_bodies import PROBLEM
-from api_bridge.routes.events import CloudEvent
 
 ERROR = {
     "type": "object",

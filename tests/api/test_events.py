@@ -85,6 +85,8 @@ class TestTake:
     def test_what_is_no_cloud_event_is_not_taken(self, api: Api) -> None:
         assert send(api, EVENT, {"Content-Type": "application/json"}).status_code == 415
         assert send(api, EVENT, {"Content-Type": "text/plain"}).status_code == 415
+        other = {"Content-Type": "application/cloudevents+avro", "ce-id": "1"}
+        assert send(api, EVENT, other).status_code == 415
         assert send(api, EVENT, ONE, role="VIEWER").status_code == 403
 
     def test_the_longest_id_and_source_can_be_told_from_others(self, api: Api) -> None:

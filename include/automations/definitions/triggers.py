@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
@@ -116,14 +118,39 @@ CONTEXT_VARIABLES = frozenset(
 """The documented variables of events, usable at top level too."""
 
 
+EVENT_TYPE = r"^[^\s\x00-\x1f\x7f]{1,200}$"
+"""What an event's type may be: CloudEvents allow any text."""
+_IN_CAPITALS = re.compile(r"[A-Z0-9_]+", re.ASCII)
+_OF_ANOTHER_KIND = re.compile(r"[.:/]")
+_ALIKE = 0.85
+"""Of two names' letters, from which on one may be meant for the other."""
+
+
+def _known_or_own(value: str) -> str:
+    if value in FILTERS:
+        return value
+    names = {name.replace("_", "").lower(): name for name in FILTERS}
+    letters = re.sub(r"[\W_]", "", value).lower()
+    meant = difflib.get_close_matches(letters, names, 1, _ALIKE)
+    in_our_way = is_reserved(value) or _IN_CAPITALS.fullmatch(value)
+    if not in_our_way and (not meant or _OF_ANOTHER_KIND.search(value)):
+        return value
+    if meant:
+        raise ValueError(f"is no type of event: did you mean {names[meant[0]]}?")
+    known = ", ".join(FILTERS)
+    raise ValueError(f"is none of {known}, and a name of your own is like com.example.paid")
+
+
 class EventTrigger(TriggerBase):
     """Started by each event of a type, of any subject or of the one that the filter names."""
 
     type: Literal["event"] = "event"
-    trigger_type: str = Field(
-        pattern=r"^[A-Za-z][A-Za-z0-9_.:/-]{2,199}$",
+    trigger_type: Annotated[str, AfterValidator(_known_or_own)] = Field(
+        pattern=EVENT_TYPE,
         description=f"The type of event: {', '.join(FILTERS)}; or a name of your own, as sent to "
-        "POST /api/events or given to an asset in Airflow.",
+        "POST /api/events or given to an asset in Airflow. So that no misspelling waits for ever, "
+        "one of your own must not look like those: it has a dot, as in com.example.paid, or is not "
+        "in capitals alone.",
     )
     filter_matter_template_id: Id | None = Field(
         None, description="Only matters of this template; for MATTER_STEP_… events."
