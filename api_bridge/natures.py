@@ -16,6 +16,7 @@ class Nature:
     """What an endpoint was marked as."""
 
     patient: bool = False
+    hashing: bool = False
     outside: bool = False
     any_query: bool = False
 
@@ -29,6 +30,11 @@ def nature_of(endpoint: Callable[..., Any]) -> Nature:
 def patient(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that waits for more than the database: its threads are not the others'."""
     return _marked(endpoint, patient=True)
+
+
+def hashing(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that hashes a password: others that wait keep nobody from signing in."""
+    return _marked(endpoint, hashing=True)
 
 
 def outside(endpoint: Endpoint) -> Endpoint:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 from fastapi.utils import is_body_allowed_for_status_code
@@ -23,7 +22,7 @@ from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.natures import nature_of
 from api_bridge.query_names import QueryNames
-from api_bridge.threads import in_thread
+from api_bridge.threads import for_a_password, in_thread, patiently
 from automations.kit.storable import showable
 
 
@@ -83,11 +82,15 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
     def answer(values: dict[str, Any]) -> Response:
         return _response(endpoint(**values), status, values)
 
-    host = run_in_threadpool if nature_of(endpoint).patient else in_thread
+    nature = nature_of(endpoint)
 
     @wraps(endpoint)
     async def call(**values: Any) -> Response:
-        return await host(answer, values)
+        if nature.hashing:
+            return await for_a_password(partial(answer, values))
+        if nature.patient:
+            return await patiently(partial(answer, values), values.get("caller"))
+        return await in_thread(answer, values)
 
     return call
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from api_bridge import cookies
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Viewer, client_address
-from api_bridge.natures import patient
+from api_bridge.natures import hashing
 from api_bridge.routing import Router
 from api_bridge.views import people as people_views
 from automations.kit.clock import timestamp
@@ -53,7 +53,7 @@ class NewPassword(Body):
 
 
 @router.post("/session")
-@patient
+@hashing
 def sign_in(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
     """Sign in: begins a session of 7 days at most, in a cookie that scripts cannot read."""
     cookies.check_origin(request, unless_silent=True)
@@ -69,7 +69,7 @@ def sign_in(request: Request, response: Response, credentials: Credentials) -> d
 
 
 @router.post("/session/invitation")
-@patient
+@hashing
 def accept_invitation(
     request: Request, response: Response, invitation: Invitation
 ) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def sign_out(caller: Viewer, response: Response) -> None:
 
 
 @router.put("/session/password", status_code=204)
-@patient
+@hashing
 def change_password(caller: Viewer, passwords: NewPassword) -> None:
     """Change one's own password; all other sessions end."""
     sign_ins.change_password(caller, passwords.current_password, passwords.new_password)

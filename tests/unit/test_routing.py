@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.testclient import TestClient
 
-from api_bridge.natures import patient
+from api_bridge.natures import hashing, patient
 from api_bridge.routing import Router
+from api_bridge.threads import MAX_OF_A_CALLER, MAX_OF_A_WORKSPACE
+from automations.domain.principals import Principal
+from automations.errors import TooManyRequests
 from automations.settings import get_settings
 
 router = Router(prefix="/r")
@@ -30,6 +33,24 @@ def name_thread() -> dict[str, str]:
 def wait() -> dict[str, str]:
     entered.release()
     let_go.wait(30)
+    return {"thread": threading.current_thread().name}
+
+
+def somebody(name: str, workspace: str) -> Principal:
+    return Principal(workspace, "MEMBER", name, key_id=name)
+
+
+@router.get("/called/{workspace}/{name}")
+@patient
+def wait_for(caller: Annotated[Principal, Depends(somebody)]) -> dict[str, str]:
+    entered.release()
+    let_go.wait(30)
+    return {"name": caller.name}
+
+
+@router.get("/password")
+@hashing
+def sign_in() -> dict[str, str]:
     return {"thread": threading.current_thread().name}
 
 
@@ -70,6 +91,34 @@ def test_endpoints_that_wait_for_others_leave_the_pool_to_the_rest(client: TestC
         finally:
             let_go.set()
     assert {one.result().status_code for one in waiting} == {200}
+
+
+@pytest.mark.parametrize(
+    ("paths", "one_more"),
+    [
+        (["/r/called/w/a"] * MAX_OF_A_CALLER, "/r/called/w/a"),
+        ([f"/r/called/w/{n}" for n in range(MAX_OF_A_WORKSPACE)], "/r/called/w/x"),
+    ],
+)
+def test_one_caller_and_one_workspace_leave_threads_to_others(
+    client: TestClient, paths: list[str], one_more: str
+) -> None:
+    let_go.clear()
+    with ThreadPoolExecutor(len(paths) + 1) as senders:
+        waiting = [senders.submit(client.get, path) for path in paths]
+        try:
+            for _ in waiting:
+                assert entered.acquire(timeout=30)
+            with pytest.raises(TooManyRequests):
+                client.get(one_more)
+            assert client.get("/r/password").json()["thread"].startswith("password")
+            other = senders.submit(client.get, "/r/called/other/b")
+            assert entered.acquire(timeout=30)
+        finally:
+            let_go.set()
+    assert {one.result().status_code for one in [*waiting, other]} == {200}
+    assert client.get(one_more).status_code == 200
+    assert entered.acquire(timeout=30)
 
 
 def test_the_answer_has_the_routes_status_and_the_endpoints_headers(client: TestClient) -> None:

@@ -41,6 +41,18 @@ def check(limits: Mapping[str, int], *, seconds: int = _WINDOW) -> None:
         raise TooManyRequests(max(over))
 
 
+def check_exhausted(key: str, limit: int, *, seconds: int) -> None:
+    """Look whether a key has reached its limit, counting nothing.
+
+    Raises:
+        TooManyRequests: it has.
+    """
+    with unit_of_work(apart=True) as session:
+        wait = rate_limits.hit(session, key, limit=limit - 1, seconds=seconds, by=0)
+    if wait is not None:
+        raise TooManyRequests(wait)
+
+
 def check_misses(address: str) -> None:
     """Count a webhook URL that nothing has, so that nobody finds one by trying.
 

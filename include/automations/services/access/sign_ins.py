@@ -35,6 +35,10 @@ MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256
 """Characters of a password."""
 
 _HOUR = 3600
+_MAX_WRONG_IN_AN_HOUR = 30
+"""For one account from everywhere: more is guessing by many machines."""
+_MAX_NETWORKS = 10
+"""From where a member may sign in whatever happens elsewhere: home, work, the way between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +57,32 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
         slug: the workspace's.
         address: where the request comes from.
 
+    Only wrong passwords count against an account, so that who guesses does not lock its owner out:
+    the right one is taken, from where they have signed in before even while all the world guesses.
+
     Raises:
         NotAuthenticated: there is no such member, or it is not their password.
         TooManyRequests: of this address, or for this account.
     """
     email = email.strip().lower()
     account = hashlib.sha256(f"{slug}\0{email}".encode()).hexdigest()[:32]
-    rate_limits.check({f"sign-in:address:{network(address)}": 20, f"sign-in:account:{account}": 5})
-    rate_limits.check({f"sign-in:account-hour:{account}": 30}, seconds=_HOUR)
+    by_hour = f"sign-in:account-hour:{account}"
+    rate_limits.check({f"sign-in:address:{network(address)}": 20})
     with unit_of_work() as session:
         workspace = sign_ins.workspace(session, slug)
         member = sign_ins.member(session, workspace.id, email) if workspace else None
         kept = sign_ins.password(session, member.id) if member else None
         known = kept.password_hash if kept else None
+        networks = kept.networks if kept else []
+    if network(address) not in networks:
+        rate_limits.check_exhausted(by_hour, _MAX_WRONG_IN_AN_HOUR, seconds=_HOUR)
     if workspace is not None:
         # The event belongs to the workspace; whose account it was is known only if there is one.
         actor = audit.Actor("anonymous", member.email, member.id) if member else None
         audit.identify(workspace.id, actor)
     if not passwords.fits(password, known) or member is None or known is None:
+        rate_limits.check({by_hour: _MAX_WRONG_IN_AN_HOUR}, seconds=_HOUR)
+        rate_limits.check({f"sign-in:account:{account}": 5})
         raise NotAuthenticated("The address or the password is wrong.")
     # Hashed outside of a transaction, for that takes long: so the password is looked at once more.
     with unit_of_work() as session:
@@ -199,6 +211,11 @@ def _opened(session: Session, member: MemberRow) -> NewSession:
         expires_at=datetime.now(UTC) + LASTS,
     )
     session.add(made)
+    row = sign_ins.password(session, member.id)
+    here = network(made.ip) if made.ip else None
+    if row is not None and here is not None and here not in row.networks[:1]:
+        before = [one for one in row.networks if one != here]
+        row.networks = [here, *before][:_MAX_NETWORKS]
     session.flush()
     audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
     audit.record(session, "session.create", made, email=member.email)
