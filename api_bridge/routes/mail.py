@@ -11,7 +11,9 @@ from api_bridge.deps import EffectId, Member
 from api_bridge.natures import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
+from automations.services.access import rate_limits
 from automations.services.integrations import mail
+from automations.settings import get_settings
 
 router = Router(prefix="/api/workflows", tags=["mail"])
 
@@ -26,7 +28,18 @@ Payload = Annotated[
 @outside
 @body_limit(MAX_FILES_BYTES)
 def send_email(caller: Member, effect_id: EffectId, payload: Payload) -> dict[str, Any]:
-    """Send a transactional email by the site email provider."""
+    """Send a transactional email by the site email provider.
+
+    A caller may send so many a minute, and a workspace so many (429 says when to go on):
+    AUTOMATIONS_MAILS_PER_CALLER and AUTOMATIONS_MAILS_PER_WORKSPACE.
+    """
+    settings = get_settings()
+    rate_limits.check(
+        {
+            f"mail:caller:{caller.member_id or caller.key_id}": settings.mails_per_caller,
+            f"mail:workspace:{caller.workspace_id}": settings.mails_per_workspace,
+        }
+    )
     receipt = mail.send(caller.workspace_id, payload, wiring.ports(), effect_id)
     return {
         "messageId": receipt.message_id,

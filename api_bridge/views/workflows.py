@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from automations.definitions.triggers import Trigger
 from automations.domain.workflows import WorkflowDetail
 from automations.kit.clock import timestamp
-from automations.services.events.webhooks import url as webhook_url
+from automations.services.workflows import webhook_addresses
 
 _TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
 
@@ -33,9 +33,10 @@ def updated_workflow(found: WorkflowDetail) -> dict[str, Any]:
 
 def administered_workflow(found: WorkflowDetail) -> dict[str, Any]:
     """An automation as administrators see it: with its webhook URL, which is a secret."""
-    shown, token = workflow(found), found.webhook_token
-    if token is not None and shown["trigger"]["type"] == "webhook":
-        shown["webhookUrl"] = webhook_url(token)
+    shown = workflow(found)
+    url = webhook_addresses.url(found.webhook_salt, found.webhook_hash)
+    if url is not None and shown["trigger"]["type"] == "webhook":
+        shown["webhookUrl"] = url
     return shown
 
 

@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     smtp_password: str | None = None
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
     mail_from: str = "automations@example.com"
+    mails_per_caller: int = Field(
+        120, ge=1, description="Mails a minute that a key or member may send by send-email."
+    )
+    mails_per_workspace: int = Field(
+        600, ge=1, description="Mails a minute that all of a workspace may send by send-email."
+    )
     mail_default: Literal["development", "none"] = Field(
         "development", description="What sends mail without smtp_host or an integration."
     )

@@ -16,8 +16,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
 from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
-from automations.services.events import webhooks
-from automations.services.workflows import workflows
+from automations.services.workflows import webhook_addresses, workflows
 from tests.api.bridge_process import PATIENCE, BridgeProcess, until
 from tests.conftest import free_port
 from tests.doubles import ports
@@ -57,7 +56,8 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
     bridges: list[BridgeProcess],
 ) -> None:
     found = workflows.create(Principal(ensure_workspace(), "ADMIN", "test"), HOOK, ports())
-    path = webhooks.url(str(found.webhook_token)).split("/api/", 1)[1]
+    url = webhook_addresses.url(found.webhook_salt, found.webhook_hash)
+    path = str(url).split("/api/", 1)[1]
     answered: dict[int, str] = {}
     counts = threading.Condition()
 

@@ -242,3 +242,16 @@ class TestSize:
     def test_other_routes_keep_their_limit(self, api: Api) -> None:
         for method, path in (("POST", "/api/workflows"), ("PUT", "/api/secrets/KEY")):
             assert api.call(method, path, {"value": "x" * 1_000_001}).status_code == 413
+
+
+@pytest.mark.usefixtures("standing_clock")
+def test_a_caller_and_a_workspace_send_so_many_a_minute(
+    api: Api, mailbox: Mailbox, environment: Environment
+) -> None:
+    environment.set(AUTOMATIONS_MAILS_PER_CALLER="2", AUTOMATIONS_MAILS_PER_WORKSPACE="3")
+    answers = [api.call("POST", PATH, MAIL, role="MEMBER") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    # The caller that was refused has counted for the workspace, too.
+    assert api.call("POST", PATH, MAIL, role="ADMIN").status_code == 429
+    assert len(mailbox.envelopes) == 2

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from cryptography.fernet import Fernet
+from sqlalchemy import select, text, update
 from standardwebhooks.webhooks import Webhook
 
 from automations.db import runs
@@ -26,6 +27,7 @@ from automations.services.events import webhooks
 from automations.settings import get_settings
 from tests.api.conftest import Api
 from tests.doubles import Unreachable, ports
+from tests.environment import Environment
 from tests.senders import FORM as FORM_TYPE
 from tests.senders import MULTIPART, SENDERS, Sent, multipart
 
@@ -99,6 +101,20 @@ class TestUrl:
         assert rotated["webhookUrl"] != before["webhookUrl"]
         assert deliver(api, before, {}).status_code == 404
         assert deliver(api, rotated, {}).status_code == 202
+
+    def test_the_database_holds_no_url(self, api: Api) -> None:
+        token = path(hooked(api)).rpartition("/")[2]
+        with unit_of_work() as session:
+            row = session.execute(text("SELECT workflow::text FROM workflow")).scalar_one()
+        assert token not in row
+
+    def test_a_url_of_a_key_that_is_gone_works_on_and_is_not_shown(
+        self, api: Api, environment: Environment
+    ) -> None:
+        workflow = hooked(api)
+        environment.set(AUTOMATIONS_ENCRYPTION_KEY=Fernet.generate_key().decode())
+        assert "webhookUrl" not in api.call("GET", f"/api/workflows/{workflow['id']}").json()
+        assert deliver(api, workflow, {}).status_code == 202
 
     def test_an_automation_without_a_webhook_has_none(self, api: Api) -> None:
         workflow = api.workflow()

@@ -15,7 +15,7 @@ from automations.kit.ids import new_id
 
 _HOOK = text("""
 SELECT id, workspace_id, version FROM workflow
-WHERE webhook_token = :token AND deleted_at IS NULL
+WHERE webhook_hash = :hash AND deleted_at IS NULL
 """)
 
 _TAKE = text("""
@@ -50,10 +50,10 @@ class Hook:
     version: int
 
 
-def hook(token: str) -> Hook | None:
-    """Whose webhook URL has this token."""
+def hook(token_hash: str) -> Hook | None:
+    """Whose webhook URL has the token of this hash."""
     with statement() as connection:
-        found = connection.execute(_HOOK, {"token": token}).first()
+        found = connection.execute(_HOOK, {"hash": token_hash}).first()
     return Hook(*found) if found else None
 
 

@@ -32,7 +32,8 @@ _LISTED = (
         Workflow.name,
         Workflow.status,
         Workflow.version,
-        Workflow.webhook_token,
+        Workflow.webhook_salt,
+        Workflow.webhook_hash,
         Workflow.created_at,
         Workflow.updated_at,
         WorkflowVersion.definition,
@@ -148,7 +149,8 @@ def listed(
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
         query = query.where((Workflow.created_at < at) | later)
-    return [WorkflowDetail(*row) for row in session.execute(query, {"workspace_id": workspace_id})]
+    found = session.execute(query, {"workspace_id": workspace_id})
+    return [WorkflowDetail(*values) for values in map(tuple, found)]
 
 
 def add_version(

@@ -28,7 +28,7 @@ class WorkflowDetail:
     """An automation with its newest definition.
 
     Args:
-        webhook_token: the secret part of its webhook URL, if it has ever had one.
+        webhook_salt, webhook_hash: what its webhook URL is made from, if it has ever had one.
         runs: how many there are of it.
         in_flight: known when it was just changed.
     """
@@ -39,7 +39,8 @@ class WorkflowDetail:
     name: str
     status: WorkflowStatus
     version: int
-    webhook_token: str | None
+    webhook_salt: str | None
+    webhook_hash: str | None
     created_at: datetime
     updated_at: datetime
     definition: Mapping[str, JSON]

@@ -39,7 +39,9 @@ class Workflow(Base):
     version: Mapped[int]
     trigger_key: Mapped[str | None]
     """What an event must carry to start this automation, for the dispatcher's index."""
-    webhook_token: Mapped[str | None] = mapped_column(unique=True)
+    webhook_salt: Mapped[str | None]
+    """What the token of the webhook's URL is derived from; none before the first trigger by one."""
+    webhook_hash: Mapped[str | None] = mapped_column(unique=True)
     """The secret part of the automation's webhook URL; kept from its first webhook trigger on."""
     created_by: Mapped[str | None]
     created_by_key_id: Mapped[str | None] = mapped_column(ForeignKey("api_key.id"))

@@ -21,10 +21,9 @@ from automations.ports import SignatureVerifier
 from automations.services.access import rate_limits as limits
 from automations.services.audit import audit
 from automations.services.forms import uploads
-from automations.services.workflows import webhook_secrets
+from automations.services.workflows import webhook_addresses, webhook_secrets
 from automations.services.workflows.loaded import load
-from automations.services.workflows.webhook_secrets import new_token
-from automations.settings import get_settings
+from automations.tokens import hash_token
 
 EVENT_TYPE = "WEBHOOK"
 _MAX_PER_MINUTE = 30_000
@@ -52,11 +51,6 @@ class Result:
     status: RunStatus | EventStatus
     outputs: Mapping[str, JSON]
     ended: bool
-
-
-def url(token: str) -> str:
-    """The webhook URL with a token."""
-    return f"{get_settings().bridge_base}/api/webhooks/{token}"
 
 
 def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address: str) -> Accepted:
@@ -109,7 +103,7 @@ def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str,
 
 
 def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:
-    hook = intake.hook(token)
+    hook = intake.hook(hash_token(token))
     if hook is None:
         return None
     with reading() as session:
@@ -139,11 +133,11 @@ def rotate(workspace_id: str, workflow_id: str) -> str:
     """
     with unit_of_work() as session:
         workflow = _locked(session, workspace_id, workflow_id)
-        if workflow.webhook_token is None:
+        if workflow.webhook_salt is None:
             raise Conflict("The automation has no webhook trigger.")
-        workflow.webhook_token = new_token()
+        webhook_addresses.renew(workflow)
         audit.record(session, "workflow.rotate_webhook", workflow, name=workflow.name)
-        return url(workflow.webhook_token)
+        return str(webhook_addresses.url(workflow.webhook_salt, workflow.webhook_hash))
 
 
 def _locked(session: Session, workspace_id: str, workflow_id: str) -> Workflow:

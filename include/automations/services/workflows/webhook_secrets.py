@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from secrets import token_urlsafe
 from typing import Any
 
 from automations.definitions.triggers import HIDDEN, WebhookTrigger
@@ -99,8 +98,3 @@ def value_of(workspace_id: str, stored: str) -> str:
 def _unwrapped(secret: str) -> str:
     """A secret without the line breaks and blanks that were pasted with it."""
     return "".join(secret.splitlines()).strip()
-
-
-def new_token() -> str:
-    """The secret part of a webhook URL."""
-    return token_urlsafe(24)

@@ -22,8 +22,14 @@ from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.ports import Ports
 from automations.services.audit import audit
-from automations.services.workflows import cycles, error_workflows, loaded, payloads, schedules
-from automations.services.workflows.webhook_secrets import new_token
+from automations.services.workflows import (
+    cycles,
+    error_workflows,
+    loaded,
+    payloads,
+    schedules,
+    webhook_addresses,
+)
 
 _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
 """What of an automation, when it changes, may make it start itself."""
@@ -226,8 +232,8 @@ def _write(
     if not workflows.save(session, workflow):
         raise ValidationFailed({"key": [f"'{definition.key}' is the key of another automation"]})
     workflow.trigger_key = definition.trigger.key_of(workflow.id)
-    if isinstance(definition.trigger, WebhookTrigger) and workflow.webhook_token is None:
-        workflow.webhook_token = new_token()
+    if isinstance(definition.trigger, WebhookTrigger) and workflow.webhook_salt is None:
+        webhook_addresses.renew(workflow)
     session.flush()
     session.refresh(workflow)
     stored = payloads.to_store(definition, body)
@@ -245,7 +251,8 @@ def _detail(session: Session, workflow: Workflow, stored: Mapping[str, Any]) -> 
         name=workflow.name,
         status=workflow.status,
         version=workflow.version,
-        webhook_token=workflow.webhook_token,
+        webhook_salt=workflow.webhook_salt,
+        webhook_hash=workflow.webhook_hash,
         created_at=workflow.created_at,
         updated_at=workflow.updated_at,
         definition=stored,

@@ -277,7 +277,8 @@ def _automations() -> None:
         sa.Column('status', sa.Text(), nullable=False),
         sa.Column('version', sa.Integer(), nullable=False),
         sa.Column('trigger_key', sa.Text(), nullable=True),
-        sa.Column('webhook_token', sa.Text(), nullable=True),
+        sa.Column('webhook_salt', sa.Text(), nullable=True),
+        sa.Column('webhook_hash', sa.Text(), nullable=True),
         sa.Column('created_by', sa.Text(), nullable=True),
         sa.Column('created_by_key_id', sa.Text(), nullable=True),
         sa.Column('created_by_member_id', sa.Text(), nullable=True),
@@ -290,7 +291,7 @@ def _automations() -> None:
         sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_workflow_workspace_id')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_workflow')),
         sa.UniqueConstraint('number', name=op.f('uq_workflow_number')),
-        sa.UniqueConstraint('webhook_token', name=op.f('uq_workflow_webhook_token')),
+        sa.UniqueConstraint('webhook_hash', name=op.f('uq_workflow_webhook_hash')),
     )
     op.create_index('ix_workflow_trigger_key', 'workflow', ['workspace_id', 'trigger_key'])
     op.create_index('ix_workflow_workspace_id_created_at', 'workflow', ['workspace_id', 'created_at'])
