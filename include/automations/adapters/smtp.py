@@ -110,10 +110,10 @@ class SmtpTransport:
         with _headers():
             wired = {address: on_the_wire(address) for address in recipients}
             # Before anything is said to the server.
-            composed(server, mail, international=True)
+            content = composed(server, mail, international=True)
         with self._session(server, mail.timeout) as session, _headers():
             session.ehlo_or_helo_if_needed()
-            refusals = _delivered(session, server, mail, wired)
+            refusals = _delivered(session, server, mail, wired, content)
         refused = {who: refusals[wire] for who, wire in wired.items() if wire in refusals}
         hidden = _masker(server)
         return MailReceipt(
@@ -185,7 +185,11 @@ def _sign_in(session: smtplib.SMTP, server: MailServer) -> None:
 
 
 def _delivered(
-    session: smtplib.SMTP, server: MailServer, mail: Mail, wired: Mapping[str, str]
+    session: smtplib.SMTP,
+    server: MailServer,
+    mail: Mail,
+    wired: Mapping[str, str],
+    content: bytes,
 ) -> Refusals:
     """Who was refused, by the address on the wire."""
     sender = on_the_wire(server.sender)
@@ -206,7 +210,8 @@ def _delivered(
     taken = [address for address in recipients if address not in refused]
     if not taken:
         return refused
-    content = composed(server, mail, international=international)
+    if refused:
+        content = composed(server, mail, international=False)
     is_ascii = all(address.isascii() for address in (sender, answers, *recipients))
     options = () if is_ascii or not international else ("SMTPUTF8", "BODY=8BITMIME")
     return refused | _deliver(session, sender, taken, content, options)
