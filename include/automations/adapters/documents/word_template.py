@@ -20,6 +20,8 @@ _TAGS = r"(?:<[^>]*>)*"
 _RICH = re.compile(
     rf"(\{{{_TAGS}\{{{_TAGS})(?:t{_TAGS}r|t{_TAGS}c|p|r)(?={_TAGS}\s)",
 )
+_EMPTY_PROPERTIES = re.compile(r"<w:tcPr\s*/>")
+_BARE_CELL = re.compile(r"(<w:tc(?: [^>]*)?>)(?!\s*<w:tcPr)")
 _NOTES = (".footnotes+xml", ".endnotes+xml", ".comments+xml")
 _DRAWINGS = (".chart+xml", ".diagramData+xml", ".ms-office.drawingml.diagramDrawing+xml")
 _BRACES = re.compile(r"(?<=\{)(?:<[^>]*>)+(?=[{%#])|(?<=[%}#])(?:<[^>]*>)+(?=\})")
@@ -73,6 +75,9 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
             _replace(part, engine.from_string(_joined(_text(part))).render(data))
 
     def patch_xml(self, src_xml: str) -> str:
+        # The library writes what it merges and colours into the properties of a cell.
+        src_xml = _EMPTY_PROPERTIES.sub("<w:tcPr></w:tcPr>", src_xml)
+        src_xml = _BARE_CELL.sub(r"\1<w:tcPr></w:tcPr>", src_xml)
         return str(super().patch_xml(_RICH.sub(r"\1", src_xml)))
 
 
