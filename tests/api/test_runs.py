@@ -298,7 +298,14 @@ class TestRetry:
         with unit_of_work() as session:
             session.execute(update(Run).where(Run.id == run).values(dispatched_at=START))
         path = f"/api/workflows/{workflow}/runs/{run}/retry"
-        assert [api.call("POST", path).status_code for _ in range(2)] == [202, 202]
+        for _ in range(2):
+            answer = api.call("POST", path)
+            assert (answer.status_code, answer.json()["status"]) == (202, "RUNNING")
+        seen = api.call("GET", f"/api/workflows/{workflow}/runs/{run}").json()["run"]
+        assert (seen["status"], seen["error"], seen["completedAt"]) == ("RUNNING", None, None)
+        for status, found in (("RUNNING", [run]), ("FAILED", [])):
+            listed = api.call("GET", f"/api/workflows/{workflow}/runs?status={status}").json()
+            assert [one["id"] for one in listed["runs"]] == found
         with unit_of_work() as session:
             jobs = session.scalars(select(Job).where(Job.kind == "retry_run")).all()
         assert [job.subject_id for job in jobs] == [run]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from sqlalchemy import select
 from automations.db import run_steps, runs, workflows
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Workflow
+from automations.definitions.published import dag_id
 from automations.dispatch.jobs.registry import Handlers
+from automations.dispatch.reconciler import Reconciler
 from automations.errors import Conflict, NotVisibleYet
-from automations.ports import Visible
+from automations.ports import DagRunFailure, DagRunState, Visible
 from automations.services.runs import replays
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -24,12 +27,19 @@ class Airflow:
     def __init__(self) -> None:
         self.version = 1
         self.retried: list[tuple[str, bool]] = []
+        self.state: DagRunState | None = None
 
     def visible(self, dag_id: str) -> Visible:
         return Visible(self.version, self.version)
 
     def retry(self, dag_id: str, run_id: str, *, latest: bool = False) -> None:
         self.retried.append((run_id, latest))
+
+    def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
+        return self.state
+
+    def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
+        return DagRunFailure(None, (), None)
 
 
 @pytest.fixture
@@ -125,7 +135,64 @@ def test_a_version_that_came_meanwhile_and_does_not_fit_leaves_the_run_failed(
     handlers.carry(job)
     left = reload(failed)
     assert (airflow.retried, left.status, left.version) == ([], "FAILED", 1)
-    assert "b: it broke It could not be retried on version 2: step 'a'" in str(left.error)
+    assert str(left.error).startswith("It could not be retried on version 2: step 'a'")
+
+
+@pytest.mark.parametrize("latest", [True, False])
+def test_a_run_that_is_retried_says_so_from_then_on(
+    failed: Run, handlers: Handlers, airflow: Airflow, latest: bool
+) -> None:
+    job = retry(failed, latest=latest)
+    seen = reload(failed)
+    assert (seen.status, seen.error, seen.completed_at) == ("RUNNING", None, None)
+    # Airflow goes on saying what it said before, until it is told.
+    said = DagRunState(dag_id(seen.workflow_id), seen.id, "failed", "1", {}, None, "manual")
+    airflow.state = said
+    Reconciler(airflow).apply(said)  # type: ignore[arg-type]  # only what is asked here
+    assert reload(failed).status == "RUNNING"
+    handlers.carry(job)
+    assert airflow.retried == [(failed.id, latest)]
+    # What was read before that is no news.
+    airflow.state = replace(said, state="running")
+    Reconciler(airflow).apply(said)  # type: ignore[arg-type]
+    assert reload(failed).status == "RUNNING"
+    airflow.state = said
+    Reconciler(airflow).apply(said)  # type: ignore[arg-type]
+    assert reload(failed).status == "FAILED"
+
+
+def test_a_retry_that_is_delivered_twice_is_one(
+    failed: Run, handlers: Handlers, airflow: Airflow
+) -> None:
+    job = retry(failed, latest=False)
+    with unit_of_work() as session:
+        # As its first step does.
+        runs.renew(session, session.get_one(Run, failed.id), 1)
+    handlers.carry(job)
+    assert airflow.retried == []
+
+
+def test_a_run_that_was_cancelled_before_its_retry_stays_so(
+    failed: Run, handlers: Handlers, airflow: Airflow
+) -> None:
+    job = retry(failed, latest=False)
+    with unit_of_work() as session:
+        runs.end_run(session, failed.id, "CANCELLED", "Cancelled.")
+    handlers.carry(job)
+    assert (airflow.retried, reload(failed).status) == ([], "CANCELLED")
+
+
+@pytest.mark.parametrize("latest", [True, False])
+def test_a_retry_that_airflow_refuses_fails_the_run_and_says_why(
+    failed: Run, handlers: Handlers, latest: bool
+) -> None:
+    job = retry(failed, latest=latest)
+    handlers.give_up(job, "OrchestratorError: no")
+    assert (reload(failed).status, reload(failed).error) == (
+        "FAILED",
+        "Could not be retried: OrchestratorError: no",
+    )
+    assert retry(failed, latest=latest).dead_at is None
 
 
 def test_one_retry_at_a_time_decides_the_version(failed: Run) -> None:

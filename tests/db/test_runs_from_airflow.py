@@ -157,13 +157,16 @@ def test_a_run_of_nobodys_is_left_alone() -> None:
 
 
 class Knowing(Unreachable):
-    """An Airflow that knows why a run has failed."""
+    """An Airflow in which a run has failed, and that knows why."""
 
     def __init__(self, failure: DagRunFailure) -> None:
         self._failure = failure
 
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         return self._failure
+
+    def run_state(self, dag_id: str, run_id: str) -> DagRunState:
+        return DagRunState(dag_id, run_id, "failed", "1", {}, None, "scheduled", DUE)
 
 
 def fail_in_airflow(workflow: str, run_id: str, failure: DagRunFailure) -> None:

@@ -15,7 +15,7 @@ from automations.db import jobs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind, Run, Wait
 from automations.dispatch.jobs.base import SLOW_LEASE
-from automations.dispatch.jobs.registry import HANDLERS, Handlers
+from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.slow_work import SHARE, WORKERS, SlowWork
 from automations.ports import Mail, MailReceipt
 from automations.services.integrations import integrations
@@ -152,11 +152,6 @@ def test_of_each_workspace_no_more_than_its_share_is_in_hand(database: str) -> N
     job, _ = work.take(1)
     assert job is not None
     assert job.subject_id == found[SHARE].id
-
-
-def test_every_kind_that_sends_mail_has_workers_of_its_own() -> None:
-    slow = {kind for kind, handler in HANDLERS.items() if handler.slow}
-    assert slow == {"ask_approvers", "remind_approvers", "send_form", "sync_pipeline"}
 
 
 class Watching:

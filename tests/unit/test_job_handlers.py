@@ -53,4 +53,7 @@ def test_who_needs_airflow_and_who_takes_room_in_it() -> None:
         "name_override",
     }  # fmt: skip
     assert with_trait("limited") == {"start_run"}
-    assert with_trait("slow") == {"sync_pipeline"}
+    # Whatever speaks to a mail server or a source has workers of its own.
+    assert with_trait("slow") == {
+        "sync_pipeline", "ask_approvers", "remind_approvers", "send_form",
+    }  # fmt: skip

@@ -118,6 +118,7 @@ def renew(session: Session, run: Run, generation: int) -> None:
         run.slot = SlotStatus.WAITING
     run.generation, run.status = generation, RunStatus.RUNNING
     run.completed_at = run.error = None
+    run.reviving = False
 
 
 def spend(
@@ -154,7 +155,7 @@ def end_run(session: Session, run_id: str, status: RunStatus, error: str | None 
     ended = session.execute(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED))
-        .values(status=status, error=error, completed_at=func.clock_timestamp())
+        .values(status=status, error=error, completed_at=func.clock_timestamp(), reviving=False)
         .returning(Run.id, Run.parent_run_id, Run.slot)
     ).first()
     if ended is None:
@@ -206,6 +207,28 @@ def reopen(session: Session, run_id: str) -> bool:
         .returning(Run.id)
     )
     return reopened is not None
+
+
+def revive(session: Session, run_id: str) -> bool:
+    """Have a run go on that failed in Airflow, which is still to be told; False for any other."""
+    revived = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.status == RunStatus.FAILED, Run.dispatched_at.is_not(None))
+        .values(
+            status=RunStatus.RUNNING,
+            error=None,
+            completed_at=None,
+            slot=case((Run.slot_key.is_not(None), SlotStatus.WAITING)),
+            reviving=True,
+        )
+        .returning(Run.id)
+    )
+    return revived is not None
+
+
+def revived(session: Session, run_id: str) -> None:
+    """Note that Airflow was told that a run goes on."""
+    session.execute(update(Run).where(Run.id == run_id, Run.reviving).values(reviving=False))
 
 
 def _cancel_waits(session: Session, run_ids: Sequence[str]) -> None:

@@ -127,11 +127,23 @@ class Reconciler:
             if state.state == "success":
                 overrides.settle(session, run)
                 self._complete(session, run)
-        # Most have failed by a step of ours, which has said why.
-        if state.state == "failed" and run.status in (RunStatus.COMPLETED, *UNFINISHED):
+        # Most have failed by a step of ours, which has said why. One that is retried is said to
+        # have failed until Airflow is told so, and by what was read before that.
+        if (
+            state.state == "failed"
+            and run.status in (RunStatus.COMPLETED, *UNFINISHED)
+            and not run.reviving
+            and self._has_failed(state)
+        ):
             failure = self._orchestrator.failure(state.dag_id, state.run_id)
             with unit_of_work() as session:
-                self._fail(session, run.id, _in_words(failure))
+                now = runs.lock_run(session, run.id)
+                if now is not None and not now.reviving:
+                    self._fail(session, run.id, _in_words(failure))
+
+    def _has_failed(self, state: DagRunState) -> bool:
+        now = self._orchestrator.run_state(state.dag_id, state.run_id)
+        return now is not None and now.state == "failed"
 
     @staticmethod
     def _record_run(session: Session, automation: str, state: DagRunState) -> Run | None:

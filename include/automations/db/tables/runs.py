@@ -88,6 +88,8 @@ class Run(Base):
     """Whether the run waits for its turn, or holds a slot until it has ended."""
     generation: Mapped[int] = mapped_column(server_default="0")
     """The DagRun's clear_number that this run's state belongs to."""
+    reviving: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether it is retried, and Airflow, where it has failed, is still to be told of that."""
     model_cost: Mapped[Decimal] = mapped_column(server_default="0")
     """US dollars that its steps have spent on language models, or have set aside to spend."""
     model_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")

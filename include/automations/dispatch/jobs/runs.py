@@ -76,12 +76,23 @@ class RetryRun(AirflowHandler):
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
-        if run.status == RunStatus.FAILED:
+        # Not when it was cancelled meanwhile, or its first step has begun since an earlier try.
+        if run.reviving:
             self._orchestrator.retry(dag_id(run.workflow_id), run.id)
-        done(job)
+        self._told(job, run)
+
+    def end_subject(self, session: Session, subject_id: str, error: str) -> None:
+        """Fail the run once more, which nobody else would end."""
+        runs.end_run(session, subject_id, RunStatus.FAILED, f"Could not be retried: {error}")
+
+    @staticmethod
+    def _told(job: Job, run: Run) -> None:
+        with unit_of_work() as session:
+            runs.revived(session, run.id)
+            jobs.done(session, job)
 
 
-class RetryLatest(AirflowHandler):
+class RetryLatest(RetryRun):
     """Lets a failed run go on by the version that Airflow would take, if it still can."""
 
     kind = JobKind.RETRY_LATEST
@@ -91,12 +102,12 @@ class RetryLatest(AirflowHandler):
             run = session.get_one(Run, job.subject_id)
             newest = session.get_one(Workflow, run.workflow_id).version
             revision = versions.revision(session, run.workflow_id, newest)
-        if run.status == RunStatus.FAILED:
+        if run.reviving:
             dag = dag_id(run.workflow_id)
             found = self._dags.newest(dag, Visible(newest, revision))
             if replays.prepare_for(run.id, found.version):
                 self._orchestrator.retry(dag, run.id, latest=True)
-        done(job)
+        self._told(job, run)
 
 
 class AdmitRun(Handler):

@@ -72,15 +72,17 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             raise NotFound(f"There is no run {run_id}.")
         if run.trigger_type == runs.TEST:
             raise Conflict("A test of a step cannot be retried; test the step again.")
+        kind, other = JobKind.RETRY_RUN, JobKind.RETRY_LATEST
+        if latest:
+            kind, other = other, kind
+        if run.reviving and jobs.is_queued(session, other, run.id):
+            raise Conflict("The run is being retried on another version already.")
+        if run.reviving:
+            return from_attributes(RunSummary, run)
         if run.status != RunStatus.FAILED:
             raise Conflict(f"Only a FAILED run can be retried; this one is {run.status}.")
         if latest:
             _check_latest(session, workflow, run)
-        kind, other = JobKind.RETRY_RUN, JobKind.RETRY_LATEST
-        if latest:
-            kind, other = other, kind
-        if jobs.is_queued(session, other, run.id):
-            raise Conflict("The run is being retried on another version already.")
         if runs.reopen(session, run.id):
             # It never came to Airflow: to start is all that there is to retry.
             session.refresh(run)
@@ -88,6 +90,9 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
                 _move(session, run, workflow.version)
             admission.enqueue(session, run)
         else:
+            # What it says from here on is that it goes on, however long Airflow is away.
+            runs.revive(session, run.id)
+            session.refresh(run)
             jobs.enqueue(session, kind, run.id)
         version = workflow.version if latest else run.version
         audit.record(session, "run.retry", run, workflowId=workflow_id, version=version)
@@ -95,15 +100,15 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
 
 
 def prepare_for(run_id: str, version: int) -> bool:
-    """Have a failed run ready to go on by a version; when it cannot, its error says why."""
+    """Have a run that is retried ready to go on by a version; when it cannot, it fails by that."""
     with unit_of_work() as session:
         run = runs.lock_run(session, run_id)
-        if run is None or run.status != RunStatus.FAILED:
+        if run is None or not run.reviving:
             return False
         reason = _obstacle(session, run, version)
         if reason is not None:
             refused = f"It could not be retried on version {version}: {reason}."
-            run.error = f"{run.error} {refused}" if run.error else refused
+            runs.end_run(session, run.id, RunStatus.FAILED, refused)
             return False
         _move(session, run, version)
         return True

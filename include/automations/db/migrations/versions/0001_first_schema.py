@@ -414,6 +414,7 @@ def _runs() -> None:
         sa.Column('rate_key', sa.Text(), nullable=True),
         sa.Column('slot', sa.Text(), nullable=True),
         sa.Column('generation', sa.Integer(), server_default='0', nullable=False),
+        sa.Column('reviving', sa.Boolean(), server_default=sa.text('false'), nullable=False),
         sa.Column('model_cost', sa.Numeric(), server_default='0', nullable=False),
         sa.Column('model_tokens', sa.BigInteger(), server_default='0', nullable=False),
         sa.Column('dispatched_at', sa.DateTime(timezone=True), nullable=True),
