@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
+from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.db.session import engine as database_engine
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, SecurityEvent
@@ -16,7 +17,7 @@ from automations.execution import step_tests
 from automations.execution.attempts import MAX_TRACEBACKS
 from automations.execution.engine import Engine
 from automations.execution.step_tests import Given
-from automations.execution.verdicts import GiveUp
+from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
 from tests import journal
@@ -160,3 +161,14 @@ def test_a_config_that_does_not_fit_is_told_in_the_words_of_a_definition(engine:
     verdict = engine.run(task(run, "each"))
     assert isinstance(verdict, GiveUp)
     assert verdict.error == "each: step 'each', config.collection: must be a list or an object"
+
+
+def test_a_script_that_throws_is_run_again_when_its_step_says_so(database: str) -> None:
+    throws = {"code": "if (!variables.done) throw new Error('not yet'); return 1"}
+    retry = {"maxAttempts": 2, "on": ["script"]}
+    run = begin(step("count", "code", 0, throws, retry=retry))
+    engine = Engine(ports(scripts=QuickJsRunner()))
+    assert isinstance(engine.run(task(run, "count")), Retry)
+    with unit_of_work() as session:
+        session.get_one(Run, run.id).variables = {"done": True}
+    assert isinstance(engine.run(task(run, "count")), Proceed)

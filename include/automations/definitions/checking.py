@@ -27,6 +27,7 @@ from automations.definitions.triggers import (
     Trigger,
     WebhookTrigger,
 )
+from automations.domain import error_kinds
 from automations.domain.fields import Verbatim, is_template
 from automations.domain.secret_templates import secrets_named
 from automations.domain.templating import names_in, size_of
@@ -77,6 +78,7 @@ def check(definition: Definition) -> Errors:
     templates.check_steps(definition.steps, "steps", set(), ROOTS)
     for path, step in places:
         _check_waits(step, path, errors)
+        _check_retry(step, path, errors)
         if definition.budget is not None and step.type == "ai" and step.config.max_tokens is None:
             add_error(errors, f"{path}.config.maxTokens", "is required, since there is a budget")
     for field, info in FlowControl.model_fields.items():
@@ -120,6 +122,12 @@ def _check_orders(steps: list[Any], path: str, errors: Errors) -> None:
         seen.add(step.order)
         for _, field, nested in nested_lists(step):
             _check_orders(nested, f"{path}.{index}.{field}", errors)
+
+
+def _check_retry(step: Any, path: str, errors: Errors) -> None:
+    for index, kind in enumerate(step.retry.on if step.retry is not None else ()):
+        if fault := error_kinds.fault_of(kind):
+            add_error(errors, f"{path}.retry.on.{index}", fault)
 
 
 def _check_waits(step: Any, path: str, errors: Errors) -> None:

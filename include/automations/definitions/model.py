@@ -30,7 +30,9 @@ class Retry(Model):
     delay: Duration = Field("PT2S", description="Delay before the second attempt.")
     max_delay: Duration = Field("PT5M", description="The longest delay.")
     on: tuple[str, ...] = Field(
-        (), description="Kinds of error to retry; every retryable one when empty."
+        (),
+        description="Kinds of errors to retry, of those that the table of errors below says are "
+        "retried; all of them when empty.",
     )
 
     def covers(self, kind: str, attempt: int) -> bool:

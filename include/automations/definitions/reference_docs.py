@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from automations.definitions.model import StepBase
 from automations.definitions.triggers import Trigger
+from automations.domain.error_kinds import ErrorKind
 from automations.domain.webhook_deliveries import BODIES
 from automations.kit.values import JSON
 from automations.steps.base import EXAMPLE_INPUT
@@ -40,6 +41,14 @@ def steps_page() -> str:
         f"{_json(EXAMPLE_INPUT)}\n",
         "## Common to all steps\n",
         _table(StepBase.model_json_schema(by_alias=True)),
+    ]
+    parts += [
+        "## Errors\n",
+        "A step that fails puts out `error`, with `message` and `kind`. Without `retry` it is\n"
+        "tried once. Where it depends, the error itself says whether another attempt may help.\n",
+        "| kind | retried | what has happened |\n|---|---|---|",
+        *(f"| `{one.name}` | {one.retried.value} | {one.meaning} |" for one in ErrorKind),
+        "",
     ]
     for name, step_type in STEP_TYPES.items():
         parts += [
