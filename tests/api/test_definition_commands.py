@@ -83,12 +83,17 @@ def test_a_file_that_is_refused_is_named_and_the_others_are_applied(
     live: Live, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("name: x\ncolor: red\n")
+    step = "steps: [{name: Tell, type: email, order: 0, config: {to: a@b.example}}]"
+    wrong.write_text(f"name: y\n---\nname: x\ncolor: red\n{step}\n")
     missing = tmp_path / "missing.yaml"
     assert main(["apply", str(wrong), str(missing), str(file), "--url", live.url]) == 2
     told = capsys.readouterr()
-    assert f"{wrong}: Invalid payload" in told.err
-    assert "0.color: unknown field" in told.err
+    refusals = [line for line in told.err.splitlines() if str(missing) not in line]
+    assert refusals == [
+        f"{wrong}: refused (400 VALIDATION_ERROR)",
+        "  automation 2 (x), steps 1 (Tell), config, subject: is required",
+        "  automation 2 (x), color: unknown field",
+    ]
     assert f"{missing}: " in told.err
     assert "Welcome" in told.out
     assert main(["diff", str(file), "--url", live.url]) == 0
@@ -102,13 +107,18 @@ def test_an_api_that_is_away_or_another_key_is_a_failure(
     assert main(["export", "--url", live.url]) == 2
     assert "401 UNAUTHORIZED" in capsys.readouterr().err
     assert main(["diff", str(file), "--url", "http://127.0.0.1:9"]) == 2
+    capsys.readouterr()
     monkeypatch.delenv("AUTOMATIONS_API_KEY")
     assert main(["diff", str(file), "--url", live.url]) == 2
     assert "AUTOMATIONS_API_KEY" in capsys.readouterr().err
 
 
 def test_without_an_address_it_is_this_homes_api(
-    live: Live, file: Path, tmp_path: Path, environment: Environment
+    live: Live,
+    file: Path,
+    tmp_path: Path,
+    environment: Environment,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     environment.set(
         AUTOMATIONS_API_KEY=None,
@@ -116,6 +126,18 @@ def test_without_an_address_it_is_this_homes_api(
         AUTOMATIONS_BRIDGE_PORT=live.url.rpartition(":")[2],
     )
     assert main(["diff", str(file)]) == 2
+    assert "./automations up makes it" in capsys.readouterr().err
     (tmp_path / "home" / "owner.key").write_text(live.key + "\n")
     environment.forget()
     assert main(["diff", str(file)]) == 1
+    environment.set(AUTOMATIONS_BRIDGE_PORT="9")
+    assert main(["export"]) == 2
+    assert "./automations up starts it" in capsys.readouterr().err
+
+
+def test_the_example_of_the_documentation_can_be_applied(live: Live, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "definition-files.md").read_text()
+    file = tmp_path / "example.yaml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    assert main(["apply", str(file), "--url", live.url]) == 0
+    assert main(["diff", str(file), "--url", live.url]) == 0

@@ -12,11 +12,13 @@ from typing import Any, Literal
 import yaml
 from yaml.nodes import MappingNode, ScalarNode
 
+from automations.definitions import step_ids
 from automations.errors import ValidationFailed
 from automations.kit.json_text import parsed
 from automations.kit.numbers import of_json
 from automations.kit.storable import fault
 from automations.kit.values import JSON
+from automations.steps.registry import STEP_TYPES
 
 Format = Literal["yaml", "json"]
 
@@ -183,13 +185,20 @@ def _where(error: yaml.MarkedYAMLError) -> str:
     return f"{at}{error.problem or 'is no YAML'}"
 
 
-def _arranged(value: Any) -> Any:
-    """What a reader looks for comes first."""
-    if isinstance(value, list | tuple):
-        return [_arranged(item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    is_step = "name" in value and ("type" in value or "steps" in value)
-    first = [name for name in _FIRST if name in value] if is_step else []
-    rest = [name for name in value if name not in first]
-    return {name: _arranged(value[name]) for name in (*first, *rest)}
+def _arranged(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition or a step: what a reader looks for comes first; data stays in its order."""
+    first = [name for name in _FIRST if name in value]
+    arranged = {name: value[name] for name in (*first, *(n for n in value if n not in first))}
+    kind = arranged.get("type")
+    inside: list[tuple[str | None, str]] = [(None, "steps")]
+    if isinstance(kind, str):
+        inside = list(step_ids.places_inside(kind)) if kind in STEP_TYPES else []
+    for place, name in inside:
+        holder = arranged if place is None else arranged.get(place)
+        if isinstance(holder, Mapping) and isinstance(holder.get(name), list):
+            steps = [_arranged(one) if isinstance(one, Mapping) else one for one in holder[name]]
+            if place is None:
+                arranged[name] = steps
+            else:
+                arranged[place] = {**holder, name: steps}
+    return arranged

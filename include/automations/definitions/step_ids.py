@@ -14,11 +14,17 @@ def filled(written: list[Any], steps: list[Any]) -> list[Any]:
     """The steps as they were written, with the ids that were made for those without one."""
     complete = copy.deepcopy(written)
     for path, step in walk(steps, ""):
-        place: Any = complete
-        for part in path.strip(".").split("."):
-            place = place[int(part)] if isinstance(place, list) else place[part]
-        place["id"] = step.id
+        _at(complete, path)["id"] = step.id
     return complete
+
+
+def unfilled(shown: list[Any], steps: list[Any], written: list[Any]) -> list[Any]:
+    """The steps as they are shown, without the ids that nobody has written."""
+    without = copy.deepcopy(shown)
+    for path, _ in walk(steps, ""):
+        if "id" not in _at(written, path):
+            _at(without, path).pop("id", None)
+    return without
 
 
 def kept(before: list[Any], after: list[Any]) -> list[Any]:
@@ -64,6 +70,14 @@ def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
             else:
                 changed[place] = {**own, name: inner}
     return changed
+
+
+def _at(steps: list[Any], path: str) -> Any:
+    """The step at a path that ``walk`` gives, from no name on."""
+    place: Any = steps
+    for part in path.strip(".").split("."):
+        place = place[int(part)] if isinstance(place, list) else place[part]
+    return place
 
 
 def places_inside(kind: str) -> Iterator[tuple[str | None, str]]:

@@ -6,11 +6,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from automations.definitions.files import read
+from automations.errors import ValidationFailed
 from automations.launcher import stack
 from automations.launcher.setup import owner_key_file
-from automations_client import ApiError, Client, ClientError
+from automations_client import ApiError, Client, ClientError, Unreachable
 from automations_client.shapes import AppliedFile
 
 SAME, DIFFERENT, FAILED = 0, 1, 2
@@ -53,7 +57,7 @@ def _export(options: argparse.Namespace) -> int:
         with _client(options.url) as client:
             print(client.workflows.export(options.ids, options.format), end="")
     except (ClientError, OSError, LookupError) as error:
-        return _failed("export", error)
+        return _failed("export", error, options.url)
     return SAME
 
 
@@ -63,18 +67,19 @@ def _over_files(options: argparse.Namespace, *, dry_run: bool, different: int) -
     try:
         with _client(options.url) as client:
             for file in options.files:
-                outcomes.append(_over_file(client, file, dry_run, different))
+                outcomes.append(_over_file(client, file, dry_run, different, options.url))
     except (OSError, LookupError) as error:
-        return _failed("the API key", error)
+        return _failed("the API key", error, options.url)
     return max(outcomes)
 
 
-def _over_file(client: Client, file: str, dry_run: bool, different: int) -> int:
+def _over_file(client: Client, file: str, dry_run: bool, different: int, url: str | None) -> int:
+    text = ""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         result = client.workflows.apply(text, dry_run=dry_run)
     except (ClientError, OSError, UnicodeDecodeError) as error:
-        return _failed(file, error)
+        return _failed(file, error, url, text)
     _print(file, result)
     return different if result["changed"] else SAME
 
@@ -95,12 +100,37 @@ def _client(url: str | None) -> Client:
             raise LookupError("set AUTOMATIONS_API_KEY to a key of that API")
         return Client(url, key)
     settings = stack.open_home()
+    if not key and not owner_key_file(settings).exists():
+        raise LookupError(f"there is none in {settings.home} yet: ./automations up makes it")
     return Client(settings.bridge_base, key or owner_key_file(settings).read_text().strip())
 
 
-def _failed(what: str, error: Exception) -> int:
-    print(f"{what}: {error}", file=sys.stderr)
+def _failed(what: str, error: Exception, url: str | None, text: str = "") -> int:
+    if isinstance(error, Unreachable) and url is None:
+        said = f"the API does not answer ({error}); is it up? ./automations up starts it"
+    elif isinstance(error, ApiError) and error.field_errors:
+        said = f"refused ({error.status} {error.code})"
+    else:
+        said = str(error)
+    print(f"{what}: {said}", file=sys.stderr)
     if isinstance(error, ApiError):
         for path, texts in error.field_errors.items():
-            print(f"  {path}: {'; '.join(texts)}", file=sys.stderr)
+            print(f"  {_place(path, text)}: {'; '.join(texts)}", file=sys.stderr)
     return FAILED
+
+
+def _place(path: str, text: str) -> str:
+    """Where in a file a refusal's path leads, as people count: with the names that are there."""
+    here: Any = None
+    with suppress(ValidationFailed):
+        here = read(text)
+    words: list[str] = []
+    for part in f"automation.{path}".split(".") if isinstance(here, list) else [path]:
+        if isinstance(here, list) and words and part.isdecimal() and int(part) < len(here):
+            here = here[int(part)]
+            name = here.get("name") if isinstance(here, dict) else None
+            words[-1] += f" {int(part) + 1}{f' ({name})' if isinstance(name, str) else ''}"
+        else:
+            here = here.get(part) if isinstance(here, dict) else here if not words else None
+            words.append(part)
+    return ", ".join(words)

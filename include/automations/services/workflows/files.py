@@ -11,7 +11,7 @@ from typing import Any, Literal
 from automations.db import versions, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow
-from automations.definitions import checking, references
+from automations.definitions import checking, references, step_ids
 from automations.definitions.files import write
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
@@ -123,7 +123,7 @@ def export(workspace_id: str, ids: Sequence[str] = ()) -> list[dict[str, JSON]]:
         keys = workflows.keys(session, workspace_id)
         if not ids:
             found = reversed(workflows.listed(session, workspace_id))
-            return [_written(one.status, one.definition, keys) for one in found]
+            return [_written(one.id, one.status, one.definition, keys) for one in found]
         return [_exported(session, workspace_id, workflow_id, keys) for workflow_id in ids]
 
 
@@ -134,7 +134,7 @@ def _exported(
     if workflow is None:
         raise NotFound(f"There is no automation {workflow_id}.")
     stored = versions.definition(session, workflow.id, workflow.version) or {}
-    return _written(workflow.status, stored, keys)
+    return _written(workflow.id, workflow.status, stored, keys)
 
 
 @contextmanager
@@ -198,17 +198,14 @@ def _apply(
     given = references.by_id(entry.given, {key: workflow_id for workflow_id, key in keys.items()})
     if workflow is None:
         made = add(session, by, given, ports, entry.workflow_id)
-        # With the ids that its steps have been given.
-        body = {**_without_status(given), "steps": made.definition["steps"]}
-        after = _text(_parsed(body), made.status, keys)
+        after = _wanted(given, made.status, keys)
         return Applied("create", made.id, made.key, made.name, 1, _diff("", after)), made
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     body = with_kept_ids(stored, given)
     status = str(body.get("status", workflow.status))
     known = DEFINITION.validate_python(stored)
-    wanted = _parsed(_without_status(body))
     before = _text(known, workflow.status, keys)
-    after = _text(wanted, status, keys, _secret_of(known))
+    after = _wanted(body, status, keys, _secret_of(known))
     if before == after:
         name, key, version = workflow.name, workflow.key, workflow.version
         return Applied("unchanged", workflow.id, key, name, version, ""), None
@@ -223,7 +220,9 @@ def _found(
     if workflow_id is not None:
         workflow = workflows.find(session, workspace_id, str(workflow_id), lock=True)
         if workflow is None:
-            raise ValidationFailed({"id": [f"there is no automation {workflow_id}"]})
+            problem = f"there is no automation {workflow_id} here"
+            mend = "without an id one is made, and with a key in its place it is found anywhere"
+            raise ValidationFailed({"id": [f"{problem}: {mend}"]})
         return workflow
     key, name = given.get("key"), given.get("name")
     if not isinstance(name, str) or not isinstance(key, str | None):
@@ -246,24 +245,55 @@ def _parsed(body: Mapping[str, Any]) -> Definition:
     return definition
 
 
-def _written(status: str, stored: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, JSON]:
-    """A definition as it was written, so that it reads as its author knows it."""
+def _written(
+    workflow_id: str, status: str, stored: Mapping[str, Any], keys: Mapping[str, str]
+) -> dict[str, JSON]:
+    """A definition as it was written, so that it reads as its author knows it.
+
+    Without a key it has its id: nothing else finds it again among others of its name.
+    """
     trigger = _trigger(DEFINITION.validate_python(stored).trigger, None)
     rest = {
         name: value
         for name, value in references.by_key(stored, keys).items()
         if name not in _UNWRITTEN and value not in (None, "", {})
     }
-    return {**rest, "status": status, "trigger": trigger}
+    known_by = {} if workflow_id in keys else {"id": workflow_id}
+    return {**known_by, **rest, "status": status, "trigger": trigger}
 
 
-def _text(
-    definition: Definition, status: str, keys: Mapping[str, str], before: str | None = None
+def _wanted(
+    body: Mapping[str, Any], status: str, keys: Mapping[str, str], before: str | None = None
 ) -> str:
-    """A definition in the one form in which two are the same or differ."""
-    dumped = definition.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    dumped = references.by_key(dumped, keys)
-    rest = {name: value for name, value in dumped.items() if name not in _UNWRITTEN}
+    """What a file says in that form, without the ids that were made up for steps just now.
+
+    They would be others each time, and are no part of what anybody has written.
+    """
+    definition = _parsed(_without_status(body))
+    dumped = _dumped(definition)
+    if "steps" in dumped:
+        dumped["steps"] = step_ids.unfilled(dumped["steps"], definition.steps, body["steps"])
+    return _arranged(dumped, definition, status, keys, before)
+
+
+def _text(definition: Definition, status: str, keys: Mapping[str, str]) -> str:
+    """A stored definition in the one form in which two are the same or differ."""
+    return _arranged(_dumped(definition), definition, status, keys, None)
+
+
+def _dumped(definition: Definition) -> dict[str, Any]:
+    return definition.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _arranged(
+    dumped: Mapping[str, Any],
+    definition: Definition,
+    status: str,
+    keys: Mapping[str, str],
+    before: str | None,
+) -> str:
+    referring = references.by_key(dumped, keys)
+    rest = {name: value for name, value in referring.items() if name not in _UNWRITTEN}
     shown = {**rest, "status": status, "trigger": _trigger(definition.trigger, before)}
     return write([dict(sorted(shown.items()))], "yaml")
 
