@@ -197,7 +197,7 @@ def notes(kind: str) -> Build:
     return build
 
 
-def text_box(text: str) -> str:
+def text_box(text: str, older: str = "width:170pt;height:50pt") -> str:
     """A box as Word writes it, twice: as a shape, and for older programs."""
     inside = f"<w:txbxContent>{p(r(text))}</w:txbxContent>"
     graphic = "http://schemas.microsoft.com/office/word/2010/wordprocessingShape"
@@ -213,7 +213,7 @@ def text_box(text: str) -> str:
         '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></wps:spPr>'
         f"<wps:txbx>{inside}</wps:txbx><wps:bodyPr/></wps:wsp></a:graphicData></a:graphic>"
         "</wp:anchor></w:drawing></mc:Choice><mc:Fallback><w:pict>"
-        f'<v:shape style="width:170pt;height:50pt"><v:textbox>{inside}</v:textbox></v:shape>'
+        f'<v:shape style="{older}" stroked="f"><v:textbox>{inside}</v:textbox></v:shape>'
         "</w:pict></mc:Fallback></mc:AlternateContent></w:r>"
     )
 
@@ -660,6 +660,20 @@ TEMPLATES: Mapping[str, Example] = {
     ),
     "a text box in the header": Example(
         in_header(p(text_box("Box of {{ firm }}"))),
+        NAMED,
+        shown=("Box of Lovelace Ltd",),
+        loses=("text boxes",),
+    ),
+    "a text box in the header, twice written": Example(
+        in_header(
+            p(
+                text_box(
+                    "Box of {{ firm }}",
+                    "position:absolute;margin-left:330.7pt;margin-top:39.4pt;width:170pt;height:50pt;"
+                    "mso-position-horizontal-relative:page;mso-position-vertical-relative:page",
+                )
+            )
+        ),
         NAMED,
         shown=("Box of Lovelace Ltd",),
         loses=("text boxes",),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import re
 import stat
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
+from docx import Document
+from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.shared import Cm
 
-from automations.adapters.documents import page, pandoc
+from automations.adapters.documents import page, pandoc, soffice
 from automations.adapters.documents.renderer import ConfinedRenderer, Limits
 from automations.errors import StepError, TemplateError
 from tests.letters import letter, repacked, texts
@@ -93,6 +98,65 @@ class TestFilling:
         paragraphs = filled(template, {}, "markdown")
         assert "raw" not in paragraphs
         assert paragraphs[-1] == "\\input{x} $5"
+
+    def test_lines_of_data_stay_lines_also_in_a_cell_of_a_markdown_table(self) -> None:
+        template = b"| a | b |\n|---|---|\n| {{ x }} | two |\n| 3 | {{ x }} |\n\n# {{ x }}\n\nend\n"
+        data = {"x": "one | *three*\nnext\r\nlast"}
+        content = ConfinedRenderer(QUICK).render("markdown", template, data, "docx").content
+        (table,) = Document(io.BytesIO(content)).tables
+        lines = "one | *three*\nnext\nlast"
+        assert [[cell.text for cell in row.cells] for row in table.rows] == [
+            ["a", "b"],
+            [lines, "two"],
+            ["3", lines],
+        ]
+        assert texts(content) == [lines, "end"]
+
+    @pytest.mark.parametrize(
+        ("filter_name", "said"), [("uper", "is 'upper' meant?"), ("qqqqq", "there are abs, attr,")]
+    )
+    def test_a_filter_that_is_not_known_is_said_with_what_there_is(
+        self, filter_name: str, said: str
+    ) -> None:
+        with pytest.raises(TemplateError) as error:
+            ConfinedRenderer().placeholders("docx", letter(f"Dear {{{{ name|{filter_name} }}}}"))
+        assert error.value.message.startswith(
+            f"template: there is no filter '{filter_name}'; {said}"
+        )
+        assert "near 'Dear {{ name" in error.value.message
+
+    @pytest.mark.parametrize(
+        "target", ["javascript:alert(1)", "file:///etc/passwd", "vbscript:x", "http://[broken"]
+    )
+    def test_data_makes_no_link_that_runs_or_reads_something(self, target: str) -> None:
+        def build(document: Any) -> None:
+            document.part.relate_to("{{ url }}", RELATIONSHIP_TYPE.HYPERLINK, is_external=True)
+
+        template = letter("x", build=build)
+        assert ConfinedRenderer().placeholders("docx", template) == ("url",)
+        with pytest.raises(TemplateError, match="a link would lead to"):
+            filled(template, {"url": target})
+
+    @pytest.mark.parametrize(
+        ("written", "led"),
+        [
+            ("%7B%7B%20url%20%7D%7D", "https://a.example/b"),
+            ("http://%7b%7burl%7d%7d/", "https://a.example/b"),
+            ("https://c.example/%7B%7B n %7D%7D", "https://c.example/Ada%20L"),
+        ],
+    )
+    def test_the_targets_of_links_are_filled_as_word_processors_write_them(
+        self, written: str, led: str
+    ) -> None:
+        def build(document: Any) -> None:
+            document.part.relate_to(written, RELATIONSHIP_TYPE.HYPERLINK, is_external=True)
+
+        data = {"url": "https://a.example/b", "n": "Ada L"}
+        content = (
+            ConfinedRenderer(QUICK).render("docx", letter("x", build=build), data, "docx").content
+        )
+        targets = [rel.target_ref for rel in Document(io.BytesIO(content)).part.rels.values()]
+        assert led in targets
 
     def test_markdown_reads_no_file(self) -> None:
         content = ConfinedRenderer().render("markdown", b"![x](/etc/passwd)", {}, "docx").content
@@ -237,6 +301,22 @@ class TestLibreOffice:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+    @pytest.mark.skipif(soffice.find() is None, reason="LibreOffice is not installed")
+    def test_the_real_one_works_within_its_walls_two_at_a_time(self) -> None:
+        def make(name: str) -> bytes:
+            made = ConfinedRenderer().render("docx", letter("Dear {{ a }} 漢"), {"a": name}, "pdf")
+            assert (made.engine, made.losses) == ("libreoffice", ())
+            return made.content
+
+        with ThreadPoolExecutor(2) as threads:
+            contents = list(threads.map(make, ["Ada", "Łucja"]))
+        for content, name in zip(contents, ["Ada", "Łucja"], strict=True):
+            document = pypdfium2.PdfDocument(content)
+            text = document[0].get_textpage()
+            assert text.get_text_range().strip() == f"Dear {name} 漢"
+            text.close()
+            document.close()
 
     def test_it_makes_the_pdf_with_a_profile_of_its_own(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ from automations.adapters.documents import (
     plain,
     soffice,
     templates,
+    text_boxes,
     typesetting,
 )
 from tests.letters import letter
@@ -109,8 +110,12 @@ def office(
     if PROGRAM is None:
         pytest.skip("LibreOffice is not installed")
     folder = tmp_path_factory.mktemp("office")
-    soffice.pdfs_from_docx(PROGRAM, list(filled.values()), folder)
-    return {name: folder / f"{path.stem}.pdf" for name, path in filled.items()}
+    placed = {
+        name: text_boxes.placed(path, folder / f"placed {path.name}")
+        for name, path in filled.items()
+    }
+    soffice.pdfs_from_docx(PROGRAM, list(placed.values()), folder)
+    return {name: folder / f"{path.stem}.pdf" for name, path in placed.items()}
 
 
 def test_there_are_at_least_forty_of_them() -> None:
@@ -131,6 +136,19 @@ def test_libreoffice_shows_what_the_document_shows(
         assert abs(width - wanted_width) < 2
         assert abs(height - wanted_height) < 2
     assert "{{" not in pdf.text
+
+
+@pytest.mark.parametrize(
+    "name", ["a text box in the header", "a text box in the header, twice written"]
+)
+def test_a_text_box_is_where_the_letterhead_has_it(name: str, office: Mapping[str, Path]) -> None:
+    document = pypdfium2.PdfDocument(office[name])
+    found = document[0].get_textpage()
+    left, bottom, *_ = found.get_charbox(found.get_text_range().index("Box of"))
+    found.close()
+    document.close()
+    # 4,200,000 and 500,000 EMU from the page's corner.
+    assert (330 < left < 345, 720 < bottom < 752) == (True, True), (left, bottom)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -41,14 +41,23 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool) -> dict[str, Any]:
-    from automations.adapters.documents import fonts, losses, plain, soffice, typesetting
+    from automations.adapters.documents import (
+        fonts,
+        losses,
+        plain,
+        soffice,
+        text_boxes,
+        typesetting,
+    )
 
     program = soffice.find()
     characters = fonts.rare_characters(document)
     if program is not None:
         lost = _without_font(fonts.unknown_to_fontconfig(characters, folder))
         _allow(lost, allow_loss, "no font of this machine has them")
-        soffice.pdfs_from_docx(program, [document], folder)
+        converted = text_boxes.placed(document, folder / "placed.docx")
+        soffice.pdfs_from_docx(program, [converted], folder)
+        converted.with_suffix(".pdf").replace(folder / "document.pdf")
         return {"engine": "libreoffice", "losses": lost}
     simple = folder / "plain.docx"
     plain.write(document, simple)
