@@ -478,7 +478,10 @@ class TestResume:
         playing.finish(run)
         assert playing.detail(workflow, run)["status"] == "PAUSED"
         path = f"/api/workflows/runs/{run}/resume"
-        assert "decision" in field_errors(playing.api.call("POST", path, {"decision": "rejected"}))
+        for wrong in ("rejected", "REJECTED", "APPROVED", "nonsense", ""):
+            answer = playing.api.call("POST", path, {"decision": wrong})
+            assert "decision" in field_errors(answer), wrong
+        assert playing.detail(workflow, run)["status"] == "PAUSED"
         assert playing.api.call("POST", path).status_code == 200
 
     def test_what_does_not_wait_or_is_not_there_is_not_resumed(self, playing: Playing) -> None:

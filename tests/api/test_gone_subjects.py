@@ -61,3 +61,30 @@ def test_a_provider_that_is_gone_keeps_nobody_from_another_change(
     assert api.call("PATCH", path, {"steps": [QUESTION]}).status_code == 400
     assert api.call("PATCH", path, {"status": "PAUSED"}).status_code == 200
     assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 400
+
+
+NOWHERE = "c000000000000000000000001"
+STEPS: list[tuple[str, str, dict[str, Any]]] = [
+    ("send_form", "formId", {"recipients": ["ada@b.example"]}),
+    ("table_operations", "tableId", {"operation": "query"}),
+    ("evidence_snapshot", "tableId", {"source": "TABLE_ROWS"}),
+    ("generate_document", "templateId", {"data": {}}),
+    ("create_matter", "templateId", {"title": "x"}),
+    ("send_document", "documentId", {"recipients": ["ada@b.example"]}),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "config"), STEPS)
+def test_what_a_step_names_must_be_there_when_it_is_to_begin(
+    api: Api, kind: str, field: str, config: dict[str, Any]
+) -> None:
+    step = {"name": "x", "type": kind, "order": 0, "config": {**config, field: NOWHERE}}
+    body = {"name": "x", "status": "ACTIVE", "steps": [step]}
+    refused = api.call("POST", "/api/workflows", body)
+    assert refused.status_code == 400, refused.text
+    assert list(refused.json()["details"]["fieldErrors"]) == [f"steps.0.config.{field}"]
+    draft = api.call("POST", "/api/workflows", {**body, "status": "DRAFT"}).json()
+    path = f"/api/workflows/{draft['id']}"
+    assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 400
+    step["config"][field] = "{{input.id}}"  # type: ignore[index]  # the config's own dict
+    assert api.call("PATCH", path, {"steps": [step], "status": "ACTIVE"}).status_code == 200

@@ -37,6 +37,8 @@ def steps_page() -> str:
         "Every text may hold templates, `{{…}}`, unless a field says otherwise. A value that is\n"
         "one expression keeps its type: `{{input.amount}}` gives a number where one was sent.\n"
         "Where a string is meant, a template may give a number, but none may be written.\n",
+        "Durations are ISO 8601, such as PT90S, PT2H, P2D or P1W. Months and years are not\n"
+        "equally long, and refused: a day each month is a schedule's, by `cron`.\n",
         "The examples are `config`s of steps in a run that was given this `input`:\n",
         f"{_json(EXAMPLE_INPUT)}\n",
         "## Common to all steps\n",

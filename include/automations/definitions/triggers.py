@@ -60,7 +60,7 @@ class Manual(TriggerBase):
 
     type: Literal["manual"] = "manual"
     input_schema: dict[str, Any] | None = Field(
-        None, description="JSON schema that the input of execute must satisfy."
+        None, description="JSON schema that the input of a run must satisfy, whatever starts it."
     )
 
 

@@ -130,6 +130,7 @@ MAX_DURATION = timedelta(days=366)
 MAX_PAUSE = timedelta(days=7)
 
 
+_OF_THE_CALENDAR = re.compile(r"P[^T]*[MY]", re.IGNORECASE)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
 
@@ -143,6 +144,11 @@ def _duration(value: str, info: ValidationInfo) -> str:
 
 def parse_duration(value: str) -> timedelta:
     """An ISO 8601 duration as a timedelta; ValueError says what is expected."""
+    if _OF_THE_CALENDAR.match(value):
+        raise ValueError(
+            "must not have months or years, which are not equally long: write days, as in P30D, or "
+            "have a schedule by cron"
+        )
     try:
         if not value.startswith("P"):
             raise ValueError(value)
@@ -153,6 +159,20 @@ def parse_duration(value: str) -> timedelta:
 
 Duration = Annotated[Text, AfterValidator(_duration)]
 """An ISO 8601 duration."""
+
+
+_SHORTEST_REMINDER = timedelta(minutes=1)
+
+
+def _seldom(value: str, info: ValidationInfo) -> str:
+    may_be_read = is_rendered(info) or not is_template(value)
+    if may_be_read and parse_duration(value) < _SHORTEST_REMINDER:
+        raise ValueError("must be PT1M at least: each time is a mail to everybody")
+    return value
+
+
+Reminder = Annotated[Duration, AfterValidator(_seldom)]
+"""How often people are reminded."""
 
 
 def within_a_week(value: str, info: ValidationInfo) -> str:

@@ -18,6 +18,7 @@ from automations.domain.fields import (
     AsWritten,
     Duration,
     Model,
+    Reminder,
     TemplateText,
     Text,
     is_rendered,
@@ -94,8 +95,10 @@ class ApprovalConfig(Model):
         description="Whether whoever started the run may decide on it, too: the same person by "
         "whichever key, session, link or Airflow user, and whoever sent the form or the row.",
     )
-    remind_every: Duration | None = Field(
-        None, description="How often those who have not decided are sent their link again."
+    remind_every: Reminder | None = Field(
+        None,
+        description="How often those who have not decided are sent their link again; PT1M "
+        "at least.",
     )
     escalate_to: Deciders = Field(
         default_factory=list, description="Who is asked as well when nobody decided in time."

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from automations.domain.fields import Model
@@ -16,6 +17,16 @@ from automations.steps.outcomes import Answer, Outcome
 if TYPE_CHECKING:
     # At run time it is the union of the registry's step models: see automations.definitions.model.
     Step = Any
+
+
+class Subject(StrEnum):
+    """What a step's config may name by its id."""
+
+    FORM = "form"
+    TABLE = "table"
+    DOCUMENT_TEMPLATE = "document template"
+    BOARD = "matter template"
+    DOCUMENT = "document"
 
 
 def _no_body(config: Any, items: list[JSON]) -> Outcome:
@@ -103,6 +114,9 @@ class StepType(ABC, Generic[C]):
 
     timeout: ClassVar[timedelta] = timedelta(minutes=5)
     """How long it may take when the definition does not say."""
+
+    refers_to: ClassVar[Mapping[str, Subject]] = {}
+    """What its config names by id, by the field."""
 
     def unavailable(self, config: C, workspace_id: str, ports: Ports) -> str | None:
         """Why a step cannot run as things are set up, asked when its automation is activated."""

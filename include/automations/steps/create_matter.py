@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from automations.domain.fields import FROM_TEMPLATE, Model, OptionalText, TemplateText, Text, Texts
 from automations.domain.matters import MAX_TAGS, Priority, Title
 from automations.ports import NewMatter
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
 
 MAX_PROPERTIES_BYTES = 500_000
@@ -58,6 +58,7 @@ class CreateMatter(StepType[CreateMatterConfig]):
     type = "create_matter"
     title = "Create a matter"
     Config = CreateMatterConfig
+    refers_to: ClassVar = {"template_id": Subject.BOARD}
     example: ClassVar = {"templateId": "<template id>", "title": "Onboard {{input.name}}"}
     outputs: ClassVar = {
         "matterId": "the matter",

@@ -18,7 +18,7 @@ from automations.domain.fields import (
     parse_duration,
 )
 from automations.ports import EvidenceRequest
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
 
 TABLE_ROWS = "TABLE_ROWS"
@@ -32,9 +32,10 @@ def _moment(value: str, info: ValidationInfo) -> str:
 
 def parse_moment(value: str, now: datetime) -> datetime:
     """An instant, or the instant so long before now; ValueError says what is expected."""
+    span = parse_duration(value) if value.startswith("P") else None
     try:
-        if value.startswith("P"):
-            return now - parse_duration(value)
+        if span is not None:
+            return now - span
         moment = datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
@@ -98,6 +99,7 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
     type = "evidence_snapshot"
     title = "Capture evidence"
     Config = EvidenceSnapshotConfig
+    refers_to: ClassVar = {"table_id": Subject.TABLE}
     example: ClassVar = {"source": "ORG_MEMBERS", "title": "Members, for {{input.name}}"}
     outputs: ClassVar = {
         "rowCount": "how many rows were captured",

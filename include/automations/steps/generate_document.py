@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from automations.domain.fields import Model, OptionalText, TemplateText, Text
 from automations.kit.values import JSON
 from automations.ports import DocumentOrder
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
 
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "run", "workflow", "loop", "now")
@@ -55,6 +55,7 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
     type = "generate_document"
     title = "Generate a document"
     Config = GenerateDocumentConfig
+    refers_to: ClassVar = {"template_id": Subject.DOCUMENT_TEMPLATE}
     example: ClassVar = {
         "templateId": "<template id>",
         "format": "docx",

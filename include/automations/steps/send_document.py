@@ -9,7 +9,7 @@ from pydantic import Field
 from automations.domain.fields import Model, Text
 from automations.domain.statuses import DeliveryStatus
 from automations.ports import Attachment, Delivery, Mail
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.email import Addresses, Line
 from automations.steps.outcomes import Done, Fail, Outcome
 
@@ -37,6 +37,7 @@ class SendDocument(StepType[SendDocumentConfig]):
     type = "send_document"
     title = "Send a document"
     Config = SendDocumentConfig
+    refers_to: ClassVar = {"document_id": Subject.DOCUMENT}
     example: ClassVar = {"documentId": "<document id>", "recipients": "{{input.email}}"}
     outputs: ClassVar = {
         "deliveries": "recipient, status (SENT or REJECTED), messageId and reason of each",

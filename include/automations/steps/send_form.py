@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from automations.domain.fields import Duration, Model, Text, parse_duration, within_a_week
+from automations.domain.fields import Duration, Model, Reminder, Text, parse_duration, within_a_week
 from automations.domain.statuses import Decision
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.ports import FormRequest
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.email import Addresses, Line
 from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForSubmissions
 
@@ -40,8 +40,10 @@ class SendFormConfig(Model):
     expires_in: Annotated[Duration, AfterValidator(within_a_week)] = Field(
         "P7D", description="How long the links work; 7 days at most."
     )
-    remind_every: Duration | None = Field(
-        None, description="How often those who have not answered are sent their link again."
+    remind_every: Reminder | None = Field(
+        None,
+        description="How often those who have not answered are sent their link again; PT1M "
+        "at least.",
     )
 
 
@@ -51,6 +53,7 @@ class SendForm(StepType[SendFormConfig]):
     type = "send_form"
     title = "Send a form"
     Config = SendFormConfig
+    refers_to: ClassVar = {"form_id": Subject.FORM}
     example: ClassVar = {
         "formId": "<form id>",
         "recipients": "{{input.email}}",

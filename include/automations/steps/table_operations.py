@@ -10,7 +10,7 @@ from automations.domain.fields import Model, OptionalText, TemplateText, Text, T
 from automations.kit.clock import timestamp
 from automations.ports import RowReceipt
 from automations.ports.tables import RowFilter
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
 
 MAX_ROWS = 1_000
@@ -82,6 +82,7 @@ class TableOperations(StepType[TableOperationsConfig]):
     type = "table_operations"
     title = "Table rows"
     Config = TableOperationsConfig
+    refers_to: ClassVar = {"table_id": Subject.TABLE}
     example: ClassVar = {
         "operation": "create",
         "tableId": "<table id>",

@@ -14,7 +14,7 @@ from automations.definitions.flow_control import Debounce, FlowControl, key_of
 from automations.definitions.triggers import seen_by
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import EventStatus, WorkflowStatus
-from automations.errors import RateLimited
+from automations.errors import Conflict, RateLimited, ValidationFailed
 from automations.kit.clock import timestamp
 from automations.services.runs import template_names
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
@@ -100,6 +100,8 @@ def _start(
         start_run(session, workflow, new, stored)
     except RateLimited as limited:
         return f"'{workflow.name}' was not started: {limited.rule}."
+    except (ValidationFailed, Conflict) as problem:
+        return f"'{workflow.name}' was not started: {problem.message}"
     return None
 
 

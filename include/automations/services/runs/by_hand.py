@@ -13,7 +13,7 @@ from automations.errors import Conflict
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.runs.starting import start_run
-from automations.services.workflows import payloads, workflows
+from automations.services.workflows import workflows
 
 
 def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> RunSummary:
@@ -28,7 +28,6 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> RunSumma
         if workflow.status == WorkflowStatus.ARCHIVED:
             raise Conflict("An archived automation cannot be executed.")
         stored = versions.definition(session, workflow.id, workflow.version) or {}
-        payloads.check_input(stored, given)
         new = NewRun(
             trigger_type="manual",
             trigger_data={},

@@ -11,7 +11,7 @@ from automations.db.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.domain.statuses import UNFINISHED, WorkflowStatus
-from automations.errors import RateLimited, StepError
+from automations.errors import Conflict, RateLimited, StepError, ValidationFailed
 from automations.ports import ChildResult
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
 from automations.services.workflows.loaded import load
@@ -76,6 +76,8 @@ def _start(
     )
     try:
         child = start_run(session, workflow, new)
+    except (ValidationFailed, Conflict) as problem:
+        raise StepError(problem.message, kind="config") from problem
     except RateLimited as limited:
         raise StepError(
             limited.message,

@@ -13,6 +13,7 @@ from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
 from automations.domain import people
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
+from automations.errors import RateLimited
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.services.runs import starting
@@ -45,8 +46,9 @@ class AirflowRun:
 def record_run(session: Session, made: AirflowRun) -> Run | None:
     """Record a run that Airflow has; None when it is recorded already or nobody's.
 
-    One that is over the rate limit is CANCELLED at once, and so is a scheduled one that may not
-    overlap while another has not ended.
+    One whose input is not what the trigger asks for has FAILED at once. One that is over the rate
+    limit is CANCELLED at once, and so is a scheduled one that may not overlap while another has
+    not ended.
     """
     scheduled = made.run_type == _SCHEDULED
     # Of two that come at once, one must see the other.
@@ -72,8 +74,11 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     run = runs.insert_run(session, workflow, prepared.new)
     if run is None:
         return None
-    if prepared.refused is not None:
+    if isinstance(prepared.refused, RateLimited):
         runs.end_run(session, run.id, RunStatus.CANCELLED, f"Skipped: {prepared.refused.rule}.")
+        session.refresh(run)
+    elif prepared.refused is not None:
+        runs.end_run(session, run.id, RunStatus.FAILED, prepared.refused.message)
         session.refresh(run)
     elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)

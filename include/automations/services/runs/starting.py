@@ -11,25 +11,32 @@ from automations.db.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
 from automations.definitions.flow_control import FlowControl
-from automations.errors import RateLimited
+from automations.errors import Conflict, DomainError, RateLimited, ValidationFailed
 from automations.services.runs import admission
 from automations.services.runs.template_names import first_variables, names_at_start
+from automations.services.workflows import payloads
 
 MAX_CHAIN_DEPTH = 10
 """Automations that set off each other, or themselves, end after so many runs."""
 
 
 class Prepared(NamedTuple):
-    """A run as it may be inserted, and the rate limit that has no room for it, if there is one."""
+    """A run as it may be inserted, and why it may not begin, if there is a reason.
+
+    Args:
+        refused: its input is not what the trigger asks for, or the rate limit has no room for it.
+    """
 
     new: NewRun
-    refused: RateLimited | None
+    refused: DomainError | None
 
 
 def prepare(
     session: Session, workflow: Workflow, new: NewRun, stored: Mapping[str, Any]
 ) -> Prepared:
     """Give a run its first variables, and what it counts for in the automation's limits.
+
+    Whatever starts it, this is where its input is held against the trigger's schema.
 
     Args:
         stored: the definition of the version that it is to run.
@@ -38,11 +45,13 @@ def prepare(
     names = names_at_start(new.trigger_type, new.trigger_data, new.input, variables)
     flow = FlowControl.of(stored)
     slot_key = admission.slot_key(workflow.id, flow, names)
-    rate_key, refused = None, None
+    rate_key: str | None = None
+    refused: DomainError | None = None
     try:
+        payloads.check_input(stored, new.input)
         rate_key = admission.rate_key(session, workflow.id, flow, names)
-    except RateLimited as limited:
-        refused = limited
+    except (ValidationFailed, Conflict, RateLimited) as problem:
+        refused = problem
     return Prepared(
         replace(new, variables=variables, slot_key=slot_key, rate_key=rate_key), refused
     )
@@ -60,6 +69,7 @@ def start_run(
         The run, or None when the event has started this automation before.
 
     Raises:
+        ValidationFailed, Conflict: its input is not what the trigger's schema asks for.
         RateLimited: the automation's rate limit has no room for one more.
     """
     if stored is None:

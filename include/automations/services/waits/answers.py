@@ -46,6 +46,10 @@ _TAKES_NO_ANSWER = {
 }
 
 
+_GOES_ON = (None, Decision.APPROVED, Decision.RESUMED)
+"""What lets a run go on that waits for no decision."""
+
+
 class Closed(Enum):
     """Why a pause takes no answer any more."""
 
@@ -139,9 +143,7 @@ def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
     if wait.kind in _TAKES_NO_ANSWER:
         raise Conflict(_TAKES_NO_ANSWER[wait.kind])
     if wait.kind != "decision":
-        if given.decision == Decision.REJECTED:
-            raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
-        return Accepted(Decision.RESUMED, given.data)
+        return _going_on(wait, given)
     if given.decision not in DECISIONS:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})
     question = Question.of(wait.question or {})
@@ -166,6 +168,15 @@ def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
     approvals = sum(one.decision == Decision.APPROVED for one in asked)
     ends = decision == Decision.REJECTED or approvals >= question.quorum
     return Accepted(decision, data, ends)
+
+
+def _going_on(wait: Wait, given: Given) -> Accepted:
+    """The answer to a pause in which nothing is decided."""
+    if given.decision == Decision.REJECTED:
+        raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
+    if given.decision not in _GOES_ON:
+        raise ValidationFailed({"decision": ["must be absent, or approved"]})
+    return Accepted(Decision.RESUMED, given.data)
 
 
 def _has_started(session: Session, run: Run, person: Set[str]) -> bool:

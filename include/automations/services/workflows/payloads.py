@@ -142,14 +142,19 @@ def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, 
     return {**body, "steps": step_ids.kept(stored.get("steps", []), body["steps"])}
 
 
-def check_input(stored: Mapping[str, Any], given: dict[str, JSON]) -> None:
-    """Check that an input satisfies the trigger's schema."""
+def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
+    """Check that an input satisfies the trigger's schema.
+
+    Raises:
+        ValidationFailed: it does not.
+        Conflict: the schema cannot be used for it.
+    """
     schema = stored.get("trigger", {}).get("inputSchema")
     if schema is None:
         return
     errors: dict[str, list[str]] = {}
     try:
-        for violation in violations(Schema.read(schema), given):
+        for violation in violations(Schema.read(schema), dict(given)):
             path = ".".join(["input", *map(str, violation.path)])
             errors.setdefault(path, []).append(violation.message)
     except SchemaFault as fault:

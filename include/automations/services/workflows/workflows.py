@@ -28,6 +28,7 @@ from automations.services.workflows import (
     loaded,
     payloads,
     schedules,
+    step_subjects,
     webhook_addresses,
 )
 
@@ -58,6 +59,7 @@ def add(
     definition = payloads.validated(body, {})
     payloads.check_subject(session, by.workspace_id, definition.trigger, body)
     payloads.check_available(by.workspace_id, definition, status, ports)
+    step_subjects.check(session, by.workspace_id, definition, status)
     workflow = Workflow(
         id=workflow_id,
         workspace_id=by.workspace_id,
@@ -112,6 +114,7 @@ def change(
         payloads.check_subject(session, workspace_id, definition.trigger, body)
     if begins or "steps" in changed:
         payloads.check_available(workspace_id, definition, status, ports)
+        step_subjects.check(session, workspace_id, definition, status)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
         unchanged = _detail(session, workflow, stored)
         return replace(unchanged, in_flight=_in_flight(session, workflow, definition))

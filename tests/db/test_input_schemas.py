@@ -1,0 +1,74 @@
+"""A run's input is held against its trigger's schema, whatever starts it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automations.db.session import unit_of_work
+from automations.db.tables import Run
+from automations.errors import StepError, ValidationFailed
+from automations.kit.ids import new_id
+from automations.services.runs import by_hand, replays
+from automations.services.runs.children import StartedRuns
+from automations.services.runs.from_airflow import AirflowRun, record_run
+from automations.services.workflows import workflows
+from tests.db.workspace import principal, workspace
+from tests.doubles import ports
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+@pytest.fixture
+def here(database: str) -> str:
+    return workspace()
+
+
+def automation(here: str, **trigger: Any) -> str:
+    payload = {
+        "name": "Test",
+        "status": "ACTIVE",
+        "steps": [],
+        "trigger": {"type": "manual", **trigger},
+    }
+    return workflows.create(principal(here), payload, ports()).id
+
+
+def test_a_person_or_a_client(here: str) -> None:
+    workflow = automation(here, inputSchema=SCHEMA)
+    with pytest.raises(ValidationFailed) as refused:
+        by_hand.execute(principal(here), workflow, {"n": "x"})
+    assert list(refused.value.field_errors) == ["input.n"]
+    by_hand.execute(principal(here), workflow, {"n": 1})
+
+
+def test_a_replay_by_a_version_that_asks_for_more(here: str) -> None:
+    workflow = automation(here)
+    run = by_hand.execute(principal(here), workflow, {}).id
+    trigger = {"trigger": {"type": "manual", "inputSchema": SCHEMA}}
+    workflows.update(principal(here), workflow, trigger, ports())
+    with pytest.raises(ValidationFailed):
+        replays.replay(principal(here), workflow, run)
+
+
+def test_a_parent_run(here: str) -> None:
+    parent = by_hand.execute(principal(here), automation(here), {}).id
+    workflow = automation(here, inputSchema=SCHEMA)
+    with pytest.raises(StepError) as refused:
+        StartedRuns().start(parent, workflow, {"n": "x"}, "key", awaited=False)
+    assert (refused.value.kind, refused.value.retryable) == ("config", False)
+    assert "input.n" in refused.value.message
+    assert StartedRuns().start(parent, workflow, {"n": 1}, "key", awaited=False)
+
+
+def test_airflow(here: str) -> None:
+    workflow = automation(here, inputSchema=SCHEMA)
+    with unit_of_work() as session:
+        for number, conf in enumerate(({"n": "x"}, {"n": 1})):
+            made = AirflowRun(workflow, f"{new_id()}{number}", "manual", conf)
+            run = record_run(session, made)
+            assert run is not None
+            status = "RUNNING" if number else "FAILED"
+            assert session.get_one(Run, run.id).status == status
+            assert ("input.n" in str(run.error)) is (status == "FAILED")

@@ -1,0 +1,62 @@
+"""Durations: as long as they say, whenever they begin."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from automations.definitions.flow_control import Debounce
+from automations.definitions.model import DEFINITION
+from automations.definitions.schedules import check_interval
+from automations.domain.fields import parse_duration
+from automations.steps.approval import ApprovalConfig
+from automations.steps.delay import DelayConfig
+from automations.steps.evidence_snapshot import parse_moment
+from automations.steps.send_form import SendFormConfig
+
+OF_THE_CALENDAR = ["P1M", "P1Y", "P1Y2M3D", "P2M1DT3H", "P1Y2M10DT2H30M"]
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("PT1M", timedelta(minutes=1)),
+        ("P1W", timedelta(weeks=1)),
+        ("P1DT5M", timedelta(days=1, minutes=5)),
+        ("PT0.5S", timedelta(seconds=0.5)),
+    ],
+)
+def test_what_is_always_equally_long_is_read(text: str, span: timedelta) -> None:
+    assert parse_duration(text) == span
+
+
+@pytest.mark.parametrize("text", OF_THE_CALENDAR)
+def test_months_and_years_are_refused_with_the_way_to_write_them(text: str) -> None:
+    said = "must not have months or years"
+    for read in (parse_duration, check_interval, lambda one: parse_moment(one, datetime.now(UTC))):
+        with pytest.raises(ValueError, match=said):
+            read(text)
+    for model, fields in (
+        (DelayConfig, {"duration": text}),
+        (Debounce, {"delay": text}),
+        (ApprovalConfig, {"approvers": ["a@b.example"], "message": "x", "expiresIn": text}),
+    ):
+        with pytest.raises(ValidationError, match=said):
+            model.model_validate(fields)
+    step = {"name": "x", "type": "delay", "order": 0, "config": {"duration": "PT1S"}}
+    with pytest.raises(ValidationError, match=said):
+        DEFINITION.validate_python({"name": "x", "steps": [{**step, "timeout": text}]})
+
+
+@pytest.mark.parametrize("every", ["PT0.001S", "PT1S", "PT59S"])
+def test_nobody_is_reminded_each_second(every: str) -> None:
+    with pytest.raises(ValidationError, match="PT1M at least"):
+        ApprovalConfig.model_validate(
+            {"approvers": ["a@b.example"], "message": "x", "remindEvery": every}
+        )
+    with pytest.raises(ValidationError, match="PT1M at least"):
+        SendFormConfig.model_validate(
+            {"formId": "c1", "recipients": ["a@b.example"], "remindEvery": every}
+        )
