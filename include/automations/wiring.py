@@ -88,14 +88,14 @@ def _model_account(workspace_id: str, provider: str | None) -> ModelAccount | No
     found = credentials_of(workspace_id, "AI_PROVIDER")
     if found is not None and provider in (None, found[0]["provider"]):
         config, credentials = found
-        base_url = config.get("baseUrl")
+        base_url, address = config.get("baseUrl"), None
         if base_url is not None:
-            # What a workspace sets may not lead into our own network.
+            # What a workspace sets may not lead into our own network, nor later to elsewhere.
             server = urlsplit(str(base_url))
             port = server.port or (80 if server.scheme == "http" else 443)
-            guarded_address(server.hostname or "", port, settings.http_allow)
+            address = guarded_address(server.hostname or "", port, settings.http_allow)
         return ModelAccount(
-            config["provider"], config.get("model"), credentials.get("apiKey"), base_url
+            config["provider"], config.get("model"), credentials.get("apiKey"), base_url, address
         )
     if settings.ai_provider is None or provider not in (None, settings.ai_provider):
         return None

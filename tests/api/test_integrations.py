@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from automations import wiring
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog
 from automations.services.integrations import integrations
@@ -298,6 +299,19 @@ class TestUse:
         created(api, {"name": "AI", "type": "AI_PROVIDER", "config": local})
         assert integrations.credentials_of(workspace, "AI_PROVIDER") == (local, {})
         assert integrations.credentials_of("elsewhere", "SLACK") is None
+
+    def test_a_models_server_is_looked_up_once_and_under_the_guard(
+        self, api: Api, environment: Environment
+    ) -> None:
+        workspace = self.workspace(api)
+        local = {"provider": "openai", "model": "m", "baseUrl": "http://127.0.0.1:9/v1"}
+        created(api, {"name": "AI", "type": "AI_PROVIDER", "config": local})
+        models = wiring.ports().language_model
+        assert "not a public address" in str(models.missing(workspace, None, None))
+        environment.set(AUTOMATIONS_HTTP_ALLOW="127.0.0.1:9")
+        found = wiring._model_account(workspace, None)
+        assert found is not None
+        assert found.address == "127.0.0.1"
 
     def test_mail_goes_by_the_chosen_server_else_by_the_settings(
         self, api: Api, environment: Environment

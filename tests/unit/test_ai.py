@@ -453,6 +453,13 @@ class TestRefusals:
         provider.answers(content, Content_Encoding=coding)
         assert refusal(provider).kind == "too_large"
 
+    def test_a_server_is_asked_at_the_address_that_was_looked_at(self, provider: Provider) -> None:
+        provider.says("Hello")
+        port = provider.address.rpartition(":")[2]
+        there = {"base_url": f"http://models.invalid:{port}/v1", "address": "127.0.0.1"}
+        assert output(ask(provider, **there))["text"] == "Hello"
+        assert provider.seen[0][1]["host"] == f"models.invalid:{port}"
+
 
 class TestBudget:
     def test_a_question_that_could_cost_more_is_not_asked(self, provider: Provider) -> None:

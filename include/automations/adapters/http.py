@@ -31,7 +31,7 @@ _HARMLESS = frozenset(
         *("idempotency-key", "range", "traceparent", "tracestate", "user-agent", "x-request-id"),
     }
 )
-_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _FRAMES = 10_000
 """Bytes that an answer may have beside its content: headers of what it is packed in."""
 

@@ -18,9 +18,11 @@ class ModelAccount:
     Args:
         model: the one that is asked when a step names none.
         base_url: of a server that speaks the provider's API.
+        address: that its host was found to have, and is connected to whatever it has by then.
     """
 
     provider: str
     model: str | None = None
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
+    address: str | None = None

@@ -36,7 +36,9 @@ def exchange(question: ModelQuestion, account: ModelAccount, model: str) -> mess
         async with (
             asyncio.timeout(seconds),
             httpx2.AsyncClient(
-                transport=BoundedTransport(_MAX_BYTES), trust_env=False, timeout=seconds
+                transport=BoundedTransport(_MAX_BYTES, account.address),
+                trust_env=False,
+                timeout=seconds,
             ) as http,
         ):
             return await direct.model_request(

@@ -29,14 +29,23 @@ class _Counted(httpx2.AsyncByteStream):
 
 
 class BoundedTransport(httpx2.AsyncHTTPTransport):
-    """Ends an answer that is too long, and takes none that is packed."""
+    """Ends an answer that is too long, and takes none that is packed.
 
-    def __init__(self, most: int) -> None:
+    Args:
+        address: the one to connect to, whatever the host's name leads to.
+    """
+
+    def __init__(self, most: int, address: str | None = None) -> None:
         super().__init__(trust_env=False)
         self._most = most
+        self._address = address
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         request.headers["accept-encoding"] = "identity"
+        if self._address is not None:
+            # Certificates are for the name, and the Host header has it already.
+            request.extensions = {**request.extensions, "sni_hostname": request.url.host}
+            request.url = request.url.copy_with(host=self._address)
         response = await super().handle_async_request(request)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
