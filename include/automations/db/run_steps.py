@@ -93,13 +93,9 @@ def put_out(
     session: Session, run_id: str, node_id: str, generation: int, more: dict[str, JSON]
 ) -> None:
     """Add to what a node of a generation has put out."""
-    session.execute(
-        update(RunStep)
-        .where(
-            RunStep.run_id == run_id, RunStep.node_id == node_id, RunStep.generation == generation
-        )
-        .values(output=RunStep.output.op("||")(more))
-    )
+    found = session.get(RunStep, (run_id, node_id), with_for_update=True, populate_existing=True)
+    if found is not None and found.generation == generation:
+        found.output = {**(found.output or {}), **more}
 
 
 def _unended(step: RunStep) -> Update:

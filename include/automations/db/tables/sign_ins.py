@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, text
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column
@@ -21,7 +21,7 @@ class MemberPassword(Base):
     )
     password_hash: Mapped[str | None]
     changed_at: Mapped[datetime | None]
-    networks: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    networks: Mapped[list[Any]] = mapped_column(default=list)
     """From where the member has signed in last; guesses elsewhere do not keep them out there."""
     invite_hash: Mapped[str | None] = mapped_column(unique=True)
     invite_expires_at: Mapped[datetime | None]

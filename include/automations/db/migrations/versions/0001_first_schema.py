@@ -148,7 +148,7 @@ def _people() -> None:
         sa.Column('member_id', sa.Text(), nullable=False),
         sa.Column('password_hash', sa.Text(), nullable=True),
         sa.Column('changed_at', sa.DateTime(timezone=True), nullable=True),
-        sa.Column('networks', postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column('networks', postgresql.JSON(), nullable=False),
         sa.Column('invite_hash', sa.Text(), nullable=True),
         sa.Column('invite_expires_at', sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(['member_id'], ['member.id'], name=op.f('fk_member_password_member_id'), ondelete='CASCADE'),
