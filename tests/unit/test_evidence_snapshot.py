@@ -30,9 +30,9 @@ class Archive:
         return EvidenceReceipt("snapshot1", 42, "ab" * 32)
 
 
-def run(config: dict[str, Any], archive: Archive) -> Outcome:
+def run(config: dict[str, Any], archive: Archive, **more: Any) -> Outcome:
     parsed = EvidenceSnapshotConfig.model_validate(config, context=RENDERED)
-    return EvidenceSnapshot().run(parsed, context(evidence=archive))
+    return EvidenceSnapshot().run(parsed, context(evidence=archive, **more))
 
 
 def test_everything_in_the_config_is_asked_for() -> None:
@@ -71,6 +71,15 @@ def test_everything_in_the_config_is_asked_for() -> None:
             "sha256": "ab" * 32,
         }
     )
+
+
+def test_a_time_without_an_offset_is_one_of_the_automations_zone() -> None:
+    archive = Archive()
+    config = {"source": "AUDIT_LOGS", "from": "2026-02-01", "to": "2026-02-01T06:00:00Z"}
+    run(config, archive, timezone="America/New_York")
+    assert archive.requests[0].since == datetime(2026, 2, 1, 5, tzinfo=UTC)
+    with pytest.raises(StepError, match="from must be before to"):
+        run({**config, "from": "2026-02-01T02:00"}, archive, timezone="America/New_York")
 
 
 def test_a_duration_counts_back_from_now_and_the_title_is_the_steps_name() -> None:

@@ -48,6 +48,12 @@ def test_the_body_is_given_every_item(collection: Any, items: list[Any]) -> None
     assert body.items == [items]
 
 
+def test_texts_that_the_database_refuses_are_mended_before_they_are_kept() -> None:
+    body = Body()
+    Loop().run(configured(["a\0", {"b": "\ud800"}]), context(iterate=body.iterate))
+    assert body.items == [["a\ufffd", {"b": "?"}]]
+
+
 def test_more_items_than_allowed_are_refused_and_none_is_done() -> None:
     outcome = Loop().run(configured([1, 2, 3], maxItems=2), context())
     assert isinstance(outcome, Fail)

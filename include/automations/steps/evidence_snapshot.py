@@ -17,6 +17,8 @@ from automations.domain.fields import (
     is_template,
     parse_duration,
 )
+from automations.errors import StepError
+from automations.kit.clock import moment
 from automations.ports import EvidenceRequest
 from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
@@ -26,22 +28,32 @@ TABLE_ROWS = "TABLE_ROWS"
 
 def _moment(value: str, info: ValidationInfo) -> str:
     if is_rendered(info) or not is_template(value):
-        parse_moment(value, datetime.now(UTC))
+        parse_moment(value, datetime.now(UTC), "UTC")
     return value
 
 
-def parse_moment(value: str, now: datetime) -> datetime:
-    """An instant, or the instant so long before now; ValueError says what is expected."""
+def parse_moment(value: str, now: datetime, zone: str) -> datetime:
+    """An instant, or the instant so long before now; ValueError says what is expected.
+
+    Args:
+        zone: of a time without an offset.
+    """
     span = parse_duration(value) if value.startswith("P") else None
     try:
-        if span is not None:
-            return now - span
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment(value, zone) if span is None else now - span
     except (ValueError, OverflowError) as error:
         raise ValueError(
             "must be an instant such as 2026-03-01T00:00:00Z, or a duration before now such as P1D"
         ) from error
+
+
+def _is_local(value: str) -> bool:
+    return not value.startswith("P") and datetime.fromisoformat(value).tzinfo is None
+
+
+def _check_order(since: datetime | None, until: datetime | None) -> None:
+    if since is not None and until is not None and since >= until:
+        raise ValueError("from must be before to")
 
 
 Moment = Annotated[Text, AfterValidator(_moment), Field(max_length=500)]
@@ -64,7 +76,8 @@ class EvidenceSnapshotConfig(Model):
     from_: Moment | None = Field(
         None,
         alias="from",
-        description="Only rows of this instant or later; or a duration before now, such as P1D.",
+        description="Only rows of this instant or later; or a duration before now, such as P1D. "
+        "A time without an offset is one of the automation's time zone.",
     )
     to: Moment | None = Field(None, description="Only rows of before this instant; as from.")
     columns: Texts = Field(
@@ -84,12 +97,10 @@ class EvidenceSnapshotConfig(Model):
 
     @model_validator(mode="after")
     def _covers_some_time(self) -> Self:
-        now, given = datetime.now(UTC), (self.from_, self.to)
-        since, until = (
-            None if one is None or is_template(one) else parse_moment(one, now) for one in given
-        )
-        if since is not None and until is not None and since >= until:
-            raise ValueError("from must be before to")
+        """As far as it is known here, without the automation's time zone."""
+        given = [one for one in (self.from_, self.to) if one is not None and not is_template(one)]
+        if len(given) == 2 and len({_is_local(one) for one in given}) == 1:
+            _check_order(*(parse_moment(one, datetime.now(UTC), "UTC") for one in given))
         return self
 
 
@@ -112,6 +123,14 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
         return True
 
     def run(self, config: EvidenceSnapshotConfig, ctx: StepContext) -> Outcome:
+        since, until = (
+            None if one is None else parse_moment(one, ctx.now, ctx.timezone)
+            for one in (config.from_, config.to)
+        )
+        try:
+            _check_order(since, until)
+        except ValueError as error:
+            raise StepError(f"config.from: {error}", kind="config") from error
         receipt = ctx.ports.evidence.capture(
             EvidenceRequest(
                 workspace_id=ctx.workspace_id,
@@ -121,8 +140,8 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
                 title=config.title or ctx.step_name,
                 table_id=config.table_id,
                 filter=cast("dict[str, Any] | None", config.filter),
-                since=None if config.from_ is None else parse_moment(config.from_, ctx.now),
-                until=None if config.to is None else parse_moment(config.to, ctx.now),
+                since=since,
+                until=until,
                 columns=tuple(config.columns),
             )
         )

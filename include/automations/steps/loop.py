@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from automations.domain.fields import AsWritten, Model, TemplateText
+from automations.kit.storable import MAX_DEPTH, storable
 from automations.kit.values import JSON
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Fail, Outcome
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 10_000
 """What one task can go through in minutes, and hold in memory with all that is put out."""
+
+_MAX_DEPTH = 3 * MAX_DEPTH
+"""Of items, which are kept while the loop goes on: what steps have put out, in a list."""
 
 
 class LoopConfig(Model):
@@ -88,7 +92,10 @@ class Loop(StepType[LoopConfig]):
         return True
 
     def run(self, config: LoopConfig, ctx: StepContext) -> Outcome:
-        items = _items(config.collection)
+        try:
+            items = storable(_items(config.collection), _MAX_DEPTH)
+        except ValueError as error:
+            return Fail(f"config.collection {error}.", kind="config")
         if len(items) > config.max_items:
             return Fail(
                 f"config.collection has {len(items)} items, more than maxItems allows: "

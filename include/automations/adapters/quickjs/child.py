@@ -50,14 +50,16 @@ def main() -> None:
     globals_, prelude = (
         Path(__file__).with_name(name).read_text() for name in ("globals.js", "prelude.js")
     )
-    taken = _Memory()
+    taken, rejections = _Memory(), Rejections()
     try:
         confine(request["seconds"], request["memory"] + _RESERVE + _OVERHEAD)
     except (OSError, ValueError) as error:
         # Without its walls nothing is run.
         answer = json.dumps({"stopped": f"the sandbox cannot be set up: {error}"}).encode()
     else:
-        answer = _run(request, globals_, prelude, taken).encode(errors="surrogatepass")
+        answer = _run(request, (globals_, prelude), taken, rejections).encode(
+            errors="surrogatepass"
+        )
     if len(answer) > request["bytes"]:
         answer = b'{"stopped": "output"}'
     while answer:
@@ -65,12 +67,15 @@ def main() -> None:
     os._exit(0)
 
 
-def _run(request: dict[str, Any], globals_: str, prelude: str, taken: _Memory) -> str:
+def _run(
+    request: dict[str, Any], sources: tuple[str, str], taken: _Memory, rejections: Rejections
+) -> str:
     context = _quickjs.Context()
     context.set_max_stack_size(_STACK)
+    globals_, prelude = sources
     context.eval(globals_)
     control = context.eval(prelude)
-    rejections = Rejections(context)
+    rejections.watch(context)
     before = taken.most()
     deadline = time.monotonic() + request["seconds"]
     context.set_memory_limit(request["memory"])

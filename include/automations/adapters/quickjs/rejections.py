@@ -26,17 +26,21 @@ _Tracker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, _Value, _Value, ctypes.c_bool
 
 
 class Rejections:
-    """Watches the promises of a context, from now on."""
+    """Those of a context; to be made while memory may still be made executable, for the hook."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self) -> None:
         self._engine = ctypes.PyDLL(_quickjs.__file__)
-        self._context = ctypes.c_void_p.from_address(id(context) + _CONTEXT_AT)
+        self._context = ctypes.c_void_p()
         self._engine.JS_GetRuntime.restype = ctypes.c_void_p
         for name in ("JS_DupValue", "JS_GetGlobalObject"):
             getattr(self._engine, name).restype = _Value
         self._reasons: dict[int, _Value] = {}
         # Kept here, since the engine does not.
         self._hook = _Tracker(self._note)
+
+    def watch(self, context: Any) -> None:
+        """Note what is rejected in a context, from now on."""
+        self._context = ctypes.c_void_p.from_address(id(context) + _CONTEXT_AT)
         runtime = ctypes.c_void_p(self._engine.JS_GetRuntime(self._context))
         self._engine.JS_SetHostPromiseRejectionTracker(runtime, self._hook, None)
 
