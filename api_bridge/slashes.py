@@ -20,8 +20,11 @@ def lead_on(app: FastAPI) -> None:
         if path == scope.get("path") or not _has_route(app, {**scope, "path": path}):
             await not_found(scope, receive, send)
             return
+        # As it was written: a question mark in a name would be none any more. It has no host, and
+        # what begins with two slashes, which would be read as one, is no route's.
+        written = scope["raw_path"].decode("latin-1").rstrip("/")
         query = scope["query_string"].decode("latin-1")
-        answer = RedirectResponse(f"{path}?{query}" if query else path)
+        answer = RedirectResponse(f"{written}?{query}" if query else written)
         await answer(scope, receive, send)
 
     app.router.redirect_slashes = False

@@ -17,7 +17,7 @@ from api_bridge.paging import PageNumber
 from api_bridge.routing import Router
 from api_bridge.views import pagination
 from api_bridge.views import runs as views
-from automations.domain.runs import RunFilter
+from automations.domain.runs import RunFilter, TriggerType
 from automations.domain.statuses import RunStatus
 from automations.kit.canonical_json import sha256_of
 from automations.kit.clock import timestamp
@@ -44,6 +44,9 @@ class RunQuery(BaseModel):
     status: RunStatus | None = Field(None, description="Only runs of this status.")
     since: Instant | None = Field(None, description="Started at or after.")
     until: Instant | None = Field(None, description="Started before.")
+    trigger_type: TriggerType | None = Field(
+        None, alias="triggerType", description="Only runs that were started so."
+    )
     cursor: str | None = Field(
         None,
         max_length=500,
@@ -53,7 +56,7 @@ class RunQuery(BaseModel):
 
     def filter(self) -> RunFilter:
         """The same without which part of the list it is."""
-        return RunFilter(self.status, self.since, self.until)
+        return RunFilter(self.status, self.since, self.until, self.trigger_type)
 
 
 @router.get("/{workflow_id}/runs")
@@ -132,6 +135,9 @@ class Selection(BaseModel):
     status: RunStatus | None = Field(None, description="Only runs of this status.")
     since: Instant | None = Field(None, description="Started at or after.")
     until: Instant | None = Field(None, description="Started before.")
+    trigger_type: TriggerType | None = Field(
+        None, alias="triggerType", description="Only runs that were started so."
+    )
     limit: int = Field(
         100, ge=1, le=replays.MAX_BATCH, strict=True, description="The newest so many."
     )
@@ -140,7 +146,7 @@ class Selection(BaseModel):
 @router.post("/{workflow_id}/runs/replay")
 def replay_runs(caller: Admin, workflow_id: str, selection: Selection) -> dict[str, Any]:
     """Start the runs that fit a filter once more, all or none; each is a new run."""
-    wanted = RunFilter(selection.status, selection.since, selection.until)
+    wanted = RunFilter(selection.status, selection.since, selection.until, selection.trigger_type)
     started = replays.replay_many(caller, workflow_id, wanted, selection.limit)
     return {
         "replayed": len(started),

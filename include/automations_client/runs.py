@@ -39,9 +39,11 @@ class Runs:
         status: RunStatus | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        trigger_type: str | None = None,
     ) -> Page[Run]:
         """A page of an automation's runs, newest first, with the number of all."""
-        query = {"status": status, "since": since, "until": until, "page": number, "pageSize": size}
+        wanted = {"status": status, "since": since, "until": until, "triggerType": trigger_type}
+        query = {**wanted, "page": number, "pageSize": size}
         path = address("workflows", workflow_id, "runs")
         return page_of("runs", self._transport.json("GET", path, query=query))
 
@@ -53,10 +55,17 @@ class Runs:
         status: RunStatus | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        trigger_type: str | None = None,
     ) -> Iterator[Run]:
         """All runs of an automation, newest first; as fast at the end as at the beginning."""
         path = address("workflows", workflow_id, "runs")
-        wanted = {"status": status, "since": since, "until": until, "pageSize": page_size}
+        wanted = {
+            "status": status,
+            "since": since,
+            "until": until,
+            "triggerType": trigger_type,
+            "pageSize": page_size,
+        }
 
         def behind(cursor: str | None) -> Page[Run]:
             query = {**wanted, "cursor": cursor}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +23,7 @@ from automations.db.session import unit_of_work
 from automations.settings import get_settings
 from tests.api.conftest import FORM, Api, Live
 from tests.hostile import bodies as hostile
+from tests.hostile import cursors
 
 TABLE = {"name": "x", "columns": [{"key": "id", "type": "text"}]}
 once = settings(
@@ -279,3 +283,103 @@ def test_of_a_request_that_breaks_off_nothing_is_done(live: Live, api: Api, name
         assert answer == b"" or b" 400 " in answer.split(b"\r\n")[0], (path, answer[:200])
     changed = {table for table, rows in everything().items() if rows != before[table]}
     assert changed <= {"api_key", "security_event"}
+
+
+LISTS = (
+    *("/api/workflows", "/api/submissions", "/api/events", "/api/evidence", "/api/audit-logs"),
+    *("/api/security-events", "/api/workflows/{workflow}/runs", "/api/tables/{table}/rows"),
+    *("/api/tables/{table}/rows?sort=id", "/api/tables/{table}/rows?sort=-n"),
+    "/api/pipelines/connections/{connection}/runs",
+)
+
+
+class TestCursors:
+    @pytest.fixture
+    def lists(self, api: Api) -> list[str]:
+        columns = [{"key": "id", "type": "text"}, {"key": "n", "type": "number"}]
+        table = api.call("POST", "/api/tables", {"name": "x", "columns": columns}).json()["id"]
+        mapping = {"tableId": table, "keyColumns": ["id"]}
+        body = {"name": "x", "connectorType": "push", "tables": [mapping]}
+        connection = api.call("POST", "/api/pipelines/connections", body).json()["id"]
+        names = {"workflow": api.workflow()["id"], "table": table, "connection": connection}
+        return [path.format(**names) for path in LISTS]
+
+    @staticmethod
+    def _asked(api: Api, path: str, cursor: str) -> Any:
+        return api.call("GET", f"{path}{'&' if '?' in path else '?'}cursor={quote(cursor)}")
+
+    def test_one_that_was_made_by_hand_is_refused_in_words(
+        self, api: Api, lists: list[str]
+    ) -> None:
+        for name, made in cursors.REFUSED.items():
+            for path in lists:
+                answer = self._asked(api, path, made)
+                assert answer.status_code == 400, (name, path, answer.text)
+                assert list(answer.json()["details"]["fieldErrors"]) == ["cursor"]
+
+    @given(
+        place=st.lists(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.text(max_size=9)
+            | st.sampled_from(["id", "n", "1"])
+            | st.datetimes(timezones=st.timezones()).map(datetime.isoformat),
+            max_size=5,
+        )
+    )
+    @once
+    def test_no_place_is_a_failure_of_ours(
+        self, api: Api, lists: list[str], place: list[Any]
+    ) -> None:
+        made = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+        for path in lists:
+            assert self._asked(api, path, made).status_code in (200, 400), (path, place)
+
+
+@given(
+    name=st.sampled_from(
+        [
+            *("accept", "content-type", "cookie", "traceparent", "x-request-id", "origin"),
+            *("x-forwarded-for", "if-none-match", "range", "webhook-id", "idempotency-key"),
+        ]
+    ),
+    value=st.binary(max_size=80).filter(lambda found: not set(found) & {0, 10, 13}),
+)
+@once
+def test_no_header_is_a_failure_of_ours(doors: Doors, name: str, value: bytes) -> None:
+    key = b"Bearer " + doors.api.keys["OWNER"].encode()
+    headers = [(b"Authorization", key), (name.encode(), value)]
+    for path in doors.paths:
+        answer = doors.api.http.post(path, content=b'{"a": 1}', headers=headers)
+        assert answer.status_code < 500, (path, answer.text)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])
+def test_no_redirect_leads_to_the_host_that_a_request_names(api: Api, host: str) -> None:
+    for path in ("/api/workflows/", "//evil.example/", "//api/workflows/", "/docs/"):
+        for named in ({"Host": host}, {"X-Forwarded-Host": host}):
+            answer = api.http.get(path, headers=named, follow_redirects=False)
+            assert "evil" not in answer.headers.get("location", ""), (path, named)
+    answer = api.http.get("/api/workflows/a%3Fb/?c=%2F", follow_redirects=False)
+    assert answer.headers["location"] == "/api/workflows/a%3Fb?c=%2F"
+
+
+def test_runs_are_listed_by_what_has_started_them(api: Api) -> None:
+    workflow = api.workflow()["id"]
+    run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
+    path = f"/api/workflows/{workflow}/runs?triggerType="
+    for more in ("", "&cursor="):
+        found = [one["id"] for one in api.call("GET", f"{path}manual{more}").json()["runs"]]
+        assert found == [run]
+        assert api.call("GET", f"{path}schedule{more}").json()["runs"] == []
+    assert api.call("GET", f"{path}schedule").json()["pagination"]["total"] == 0
+    refused = api.call("GET", f"{path}scheduled")
+    assert (refused.status_code, list(refused.json()["details"]["fieldErrors"])) == (
+        400,
+        ["triggerType"],
+    )
+    body = {"triggerType": "webhook"}
+    answer = api.call("POST", f"/api/workflows/{workflow}/runs/replay", body)
+    assert answer.json()["replayed"] == 0

@@ -116,6 +116,8 @@ def _conditions(workflow_id: str, wanted: RunFilter) -> list[ColumnElement[bool]
         found.append(Run.started_at >= wanted.since)
     if wanted.until is not None:
         found.append(Run.started_at < wanted.until)
+    if wanted.trigger_type is not None:
+        found.append(Run.trigger_type == wanted.trigger_type)
     return found
 
 

@@ -6,9 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from automations.domain.statuses import AttemptStatus, RunStatus, StepStatus
 from automations.kit.values import JSON
+
+TriggerType = Literal[
+    "manual", "form_submission", "event", "webhook", "schedule", "workflow", "error", "test",
+    "backfill", "operator_triggered", "asset_triggered", "asset_materialization",
+]  # fmt: skip
+"""What starts runs: triggers, another automation, a failure, a step's test; and, in Airflow, the
+types that its own runs have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class RunFilter:
     status: RunStatus | None = None
     since: datetime | None = None
     until: datetime | None = None
+    trigger_type: TriggerType | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from automations.errors import ValidationFailed
+from automations.kit.json_text import parsed
 from automations.kit.values import JSON
 
 T = TypeVar("T")
@@ -56,13 +56,15 @@ def decode_ordered(cursor: str) -> tuple[datetime, str, list[JSON]]:
         ValidationFailed: it is no cursor of ours.
     """
     try:
-        at, row_id, *order = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        at, row_id, *order = parsed(text)
         moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not isinstance(row_id, str) or "\0" in row_id:
+        if moment.tzinfo is None or not isinstance(row_id, str):
             raise ValueError(cursor)
-    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        # The year that an offset leads to may be none.
+        return moment.astimezone(UTC), row_id, order
+    except (ValueError, TypeError, OverflowError) as error:
         raise unknown_cursor() from error
-    return moment, row_id, order
 
 
 def decode_numbered(cursor: str) -> tuple[datetime, int]:

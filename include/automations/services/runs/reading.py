@@ -30,7 +30,7 @@ def page(
         )
         if not found:
             _workflow(session, workspace_id, workflow_id)
-        if wanted.since or wanted.until:
+        if wanted.since or wanted.until or wanted.trigger_type:
             return found, run_queries.count(session, workflow_id, wanted)
         numbers = run_counts.by_status(session, workspace_id, workflow_id)
         total = sum(numbers.values()) if wanted.status is None else numbers.get(wanted.status, 0)
