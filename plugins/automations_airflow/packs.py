@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from airflow.sdk import get_parsing_context
 
 from automations import wiring
 from automations.definitions.published import Published, dag_id, workflow_id
+from automations.kit.storable import is_deeper
 from automations_airflow.dag_builder import build
 
 log = logging.getLogger(__name__)
 
 FOLDER = "packs"
+_MAX_DEPTH = 200
+"""More than any definition is taken with; what reads and writes JSON goes down a call for each."""
 
 _PACK = """\
 # The Airflow DAGs of these automations; written by the automations bundle.
@@ -49,14 +52,26 @@ def file_name(pack: int) -> str:
 
 def render(published: Iterable[Published]) -> str:
     """The file of a pack; the same for the same definitions."""
-    text = json.dumps([asdict(one) for one in published], indent=1, ensure_ascii=False)
+    whole = [_fields(one) for one in published]
+    text = json.dumps(whole, indent=1, ensure_ascii=False)
     # A quote occurs in JSON strings only; written so, it cannot end the literal.
     return _PACK.format(definitions=text.replace("'", "\\u0027"))
 
 
+def _fields(one: Published) -> dict[str, Any]:
+    """What is written of an automation; a definition that cannot be read again costs only itself.
+
+    Without it there is a DAG that says that it is broken.
+    """
+    if is_deeper(dict(one.definition), _MAX_DEPTH):
+        log.error("The definition of automation %s is nested too deep", one.workflow_id)
+        one = replace(one, definition={})
+    return {field.name: getattr(one, field.name) for field in fields(one)}
+
+
 def add_dags(namespace: dict[str, Any], definitions: str) -> None:
     """Define the DAGs of a pack, or the one that is asked for, in a module."""
-    _add(namespace, (Published(**fields) for fields in json.loads(definitions)))
+    _add(namespace, (Published(**one) for one in json.loads(definitions)))
 
 
 def add_dags_at(namespace: dict[str, Any], file: str) -> None:

@@ -187,6 +187,22 @@ def test_one_broken_definition_hides_no_other(name: str, shelf: Shelf) -> None:
     assert dags[dag_id(workflow_id(1))].task_ids == ["a"]
 
 
+@pytest.mark.parametrize("depth", [201, 400, 900])
+def test_a_definition_that_is_nested_without_end_costs_only_itself(
+    name: str, shelf: Shelf, depth: int
+) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    shelf.put(published(email("a"), number=0, variables={"deep": value}))
+    shelf.put(published(email("b"), number=1))
+    made = bundle(name, shelf)
+    dags = parse(made)
+    assert made.get_current_version().version == "2"
+    assert dags[dag_id(workflow_id(0))].task_ids == ["broken_definition"]
+    assert dags[dag_id(workflow_id(1))].task_ids == ["b"]
+
+
 @pytest.mark.parametrize("text", ["'''", "\\", "\\'''\\n\"\"\"", "{definitions}", "\u2028\r\x00é"])
 def test_no_text_breaks_out_of_its_pack(name: str, shelf: Shelf, text: str) -> None:
     shelf.put(published(email("a"), description=text))

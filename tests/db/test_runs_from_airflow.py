@@ -20,6 +20,7 @@ from automations.kit.ids import new_id
 from automations.ports import DagRunFailure, DagRunState
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from tests.doubles import Unreachable, ports
+from tests.hostile import bodies as hostile
 
 DUE = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
@@ -229,3 +230,15 @@ def test_how_a_run_has_ended_is_corrected_once(
     with unit_of_work() as session:
         reports = session.scalars(select(Job).where(Job.kind == JobKind.REPORT_FAILURE)).all()
     assert (run(run_id).status, run(run_id).error, len(reports)) == becomes
+
+
+@pytest.mark.parametrize("name", ["lists in lists", "a NUL", "half a pair in a key"])
+def test_a_run_whose_conf_cannot_be_kept_is_told_so_and_does_nothing(name: str) -> None:
+    workflow = scheduled()
+    conf = {"deep": hostile.VALUES[name][0]}
+    made = AirflowRun(workflow_id=workflow, run_id=new_id(), run_type="manual", conf=conf)
+    with unit_of_work() as session:
+        run = record_run(session, made)
+        assert run is not None
+        assert (run.status, run.input) == ("FAILED", {})
+        assert "conf" in str(run.error)

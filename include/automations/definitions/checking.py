@@ -31,6 +31,7 @@ from automations.domain import error_kinds
 from automations.domain.fields import Verbatim, is_template
 from automations.domain.secret_templates import secrets_named
 from automations.domain.templating import names_in, size_of
+from automations.kit.storable import faults
 from automations.kit.values import JSON, Errors
 from automations.steps.registry import STEP_TYPES
 
@@ -54,6 +55,9 @@ _EXPRESSIONS = ("expression",)
 
 def parse(payload: Any) -> tuple[Definition | None, Errors]:
     """A definition from a payload, or what is wrong with it by field."""
+    # Before anything goes through it: by whatever door it came, it is to be stored and published.
+    if wrong := faults(payload, ""):
+        return None, wrong
     try:
         definition = DEFINITION.validate_python(payload)
     except ValidationError as error:

@@ -99,6 +99,19 @@ def fault(value: JSON, most_deep: int = MAX_SENT_DEPTH) -> str | None:
     return None
 
 
+def is_deeper(value: JSON, levels: int) -> bool:
+    """Whether a value is nested deeper than so many levels."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            item
+            for whole in level
+            if isinstance(whole, dict | list)
+            for item in (whole.values() if isinstance(whole, dict) else whole)
+        ]
+    return bool(level)
+
+
 def faults(value: JSON, path: str) -> Errors:
     """What of a value cannot be kept, by the path of the field that holds it; {} when all can."""
     problem = fault(value)

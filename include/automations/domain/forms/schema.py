@@ -15,6 +15,7 @@ from automations.domain.fields import zone_name
 from automations.kit.json_schema.schemas import Schema
 from automations.kit.json_schema.validation import violations
 from automations.kit.json_schema.violations import Violation
+from automations.kit.storable import faults
 from automations.kit.values import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
@@ -200,6 +201,8 @@ def _unknown(schema: Mapping[str, Any], values: Mapping[str, JSON], path: str) -
 
 def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dict[str, list[str]]:
     """What is wrong with data for a form: messages by the path of the value."""
+    if wrong := faults(dict(data), ""):
+        return wrong
     parsed = form if isinstance(form, FormSchema) else FormSchema.model_validate(form)
     errors: dict[str, list[str]] = {}
     for violation in violations(Schema(json_schema(parsed)), dict(data), _FORMATS, _MAX_CHECKS):

@@ -22,6 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
 from automations.errors import ValidationFailed
+from automations.kit.storable import fault
 from automations.kit.titles import Name
 from automations.kit.values import JSON
 
@@ -254,23 +255,9 @@ def _moment(value: JSON) -> str:
 
 
 def _storable(value: JSON) -> JSON:
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        if _has_nul(value):
-            raise ValueError("must not hold a NUL character")
-    except UnicodeEncodeError as error:
-        raise ValueError("holds half of a surrogate pair") from error
-    except (TypeError, RecursionError) as error:
-        raise ValueError("must be JSON") from error
+    if (problem := fault(value)) is not None:
+        raise ValueError(problem)
     return value
-
-
-def _has_nul(value: JSON) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, Mapping):
-        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(_has_nul(item) for item in value)
 
 
 def key_values(

@@ -14,6 +14,7 @@ from automations.domain.events import Event, EventDetail, EventFilter
 from automations.domain.runs import RunSummary
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
+from automations.kit.storable import faults
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
@@ -51,6 +52,9 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
             raise ValidationFailed(
                 {"type": [f"{one.type} is told by the product itself: choose a name of your own"]}
             )
+        given = {"type": one.type, "source": one.source, "id": one.external_id, "data": one.data}
+        if wrong := faults(given, ""):
+            raise ValidationFailed(wrong)
     taken = []
     with unit_of_work() as session:
         for one in sent:

@@ -15,7 +15,8 @@ from automations.definitions.triggers import WebhookTrigger, webhook_key
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import UNFINISHED, EventStatus, RunStatus
 from automations.domain.webhook_deliveries import Delivery
-from automations.errors import Conflict, NotFound
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit.storable import faults
 from automations.kit.values import JSON
 from automations.ports import SignatureVerifier
 from automations.services.access import rate_limits as limits
@@ -82,6 +83,8 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
 def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str, bool]:
     content = delivery.content()
     data = delivery.data(trigger.verification, trigger.header, content)
+    if wrong := faults(data, ""):
+        raise ValidationFailed(wrong)
     event: dict[str, Any] = {
         "kind": EVENT_TYPE,
         "trigger_key": webhook_key(hook.workflow_id),

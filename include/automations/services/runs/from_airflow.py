@@ -15,6 +15,7 @@ from automations.domain import people
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
 from automations.errors import RateLimited
 from automations.kit.clock import timestamp
+from automations.kit.storable import fault
 from automations.kit.values import JSON
 from automations.services.runs import starting
 
@@ -46,9 +47,9 @@ class AirflowRun:
 def record_run(session: Session, made: AirflowRun) -> Run | None:
     """Record a run that Airflow has; None when it is recorded already or nobody's.
 
-    One whose input is not what the trigger asks for has FAILED at once. One that is over the rate
-    limit is CANCELLED at once, and so is a scheduled one that may not overlap while another has
-    not ended.
+    One whose input cannot be kept, or is not what the trigger asks for, has FAILED at once. One
+    that is over the rate limit is CANCELLED at once, and so is a scheduled one that may not
+    overlap while another has not ended.
     """
     scheduled = made.run_type == _SCHEDULED
     # Of two that come at once, one must see the other.
@@ -56,6 +57,8 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     workflow = lock(session, made.workflow_id)
     if workflow is None:
         return None
+    # Airflow keeps what would end the process that shows it.
+    problem = fault(dict(made.conf))
     data: dict[str, JSON] = {}
     if scheduled and made.due_at is not None:
         data["scheduledFor"] = timestamp(made.due_at)
@@ -63,7 +66,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
         id=made.run_id,
         trigger_type="schedule" if scheduled else made.run_type,
         trigger_data=data,
-        input=dict(made.conf),
+        input=dict(made.conf) if problem is None else {},
         started_by=made.started_by,
         starters=[people.airflow_user(made.started_by)] if made.started_by else [],
         version=made.version,
@@ -74,7 +77,10 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     run = runs.insert_run(session, workflow, prepared.new)
     if run is None:
         return None
-    if isinstance(prepared.refused, RateLimited):
+    if problem is not None:
+        runs.end_run(session, run.id, RunStatus.FAILED, f"Its conf {problem}.")
+        session.refresh(run)
+    elif isinstance(prepared.refused, RateLimited):
         runs.end_run(session, run.id, RunStatus.CANCELLED, f"Skipped: {prepared.refused.rule}.")
         session.refresh(run)
     elif prepared.refused is not None:

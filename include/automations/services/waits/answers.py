@@ -20,6 +20,7 @@ from automations.domain.forms.uploads import Upload
 from automations.domain.people import mailbox
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, WaitStatus
 from automations.errors import Conflict, NotAllowed, ValidationFailed
+from automations.kit.storable import faults
 from automations.kit.values import JSON
 from automations.services.access import people
 from automations.services.forms import uploads
@@ -133,15 +134,7 @@ def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
         NotAllowed: others are asked.
         ValidationFailed: the decision or its data does not fit what was asked.
     """
-    match closed(run, wait, given.at):
-        case Closed.EXPIRED:
-            raise Conflict("What the run waited for has expired.")
-        case Closed.ANSWERED | Closed.CANCELLED:
-            raise Conflict("The run no longer waits for this.")
-        case None:
-            pass
-    if wait.kind in _TAKES_NO_ANSWER:
-        raise Conflict(_TAKES_NO_ANSWER[wait.kind])
+    _check_open(run, wait, given)
     if wait.kind != "decision":
         return _going_on(wait, given)
     if given.decision not in DECISIONS:
@@ -177,6 +170,20 @@ def _going_on(wait: Wait, given: Given) -> Accepted:
     if given.decision not in _GOES_ON:
         raise ValidationFailed({"decision": ["must be absent, or approved"]})
     return Accepted(Decision.RESUMED, given.data)
+
+
+def _check_open(run: Run, wait: Wait, given: Given) -> None:
+    if wrong := faults(given.data, "data"):
+        raise ValidationFailed(wrong)
+    match closed(run, wait, given.at):
+        case Closed.EXPIRED:
+            raise Conflict("What the run waited for has expired.")
+        case Closed.ANSWERED | Closed.CANCELLED:
+            raise Conflict("The run no longer waits for this.")
+        case None:
+            pass
+    if wait.kind in _TAKES_NO_ANSWER:
+        raise Conflict(_TAKES_NO_ANSWER[wait.kind])
 
 
 def _has_started(session: Session, run: Run, person: Set[str]) -> bool:

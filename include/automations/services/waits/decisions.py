@@ -18,7 +18,8 @@ from automations.domain.forms.uploads import Upload
 from automations.domain.principals import Principal
 from automations.domain.runs import RunSummary
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision
-from automations.errors import Conflict, Gone, NotFound
+from automations.errors import Conflict, Gone, NotFound, ValidationFailed
+from automations.kit.storable import faults
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.forms import uploads
@@ -127,7 +128,10 @@ def receive(token: str, data: JSON) -> str:
     Raises:
         NotFound: the token is unknown.
         Gone: it was called before, or its run no longer waits.
+        ValidationFailed: what was sent cannot be kept.
     """
+    if wrong := faults(data, "body"):
+        raise ValidationFailed(wrong)
     with unit_of_work() as session:
         callback = callbacks.find(session, hash_token(token))
         if callback is None:

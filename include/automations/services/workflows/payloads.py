@@ -21,7 +21,7 @@ from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.json_schema.schemas import Schema, SchemaFault
 from automations.kit.json_schema.validation import schema_fault, violations
-from automations.kit.storable import same
+from automations.kit.storable import faults, same
 from automations.kit.values import JSON
 from automations.ports import Ports
 from automations.services.workflows import webhook_secrets
@@ -143,12 +143,14 @@ def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, 
 
 
 def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
-    """Check that an input satisfies the trigger's schema.
+    """Check that an input can be kept, and satisfies the trigger's schema.
 
     Raises:
-        ValidationFailed: it does not.
+        ValidationFailed: it cannot, or does not.
         Conflict: the schema cannot be used for it.
     """
+    if wrong := faults(dict(given), "input"):
+        raise ValidationFailed(wrong)
     schema = stored.get("trigger", {}).get("inputSchema")
     if schema is None:
         return
