@@ -21,6 +21,7 @@ from automations.domain.runs import RunFilter, TriggerType
 from automations.domain.statuses import RunStatus
 from automations.kit.canonical_json import sha256_of
 from automations.kit.clock import timestamp
+from automations.kit.storable import showable
 from automations.services.runs import cancellations, reading, replays
 from automations.services.waits import decisions
 
@@ -106,7 +107,8 @@ def _written(workspace_id: str, export: reading.Export) -> Iterator[str]:
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "runs": ['
     for position, run_id in enumerate(export.run_ids):
         detail = reading.detail(workspace_id, export.workflow_id, run_id)
-        run = views.run_detail(detail)
+        # Whole, or as far as it can be shown: the hash is of what is shown.
+        run = showable(views.run_detail(detail))
         yield (", " if position else "") + json.dumps(
             {**run, "sha256": sha256_of(run)}, ensure_ascii=False
         )

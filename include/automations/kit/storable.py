@@ -127,10 +127,12 @@ def faults(value: JSON, path: str) -> Errors:
 
 
 def showable(value: Any, most_deep: int = 2 * MAX_DEPTH) -> Any:
-    """A value without what is nested so deep that no answer could hold it."""
+    """A value without what no answer could hold: endless nesting, halves of pairs."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="replace").decode()
     if isinstance(value, Mapping):
         return {
-            str(key): showable(item, most_deep - 1) if most_deep else _NOTE
+            showable(str(key)): showable(item, most_deep - 1) if most_deep else _NOTE
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
