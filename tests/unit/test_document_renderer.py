@@ -8,6 +8,7 @@ import random
 import re
 import stat
 import time
+import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +70,25 @@ class TestFilling:
             "steps.Look up.total",
             "submission.name",
         )
+
+    def test_properties_of_the_document_are_filled_in_too(self) -> None:
+        template = repacked(
+            letter(
+                "x", build=lambda document: setattr(document.core_properties, "title", "{{ a }}")
+            ),
+            {
+                "docProps/app.xml": lambda part: re.sub(
+                    rb"<Company>.*?</Company>|<Company/>", b"<Company>{{ firm }}</Company>", part
+                )
+            },
+        )
+        assert ConfinedRenderer().placeholders("docx", template) == ("a", "firm")
+        content = ConfinedRenderer(QUICK).render(
+            "docx", template, {"a": "T", "firm": "A & B"}, "docx"
+        )
+        with zipfile.ZipFile(io.BytesIO(content.content)) as package:
+            assert b"<Company>A &amp; B</Company>" in package.read("docProps/app.xml")
+            assert b">T</dc:title>" in package.read("docProps/core.xml")
 
     def test_data_is_text_whatever_marks_it_holds(self) -> None:
         value = "<w:p/> & {{ 7*7 }} {% if %} \x01\x0bźż"

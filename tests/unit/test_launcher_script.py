@@ -173,8 +173,8 @@ is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may install")
 def test_the_systems_packages_are_installed_once_by_name(root: Path, debian: Path) -> None:
     assert "Installing LibreOffice and fonts" in up(root)
     update, install = debian.read_text().splitlines()
-    assert update == "update -q"
-    assert install.startswith("install -y -q --no-install-recommends")
+    assert update.endswith(" update -q")
+    assert " install -y -q --no-install-recommends" in install
     assert install.endswith(" writer fonts-all")
     assert up(root) == ""
     assert len(debian.read_text().splitlines()) == 2

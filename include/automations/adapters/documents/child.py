@@ -54,7 +54,7 @@ def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool
     characters = fonts.rare_characters(document)
     if program is not None:
         lost = _without_font(fonts.unknown_to_fontconfig(characters, folder))
-        _allow(lost, allow_loss, "no font of this machine has them")
+        _allow(lost, allow_loss)
         converted = text_boxes.placed(document, folder / "placed.docx")
         soffice.pdfs_from_docx(program, [converted], folder)
         converted.with_suffix(".pdf").replace(folder / "document.pdf")
@@ -63,9 +63,10 @@ def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool
     plain.write(document, simple)
     lost = _without_font(fonts.unknown_to_typst(characters, folder))
     # A Markdown template says nothing of what its document should look like.
-    if template_format == "docx":
-        lost = [*losses.of(document), *lost]
-    _allow(lost, allow_loss, "LibreOffice, which shows more, is not installed")
+    if template_format == "docx" and (shapes := losses.of(document)):
+        lost = [*shapes, *lost]
+        _allow(lost, allow_loss, "; LibreOffice, which shows more, is not installed")
+    _allow(lost, allow_loss)
     typesetting.pdf_from_docx(simple, folder / "document.pdf")
     return {"engine": "typst", "losses": lost}
 
@@ -76,11 +77,10 @@ def _without_font(characters: Sequence[str]) -> list[str]:
     return [f"characters without a font: {fonts.named(characters)}"] if characters else []
 
 
-def _allow(lost: Sequence[str], allowed: bool, reason: str) -> None:
+def _allow(lost: Sequence[str], allowed: bool, reason: str = "") -> None:
     if lost and not allowed:
         raise DocumentProblem(
-            f"the PDF would lose {'; '.join(lost)} ({reason}); "
-            'make a docx, or say "allowLoss": true'
+            f'the PDF would lose {", ".join(lost)}{reason} (make a docx, or say "allowLoss": true)'
         )
 
 

@@ -7,7 +7,7 @@ the document says beside that, or what cannot be placed at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,18 @@ _PLACED = {
     "del": "tracked changes",
     "moveFrom": "tracked changes",
     "moveTo": "tracked changes",
+    "contentPart": "drawings by hand",
     "lnNumType": "line numbers",
     "pgBorders": "borders",
 }
 _SWITCHED = frozenset({"rtl", "bidi", "bidiVisual"})
 _RUNNING = " in headers and footers"
+_COUNTED = re.compile(r"\s*(PAGE|NUMPAGES|SECTIONPAGES|SECTION)\b", re.IGNORECASE)
+_NUMERALS = re.compile(r"\bPAGE\b.*\\\*\s*(?!MERGEFORMAT|ARABIC)\w", re.IGNORECASE)
+_SIGNS = frozenset({"Symbol", "Wingdings", "Wingdings 2", "Wingdings 3", "Webdings"})
+"""Fonts of signs that pandoc knows."""
+_OF_ANY_STYLE = frozenset({"jc", "caps", "pageBreakBefore", "bidi", "rtl"})
+"""What the own look of headings and their like does not follow either."""
 _ALIGNED = frozenset({"center", "right", "end", "distribute"})
 _IN_RUNNING_RUNS = frozenset(
     {"rPr", "t", "tab", "br", "cr", "drawing", "pict", "fldChar", "instrText", "AlternateContent",
@@ -138,13 +145,17 @@ class _Losses:
                 self.found.add("formatting" + _RUNNING)
         if root.find(f".//{qn('w:numPr')}") is not None:
             self.found.add("lists" + _RUNNING)
-        for field in root.iter(qn("w:fldSimple"), qn("w:instrText")):
-            text = field.get(qn("w:instr")) or field.text or ""
-            if re.search(r"\bPAGE\b.*\\\*\s*(?!MERGEFORMAT|ARABIC)\w", text, re.IGNORECASE):
-                self.found.add("page numbering")
+        if next(root.iter(qn("m:oMath")), None) is not None:
+            self.found.add("formulas" + _RUNNING)
+        if next(root.iter(qn("w:pict")), None) is not None:
+            self.found.add("shapes")
+        if any(_NUMERALS.search(instruction) for instruction in _instructions(root)):
+            self.found.add("page numbering")
         self._look(root, running=True)
 
     def _look(self, root: Any, *, running: bool) -> None:
+        if not running and any(_COUNTED.match(found) for found in _instructions(root)):
+            self.found.add("page numbers in the text")
         used: set[str] = set()
         for element in root.iter(etree.Element):
             name = _name(element)
@@ -166,9 +177,10 @@ class _Losses:
     def _style(self, style_id: str, *, running: bool) -> None:
         for style in self._styles.chain(style_id):
             title = style.find(qn("w:name"))
-            if title is not None and _OWN_LOOK.match(title.get(qn("w:val"), "")):
-                return
+            is_own = title is not None and _OWN_LOOK.match(title.get(qn("w:val"), ""))
             for element in style.iter(etree.Element):
+                if is_own and _name(element) not in _OF_ANY_STYLE:
+                    continue
                 if _name(element) in _PLACED:
                     self.found.add(_PLACED[_name(element)])
                 self._formatting(element, running=running)
@@ -237,6 +249,10 @@ def _switch(name: str) -> Callable[[Any], str | None]:
     return lambda element: name if is_on(element) else None
 
 
+def _sign(element: Any) -> str | None:
+    return None if element.get(qn("w:font")) in _SIGNS else "symbols"
+
+
 def _tab(element: Any) -> str | None:
     return "tabs" if element.getparent().tag == qn("w:r") else None
 
@@ -255,8 +271,19 @@ _FORMATTING: Mapping[str, Callable[[Any], str | None]] = {
     "jc": _alignment,
     "vAlign": _vertical,
     "ind": _indent,
+    "sym": _sign,
     "tab": _tab,
 }
+
+
+def _instructions(root: Any) -> Iterator[str]:
+    for field in root.iter(qn("w:fldSimple")):
+        yield field.get(qn("w:instr"), "")
+    for paragraph in root.iter(qn("w:p")):
+        # One instruction may be cut into several runs.
+        pieces = [element.text or "" for element in paragraph.iter(qn("w:instrText"))]
+        yield from (piece for piece in pieces if piece.strip())
+        yield "".join(pieces)
 
 
 def _root(part: Any) -> Any:

@@ -24,6 +24,7 @@ _EMPTY_PROPERTIES = re.compile(r"<w:tcPr\s*/>")
 _BARE_CELL = re.compile(r"(<w:tc(?: [^>]*)?>)(?!\s*<w:tcPr)")
 _NOTES = (".footnotes+xml", ".endnotes+xml", ".comments+xml")
 _DRAWINGS = (".chart+xml", ".diagramData+xml", ".ms-office.drawingml.diagramDrawing+xml")
+_LISTED_PROPERTIES = (".custom-properties+xml", ".extended-properties+xml")
 _BRACES = re.compile(r"(?<=\{)(?:<[^>]*>)+(?=[{%#])|(?<=[%}#])(?:<[^>]*>)+(?=\})")
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _BETWEEN_RUNS = re.compile(r"</a:t>.*?<a:t(?: [^>]*)?>", re.DOTALL)
@@ -51,7 +52,7 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
         for xml in xmls:
             # So that an error's line is its paragraph.
             yield _PARAGRAPH.sub(r"\n<w:p\1", self.patch_xml(xml))
-        for part in _of_kinds(package, _DRAWINGS):
+        for part in _of_kinds(package, (*_DRAWINGS, *_LISTED_PROPERTIES)):
             yield _joined(_text(part))
         for relation in _links(package):
             yield _target(relation)
@@ -71,7 +72,7 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
         for part in _of_kinds(package, _NOTES[1:]):
             xml = self.patch_xml(_text(part))
             _replace(part, self.render_xml_part(xml, part, data, engine))
-        for part in _of_kinds(package, _DRAWINGS):
+        for part in _of_kinds(package, (*_DRAWINGS, *_LISTED_PROPERTIES)):
             _replace(part, engine.from_string(_joined(_text(part))).render(data))
 
     def patch_xml(self, src_xml: str) -> str:

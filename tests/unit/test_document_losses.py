@@ -1,0 +1,99 @@
+"""What the small engine names before it would lose it, one construct at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docx.enum.text import WD_ALIGN_PARAGRAPH
+
+from automations.adapters.documents import losses
+from tests.letters import letter
+from tests.word_templates import body, complex_field, control, in_header, p, r, row, table, xml
+
+Build = Callable[[Any], None]
+
+
+def lost(build: Build, folder: Path) -> list[str]:
+    path = folder / "document.docx"
+    path.write_bytes(letter("x", build=build))
+    return losses.of(path)
+
+
+def elements(*texts: str) -> Build:
+    return lambda document: body(document, *texts)
+
+
+def centred_heading(document: Any) -> None:
+    document.styles["Heading 1"].paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    document.add_heading("Centred", 1)
+
+
+def numbered_heading(document: Any) -> None:
+    number = xml('<w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr>')
+    document.add_heading("Numbered", 1)._p.get_or_add_pPr().append(number)
+
+
+def styled(document: Any) -> None:
+    style = document.styles.add_style("Loud", 1)
+    style.base_style = None
+    style.element.append(xml('<w:rPr><w:color w:val="FF0000"/></w:rPr>'))
+    document.add_paragraph("Red", style="Loud")
+
+
+def table_style(document: Any) -> None:
+    document.add_table(2, 2).style = "Light Grid Accent 1"
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (centred_heading, "alignment"),
+        (numbered_heading, "numbers of headings"),
+        (styled, "colours"),
+        (table_style, "shading"),
+        (elements(p(complex_field(" PAGE ", r("1")))), "page numbers in the text"),
+        (elements(p('<w:fldSimple w:instr="NUMPAGES"/>')), "page numbers in the text"),
+        (elements(p('<w:r><w:sym w:font="Segoe UI" w:char="2612"/></w:r>')), "symbols"),
+        (elements(p(r("x"), properties='<w:ind w:left="720"/>')), "indents"),
+        (elements(p(r("x", '<w:sz w:val="40"/>'))), "font sizes"),
+        (elements(p(f'<w:ins w:id="1" w:author="a">{r("new")}</w:ins>')), "tracked changes"),
+        (elements(p('<w:r><w:br w:type="column"/></w:r>')), "page breaks"),
+        (elements(p('<w:r><w:ptab w:alignment="right"/></w:r>')), "tabs"),
+        (elements(p("<w:r><w:pict><v:rect/></w:pict></w:r>")), "shapes"),
+        (in_header(p(r("x", '<w:u w:val="single"/>'))), "formatting in headers and footers"),
+        (in_header(p("<w:r><w:pict><v:imagedata/></w:pict></w:r>")), "shapes"),
+        (
+            in_header(p("<w:r><w:noBreakHyphen/></w:r>")),
+            "special characters in headers and footers",
+        ),
+        (in_header(p(complex_field(" PAGE \\* roman ", r("i")))), "page numbering"),
+        (in_header(p("<m:oMath/>")), "formulas in headers and footers"),
+        (in_header("<w:p/>", footer=(table(row("a")),)), "tables in headers and footers"),
+        (in_header(control(p(r("a")))), "content controls in headers and footers"),
+    ],
+)
+def test_it_is_named(build: Build, name: str, tmp_path: Path) -> None:
+    assert name in lost(build, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        elements(p(r("b", "<w:b/>"), r("i", "<w:i/>"), r("u", '<w:u w:val="single"/>'))),
+        elements(p(r("x", '<w:color w:val="auto"/><w:sz w:val="22"/><w:caps w:val="0"/>'))),
+        elements(p(r("x"), properties="<w:rPr><w:color w:val='FF0000'/></w:rPr>")),
+        elements(p('<w:r><w:sym w:font="Wingdings" w:char="F0FE"/></w:r>')),
+        elements(p(complex_field("MERGEFIELD a", r("merged"))), control(p(r("controlled")))),
+        elements(table(row("a", "b"), columns=2)),
+        in_header(p(complex_field(" PAGE ", r("1")), r(" bold", "<w:b/>"))),
+        in_header(p("<w:r><w:tab/></w:r>", r("x"), properties='<w:jc w:val="center"/>')),
+        lambda document: document.add_heading("Plain", 2) and None,
+        lambda document: document.add_paragraph("One", style="List Bullet") and None,
+        lambda document: document.add_paragraph("One", style="List Number") and None,
+    ],
+)
+def test_what_is_shown_is_not_named(build: Build, tmp_path: Path) -> None:
+    assert lost(build, tmp_path) == []
