@@ -111,6 +111,13 @@ class AirflowClient:
         answer = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", missing_ok=True)
         return None if answer is None else _state(answer)
 
+    def knows(self, dag_id: str) -> bool:
+        return self._call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
+
+    def deleted_by(self, dag_id: str, run_id: str) -> str | None:
+        deletions = (e for e in self._events(dag_id, run_id) if e["event"] == "delete_dag_run")
+        return next((e["owner"] for e in deletions), None)
+
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         run = f"/dags/{dag_id}/dagRuns/{run_id}"
         failed = self._call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}

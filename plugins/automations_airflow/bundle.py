@@ -83,7 +83,7 @@ class AutomationBundle(BaseDagBundle):
             seen = newest
             for number in publications.packs(published):
                 pack = publications.pack(number)
-                seen = max(seen, *(one.revision for one in pack), 0)
+                seen = max(seen, *(max(one.revision, one.republished) for one in pack), 0)
                 self._write_pack(number, render(pack))
             # A pack may hold a later revision than was asked for: then the others must, too.
             newest, published = seen, newest

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from automations.settings import get_settings
+from automations_airflow.deletions import Deletions
 from automations_airflow.waiting import QUESTION_KEY
 
 log = logging.getLogger(__name__)
@@ -199,12 +200,16 @@ class Parker(threading.Thread):
 
 
 def start() -> None:
-    """Start parking in the scheduler's process, unless it is switched off or untried."""
+    """Start what is done beside the scheduler, parking unless it is switched off."""
     dsn = conf.get("database", "sql_alchemy_conn")
     if not airflow_version.startswith(TESTED_VERSIONS) or not dsn.startswith("postgresql"):
-        log.warning("Waiting runs are not parked: not tried with Airflow %s here", airflow_version)
+        log.warning(
+            "Waiting runs are not parked, nor deleted DAGs seen: not tried with Airflow %s here",
+            airflow_version,
+        )
         return
     engine = create_engine(dsn, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    Deletions(engine).start()
     if get_settings().parking:
         Parker(engine).start()
         return

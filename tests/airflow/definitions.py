@@ -53,14 +53,19 @@ class Shelf:
         self.versions.append(newest)
         return newest
 
+    def put_again(self, one: Published, revision: int) -> None:
+        """Publish a version anew as it is."""
+        self.versions[self.versions.index(one)] = replace(one, republished=revision)
+
     def revision(self) -> int:
         if self.broken:
             raise ConnectionError("the database is away")
-        return len(self.versions)
+        return max([0, *(max(v.revision, v.republished) for v in self.versions)])
 
     def packs(self, since: int) -> list[int]:
         self.reads += 1
-        return sorted({v.number // PACK_SIZE for v in self.versions if v.revision > since})
+        newer = [v for v in self.versions if max(v.revision, v.republished) > since]
+        return sorted({v.number // PACK_SIZE for v in newer})
 
     def pack(self, number: int) -> list[Published]:
         self.reads += 1

@@ -230,3 +230,20 @@ def test_a_version_is_pinned_without_the_newest_files(name: str, shelf: Shelf) -
     made = bundle(name, shelf, "1")
     assert Path(made.path, "packs", "pack_00000.py").exists()
     assert len(parse(made)) == 1
+
+
+def test_what_is_published_anew_is_parsed_anew_at_a_later_revision(name: str, shelf: Shelf) -> None:
+    one = shelf.put(published(email("a"), number=0))
+    shelf.put(published(email("a"), number=PACK_SIZE))
+    made = bundle(name, shelf)
+    before = times(made)
+    shelf.put_again(one, revision=3)
+    made.refresh()
+    after = times(made)
+    assert after["pack_00000.py"] > before["pack_00000.py"]
+    assert after["pack_00001.py"] == before["pack_00001.py"]
+    assert made.get_current_version().version == "3"
+    assert set(parse(made)) == {dag_id(workflow_id(0))}
+    # Once is enough.
+    made.refresh()
+    assert times(made) == after

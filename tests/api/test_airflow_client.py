@@ -316,3 +316,15 @@ class TestFailure:
     ) -> None:
         airflow.answers["GET", "/eventLogs"] = (403, {"detail": "Forbidden"})
         assert self.ask(airflow, client) == DagRunFailure(tasks=("Tell",))
+
+    def test_who_deleted_a_run_is_named_and_whether_its_dag_is_there_is_known(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        log = {"event_logs": [self.event("delete_dag_run", "{}", "ada")]}
+        airflow.answers["GET", "/eventLogs"] = (200, log)
+        assert client.deleted_by("automation_c1", "c2") == "ada"
+        airflow.answers["GET", "/eventLogs"] = (200, {"event_logs": []})
+        assert client.deleted_by("automation_c1", "c2") is None
+        assert not client.knows("automation_c1")
+        airflow.answers["GET", "/dags/automation_c1"] = (200, {"is_stale": True})
+        assert client.knows("automation_c1")

@@ -111,7 +111,7 @@ class Stack:
                 timeout=30,
             )
         assert answer.ok, answer.text
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def create(self, *steps: Mapping[str, Any], **more: Any) -> str:
         body = {"name": "Test", "status": "ACTIVE", "steps": list(steps), **more}

@@ -108,3 +108,29 @@ def test_a_step_is_tested_alone(stack: Stack) -> None:
     assert stack.api("POST", path, body)["status"] == "success"
     (mail,) = stack.mails("alone@example.com")
     assert mail["text"].strip() == "tested"
+
+
+def test_a_dag_that_is_deleted_in_airflow_comes_back_and_its_run_waits_where_it_did(
+    stack: Stack,
+) -> None:
+    to = "deleted@example.com"
+    asks = {**approval(), "order": 1}
+    workflow = stack.create(email("Before", 0, to), asks, email("After", 2, to))
+    run = stack.execute(workflow)
+    stack.wait(workflow, run, "PAUSED")
+    dag = f"/dags/automation_{workflow}"
+    stack.in_airflow("DELETE", dag)
+
+    def waits() -> bool | None:
+        try:
+            found = stack.in_airflow("GET", f"{dag}/dagRuns/{run}/taskInstances")
+        except AssertionError:  # it is not there yet
+            return None
+        return "awaiting_input" in [one["state"] for one in found["task_instances"]] or None
+
+    until("the run to wait in Airflow again", waits)
+    assert stack.run(workflow, run)["status"] == "PAUSED"
+    stack.api("POST", f"/api/workflows/runs/{run}/resume", {"decision": "approved"})
+    done = stack.wait(workflow, run, "COMPLETED")
+    assert [line["stepName"] for line in done["logs"]] == ["Before", "Ask", "After"]
+    assert len(stack.mails(to)) == 2

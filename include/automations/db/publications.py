@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
 
+from automations.db import workflows
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Workflow, WorkflowVersion
 from automations.definitions.published import PACK_SIZE, Published
@@ -15,14 +16,14 @@ class SqlPublications:
 
     def revision(self) -> int:
         with unit_of_work() as session:
-            return session.scalar(select(func.max(WorkflowVersion.revision))) or 0
+            return workflows.newest_revision(session)
 
     def packs(self, since: int) -> list[int]:
         pack = func.div(Workflow.number, PACK_SIZE)
         query = (
             select(pack)
             .join(WorkflowVersion, WorkflowVersion.workflow_id == Workflow.id)
-            .where(WorkflowVersion.revision > since)
+            .where(or_(WorkflowVersion.revision > since, Workflow.republished > since))
             .group_by(pack)
             .order_by(pack)
         )
@@ -74,4 +75,5 @@ def _as_published(row: Row[Workflow, WorkflowVersion]) -> Published:
         status=version.status,
         definition=version.definition,
         scheduled_since=since.isoformat() if since else None,
+        republished=workflow.republished,
     )

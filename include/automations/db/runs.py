@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, case, func, select, update
@@ -229,6 +229,35 @@ def revive(session: Session, run_id: str) -> bool:
 def revived(session: Session, run_id: str) -> None:
     """Note that Airflow was told that a run goes on."""
     session.execute(update(Run).where(Run.id == run_id, Run.reviving).values(reviving=False))
+
+
+def take_back(session: Session, run_id: str) -> bool:
+    """Have a run begin once more in Airflow, which has lost it; False when it has none there.
+
+    What its steps came to stays, and is taken instead of doing them again.
+    """
+    taken = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.status.in_(UNFINISHED), Run.dispatched_at.is_not(None))
+        .values(dispatched_at=None)
+        .returning(Run.id)
+    )
+    return taken is not None
+
+
+def in_flight(session: Session, workflow_id: str, before: datetime) -> list[str]:
+    """The ids of an automation's runs that have not ended and that Airflow was given before."""
+    return list(
+        session.scalars(
+            select(Run.id)
+            .where(
+                Run.workflow_id == workflow_id,
+                Run.status.in_(UNFINISHED),
+                Run.dispatched_at <= before,
+            )
+            .order_by(Run.started_at, Run.id)
+        )
+    )
 
 
 def _cancel_waits(session: Session, run_ids: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, cast, func, select
+from sqlalchemy import BigInteger, bindparam, cast, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -165,13 +165,11 @@ def add_version(
     Whoever has written a version holds up all others that write one until it commits, so that
     revisions become visible in their order, or a publisher would miss one.
     """
-    session.execute(select(func.pg_advisory_xact_lock(_REVISIONS)))
-    newest = session.scalar(select(func.max(WorkflowVersion.revision))) or 0
     session.add(
         WorkflowVersion(
             workflow_id=workflow.id,
             version=workflow.version,
-            revision=newest + 1,
+            revision=_next_revision(session),
             status=workflow.status,
             definition=dict(definition),
             scheduled_since=scheduled_since,
@@ -179,6 +177,24 @@ def add_version(
         )
     )
     jobs.notify(session, PUBLISHED)
+
+
+def republish(session: Session, workflow_id: str) -> None:
+    """Have the automation published as it is, at the next revision, and wake the publishers."""
+    values = {"republished": _next_revision(session)}
+    session.execute(update(Workflow).where(Workflow.id == workflow_id).values(values))
+    jobs.notify(session, PUBLISHED)
+
+
+def newest_revision(session: Session) -> int:
+    """The newest revision of all; 0 before the first automation."""
+    written = session.scalar(select(func.max(WorkflowVersion.revision))) or 0
+    return max(written, session.scalar(select(func.max(Workflow.republished))) or 0)
+
+
+def _next_revision(session: Session) -> int:
+    session.execute(select(func.pg_advisory_xact_lock(_REVISIONS)))
+    return newest_revision(session) + 1
 
 
 def count(session: Session, workspace_id: str) -> dict[WorkflowStatus, int]:

@@ -19,6 +19,7 @@ class Published:
         number: the automation's creation number; ``number // PACK_SIZE`` is its pack, for good.
         revision: of the installation's definitions, at which this version was written.
         scheduled_since: since when its schedule has been in force, as ISO 8601.
+        republished: the revision at which it was last published anew, unchanged; 0 for never.
         definition: the stored JSON of ``automations.model.Definition``.
     """
 
@@ -29,6 +30,7 @@ class Published:
     status: WorkflowStatus
     definition: Mapping[str, Any]
     scheduled_since: str | None = None
+    republished: int = 0
 
 
 class Publications(Protocol):
@@ -39,7 +41,7 @@ class Publications(Protocol):
         ...
 
     def packs(self, since: int) -> list[int]:
-        """Numbers of the packs with a version newer than a revision."""
+        """Numbers of the packs with something that was published after a revision."""
         ...
 
     def pack(self, number: int) -> list[Published]:

@@ -97,14 +97,22 @@ class Reconciler:
             )
         self._sweep_after = page[-1].id if len(page) == _SWEEP_SIZE else ""
         for run in page:
-            state = self._orchestrator.run_state(dag_id(run.workflow_id), run.id)
+            dag = dag_id(run.workflow_id)
+            state = self._orchestrator.run_state(dag, run.id)
             if state is not None:
                 self.apply(state)
-            else:
-                with unit_of_work() as session:
-                    runs.end_run(
-                        session, run.id, RunStatus.FAILED, "The DagRun was deleted in Airflow."
-                    )
+            # With its DAG it goes on as soon as that is back; see services.runs.lost_dags.
+            elif self._orchestrator.knows(dag):
+                self._end_deleted(run, self._orchestrator.deleted_by(dag, run.id))
+
+    @staticmethod
+    def _end_deleted(seen: Run, by: str | None) -> None:
+        with unit_of_work() as session:
+            run = runs.lock_run(session, seen.id)
+            # Another DagRun may be on its way, or there, by now.
+            if run is not None and run.dispatched_at == seen.dispatched_at:
+                error = f"The DagRun was deleted in Airflow{f' by {by}' if by else ''}."
+                runs.end_run(session, run.id, RunStatus.FAILED, error)
 
     @staticmethod
     def sum_up() -> None:

@@ -105,6 +105,14 @@ class Orchestrator(Protocol):
         """One DagRun, or None when Airflow does not know it."""
         ...
 
+    def knows(self, dag_id: str) -> bool:
+        """Whether it has the DAG, in whichever state."""
+        ...
+
+    def deleted_by(self, dag_id: str, run_id: str) -> str | None:
+        """Who has deleted a DagRun of a DAG that it has; None when that is not known."""
+        ...
+
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         """Why a DagRun has failed."""
         ...

@@ -20,6 +20,7 @@ class Workflow(Base):
         one_of("status", *WorkflowStatus),
         Index("ix_workflow_workspace_id_created_at", "workspace_id", "created_at"),
         Index("ix_workflow_trigger_key", "workspace_id", "trigger_key"),
+        Index("ix_workflow_republished", "republished"),
         Index(
             "uq_workflow_key",
             "workspace_id",
@@ -37,6 +38,8 @@ class Workflow(Base):
     name: Mapped[str]
     status: Mapped[WorkflowStatus]
     version: Mapped[int]
+    republished: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The revision at which it was last published anew as it was: somebody deletes DAGs."""
     trigger_key: Mapped[str | None]
     """What an event must carry to start this automation, for the dispatcher's index."""
     webhook_salt: Mapped[str | None]

@@ -52,7 +52,7 @@ def slot_key(workflow_id: str, flow: FlowControl, names: Mapping[str, JSON]) -> 
 def enqueue(session: Session, run: Run) -> None:
     """Have the dispatcher start a run, as soon as there is a slot for it if it needs one."""
     if run.slot_key is None:
-        _start(session, run)
+        start(session, run)
     else:
         jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)
 
@@ -90,10 +90,11 @@ def _hold(session: Session, run: Run) -> None:
     if wait is not None and wait.kind == waits.SLOT:
         waits.settle(session, wait, decision=Decision.RESUMED, by=None, data=None)
     elif run.dispatched_at is None:
-        _start(session, run)
+        start(session, run)
 
 
-def _start(session: Session, run: Run) -> None:
+def start(session: Session, run: Run) -> None:
+    """Have the dispatcher start a run that needs no slot, or has one."""
     # A run that waits for this one is in Airflow already, and goes on only after it.
     jobs.enqueue(session, JobKind.START_CHILD if run.awaited else JobKind.START_RUN, run.id)
 

@@ -87,7 +87,7 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             # It never came to Airflow: to start is all that there is to retry.
             session.refresh(run)
             if latest:
-                _move(session, run, workflow.version)
+                move_to(session, run, workflow.version)
             admission.enqueue(session, run)
         else:
             # What it says from here on is that it goes on, however long Airflow is away.
@@ -105,19 +105,19 @@ def prepare_for(run_id: str, version: int) -> bool:
         run = runs.lock_run(session, run_id)
         if run is None or not run.reviving:
             return False
-        reason = _obstacle(session, run, version)
+        reason = obstacle_to(session, run, version)
         if reason is not None:
             refused = f"It could not be retried on version {version}: {reason}."
             runs.end_run(session, run.id, RunStatus.FAILED, refused)
             return False
-        _move(session, run, version)
+        move_to(session, run, version)
         return True
 
 
 def _check_latest(session: Session, workflow: Workflow, run: Run) -> None:
     if workflow.status == WorkflowStatus.ARCHIVED:
         raise Conflict("An archived automation has no newest version to retry a run on.")
-    reason = _obstacle(session, run, workflow.version)
+    reason = obstacle_to(session, run, workflow.version)
     if reason is not None:
         raise Conflict(
             f"The run cannot go on by version {workflow.version}: {reason}. "
@@ -125,13 +125,14 @@ def _check_latest(session: Session, workflow: Workflow, run: Run) -> None:
         )
 
 
-def _obstacle(session: Session, run: Run, version: int) -> str | None:
+def obstacle_to(session: Session, run: Run, version: int) -> str | None:
+    """Why a run cannot go on by a version; None when it can."""
     before = load(session, run.workflow_id, run.version).plan
     after = load(session, run.workflow_id, version).plan
     return obstacle(before, after, run_steps.settled(session, run.id))
 
 
-def _move(session: Session, run: Run, version: int) -> None:
+def move_to(session: Session, run: Run, version: int) -> None:
     """Bring a run that stands still to a version; what its variables are now they stay."""
     run.version = version
     stored = versions.definition(session, run.workflow_id, version) or {}

@@ -276,6 +276,7 @@ def _automations() -> None:
         sa.Column('name', sa.Text(), nullable=False),
         sa.Column('status', sa.Text(), nullable=False),
         sa.Column('version', sa.Integer(), nullable=False),
+        sa.Column('republished', sa.BigInteger(), server_default='0', nullable=False),
         sa.Column('trigger_key', sa.Text(), nullable=True),
         sa.Column('webhook_salt', sa.Text(), nullable=True),
         sa.Column('webhook_hash', sa.Text(), nullable=True),
@@ -293,6 +294,7 @@ def _automations() -> None:
         sa.UniqueConstraint('number', name=op.f('uq_workflow_number')),
         sa.UniqueConstraint('webhook_hash', name=op.f('uq_workflow_webhook_hash')),
     )
+    op.create_index('ix_workflow_republished', 'workflow', ['republished'])
     op.create_index('ix_workflow_trigger_key', 'workflow', ['workspace_id', 'trigger_key'])
     op.create_index('ix_workflow_workspace_id_created_at', 'workflow', ['workspace_id', 'created_at'])
     op.create_index('uq_workflow_key', 'workflow', ['workspace_id', 'key'], unique=True, postgresql_where=sa.text('deleted_at IS NULL AND key IS NOT NULL'))

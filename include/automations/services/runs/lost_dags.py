@@ -1,0 +1,69 @@
+"""What becomes of an automation whose DAG somebody has deleted in Airflow, and of its runs.
+
+With the DAG all its DagRuns are gone. It is published anew, and its runs begin once more there:
+what their steps came to is known here, so that each goes on where it was.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from automations.db import runs, workflows
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run, Workflow
+from automations.domain.statuses import UNFINISHED, RunStatus
+from automations.services.audit import audit
+from automations.services.runs import admission, replays
+
+_OURS = re.compile(r"c[0-9a-z]{24}")
+"""Ids of runs that were made here: Airflow takes no other ones for a run of the API's."""
+
+
+def recover(workflow_id: str, by: str, at: datetime) -> None:
+    """Have an automation published anew, and those of its runs go on that Airflow had by then.
+
+    Args:
+        by: who has deleted its DAG, as Airflow knows them.
+        at: when.
+    """
+    with unit_of_work() as session:
+        workflow = workflows.by_id(session, workflow_id)
+        if workflow is None:
+            return
+        actor = audit.Actor("airflow", by)
+        audit.record(session, "workflow.republish", workflow, by=actor, name=workflow.name)
+        workflows.republish(session, workflow_id)
+        lost = runs.in_flight(session, workflow_id, at)
+    for run_id in lost:
+        with unit_of_work() as session:
+            _begin_again(session, session.get_one(Workflow, workflow_id), run_id, actor)
+
+
+def _begin_again(session: Session, workflow: Workflow, run_id: str, by: audit.Actor) -> None:
+    run = runs.lock_run(session, run_id)
+    if run is None or run.status not in UNFINISHED:
+        return
+    why_not = _obstacle(session, workflow, run)
+    if why_not is not None:
+        error = f"Its DAG was deleted in Airflow by {by.name}, and the run with it: {why_not}."
+        runs.end_run(session, run.id, RunStatus.FAILED, error)
+        return
+    if not runs.take_back(session, run.id):
+        return
+    if run.version != workflow.version:
+        replays.move_to(session, run, workflow.version)
+    admission.start(session, run)
+    audit.record(session, "run.restart", run, by=by, workflowId=workflow.id)
+
+
+def _obstacle(session: Session, workflow: Workflow, run: Run) -> str | None:
+    """Why a run cannot begin once more in Airflow; None when it can."""
+    if not _OURS.fullmatch(run.id):
+        return "Airflow had made it itself"
+    if run.generation or run.reviving:
+        return "steps of it had been cleared or retried, which a new DagRun knows nothing of"
+    if run.version == workflow.version:
+        return None
+    reason = replays.obstacle_to(session, run, workflow.version)
+    return reason and f"it cannot go on by version {workflow.version}: {reason}"

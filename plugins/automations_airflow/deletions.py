@@ -1,0 +1,76 @@
+"""Sees in Airflow's audit log that somebody has deleted the DAG of an automation.
+
+Airflow forgets the DAG, its DagRuns and when its file was parsed; the file is there as before, and
+would be parsed again after ten minutes. Airflow's API says nothing of it meanwhile, as it shows the
+audit log of DAGs that there are. So the log is read in the database, beside the scheduler.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, text
+
+from automations.definitions.published import workflow_id
+from automations.services.runs import lost_dags
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 2.0
+"""Seconds between two looks, each of which costs one query by an index."""
+RECONNECT_INTERVAL = 5.0
+
+# Written a moment before the DAG is gone, and also when it could not be deleted.
+_DELETED = text("""
+SELECT DISTINCT ON (l.dag_id) l.dag_id, l.owner, l.dttm FROM log l
+WHERE l.event IN ('delete_dag', 'cli_dag_delete') AND l.dttm > now() - interval '1 day'
+    AND l.dag_id ~ '^automation_c[0-9a-z]{24}$'
+    AND NOT EXISTS (SELECT FROM dag d WHERE d.dag_id = l.dag_id)
+ORDER BY l.dag_id, l.dttm DESC
+""")
+
+Recover = Callable[[str, str, datetime], None]
+
+
+class Deletions(threading.Thread):
+    """Has automations recovered whose DAGs are deleted, until the process ends.
+
+    Args:
+        engine: of Airflow's database, which is only read.
+        recover: is told the automation, who has deleted its DAG, and when.
+    """
+
+    def __init__(self, engine: Engine, recover: Recover = lost_dags.recover) -> None:
+        super().__init__(name="automations-deletions", daemon=True)
+        self._engine = engine
+        self._recover = recover
+        self._stopped = threading.Event()
+        self._seen: dict[str, datetime] = {}
+
+    def stop(self) -> None:
+        """End after the current look."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with self._engine.connect() as connection:
+                    while not self._stopped.wait(INTERVAL):
+                        self.look(connection)
+            except Exception:  # one of the databases is away; what was deleted is seen later
+                log.exception("Cannot look for deleted DAGs now")
+                self._stopped.wait(RECONNECT_INTERVAL)
+
+    def look(self, connection: Connection) -> None:
+        """Have recovered what was deleted since the last look, and is not there again."""
+        gone = connection.execute(_DELETED).all()
+        for dag, owner, at in gone:
+            automation = workflow_id(dag)
+            if automation is None or self._seen.get(dag) == at:
+                continue
+            log.warning("%s was deleted by %s: it is published anew", dag, owner)
+            self._recover(automation, owner or "unknown", at)
+            self._seen[dag] = at
