@@ -39,7 +39,8 @@ class Invitation(Body):
     token: str = Field(max_length=200)
     password: str = Field(
         max_length=MAX_PASSWORD_LENGTH,
-        description=f"{MIN_PASSWORD_LENGTH} characters at least; not your name or address.",
+        description=f"{MIN_PASSWORD_LENGTH} characters at least; without your name, and none "
+        "that is easy to guess.",
     )
 
 
@@ -48,7 +49,9 @@ class NewPassword(Body):
 
     current_password: str = Field(max_length=MAX_PASSWORD_LENGTH)
     new_password: str = Field(
-        max_length=MAX_PASSWORD_LENGTH, description=f"{MIN_PASSWORD_LENGTH} characters at least."
+        max_length=MAX_PASSWORD_LENGTH,
+        description=f"{MIN_PASSWORD_LENGTH} characters at least; "
+        "without your name, and none that is easy to guess.",
     )
 
 

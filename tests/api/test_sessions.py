@@ -343,6 +343,8 @@ class TestPassword:
         assert self.change(console, PASSWORD, "another horse battery").status_code == 429
         forget_limits()
         assert list(errors(self.change(console, PASSWORD, "short"))) == ["newPassword"]
+        found = errors(self.change(console, PASSWORD, "password1234"))
+        assert found["newPassword"][0].startswith("is too easy to guess")
         assert console.sign_in().status_code == 200
 
 

@@ -1,18 +1,47 @@
-"""Hashes of passwords: argon2id."""
+"""Passwords: which are too easy to guess, and what is kept of the others (argon2id)."""
 
 from __future__ import annotations
 
+import re
 import threading
 import unicodedata
+from collections.abc import Iterable
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
 
 # OWASP's first choice of parameters: 19 MiB and a few hundredths of a second for each try.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # So that many tries at once do not take the memory of everything else.
 _at_once = threading.BoundedSemaphore(4)
 _NOBODY = _hasher.hash("a password that nobody has")
+
+
+_FEWEST_GUESSES = 10**9
+"""Of who has stolen a hash, of which a processor tries some ten a second: three years."""
+_LOOKED_AT = 72
+"""Characters; what it takes grows with their square, and so many are enough."""
+_FEWEST_LETTERS = 3
+"""Of a name, to be found again inside of a password."""
+
+
+def is_guessable(password: str, about: Iterable[str]) -> bool:
+    """Whether somebody would come to a password before long.
+
+    Args:
+        about: what everybody knows of its owner: names and addresses.
+    """
+    simple = _normal(password)[:_LOOKED_AT].lower()
+    known = {part for text in about for part in _parts(_normal(text).lower())}
+    if any(len(part) >= _FEWEST_LETTERS and part in simple for part in known):
+        return True
+    # Common passwords, words, names, dates and keyboards, with what people do to them.
+    return int(zxcvbn(simple, user_inputs=sorted(known))["guesses"]) < _FEWEST_GUESSES
+
+
+def _parts(text: str) -> list[str]:
+    return [text, text.partition("@")[0], *re.split(r"[^\w]+|_", text.partition("@")[0])]
 
 
 def hashed(password: str) -> str:

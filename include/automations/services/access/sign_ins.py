@@ -227,6 +227,7 @@ def _check_strength(field: str, password: str, member: MemberRow) -> None:
         raise ValidationFailed(
             {field: [f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"]}
         )
-    simple = password.lower()
-    if len(set(simple)) < 5 or simple in (member.email, member.name.lower()):
-        raise ValidationFailed({field: ["is too easy to guess"]})
+    if passwords.is_guessable(password, (member.email, member.name, "automations", "airflow")):
+        raise ValidationFailed(
+            {field: ["is too easy to guess: take several words that say nothing of you"]}
+        )
