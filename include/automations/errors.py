@@ -23,6 +23,7 @@
   + OrchestratorError           Airflow refused or could not be reached
     - OrchestratorUnavailable   not reachable now, or failing; try again
     - NotVisibleYet             the DAG version that a run needs is not there yet
+  + SettingsFault               what settings say cannot be taken; for who starts the installation
 """
 
 from __future__ import annotations
@@ -217,3 +218,14 @@ class OrchestratorUnavailable(OrchestratorError):
 
 class NotVisibleYet(OrchestratorError):
     """Airflow does not know this version of the automation yet."""
+
+
+class SettingsFault(AutomationsError):
+    """What settings say cannot be taken.
+
+    Args:
+        lines: each says what, and where or how it is mended.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -23,8 +23,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from automations.errors import SettingsFault
 from automations.kit.ages import parse_age
 
+PREFIX = "AUTOMATIONS_"
 ROOT = Path(__file__).resolve().parents[2]
 
 _CONFIDENTIAL = (
@@ -42,6 +44,21 @@ _CONFIDENTIAL = (
     "mail_token",
 )
 
+
+def _is_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        raise ValueError("must be a URL such as https://automations.example.com")
+    return value
+
+
+def _is_dsn(value: str) -> str:
+    if urlsplit(value).scheme not in ("postgresql", "postgresql+psycopg2"):
+        raise ValueError("must be postgresql+psycopg2://user:password@host:5432/database")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_is_url)]
+Dsn = Annotated[str, AfterValidator(_is_dsn)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -63,7 +80,9 @@ def default_home() -> Path:
 class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
-    model_config = SettingsConfigDict(env_prefix="AUTOMATIONS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Field(default_factory=default_home, description="Folder for everything written.")
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
@@ -80,17 +99,17 @@ class Settings(BaseSettings):
     mail_web_port: Port = Field(8825, description="The development mail catcher, pages and JSON.")
     demo_port: Port = Field(8826, description="The local source of ./automations demo dependabot.")
 
-    database_dsn: str | None = Field(None, description="Our database; embedded when absent.")
-    airflow_database_dsn: str | None = Field(
+    database_dsn: Dsn | None = Field(None, description="Our database; embedded when absent.")
+    airflow_database_dsn: Dsn | None = Field(
         None, description="Airflow's database; embedded when absent."
     )
-    public_url: str | None = Field(None, description="Base URL of the API in links we send.")
+    public_url: Url | None = Field(None, description="Base URL of the API in links we send.")
     allowed_hosts: Names = Field(
         (),
         description="Hosts that requests may be for, beside this machine's loopback, host and the "
         "host of public_url; *.example.com is every name below it, * any.",
     )
-    airflow_url: str | None = Field(None, description="Base URL of Airflow for the bridge.")
+    airflow_url: Url | None = Field(None, description="Base URL of Airflow for the bridge.")
     airflow_admins: Names = Field(
         ("admin",),
         description="Users of Airflow who may decide in the place of those who were asked, beside "
@@ -127,13 +146,13 @@ class Settings(BaseSettings):
         "be at though not public.",
     )
     slack_token: str | None = Field(None, description="Slack app's token for the slack step.")
-    slack_base_url: str = Field("https://slack.com/api/", description="Slack's Web API.")
+    slack_base_url: Url = Field("https://slack.com/api/", description="Slack's Web API.")
     ai_provider: Literal["openai", "anthropic"] | None = Field(
         None, description="Provider of the ai step; openai also stands for compatible servers."
     )
     ai_model: str | None = Field(None, description="The model when a step names none.")
     ai_api_key: str | None = None
-    ai_base_url: str | None = Field(None, description="Of a server with the provider's API.")
+    ai_base_url: Url | None = Field(None, description="Of a server with the provider's API.")
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
     )
@@ -235,5 +254,14 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises:
+        SettingsFault: names each that has a wrong value; never the value, which may be a password.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        said = [(str(part["loc"][0]), part["msg"]) for part in error.errors()]
+        lines = [f"{PREFIX}{name.upper()}: {text}" for name, text in said]
+        raise SettingsFault(lines) from None

@@ -24,6 +24,7 @@ from automations.launcher.airflow_config import (
     airflow_options,
     local_url,
     parallelism,
+    parts_environment,
     write_passwords,
 )
 from automations.launcher.cli import main
@@ -181,17 +182,25 @@ def test_one_database_elsewhere_keeps_the_embedded_server(settings: Settings) ->
     assert "postgres" in {part.name for part in all_parts(one)}
 
 
-def test_a_taken_port_is_named_with_its_part_and_its_setting() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        part = Part("bridge", list, {}, ports=(("127.0.0.1", port, "AUTOMATIONS_BRIDGE_PORT"),))
+def test_all_taken_ports_are_named_with_free_ones_for_their_settings() -> None:
+    with socket.socket() as one, socket.socket() as other:
+        parts = []
+        for taken, name in ((one, "bridge"), (other, "mail")):
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            where = ("127.0.0.1", taken.getsockname()[1], f"AUTOMATIONS_{name.upper()}_PORT")
+            parts.append(Part(name, list, {}, ports=(where,)))
         with pytest.raises(stack.PortTaken) as error:
-            stack.check_ports([part])
-    assert str(port) in str(error.value)
-    assert "bridge" in str(error.value)
-    assert "AUTOMATIONS_BRIDGE_PORT" in str(error.value)
+            stack.check_ports(parts)
+        *named, _, first, second = str(error.value).splitlines()
+        for line, part, setting in zip(named, parts, (first, second), strict=True):
+            ((_, port, name),) = part.ports
+            assert f"Port {port} on 127.0.0.1, for {part.name}: Address already in use" in line
+            assert setting.startswith(f"{name}=")
+        free = [int(line.partition("=")[2]) for line in (first, second)]
+        assert len(set(free)) == 2
+        moved = [Part(str(port), list, {}, ports=(("127.0.0.1", port, "X"),)) for port in free]
+        stack.check_ports(moved)
 
 
 def test_one_port_for_two_parts_is_refused() -> None:
@@ -199,7 +208,7 @@ def test_one_port_for_two_parts_is_refused() -> None:
         Part(name, list, {}, ports=(("127.0.0.1", 1025, f"AUTOMATIONS_{name}"),))
         for name in ("a", "b")
     ]
-    with pytest.raises(stack.PortTaken, match="b and a both want port 1025"):
+    with pytest.raises(stack.PortTaken, match=r"1025 on .*, for b: b and a both want it"):
         stack.check_ports(parts)
 
 
@@ -299,6 +308,111 @@ def test_up_with_a_taken_port_says_so_and_starts_nothing(
         assert main(["up", "--detach"]) == 1
     assert "AUTOMATIONS_POSTGRES_PORT" in capsys.readouterr().out.replace("\n", " ")
     assert not (home / "postgres").exists()
+
+
+def refused(*command: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a command that ends without having done anything says, a line each."""
+    get_settings.cache_clear()
+    assert main(command) == 1
+    first, *others = capsys.readouterr().err.splitlines()
+    return [first.removeprefix("automations: "), *others]
+
+
+def test_wrong_values_are_named_by_their_settings_and_never_shown(
+    home: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.set(
+        AUTOMATIONS_BRIDGE_PORT="eighty",
+        AUTOMATIONS_PUBLIC_URL="automations.example.com",
+        AUTOMATIONS_DATABASE_DSN="mysql://me:hunter22@db/x",
+        AUTOMATIONS_LOG_LEVEL="LOUD",
+    )
+    lines = refused("up", capsys=capsys)
+    assert [line.partition(":")[0] for line in lines] == [
+        f"AUTOMATIONS_{name}" for name in ("BRIDGE_PORT", "DATABASE_DSN", "PUBLIC_URL", "LOG_LEVEL")
+    ]
+    assert "hunter22" not in "".join(lines)
+
+
+def test_an_empty_value_is_none(home: Path, environment: Environment) -> None:
+    environment.set(AUTOMATIONS_PUBLIC_URL="", AUTOMATIONS_BRIDGE_PORT="")
+    assert stack.open_home().bridge_base == "http://127.0.0.1:8800"
+
+
+def test_lines_of_the_settings_file_that_mean_nothing_are_refused(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "settings.env").write_text(
+        "# mine\n"
+        "AUTOMATIONS_BRIGDE_PORT=8801\n"
+        "bridge_port=8801\n"
+        "AUTOMATIONS_HOME=/elsewhere\n"
+        "AUTOMATIONS_AIRFLOW__CORE__PARALELISM=4\n"
+        "AUTOMATIONS_AIRFLOW__SOME_PROVIDER__KEY=4\n"
+        "AUTOMATIONS_LOG_LEVEL\n"
+        "COLOUR=red\n"
+        "automations_bridge_port = '8802'\n"
+        "AUTOMATIONS_SECRET_TOKEN=abcdefgh\n"
+    )
+    path = home / "settings.env"
+    assert refused("status", capsys=capsys) == [
+        f"{path}, line 7: is not NAME=value",
+        f"{path}, line 2: AUTOMATIONS_BRIGDE_PORT is no setting: AUTOMATIONS_BRIDGE_PORT is meant?",
+        f"{path}, line 3: bridge_port is no setting: AUTOMATIONS_BRIDGE_PORT is meant?",
+        f"{path}, line 4: AUTOMATIONS_HOME is not read from here: set it in the environment",
+        f"{path}, line 5: AUTOMATIONS_AIRFLOW__CORE__PARALELISM is no setting: "
+        "AUTOMATIONS_AIRFLOW__CORE__PARALLELISM is meant?",
+        f"{path}, line 8: COLOUR is no setting",
+    ]
+
+
+def test_a_slip_in_the_environment_is_refused_and_what_is_others_is_not(
+    home: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As Kubernetes sets them for a service that is called automations.
+    environment.set(AUTOMATIONS_SERVICE_HOST="10.0.0.1", AUTOMATIONS_PORT_8800_TCP_ADDR="10.0.0.1")
+    stack.open_home()
+    environment.set(AUTOMATIONS_SMTP_USER="me")
+    (line,) = refused("status", capsys=capsys)
+    assert line.endswith("AUTOMATIONS_SMTP_USER is no setting: AUTOMATIONS_SMTP_USERNAME is meant?")
+
+
+def test_options_of_airflow_and_shared_secrets_may_be_in_the_settings_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("AUTOMATIONS_AIRFLOW__CORE__PARALLELISM", "AUTOMATIONS_SECRET_TOKEN")
+    for name in names:
+        monkeypatch.setenv(name, "")  # put back behind the test
+        monkeypatch.delenv(name)
+    (home / "settings.env").write_text(f"{names[0]}=5\n{names[1]}=abcdefgh\n")
+    settings = stack.open_home()
+    environment = airflow_environment(settings, parts_environment(settings))
+    assert environment["AIRFLOW__CORE__PARALLELISM"] == "5"
+    assert environment[names[1]] == "abcdefgh"
+
+
+def test_a_home_that_cannot_be_written_or_read_is_said(
+    tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    environment.set(AUTOMATIONS_HOME=str(tmp_path / "file" / "home"))
+    for command in (("up",), ("status",), ("restore", "x.tar")):
+        (line,) = refused(*command, capsys=capsys)
+        assert "Not a directory. AUTOMATIONS_HOME names the folder" in line
+    environment.set(AUTOMATIONS_HOME=str(tmp_path))
+    (tmp_path / "secrets.json").write_text("{")
+    (line,) = refused("up", capsys=capsys)
+    assert f"{tmp_path / 'secrets.json'} is not JSON" in line
+    assert (tmp_path / "secrets.json").read_text() == "{"
+
+
+def test_a_database_that_is_away_and_a_part_that_is_none_are_said(
+    home: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = "postgresql+psycopg2://me@127.0.0.1:9/x"
+    environment.set(AUTOMATIONS_DATABASE_DSN=away, AUTOMATIONS_AIRFLOW_DATABASE_DSN=away)
+    assert "port 9 failed: Connection refused" in refused("verify-evidence", capsys=capsys)[0]
+    assert refused("_part", "brigde", capsys=capsys)[0].startswith("There is no part brigde")
 
 
 def test_an_unknown_log_is_refused_with_those_there_are(home: Path) -> None:

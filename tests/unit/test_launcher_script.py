@@ -27,6 +27,10 @@ def root(tmp_path: Path) -> Path:
     package = root / "include" / "automations" / "launcher"
     package.mkdir(parents=True)
     (package / "__main__.py").write_text(COMMAND)
+    for name in ("launcher/commands.py", "kit/ages.py"):
+        target = root / "include" / "automations" / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(SCRIPT.parent / "include" / "automations" / name, target)
     for name in ("requirements.txt", "requirements-dev.txt"):
         (root / name).write_text("# nothing\n")
     shutil.copy(SCRIPT, root / "automations")
@@ -125,6 +129,58 @@ def test_two_at_once_install_once(root: Path) -> None:
     answers = [start.communicate(timeout=120) for start in starts]
     assert [out.startswith("ran up") for out, _ in answers] == [True, True]
     assert sum("Installing requirements.txt" in error for _, error in answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((), 0, "verify-evidence"),
+        (("--help",), 0, "verify-evidence"),
+        (("prune", "--help"), 0, "--older-than"),
+        (("test", "--help"), 0, "pytest"),
+        (("upp",), 2, "invalid choice: 'upp'"),
+        (("diff",), 2, "FILE"),
+        (("demo", "nothing"), 2, "dependabot"),
+    ],
+)
+def test_who_only_asks_is_answered_with_nothing_installed(
+    root: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = run(root / "automations", *arguments)
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+    assert not (root / ".venv").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_its_setting(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run(root / "automations", "up", AUTOMATIONS_VENV=str(tmp_path / "file" / "venv"))
+    assert done.returncode == 1
+    assert "AUTOMATIONS_VENV names another folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_index_that_does_not_answer_is_said_in_a_sentence(root: Path) -> None:
+    (root / "requirements-uv.txt").write_text(f"nothing==1.0 --hash=sha256:{'0' * 64}\n")
+    done = run(
+        root / "automations",
+        "up",
+        PIP_INDEX_URL="http://127.0.0.1:9/simple",
+        PIP_RETRIES="1",
+        PIP_CONFIG_FILE=os.devnull,
+        PIP_FIND_LINKS="",
+    )
+    assert done.returncode == 1
+    assert "the index does not answer" in done.stderr
+    assert "Connection refused" in done.stderr
+    assert "No matching distribution" not in done.stderr
+
+
+def test_uv_is_installed_by_its_hashes_alone() -> None:
+    lines = (SCRIPT.parent / "requirements-uv.txt").read_text().splitlines()
+    (wanted,) = [line for line in lines if line and not line.startswith(("#", " "))]
+    assert wanted.startswith("uv==")
+    assert sum("--hash=sha256:" in line for line in lines) > 10
 
 
 def test_without_a_suitable_python_it_says_what_is_needed(root: Path, tmp_path: Path) -> None:

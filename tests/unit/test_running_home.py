@@ -54,6 +54,8 @@ UP = textwrap.dedent(
 class Home:
     """A home that is up on ports that only its own environment named."""
 
+    allowed = ("127.0.0.1:1", "a.example")
+
     def __init__(self, path: Path, ports: dict[str, str]) -> None:
         self.ports = ports
         self._environment = {
@@ -63,7 +65,7 @@ class Home:
         script.write_text(UP)
         self.process = subprocess.Popen(
             [sys.executable, str(script)],
-            env=self._environment | ports,
+            env=self._environment | ports | {"AUTOMATIONS_HTTP_ALLOW": ",".join(self.allowed)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -114,11 +116,12 @@ def test_commands_and_what_they_start_use_the_same(home: Home) -> None:
         "from automations.launcher.airflow_config import parts_environment;"
         "settings = stack.open_home(); assert settings == get_settings();"
         "print(settings.postgres_port, settings.mail_web_port,"
-        "      parts_environment(settings)['AUTOMATIONS_AIRFLOW_PORT'])"
+        "      parts_environment(settings)['AUTOMATIONS_AIRFLOW_PORT'], *settings.http_allow)"
     )
     done = home.command(sys.executable, "-c", code)
     assert done.stdout.split() == [
-        home.ports[f"AUTOMATIONS_{name}_PORT"] for name in ("POSTGRES", "MAIL_WEB", "AIRFLOW")
+        *(home.ports[f"AUTOMATIONS_{name}_PORT"] for name in ("POSTGRES", "MAIL_WEB", "AIRFLOW")),
+        *home.allowed,
     ], done.stderr
 
 

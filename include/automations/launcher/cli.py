@@ -8,88 +8,43 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import psycopg2
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
-from automations.kit.ages import parse_age
+from automations.errors import SettingsFault
 from automations.launcher import definitions, stack
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.archive import BackupError
 from automations.launcher.checks import run_checks
+from automations.launcher.commands import parser
 from automations.launcher.logs import follow, show
 from automations.launcher.parts import Part, all_parts
 from automations.launcher.postgres import PostgresError
 from automations.launcher.probes import works
-from automations.launcher.setup import create_key, migrate, set_up
+from automations.launcher.setup import SetupError, create_key, migrate, set_up
 from automations.launcher.status import report
 from automations.launcher.supervisor import UMASK
 from automations.settings import ROOT
-
-ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     arguments = list(argv)
-    # Everything after these words belongs to another program.
-    if arguments and arguments[0] in FORWARDED:
-        return FORWARDED[arguments[0]](arguments[1:])
-    options = _parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        if arguments and arguments[0] in _FORWARDED:
+            return _FORWARDED[arguments[0]](arguments[1:])
+        options = parser().parse_args(arguments)
+        return _RUN[options.command](options)
+    except _FAULTS as error:
+        # For people, who have no use for a traceback; what is no fault of theirs still has one.
+        said = error.orig if isinstance(error, OperationalError) else error
+        print(f"automations: {str(said).strip()}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="automations", description="Airflow Automations.")
-    commands = parser.add_subparsers(metavar="command", required=True)
-
-    def add(
-        name: str, run: Callable[[argparse.Namespace], int], text: str
-    ) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(run=run)
-        return command
-
-    up = add("up", _up, "Start everything.")
-    up.add_argument("--detach", action="store_true", help="Return when everything works.")
-    add("down", _down, "Stop everything.")
-    status = add("status", _status, "Say what works; exit 1 unless everything does.")
-    status.add_argument("--json", action="store_true", help="Print JSON.")
-    logs = add("logs", _logs, "Print the logs.")
-    logs.add_argument("part", nargs="?", help="One part only.")
-    logs.add_argument("-f", "--follow", action="store_true", help="Go on printing.")
-    add("migrate", _migrate, "Bring both databases to the newest revision.")
-    key = add("key", _key, "Print a new API key for the default workspace.")
-    key.add_argument("--role", choices=ROLES, default="OWNER")
-    key.add_argument("--name", default="command line")
-    add("verify-evidence", _verify_evidence, "Recompute the chains of evidence; exit 1 on a break.")
-    prune = add("prune", _prune, "Delete runs that ended long ago, with all that is only theirs.")
-    prune.add_argument(
-        "--older-than", type=_age, metavar="AGE", help="48h, 90d or 12w; AUTOMATIONS_RETENTION."
-    )
-    prune.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
-    prune.add_argument("--audit", action="store_true", help="The audit and security logs, too.")
-    prune.add_argument("--keep-dag-runs", action="store_true", help="Leave Airflow's alone.")
-    saved = add("backup", _backup, "Save both databases and the secrets to a file.")
-    saved.add_argument("file", type=Path)
-    restored = add("restore", _restore, "Restore a backup into this home.")
-    restored.add_argument("file", type=Path)
-    restored.add_argument("--force", action="store_true", help="Replace what is there.")
-    definitions.add_commands(add)
-    add("docs", _docs, "Write docs/steps.md, triggers.md and openapi.json anew.")
-    for name, text in (
-        ("demo", "Show the product at work."),
-        ("test", "Run the checks and the tests; arguments go to pytest."),
-        ("bench", "Measure; see ./automations bench --help."),
-    ):
-        commands.add_parser(name, help=text)
-    return parser
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -125,7 +80,10 @@ def _probe(arguments: list[str]) -> int:
 
 
 def _find_part(name: str) -> Part:
-    return next(part for part in all_parts(stack.open_home()) if part.name == name)
+    parts = {part.name: part for part in all_parts(stack.open_home())}
+    if name not in parts:
+        raise SetupError(f"There is no part {name} here; there are {', '.join(parts)}.")
+    return parts[name]
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -175,13 +133,6 @@ def _verify_evidence(options: argparse.Namespace) -> int:
         return verify_evidence()
 
 
-def _age(text: str) -> timedelta:
-    try:
-        return parse_age(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def _prune(options: argparse.Namespace) -> int:
     settings = stack.open_home()
     age = options.older_than or settings.retention
@@ -204,12 +155,8 @@ def _backup(options: argparse.Namespace) -> int:
     from automations.launcher.backup import backup
 
     settings = stack.open_home()
-    try:
-        with stack.database(settings):
-            backup(settings, options.file)
-    except (BackupError, PostgresError, psycopg2.OperationalError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    with stack.database(settings):
+        backup(settings, options.file)
     size = options.file.stat().st_size
     print(f"{options.file}: {size:,} bytes. It holds the secrets: keep it like a password.")
     return 0
@@ -218,19 +165,15 @@ def _backup(options: argparse.Namespace) -> int:
 def _restore(options: argparse.Namespace) -> int:
     from automations.launcher.restore import restore
 
-    try:
-        manifest = restore(options.file, force=options.force)
-    except (BackupError, PostgresError, psycopg2.OperationalError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    manifest = restore(options.file, force=options.force)
     print(f"Restored the backup of {manifest.made_at}. Now: ./automations up")
     return 0
 
 
-def _demo(arguments: list[str]) -> int:
-    from automations.launcher.demos import main as demo
+def _demo(options: argparse.Namespace) -> int:
+    from automations.launcher.demos import show
 
-    return demo(arguments)
+    return show(options.name)
 
 
 def _docs(options: argparse.Namespace) -> int:
@@ -249,8 +192,7 @@ def _bench(arguments: list[str]) -> int:
     os.execv(command[0], command)
 
 
-FORWARDED: dict[str, Callable[[list[str]], int]] = {
-    "demo": _demo,
+_FORWARDED: dict[str, Callable[[list[str]], int]] = {
     "test": run_checks,
     "bench": _bench,
     # For the launcher's own use.
@@ -259,3 +201,28 @@ FORWARDED: dict[str, Callable[[list[str]], int]] = {
     "_part": _part,
     "_probe": _probe,
 }
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "logs": _logs,
+    "migrate": _migrate,
+    "key": _key,
+    "verify-evidence": _verify_evidence,
+    "prune": _prune,
+    "backup": _backup,
+    "restore": _restore,
+    "apply": definitions.apply,
+    "diff": definitions.diff,
+    "export": definitions.export,
+    "demo": _demo,
+    "docs": _docs,
+}
+_FAULTS = (
+    SettingsFault,
+    SetupError,
+    BackupError,
+    PostgresError,
+    psycopg2.OperationalError,
+    OperationalError,
+)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,37 +21,18 @@ SAME, DIFFERENT, FAILED = 0, 1, 2
 _DONE = {"create": "created", "update": "changed", "unchanged": "unchanged"}
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Put the commands beside the launcher's others."""
-    applied = add(
-        "apply",
-        _apply,
-        "Make automations what files say, all of a file or nothing; exit 2 when one is refused.",
-    )
-    applied.add_argument("--dry-run", action="store_true", help="Only say what would change.")
-    compared = add(
-        "diff", _diff, "Compare files with what is there: exit 0 when the same, 1 when not."
-    )
-    for command in (applied, compared):
-        command.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON; - for stdin.")
-    written = add("export", _export, "Write automations as a file of definitions, all or some.")
-    written.add_argument("ids", nargs="*", metavar="ID")
-    written.add_argument("--format", choices=("yaml", "json"), default="yaml")
-    for command in (applied, compared, written):
-        command.add_argument(
-            "--url", help="Another API than this home's; AUTOMATIONS_API_KEY is its key."
-        )
-
-
-def _apply(options: argparse.Namespace) -> int:
+def apply(options: argparse.Namespace) -> int:
+    """Make automations what files say."""
     return _over_files(options, dry_run=options.dry_run, different=SAME)
 
 
-def _diff(options: argparse.Namespace) -> int:
+def diff(options: argparse.Namespace) -> int:
+    """Say what ``apply`` would change."""
     return _over_files(options, dry_run=True, different=DIFFERENT)
 
 
-def _export(options: argparse.Namespace) -> int:
+def export(options: argparse.Namespace) -> int:
+    """Write automations as a file."""
     try:
         with _client(options.url) as client:
             print(client.workflows.export(options.ids, options.format), end="")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import requests
 from rich.console import Console
 
@@ -13,14 +11,11 @@ from automations.settings import Settings
 from automations_client import ClientError
 
 
-def main(argv: Sequence[str]) -> int:
+def show(name: str | None) -> int:
     """Bring the stack up if it is down, and show the main job, or the demo that is named."""
     console = Console()
-    if argv and list(argv) not in (["dependabot"],):
-        console.print(f"There is no demo '{' '.join(argv)}'; there is dependabot.", style="red")
-        return 2
     try:
-        return _dependabot(console) if list(argv) == ["dependabot"] else _welcome(console)
+        return _welcome(console) if name is None else _dependabot(console)
     except (DemoError, ClientError, requests.RequestException) as error:
         console.print(f"The demo failed: {error}", style="bold red", markup=False)
         console.print("See ./automations logs.")
@@ -41,7 +36,12 @@ def _welcome(console: Console) -> int:
 def _dependabot(console: Console) -> int:
     from automations.launcher.dependabot_demo import DependabotDemo, allow, new_source
 
-    with new_source(stack.open_home()).answering() as source:
+    settings = stack.open_home()
+    with new_source(settings).answering() as source:
+        if source.address not in settings.http_allow and stack.is_up(settings):
+            # What is up keeps the settings that it was started with, as after the other demo.
+            console.print("What is up may not reach the demo's local source: it is started anew.")
+            stack.down(settings, console)
         settings = allow(source)
         if (code := stack.up(settings, console, detach=True)) != 0:
             return code

@@ -48,7 +48,8 @@ def restore(source: Path, *, force: bool) -> Manifest:
         BackupError: it cannot be, and nothing was changed.
     """
     home = default_home()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with stack.writing(home):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if RunFolder(home).supervisor() is not None:
         raise BackupError("The home is up: ./automations down first.")
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=home) as made:

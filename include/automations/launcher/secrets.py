@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from automations.errors import SettingsFault
+
 PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
@@ -46,10 +48,20 @@ def ensure_secrets(home: Path) -> None:
     path = home / "secrets.json"
     with (home / ".secrets.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        known: dict[str, str] = _read(path) if path.exists() else {}
         missing = {name: make() for name, make in GENERATORS.items() if not known.get(name)}
         if missing:
             write_private(path, json.dumps(known | missing, indent=2) + "\n")
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        known: dict[str, str] = json.loads(path.read_text())
+    except ValueError as error:
+        # Never made anew: what is encrypted could not be read any more.
+        problem = f"{path} is not JSON ({error}): it holds this home's secrets, restore it"
+        raise SettingsFault([problem]) from error
+    return known
 
 
 def write_private(path: Path, text: str) -> None:

@@ -51,14 +51,18 @@ def migrate(settings: Settings, force: bool = False) -> None:
             [sys.executable, "-m", "airflow", "db", "migrate"],
             env=airflow_environment(settings, parts_environment(settings)),
         )
-    if force or not ours.is_done():
-        print("Migrating our database.", flush=True)
-        from automations.db.migrate import upgrade
+    try:
+        if force or not ours.is_done():
+            print("Migrating our database.", flush=True)
+            from automations.db.migrate import upgrade
 
-        upgrade(settings.dsn)
-        ours.remember()
-    if process is not None:
-        if process.wait() != 0:
+            upgrade(settings.dsn)
+            ours.remember()
+    finally:
+        # What fails here does not leave it at work behind our back.
+        code = None if process is None else process.wait()
+    if code is not None:
+        if code != 0:
             raise SetupError("airflow db migrate failed.")
         airflow.remember()
 

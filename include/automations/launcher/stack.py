@@ -9,13 +9,14 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 
-from automations.launcher import processes
+from automations.errors import SettingsFault
+from automations.launcher import processes, settings_file
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.parts import Part, all_parts, embedded_postgres
 from automations.launcher.progress import Progress, show_summary, show_tail
@@ -33,33 +34,62 @@ from automations.settings import Settings, default_home, get_settings
 
 ALREADY_UP = 3
 DOWN_PATIENCE = 90.0
-_WHERE = (
+_KNOWN = (
     "host",
     "bridge_port",
     "airflow_port",
     "postgres_port",
     "mail_smtp_port",
     "mail_web_port",
+    "http_allow",
 )
+"""Settings that commands go by as the home was started with them."""
 
 
 class PortTaken(Exception):
-    """A port that a part needs is taken."""
+    """Ports that parts need are taken; a line for each, and free ones that may be used instead."""
 
 
 def open_home() -> Settings:
-    """Make the home folder and its secrets, and read the settings: what is up knows its own."""
+    """Make the home folder and its secrets, and read the settings: what is up knows its own.
+
+    Raises:
+        SettingsFault: the folder cannot be written, or a setting cannot be taken.
+    """
     home = default_home()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    make_private(home)
-    ensure_secrets(home)
-    folder = RunFolder(home)
+    with writing(home):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(home)
+        ensure_secrets(home)
+        folder = RunFolder(home)
+    settings_file.apply(home)
     if folder.supervisor() is not None:
         # Through the environment, so that they hold in the processes that a command starts, too.
         for name, value in folder.read().settings.items():
             os.environ[f"AUTOMATIONS_{name.upper()}"] = value
         get_settings.cache_clear()
     return get_settings()
+
+
+def _written(value: object) -> str:
+    """A setting as the environment has it."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+@contextmanager
+def writing(home: Path) -> Iterator[None]:
+    """Say in words that a home cannot be written.
+
+    Raises:
+        SettingsFault: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename or home}: {error.strerror}"
+        raise SettingsFault(
+            [f"{where}. AUTOMATIONS_HOME names the folder for everything written, now {home}."]
+        ) from error
 
 
 def make_private(home: Path) -> None:
@@ -117,7 +147,7 @@ def supervise(settings: Settings, show: Callable[[RunState], None]) -> int:
                 show(state)
 
         supervisor = Supervisor(parts, settings.home / "logs", changed)
-        supervisor.state.settings = {name: str(getattr(settings, name)) for name in _WHERE}
+        supervisor.state.settings = {name: _written(getattr(settings, name)) for name in _KNOWN}
         handle_signals(supervisor)
         try:
             supervisor.run()
@@ -175,24 +205,44 @@ def clear_leftovers(folder: RunFolder) -> None:
 
 
 def check_ports(parts: Iterable[Part]) -> None:
-    """Refuse to start while a port is taken."""
+    """Refuse to start while ports are taken.
+
+    Raises:
+        PortTaken: names all of them.
+    """
+    taken: list[str] = []
+    instead: list[str] = []
     seen: dict[int, str] = {}
     for part in parts:
         for host, port, setting in part.ports:
-            hint = f"Set {setting} to another port."
-            if port in seen:
-                raise PortTaken(f"{part.name} and {seen[port]} both want port {port}. {hint}")
-            seen[port] = part.name
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.socket(family) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((host, port))
-                except OSError as error:
-                    raise PortTaken(
-                        f"Port {port} on {host}, for {part.name}, cannot be used "
-                        f"({error.strerror}). {hint}"
-                    ) from error
+            problem = f"{part.name} and {seen[port]} both want it" if port in seen else None
+            seen.setdefault(port, part.name)
+            problem = problem or _problem(host, port)
+            if problem is not None:
+                taken.append(f"Port {port} on {host}, for {part.name}: {problem}.")
+                free = next((n for n in range(port + 1, 65_536) if _is_free(host, n, seen)), None)
+                instead.append(f"{setting}={free or 'another port'}")
+                if free:
+                    seen[free] = part.name
+    if taken:
+        where = "Other ports, for settings.env in the home or for the environment:"
+        raise PortTaken("\n".join([*taken, where, *instead]))
+
+
+def _is_free(host: str, port: int, seen: Container[int]) -> bool:
+    return port not in seen and _problem(host, port) is None
+
+
+def _problem(host: str, port: int) -> str | None:
+    """Why a server cannot listen at a port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 def _spawn_supervisor(settings: Settings) -> subprocess.Popen[bytes]:

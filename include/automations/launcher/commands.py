@@ -1,0 +1,87 @@
+"""The commands of ``./automations`` and their options, read without anything installed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from automations.kit.ages import parse_age
+
+ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
+DEMOS = ("dependabot",)
+FORWARDED = {
+    "test": "Run the checks and the tests; arguments go to pytest.",
+    "bench": "Measure; see ./automations bench --help.",
+}
+"""Everything after these words belongs to another program."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; what it finds has the command's name as ``command``."""
+    made = argparse.ArgumentParser(prog="automations", description="Airflow Automations.")
+    commands = made.add_subparsers(metavar="command", required=True, dest="command")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    up = add("up", "Start everything.")
+    up.add_argument("--detach", action="store_true", help="Return when everything works.")
+    add("down", "Stop everything.")
+    status = add("status", "Say what works; exit 1 unless everything does.")
+    status.add_argument("--json", action="store_true", help="Print JSON.")
+    logs = add("logs", "Print the logs.")
+    logs.add_argument("part", nargs="?", help="One part only.")
+    logs.add_argument("-f", "--follow", action="store_true", help="Go on printing.")
+    add("migrate", "Bring both databases to the newest revision.")
+    key = add("key", "Print a new API key for the default workspace.")
+    key.add_argument("--role", choices=ROLES, default="OWNER")
+    key.add_argument("--name", default="command line")
+    add("verify-evidence", "Recompute the chains of evidence; exit 1 on a break.")
+    prune = add("prune", "Delete runs that ended long ago, with all that is only theirs.")
+    prune.add_argument(
+        "--older-than", type=_age, metavar="AGE", help="48h, 90d or 12w; AUTOMATIONS_RETENTION."
+    )
+    prune.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
+    prune.add_argument("--audit", action="store_true", help="The audit and security logs, too.")
+    prune.add_argument("--keep-dag-runs", action="store_true", help="Leave Airflow's alone.")
+    saved = add("backup", "Save both databases and the secrets to a file.")
+    saved.add_argument("file", type=Path)
+    restored = add("restore", "Restore a backup into this home.")
+    restored.add_argument("file", type=Path)
+    restored.add_argument("--force", action="store_true", help="Replace what is there.")
+    applied = add(
+        "apply",
+        "Make automations what files say, all of a file or nothing; exit 2 when one is refused.",
+    )
+    applied.add_argument("--dry-run", action="store_true", help="Only say what would change.")
+    compared = add("diff", "Compare files with what is there: exit 0 when the same, 1 when not.")
+    for command in (applied, compared):
+        command.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON; - for stdin.")
+    written = add("export", "Write automations as a file of definitions, all or some.")
+    written.add_argument("ids", nargs="*", metavar="ID")
+    written.add_argument("--format", choices=("yaml", "json"), default="yaml")
+    for command in (applied, compared, written):
+        command.add_argument(
+            "--url", help="Another API than this home's; AUTOMATIONS_API_KEY is its key."
+        )
+    shown = add("demo", "Show the product at work, brought up if it is down.")
+    shown.add_argument(
+        "name", nargs="?", choices=DEMOS, help="dependabot: rows of tables, synced from elsewhere."
+    )
+    add("docs", "For developers: write the generated pages of docs anew.")
+    for name, text in FORWARDED.items():
+        add(name, text)
+    return made
+
+
+def _age(text: str) -> timedelta:
+    try:
+        return parse_age(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    parser().parse_args(sys.argv[1:])

@@ -1,0 +1,116 @@
+"""``<home>/settings.env`` and the names of settings: one that means nothing is refused."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from automations.errors import SettingsFault
+from automations.launcher.airflow_config import OVERRIDE
+from automations.settings import PREFIX, Settings
+
+SECRET = "AUTOMATIONS_SECRET_"
+"""What a secret of the whole installation begins with."""
+_BEFORE = ("AUTOMATIONS_HOME", "AUTOMATIONS_VENV", "AUTOMATIONS_PYTHON")
+_BESIDE = ("AUTOMATIONS_SYSTEM_PACKAGES", "AUTOMATIONS_API_KEY")
+OF_THE_ENVIRONMENT = (*_BEFORE, *_BESIDE)
+"""What is read before there is a home, or by commands only."""
+_AIRFLOW = OVERRIDE.removeprefix(PREFIX)
+_GUESS, _SURE = 0.6, 0.8
+"""How alike a name must be to another one, of 1, to be named beside it, or taken for it."""
+
+
+def apply(home: Path) -> None:
+    """Check all names, and put what is for Airflow and for secrets where these look for it.
+
+    Raises:
+        SettingsFault: names every line and variable that means nothing.
+    """
+    path = home / "settings.env"
+    found, faults = _read(path)
+    places = {name: f"{path}, line {line}" for name, (_, line) in found.items()}
+    for name, place in places.items():
+        if problem := _problem(name):
+            faults.append(f"{place}: {problem}")
+    for name in sorted(os.environ):
+        # Others may have variables that begin like ours; only what looks like a slip is refused.
+        if name.startswith(PREFIX) and (meant := _slip(name)):
+            faults.append(f"the environment: {name} is no setting: {meant} is meant?")
+    if faults:
+        raise SettingsFault(faults)
+    for name, (value, _) in found.items():
+        if name.startswith((OVERRIDE, SECRET)):
+            os.environ.setdefault(name, value)
+
+
+def _read(path: Path) -> tuple[dict[str, tuple[str, int]], list[str]]:
+    """Values and lines by name, and what cannot be read."""
+    found: dict[str, tuple[str, int]] = {}
+    faults = []
+    if path.exists():
+        with path.open(encoding="utf-8") as file:
+            for binding in parse_stream(file):
+                line = binding.original.line
+                if binding.error or (binding.key is not None and binding.value is None):
+                    faults.append(f"{path}, line {line}: is not NAME=value")
+                elif binding.key is not None:
+                    found[binding.key] = (binding.value or "", line)
+    return found, faults
+
+
+def _problem(name: str) -> str | None:
+    """Why a name means nothing in the file."""
+    if name.upper() in OF_THE_ENVIRONMENT:
+        return f"{name} is not read from here: set it in the environment"
+    if name.upper() in _known() or name.startswith(SECRET):
+        return None
+    meant = _meant(name, _SURE if name.startswith(OVERRIDE) else _GUESS)
+    if name.startswith(OVERRIDE) and meant in (None, name.upper()):
+        return None  # of a provider, or newer than the reference
+    return f"{name} is no setting" + (f": {meant} is meant?" if meant else "")
+
+
+def _slip(name: str) -> str | None:
+    """The setting that a variable of the environment is almost called."""
+    if name in OF_THE_ENVIRONMENT or name in _known() or name.startswith(SECRET):
+        return None
+    meant = _meant(name, _SURE)
+    return None if meant == name else meant
+
+
+def _meant(name: str, alike: float) -> str | None:
+    """The setting whose name is most like one, compared without the prefix that all have."""
+    own = name.upper().removeprefix(PREFIX)
+    known = _of_airflow() if own.startswith(_AIRFLOW) else {*_known(), *OF_THE_ENVIRONMENT}
+    close = difflib.get_close_matches(
+        own, sorted(one.removeprefix(PREFIX) for one in known), 1, alike
+    )
+    return PREFIX + close[0] if close else None
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(PREFIX + name.upper() for name in Settings.model_fields)
+
+
+@cache
+def _of_airflow() -> frozenset[str]:
+    """The options of Airflow's own reference, found without importing Airflow: that takes long."""
+    spec = find_spec("airflow")
+    if spec is None or spec.origin is None:
+        return frozenset()
+    names = set()
+    section = ""
+    reference = Path(spec.origin).parent / "config_templates" / "config.yml"
+    for line in reference.read_text().splitlines():
+        if found := re.fullmatch(r"(\w+):", line):
+            section = found[1]
+        elif found := re.fullmatch(r"    (\w+):", line):
+            names.add(f"{OVERRIDE}{section}__{found[1]}".upper())
+    return frozenset(names)
