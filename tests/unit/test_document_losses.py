@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docx.enum.section import WD_SECTION
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 
-from automations.adapters.documents import losses
-from tests.letters import letter
+from automations.adapters.documents import losses, plain, typesetting
+from tests.letters import letter, repacked
 from tests.word_templates import body, complex_field, control, in_header, p, r, row, table, xml
 
 Build = Callable[[Any], None]
@@ -36,6 +38,11 @@ def numbered_heading(document: Any) -> None:
     document.add_heading("Numbered", 1)._p.get_or_add_pPr().append(number)
 
 
+def later_first_page(document: Any) -> None:
+    document.sections[0].first_page_header.paragraphs[0].text = "Of the second section's first page"
+    document.add_section(WD_SECTION.CONTINUOUS).different_first_page_header_footer = True
+
+
 def styled(document: Any) -> None:
     style = document.styles.add_style("Loud", 1)
     style.base_style = None
@@ -52,6 +59,7 @@ def table_style(document: Any) -> None:
     [
         (centred_heading, "alignment"),
         (numbered_heading, "numbers of headings"),
+        (later_first_page, "headers and footers of later sections"),
         (styled, "colours"),
         (table_style, "shading"),
         (elements(p(complex_field(" PAGE ", r("1")))), "page numbers in the text"),
@@ -97,3 +105,17 @@ def test_it_is_named(build: Build, name: str, tmp_path: Path) -> None:
 )
 def test_what_is_shown_is_not_named(build: Build, tmp_path: Path) -> None:
     assert lost(build, tmp_path) == []
+
+
+def test_a_document_that_says_nothing_of_its_page_or_its_tables_is_typeset(tmp_path: Path) -> None:
+    def bare(part: bytes) -> bytes:
+        part = re.sub(rb"<w:sectPr.*</w:sectPr>", b"", part, flags=re.DOTALL)
+        return re.sub(rb"<w:tblPr>.*?</w:tblPr>", b"", part, flags=re.DOTALL)
+
+    path = tmp_path / "document.docx"
+    content = letter("x", build=elements(table(row("a", "b"), columns=2)))
+    path.write_bytes(repacked(content, {"word/document.xml": bare}))
+    assert losses.of(path) == []
+    plain.write(path, tmp_path / "plain.docx")
+    typesetting.pdf_from_docx(tmp_path / "plain.docx", tmp_path / "document.pdf")
+    assert (tmp_path / "document.pdf").read_bytes().startswith(b"%PDF-")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from docx import Document
+from docx.enum.style import WD_STYLE_TYPE
 from docx.oxml import parse_xml
 from docx.oxml.ns import qn
 from lxml import etree
@@ -116,7 +117,7 @@ class _Losses:
             self.found.add("page background")
 
     def _later_section(self, first: Any, section: Any, references: list[Any]) -> None:
-        if references:
+        if references or _has_first_page(first) != _has_first_page(section):
             self.found.add("headers and footers of later sections")
         kind = section.find(qn("w:type"))
         if kind is None or kind.get(qn("w:val")) != "continuous":
@@ -298,11 +299,17 @@ def _of_kind(references: list[Any], kind: str) -> bool:
     return any(reference.get(qn("w:type")) == kind for reference in references)
 
 
+def _has_first_page(section: Any) -> bool:
+    found = section.find(qn("w:titlePg"))
+    return found is not None and is_on(found)
+
+
 def _measures(section: Any, name: str) -> Mapping[str, str]:
     found = section.find(qn(name))
     return {} if found is None else {key: value for key, value in found.items() if value != "0"}
 
 
 def _normal_size(document: Any) -> str:
-    size = document.styles["Normal"].font.size
+    normal = document.styles.default(WD_STYLE_TYPE.PARAGRAPH)
+    size = None if normal is None else normal.font.size
     return str(int((size.pt if size is not None else 11) * 2))

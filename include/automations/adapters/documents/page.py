@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from docx import Document
+from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml.ns import qn
 from docx.shared import Cm
@@ -83,8 +84,8 @@ def _page(document: Any) -> str:
 
 
 def _text(document: Any) -> str:
-    normal = document.styles["Normal"]
-    size = _points(normal.font.size, 11)
+    normal = document.styles.default(WD_STYLE_TYPE.PARAGRAPH)
+    size = _points(None if normal is None else normal.font.size, 11)
     written = [paragraph for paragraph in document.paragraphs if paragraph.text.strip()]
     justified = sum(
         (paragraph.alignment or paragraph.style.paragraph_format.alignment)

@@ -8,7 +8,7 @@ from typing import Any
 
 from docx import Document
 from docx.opc.packuri import PackURI
-from docx.oxml import parse_xml
+from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import qn
 from lxml import etree
 
@@ -25,6 +25,7 @@ _KEPT_IN_RUNNING = frozenset({_LINK, "PAGE", "NUMPAGES", "SECTIONPAGES"})
 def write(document: Path, result: Path) -> None:
     """Write a copy without hidden text, with fields as they show, and with plain picture names."""
     package = Document(str(document))
+    _complete(package)
     styles = Styles(package.styles.element)
     for part in package.part.package.parts:
         root = _root(part)
@@ -42,6 +43,17 @@ def write(document: Path, result: Path) -> None:
         if part.content_type.startswith("image/"):
             part.partname = PackURI(f"/word/media/picture{number}.{part.partname.ext.lower()}")
     package.save(str(result))
+
+
+def _complete(package: Any) -> None:
+    """Add what a word processor does without, and the libraries do not."""
+    body = package.element.body
+    if body.find(qn("w:sectPr")) is None:
+        body.append(OxmlElement("w:sectPr"))
+    for part in package.part.package.parts:
+        for table in part.element.iter(qn("w:tbl")) if hasattr(part, "element") else ():
+            if table.find(qn("w:tblPr")) is None:
+                table.insert(0, OxmlElement("w:tblPr"))
 
 
 def _root(part: Any) -> Any:
