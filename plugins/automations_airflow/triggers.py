@@ -113,8 +113,10 @@ class Waits:
                     if connection is None or connection.is_closed():
                         connection = await self._listen()
                     await self._check(connection)
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    log.warning("Cannot listen for ended waits: %s", error)
+                except Exception as error:  # what waits would else wait for its time, or for ever
+                    log.warning(
+                        "Cannot listen for ended waits: %s: %s", type(error).__name__, error
+                    )
                     self._drop(connection)
                     connection = None
                 self._wake_due()

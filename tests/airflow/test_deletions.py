@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
+from airflow.api.common.delete_dag import delete_dag
 from sqlalchemy import Connection, Engine, text
 
 from automations.definitions.published import dag_id
@@ -64,6 +65,21 @@ def test_a_dag_that_is_gone_is_recovered_once_and_by_whom_it_was_deleted_is_know
     logged(connection, dag_id(FIRST), "cli_dag_delete", "eve")
     deletions.look(connection)
     assert found == [(FIRST, "ada"), (FIRST, "eve")]
+
+
+def test_airflows_own_deletion_leaves_the_entry_of_its_log_behind(
+    connection: Connection, airflow_database: Engine
+) -> None:
+    found: list[str] = []
+    deletions = Deletions(airflow_database, lambda automation, *_: found.append(automation))
+    known(connection, dag_id(FIRST))
+    logged(connection, dag_id(FIRST))
+    connection.commit()
+    deletions.look(connection)
+    assert found == []
+    delete_dag(dag_id(FIRST))
+    deletions.look(connection)
+    assert found == [FIRST]
 
 
 def test_what_could_not_be_recovered_is_tried_again(
