@@ -345,8 +345,8 @@ def operation(name: str, order: int, **config: Any) -> dict[str, Any]:
     return step(name, "table_operations", order, config)
 
 
-def tabled(*steps: dict[str, Any]) -> Run:
-    run = begin(*steps)
+def tabled(*steps: dict[str, Any], **more: Any) -> Run:
+    run = begin(*steps, **more)
     place = table(run.workspace_id)
     with unit_of_work() as session:
         session.get_one(Run, run.id).input = {"text": place}
@@ -422,6 +422,24 @@ def test_a_number_that_a_template_gives_for_a_text_is_written_as_a_text(engine: 
     assert output(run, "find")["count"] == 1
     assert output(run, "more")["created"] is False
     assert output(run, "other")["row"]["name"] == "1.5"
+
+
+def test_a_time_without_an_offset_is_one_of_the_automations_zone(engine: Engine) -> None:
+    only = {
+        "rules": [
+            rule("at", "equals", "2026-07-01T10:00"),
+            rule("at", "before", "2026-07-01T10:01"),
+        ]
+    }
+    run = tabled(
+        operation("make", 0, operation="create", data={"at": "2026-07-01T10:00"}),
+        operation("find", 1, operation="query", filter=only),
+        timezone="Europe/Warsaw",
+    )
+    for node in ("make", "find"):
+        assert isinstance(engine.run(task(run, node)), Proceed), reload(run).error
+    assert output(run, "make")["row"]["at"] == "2026-07-01T08:00:00.000Z"
+    assert output(run, "find")["count"] == 1
 
 
 def test_data_that_does_not_fit_fails_the_run_and_names_the_column(engine: Engine) -> None:

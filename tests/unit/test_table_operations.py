@@ -15,7 +15,7 @@ from automations.steps.outcomes import Done, Outcome
 from automations.steps.table_operations import TableOperations, TableOperationsConfig
 from tests.doubles import NOW, context
 
-WRITER = {"workspace_id": "workspace1", "run_id": "run1", "key": "run1:node1:0"}
+WRITER = {"workspace_id": "workspace1", "run_id": "run1", "key": "run1:node1:0", "zone": "UTC"}
 
 
 class Tables:
@@ -90,7 +90,7 @@ def test_query_gives_the_rows_and_their_count() -> None:
         operation="query", filter={"match": "any", "rules": [rule]}, sort="-size", limit=5
     )
     wanted = RowFilter(match="any", rules=[RowRule(field="size", operator="gt", value=3)])
-    by = {"sort": "-size", "limit": 5, "workspace_id": "workspace1"}
+    by = {"sort": "-size", "limit": 5, "workspace_id": "workspace1", "zone": "UTC"}
     assert asked == ("query", "t", wanted, by)
     at = "2026-03-01T12:00:00.000Z"
     row = {"id": "row", "data": {"name": "Acme"}, "createdAt": at, "updatedAt": at}
@@ -99,7 +99,8 @@ def test_query_gives_the_rows_and_their_count() -> None:
 
 def test_query_without_a_filter_asks_for_the_first_hundred_rows() -> None:
     _, asked = run(operation="query")
-    assert asked == ("query", "t", None, {"sort": None, "limit": 100, "workspace_id": "workspace1"})
+    by = {"sort": None, "limit": 100, "workspace_id": "workspace1", "zone": "UTC"}
+    assert asked == ("query", "t", None, by)
 
 
 def test_what_the_tables_refuse_is_not_swallowed() -> None:

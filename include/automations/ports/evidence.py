@@ -17,6 +17,7 @@ class EvidenceRequest:
         since: the first instant whose rows are captured.
         until: the first instant whose rows no longer are.
         columns: fields of the rows to keep; all when empty.
+        zone: of times without an offset in the filter.
     """
 
     workspace_id: str
@@ -29,6 +30,7 @@ class EvidenceRequest:
     since: datetime | None = None
     until: datetime | None = None
     columns: tuple[str, ...] = ()
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

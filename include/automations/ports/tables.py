@@ -33,10 +33,20 @@ class FoundRow:
 
 
 class Tables(Protocol):
-    """Writes rows of tables, once for each key; raises StepError when what is given fits not."""
+    """Writes rows of tables, once for each key; raises StepError when what is given fits not.
+
+    A time without an offset is one of the given zone.
+    """
 
     def create(
-        self, table_id: str, data: Mapping[str, Any], *, workspace_id: str, run_id: str, key: str
+        self,
+        table_id: str,
+        data: Mapping[str, Any],
+        *,
+        workspace_id: str,
+        run_id: str,
+        key: str,
+        zone: str = "UTC",
     ) -> RowReceipt: ...
 
     def update(
@@ -48,6 +58,7 @@ class Tables(Protocol):
         workspace_id: str,
         run_id: str,
         key: str,
+        zone: str = "UTC",
     ) -> RowReceipt:
         """Change some of a row's values; null takes one away."""
         ...
@@ -61,6 +72,7 @@ class Tables(Protocol):
         workspace_id: str,
         run_id: str,
         key: str,
+        zone: str = "UTC",
     ) -> RowReceipt:
         """Change the row that has these values in the key columns, or add it."""
         ...
@@ -77,6 +89,7 @@ class Tables(Protocol):
         sort: str | None,
         limit: int,
         workspace_id: str,
+        zone: str = "UTC",
     ) -> list[FoundRow]: ...
 
 

@@ -143,6 +143,7 @@ class EvidenceSnapshot(StepType[EvidenceSnapshotConfig]):
                 since=since,
                 until=until,
                 columns=tuple(config.columns),
+                zone=ctx.timezone,
             )
         )
         return Done(

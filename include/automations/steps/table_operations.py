@@ -40,7 +40,8 @@ class TableOperationsConfig(Model):
         None,
         description="Values by the columns' keys, to create, update or upsert. An update leaves "
         "the columns that are not named as they are; null takes a value away. A number for a "
-        "column of text is written as a text.",
+        "column of text is written as a text, and a time without an offset is one of the "
+        "automation's time zone, as in a filter.",
     )
     keys: Texts = Field(
         default_factory=list,
@@ -102,26 +103,18 @@ class TableOperations(StepType[TableOperationsConfig]):
 
     def run(self, config: TableOperationsConfig, ctx: StepContext) -> Outcome:
         tables, table_id, row_id = ctx.ports.tables, config.table_id, str(config.row_id)
-        workspace_id, run_id, key = ctx.workspace_id, ctx.run_id, ctx.idempotency_key
+        workspace_id, key = ctx.workspace_id, ctx.idempotency_key
+        by = {
+            "workspace_id": workspace_id, "run_id": ctx.run_id, "key": key, "zone": ctx.timezone,
+        }  # fmt: skip
         data = cast("dict[str, Any]", config.data)
         match config.operation:
             case "create":
-                return _written(
-                    tables.create(table_id, data, workspace_id=workspace_id, run_id=run_id, key=key)
-                )
+                return _written(tables.create(table_id, data, **by))
             case "update":
-                return _written(
-                    tables.update(
-                        table_id, row_id, data, workspace_id=workspace_id, run_id=run_id, key=key
-                    )
-                )
+                return _written(tables.update(table_id, row_id, data, **by))
             case "upsert":
-                keys = tuple(config.keys)
-                return _written(
-                    tables.upsert(
-                        table_id, keys, data, workspace_id=workspace_id, run_id=run_id, key=key
-                    )
-                )
+                return _written(tables.upsert(table_id, tuple(config.keys), data, **by))
             case "delete":
                 deleted = tables.delete(table_id, row_id, workspace_id=workspace_id, key=key)
                 return Done({"rowId": row_id, "deleted": deleted})
@@ -140,6 +133,7 @@ def _found(config: TableOperationsConfig, ctx: StepContext) -> Done:
         sort=config.sort,
         limit=cast("int", config.limit),
         workspace_id=ctx.workspace_id,
+        zone=ctx.timezone,
     )
     rows = [
         {

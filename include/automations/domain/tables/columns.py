@@ -8,7 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -22,6 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
 from automations.errors import ValidationFailed
+from automations.kit.clock import moment, timestamp
 from automations.kit.storable import fault
 from automations.kit.titles import Name
 from automations.kit.values import JSON
@@ -146,21 +147,30 @@ def row_of(columns: Sequence[Column], data: Mapping[str, JSON]) -> dict[str, JSO
     return kept
 
 
-def with_texts(columns: Iterable[Column], data: Mapping[str, JSON]) -> dict[str, JSON]:
-    """A row's values that templates gave: where a text is meant, numbers are written as such."""
+def row_of_step(columns: Iterable[Column], data: Mapping[str, JSON], zone: str) -> dict[str, JSON]:
+    """A row's values as a step of an automation gives them, each by ``of_step``."""
     by_key = {column.key: column for column in columns}
-    return {
-        key: as_text(value) if key in by_key and by_key[key].is_text() else value
-        for key, value in data.items()
-    }
+    return {key: of_step(by_key.get(key), value, zone) for key, value in data.items()}
 
 
-def as_text(value: JSON) -> JSON:
-    """A number as a text, also in a list; anything else as it is."""
-    if isinstance(value, list):
-        return [as_text(item) for item in value]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number else value
+def of_step(column: Column | None, value: JSON, zone: str) -> JSON:
+    """A value that a step gives to a column.
+
+    Where a text is meant, a number, which a template may have given, is written as one; a time
+    without an offset is one of the zone.
+    """
+    if column is None:
+        return value
+    if isinstance(value, list) and column.type != "json":
+        return [of_step(column, item, zone) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool) and column.is_text():
+        return str(value)
+    if isinstance(value, str) and column.type == "datetime":
+        try:
+            return timestamp(moment(value, zone))
+        except ValueError:
+            return value  # the column says what is wrong with it
+    return value
 
 
 def shown(columns: Sequence[Column], kept: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -247,11 +257,9 @@ def _date(value: JSON) -> str:
 def _moment(value: JSON) -> str:
     """An instant as UTC of one width, so that the order of texts is the order in time."""
     try:
-        moment = datetime.fromisoformat(_plain(value))
-        utc = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        return timestamp(moment(_plain(value), "UTC"))
+    except ValueError as error:
         raise ValueError("must be a date and time such as 2026-03-01T09:30:00Z") from error
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _storable(value: JSON) -> JSON:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automations.domain.tables.columns import Column, as_text, value_of
+from automations.domain.tables.columns import Column, value_of
+from automations.domain.tables.columns import of_step as value_of_step
 from automations.errors import ValidationFailed
 from automations.kit.comparison import compare
 from automations.kit.values import JSON
@@ -69,16 +70,15 @@ def checked(wanted: RowFilter | None, columns: Sequence[Column]) -> Group:
     return group.group(wanted.match, wanted.rules, "filter", 1)
 
 
-def with_texts(wanted: RowFilter, columns: Sequence[Column]) -> RowFilter:
-    """A filter whose values templates gave: where a text is meant, numbers are written as such."""
-    texts = {column.key for column in columns if column.is_text()}
+def of_step(wanted: RowFilter, columns: Sequence[Column], zone: str) -> RowFilter:
+    """A filter as a step of an automation gives it, its values by ``columns.of_step``."""
+    by_key = {column.key: column for column in columns}
 
     def fitting(rule: RowRule) -> RowRule:
         if rule.rules is not None:
             return rule.model_copy(update={"rules": [fitting(inner) for inner in rule.rules]})
-        return (
-            rule.model_copy(update={"value": as_text(rule.value)}) if rule.field in texts else rule
-        )
+        value = value_of_step(by_key.get(str(rule.field)), rule.value, zone)
+        return rule.model_copy(update={"value": value})
 
     return wanted.model_copy(update={"rules": [fitting(rule) for rule in wanted.rules]})
 

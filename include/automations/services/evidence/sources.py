@@ -13,7 +13,7 @@ from automations.definitions.field_errors import rendered_errors
 from automations.domain.audit import AuditFilter, SecurityFilter
 from automations.domain.evidence import fits
 from automations.domain.tables.columns import columns_of, shown
-from automations.domain.tables.filters import checked, with_texts
+from automations.domain.tables.filters import checked, of_step
 from automations.errors import StepError
 from automations.kit.clock import timestamp
 from automations.ports import EvidenceRequest
@@ -103,7 +103,7 @@ def table_rows(session: Session, workspace_id: str, request: EvidenceRequest) ->
     except ValidationError as error:
         wrong = rendered_errors(error, request.filter, "config.filter.")
         raise StepError(wrong, kind="config") from error
-    group = checked(None if wanted is None else with_texts(wanted, columns), columns)
+    group = checked(None if wanted is None else of_step(wanted, columns, request.zone), columns)
     for row in data_rows.all_of(session, table.id, group, request.since, request.until):
         yield {
             "rowId": row.id,

@@ -9,7 +9,7 @@ from typing import Any
 from automations.db.effects import once
 from automations.db.session import Session, unit_of_work
 from automations.domain.tables import filters
-from automations.domain.tables.columns import Column, columns_of, with_texts
+from automations.domain.tables.columns import Column, columns_of, row_of_step
 from automations.errors import DomainError, StepError
 from automations.kit.values import JSON
 from automations.ports import FoundRow, RowReceipt
@@ -22,10 +22,17 @@ class WorkspaceTables:
     """The tables of a run's workspace."""
 
     def create(
-        self, table_id: str, data: Mapping[str, JSON], *, workspace_id: str, run_id: str, key: str
+        self,
+        table_id: str,
+        data: Mapping[str, JSON],
+        *,
+        workspace_id: str,
+        run_id: str,
+        key: str,
+        zone: str = "UTC",
     ) -> RowReceipt:
         def make(session: Session) -> tuple[Row, bool]:
-            given = with_texts(_columns(session, workspace_id, table_id), data)
+            given = row_of_step(_columns(session, workspace_id, table_id), data, zone)
             return rows.add(session, workspace_id, table_id, given, cause=run_id), True
 
         return _written(key, make)
@@ -39,9 +46,10 @@ class WorkspaceTables:
         workspace_id: str,
         run_id: str,
         key: str,
+        zone: str = "UTC",
     ) -> RowReceipt:
         def make(session: Session) -> tuple[Row, bool]:
-            given = with_texts(_columns(session, workspace_id, table_id), data)
+            given = row_of_step(_columns(session, workspace_id, table_id), data, zone)
             return rows.merge(session, workspace_id, table_id, row_id, given, cause=run_id), False
 
         return _written(key, make)
@@ -55,9 +63,10 @@ class WorkspaceTables:
         workspace_id: str,
         run_id: str,
         key: str,
+        zone: str = "UTC",
     ) -> RowReceipt:
         def make(session: Session) -> tuple[Row, bool]:
-            given = with_texts(_columns(session, workspace_id, table_id), data)
+            given = row_of_step(_columns(session, workspace_id, table_id), data, zone)
             return rows.upsert(session, workspace_id, table_id, keys, given, cause=run_id)
 
         return _written(key, make)
@@ -78,12 +87,13 @@ class WorkspaceTables:
         sort: str | None,
         limit: int,
         workspace_id: str,
+        zone: str = "UTC",
     ) -> list[FoundRow]:
         with _step_errors():
             if wanted is not None:
                 with unit_of_work() as session:
                     columns = _columns(session, workspace_id, table_id)
-                wanted = filters.with_texts(wanted, columns)
+                wanted = filters.of_step(wanted, columns, zone)
             found, _ = rows.page(workspace_id, table_id, Query(wanted, sort, limit))
         return [FoundRow(row.id, row.data, row.created_at, row.updated_at) for row in found]
 
