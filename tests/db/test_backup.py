@@ -144,8 +144,9 @@ def test_triggers_count_on_after_a_restore_and_nothing_twice(
     assert execute(get_settings().dsn, started) == [(1,)]
     execute(
         get_settings().dsn,
-        "INSERT INTO run (id, workspace_id, workflow_id, version, trigger_type)"
-        " SELECT 'again', workspace_id, workflow_id, 1, 'manual' FROM run",
+        "INSERT INTO run (id, workspace_id, workflow_id, version, trigger_type, trigger_data,"
+        " input, variables, starters)"
+        " SELECT 'again', workspace_id, workflow_id, 1, 'manual', '{}', '{}', '{}', '[]' FROM run",
     )
     assert execute(get_settings().dsn, started) == [(2,)]
 

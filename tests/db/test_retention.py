@@ -28,13 +28,13 @@ OLD = 30_000
 
 # Every second of the old runs was started by an event, every third one has waited for people.
 SEED = """
-INSERT INTO event (id, workspace_id, type, trigger_key, data, status, created_at)
-SELECT 'event' || n, :workspace, 'T', 'event:T', '{}', 'MATCHED', now() - interval '100 days'
+INSERT INTO event (id, workspace_id, type, trigger_key, data, actors, status, created_at)
+SELECT 'event' || n, :workspace, 'T', 'event:T', '{}', '[]', 'MATCHED', now() - interval '100 days'
 FROM generate_series(1, :old, 2) n;
-INSERT INTO run (id, workspace_id, workflow_id, version, trigger_type, status, event_id, started_at,
-                 completed_at, dispatched_at)
+INSERT INTO run (id, workspace_id, workflow_id, version, trigger_type, trigger_data, input,
+                 variables, starters, status, event_id, started_at, completed_at, dispatched_at)
 SELECT 'c' || lpad(n::text, 24, '0'), :workspace, :workflow, 1, 'event',
-       (ARRAY['COMPLETED', 'FAILED', 'CANCELLED'])[n % 3 + 1],
+       '{}', '{}', '{}', '[]', (ARRAY['COMPLETED', 'FAILED', 'CANCELLED'])[n % 3 + 1],
        CASE WHEN n % 2 = 1 THEN 'event' || n END,
        now() - interval '100 days', now() - interval '100 days', now() - interval '100 days'
 FROM generate_series(1, :old) n;
@@ -218,8 +218,9 @@ def test_evidence_and_documents_outlive_the_run_that_made_them(young: Run) -> No
 def test_events_stay_that_are_pending_or_have_a_run_left(young: Run) -> None:
     for name, status in (("pending", "PENDING"), ("used", "MATCHED"), ("done", "SKIPPED")):
         sql(
-            "INSERT INTO event (id, workspace_id, type, trigger_key, data, status, created_at)"
-            " VALUES (:id, :workspace, 'T', 'event:T', '{}', :status, '2020-01-01')",
+            "INSERT INTO event"
+            " (id, workspace_id, type, trigger_key, data, actors, status, created_at)"
+            " VALUES (:id, :workspace, 'T', 'event:T', '{}', '[]', :status, '2020-01-01')",
             id=name,
             status=status,
             workspace=young.workspace_id,
@@ -233,8 +234,8 @@ def test_events_stay_that_are_pending_or_have_a_run_left(young: Run) -> None:
 
 def test_events_that_are_being_collected_stay(young: Run) -> None:
     sql(
-        "INSERT INTO event (id, workspace_id, type, trigger_key, data, status, created_at)"
-        " VALUES ('e', :workspace, 'T', 'event:T', '{}', 'MATCHED', '2020-01-01');\n"
+        "INSERT INTO event (id, workspace_id, type, trigger_key, data, actors, status, created_at)"
+        " VALUES ('e', :workspace, 'T', 'event:T', '{}', '[]', 'MATCHED', '2020-01-01');\n"
         "INSERT INTO debounced_events (id, workflow_id, key, event_id, event_at, due_at)"
         " VALUES ('c', :workflow, 'k', 'e', now(), now())",
         workspace=young.workspace_id,
@@ -292,12 +293,13 @@ def test_reminders_of_what_is_gone_go_too(young: Run) -> None:
 def test_the_logs_of_audit_and_security_go_only_when_told(young: Run) -> None:
     sql(
         "INSERT INTO audit_log (workspace_id, at, actor_type, actor, action, resource_type,"
-        " resource_id) VALUES (:workspace, '2020-01-01', 'system', 's', 'a.b', 'run', 'x')",
+        " resource_id, details)"
+        " VALUES (:workspace, '2020-01-01', 'system', 's', 'a.b', 'run', 'x', '{}')",
         workspace=young.workspace_id,
     )
     sql(
-        "INSERT INTO security_event (id, at, type, severity, actor)"
-        " VALUES ('s', '2020-01-01', 'auth.failed', 'INFO', 'a')"
+        "INSERT INTO security_event (id, at, type, severity, actor, details)"
+        " VALUES ('s', '2020-01-01', 'auth.failed', 'INFO', 'a', '{}')"
     )
     prune()
     assert rows("audit_log") == rows("security_event") == 1
