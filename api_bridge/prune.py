@@ -18,16 +18,18 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="prune")
     parser.add_argument("--before", type=datetime.fromisoformat, required=True)
     parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--audit", action="store_true")
+    for extra in retention.EXTRAS:
+        parser.add_argument(f"--{extra}", action="store_true")
     parser.add_argument("--keep-dag-runs", action="store_true")
     options = parser.parse_args(arguments)
+    extras = [extra for extra in retention.EXTRAS if getattr(options, extra)]
     if options.dry_run:
-        found = retention.would_prune(options.before, with_audit=options.audit)
+        found = retention.would_prune(options.before, extras)
         _print(found, f"Would be deleted, as older than {options.before.isoformat()}")
         return 0
     airflow = None if options.keep_dag_runs else AirflowClient(get_settings())
     try:
-        deleted = retention.prune(options.before, airflow, with_audit=options.audit)
+        deleted = retention.prune(options.before, airflow, extras=extras)
     except OrchestratorError as error:
         print(
             f"{error.message}\nThe runs' DagRuns are deleted in Airflow, too, which must be up; "

@@ -59,6 +59,7 @@ def _is_dsn(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(_is_url)]
 Dsn = Annotated[str, AfterValidator(_is_dsn)]
+MEGABYTE = 1024 * 1024
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -164,6 +165,23 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe lines of our own in the bridge's log."
+    )
+    uploads_daily: int = Field(
+        100 * MEGABYTE,
+        ge=0,
+        le=2 * 1024 * MEGABYTE - 1,
+        description="Bytes of files a day that one public form, or one webhook, takes.",
+    )
+    uploads_kept: int = Field(
+        5 * 1024 * MEGABYTE,
+        ge=0,
+        description="Bytes of files that were uploaded, by forms, links and webhooks, which a "
+        "workspace keeps at most.",
+    )
+    retention_with: Names = Field(
+        (),
+        description="What is deleted with ended runs when it is as old: audit, submissions (with "
+        "their files), documents (of runs that are gone).",
     )
     retention: Annotated[timedelta, BeforeValidator(parse_age)] | None = Field(
         None, description="How long ended runs are kept, such as 90d; for ever when absent."

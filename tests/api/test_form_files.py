@@ -16,6 +16,7 @@ from tests.api.test_callbacks import ask
 from tests.api.test_form_pages import sent_form
 from tests.api.test_form_sections import REQUIRED, field, public, submissions
 from tests.browsing import Page
+from tests.environment import Environment
 
 PDF = b"%PDF-1.7\nhello"
 PNG = b"\x89PNG\r\n\x1a\nrest"
@@ -101,7 +102,7 @@ class TestUpload:
 class TestSentForm:
     def test_a_file_comes_by_a_link_once(self, api: Api) -> None:
         body = {"title": "x", "schema": {"sections": [FORM]}}
-        link = sent_form(api, api.call("POST", "/api/forms", body).json()["id"])
+        link = sent_form(api, api.call("POST", "/api/forms", body).json()["id"], prefill={})
         page, late = Page(api.http, link), Page(api.http, link)
         for one in (page, late):
             one.type(Name="Ada")
@@ -299,3 +300,23 @@ def test_every_kind_that_is_taken_can_be_downloaded(api: Api) -> None:
     for one in documents:
         answer = api.call("GET", f"/api/documents/{one['id']}/content")
         assert answer.content == contents[one["format"]]
+
+
+class TestQuotas:
+    def test_a_public_form_takes_so_many_bytes_a_day(
+        self, api: Api, environment: Environment
+    ) -> None:
+        page = public(api, FORM)
+        environment.set(AUTOMATIONS_UPLOADS_DAILY=str(2 * len(PDF)))
+        answers = [send(api, page, ("a.pdf", PDF)) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 413]
+        assert "today" in answers[-1].text
+        assert (stored(), len(submissions())) == (2, 2)
+        assert send(api, public(api, FORM), ("a.pdf", PDF)).status_code == 200
+
+    def test_a_workspace_keeps_so_many_bytes(self, api: Api, environment: Environment) -> None:
+        page = public(api, FORM)
+        environment.set(AUTOMATIONS_UPLOADS_KEPT=str(len(PDF)))
+        assert send(api, page, ("a.pdf", PDF)).status_code == 200
+        assert send(api, public(api, FORM), ("a.pdf", PDF)).status_code == 413
+        assert stored() == 1

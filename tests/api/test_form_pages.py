@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,9 @@ from tests.browsing import Page
 JSON = {"Accept": "application/json"}
 
 
+PREFILL = {"email": "known@b.example"}
+
+
 @pytest.fixture
 def form(api: Api) -> str:
     return str(api.call("POST", "/api/forms", {**FORM, "public": True}).json()["id"])
@@ -28,7 +32,7 @@ def link(api: Api, form: str) -> str:
     return sent_form(api, form)
 
 
-def sent_form(api: Api, form: str) -> str:
+def sent_form(api: Api, form: str, prefill: Mapping[str, Any] = PREFILL) -> str:
     """Where somebody fills in a form that a run has sent."""
     run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
     with unit_of_work() as session:
@@ -41,7 +45,7 @@ def sent_form(api: Api, form: str) -> str:
             recipients=("ada@b.example",),
             subject="Please",
             message="<b>Please</b>",
-            prefill={"email": "known@b.example"},
+            prefill=prefill,
             wait_for=None,
             expires_in=timedelta(days=1),
             remind_every=None,

@@ -136,7 +136,7 @@ def test_tens_of_thousands_of_old_runs_go_with_all_that_is_theirs(
         "run": OLD, "run_step": 2 * OLD, "step_log": 2 * OLD, "event": OLD // 2,
         "wait": OLD // 2, "approver": OLD // 2,
     }  # fmt: skip
-    foreseen = retention.would_prune(BEFORE, with_audit=False)
+    foreseen = retention.would_prune(BEFORE)
     assert rows("run") == OLD + 1, "nothing is deleted by looking"
     began = time.monotonic()
     deleted = prune(airflow)
@@ -209,7 +209,7 @@ def test_evidence_and_documents_outlive_the_run_that_made_them(young: Run) -> No
         " VALUES ('d', :workspace, 'c1', 't', 1, 'N', 'pdf', '', 0, '', 'x')",
         workspace=young.workspace_id,
     )
-    prune(with_audit=True)
+    prune(extras=["audit"])
     assert left() == {young.id}
     assert rows("document") == rows("evidence_snapshot") == 1
     assert all(found.broken is None for _, found in evidence.verify_all())
@@ -226,7 +226,7 @@ def test_events_stay_that_are_pending_or_have_a_run_left(young: Run) -> None:
             workspace=young.workspace_id,
         )
     sql("UPDATE run SET event_id = 'used'")
-    assert retention.would_prune(BEFORE, with_audit=False)["event"] == 1
+    assert retention.would_prune(BEFORE)["event"] == 1
     assert prune()["event"] == 1
     with unit_of_work() as session:
         assert set(session.scalars(text("SELECT id FROM event"))) == {"pending", "used"}
@@ -241,7 +241,7 @@ def test_events_that_are_being_collected_stay(young: Run) -> None:
         workspace=young.workspace_id,
         workflow=young.workflow_id,
     )
-    assert retention.would_prune(BEFORE, with_audit=False)["event"] == 0
+    assert retention.would_prune(BEFORE)["event"] == 0
     assert prune().get("event", 0) == 0
 
 
@@ -255,7 +255,7 @@ def test_syncs_go_but_for_the_last_of_each_pipeline(young: Run) -> None:
         " FROM unnest(ARRAY['p', 'q']) name, generate_series(1, 3) n",
         workspace=young.workspace_id,
     )
-    assert retention.would_prune(BEFORE, with_audit=False)["pipeline_run"] == 4
+    assert retention.would_prune(BEFORE)["pipeline_run"] == 4
     assert prune()["pipeline_run"] == 4
     with unit_of_work() as session:
         assert set(session.scalars(text("SELECT id FROM pipeline_run"))) == {"p3", "q3"}
@@ -303,8 +303,8 @@ def test_the_logs_of_audit_and_security_go_only_when_told(young: Run) -> None:
     )
     prune()
     assert rows("audit_log") == rows("security_event") == 1
-    assert retention.would_prune(BEFORE, with_audit=True)["audit_log"] == 1
-    deleted = prune(with_audit=True)
+    assert retention.would_prune(BEFORE, ["audit"])["audit_log"] == 1
+    deleted = prune(extras=["audit"])
     assert (deleted["audit_log"], deleted["security_event"]) == (1, 1)
     assert rows("audit_log") == rows("security_event") == 0
 
@@ -403,3 +403,49 @@ class TestHousekeeper:
         self.tidy(airflow)
         with unit_of_work() as session:
             assert list(session.scalars(text("SELECT id FROM sign_in"))) == ["lasting"]
+
+
+def test_submissions_and_documents_go_only_when_told(young: Run) -> None:
+    sql(
+        "INSERT INTO form (id, workspace_id, title, version, schema)"
+        " VALUES ('f', :workspace, 'F', 1, '{}')",
+        workspace=young.workspace_id,
+    )
+    for name, at in (("old", "2020-01-01"), ("asked", "2020-01-01"), ("new", "now")):
+        sql(
+            "INSERT INTO submission (id, workspace_id, form_id, form_version, data, submitters,"
+            " created_at) VALUES (:name, :workspace, 'f', 1, '{}', '[]', CAST(:at AS timestamptz))",
+            name=name,
+            at=at,
+            workspace=young.workspace_id,
+        )
+    sql(
+        "INSERT INTO form_request (id, workspace_id, form_id, run_id, key, recipient, subject,"
+        " message, prefill, token_hash, expires_at, submission_id)"
+        " VALUES ('r', :workspace, 'f', :run, 'k', 'a', 's', 'm', '{}', 't', now(), 'asked')",
+        workspace=young.workspace_id,
+        run=young.id,
+    )
+    for name, run, submission in (
+        ("upload", None, "old"),
+        ("orphan", "gone", None),
+        ("kept", young.id, None),
+    ):
+        sql(
+            "INSERT INTO document (id, workspace_id, run_id, submission_id, name, format, content,"
+            " size, sha256, created_at)"
+            " VALUES (:name, :workspace, :run, :submission, 'n', 'pdf', '', 0, 's', '2020-01-01')",
+            name=name,
+            workspace=young.workspace_id,
+            run=run,
+            submission=submission,
+        )
+    prune()
+    assert (rows("submission"), rows("document")) == (3, 3)
+    foreseen = retention.would_prune(BEFORE, ["submissions", "documents"])
+    assert (foreseen["submission"], foreseen["document"]) == (1, 1)
+    deleted = prune(extras=["submissions", "documents"])
+    assert (deleted["submission"], deleted["document"]) == (1, 1)
+    with unit_of_work() as session:
+        assert set(session.scalars(text("SELECT id FROM submission"))) == {"asked", "new"}
+        assert list(session.scalars(text("SELECT id FROM document"))) == ["kept"]

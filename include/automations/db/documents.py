@@ -50,6 +50,14 @@ def find(
     return session.scalar(query.options(undefer(Document.content)) if content else query)
 
 
+def uploaded_bytes(session: Session, workspace_id: str) -> int:
+    """The bytes of all documents of a workspace that were uploaded and not made of a template."""
+    query = select(func.coalesce(func.sum(Document.size), 0)).where(
+        Document.workspace_id == workspace_id, Document.template_id.is_(None)
+    )
+    return int(session.scalars(query).one())
+
+
 def page(
     session: Session, workspace_id: str, run_id: str | None, offset: int, size: int
 ) -> tuple[Sequence[Document], int]:

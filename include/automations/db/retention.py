@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ from automations.db.tables import (
     AuditLog,
     Callback,
     DebouncedEvents,
+    Document,
+    DocumentDelivery,
     Effect,
     Event,
     FormRequest,
@@ -25,6 +27,8 @@ from automations.db.tables import (
     RunStep,
     SecurityEvent,
     StepLog,
+    Submission,
+    SubmissionSnapshot,
     Wait,
 )
 from automations.domain.statuses import UNFINISHED, EventStatus, SyncStatus
@@ -85,6 +89,34 @@ def delete_security_events(session: Session, before: datetime) -> int:
     return _page(session, SecurityEvent.id, SecurityEvent.at < before)
 
 
+def delete_submissions(session: Session, before: datetime) -> int:
+    """Delete a page of old submissions that no run asks for any more, with files and snapshots.
+
+    The rows of a form's table stay: they are the table's own.
+    """
+    ids = session.scalars(
+        select(Submission.id)
+        .where(_submitted(before))
+        .order_by(Submission.id)
+        .limit(PAGE)
+        .with_for_update(skip_locked=True)
+    ).all()
+    files = select(Document.id).where(Document.submission_id.in_(ids))
+    _rows(session, delete(DocumentDelivery).where(DocumentDelivery.document_id.in_(files)))
+    _rows(session, delete(Document).where(Document.submission_id.in_(ids)))
+    _rows(session, delete(SubmissionSnapshot).where(SubmissionSnapshot.submission_id.in_(ids)))
+    return _rows(session, delete(Submission).where(Submission.id.in_(ids)))
+
+
+def delete_documents(session: Session, before: datetime) -> int:
+    """Delete a page of old documents of no submission and of no run that is left."""
+    ids = session.scalars(
+        select(Document.id).where(_left_over(before)).order_by(Document.id).limit(PAGE)
+    ).all()
+    _rows(session, delete(DocumentDelivery).where(DocumentDelivery.document_id.in_(ids)))
+    return _rows(session, delete(Document).where(Document.id.in_(ids)))
+
+
 def page_of_effects(session: Session, before: datetime, after: str) -> Sequence[str]:
     """Keys of effects that were made before an instant, in order."""
     return session.scalars(
@@ -104,7 +136,7 @@ def delete_effects_of_no_run(session: Session, keys: Sequence[str]) -> int:
     return _rows(session, delete(Effect).where(Effect.key.in_(orphans)))
 
 
-def count(session: Session, before: datetime, *, audit: bool) -> Counts:
+def count(session: Session, before: datetime, extras: Collection[str]) -> Counts:
     """How many rows of each table would be deleted, but for those that others turn out to need."""
     doomed = select(Run.id).where(_ended(before))
     waits = select(Wait.id).where(Wait.run_id.in_(doomed))
@@ -119,7 +151,11 @@ def count(session: Session, before: datetime, *, audit: bool) -> Counts:
         (Job, Job.dead_at < before),
         (IdempotencyKey, expired),
     ]
-    if audit:
+    if "submissions" in extras:
+        counted.append((Submission, _submitted(before)))
+    if "documents" in extras:
+        counted.append((Document, _left_over(before)))
+    if "audit" in extras:
         counted += [(AuditLog, AuditLog.at < before), (SecurityEvent, SecurityEvent.at < before)]
     return {
         table.__tablename__: session.scalar(select(func.count()).select_from(table).where(which))
@@ -130,6 +166,20 @@ def count(session: Session, before: datetime, *, audit: bool) -> Counts:
 
 def _ended(before: datetime) -> ColumnElement[bool]:
     return Run.status.not_in(UNFINISHED) & (Run.completed_at < before)
+
+
+def _submitted(before: datetime) -> ColumnElement[bool]:
+    return (Submission.created_at < before) & ~exists().where(
+        FormRequest.submission_id == Submission.id
+    )
+
+
+def _left_over(before: datetime) -> ColumnElement[bool]:
+    return (
+        (Document.created_at < before)
+        & Document.submission_id.is_(None)
+        & ~exists().where(Run.id == Document.run_id)
+    )
 
 
 def _synced(before: datetime) -> ColumnElement[bool]:

@@ -56,7 +56,10 @@ class Housekeeper:
         began = datetime.now(UTC)
         try:
             counts = retention.prune(
-                before, self._orchestrator, going=lambda: not stopping.is_set()
+                before,
+                self._orchestrator,
+                extras=get_settings().retention_with,
+                going=lambda: not stopping.is_set(),
             )
         except OrchestratorError as error:
             log.warning("Old runs are kept for now, since Airflow keeps theirs: %s", error)

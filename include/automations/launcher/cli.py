@@ -141,7 +141,7 @@ def _prune(options: argparse.Namespace) -> int:
         return 2
     chosen = [
         f"--{name}"
-        for name in ("dry-run", "audit", "keep-dag-runs")
+        for name in ("dry-run", "audit", "submissions", "documents", "keep-dag-runs")
         if getattr(options, name.replace("-", "_"))
     ]
     before = (datetime.now(UTC) - age).isoformat()

@@ -45,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
     )
     prune.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
     prune.add_argument("--audit", action="store_true", help="The audit and security logs, too.")
+    prune.add_argument(
+        "--submissions", action="store_true", help="Submissions of forms with their files, too."
+    )
+    prune.add_argument(
+        "--documents", action="store_true", help="Documents of runs that are gone, too."
+    )
     prune.add_argument("--keep-dag-runs", action="store_true", help="Leave Airflow's alone.")
     saved = add("backup", "Save both databases and the secrets to a file.")
     saved.add_argument("file", type=Path)

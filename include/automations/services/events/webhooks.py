@@ -101,7 +101,12 @@ def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str,
         # The files are kept as documents, and not as raw bytes, too.
         event_id, is_new = intake.take(session.connection(), hook.workspace_id, **event)
         if is_new:
-            uploads.keep(session, hook.workspace_id, content.uploads)
+            uploads.keep(
+                session,
+                hook.workspace_id,
+                content.uploads,
+                source=f"webhook:{hook.workflow_id}",
+            )
         return event_id, is_new
 
 

@@ -196,7 +196,13 @@ def take(
     session.add(submission)
     session.flush()
     session.refresh(submission)
-    uploads.keep(session, form.workspace_id, sent or (), submission_id=submission.id)
+    uploads.keep(
+        session,
+        form.workspace_id,
+        sent or (),
+        source=f"form:{form.id}" if form.public else None,
+        submission_id=submission.id,
+    )
     form_tables.add(session, form, submission)
     context: dict[str, Any] = {
         "submissionId": submission.id,

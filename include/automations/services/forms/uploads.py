@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from automations.db import documents
+from automations.db import documents, rate_limits
 from automations.db.session import Session
 from automations.db.tables import Document
 from automations.domain.forms import uploads
 from automations.domain.forms.schema import FormSchema, replace_files
 from automations.domain.forms.uploads import Upload
+from automations.errors import TooLarge
 from automations.kit.values import JSON
+from automations.settings import get_settings
 
+_DAY = 24 * 3600
 Errors = dict[str, list[str]]
 
 
@@ -40,10 +43,21 @@ def keep(
     workspace_id: str,
     sent: Sequence[Upload],
     *,
+    source: str | None = None,
     submission_id: str | None = None,
     run_id: str | None = None,
 ) -> None:
-    """Store what was sent, with what it was sent for in one transaction."""
+    """Store what was sent, with what it was sent for in one transaction.
+
+    Args:
+        source: the form or webhook that takes files of anybody; None for a link of one person's.
+
+    Raises:
+        TooLarge: it takes no more today, or the workspace keeps as much as it may.
+    """
+    if not sent:
+        return
+    _check_quota(session, workspace_id, sum(len(one.content) for one in sent), source)
     session.add_all(
         Document(
             id=one.id,
@@ -58,6 +72,24 @@ def keep(
         )
         for one in sent
     )
+
+
+def _check_quota(session: Session, workspace_id: str, size: int, source: str | None) -> None:
+    settings = get_settings()
+    if source is not None:
+        limit = settings.uploads_daily
+        # Counted with what is kept: what is undone has taken no room.
+        wait = rate_limits.hit(session, f"uploads:{source}", limit=limit, seconds=_DAY, by=size)
+        if wait is not None:
+            raise TooLarge(
+                f"No more files are taken here today: {limit:,} bytes at most. Send it without "
+                "files, or tomorrow."
+            )
+    if documents.uploaded_bytes(session, workspace_id) + size > settings.uploads_kept:
+        raise TooLarge(
+            f"No more files are taken: {settings.uploads_kept:,} bytes are kept at most. "
+            "An administrator raises AUTOMATIONS_UPLOADS_KEPT or prunes what is old."
+        )
 
 
 def _uploaded(known: Mapping[str, dict[str, JSON]]) -> Callable[[JSON], JSON]:

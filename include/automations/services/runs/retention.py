@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -18,27 +18,32 @@ _AT_ONCE = 4
 """DagRuns that Airflow deletes at a time; it has other things to do."""
 
 
-def would_prune(before: datetime, *, with_audit: bool) -> Mapping[str, int]:
+EXTRAS = ("audit", "submissions", "documents")
+"""What goes only when it is named: the logs of audit and security, submissions with their files,
+documents of runs that are gone."""
+
+
+def would_prune(before: datetime, extras: Collection[str] = ()) -> Mapping[str, int]:
     """How many rows of each table ``prune`` would delete."""
     with unit_of_work() as session:
-        return retention.count(session, before, audit=with_audit)
+        return retention.count(session, before, extras)
 
 
 def prune(
     before: datetime,
     orchestrator: Orchestrator | None,
     *,
-    with_audit: bool = False,
+    extras: Collection[str] = (),
     going: Callable[[], bool] = lambda: True,
 ) -> Mapping[str, int]:
     """Delete what ended before an instant, page by page; how many rows of each table that were.
 
-    Never runs in flight, evidence, documents, or what people have made. A page is one transaction,
-    so that it may be stopped, or fail, at any time and be done again.
+    Never runs in flight, evidence, or what people have made. A page is one transaction, so that it
+    may be stopped, or fail, at any time and be done again.
 
     Args:
         orchestrator: deletes the runs' DagRuns, too; None to leave them.
-        with_audit: delete audit log and security events, too.
+        extras: what of ``EXTRAS`` to delete, too.
         going: asked after each page whether to go on.
     """
     counts: Counter[str] = Counter()
@@ -52,7 +57,11 @@ def prune(
         ("job", lambda session: retention.delete_jobs(session, before)),
         ("idempotency_key", idempotency.prune),
     ]
-    if with_audit:
+    if "submissions" in extras:
+        pages.append(("submission", lambda session: retention.delete_submissions(session, before)))
+    if "documents" in extras:
+        pages.append(("document", lambda session: retention.delete_documents(session, before)))
+    if "audit" in extras:
         pages += [
             ("audit_log", lambda session: retention.delete_audit(session, before)),
             ("security_event", lambda session: retention.delete_security_events(session, before)),
