@@ -27,6 +27,8 @@ _RULES = """\
 #set table(stroke: 0.5pt + luma(55%), inset: 5pt)
 #show table: set align(start)
 #show figure: set block(breakable: true)
+// A table that is not aligned begins where the text begins.
+#show figure.where(kind: table): set align(start)
 #show heading: set block(above: 1.3em, below: 0.8em)
 // A link inside the document may have lost its target, or have two of one name.
 #show link: it => if type(it.dest) == label {
