@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from api_bridge import errors, reference_pages, slashes
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.metrics import Metrics
+from api_bridge.middleware.cross_origin import CrossOrigin
 from api_bridge.middleware.gate import Gate
 from api_bridge.middleware.request_telemetry import Observation
 from api_bridge.openapi import description
@@ -100,6 +101,7 @@ def create_app() -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Gate)
     app.router.route_class = Route
+    app.add_middleware(CrossOrigin)
     app.state.metrics = Metrics()
     app.add_middleware(Observation, metrics=app.state.metrics)
     errors.install(app)

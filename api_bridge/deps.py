@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from api_bridge import cookies, scopes
@@ -78,6 +78,11 @@ class AtLeast:
 Viewer = Annotated[Principal, Depends(AtLeast("VIEWER"))]
 Member = Annotated[Principal, Depends(AtLeast("MEMBER"))]
 Admin = Annotated[Principal, Depends(AtLeast("ADMIN"))]
+
+
+Forced = Annotated[
+    bool, Query(alias="force", description="Also what ACTIVE automations use, which then fail.")
+]
 
 
 async def _effect_id(request: Request) -> str:

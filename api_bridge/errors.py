@@ -26,6 +26,7 @@ STATUSES: dict[type[errors.DomainError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.InProgress: 409,
+    errors.InUse: 409,
     errors.Gone: 410,
     errors.TooLarge: 413,
     errors.RuleBroken: 422,

@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 _HEADERS = {
@@ -32,6 +33,8 @@ def add(app: FastAPI) -> None:
     """Serve the pages and what they load."""
     for path, (name, media_type) in _SHOWN.items():
         app.add_route(path, _file(name, media_type), include_in_schema=False)
+    # Who opens the address that ./automations up has shown.
+    app.add_route("/", lambda _: RedirectResponse("/docs"), include_in_schema=False)
     # Of this wheel only the files: Swagger UI and ReDoc as their makers publish them.
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_offline") / "static")))
 

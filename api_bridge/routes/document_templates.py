@@ -10,7 +10,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge.bodies import body_limit
-from api_bridge.deps import Admin, Viewer
+from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
@@ -104,9 +104,9 @@ def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -
 
 
 @router.delete("/{template_id}", status_code=204)
-def delete_template(caller: Admin, template_id: str) -> Response:
+def delete_template(caller: Admin, template_id: str, force: Forced = False) -> Response:
     """Delete a template; documents that were made of it stay."""
-    templates.delete(caller.workspace_id, template_id)
+    templates.delete(caller.workspace_id, template_id, force=force)
     return Response(status_code=204)
 
 

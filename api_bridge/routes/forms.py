@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import links
-from api_bridge.deps import Admin, Member, Viewer
+from api_bridge.deps import Admin, Forced, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
 from automations.domain.forms.schema import FormSchema
@@ -101,9 +101,9 @@ def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, An
 
 
 @router.delete("/forms/{form_id}", status_code=204)
-def delete_form(caller: Admin, form_id: str) -> Response:
+def delete_form(caller: Admin, form_id: str, force: Forced = False) -> Response:
     """Delete a form; its submissions and their table stay."""
-    forms.delete(caller.workspace_id, form_id)
+    forms.delete(caller.workspace_id, form_id, force=force)
     return Response(status_code=204)
 
 

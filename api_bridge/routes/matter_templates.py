@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Response
 
-from api_bridge.deps import Admin, Viewer
+from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import matters as matter_views
 from automations.domain.matters import Board
@@ -42,7 +42,7 @@ def replace_template(caller: Admin, template_id: str, board: Board) -> dict[str,
 
 
 @router.delete("/{template_id}", status_code=204)
-def delete_template(caller: Admin, template_id: str) -> Response:
+def delete_template(caller: Admin, template_id: str, force: Forced = False) -> Response:
     """Delete a board; its matters stay."""
-    templates.delete(caller.workspace_id, template_id)
+    templates.delete(caller.workspace_id, template_id, force=force)
     return Response(status_code=204)

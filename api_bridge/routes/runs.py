@@ -86,9 +86,17 @@ def export_runs(
     caller: Viewer,
     workflow_id: str,
     run_id: Annotated[str | None, Query(alias="runId", description="One run only.")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=500, description="Goes on behind nextCursor of the file before."),
+    ] = None,
 ) -> StreamingResponse:
-    """Download the newest runs (500 at most), or one, as a JSON file."""
-    export = reading.export(caller.workspace_id, workflow_id, run_id)
+    """Download the newest runs, or one, as a JSON file.
+
+    A file has 500 runs at most. Where there are more, it has a `nextCursor`, by which the next
+    file is asked for.
+    """
+    export = reading.export(caller.workspace_id, workflow_id, run_id, cursor)
     name = f"runs-{run_id or workflow_id}.json"
     return StreamingResponse(
         _written(caller.workspace_id, export),
@@ -103,6 +111,7 @@ def _written(workspace_id: str, export: reading.Export) -> Iterator[str]:
         "workflow": {"id": export.workflow_id, "name": export.workflow_name},
         "exportedAt": timestamp(datetime.now(UTC)),
         "runCount": len(export.run_ids),
+        **({"nextCursor": export.following} if export.following else {}),
     }
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "runs": ['
     for position, run_id in enumerate(export.run_ids):

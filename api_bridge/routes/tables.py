@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import Field
 
 from api_bridge.bodies import Body
-from api_bridge.deps import Admin, Viewer
+from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import tables as table_views
 from automations.domain.tables.aggregates import Function
@@ -71,9 +71,9 @@ def replace_table(caller: Admin, table_id: str, shape: TableShape) -> dict[str, 
 
 
 @router.delete("/{table_id}", status_code=204)
-def delete_table(caller: Admin, table_id: str) -> None:
+def delete_table(caller: Admin, table_id: str, force: Forced = False) -> None:
     """Delete a table with its rows."""
-    tables.delete(caller.workspace_id, table_id)
+    tables.delete(caller.workspace_id, table_id, force=force)
 
 
 @router.get("/{table_id}/stats")

@@ -96,7 +96,7 @@ def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[s
 
 @router.delete("/{workflow_id}", status_code=204)
 def delete_workflow(caller: Admin, workflow_id: str) -> Response:
-    """Delete an automation; runs in flight end."""
+    """Delete an automation; its runs in flight are CANCELLED a moment later."""
     workflows.delete(caller, workflow_id)
     return Response(status_code=204)
 

@@ -45,7 +45,8 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
         and {
             "kind": detail.pause.kind,
             "stepId": detail.pause.node_id,
-            "dueAt": timestamp(detail.pause.due_at),
+            # Another run ends it; the time that is stored is none that anybody has set.
+            "dueAt": None if detail.pause.kind == "child" else timestamp(detail.pause.due_at),
         },
         "modelUsage": {
             "tokens": detail.model_tokens,

@@ -9,6 +9,7 @@
     - NotFound                  404
     - Conflict                  409
       . InProgress              the same request is being carried out
+      . InUse                   ACTIVE automations would go without it
     - Gone                      410
     - TooLarge                  413
     - RuleBroken                422
@@ -107,6 +108,27 @@ class InProgress(Conflict):
     """A request with this Idempotency-Key is being carried out now."""
 
     code = "IN_PROGRESS"
+
+
+class InUse(Conflict):
+    """ACTIVE automations use what was to be deleted.
+
+    Args:
+        what: its kind and name.
+        automations: their names.
+    """
+
+    def __init__(self, what: str, automations: Sequence[str]) -> None:
+        more = f" and {len(automations) - 5} more" if len(automations) > 5 else ""
+        super().__init__(
+            f"The {what} is used by ACTIVE automations: {', '.join(automations[:5])}{more}. "
+            "Pause or change them first, or delete it all the same with ?force=true."
+        )
+        self.automations = list(automations)
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {"automations": self.automations}
 
 
 class Gone(DomainError):

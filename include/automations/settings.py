@@ -51,6 +51,14 @@ def _is_url(value: str) -> str:
     return value
 
 
+def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        scheme, host = urlsplit(one)[:2]
+        if one != "*" and (scheme not in ("http", "https") or one != f"{scheme}://{host}"):
+            raise ValueError("must be origins such as https://app.example.com (no path), or *")
+    return value
+
+
 def _is_dsn(value: str) -> str:
     if urlsplit(value).scheme not in ("postgresql", "postgresql+psycopg2"):
         raise ValueError("must be postgresql+psycopg2://user:password@host:5432/database")
@@ -109,6 +117,11 @@ class Settings(BaseSettings):
         (),
         description="Hosts that requests may be for, beside this machine's loopback, host and the "
         "host of public_url; *.example.com is every name below it, * any.",
+    )
+    cors_origins: Annotated[Names, AfterValidator(_are_origins)] = Field(
+        (),
+        description="Origins (https://app.example.com) whose pages may call the API from browsers, "
+        "with API keys; * any.",
     )
     airflow_url: Url | None = Field(None, description="Base URL of Airflow for the bridge.")
     airflow_admins: Names = Field(

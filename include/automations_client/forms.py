@@ -31,9 +31,14 @@ class Forms:
         """Change a form; submissions keep the version that they were made with."""
         return cast(Form, self._transport.json("PATCH", address("forms", form_id), change))
 
-    def delete(self, form_id: str) -> None:
-        """Delete a form; its submissions stay."""
-        self._transport.json("DELETE", address("forms", form_id))
+    def delete(self, form_id: str, *, force: bool = False) -> None:
+        """Delete a form; its submissions stay.
+
+        Args:
+            force: also one that ACTIVE automations use, which is a Conflict otherwise.
+        """
+        query = {"force": "true"} if force else None
+        self._transport.json("DELETE", address("forms", form_id), query=query)
 
 
 class Submissions:

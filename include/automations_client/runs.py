@@ -143,9 +143,15 @@ class Runs:
         path = _path(workflow_id, "replay")
         return cast(ReplayedRuns, self._transport.json("POST", path, {**wanted, **body}))
 
-    def export(self, workflow_id: str, run_id: str | None = None) -> Export:
-        """The newest runs (500 at most), or one, each with a hash of its canonical form."""
-        path, query = _path(workflow_id, "export"), {"runId": run_id}
+    def export(
+        self, workflow_id: str, run_id: str | None = None, *, cursor: str | None = None
+    ) -> Export:
+        """The newest runs (500 at most), or one, each with a hash of its canonical form.
+
+        Args:
+            cursor: the ``nextCursor`` of the export before, which had no room for more.
+        """
+        path, query = _path(workflow_id, "export"), {"runId": run_id, "cursor": cursor}
         return cast(Export, self._transport.json("GET", path, query=query))
 
 

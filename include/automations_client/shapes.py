@@ -205,6 +205,7 @@ class Export(TypedDict):
     workflow: Named
     exportedAt: str
     runCount: int
+    nextCursor: NotRequired[str]
     runs: list[ExportedRun]
 
 

@@ -42,9 +42,14 @@ class Tables:
         """Give a table another shape; rows forget the values of columns that are no more."""
         return cast(Table, self._transport.json("PUT", address("tables", table_id), shape))
 
-    def delete(self, table_id: str) -> None:
-        """Delete a table with its rows."""
-        self._transport.json("DELETE", address("tables", table_id))
+    def delete(self, table_id: str, *, force: bool = False) -> None:
+        """Delete a table with its rows.
+
+        Args:
+            force: also one that ACTIVE automations use, which is a Conflict otherwise.
+        """
+        query = {"force": "true"} if force else None
+        self._transport.json("DELETE", address("tables", table_id), query=query)
 
     def stats(self, table_id: str) -> TableStats:
         return cast(TableStats, self._transport.json("GET", address("tables", table_id, "stats")))

@@ -37,7 +37,7 @@ class Workflows:
         return cast(UpdatedWorkflow, self._transport.json("PATCH", path, change))
 
     def delete(self, workflow_id: str) -> None:
-        """Delete an automation; runs in flight end."""
+        """Delete an automation; its runs in flight are CANCELLED a moment later."""
         self._transport.json("DELETE", address("workflows", workflow_id))
 
     def execute(

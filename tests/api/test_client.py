@@ -126,7 +126,9 @@ def test_forms_and_events_have_the_types_shapes(client: Client) -> None:
     has_shape(client.events.get(taken["id"]), shapes.EventDetail)
     with pytest.raises(Conflict, match="still to be matched"):
         client.events.replay(taken["id"])
-    client.forms.delete(form["id"])
+    with pytest.raises(Conflict, match="used by ACTIVE automations"):
+        client.forms.delete(form["id"])
+    client.forms.delete(form["id"], force=True)
 
 
 def test_tables_and_pipelines_have_the_types_shapes(client: Client) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -113,6 +114,35 @@ class TestHost:
         assert ask(live, [key(live)], host="")[0] == 400
 
 
+class TestOtherOrigins:
+    def asked(self, live: Live, method: str = "GET") -> dict[str, str]:
+        headers = {
+            "Origin": "https://app.example.com",
+            "Access-Control-Request-Method": "PATCH",
+            "Access-Control-Request-Headers": "authorization",
+            "Authorization": f"Bearer {live.key}",
+        }
+        answer = httpx.request(method, f"{live.url}/api/workflows", headers=headers)
+        return {k: v for k, v in answer.headers.items() if k.startswith("access-control")}
+
+    def test_are_not_answered_without_a_setting(self, live: Live) -> None:
+        assert self.asked(live) == self.asked(live, "OPTIONS") == {}
+
+    def test_are_answered_where_they_are_named_and_never_with_cookies(
+        self, live: Live, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AUTOMATIONS_CORS_ORIGINS", "https://app.example.com")
+        get_settings.cache_clear()
+        assert self.asked(live)["access-control-allow-origin"] == "https://app.example.com"
+        asked = self.asked(live, "OPTIONS")
+        assert "PATCH" in asked["access-control-allow-methods"]
+        assert asked["access-control-allow-headers"] == "authorization"
+        assert "access-control-allow-credentials" not in asked
+        monkeypatch.setenv("AUTOMATIONS_CORS_ORIGINS", "https://other.example.com")
+        get_settings.cache_clear()
+        assert "access-control-allow-origin" not in self.asked(live)
+
+
 class TestSlash:
     def test_too_many_leads_to_a_path_of_no_host(self, live: Live) -> None:
         for given, right in (
@@ -123,7 +153,7 @@ class TestSlash:
             assert (status, headers["location"]) == (307, right)
 
     def test_behind_no_route_leads_nowhere(self, live: Live) -> None:
-        for path in ("//evil.example/", "/nowhere/", "//evil.example/api/forms/", "/"):
+        for path in ("//evil.example/", "/nowhere/", "//evil.example/api/forms/", "//"):
             status, headers, body = ask(live, [key(live)], path=path)
             assert (status, body["code"]) == (404, "NOT_FOUND"), path
             assert "location" not in headers

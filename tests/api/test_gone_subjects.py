@@ -41,6 +41,13 @@ def named(api: Api, kind: str) -> tuple[str, dict[str, Any]]:
 def test_what_is_gone_keeps_nobody_from_another_change(api: Api, kind: str) -> None:
     where, given = named(api, kind)
     path = f"/api/workflows/{api.workflow(**given)['id']}"
+    if kind != "error workflow":
+        refused = api.call("DELETE", f"/api/{where}")
+        assert refused.status_code == 409
+        assert refused.json()["details"] == {"automations": ["Test"]}
+        assert "?force=true" in refused.json()["error"]
+        assert api.call("GET", f"/api/{where}").status_code == 200
+        where += "?force=true"
     assert api.call("DELETE", f"/api/{where}").status_code == 204
     for change in ({"name": "Other"}, {"steps": []}, {"status": "PAUSED"}):
         assert api.call("PATCH", path, change).status_code == 200
@@ -88,3 +95,24 @@ def test_what_a_step_names_must_be_there_when_it_is_to_begin(
     assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 400
     step["config"][field] = "{{input.id}}"  # type: ignore[index]  # the config's own dict
     assert api.call("PATCH", path, {"steps": [step], "status": "ACTIVE"}).status_code == 200
+
+
+@pytest.mark.parametrize("status", ["DRAFT", "PAUSED", "ARCHIVED", "deleted"])
+def test_what_only_others_than_active_ones_name_is_deleted(api: Api, status: str) -> None:
+    where, given = named(api, "table")
+    path = f"/api/workflows/{api.workflow(**given)['id']}"
+    if status == "deleted":
+        api.call("DELETE", path)
+    else:
+        api.call("PATCH", path, {"status": status})
+    assert api.call("DELETE", f"/api/{where}").status_code == 204
+
+
+def test_what_a_step_names_is_not_deleted_under_it(api: Api) -> None:
+    one = table(api)["id"]
+    config = {"operation": "query", "tableId": one}
+    step = {"name": "x", "type": "table_operations", "order": 0, "config": config}
+    workflow = api.workflow(name="Reads", steps=[step])["id"]
+    assert "Reads" in api.call("DELETE", f"/api/tables/{one}").json()["error"]
+    api.call("PATCH", f"/api/workflows/{workflow}", {"steps": []})
+    assert api.call("DELETE", f"/api/tables/{one}").status_code == 204

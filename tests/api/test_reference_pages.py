@@ -53,6 +53,12 @@ def test_swagger_ui_is_started_with_the_apis_description(api: Api) -> None:
     assert 'url: "/openapi.json"' in api.http.get("/docs/start.js").text
 
 
+def test_the_bare_address_leads_there(api: Api) -> None:
+    answer = api.http.get("/")
+    assert [one.headers["location"] for one in answer.history] == ["/docs"]
+    assert answer.headers["content-type"].startswith("text/html")
+
+
 @pytest.mark.parametrize("path", ["/docs/assets/../start.js", "/docs/assets/%2e%2e/core.py"])
 def test_nothing_beside_the_files_is_served(api: Api, path: str) -> None:
     assert "core" not in api.http.get(path).text

@@ -169,7 +169,7 @@ GET    /metrics                                                  -      -
 """
 """Method, path, the role and the scope that are needed; - for what anybody may do."""
 
-PAGES = {"/docs", "/docs/start.js", "/redoc", "/openapi.json"}
+PAGES = {"/", "/docs", "/docs/start.js", "/redoc", "/openapi.json"}
 """The description of the API, for everybody."""
 
 BODIES: Mapping[tuple[str, str], Any] = {

@@ -12,8 +12,10 @@ from sqlalchemy import select, update
 
 from automations.db import waits
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, Run, StepLog
+from automations.db.tables import Job, Run, StepLog, Wait
+from automations.dispatch.jobs.registry import Handlers
 from tests.api.conftest import Api
+from tests.doubles import ports
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -104,6 +106,15 @@ class TestList:
 
 
 class TestDetail:
+    def test_who_waits_for_another_run_is_due_at_no_time(self, api: Api, workflow: str) -> None:
+        run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
+        with unit_of_work() as session:
+            waits.open_wait(
+                session, run_id=run, node_id="n", generation=0, kind="child", due_at=START
+            )
+        shown = api.call("GET", f"/api/workflows/{workflow}/runs/{run}").json()["run"]
+        assert shown["pause"] == {"kind": "child", "stepId": "n", "dueAt": None}
+
     def test_a_line_of_the_log_tells_the_iteration_that_it_is_of(
         self, api: Api, workflow: str
     ) -> None:
@@ -150,14 +161,19 @@ class TestExport:
         text = json.dumps(run, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         assert hashlib.sha256(text.encode()).hexdigest() == claimed
 
-    def test_500_runs_are_the_most(
+    def test_500_runs_are_the_most_and_a_cursor_leads_to_the_others(
         self, api: Api, workflow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("automations.services.runs.reading.MAX_EXPORTED", 2)
         ids = executed(api, workflow, 5)
-        export = api.call("GET", f"/api/workflows/{workflow}/runs/export").json()
-        assert export["runCount"] == 2
-        assert ids[-1] in [run["id"] for run in export["runs"]]
+        path, exports = f"/api/workflows/{workflow}/runs/export", []
+        query = ""
+        while not exports or "nextCursor" in exports[-1]:
+            exports.append(api.call("GET", path + query).json())
+            query = f"?cursor={exports[-1].get('nextCursor')}"
+        assert [export["runCount"] for export in exports] == [2, 2, 1]
+        assert ids[-1] in [run["id"] for run in exports[0]["runs"]]
+        assert {run["id"] for export in exports for run in export["runs"]} == set(ids)
 
     def test_an_unknown_run_and_another_workspace_are_not_found(
         self, api: Api, workflow: str
@@ -249,6 +265,40 @@ class TestReplay:
     ) -> None:
         answer = api.call("POST", f"/api/workflows/{workflow}/runs/replay", wrong)
         assert list(answer.json()["details"]["fieldErrors"]) == list(wrong)
+
+
+class TestDeletedAutomation:
+    def test_its_runs_in_flight_are_cancelled_with_their_pauses_and_no_others(
+        self, api: Api, workflow: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("automations.services.runs.cancellations._AT_ONCE", 2)
+        ids = executed(api, workflow, 5)
+        other = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
+        with unit_of_work() as session:
+            waits.open_wait(
+                session,
+                run_id=ids[1],
+                node_id="n",
+                generation=0,
+                kind="delay",
+                due_at=datetime.now(UTC),
+            )
+        assert api.call("DELETE", f"/api/workflows/{workflow}").status_code == 204
+        with unit_of_work() as session:
+            (job,) = session.scalars(select(Job).where(Job.kind == "end_runs"))
+        Handlers(ports(), ports()).carry(job)  # type: ignore[arg-type]  # no Airflow here
+        with unit_of_work() as session:
+            found = {run: session.get_one(Run, run).status for run in (*ids, other)}
+            (wait,) = session.scalars(select(Wait))
+            told = set(session.scalars(select(Job.subject_id).where(Job.kind == "fail_run")))
+        assert [found[run] for run in ids] == [
+            *("FAILED", "CANCELLED", "CANCELLED"),
+            *("FAILED", "CANCELLED"),
+        ]
+        assert (found[other], wait.status) == ("RUNNING", "CANCELLED")
+        assert told == {ids[1], ids[2], ids[4]}
+        shown = api.call("GET", f"/api/workflows/{workflow}/runs/{ids[1]}").json()["run"]
+        assert (shown["error"], shown["pause"]) == ("The automation was deleted.", None)
 
 
 class TestCancel:

@@ -260,6 +260,12 @@ def in_flight(session: Session, workflow_id: str, before: datetime) -> list[str]
     )
 
 
+def unfinished_of(session: Session, workflow_id: str, limit: int) -> Sequence[str]:
+    """The ids of some of an automation's runs that have not ended."""
+    query = select(Run.id).where(Run.workflow_id == workflow_id, Run.status.in_(UNFINISHED))
+    return session.scalars(query.order_by(Run.id).limit(limit)).all()
+
+
 def _cancel_waits(session: Session, run_ids: Sequence[str]) -> None:
     session.execute(
         update(Wait)

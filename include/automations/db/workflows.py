@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, cast, func, select, update
+from sqlalchemy import BigInteger, Text, bindparam, cast, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -104,6 +104,26 @@ def lock(session: Session, workflow_id: str) -> Workflow | None:
     """The same, held against others that lock it; runs of it can still be inserted."""
     query = select(Workflow).where(Workflow.id == workflow_id)
     return session.scalar(query.with_for_update(key_share=True))
+
+
+def active_with(session: Session, workspace_id: str, subject_id: str) -> Sequence[str]:
+    """The names of the ACTIVE automations that name something by its id, wherever it stands."""
+    query = (
+        select(Workflow.name)
+        .join(
+            WorkflowVersion,
+            (WorkflowVersion.workflow_id == Workflow.id)
+            & (WorkflowVersion.version == Workflow.version),
+        )
+        .where(
+            Workflow.workspace_id == workspace_id,
+            Workflow.deleted_at.is_(None),
+            Workflow.status == WorkflowStatus.ACTIVE,
+            cast(WorkflowVersion.definition, Text).contains(f'"{subject_id}"', autoescape=True),
+        )
+        .order_by(Workflow.number)
+    )
+    return session.scalars(query).all()
 
 
 def lock_import(session: Session, workspace_id: str) -> None:

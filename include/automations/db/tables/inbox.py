@@ -83,6 +83,7 @@ class JobKind(StrEnum):
     NEXT_RUN = "next_run"
     END_DEBOUNCE = "end_debounce"
     NAME_OVERRIDE = "name_override"
+    END_RUNS = "end_runs"
 
 
 class Job(Base):

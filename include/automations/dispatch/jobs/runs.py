@@ -11,7 +11,7 @@ from automations.domain.statuses import UNFINISHED, Decision, RunStatus
 from automations.errors import NotVisibleYet
 from automations.kit import tracing
 from automations.ports import Visible
-from automations.services.runs import admission, failure_reports, replays
+from automations.services.runs import admission, cancellations, failure_reports, replays
 
 
 class StartRun(AirflowHandler):
@@ -65,6 +65,16 @@ class FailRun(AirflowHandler):
             run = session.get_one(Run, job.subject_id)
         if run.dispatched_at is not None:
             self._orchestrator.fail(dag_id(run.workflow_id), run.id)
+        done(job)
+
+
+class EndRuns(Handler):
+    """Cancels the runs in flight of an automation that was deleted."""
+
+    kind = JobKind.END_RUNS
+
+    def carry(self, job: Job) -> None:
+        cancellations.end_of_deleted(job.subject_id)
         done(job)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from automations.db import documents
+from automations.db import documents, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DocumentTemplate as TemplateRow
-from automations.errors import NotFound, StepError, ValidationFailed
+from automations.errors import InUse, NotFound, StepError, ValidationFailed
 from automations.kit.values import from_attributes
 from automations.ports import DocumentRenderer
 from automations.services.audit import audit
@@ -112,12 +112,19 @@ def list_all(workspace_id: str) -> Sequence[DocumentTemplate]:
     return [from_attributes(DocumentTemplate, row) for row in found]
 
 
-def delete(workspace_id: str, template_id: str) -> None:
-    """Delete a template; the documents that were made of it stay."""
+def delete(workspace_id: str, template_id: str, *, force: bool = False) -> None:
+    """Delete a template; the documents that were made of it stay.
+
+    Raises:
+        InUse: ACTIVE automations name it, unless it is to be gone all the same.
+    """
     with unit_of_work() as session:
         template = documents.lock_template(session, workspace_id, template_id)
         if template is None:
             raise NotFound(f"There is no document template {template_id}.")
+        users = () if force else workflows.active_with(session, workspace_id, template_id)
+        if users:
+            raise InUse(f"document template '{template.name}'", users)
         audit.record(session, "document_template.delete", template, name=template.name)
         session.delete(template)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import forms
+from automations.db import forms, workflows
 from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form as FormRow
@@ -16,7 +16,7 @@ from automations.definitions.triggers import form_submission_key
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import SubmissionStatus
-from automations.errors import NotFound, ValidationFailed
+from automations.errors import InUse, NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.storable import same
 from automations.kit.values import JSON, from_attributes
@@ -146,10 +146,17 @@ def update(
         return from_attributes(Form, found)
 
 
-def delete(workspace_id: str, form_id: str) -> None:
-    """Delete a form: nobody can fill it in any more; its submissions and their table stay."""
+def delete(workspace_id: str, form_id: str, *, force: bool = False) -> None:
+    """Delete a form: nobody can fill it in any more; its submissions and their table stay.
+
+    Raises:
+        InUse: ACTIVE automations name it, unless it is to be gone all the same.
+    """
     with unit_of_work() as session:
         form = _find(session, workspace_id, form_id, lock=True)
+        users = () if force else workflows.active_with(session, workspace_id, form_id)
+        if users:
+            raise InUse(f"form '{form.title}'", users)
         form.deleted_at = datetime.now(UTC)
         form_tables.release(session, form)
         audit.record(session, "form.delete", form, title=form.title)

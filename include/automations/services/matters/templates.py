@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from automations.db import matters
+from automations.db import matters, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import MatterTemplate as TemplateRow
 from automations.domain.matters import Board, MatterTemplate
-from automations.errors import NotFound
+from automations.errors import InUse, NotFound
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
@@ -45,10 +45,17 @@ def replace(workspace_id: str, template_id: str, board: Board) -> MatterTemplate
         return from_attributes(MatterTemplate, template)
 
 
-def delete(workspace_id: str, template_id: str) -> None:
-    """Delete a board; its matters stay."""
+def delete(workspace_id: str, template_id: str, *, force: bool = False) -> None:
+    """Delete a board; its matters stay.
+
+    Raises:
+        InUse: ACTIVE automations name it, unless it is to be gone all the same.
+    """
     with unit_of_work() as session:
         template = find(session, workspace_id, template_id, lock=True)
+        users = () if force else workflows.active_with(session, workspace_id, template_id)
+        if users:
+            raise InUse(f"board '{template.name}'", users)
         template.deleted_at = datetime.now(UTC)
         audit.record(session, "matter_template.delete", template, name=template.name)
 

@@ -12,6 +12,9 @@ from automations.errors import Conflict, NotFound
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
+_AT_ONCE = 500
+"""Runs that are looked for at once."""
+
 
 def cancel(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
     """Cancel a run that has not ended, with the runs that it has started.
@@ -33,6 +36,22 @@ def cancel(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
         session.refresh(run)
         audit.record(session, "run.cancel", run)
         return from_attributes(RunSummary, run)
+
+
+def end_of_deleted(workflow_id: str) -> None:
+    """Cancel what is in flight of an automation that was deleted, one run after the other.
+
+    Each in a transaction of its own: one for thousands would hold up whatever ends meanwhile.
+    """
+    while True:
+        with unit_of_work() as session:
+            found = runs.unfinished_of(session, workflow_id, _AT_ONCE)
+        if not found:
+            return
+        for run_id in found:
+            with unit_of_work() as session:
+                if (run := runs.lock_run(session, run_id)) is not None:
+                    end(session, run, "The automation was deleted.")
 
 
 def end(session: Session, run: Run, reason: str) -> bool:

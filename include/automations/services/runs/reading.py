@@ -55,19 +55,23 @@ class Export:
     workflow_id: str
     workflow_name: str
     run_ids: Sequence[str]
+    following: str | None = None
 
 
-def export(workspace_id: str, workflow_id: str, run_id: str | None) -> Export:
-    """The newest runs of an automation, or one, to be exported.
+def export(
+    workspace_id: str, workflow_id: str, run_id: str | None, cursor: str | None = None
+) -> Export:
+    """The newest runs of an automation behind a cursor, or one run, to be exported.
 
     Raises:
         NotFound: there is no such automation or run.
     """
+    if run_id is None:
+        found, following = behind(workspace_id, workflow_id, RunFilter(), cursor, MAX_EXPORTED)
     with reading() as session:
         workflow = _workflow(session, workspace_id, workflow_id)
         if run_id is None:
-            newest = run_queries.behind(session, workflow_id, RunFilter(), None, MAX_EXPORTED)
-            return Export(workflow.id, workflow.name, [run.id for run in newest])
+            return Export(workflow.id, workflow.name, [run.id for run in found], following)
         if run_queries.find(session, workflow_id, run_id) is None:
             raise NotFound(f"There is no run {run_id}.")
         return Export(workflow.id, workflow.name, [run_id])

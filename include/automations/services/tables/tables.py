@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import get_args
 
-from automations.db import data_tables
+from automations.db import data_tables, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataTable
 from automations.domain.tables.columns import Category, Column, TableShape, columns_json, columns_of
-from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.errors import Conflict, InUse, NotFound, ValidationFailed
 from automations.kit.values import JSON, Errors, from_attributes
 from automations.services.audit import audit
 
@@ -107,10 +107,17 @@ def replace(workspace_id: str, table_id: str, shape: TableShape) -> Table:
         return from_attributes(Table, table)
 
 
-def delete(workspace_id: str, table_id: str) -> None:
-    """Delete a table with its rows."""
+def delete(workspace_id: str, table_id: str, *, force: bool = False) -> None:
+    """Delete a table with its rows.
+
+    Raises:
+        InUse: ACTIVE automations name it, unless it is to be gone all the same.
+    """
     with unit_of_work() as session:
         table = find(session, workspace_id, table_id, lock="shape")
+        users = () if force else workflows.active_with(session, workspace_id, table_id)
+        if users:
+            raise InUse(f"table '{table.name}'", users)
         table.deleted_at = datetime.now(UTC)
         audit.record(session, "table.delete", table, name=table.name)
 

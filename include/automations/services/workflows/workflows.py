@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import run_counts, run_queries, slots, versions, workflows
+from automations.db import jobs, run_counts, run_queries, slots, versions, workflows
 from automations.db.session import Session, reading, unit_of_work
-from automations.db.tables import Workflow
+from automations.db.tables import JobKind, Workflow
 from automations.definitions import references
 from automations.definitions.model import Definition, walk
 from automations.definitions.triggers import WebhookTrigger
@@ -168,7 +168,7 @@ def _in_flight(session: Session, workflow: Workflow, definition: Definition) -> 
 
 
 def delete(by: Principal, workflow_id: str) -> None:
-    """Delete an automation; its runs in flight end, its history stays."""
+    """Delete an automation; its history stays, and a job cancels its runs in flight."""
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
@@ -176,6 +176,7 @@ def delete(by: Principal, workflow_id: str) -> None:
         workflow.status = WorkflowStatus.ARCHIVED
         workflow.deleted_at = datetime.now(UTC)
         workflows.add_version(session, workflow, stored, by.name)
+        jobs.enqueue(session, JobKind.END_RUNS, workflow.id)
         audit.record(session, "workflow.delete", workflow, name=workflow.name)
 
 

@@ -374,7 +374,7 @@ def _events() -> None:
         sa.Column('error', sa.Text(), nullable=True),
         sa.Column('dead_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
-        sa.CheckConstraint("kind IN ('match_event', 'start_run', 'start_child', 'answer_wait', 'ask_approvers', 'remind_approvers', 'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent', 'sync_pipeline', 'schedule_pipeline', 'retry_latest', 'report_failure', 'admit_run', 'next_run', 'end_debounce', 'name_override')", name=op.f('ck_job_kind')),
+        sa.CheckConstraint("kind IN ('match_event', 'start_run', 'start_child', 'answer_wait', 'ask_approvers', 'remind_approvers', 'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent', 'sync_pipeline', 'schedule_pipeline', 'retry_latest', 'report_failure', 'admit_run', 'next_run', 'end_debounce', 'name_override', 'end_runs')", name=op.f('ck_job_kind')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_job')),
         sa.UniqueConstraint('kind', 'subject_id', name=op.f('uq_job_kind_subject_id')),
     )
