@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from automations.db.session import reading, statement, unit_of_work
+from automations.db.session import raw_connection, reading, statement, unit_of_work
 from automations.errors import DatabaseUnavailable
 from tests.conftest import free_port
 
@@ -22,3 +22,24 @@ def test_a_database_that_is_away_is_one_error_by_every_way_to_it(
     with pytest.raises(DatabaseUnavailable) as away, way(nowhere) as database:
         database.execute(select(1))
     assert "refused" in str(away.value.__cause__)
+
+
+@pytest.mark.parametrize("way", [unit_of_work, reading, statement])
+def test_the_server_looks_whether_the_other_end_of_a_connection_is_there(
+    database: str, way: Callable[[], AbstractContextManager[Any]]
+) -> None:
+    for _ in range(2):  # a new connection, and one that was used before
+        with way() as session:
+            assert session.execute(text("SHOW tcp_keepalives_idle")).scalar_one() == "30"
+
+
+def test_so_it_does_for_the_connection_by_which_a_dispatcher_is_known_to_be_there(
+    database: str,
+) -> None:
+    connection = raw_connection()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW tcp_keepalives_idle")
+            assert cursor.fetchone() == ("30",)
+    finally:
+        connection.close()

@@ -34,6 +34,20 @@ __all__ = [
     "unit_of_work",
 ]
 
+_CONNECTING: dict[str, Any] = {
+    "connect_timeout": 5,
+    # Each side notices within a minute that the other one's machine is gone, not after two hours:
+    # locks, by which holders are known to live, are waited for.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+_SERVER_KEEPALIVES = """
+SELECT set_config('tcp_keepalives_idle', '30', false),
+    set_config('tcp_keepalives_interval', '10', false),
+    set_config('tcp_keepalives_count', '3', false)
+"""
+
 _TRUSTED_FOR = 1.0
 """Seconds for which a connection that was just used needs no test before it is used again."""
 
@@ -73,14 +87,24 @@ def _unpooled(dsn: str) -> Engine:
 
 
 def _made(dsn: str, **pool: Any) -> Engine:
-    return create_engine(
+    made = create_engine(
         dsn,
         use_native_hstore=False,
         # What users have given us stands in no error.
         hide_parameters=True,
-        connect_args={"application_name": "automations", "connect_timeout": 5},
+        connect_args={"application_name": "automations", **_CONNECTING},
         **pool,
     )
+    event.listen(made, "connect", lambda connection, _: _have_looked_for_us(connection))
+    return made
+
+
+def _have_looked_for_us(connection: psycopg2.extensions.connection) -> None:
+    """Have the server, too, see whether this end of a connection is there."""
+    before, connection.autocommit = connection.autocommit, True
+    with connection.cursor() as cursor:
+        cursor.execute(_SERVER_KEEPALIVES)
+    connection.autocommit = before
 
 
 @lru_cache(maxsize=4)
@@ -246,4 +270,6 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
 def raw_connection() -> psycopg2.extensions.connection:
     """A connection of its own, outside the pool, for LISTEN."""
     url = engine().url.set(drivername="postgresql")
-    return psycopg2.connect(url.render_as_string(hide_password=False), connect_timeout=5)
+    connection = psycopg2.connect(url.render_as_string(hide_password=False), **_CONNECTING)
+    _have_looked_for_us(connection)
+    return connection
