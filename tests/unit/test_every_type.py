@@ -95,6 +95,18 @@ def test_a_name_that_no_run_knows_is_named_with_its_field(kind: str) -> None:
     assert all("unknown name 'nowhere'" in message for (message,) in found.values())
 
 
+@pytest.mark.parametrize("kind", [kind for kind, one in STEP_TYPES.items() if one.keeps])
+def test_what_is_kept_where_members_read_it_names_no_secret(kind: str) -> None:
+    fields = {
+        field: json.loads(re.sub(r"\binput\.\w+", "secret.KEY", json.dumps(value)))
+        for field, value in example(kind).items()
+        if "input." in json.dumps(value)
+    }
+    found = errors(kind, example(kind, **fields))
+    assert {path.split(".")[3] for path in found} == set(fields)
+    assert all("may name no secret" in message for (message,) in found.values())
+
+
 def of_another_shape() -> Iterator[tuple[str, str, Any]]:
     """For each field of each type that does not take just anything: what it does not take."""
     for kind, step_type in STEP_TYPES.items():

@@ -42,6 +42,8 @@ ROOTS = CONTEXT_VARIABLES | {
 AT_START = CONTEXT_VARIABLES | {"trigger", "submission", "input", "variables"}
 """What is known before there is a run."""
 
+_SECRET = frozenset({"secret"})
+
 IN_BODY = frozenset({"loop"})
 """What is known in the body of a loop only."""
 
@@ -182,8 +184,9 @@ class _Templates:
             nested = list(nested_lists(step))
             for _, field, _ in nested:
                 own.pop(field.removeprefix("config."), None)
+            usable = roots - _SECRET if STEP_TYPES[step.type].keeps else roots
             for where, text in _texts(own, f"{here}.config"):
-                self.check(text, where, known, roots, loops)
+                self.check(text, where, known, usable, loops)
             before, known = known, known | {step.id, step.name}
             after = known
             body = STEP_TYPES[step.type].body
@@ -212,6 +215,8 @@ class _Templates:
             add_error(self._errors, path, problem)
         for name in sorted({root for root, *_ in names} - roots):
             problem = f"unknown name '{name}'; known are {', '.join(sorted(roots))}"
+            if name in _SECRET and roots > AT_START:
+                problem = "may name no secret: what it says is kept, and members read it"
             add_error(self._errors, path, problem)
         for _, *rest in sorted(name for name in names if name[0] == "loop" and loops):
             around = len(list(takewhile(partial(eq, "parent"), rest)))

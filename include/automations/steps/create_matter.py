@@ -60,6 +60,7 @@ class CreateMatter(StepType[CreateMatterConfig]):
     Config = CreateMatterConfig
     refers_to: ClassVar = {"template_id": Subject.BOARD}
     example: ClassVar = {"templateId": "<template id>", "title": "Onboard {{input.name}}"}
+    keeps = True
     outputs: ClassVar = {
         "matterId": "the matter",
         "number": "its number, such as MAT-0012",

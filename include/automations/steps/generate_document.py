@@ -61,6 +61,7 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
         "format": "docx",
         "data": {"name": "{{input.name}}"},
     }
+    keeps = True
     outputs: ClassVar = {
         "documentId": "the document",
         "name": "its file name",

@@ -54,6 +54,7 @@ class Notification(StepType[NotificationConfig]):
     title = "Send a notification"
     Config = NotificationConfig
     example: ClassVar = {"title": "{{input.name}} has signed up"}
+    keeps = True
     outputs: ClassVar = {
         "notificationIds": "the notifications that were made",
         "userIds": "whom they are for, in the same order",

@@ -43,6 +43,7 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     title = "Run an automation"
     Config = RunWorkflowConfig
     example: ClassVar = {"workflowId": "<automation id>", "input": {"name": "{{input.name}}"}}
+    keeps = True
     outputs: ClassVar = {
         "runId": "the child run",
         "status": "its status",

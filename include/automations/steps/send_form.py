@@ -59,6 +59,7 @@ class SendForm(StepType[SendFormConfig]):
         "recipients": "{{input.email}}",
         "message": "Dear {{input.name}}, please tell us more.",
     }
+    keeps = True
     outputs: ClassVar = {
         "formId": "the form",
         "recipients": "whom it was sent to",

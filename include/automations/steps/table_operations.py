@@ -89,6 +89,7 @@ class TableOperations(StepType[TableOperationsConfig]):
         "tableId": "<table id>",
         "data": {"name": "{{input.name}}"},
     }
+    keeps = True
     outputs: ClassVar = {
         "rowId": "create, update, upsert, delete: the row",
         "row": "create, update, upsert: its values by columns; null where it has none",
