@@ -95,8 +95,7 @@ class StepType(ABC, Generic[C]):
     falls_through: ClassVar[bool] = True
     """Whether a successful run may go on without taking an arm."""
     keeps: ClassVar[bool] = False
-    """Whether what its config says is kept in the workspace, where members read it: it may then name
-    no secret."""
+    """Whether what its config says is kept where members read it: it may then name no secret."""
     pauses: ClassVar[bool] = False
     """Whether the step always parks the run; its operator is then a sensor."""
 
