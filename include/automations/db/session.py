@@ -270,6 +270,7 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
 def raw_connection() -> psycopg2.extensions.connection:
     """A connection of its own, outside the pool, for LISTEN."""
     url = engine().url.set(drivername="postgresql")
-    connection = psycopg2.connect(url.render_as_string(hide_password=False), **_CONNECTING)
+    dsn = url.render_as_string(hide_password=False)
+    connection: psycopg2.extensions.connection = psycopg2.connect(dsn, **_CONNECTING)
     _have_looked_for_us(connection)
     return connection
