@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
+from automations.domain.fields import without_nulls
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.form_bodies import charset_of
+from automations.kit.storable import same
 from automations.kit.values import JSON
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -80,9 +82,64 @@ class Body(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        return without_nulls(cls, value)
+
     def given(self) -> dict[str, Any]:
         """The fields that the client sent, and only those."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def check_read_only(given: Mapping[str, JSON], shown: Mapping[str, JSON]) -> None:
+    """Check fields that cannot be changed, of what was read, changed and sent back.
+
+    Args:
+        given: those that came back.
+        shown: what is read now.
+
+    Raises:
+        ValidationFailed: one says something else, or there is no such field.
+    """
+    wrong: dict[str, list[str]] = {}
+    for name, value in given.items():
+        if name not in shown:
+            wrong[name] = ["unknown field"]
+        elif not same(value, shown[name]):
+            wrong[name] = ["is read-only, and was something else when it was read last"]
+    if wrong:
+        raise ValidationFailed(wrong)
+
+
+def _closed(schema: dict[str, Any]) -> None:
+    schema["additionalProperties"] = False
+
+
+class Edited(BaseModel):
+    """A body by which something is changed, that may have all fields in which it is shown.
+
+    Whoever has read it, and changes a field, sends back the others, too.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_closed)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        return without_nulls(cls, value)
+
+    def as_shown(self, shown: Mapping[str, JSON]) -> Self:
+        """The body without the fields that cannot be changed, if they are as they are shown.
+
+        Raises:
+            ValidationFailed: one is not, or is no field at all; it is named.
+        """
+        extra = self.__pydantic_extra__ or {}
+        check_read_only(extra, shown)
+        self.__pydantic_fields_set__.difference_update(extra)
+        extra.clear()
+        return self
 
 
 async def delivery_of(request: Request) -> Delivery:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_bridge.bodies import body_limit
+from api_bridge.bodies import Edited, body_limit
 from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.routing import Router
@@ -42,10 +42,8 @@ class NewTemplate(BaseModel):
     content: Content
 
 
-class ChangedTemplate(BaseModel):
+class ChangedTemplate(Edited):
     """What changes of a template; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
     format: Format | None = None
@@ -92,6 +90,7 @@ def get_content(caller: Viewer, template_id: str) -> Response:
 @body_limit(_MAX_TEMPLATE_BYTES)
 def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -> dict[str, Any]:
     """Change a template; new content makes a new version."""
+    change = change.as_shown(views.template(templates.get(caller.workspace_id, template_id)))
     changed = templates.replace(
         wiring.document_renderer(),
         caller.workspace_id,

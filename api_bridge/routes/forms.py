@@ -8,6 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_bridge import links
+from api_bridge.bodies import Edited
 from api_bridge.deps import Admin, Forced, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
@@ -32,10 +33,8 @@ class NewForm(BaseModel):
     form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
 
 
-class FormChange(BaseModel):
+class FormChange(Edited):
     """What to change of a form."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: Name = ""
     description: str = Field("", max_length=5_000)
@@ -88,6 +87,7 @@ def get_form(
 @router.patch("/forms/{form_id}")
 def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, Any]:
     """Change a form; submissions keep the version that they were made with."""
+    change = change.as_shown(views.form(forms.get(caller.workspace_id, form_id)))
     given = change.model_fields_set
     changed = forms.update(
         caller.workspace_id,

@@ -8,6 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from api_bridge.bodies import Edited
 from api_bridge.deps import Admin
 from api_bridge.natures import outside, patient
 from api_bridge.routing import Router
@@ -39,7 +40,7 @@ class NewIntegration(_Body):
     )
 
 
-class ChangedIntegration(_Body):
+class ChangedIntegration(_Body, Edited):
     """What changes of an integration; config and credentials are replaced as a whole."""
 
     name: Name = ""
@@ -81,7 +82,8 @@ def update_integration(
     caller: Admin, integration_id: str, changed: ChangedIntegration
 ) -> dict[str, Any]:
     """Change an integration."""
-    changes = changed.model_dump(exclude_unset=True)
+    shown = views.integration(integrations.get(caller.workspace_id, integration_id))
+    changes = changed.as_shown(shown).model_dump(exclude_unset=True)
     if "set_as_site_email_provider" in changes:
         changes["site_email_provider"] = changes.pop("set_as_site_email_provider")
     return views.integration(integrations.update(caller.workspace_id, integration_id, changes))

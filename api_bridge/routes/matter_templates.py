@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Response
 
+from api_bridge.bodies import Edited
 from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import matters as matter_views
@@ -13,6 +14,10 @@ from automations.domain.matters import Board
 from automations.services.matters import templates
 
 router = Router(prefix="/api/matter-templates", tags=["matters"])
+
+
+class ChangedBoard(Board, Edited):
+    """What a board is to be."""
 
 
 @router.get("")
@@ -35,8 +40,9 @@ def get_template(caller: Viewer, template_id: str) -> dict[str, Any]:
 
 
 @router.put("/{template_id}")
-def replace_template(caller: Admin, template_id: str, board: Board) -> dict[str, Any]:
+def replace_template(caller: Admin, template_id: str, board: ChangedBoard) -> dict[str, Any]:
     """Replace a board; matters made before keep their steps."""
+    board = board.as_shown(matter_views.template(templates.get(caller.workspace_id, template_id)))
     replaced = templates.replace(caller.workspace_id, template_id, board)
     return matter_views.template(replaced)
 

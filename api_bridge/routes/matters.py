@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import Field
 
-from api_bridge.bodies import Body
+from api_bridge.bodies import Body, Edited
 from api_bridge.deps import Member, Viewer
 from api_bridge.paging import Limit, PageNumber
 from api_bridge.routing import Router
@@ -34,7 +34,7 @@ class MatterToMake(Body):
     properties: dict[str, Any] = Field(default_factory=dict)
 
 
-class MatterChange(Body):
+class MatterChange(Body, Edited):
     """What to change of a matter."""
 
     title: Title = ""
@@ -99,6 +99,9 @@ def get_matter(caller: Viewer, matter_id: str) -> dict[str, Any]:
 @router.patch("/{matter_id}")
 def update_matter(caller: Member, matter_id: str, change: MatterChange) -> dict[str, Any]:
     """Change a matter."""
+    change = change.as_shown(
+        matter_views.matter_detail(matters.get(caller.workspace_id, matter_id))
+    )
     detail = matters.update(caller.workspace_id, matter_id, change.given())
     return matter_views.matter_detail(detail)
 

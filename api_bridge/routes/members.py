@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import Field
 
-from api_bridge.bodies import Body
+from api_bridge.bodies import Body, Edited
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import people as people_views
@@ -30,7 +30,7 @@ class NewMember(Body):
     role: Role = Field("MEMBER", description="OWNER needs an API key of role OWNER.")
 
 
-class MemberChange(Body):
+class MemberChange(Body, Edited):
     """What to change of a member."""
 
     name: Name = ""
@@ -54,7 +54,8 @@ def create_member(caller: Admin, member: NewMember) -> dict[str, Any]:
 @router.patch("/{member_id}")
 def update_member(caller: Admin, member_id: str, change: MemberChange) -> dict[str, Any]:
     """Change a member; the last OWNER stays OWNER. API keys do not keep a role above theirs."""
-    given = change.given()
+    known = {one.id: people_views.member(one) for one in members.list_all(caller.workspace_id)}
+    given = change.as_shown(known.get(member_id, {})).given()
     changed = members.update(
         caller,
         member_id,

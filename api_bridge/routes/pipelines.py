@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, delivery_of
+from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
 from api_bridge.natures import any_query, outside, patient
 from api_bridge.paging import Cursor, Limit
@@ -53,7 +53,7 @@ _DELIVERED = {
 }
 
 
-class ChangedConnection(Body):
+class ChangedConnection(Body, Edited):
     """What changes of a connection; config and tables are replaced as a whole."""
 
     name: str = ""
@@ -128,7 +128,8 @@ def change_connection(
     caller: Admin, connection_id: str, changed: ChangedConnection
 ) -> dict[str, Any]:
     """Change a connection; a sync that runs begins with the first page again."""
-    changes = changed.model_dump(by_alias=True, exclude_unset=True)
+    shown = pipeline_views.connection(connections.get(caller.workspace_id, connection_id))
+    changes = changed.as_shown(shown).model_dump(by_alias=True, exclude_unset=True)
     return pipeline_views.connection(
         connections.update(caller.workspace_id, connection_id, changes)
     )

@@ -6,16 +6,16 @@ from typing import Any
 
 from pydantic import Field
 
-from api_bridge.bodies import Body
+from api_bridge.bodies import Edited
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
-from automations.services.forms import submissions
+from automations.services.forms import forms, submissions
 
 router = Router(prefix="/api/submissions", tags=["forms"])
 
 
-class SubmissionChange(Body):
+class SubmissionChange(Edited):
     """What a submission is to hold."""
 
     data: dict[str, Any] = Field(description="All values by the fields' keys.")
@@ -26,6 +26,9 @@ def change_submission(
     caller: Member, submission_id: str, change: SubmissionChange
 ) -> dict[str, Any]:
     """Replace the data of a pending submission; what it held is kept as a snapshot."""
+    change = change.as_shown(
+        views.submission(forms.get_submission(caller.workspace_id, submission_id))
+    )
     return views.submission(submissions.change(caller, submission_id, change.data))
 
 

@@ -8,7 +8,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi import Query as FromQuery
 from pydantic import Field
 
-from api_bridge.bodies import MAX_FILES_BYTES, Body, body_limit, json_of
+from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, json_of
 from api_bridge.deps import Member, Viewer
 from api_bridge.natures import patient
 from api_bridge.routing import Router
@@ -33,6 +33,10 @@ class RowValues(Body):
     """A row's values."""
 
     data: dict[str, Any] = Field(description="Values by the columns' keys.")
+
+
+class ChangedRow(RowValues, Edited):
+    """Some of a row's values."""
 
 
 class RowQuery(Body):
@@ -129,8 +133,9 @@ def get_row(caller: Viewer, table_id: str, row_id: str) -> dict[str, Any]:
 
 
 @router.patch("/{row_id}")
-def change_row(caller: Member, table_id: str, row_id: str, values: RowValues) -> dict[str, Any]:
+def change_row(caller: Member, table_id: str, row_id: str, values: ChangedRow) -> dict[str, Any]:
     """Change some values of a row; null takes one away."""
+    values = values.as_shown(table_views.row(rows.get(caller.workspace_id, table_id, row_id)))
     return table_views.row(rows.change(caller.workspace_id, table_id, row_id, values.data))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import Field
 
-from api_bridge.bodies import Body
+from api_bridge.bodies import Body, Edited
 from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import tables as table_views
@@ -32,6 +32,10 @@ class AggregateQuery(Body):
     )
     filter: RowFilter | None = Field(None, description="Comparisons of columns; all when absent.")
     limit: int = Field(100, ge=1, le=1_000, strict=True, description="How many groups at most.")
+
+
+class ChangedTable(TableShape, Edited):
+    """What a table is to be."""
 
 
 @router.get("")
@@ -65,8 +69,9 @@ def get_table(caller: Viewer, table_id: str) -> dict[str, Any]:
 
 
 @router.put("/{table_id}")
-def replace_table(caller: Admin, table_id: str, shape: TableShape) -> dict[str, Any]:
+def replace_table(caller: Admin, table_id: str, shape: ChangedTable) -> dict[str, Any]:
     """Give a table another shape; rows forget the values of columns that are no more."""
+    shape = shape.as_shown(table_views.table(tables.get(caller.workspace_id, table_id)))
     return table_views.table(tables.replace(caller.workspace_id, table_id, shape))
 
 

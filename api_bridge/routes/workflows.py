@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Body, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from api_bridge import links
+from api_bridge.bodies import check_read_only
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import workflows as views
@@ -32,7 +33,15 @@ class Execution(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    input: dict[str, Any] = Field(default_factory=dict, description="Usable as {{input.…}}.")
+    input: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Usable as {{input.…}}. A body without this field is the input itself.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_the_input(cls, value: Any) -> Any:
+        return {"input": value} if isinstance(value, dict) and "input" not in value else value
 
 
 @router.get("")
@@ -65,6 +74,11 @@ def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
     return views.administered_workflow(workflows.create(caller, payload, wiring.ports()))
 
 
+_READ_ONLY = ("id", "version", "_count", "createdAt", "updatedAt", "webhookUrl")
+_OF_CHANGES = "inFlight"
+"""What the answer to a change tells beside the automation."""
+
+
 @router.get("/stats")
 def stats(caller: Viewer) -> dict[str, Any]:
     """Count automations and runs."""
@@ -90,6 +104,7 @@ def get_workflow(caller: Viewer, workflow_id: str) -> dict[str, Any]:
 @router.patch("/{workflow_id}")
 def update_workflow(caller: Admin, workflow_id: str, payload: Payload) -> dict[str, Any]:
     """Change an automation; runs in flight keep their version. What changes nothing makes none."""
+    payload = _changes(payload, workflows.get(caller.workspace_id, workflow_id))
     found = workflows.update(caller, workflow_id, payload, wiring.ports())
     return views.updated_workflow(found)
 
@@ -107,6 +122,20 @@ def execute(caller: Member, workflow_id: str, execution: Execution | None = None
     given = execution.input if execution else {}
     run = by_hand.execute(caller, workflow_id, given)
     return {"runId": run.id, "status": run.status, "startedAt": timestamp(run.started_at)}
+
+
+def _changes(payload: Any, found: WorkflowDetail) -> Any:
+    """What a client has sent without the fields that it has read, and cannot change."""
+    if not isinstance(payload, dict):
+        return payload
+    shown = views.administered_workflow(found)
+    given = {name: payload[name] for name in payload if name in _READ_ONLY}
+    match given.get("_count"):
+        case {"runs": int(runs), **rest} if not rest and runs <= found.runs:
+            # Others have begun since it was read.
+            del given["_count"]
+    check_read_only(given, shown)
+    return {name: payload[name] for name in payload if name not in (*_READ_ONLY, _OF_CHANGES)}
 
 
 def _shown(found: WorkflowDetail, caller: Principal) -> dict[str, Any]:

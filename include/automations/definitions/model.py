@@ -58,7 +58,13 @@ class StepBase(Model):
         description="Made when absent, kept over updates; letters, digits, _ and -.",
     )
     name: WrittenName = Field(description="Shown everywhere.")
-    order: int = Field(ge=0, le=100_000, strict=True, description="Place among its siblings.")
+    order: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        strict=True,
+        description="Place among its siblings; its place in the list when absent.",
+    )
     retry: Retry | None = Field(None, description="Tried once when absent.")
     timeout: Duration | None = Field(None, description="Longest time one attempt may take.")
     on_error: Literal["fail", "continue"] | list[Step] = Field(
@@ -103,6 +109,29 @@ for _type in STEP_TYPES.values():
 StepBase.model_rebuild(force=True, _types_namespace=_names)
 for _model in STEP_MODELS.values():
     _model.model_rebuild(force=True, _types_namespace=_names)
+
+
+def _numbered(steps: Any) -> Any:
+    """Steps as a client has written them, each with an order, also those inside of others."""
+    if not isinstance(steps, list):
+        return steps
+    return [_with_order(step, place) for place, step in enumerate(steps)]
+
+
+def _with_order(step: Any, place: int) -> Any:
+    if not isinstance(step, dict):
+        return step
+    numbered = dict(step)
+    if numbered.get("order") is None:
+        numbered["order"] = place
+    kind, config = step.get("type"), step.get("config")
+    step_type = STEP_TYPES[kind] if isinstance(kind, str) and kind in STEP_TYPES else None
+    if step_type is not None and isinstance(config, dict):
+        inside = [name for name in (*step_type.arms, *step_type.body) if name in config]
+        numbered["config"] = {**config, **{name: _numbered(config[name]) for name in inside}}
+    if isinstance(step.get("onError"), list):
+        numbered["onError"] = _numbered(step["onError"])
+    return numbered
 
 
 def ordered(steps: list[Any]) -> list[Any]:
@@ -201,6 +230,13 @@ class Definition(Model):
         "ACTIVE; its input is the failed run's runId, workflowId, workflowName, error, failedAt "
         "and its failed step's stepId, stepName, stepType.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _order_is_that_of_the_list(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "steps" not in value:
+            return value
+        return {**value, "steps": _numbered(value["steps"])}
 
     @model_validator(mode="before")
     @classmethod

@@ -11,10 +11,13 @@ from automations.steps.registry import STEP_TYPES
 
 
 def filled(written: list[Any], steps: list[Any]) -> list[Any]:
-    """The steps as they were written, with the ids that were made for those without one."""
+    """The steps as they were written, with the ids and orders that some were given."""
     complete = copy.deepcopy(written)
     for path, step in walk(steps, ""):
-        _at(complete, path)["id"] = step.id
+        place = _at(complete, path)
+        place["id"] = step.id
+        if place.get("order") is None:
+            place["order"] = step.order
     return complete
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,9 +19,27 @@ from pydantic import (
     TypeAdapter,
     ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import core_schema
+
+
+def without_nulls(model: type[BaseModel], value: Any) -> Any:
+    """What a client has written, where null says that a field is absent that has a default."""
+    if not isinstance(value, dict) or None not in value.values():
+        return value
+    return {key: item for key, item in value.items() if item is not None or key not in _of(model)}
+
+
+@lru_cache(maxsize=1024)
+def _of(model: type[BaseModel]) -> frozenset[str]:
+    """The fields of a model that may be absent, but have no null of their own."""
+    return frozenset(
+        info.alias or name
+        for name, info in model.model_fields.items()
+        if not info.is_required() and info.default is not None
+    )
 
 
 class Model(BaseModel):
@@ -32,6 +51,11 @@ class Model(BaseModel):
         frozen=True,
         allow_inf_nan=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        return without_nulls(cls, value)
 
 
 _inside_as_written: ContextVar[bool] = ContextVar("inside_as_written", default=False)

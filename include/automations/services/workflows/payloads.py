@@ -17,6 +17,7 @@ from automations.definitions.triggers import (
     Trigger,
     WebhookTrigger,
 )
+from automations.domain.fields import without_nulls
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
 from automations.kit.json_schema.schemas import Schema, SchemaFault
@@ -36,7 +37,8 @@ def split(payload: Any, default: WorkflowStatus) -> tuple[WorkflowStatus, dict[s
     """
     if not isinstance(payload, dict):
         raise ValidationFailed({"body": ["must be a JSON object"]})
-    body = dict(payload)
+    body: dict[str, Any] = without_nulls(Definition, payload)
+    body = {key: value for key, value in body.items() if key != "status" or value is not None}
     if "status" not in body:
         return default, body
     status = body.pop("status")
