@@ -121,7 +121,7 @@ def _data(event: dict[str, JSON], path: str = "") -> dict[str, JSON]:
         message = "must not come together with data"
         raise ValidationFailed({f"{path}data_base64": [message]})
     try:
-        content = base64.b64decode(encoded, validate=True)
+        content = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValidationFailed({f"{path}data_base64": ["must be base64"]}) from error
     return _content(content, event.get("datacontenttype"), f"{path}data_base64")

@@ -111,6 +111,6 @@ def delete_template(caller: Admin, template_id: str, force: Forced = False) -> R
 
 def _decoded(content: str) -> bytes:
     try:
-        return base64.b64decode(content, validate=True)
+        return base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValidationFailed({"content": ["must be base64"]}) from error

@@ -107,11 +107,17 @@ def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> It
 
 def _nested(name: str, field: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     """The fields of an object, or of a list's objects; a step's are described elsewhere."""
-    for option in field.get("anyOf", [field]):
+    for option in _options(field) or [field]:
         items = option.get("items")
         inner = _resolve(option if items is None else items, root)
         if "properties" in inner:
             yield from _rows(inner, root, f"{name}." if items is None else f"{name}[].")
+
+
+def _options(field: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a field may be, where there is a choice; steps are described elsewhere."""
+    choice = field.get("anyOf", [] if "discriminator" in field else field.get("oneOf", []))
+    return list(choice)
 
 
 def _resolve(field: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -126,7 +132,7 @@ def _type(field: Mapping[str, Any], root: Mapping[str, Any]) -> str:
         return " or ".join(f"`{value}`" for value in field["enum"])
     if "const" in field:
         return f"`{field['const']}`"
-    if options := field.get("anyOf"):
+    if options := _options(field):
         named = dict.fromkeys(_type(option, root) for option in options)
         named.pop("null", None)
         return " or ".join(named)

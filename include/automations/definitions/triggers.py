@@ -252,9 +252,10 @@ class WebhookTrigger(TriggerBase):
 
     type: Literal["webhook"] = "webhook"
     verification: Literal["standard", "github", "stripe", "header", "none"] = Field(
+        "none",
         description="How a delivery is known to be genuine: by the signature of Standard "
         "Webhooks, of GitHub or of Stripe, by a secret in a header, or not at all (the URL itself "
-        "is a secret)."
+        "is a secret).",
     )
     secret: str | None = Field(
         None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -15,7 +15,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     GetCoreSchemaHandler,
+    Tag,
     TypeAdapter,
     ValidationInfo,
     WithJsonSchema,
@@ -121,6 +123,18 @@ def is_rendered(info: ValidationInfo) -> bool:
 
 TemplateText = Annotated[str, AfterValidator(_only_a_template)]
 """A text with a template in it, where another type is documented; never after rendering."""
+
+
+def _written_as(value: Any) -> str:
+    return "Template()" if isinstance(value, str) else "Value()"
+
+
+T = TypeVar("T")
+OrTemplate = Annotated[
+    Annotated[T, Tag("Value()")] | Annotated[TemplateText, Tag("Template()")],
+    Discriminator(_written_as),
+]
+"""A list or an object, or one template that gives it."""
 
 
 LITERAL: Mapping[str, Any] = {"rendered": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from email.utils import getaddresses
 from typing import Annotated, ClassVar, Self
 
 from email_validator import EmailNotValidError, validate_email
@@ -16,6 +17,7 @@ from automations.domain.fields import (
     Html,
     Model,
     OptionalText,
+    OrTemplate,
     Text,
     is_rendered,
     is_template,
@@ -63,11 +65,14 @@ def _of_one_part(value: str, info: ValidationInfo) -> str:
 
 def decoded_size(content: str) -> int:
     """How many bytes a base64 text stands for."""
-    return len(content) * 3 // 4 - content.count("=", -2)
+    packed = "".join(content.split())
+    return len(packed) * 3 // 4 - packed.count("=", -2)
 
 
 def _base64(value: str, info: ValidationInfo) -> str:
     if is_rendered(info) or not is_template(value):
+        # As mail programs and command lines write it: in lines.
+        value = "".join(value.split())
         try:
             base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError) as error:
@@ -75,9 +80,28 @@ def _base64(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _without_names(value: object, info: ValidationInfo) -> object:
+    """Addresses, of which some may be written with a name, as in ``Ada <ada@example.com>``."""
+    if isinstance(value, list):
+        return [part for item in value for part in _addresses(item)]
+    found = _addresses(value)
+    return listed(found[0] if len(found) == 1 else found, info)
+
+
+def _addresses(value: object) -> list[object]:
+    if not isinstance(value, str) or is_template(value) or "<" not in value:
+        return [value]
+    found = [address for _, address in getaddresses([value])]
+    return list(found) if all(found) else [value]
+
+
 Address = Annotated[Text, AfterValidator(check_address)]
 Addresses = Annotated[
-    list[Address], BeforeValidator(listed), Field(max_length=MAX_RECIPIENTS), ONE_OR_MORE
+    list[Address],
+    BeforeValidator(listed),
+    BeforeValidator(_without_names),
+    Field(max_length=MAX_RECIPIENTS),
+    ONE_OR_MORE,
 ]
 Line = Annotated[Text, AfterValidator(_one_line), Field(max_length=998)]
 FileName = Annotated[
@@ -121,7 +145,8 @@ class EmailConfig(Model):
     """What to send to whom."""
 
     to: Annotated[Addresses, Field(min_length=1)] = Field(
-        description="Recipients: an address, several with commas between, or a list."
+        description="Recipients: an address, several with commas between, or a list. A name "
+        "before an address in <> is left out."
     )
     cc: Addresses = Field(default_factory=list, description="Recipients of a copy.")
     bcc: Addresses = Field(default_factory=list, description="Recipients nobody else sees.")
@@ -131,18 +156,24 @@ class EmailConfig(Model):
         None, max_length=1_000_000, description="HTML that mail programs show instead of the text."
     )
     reply_to: Address | None = Field(None, description="Where answers go.")
-    attachments: list[AttachmentConfig] = Field(
-        default_factory=list, max_length=20, description="Files to send along."
+    attachments: OrTemplate[Annotated[list[AttachmentConfig], Field(max_length=20)]] = Field(
+        default_factory=list,
+        description="Files to send along, 20 at most; or one template that gives them.",
     )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.body is None and self.html is None:
             raise ValueError("give body, html or both")
-        written = sum(decoded_size(part.content or "") for part in self.attachments)
+        written = sum(decoded_size(part.content or "") for part in self.files)
         if written > MAX_ATTACHED_BYTES:
             raise ValueError(f"attachments may have {MAX_ATTACHED_BYTES} bytes at most")
         return self
+
+    @property
+    def files(self) -> list[AttachmentConfig]:
+        """The attachments; none before the template is rendered that gives them."""
+        return self.attachments if isinstance(self.attachments, list) else []
 
 
 class Email(StepType[EmailConfig]):
@@ -165,7 +196,7 @@ class Email(StepType[EmailConfig]):
 
     def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:
         attachments = tuple(
-            attached(part, ctx.workspace_id, ctx.ports.documents) for part in config.attachments
+            attached(part, ctx.workspace_id, ctx.ports.documents) for part in config.files
         )
         size = sum(len(part.content) for part in attachments)
         if size > MAX_ATTACHED_BYTES:

@@ -17,6 +17,7 @@ from automations.domain.fields import (
     Duration,
     Model,
     OptionalText,
+    OrTemplate,
     TemplateText,
     Text,
     is_rendered,
@@ -112,8 +113,9 @@ class HttpRequestConfig(Model):
         description="Added to those of the address. Values are as JSON writes them; a list has its "
         "name once for each item, null is empty, an object is JSON.",
     )
-    headers: dict[str, Text] = Field(
-        default_factory=dict, description="Sent along; printable ASCII, each name once."
+    headers: OrTemplate[dict[str, Text]] = Field(
+        default_factory=dict,
+        description="Sent along; printable ASCII, each name once. Or one template that gives them.",
     )
     body: JSON = Field(None, description="Sent as JSON.")
     form: dict[str, JSON] | None = Field(
@@ -160,8 +162,11 @@ class HttpRequestConfig(Model):
 
     @field_validator("headers")
     @classmethod
-    def _headers_are_safe(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        check_headers(value, rendered=is_rendered(info))
+    def _headers_are_safe(
+        cls, value: dict[str, str] | str, info: ValidationInfo
+    ) -> dict[str, str] | str:
+        if isinstance(value, dict):
+            check_headers(value, rendered=is_rendered(info))
         return value
 
     @model_validator(mode="after")
@@ -174,8 +179,13 @@ class HttpRequestConfig(Model):
     @model_validator(mode="after")
     def _one_auth(self) -> Self:
         if self.auth is not None:
-            self.auth.alone(self.headers, self.query, self.url)
+            self.auth.alone(self.own_headers, self.query, self.url)
         return self
+
+    @property
+    def own_headers(self) -> dict[str, str]:
+        """The headers; none before the template is rendered that gives them."""
+        return self.headers if isinstance(self.headers, dict) else {}
 
 
 class HttpRequestStep(StepType[HttpRequestConfig]):
@@ -245,7 +255,7 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
 
 
 def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
-    headers = {name.lower(): value for name, value in config.headers.items()}
+    headers = {name.lower(): value for name, value in config.own_headers.items()}
     content: bytes | None = None
     if config.body is not None:
         content = json.dumps(config.body, ensure_ascii=False).encode()

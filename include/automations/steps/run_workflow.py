@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from automations.domain.fields import Model, Text
+from automations.domain.fields import Model, OrTemplate, Text
 from automations.domain.statuses import RunStatus
 from automations.kit.values import JSON
 from automations.ports import ChildResult
@@ -20,8 +20,9 @@ class RunWorkflowConfig(Model):
     workflow_id: Text = Field(
         min_length=1, max_length=100, description="The automation, of the same workspace."
     )
-    input: dict[str, JSON] = Field(
-        default_factory=dict, description="Its input, usable there as {{input.…}}."
+    input: OrTemplate[dict[str, JSON]] = Field(
+        default_factory=dict,
+        description="Its input, usable there as {{input.…}}; or one template that gives it.",
     )
     wait_for_completion: bool = Field(
         False,
@@ -62,7 +63,7 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
         run_id = children.start(
             ctx.run_id,
             config.workflow_id,
-            config.input,
+            config.input if isinstance(config.input, dict) else {},
             ctx.idempotency_key,
             awaited=config.wait_for_completion,
         )

@@ -6,7 +6,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from automations.domain.fields import Duration, Model, Reminder, Text, parse_duration, within_a_week
+from automations.domain.fields import (
+    Duration,
+    Model,
+    OrTemplate,
+    Reminder,
+    Text,
+    parse_duration,
+    within_a_week,
+)
 from automations.domain.statuses import Decision
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
@@ -25,9 +33,10 @@ class SendFormConfig(Model):
     )
     subject: Line = Field("Please fill in a form", description="Subject of the mail, one line.")
     message: Text = Field("", max_length=10_000, description="What the mail says above the link.")
-    prefill: dict[str, JSON] = Field(
+    prefill: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
-        description="Values by the fields' keys that the page starts with; other keys are refused.",
+        description="Values by the fields' keys that the page starts with, or one template that "
+        "gives them; other keys are refused.",
     )
     wait_for_completion: bool = Field(
         False,
@@ -80,7 +89,7 @@ class SendForm(StepType[SendFormConfig]):
                 recipients=tuple(dict.fromkeys(config.recipients)),
                 subject=config.subject,
                 message=config.message,
-                prefill=config.prefill,
+                prefill=config.prefill if isinstance(config.prefill, dict) else {},
                 wait_for=config.wait_for if config.wait_for_completion else None,
                 expires_in=expires_in,
                 remind_every=parse_duration(config.remind_every) if config.remind_every else None,

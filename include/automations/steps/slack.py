@@ -30,7 +30,7 @@ def _timestamp(value: str, info: ValidationInfo) -> str:
 
 
 def _web_address(value: str, info: ValidationInfo) -> str:
-    if (is_rendered(info) or not is_template(value)) and not value.startswith(
+    if (is_rendered(info) or not is_template(value)) and not value.lower().startswith(
         ("https://", "http://")
     ):
         raise ValueError("must be an https address")

@@ -311,7 +311,7 @@ def _by_type(field: FormField) -> dict[str, JSON]:
         case "datetime":
             return {**_TEXT, "format": "moment"}
         case "url":
-            return {**_TEXT, "pattern": r"^https?://[^\s]+$"}
+            return {**_TEXT, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s]+$"}
         case _:
             return {} if field.type in UNTYPED else dict(_TEXT)
 

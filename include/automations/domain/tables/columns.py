@@ -39,7 +39,7 @@ MAX_ROW_BYTES = 500_000
 MAX_COLUMNS = 200
 MAX_CHOSEN = 1_000
 """Values of one multiselect."""
-_URL = re.compile(r"https?://[^\s]+")
+_URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
 
 class _Part(BaseModel):

@@ -143,7 +143,7 @@ def _mail(workspace_id: str, message: Message, documents: Documents, effect_id: 
 
 
 def _attachments(workspace_id: str, message: Message, documents: Documents) -> Iterator[Attachment]:
-    for place, part in enumerate(message.attachments):
+    for place, part in enumerate(message.files):
         try:
             yield attached(part, workspace_id, documents)
         except StepError as error:
