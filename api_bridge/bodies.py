@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
-from automations.domain.fields import without_nulls
+from automations.domain.fields import Lenient
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import ValidationFailed
 from automations.kit import json_text
@@ -77,15 +77,10 @@ def json_of(body: bytes, content_type: str) -> JSON:
         raise ValidationFailed({"body": [str(error)]}) from error
 
 
-class Body(BaseModel):
+class Body(Lenient):
     """A camelCase body that refuses unknown fields."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        return without_nulls(cls, value)
 
     def given(self) -> dict[str, Any]:
         """The fields that the client sent, and only those."""
@@ -116,18 +111,13 @@ def _closed(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
 
 
-class Edited(BaseModel):
+class Edited(Lenient):
     """A body by which something is changed, that may have all fields in which it is shown.
 
     Whoever has read it, and changes a field, sends back the others, too.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_closed)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        return without_nulls(cls, value)
 
     def as_shown(self, shown: Mapping[str, JSON]) -> Self:
         """The body without the fields that cannot be changed, if they are as they are shown.

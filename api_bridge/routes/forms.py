@@ -12,6 +12,7 @@ from api_bridge.bodies import Edited
 from api_bridge.deps import Admin, Forced, Member, Viewer
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
+from automations.domain.fields import Lenient
 from automations.domain.forms.schema import FormSchema
 from automations.domain.statuses import SubmissionStatus
 from automations.kit.titles import Name
@@ -20,7 +21,7 @@ from automations.services.forms import forms
 router = Router(prefix="/api", tags=["forms"])
 
 
-class NewForm(BaseModel):
+class NewForm(Lenient):
     """A form to create."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)

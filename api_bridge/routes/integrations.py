@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from api_bridge.bodies import Edited
@@ -15,13 +15,14 @@ from api_bridge.routing import Router
 from api_bridge.views import integrations as views
 from automations import wiring
 from automations.definitions.integrations import IntegrationType
+from automations.domain.fields import Lenient
 from automations.kit.titles import Name
 from automations.services.integrations import integrations, mail
 
 router = Router(prefix="/api/integrations", tags=["integrations"])
 
 
-class _Body(BaseModel):
+class _Body(Lenient):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
 

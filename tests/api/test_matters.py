@@ -139,7 +139,6 @@ class TestCreate:
         ("change", "path"),
         [
             ({"title": " "}, "title"),
-            ({"title": None}, "title"),
             ({"title": 5}, "title"),
             ({"tags": "a"}, "tags"),
             ({"tags": [""]}, "tags.0"),

@@ -44,7 +44,16 @@ def _of(model: type[BaseModel]) -> frozenset[str]:
     )
 
 
-class Model(BaseModel):
+class Lenient(BaseModel):
+    """What clients write: null says that a field is absent, wherever it may be."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        return without_nulls(cls, value)
+
+
+class Model(Lenient):
     """A frozen, camelCase model that refuses unknown fields."""
 
     model_config = ConfigDict(
@@ -53,11 +62,6 @@ class Model(BaseModel):
         frozen=True,
         allow_inf_nan=False,
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        return without_nulls(cls, value)
 
 
 _inside_as_written: ContextVar[bool] = ContextVar("inside_as_written", default=False)

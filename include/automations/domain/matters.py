@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
+from automations.domain.fields import Lenient
 from automations.domain.statuses import MatterStatus, MatterStepStatus
 from automations.kit.ids import new_id
 from automations.kit.titles import NOT_BLANK
@@ -32,7 +33,7 @@ Tag = Annotated[
 MAX_TAGS = 50
 
 
-class _Part(BaseModel):
+class _Part(Lenient):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
 

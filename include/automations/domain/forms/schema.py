@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
-from automations.domain.fields import zone_name
+from automations.domain.fields import Lenient, zone_name
 from automations.kit.json_schema.schemas import Schema
 from automations.kit.json_schema.validation import violations
 from automations.kit.json_schema.violations import Violation
@@ -30,7 +30,7 @@ FieldType = Literal[
 ]  # fmt: skip
 
 
-class _Part(BaseModel):
+class _Part(Lenient):
     # The platform's forms carry more (layout, logic) than concerns us: it is kept, not checked.
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True

@@ -12,7 +12,6 @@ from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -21,6 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
+from automations.domain.fields import Lenient
 from automations.errors import ValidationFailed
 from automations.kit.clock import moment, timestamp
 from automations.kit.storable import fault
@@ -42,7 +42,7 @@ MAX_CHOSEN = 1_000
 _URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
 
-class _Part(BaseModel):
+class _Part(Lenient):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
 
