@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from email.utils import getaddresses
 from typing import Annotated, ClassVar, Self
 
 from email_validator import EmailNotValidError, validate_email
@@ -29,6 +28,10 @@ from automations.steps.outcomes import Done, Fail, Outcome
 
 MAX_RECIPIENTS = 100
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)
+# A name, in quotes if it holds a comma, before an address in <>; or an address alone. No line break.
+_MAILBOX = re.compile(
+    r' *+(?:(?:"(?:[^"\\\r\n]|\\.)*+" *+|[^<>",\r\n]*+)<([^<>,\s]++)>|([^<>",\s]++)) *+(?:,|\Z)'
+)
 MAX_ATTACHED_BYTES = 10_000_000
 _TOKEN = r"[A-Za-z0-9_.+-]+"
 _MEDIA_TYPE = rf'^{_TOKEN}/{_TOKEN}(; ?{_TOKEN}=({_TOKEN}|"[A-Za-z0-9_.+ -]*"))*$'
@@ -91,8 +94,15 @@ def _without_names(value: object, info: ValidationInfo) -> object:
 def _addresses(value: object) -> list[object]:
     if not isinstance(value, str) or is_template(value) or "<" not in value:
         return [value]
-    found = [address for _, address in getaddresses([value])]
-    return list(found) if all(found) else [value]
+    found: list[object] = []
+    rest = value
+    while rest:
+        mailbox = _MAILBOX.match(rest)
+        if mailbox is None:
+            return [value]  # which is no address
+        found.append(mailbox[1] or mailbox[2])
+        rest = rest[mailbox.end() :]
+    return found
 
 
 Address = Annotated[Text, AfterValidator(check_address)]
