@@ -147,7 +147,7 @@ FILE = {"filename": "a.txt", "content": "YQ==", "contentType": "text/plain"}
         ({"to": []}, "to"),
         ({"to": 5}, "to"),
         ({"to": "nobody"}, "to.0"),
-        ({"to": ["a@b.example", "Ada <a@b.example>"]}, "to.1"),
+        ({"to": ["a@b.example", "Ada <nobody>"]}, "to.1"),
         ({"to": "{{input.to}}"}, "to.0"),
         ({"to": [f"a{number}@b.example" for number in range(101)]}, "to"),
         ({"cc": "nobody"}, "cc.0"),

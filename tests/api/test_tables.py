@@ -245,7 +245,7 @@ class TestRows:
         assert "sort" in errors(api.call("GET", f"{rows}?sort=zzz"))
         assert "sort" in errors(api.call("GET", f"{rows}?sort=tags"))
         assert "limit" in errors(api.call("GET", f"{rows}?limit=1001"))
-        for limit in (0, 1_001, "5", True, 1.5, None):
+        for limit in (0, 1_001, "5", True, 1.5):
             assert "limit" in errors(api.call("POST", f"{rows}/query", {"limit": limit}))
 
     @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from automations.steps.outcomes import Done, Fail, Outcome
 
 MAX_RECIPIENTS = 100
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)
-# A name, in quotes if it holds a comma, before an address in <>; or an address alone. No line break.
+# A name, in quotes if it has a comma, before an address in <>; or an address alone. One line.
 _MAILBOX = re.compile(
     r' *+(?:(?:"(?:[^"\\\r\n]|\\.)*+" *+|[^<>",\r\n]*+)<([^<>,\s]++)>|([^<>",\s]++)) *+(?:,|\Z)'
 )
