@@ -112,7 +112,9 @@ class Settings(BaseSettings):
     airflow_database_dsn: Dsn | None = Field(
         None, description="Airflow's database; embedded when absent."
     )
-    public_url: Url | None = Field(None, description="Base URL of the API in links we send.")
+    public_url: Url | None = Field(
+        None, description="Base URL of the API in links we send; host and port when absent."
+    )
     allowed_hosts: Names = Field(
         (),
         description="Hosts that requests may be for, beside this machine's loopback, host and the "
@@ -123,7 +125,9 @@ class Settings(BaseSettings):
         description="Origins (https://app.example.com) whose pages may call the API from browsers, "
         "with API keys; * any.",
     )
-    airflow_url: Url | None = Field(None, description="Base URL of Airflow for the bridge.")
+    airflow_url: Url | None = Field(
+        None, description="Base URL of Airflow for the other parts; host and port when absent."
+    )
     airflow_admins: Names = Field(
         ("admin",),
         description="Users of Airflow who may decide in the place of those who were asked, beside "
@@ -132,11 +136,14 @@ class Settings(BaseSettings):
     airflow_username: str = Field("bridge", description="The bridge's user in Airflow.")
 
     smtp_host: str | None = Field(None, description="Mail server; the catcher when absent.")
-    smtp_port: Port = 587
-    smtp_username: str | None = None
-    smtp_password: str | None = None
-    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
-    mail_from: str = "automations@example.com"
+    smtp_port: Port = Field(587, description="The mail server's port.")
+    smtp_username: str | None = Field(None, description="Who signs in there; nobody when absent.")
+    smtp_password: str | None = Field(None, description="The password of that user.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the way to the mail server is encrypted; tls is from the start.",
+    )
+    mail_from: str = Field("automations@example.com", description="Whom mails are from.")
     mails_per_caller: int = Field(
         120, ge=1, description="Mails a minute that a key or member may send by send-email."
     )
@@ -165,7 +172,7 @@ class Settings(BaseSettings):
         None, description="Provider of the ai step; openai also stands for compatible servers."
     )
     ai_model: str | None = Field(None, description="The model when a step names none.")
-    ai_api_key: str | None = None
+    ai_api_key: str | None = Field(None, description="The provider's key.")
     ai_base_url: Url | None = Field(None, description="Of a server with the provider's API.")
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
@@ -205,12 +212,12 @@ class Settings(BaseSettings):
     parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
 
     # Secrets, generated into <home>/secrets.json by the launcher.
-    postgres_password: str = ""
-    airflow_admin_password: str = ""
+    postgres_password: str = Field("", description="Of the embedded PostgreSQL.")
+    airflow_admin_password: str = Field("", description="Of admin in Airflow's UI.")
     airflow_password: str = Field("", description="The bridge user's password in Airflow.")
-    airflow_jwt_secret: str = ""
-    airflow_secret_key: str = ""
-    airflow_fernet_key: str = ""
+    airflow_jwt_secret: str = Field("", description="Signs what Airflow's parts say to each other.")
+    airflow_secret_key: str = Field("", description="Signs the sessions of Airflow's UI.")
+    airflow_fernet_key: str = Field("", description="Encrypts Airflow's connections and variables.")
     mail_token: str = Field(
         "", description="First part of the paths of the mail catcher's pages: they have no sign-in."
     )

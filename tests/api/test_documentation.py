@@ -10,6 +10,9 @@ from api_bridge.app import create_app
 from api_bridge.openapi import description
 from api_bridge.write_openapi import text
 from automations.definitions.reference_docs import steps_page, triggers_page
+from automations.launcher.settings_file import OF_THE_ENVIRONMENT
+from automations.launcher.settings_page import GROUPS, settings_page
+from automations.settings import Settings
 from automations.steps.registry import STEP_TYPES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -20,12 +23,22 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
     [
         ("steps.md", steps_page),
         ("triggers.md", triggers_page),
+        ("settings.md", settings_page),
         ("openapi.json", lambda: text(create_app())),
     ],
 )
 def test_a_committed_page_is_what_the_code_says(name: str, current: object) -> None:
     assert callable(current)
     assert (DOCS / name).read_text() == current(), "run ./automations docs and commit"
+
+
+def test_every_setting_is_described_once() -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+    for name in OF_THE_ENVIRONMENT:
+        assert f"`{name}`" in settings_page()
 
 
 @pytest.mark.parametrize("name", STEP_TYPES)

@@ -179,10 +179,12 @@ def _demo(options: argparse.Namespace) -> int:
 def _docs(options: argparse.Namespace) -> int:
     """Write the reference pages anew, from the code that they describe."""
     from automations.definitions.reference_docs import steps_page, triggers_page
+    from automations.launcher.settings_page import settings_page
 
     folder = ROOT / "docs"
     (folder / "steps.md").write_text(steps_page())
     (folder / "triggers.md").write_text(triggers_page())
+    (folder / "settings.md").write_text(settings_page())
     command = [sys.executable, "-m", "api_bridge.write_openapi", str(folder / "openapi.json")]
     return subprocess.run(command, env=parts_environment(stack.open_home())).returncode
 

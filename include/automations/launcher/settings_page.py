@@ -1,0 +1,112 @@
+"""The page of all settings, made from what they are declared as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from automations.launcher.secrets import GENERATORS
+from automations.settings import PREFIX, Settings
+
+GROUPS: Mapping[str, Sequence[str]] = {
+    "Where it is": (
+        *("home", "host", "bridge_port", "airflow_port", "postgres_port"),
+        *("mail_smtp_port", "mail_web_port", "demo_port"),
+    ),
+    "How it is reached": (
+        *("public_url", "allowed_hosts", "trusted_proxies", "cors_origins", "airflow_url"),
+        "metrics_token",
+    ),
+    "Databases": ("database_dsn", "airflow_database_dsn"),
+    "What it reaches": (
+        *("smtp_host", "smtp_port", "smtp_username", "smtp_password", "smtp_security"),
+        *("mail_from", "mail_default", "http_allow", "slack_token", "slack_base_url"),
+        *("ai_provider", "ai_model", "ai_api_key", "ai_base_url"),
+    ),
+    "How it works": (
+        *("bridge_processes", "bridge_threads", "dispatcher", "max_runs_in_airflow", "parking"),
+        *("retention", "log_format", "log_level"),
+    ),
+    "Airflow's users": ("airflow_admins", "airflow_username"),
+    "Secrets": tuple(GENERATORS),
+}
+_ABOUT = """\
+A setting is an environment variable, or a line `NAME=value` of `<home>/settings.env`; the
+environment goes first. An empty value is none; several names are written with commas. What a
+running home was started with holds until it is started anew. `./automations` refuses wrong values
+and misspelt names before it does anything."""
+_ABOUT_SECRETS = """\
+Each home makes its own when it begins, and keeps them in `<home>/secrets.json`. They are set by
+hand only where several homes are one installation."""
+_HEAD = "| setting | what it is | default |\n|---|---|---|\n"
+_BEFORE = (
+    ("PYTHON", "The Python that makes the launcher's environment.", "the first of 3.11 to 3.13"),
+    ("VENV", "The folder of that environment.", "`.venv` beside the launcher"),
+    ("SYSTEM_PACKAGES", "`no`: install nothing of the system's for PDFs.", "as root on Debian"),
+    ("API_KEY", "By which `apply`, `diff` and `export` ask an API.", "the home's owner key"),
+)
+_FOR_OTHERS = (
+    (
+        "AUTOMATIONS_AIRFLOW__<SECTION>__<KEY>",
+        "An option of Airflow's, such as `AUTOMATIONS_AIRFLOW__CORE__PARALLELISM=16`. `AIRFLOW__…` "
+        "without the prefix is another Airflow's and does not hold here.",
+    ),
+    ("AUTOMATIONS_SECRET_<NAME>", "`{{secret.NAME}}` of all workspaces that have no such secret."),
+    ("OTEL_…", "Where traces go, in the environment only: [operations](operations.md#traces)."),
+)
+
+
+def settings_page() -> str:
+    """The whole page, in Markdown."""
+    parts = [
+        "# Settings",
+        "Made from `include/automations/settings.py` by `./automations docs`.",
+        _ABOUT,
+    ]
+    for title, names in GROUPS.items():
+        parts.append(f"## {title}")
+        if title == "Secrets":
+            parts.append(_ABOUT_SECRETS)
+        parts.append(_HEAD + "\n".join(_line(name, Settings.model_fields[name]) for name in names))
+    parts += [
+        "## Before there is a home",
+        "Read from the environment alone.",
+        _HEAD
+        + "\n".join(f"| `{PREFIX}{name}` | {said} | {value} |" for name, said, value in _BEFORE),
+        "## For others",
+        "| variable | what it is |\n|---|---|\n"
+        + "\n".join(f"| `{name}` | {said} |" for name, said in _FOR_OTHERS),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _line(name: str, field: FieldInfo) -> str:
+    words = _words(field.annotation)
+    said = (field.description or "").replace("|", "\\|") + (f" One of {words}." if words else "")
+    return f"| `{PREFIX}{name.upper()}` | {said} | {_default(name, field)} |"
+
+
+def _words(annotation: Any) -> str:
+    """The words that a setting may be, if it may be some only."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(annotation))
+    inner = [part for part in get_args(annotation) if part is not NoneType]
+    return _words(inner[0]) if len(inner) == 1 else ""
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name == "home":
+        return "`.automations` beside the launcher"
+    if name in GENERATORS:
+        return "generated"
+    value = field.default
+    if value is None or value in ((), ""):
+        return ""
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    elif isinstance(value, bool):
+        value = str(value).lower()
+    return f"`{value}`"
