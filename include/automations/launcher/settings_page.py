@@ -28,8 +28,9 @@ GROUPS: Mapping[str, Sequence[str]] = {
     ),
     "How it works": (
         *("bridge_processes", "bridge_threads", "dispatcher", "max_runs_in_airflow", "parking"),
-        *("retention", "log_format", "log_level"),
+        *("retention", "retention_with", "log_format", "log_level"),
     ),
+    "Limits": ("mails_per_caller", "mails_per_workspace", "uploads_kept", "uploads_daily"),
     "Airflow's users": ("airflow_admins", "airflow_username"),
     "Secrets": tuple(GENERATORS),
 }
