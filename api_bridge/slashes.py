@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from starlette.routing import Match
@@ -16,13 +18,13 @@ def lead_on(app: FastAPI) -> None:
     not_found = app.router.default
 
     async def otherwise(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "").rstrip("/")
-        if path == scope.get("path") or not _has_route(app, {**scope, "path": path}):
+        # As it was written: a question mark, or a slash, in a name would be none any more. It has
+        # no host, and what begins with two slashes, which would be read as one, is no route's.
+        given = scope["raw_path"].decode("latin-1")
+        written = given.rstrip("/")
+        if written == given or not _has_route(app, {**scope, "path": unquote(written)}):
             await not_found(scope, receive, send)
             return
-        # As it was written: a question mark in a name would be none any more. It has no host, and
-        # what begins with two slashes, which would be read as one, is no route's.
-        written = scope["raw_path"].decode("latin-1").rstrip("/")
         query = scope["query_string"].decode("latin-1")
         answer = RedirectResponse(f"{written}?{query}" if query else written)
         await answer(scope, receive, send)

@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
+from fastapi.dependencies.utils import get_flat_dependant
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -25,7 +27,10 @@ from tests.api.conftest import FORM, Api, Live
 from tests.hostile import bodies as hostile
 from tests.hostile import cursors
 
-TABLE = {"name": "x", "columns": [{"key": "id", "type": "text"}]}
+TABLE = {
+    "name": "x",
+    "columns": [{"key": "id", "type": "text"}, {"key": "j", "type": "json"}],
+}
 once = settings(
     deadline=None,
     max_examples=25,
@@ -59,7 +64,10 @@ class Doors:
     def __init__(self, api: Api) -> None:
         self.api = api
         form = api.call("POST", "/api/forms", {**FORM, "public": True}).json()["id"]
-        table = api.call("POST", "/api/tables", TABLE).json()["id"]
+        self.table = table = api.call("POST", "/api/tables", TABLE).json()["id"]
+        free = {"id": "t", "key": "t", "type": "table_fill"}
+        body = {"title": "x", "schema": {"sections": [{"id": "s", "fields": [free]}]}}
+        self.free = api.call("POST", "/api/forms", body).json()["id"]
         hook = api.workflow(trigger={"type": "webhook", "verification": "none"})["webhookUrl"]
         self.paths = [
             *("/api/workflows", "/api/forms", "/api/submissions", "/api/integrations"),
@@ -146,11 +154,17 @@ class TestJson:
         )
     )
     @once
-    def test_no_value_changes_on_its_way(self, api: Api, value: Any) -> None:
+    def test_no_value_changes_on_its_way(self, doors: Doors, value: Any) -> None:
+        api, row, filled = doors.api, {"data": {"j": value}}, {"t": value}
         sent = {"name": "x", "steps": [], "variables": {"v": value}}
         made = api.call("POST", "/api/workflows", sent).json()
-        kept = api.call("GET", f"/api/workflows/{made['id']}").json()["variables"]["v"]
-        assert alike(value, kept)
+        kept = [api.call("GET", f"/api/workflows/{made['id']}").json()["variables"]["v"]]
+        path = f"/api/tables/{doors.table}/rows"
+        added = api.call("POST", path, row).json()
+        kept.append(api.call("GET", f"{path}/{added['id']}").json()["data"]["j"])
+        taken = api.call("POST", "/api/submissions", {"formId": doors.free, "data": filled})
+        kept.append(api.call("GET", f"/api/submissions/{taken.json()['id']}").json()["data"]["t"])
+        assert [one for one in kept if not alike(value, one)] == []
 
 
 class TestQuery:
@@ -364,6 +378,7 @@ def test_no_redirect_leads_to_the_host_that_a_request_names(api: Api, host: str)
             assert "evil" not in answer.headers.get("location", ""), (path, named)
     answer = api.http.get("/api/workflows/a%3Fb/?c=%2F", follow_redirects=False)
     assert answer.headers["location"] == "/api/workflows/a%3Fb?c=%2F"
+    assert api.call("GET", "/api/workflows/%2F", follow_redirects=False).status_code == 404
 
 
 def test_runs_are_listed_by_what_has_started_them(api: Api) -> None:
@@ -383,3 +398,65 @@ def test_runs_are_listed_by_what_has_started_them(api: Api) -> None:
     body = {"triggerType": "webhook"}
     answer = api.call("POST", f"/api/workflows/{workflow}/runs/replay", body)
     assert answer.json()["replayed"] == 0
+
+
+ODD = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+READABLE = [
+    route
+    for method, _, route in routes()
+    if method == "GET" and needs_key(route) and "verify" not in route.path
+]
+
+
+@given(data=st.data())
+@settings(once, max_examples=150)
+def test_no_address_is_a_failure_of_ours(api: Api, data: st.DataObject) -> None:
+    route = data.draw(st.sampled_from(READABLE))
+    path = re.sub(r"\{\w+\}", lambda _: quote(data.draw(ODD), safe=""), route.path)
+    names = [field.alias for field in get_flat_dependant(route.dependant).query_params]
+    query = {name: data.draw(ODD) for name in names if data.draw(st.booleans())}
+    answer = api.call("GET", path, params=query)
+    assert answer.status_code < 500, (path, query, answer.text)
+
+
+class TestLive:
+    """What only a socket shows."""
+
+    def test_without_a_key_nobody_is_asked_for_a_body(self, live: Live) -> None:
+        host, _, port = live.url.removeprefix("http://").partition(":")
+        for path, head in (
+            ("/api/workflows/send-email", "Content-Length: 15000000\r\nExpect: 100-continue"),
+            ("/api/tables/x/rows/import", "Transfer-Encoding: chunked"),
+        ):
+            with socket.create_connection((host, int(port))) as connection:
+                request = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{head}\r\n\r\n"
+                connection.sendall(request.encode())
+                connection.settimeout(30)
+                assert connection.recv(65_536).startswith(b"HTTP/1.1 401 ")
+
+    def test_what_is_too_large_is_refused_by_what_it_says_of_itself(self, live: Live) -> None:
+        host, _, port = live.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                f"POST /api/workflows HTTP/1.1\r\nHost: {host}:{port}\r\n"
+                f"Authorization: Bearer {live.key}\r\nContent-Length: 1000001\r\n\r\n".encode()
+            )
+            connection.settimeout(30)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")
+
+    def test_every_hostile_body_is_answered(self, live: Live) -> None:
+        headers = {"Authorization": f"Bearer {live.key}"}
+        with httpx.Client(base_url=live.url, headers=headers, timeout=60) as client:
+            for name, body in hostile.TEXTS.items():
+                for kind in hostile.JSON_TYPES:
+                    sent = client.post(
+                        "/api/workflows", content=body, headers={"Content-Type": kind}
+                    )
+                    assert sent.status_code == 400, (name, kind, sent.text)
+                    assert client.head("/api/workflows").status_code == 200
+            for name, body in hostile.KEPT.items():
+                sent = client.post(
+                    "/api/forms", content=body, headers={"Content-Type": "application/json"}
+                )
+                assert sent.status_code == 400, name
+                assert "body" not in sent.json()["details"]["fieldErrors"] or b"[" in body, name
