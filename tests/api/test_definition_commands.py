@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from automations.launcher.cli import main
+from automations.launcher.setup import create_key
 from tests.api.conftest import Live
 from tests.api.test_definition_files import FILE
 from tests.environment import Environment
@@ -141,3 +142,24 @@ def test_the_example_of_the_documentation_can_be_applied(live: Live, tmp_path: P
     file.write_text(page.split("```yaml\n")[1].split("```")[0])
     assert main(["apply", str(file), "--url", live.url]) == 0
     assert main(["diff", str(file), "--url", live.url]) == 0
+
+
+def test_a_workspace_is_made_with_its_first_key_and_is_one_of_its_own(
+    live: Live,
+    file: Path,
+    tmp_path: Path,
+    environment: Environment,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment.set(AUTOMATIONS_HOME=str(tmp_path / "home"))
+    assert main(["apply", str(file), "--url", live.url]) == 0
+    keys = []
+    for _ in range(2):
+        capsys.readouterr()
+        key = create_key("ADMIN", "theirs", "sales")
+        keys.append(key)
+        environment.set(AUTOMATIONS_API_KEY=key)
+        assert main(["export", "--url", live.url]) == 0
+        assert (capsys.readouterr().out == "") is (len(keys) == 1)
+        assert main(["apply", str(file), "--url", live.url]) == 0
+    assert keys[0] != keys[1]

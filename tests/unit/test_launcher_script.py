@@ -140,6 +140,7 @@ def test_two_at_once_install_once(root: Path) -> None:
         (("test", "--help"), 0, "pytest"),
         (("upp",), 2, "invalid choice: 'upp'"),
         (("diff",), 2, "FILE"),
+        (("key", "--workspace", "My Shop"), 2, "lower-case letters"),
         (("demo", "nothing"), 2, "dependabot"),
     ],
 )

@@ -120,7 +120,7 @@ def _key(options: argparse.Namespace) -> int:
     settings = stack.open_home()
     with stack.database(settings):
         migrate(settings)
-        print(create_key(options.role, options.name))
+        print(create_key(options.role, options.name, options.workspace))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +36,13 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("part", nargs="?", help="One part only.")
     logs.add_argument("-f", "--follow", action="store_true", help="Go on printing.")
     add("migrate", "Bring both databases to the newest revision.")
-    key = add("key", "Print a new API key for the default workspace.")
+    key = add("key", "Print a new API key, for the default workspace or another one.")
+    key.add_argument(
+        "--workspace",
+        type=_slug,
+        metavar="SLUG",
+        help="A workspace of its own, such as sales; made when there is none of that name.",
+    )
     key.add_argument("--role", choices=ROLES, default="OWNER")
     key.add_argument("--name", default="command line")
     add("verify-evidence", "Recompute the chains of evidence; exit 1 on a break.")
@@ -80,6 +87,12 @@ def parser() -> argparse.ArgumentParser:
     for name, text in FORWARDED.items():
         add(name, text)
     return made
+
+
+def _slug(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
+        raise argparse.ArgumentTypeError("must be lower-case letters, digits and hyphens")
+    return text
 
 
 def _age(text: str) -> timedelta:

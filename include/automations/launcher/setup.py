@@ -75,13 +75,12 @@ def ensure_owner_key(settings: Settings) -> None:
     write_private(path, create_key("OWNER", "launcher") + "\n")
 
 
-def create_key(role: str, name: str) -> str:
-    """A new API key for the default workspace."""
+def create_key(role: str, name: str, workspace: str | None = None) -> str:
+    """A new API key for a workspace, which is made when it is not there; the default one if None."""
     from automations.services.access.api_keys import create_key as create
     from automations.services.access.bootstrap import ensure_workspace
 
-    ensure_workspace()
-    return create(role, name)
+    return create(role, name, ensure_workspace(workspace))
 
 
 def owner_key_file(settings: Settings) -> Path:

@@ -9,7 +9,9 @@ DEFAULT_WORKSPACE = ("default", "Default workspace")
 """Slug and name."""
 
 
-def ensure_workspace() -> str:
-    """The id of the default workspace, made when it is not there."""
+def ensure_workspace(slug: str | None = None) -> str:
+    """The id of a workspace, the default one when none is named, made when it is not there."""
     with unit_of_work() as session:
-        return api_keys.ensure_workspace(session, *DEFAULT_WORKSPACE)
+        if slug is None:
+            return api_keys.ensure_workspace(session, *DEFAULT_WORKSPACE)
+        return api_keys.ensure_workspace(session, slug, slug)
