@@ -76,7 +76,7 @@ def ensure_owner_key(settings: Settings) -> None:
 
 
 def create_key(role: str, name: str, workspace: str | None = None) -> str:
-    """A new API key for a workspace, which is made when it is not there; the default one if None."""
+    """A new API key for a workspace, made when it is not there; the default one if None."""
     from automations.services.access.api_keys import create_key as create
     from automations.services.access.bootstrap import ensure_workspace
 
