@@ -10,7 +10,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from tests.bench import api, events, first_run, steps
+from tests.bench import api, busy, events, first_run, steps
 from tests.bench.measuring import BenchError
 
 
@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     types.add_argument("--iterations", type=_positive, default=10_000, help="Of the loop.")
     types.set_defaults(
         measure=lambda console, options: steps.main(console, options.repeat, options.iterations)
+    )
+    text = "What a burst of runs comes to beside busy processes, and on one core."
+    crowded = commands.add_parser("busy", help=text, description=text)
+    crowded.add_argument("--runs", type=_positive, default=200)
+    crowded.add_argument("--processes", type=_positive, default=8, help="That are busy beside.")
+    crowded.set_defaults(
+        measure=lambda console, options: busy.main(console, options.runs, options.processes)
     )
     return parser
 
