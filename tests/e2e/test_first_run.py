@@ -188,6 +188,28 @@ def test_a_run_marked_failed_in_airflow_fails_in_the_api_and_a_clear_revives_it(
     assert len(stack.mails("revived@example.com")) == 1
 
 
+def test_an_approval_that_is_marked_as_done_in_airflow_is_an_override(stack: Stack) -> None:
+    rejected = [email("Rejected", 0, "overridden@example.com")]
+    asked = approval()
+    asked["config"]["onReject"] = rejected
+    workflow = stack.create(asked, email("Tell", 1, "overridden@example.com"))
+    run = stack.execute(workflow)
+    task = required_action(stack, workflow, run)["task_instance"]["task_id"]
+    path = f"/dags/automation_{workflow}/dagRuns/{run}/taskInstances/{task}"
+    stack.in_airflow("PATCH", path, {"new_state": "success"})
+    done = stack.wait(workflow, run, "COMPLETED")
+    output = done["state"]["stepOutputs"][task]
+    assert (output["decision"], output["override"]) == ("approved", True)
+    assert [line["stepName"] for line in done["logs"]] == [asked["name"], "Tell"]
+    assert len(stack.mails("overridden@example.com")) == 1
+
+    def named() -> Any:
+        lines = stack.api("GET", "/api/audit-logs?action=run.override")["logs"]
+        return next((line for line in lines if line["resource"]["id"] == run), None)
+
+    assert until("the line of the audit log", named)["actor"]["type"] == "airflow"
+
+
 def test_a_failed_step_is_retried_without_the_steps_before_it(stack: Stack) -> None:
     broken = {
         "name": "Fetch",
