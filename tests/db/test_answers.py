@@ -67,7 +67,8 @@ def by_a_link(paused: Paused, decision: str | None, data: Any, by: str) -> None:
 
 
 def in_airflow(paused: Paused, decision: str | None, data: Any, by: str) -> None:
-    answer = Answer(str(decision), f"airflow:{by}", datetime.now(UTC), data)
+    # Who decides nothing there presses the button to continue.
+    answer = Answer(decision or Decision.RESUMED, f"airflow:{by}", datetime.now(UTC), data)
     ref = task(paused.run, paused.wait.node_id)
     verdict = paused.engine.resume(ref, paused.wait_id, answer)
     if isinstance(verdict, AskPeople | Sleep):

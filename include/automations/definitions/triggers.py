@@ -254,8 +254,8 @@ class WebhookTrigger(TriggerBase):
     verification: Literal["standard", "github", "stripe", "header", "none"] = Field(
         "none",
         description="How a delivery is known to be genuine: by the signature of Standard "
-        "Webhooks, of GitHub or of Stripe, by a secret in a header, or not at all (the URL itself "
-        "is a secret).",
+        "Webhooks (in `webhook-` headers, or in Svix's `svix-`), of GitHub or of Stripe, by a "
+        "secret in a header, or not at all (the URL itself is a secret).",
     )
     secret: str | None = Field(
         None,
