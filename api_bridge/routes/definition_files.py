@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Query, Request, Response
 
-from api_bridge.bodies import json_of
+from api_bridge.bodies import MAX_FILES_BYTES, body_limit, json_of
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.natures import patient
@@ -88,6 +88,7 @@ def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") ->
 
 @router.post("/import", openapi_extra=_BODY)
 @patient
+@body_limit(MAX_FILES_BYTES)
 def import_definitions(
     caller: Admin,
     definitions: Annotated[list[Any], Depends(_definitions)],

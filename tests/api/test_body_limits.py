@@ -19,6 +19,7 @@ FILES_OF_A_FORM = BodyLimit(MAX_BODY_BYTES, MAX_FILES_BYTES)
 LARGER = {
     ("POST", "/api/workflows/send-email"): FILES,
     ("POST", "/api/tables/x/rows/import"): FILES,
+    ("POST", "/api/workflows/import"): FILES,
     ("POST", "/api/pipelines/connections/x/runs"): FILES,
     ("POST", "/api/document-templates"): BodyLimit(7_500_000, 7_500_000),
     ("PUT", "/api/document-templates/x"): BodyLimit(7_500_000, 7_500_000),
