@@ -77,4 +77,4 @@ class Page:
         self.headers = answer.headers
         self.root = html.fromstring(answer.text)
         self._chosen: list[tuple[str, tuple[str, bytes]]] = []
-        self.form = self.root.forms[0] if self.root.forms else None
+        self.form: Any = self.root.forms[0] if self.root.forms else None

@@ -119,7 +119,12 @@ def complex_field(instruction: str, shown: str) -> str:
 
 def paragraphs(*texts: str) -> Build:
     """A document of paragraphs."""
-    return lambda document: [document.add_paragraph(text) for text in texts] and None
+
+    def build(document: Any) -> None:
+        for text in texts:
+            document.add_paragraph(text)
+
+    return build
 
 
 def elements(*texts: str) -> Build:

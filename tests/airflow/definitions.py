@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from automations.definitions.published import PACK_SIZE, Published
+from automations.domain.statuses import WorkflowStatus
 
 
 def workflow_id(number: int) -> str:
@@ -13,8 +14,10 @@ def workflow_id(number: int) -> str:
 
 
 def condition(name: str, order: int = 0, **config: Any) -> dict[str, Any]:
+    """A condition; ``else_`` are the steps of its other arm."""
     rules = {"rules": [{"field": "{{input.x}}", "operator": "equals", "value": 1}]}
-    return _step(name, "condition", order, {**rules, "then": [], "else": [], **config})
+    given = {key.removesuffix("_"): value for key, value in config.items()}
+    return _step(name, "condition", order, {**rules, "then": [], "else": [], **given})
 
 
 def email(name: str, order: int = 0, **more: Any) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def _step(name: str, kind: str, order: int, config: dict[str, Any]) -> dict[str,
 
 def published(*steps: dict[str, Any], number: int = 0, **more: Any) -> Published:
     definition = {"name": f"Automation {number}", "steps": list(steps), **more}
-    return Published(workflow_id(number), number, 1, number + 1, "ACTIVE", definition)
+    return Published(workflow_id(number), number, 1, number + 1, WorkflowStatus.ACTIVE, definition)
 
 
 class Shelf:

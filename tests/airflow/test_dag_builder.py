@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from airflow.utils.types import DagRunType
 from automations.execution.deaths import MAX_DEATHS
 from automations.kit.ids import PATTERN
 from automations_airflow.dag_builder import build
+from automations_airflow.operators import BrokenDefinitionOperator
 from automations_airflow.retries import MAX_OUTAGES
 from tests.airflow.definitions import approval, condition, delay, email, published, workflow_id
 
@@ -32,7 +34,7 @@ def test_steps_follow_one_another_in_their_order() -> None:
 
 
 def test_both_arms_of_a_condition_lead_to_the_step_after_it() -> None:
-    ask = condition("ask", then=[email("yes")], **{"else": [email("no")]})
+    ask = condition("ask", then=[email("yes")], else_=[email("no")])
     dag = build(published(ask, email("end", 1)))
     assert upstream(dag) == {"ask": set(), "yes": {"ask"}, "no": {"ask"}, "end": {"yes", "no"}}
     assert dag.get_task("end").trigger_rule == "none_failed_min_one_success"
@@ -55,13 +57,16 @@ def test_the_dag_says_what_the_automation_is() -> None:
     assert dag.dag_display_name == "Näme {{ x }} 'q'"
     assert dag.get_task("a").task_display_name == "The a"
     assert dag.tags == {"automation", "manual", "v1"}
+    assert dag.doc_md is not None
     assert dag.doc_md.startswith("Sends.\n\nVersion 1 of")
     assert dag.owner_links["automations"].endswith(f"/api/workflows/{workflow_id(7)}")
     assert (dag.catchup, dag.is_paused_upon_creation) == (False, False)
 
 
 def test_a_description_that_looks_like_a_file_is_not_opened() -> None:
-    assert build(published(email("a"), description="/etc/passwd.md")).doc_md.startswith("/etc/p")
+    dag = build(published(email("a"), description="/etc/passwd.md"))
+    assert dag.doc_md is not None
+    assert dag.doc_md.startswith("/etc/p")
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "\u2028 \u0007 <b>", "{% raw %}", "..", "🙂" * 100])
@@ -84,7 +89,7 @@ def test_airflow_leaves_attempts_deaths_and_outages_room() -> None:
 
 def test_only_a_step_that_never_waits_is_stopped_by_airflow() -> None:
     dag = build(published(email("a", timeout="PT10S"), {**delay("b", 1), "timeout": "PT10S"}))
-    assert dag.get_task("a").execution_timeout.total_seconds() == 40
+    assert dag.get_task("a").execution_timeout == timedelta(seconds=40)
     assert dag.get_task("b").execution_timeout is None
 
 
@@ -115,7 +120,9 @@ def test_a_disabled_step_is_left_out() -> None:
 def test_a_broken_definition_becomes_a_dag_that_says_why() -> None:
     dag = build(published({"type": "nope"}))
     assert dag.task_ids == ["broken_definition"]
-    assert "nope" in dag.get_task("broken_definition").reason
+    task = dag.get_task("broken_definition")
+    assert isinstance(task, BrokenDefinitionOperator)
+    assert "nope" in task.reason
     assert "broken" in dag.tags
 
 

@@ -7,11 +7,13 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from airflow.executors.workloads import ExecutorWorkload
 from airflow.executors.workloads.base import BundleInfo
 from airflow.executors.workloads.task import ExecuteTask, TaskInstanceDTO
 from airflow.utils.state import TaskInstanceState
@@ -27,7 +29,7 @@ KILLED = "killed"
 QUICK = "quick"
 
 
-def carry_out(workload: ExecuteTask, **_: Any) -> int:
+def carry_out(workload: ExecuteTask) -> int:
     """Do as the name of the task says, in a worker and in a process of the task's own."""
     assert workload.log_path is not None
     folder = Path(workload.log_path)
@@ -52,7 +54,10 @@ def carry_out(workload: ExecuteTask, **_: Any) -> int:
 class Executor(PipeExecutor):
     """Ours, without a server to speak to."""
 
-    run_workload = staticmethod(carry_out)
+    @staticmethod
+    def run_workload(workload: ExecutorWorkload, **_: Any) -> int:
+        assert isinstance(workload, ExecuteTask)
+        return carry_out(workload)
 
 
 class Bench:
@@ -96,6 +101,9 @@ class Bench:
             assert time.monotonic() < deadline, (self.events, self.executor.running)
             self.loop()
             time.sleep(0.01)
+
+    def has_ended(self, count: int) -> bool:
+        return len(self.events) == count
 
     def ended(self, workload: ExecuteTask) -> list[Any]:
         return [state for key, state, _ in self.events if key == workload.key]
@@ -197,7 +205,7 @@ def test_what_a_killed_worker_had_not_begun_is_done_by_another(bench: Bench) -> 
 def test_a_task_is_told_of_its_deaths_once_each(bench: Bench) -> None:
     for number in range(3):
         bench.give(KILLED)
-        bench.until(lambda number=number: len(bench.events) == number + 1)
+        bench.until(partial(bench.has_ended, number + 1))
     bench.give(f"{SLEEPS}1")
     task = bench.pid(f"{SLEEPS}1", of="task")
     kill(bench.pid(f"{SLEEPS}1"))

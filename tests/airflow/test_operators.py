@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import (
 )
 from opentelemetry import trace
 
+from automations import wiring
 from automations.errors import DatabaseUnavailable
 from automations.execution.deaths import MAX_DEATHS
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
@@ -26,7 +27,7 @@ from automations.steps.outcomes import Question
 from automations.steps.registry import STEP_TYPES
 from automations_airflow import operators
 from automations_airflow.dag_builder import build
-from automations_airflow.operators import OPERATORS, class_name
+from automations_airflow.operators import OPERATORS, StepTask, class_name
 from automations_airflow.retries import (
     DEATH_DELAY,
     DEATHS,
@@ -56,8 +57,14 @@ class Pushes:
         self.pushed[key] = value
 
 
+def task_of(*steps: dict[str, Any], node: str = "a") -> StepTask:
+    task = build(published(*steps)).get_task(node)
+    assert isinstance(task, StepTask)
+    return task
+
+
 def act(verdict: Any, *steps: dict[str, Any], node: str = "a") -> tuple[Any, Pushes]:
-    task = build(published(*(steps or (email("a"), email("b", 1))))).get_task(node)
+    task = task_of(*(steps or (email("a"), email("b", 1))), node=node)
     ti = Pushes(task)
     return task._act(verdict, {"ti": ti, "dag_run": SimpleNamespace(clear_number=0)}), ti
 
@@ -86,7 +93,7 @@ def test_success_returns_the_summary() -> None:
 
 
 def test_the_arm_not_taken_is_skipped() -> None:
-    steps = (condition("a", then=[email("yes")], **{"else": [email("no")]}), email("end", 1))
+    steps = (condition("a", then=[email("yes")], else_=[email("no")]), email("end", 1))
     assert skipped(("yes",), *steps) == ["no"]
 
 
@@ -103,7 +110,7 @@ def test_a_stop_skips_all_that_follows() -> None:
 
 
 def test_a_step_that_skips_keeps_its_summary() -> None:
-    task = build(published(condition("a", then=[email("b")]))).get_task("a")
+    task = task_of(condition("a", then=[email("b")]))
     ti = Pushes(task)
     with pytest.raises(DownstreamTasksSkipped):
         task._act(Proceed({"result": False}, ()), {"ti": ti})
@@ -123,6 +130,7 @@ def test_a_database_that_is_away_is_waited_for_ever_longer() -> None:
     for number in range(1, 8):
         decision = StepRetryPolicy().evaluate(away, number, max_retries(1))
         assert decision.action.value == "retry"
+        assert decision.retry_delay is not None
         delays.append(decision.retry_delay)
     assert delays == sorted(delays)
     assert (delays[0], delays[-1]) == (DEATH_DELAY, MAX_OUTAGE_DELAY)
@@ -138,7 +146,7 @@ def test_a_bug_is_met_only_as_often_as_a_step_may_be_attempted_and_killed() -> N
 def test_a_task_is_told_how_many_of_its_processes_were_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = build(published(email("a"))).get_task("a")
+    task = task_of(email("a"))
     run = SimpleNamespace(
         run_id="r", clear_number=0, run_type="manual", conf={}, triggering_user_name=None,
         logical_date=None,
@@ -243,10 +251,10 @@ def test_a_task_sends_its_spans_before_its_process_ends(monkeypatch: pytest.Monk
             return GiveUp("no")
 
     provider = Provider()
-    monkeypatch.setattr(operators.wiring, "engine", lambda _: Engine())
+    monkeypatch.setattr(wiring, "engine", lambda _: Engine())
     tracing.use(provider)  # type: ignore[arg-type]  # as much of one as is used
     try:
-        task = build(published(email("a"))).get_task("a")
+        task = task_of(email("a"))
         run = SimpleNamespace(
             run_id="r", clear_number=0, run_type="manual", conf={}, triggering_user_name=None,
             logical_date=None,

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow import settings
 from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 
 from automations_airflow import parking
@@ -99,7 +99,7 @@ def test_a_run_that_only_waits_leaves_the_schedulers_rotation(connection: Connec
     )
     parked, busy = add_run(connection, WAITING), add_run(connection, BUSY)
     assert parking.park(connection) == 1
-    with settings.Session() as session:
+    with create_session() as session:
         examined = {run.id for run in DagRun.get_running_dag_runs_to_examine(session=session)}
     assert examined == {busy}
     assert is_parked(connection, parked)

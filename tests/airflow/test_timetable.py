@@ -16,8 +16,10 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from airflow.utils.types import DagRunType
+from pendulum import DateTime
 
 from automations.definitions.schedules import Schedule
+from automations.domain.statuses import WorkflowStatus
 from automations.kit.ids import PATTERN
 from automations_airflow.dag_builder import build
 from tests.airflow.definitions import email, published
@@ -26,7 +28,9 @@ WARSAW = "Europe/Warsaw"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def dag(status: str = "ACTIVE", since: datetime = SINCE, **config: Any) -> DAG:
+def dag(
+    status: WorkflowStatus = WorkflowStatus.ACTIVE, since: datetime = SINCE, **config: Any
+) -> DAG:
     trigger = {"type": "schedule", "timezone": WARSAW, **config}
     one = published(email("a"), trigger=trigger)
     return build(replace(one, status=status, scheduled_since=since.isoformat()))
@@ -39,9 +43,9 @@ def stored(built: DAG) -> Any:
     ).timetable
 
 
-def due(timetable: Any, count: int, *, catchup: bool = True, last: Any = None) -> list[datetime]:
+def due(timetable: Any, count: int, *, catchup: bool = True, last: Any = None) -> list[DateTime]:
     """What the scheduler would create one after the other."""
-    found: list[datetime] = []
+    found: list[DateTime] = []
     restriction = TimeRestriction(earliest=None, latest=None, catchup=catchup)
     for _ in range(count):
         info = timetable.next_dagrun_info(
@@ -55,16 +59,17 @@ def due(timetable: Any, count: int, *, catchup: bool = True, last: Any = None) -
 
 def test_the_automations_time_zone_holds_where_the_trigger_names_none() -> None:
     trigger = {"type": "schedule", "cron": "0 9 * * *"}
-    for own, hour in (({}, "09"), ({"timezone": "Asia/Tokyo"}, "00")):
+    owns: tuple[dict[str, Any], ...] = ({}, {"timezone": "Asia/Tokyo"})
+    for own, hour in zip(owns, ("09", "00"), strict=True):
         one = published(email("a"), trigger=trigger, **own)
-        built = build(replace(one, status="ACTIVE", scheduled_since=SINCE.isoformat()))
+        built = build(replace(one, scheduled_since=SINCE.isoformat()))
         (first,) = due(stored(built), 1)
         assert f"{first.astimezone(UTC):%H}" == hour
 
 
 def test_only_an_active_automation_is_scheduled() -> None:
     assert stored(dag(cron="0 9 * * *")).can_be_scheduled
-    for status in ("DRAFT", "PAUSED", "ARCHIVED"):
+    for status in set(WorkflowStatus) - {WorkflowStatus.ACTIVE}:
         assert not stored(dag(status, cron="0 9 * * *")).can_be_scheduled
     assert not stored(build(published(email("a")))).can_be_scheduled
 
@@ -73,7 +78,7 @@ def test_the_overlap_that_queues_is_airflows() -> None:
     assert dag(cron="0 9 * * *", overlap="queue").max_active_runs == 1
     assert dag(cron="0 9 * * *", overlap="skip").max_active_runs > 1_000
     assert dag(cron="0 9 * * *", overlap="allow").max_active_runs > 1_000
-    assert dag("PAUSED", cron="0 9 * * *", overlap="queue").max_active_runs > 1_000
+    assert dag(WorkflowStatus.PAUSED, cron="0 9 * * *", overlap="queue").max_active_runs > 1_000
     assert [dag(cron="0 9 * * *", catchup=value).catchup for value in (True, False)] == [
         True,
         False,
@@ -81,7 +86,7 @@ def test_the_overlap_that_queues_is_airflows() -> None:
 
 
 @pytest.mark.parametrize("config", [{"cron": "*/10 * * * *"}, {"interval": "PT90M"}])
-def test_the_timetable_survives_airflows_storage(config: dict[str, str]) -> None:
+def test_the_timetable_survives_airflows_storage(config: dict[str, Any]) -> None:
     built = dag(**config)
     assert due(stored(built), 5) == due(built.timetable, 5)
     assert stored(built).summary == next(iter(config.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow
@@ -121,7 +122,7 @@ def test_of_long_texts_the_beginning_makes_a_group(api: Api, path: str) -> None:
 
 def test_a_value_that_is_no_number_any_more_is_passed_over(api: Api, path: str) -> None:
     with unit_of_work() as session:
-        session.query(DataRow).first().data = {"name": "Acme", "size": "ten"}
+        session.scalars(select(DataRow).limit(1)).one().data = {"name": "Acme", "size": "ten"}
     assert ask(api, path, "count", column="size").json()["rowCount"] == 4
     assert ask(api, path, "max", column="size").status_code == 200
 

@@ -30,7 +30,7 @@ FORM = {
         ]
     },
 }
-TABLE = {
+TABLE: dict[str, Any] = {
     "name": "x",
     "columns": [
         {"key": kind, "type": kind}

@@ -17,14 +17,14 @@ from sqlalchemy import insert, select, update
 
 from api_bridge.app import create_app
 from automations import wiring
-from automations.db import waits
 from automations.db.session import unit_of_work
-from automations.db.tables import Approver, Event, Job, Run, RunStep
+from automations.db.tables import Approver, Event, Job, Run, RunStep, Wait
 from automations.definitions.triggers import FILTERS, TRIGGER_TYPES
 from automations.dispatch.jobs.registry import Handlers
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
+from automations.kit.values import JSON
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import hash_token
 from tests import specification
@@ -262,8 +262,9 @@ class TestCreateAutomation:
         assert list(WorkflowStatus) == ["DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"]
         for status in WorkflowStatus:
             assert api.workflow(status=status)["status"] == status
-        for status in ("active", "DELETED", "", 1, []):
-            answer = api.call("POST", "/api/workflows", {"name": "x", "status": status})
+        others: tuple[JSON, ...] = ("active", "DELETED", "", 1, [])
+        for other in others:
+            answer = api.call("POST", "/api/workflows", {"name": "x", "status": other})
             assert list(field_errors(answer)) == ["status"]
 
     def test_the_trigger_types_are_those_and_manual(self, api: Api) -> None:
@@ -450,7 +451,7 @@ class TestResume:
         answer = replay(playing.api, "resume-run", "MEMBER", runId=run).json()
         assert answer == {"runId": run, "status": "RUNNING"}
         with unit_of_work() as session:
-            wait = session.scalars(select(waits.Wait)).one()
+            wait = session.scalars(select(Wait)).one()
         assert (wait.decision, wait.data) == ("approved", {"notes": "LGTM"})
 
     def test_at_the_same_time_it_is_done_once(self, playing: Playing) -> None:
@@ -563,8 +564,8 @@ class TestDurableState:
 
 class TestStatistics:
     def test_the_example(self, playing: Playing) -> None:
-        for status in WorkflowStatus:
-            playing.api.workflow(status=status)
+        for published in WorkflowStatus:
+            playing.api.workflow(status=published)
         workflow = playing.workflow(EVIDENCE)
         for status in RunStatus:
             run = playing.execute(workflow)
@@ -656,7 +657,7 @@ class TestCallback:
         left = datetime.fromisoformat(due) - datetime.now(UTC)
         assert timedelta(days=7, minutes=-1) < left <= timedelta(days=7)
         with unit_of_work() as session:
-            session.execute(update(waits.Wait).values(due_at=datetime.now(UTC)))
+            session.execute(update(Wait).values(due_at=datetime.now(UTC)))
         path = f"/api/workflows/callback/{TOKEN}"
         assert playing.api.http.get(path).status_code == 410
         answer = playing.api.http.post(path, json={"decision": "approved"})
@@ -679,19 +680,15 @@ class TestEventTriggers:
         assert made["trigger"]["config"] == body["trigger"]["config"]
 
     def test_each_type_has_its_filter_and_no_other(self, api: Api) -> None:
-        own = {"TABLE_SYNCED": "filterTableId"}
-        assert (
-            own
-            | {
-                "MATTER_STEP_COMPLETED": "filterMatterTemplateId",
-                "MATTER_STEP_REJECTED": "filterMatterTemplateId",
-                "FORM_APPROVED": "filterFormId",
-                "FORM_REJECTED": "filterFormId",
-                "ROW_ADDED": "filterTableId",
-                "RECORD_UPDATED": "filterTableId",
-            }
-            == FILTERS
-        )
+        assert FILTERS == {
+            "TABLE_SYNCED": "filterTableId",
+            "MATTER_STEP_COMPLETED": "filterMatterTemplateId",
+            "MATTER_STEP_REJECTED": "filterMatterTemplateId",
+            "FORM_APPROVED": "filterFormId",
+            "FORM_REJECTED": "filterFormId",
+            "ROW_ADDED": "filterTableId",
+            "RECORD_UPDATED": "filterTableId",
+        }
         subjects = {
             "filterMatterTemplateId": board(api)["id"],
             "filterFormId": api.form(),

@@ -59,6 +59,7 @@ DATA: Any = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
+RETRIES: list[dict[str, Any]] = [{}, {"retry": None}, {"retry": {"maxAttempts": 2}}]
 PLAIN = TEXT.map(lambda text: text.replace("{", "(").replace("}", ")"))
 
 
@@ -77,7 +78,7 @@ def steps(draw: st.DrawFn, depth: int = 2) -> list[dict[str, Any]]:
         elif kind == "loop":
             inner = {"name": "i", "type": "delay", "order": 9, "config": {"duration": "PT1S"}}
             config = {"collection": [1, 2], "steps": [inner, *draw(steps(0))]}
-        more = draw(st.sampled_from([{}, {"retry": None}, {"retry": {"maxAttempts": 2}}]))
+        more = draw(st.sampled_from(RETRIES))
         made.append({"name": f"s{order}", "type": kind, "order": order, "config": config, **more})
     return made
 

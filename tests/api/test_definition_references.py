@@ -165,7 +165,7 @@ class TestRings:
     @pytest.mark.parametrize("first", ["parent", "child"])
     def test_who_runs_whom_may_be_turned_round(self, api: Api, first: str) -> None:
         applied(api, file(PARENT, CHILD))
-        turned = [
+        turned: list[dict[str, Any]] = [
             {"key": "parent", "name": "Parent"},
             {"key": "child", "name": "Child", "steps": [calling("parent")]},
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -193,7 +195,7 @@ class TestRows:
             fields = [("email", "email"), *((f"f{n}", "text") for n in range(number))]
             return api.call("PATCH", f"/api/forms/{form}", {"schema": schema(*fields)}).status_code
 
-        work = [lambda number=number: change(number) for number in range(1, 5)]
+        work: list[Callable[[], object]] = [partial(change, number) for number in range(1, 5)]
         work += [lambda: submit(api, form) for _ in range(8)]
         assert not [done for done in at_once(*work) if isinstance(done, Exception)]
         assert len(rows(api)) == 8

@@ -49,7 +49,8 @@ def test_what_is_gone_keeps_nobody_from_another_change(api: Api, kind: str) -> N
         assert api.call("GET", f"/api/{where}").status_code == 200
         where += "?force=true"
     assert api.call("DELETE", f"/api/{where}").status_code == 204
-    for change in ({"name": "Other"}, {"steps": []}, {"status": "PAUSED"}):
+    others: tuple[dict[str, Any], ...] = ({"name": "Other"}, {"steps": []}, {"status": "PAUSED"})
+    for change in others:
         assert api.call("PATCH", path, change).status_code == 200
     for change in ({"status": "ACTIVE"}, given):
         assert api.call("PATCH", path, change).status_code == 400

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from fastapi import FastAPI
 
+from automations.kit.values import JSON
 from tests.api.conftest import Api
 
 
@@ -128,7 +129,10 @@ def test_what_is_wrong_is_said_in_peoples_words(
 class TestForms:
     def test_a_patch_with_a_step_that_is_no_step_is_refused(self, api: Api) -> None:
         path = f"/api/workflows/{api.workflow()['id']}"
-        for step in ({"name": [], "type": "delay"}, {"name": {}, "type": {}}, 7, None, []):
+        no_steps: tuple[JSON, ...] = (
+            {"name": [], "type": "delay"}, {"name": {}, "type": {}}, 7, None, [],
+        )  # fmt: skip
+        for step in no_steps:
             assert api.call("PATCH", path, {"steps": [step]}).status_code == 400, step
 
     def test_field_names_are_the_documented_ones_only(self, api: Api) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,11 +94,14 @@ def test_a_key_makes_one_run_though_bridges_are_killed(
                 counts.notify_all()
             return
 
+    def answers(least: int) -> bool:
+        return len(answered) >= least
+
     with ThreadPoolExecutor(SENDERS) as pool:
         sent = [pool.submit(send, number) for number in range(REQUESTS)]
         for killed, reached in zip(bridges, (REQUESTS // 4, REQUESTS // 2), strict=True):
             with counts:
-                assert counts.wait_for(lambda reached=reached: len(answered) >= reached, PATIENCE)
+                assert counts.wait_for(partial(answers, reached), PATIENCE)
             killed.kill()
             killed.start()
         for one in sent:

@@ -20,7 +20,7 @@ from tests.environment import Environment
 from tests.mailbox import Mailbox
 
 PASSWORD = "correct-horse"
-SMTP = {
+SMTP: dict[str, Any] = {
     "name": "Office",
     "type": "EMAIL_PROVIDER",
     "config": {
@@ -153,13 +153,14 @@ def test_what_does_not_fit_is_refused_and_the_field_named(
 def test_a_patch_is_checked_like_a_new_one(api: Api) -> None:
     made = created(api, SMTP)
     path = f"/api/integrations/{made['id']}"
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"name": ""},
         {"type": "SLACK"},
         {"config": {}},
         {"credentials": {"token": "x"}},
         {"enabled": "yes"},
-    ):
+    )
+    for change in changes:
         errors(api.call("PATCH", path, change))
     assert api.call("GET", path).json() == made
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from automations.db.session import unit_of_work
 from automations.db.tables import Event
 from automations.kit.ids import PATTERN
+from automations.kit.values import JSON
 from tests.api.conftest import Api
 from tests.api.test_members import add
 from tests.api.test_workflows import INSTANT, errors
@@ -201,7 +202,7 @@ class TestUpdateAndCancel:
         after = api.call("PATCH", path, {"priority": "LOW"}, role="MEMBER").json()
         assert after["updatedAt"] >= made["updatedAt"]
         assert {**after, "updatedAt": ""} == {**made, "priority": "LOW", "updatedAt": ""}
-        body = {"title": "B", "tags": [], "assigneeId": None, "properties": {}}
+        body: dict[str, JSON] = {"title": "B", "tags": [], "assigneeId": None, "properties": {}}
         after = api.call("PATCH", path, body).json()
         assert {name: after[name] for name in body} == body
         assert api.call("PATCH", path, {}).json() == after

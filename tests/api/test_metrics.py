@@ -18,6 +18,7 @@ from automations.db import counters, run_steps, runs, waits
 from automations.db.run_steps import LogLine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
+from automations.domain.statuses import AttemptStatus, RunStatus
 from tests.api.conftest import Api
 from tests.environment import Environment
 
@@ -67,8 +68,8 @@ class TestInstallation:
         workflow = api.workflow()
         run_ids = [execute(api, workflow) for _ in range(3)]
         with unit_of_work() as session:
-            runs.end_run(session, run_ids[0], "FAILED", "no")
-            runs.end_run(session, run_ids[0], "COMPLETED")
+            runs.end_run(session, run_ids[0], RunStatus.FAILED, "no")
+            runs.end_run(session, run_ids[0], RunStatus.COMPLETED)
             runs.mark_dispatched(session, run_ids[1])
         found = read(local)
         assert value(found, "runs_in_airflow") == 1
@@ -90,7 +91,7 @@ class TestInstallation:
                 [
                     LogLine(
                         SimpleNamespace(id="s", type="email", name="S"),
-                        "success",
+                        AttemptStatus.SUCCESS,
                         began,
                         began + timedelta(milliseconds=milliseconds),
                         "",
@@ -149,7 +150,7 @@ class TestInstallation:
         assert value(found, "waits", kind="decision") == 1
         assert value(found, "runs", status="PAUSED") == 1
         with unit_of_work() as session:
-            runs.end_run(session, run_id, "CANCELLED")
+            runs.end_run(session, run_id, RunStatus.CANCELLED)
         assert value(read(local), "waits", kind="decision") == 0
 
     def test_what_is_taken_in_is_counted_by_its_type(self, api: Api, local: TestClient) -> None:
@@ -262,7 +263,7 @@ class TestAccess:
     ) -> None:
         environment.set(AUTOMATIONS_METRICS_TOKEN="scrape-me")
         assert local.get("/metrics").status_code == 401
-        wrong = local.get("/metrics", headers={"Authorization": "Bearer scrape-mé".encode()})
+        wrong = local.get("/metrics", headers={b"Authorization": "Bearer scrape-mé".encode()})
         assert wrong.status_code == 401
         far = TestClient(api.http.app, client=("192.0.2.7", 1))
         assert read(far, Authorization="Bearer scrape-me")

@@ -150,7 +150,7 @@ class TestPush:
         self, api: Api, made: dict[str, Any]
     ) -> None:
         where = path(api, made)
-        answers = at_once(
+        answers: list[Any] = at_once(
             *[lambda: deliver(api, where, [{"id": 1}], webhook_id="one") for _ in range(5)]
         )
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 202]

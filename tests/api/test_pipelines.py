@@ -348,7 +348,8 @@ class TestPull:
     def test_a_sync_is_begun_and_said_to_run(self, api: Api) -> None:
         made = self.made(api)
         path = f"{CONNECTIONS}/{made['id']}/runs"
-        for body in (None, {}):
+        bodies: tuple[dict[str, Any] | None, ...] = (None, {})
+        for body in bodies:
             answer = api.call("POST", path, body, role="MEMBER")
             assert (answer.status_code, answer.json()["status"]) == (202, "RUNNING"), answer.text
             assert api.call("POST", path).status_code == 409

@@ -10,6 +10,7 @@ from api_bridge import prune
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.definitions.published import dag_id
+from automations.domain.statuses import RunStatus
 from automations.launcher.cli import main
 from tests.api.test_airflow_client import Airflow, airflow  # noqa: F401 -- a fixture
 from tests.db.test_engine import begin
@@ -29,7 +30,7 @@ def run(
     made = begin()
     with unit_of_work() as session:
         old = session.get_one(Run, made.id)
-        old.status = "COMPLETED"
+        old.status = RunStatus.COMPLETED
         old.completed_at = old.dispatched_at = datetime.now(UTC) - timedelta(days=100)
     airflow.answers["DELETE", path(made)] = (204, None)
     return made

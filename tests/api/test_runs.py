@@ -166,8 +166,8 @@ class TestExport:
     ) -> None:
         monkeypatch.setattr("automations.services.runs.reading.MAX_EXPORTED", 2)
         ids = executed(api, workflow, 5)
-        path, exports = f"/api/workflows/{workflow}/runs/export", []
-        query = ""
+        path, query = f"/api/workflows/{workflow}/runs/export", ""
+        exports: list[dict[str, Any]] = []
         while not exports or "nextCursor" in exports[-1]:
             exports.append(api.call("GET", path + query).json())
             query = f"?cursor={exports[-1].get('nextCursor')}"

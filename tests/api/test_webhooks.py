@@ -22,6 +22,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, WorkflowVersion
 from automations.definitions.triggers import HIDDEN
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.statuses import RunStatus
 from automations.services.access import rate_limits
 from automations.services.events import webhooks
 from automations.settings import get_settings
@@ -428,7 +429,7 @@ class TestResult:
             with unit_of_work() as session:
                 found = session.scalar(select(Run.id))
                 if found is not None:
-                    runs.end_run(session, found, "COMPLETED")
+                    runs.end_run(session, found, RunStatus.COMPLETED)
                     return
             time.sleep(0.02)
 

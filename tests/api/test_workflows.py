@@ -28,7 +28,8 @@ def stored(workflow_id: str) -> dict[str, Any]:
         .limit(1)
     )
     with unit_of_work() as session:
-        return session.scalars(query).one()
+        found: dict[str, Any] = session.scalars(query).one()
+        return found
 
 
 def errors(answer: Any) -> dict[str, list[str]]:
@@ -330,7 +331,7 @@ class TestAccess:
         ]
         ranks = ["VIEWER", "MEMBER", "ADMIN", "OWNER"]
         for method, path, needed in routes:
-            body = {} if method in ("POST", "PATCH") else None
+            body: dict[str, Any] | None = {} if method in ("POST", "PATCH") else None
             for role in ranks[: ranks.index(needed)]:
                 answer = api.call(method, path, body, role=role)
                 assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")

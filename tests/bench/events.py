@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -106,16 +107,11 @@ def _intake(report: Report, bridge: LoneBridge, deliveries: int) -> None:
     )
     hook = answer_of(answer)["webhookUrl"]
     path = hook.removeprefix(bridge.address)
-    bare = measure(
-        bridge.bare,
-        lambda _: Request("POST", "/row"),
-        clients=CLIENTS,
-        requests=deliveries,
-        headers={},
-    )
-    given = {"clients": CLIENTS, "requests": deliveries, "headers": headers}
-    report.intake("webhooks", measure(bridge.address, lambda n: _delivery(path, n), **given), bare)
-    report.intake("CloudEvents", measure(bridge.address, _cloud_event, **given), bare)
+    load = partial(measure, clients=CLIENTS, requests=deliveries)
+    bare = load(bridge.bare, lambda _: Request("POST", "/row"), headers={})
+    hooks = load(bridge.address, lambda n: _delivery(path, n), headers=headers)
+    report.intake("webhooks", hooks, bare)
+    report.intake("CloudEvents", load(bridge.address, _cloud_event, headers=headers), bare)
     with closing(bridge.connect()) as connection:
         connection.autocommit = True
         until("every event to be matched", lambda: _all_matched(connection), 300)

@@ -48,42 +48,69 @@ def main(console: Console, repeat: int, parked: int, with_stock: bool) -> bool:
         table = Table(title=f"Medians of {repeat}")
         for column in ("what", "measured", "target", ""):
             table.add_column(column, justify="left" if column == "what" else "right")
+        report = Report(table)
         try:
-            _product(console, table, folder / "home", repeat, parked)
+            _product(console, report, folder / "home", repeat, parked)
             if with_stock:
-                _stock(console, table, stock.prepare(folder / "stock"), repeat)
+                _stock(console, report, stock.prepare(folder / "stock"), repeat)
         finally:
             console.print(table)
             console.print(
                 f"{os.cpu_count()} CPUs; load average {os.getloadavg()[0]:.1f} at the end.",
                 highlight=False,
             )
+    return report.met
 
 
-def _product(console: Console, table: Table, home: Path, repeat: int, parked: int) -> None:
+class Report:
+    """The table, and whether every target in it was met."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.met = True
+
+    def row(self, what: str, value: float, target: float | None = None, unit: str = "s") -> None:
+        figure = f"{value:.0f} {unit}" if unit == "MB" or value >= 100 else f"{value:.2f} {unit}"
+        self._table.add_row(what, figure.strip(), *self._verdict(value, target, unit))
+
+    def ratio(self, value: float, alone: float) -> None:
+        self.row("    as ratio to without", value / alone, RATIO_TARGET, unit="×")
+
+    def section(self) -> None:
+        self._table.add_section()
+
+    def _verdict(self, value: float, target: float | None, unit: str) -> tuple[str, str]:
+        if target is None:
+            return "", ""
+        kept = value < target
+        self.met &= kept
+        return f"< {target:g} {unit}", "[green]kept[/]" if kept else "[red]missed[/]"
+
+
+def _product(console: Console, report: Report, home: Path, repeat: int, parked: int) -> None:
     stack = Stack(home)
     try:
         console.print("Starting a stack …")
-        _row(table, "start of the stack", stack.up())
+        report.row("start of the stack", stack.up())
         five = stack.create("Five steps", _light(5))
         stack.wait_runnable(five)
         alone = _measure(console, stack, five, repeat, "alone")
-        _row(table, "new automation runnable after", alone.runnable, RUNNABLE_TARGET)
-        _row(table, "its first run (1 step) COMPLETED after", alone.first_run)
-        _row(table, "5-step run COMPLETED after", alone.five_steps, RUN_TARGET)
-        _row(table, "memory of the stack", alone.megabytes, unit="MB")
+        report.row("new automation runnable after", alone.runnable, RUNNABLE_TARGET)
+        report.row("its first run (1 step) COMPLETED after", alone.first_run)
+        report.row("5-step run COMPLETED after", alone.five_steps, RUN_TARGET)
+        report.row("memory of the stack", alone.megabytes, unit="MB")
         if parked:
             seconds = _park(console, stack, parked)
-            _row(table, f"{parked} runs PAUSED after", seconds)
+            report.row(f"{parked} runs PAUSED after", seconds)
             beside = _measure(console, stack, five, repeat, f"beside {parked} parked runs")
-            table.add_section()
-            _row(table, f"beside {parked} parked runs: runnable after", beside.runnable)
-            _ratio(table, beside.runnable, alone.runnable)
-            _row(table, "its first run COMPLETED after", beside.first_run)
-            _ratio(table, beside.first_run, alone.first_run)
-            _row(table, "5-step run COMPLETED after", beside.five_steps)
-            _ratio(table, beside.five_steps, alone.five_steps)
-            _row(table, "memory of the stack", beside.megabytes, unit="MB")
+            report.section()
+            report.row(f"beside {parked} parked runs: runnable after", beside.runnable)
+            report.ratio(beside.runnable, alone.runnable)
+            report.row("its first run COMPLETED after", beside.first_run)
+            report.ratio(beside.first_run, alone.first_run)
+            report.row("5-step run COMPLETED after", beside.five_steps)
+            report.ratio(beside.five_steps, alone.five_steps)
+            report.row("memory of the stack", beside.megabytes, unit="MB")
     finally:
         console.print("Stopping the stack …")
         stack.down()
@@ -144,7 +171,7 @@ def _park(console: Console, stack: Stack, count: int) -> float:
     raise BenchError(f"not all runs are PAUSED after {now - began:.0f} s: {counts}")
 
 
-def _stock(console: Console, table: Table, folder: Path, repeat: int) -> None:
+def _stock(console: Console, report: Report, folder: Path, repeat: int) -> None:
     airflow = stock.StockAirflow(folder)
     try:
         console.print("Starting stock Airflow …")
@@ -155,27 +182,9 @@ def _stock(console: Console, table: Table, folder: Path, repeat: int) -> None:
         console.print(
             "stock Airflow: " + ", ".join(f"{one:.2f} s" for one in seconds), highlight=False
         )
-        table.add_section()
-        _row(table, "stock Airflow: 5 EmptyOperators, success after", median(seconds))
-        _row(table, "memory of stock Airflow", airflow.memory(), unit="MB")
+        report.section()
+        report.row("stock Airflow: 5 EmptyOperators, success after", median(seconds))
+        report.row("memory of stock Airflow", airflow.memory(), unit="MB")
     finally:
         console.print("Stopping stock Airflow …")
         airflow.down()
-
-
-def _row(
-    table: Table, what: str, value: float, target: float | None = None, unit: str = "s"
-) -> None:
-    figure = f"{value:.0f} {unit}" if unit == "MB" or value >= 100 else f"{value:.2f} {unit}"
-    table.add_row(what, figure.strip(), *_verdict(value, target, unit))
-
-
-def _ratio(table: Table, value: float, alone: float) -> None:
-    _row(table, "    as ratio to without", value / alone, RATIO_TARGET, unit="×")
-
-
-def _verdict(value: float, target: float | None, unit: str) -> tuple[str, str]:
-    if target is None:
-        return "", ""
-    kept = "[green]kept[/]" if value < target else "[red]missed[/]"
-    return f"< {target:g} {unit}", kept

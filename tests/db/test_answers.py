@@ -68,7 +68,12 @@ def by_a_link(paused: Paused, decision: str | None, data: Any, by: str) -> None:
 
 def in_airflow(paused: Paused, decision: str | None, data: Any, by: str) -> None:
     # Who decides nothing there presses the button to continue.
-    answer = Answer(decision or Decision.RESUMED, f"airflow:{by}", datetime.now(UTC), data)
+    answer = Answer(
+        decision or Decision.RESUMED,  # type: ignore[arg-type]  # also what is no decision
+        f"airflow:{by}",
+        datetime.now(UTC),
+        data,
+    )
     ref = task(paused.run, paused.wait.node_id)
     verdict = paused.engine.resume(ref, paused.wait_id, answer)
     if isinstance(verdict, AskPeople | Sleep):
@@ -170,7 +175,7 @@ def test_an_answer_in_airflow_counts_by_when_it_was_given(engine: Engine) -> Non
     now = datetime.now(UTC)
     with unit_of_work() as session:
         session.execute(update(Wait).values(due_at=now))
-    answer = Answer("approved", "airflow:bob", now - timedelta(seconds=1))
+    answer = Answer(Decision.APPROVED, "airflow:bob", now - timedelta(seconds=1))
     assert isinstance(engine.resume(task(paused.run, "ask"), paused.wait_id, answer), Proceed)
     assert paused.wait.decision == "approved"
 
@@ -207,7 +212,7 @@ def test_what_ends_by_its_time_is_nobodys_answer(engine: Engine) -> None:
     run = begin(step("wait", "delay", 0, {"duration": "PT1H"}))
     parked = engine.run(task(run, "wait"))
     assert isinstance(parked, Sleep)
-    elapsed = Answer("elapsed", None, datetime.now(UTC))
+    elapsed = Answer(Decision.ELAPSED, None, datetime.now(UTC))
     assert isinstance(engine.resume(task(run, "wait"), parked.wait_id, elapsed), Proceed)
     with unit_of_work() as session:
         assert session.scalars(select(AuditLog)).all() == []

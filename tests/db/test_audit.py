@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog
+from automations.domain.statuses import Decision
 from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople
@@ -83,8 +84,8 @@ def test_an_answer_in_airflow_is_its_users(database: str) -> None:
     run = begin(approval())
     parked = engine.run(task(run, "ask"))
     assert isinstance(parked, AskPeople)
-    answer = Answer("approved", "airflow:admin", datetime.now(UTC))
+    answer = Answer(Decision.APPROVED, "airflow:admin", datetime.now(UTC))
     engine.resume(task(run, "ask"), parked.wait_id, answer)
     (line,) = lines()
     assert (line.action, line.actor_type, line.actor) == ("run.resume", "airflow", "admin")
-    assert line.details == {"stepId": "ask", "decision": "approved"}
+    assert line.details == {"stepId": "ask", "decision": "approved", "override": True}

@@ -16,6 +16,7 @@ from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.dispatch import dispatcher
+from automations.domain.statuses import RunStatus
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
@@ -39,7 +40,7 @@ def airflow() -> Airflow:
 
 def end(run: str) -> None:
     with unit_of_work() as session:
-        assert runs.end_run(session, run, "COMPLETED")
+        assert runs.end_run(session, run, RunStatus.COMPLETED)
 
 
 def park(run: str, kind: str, awaited: str | None = None) -> None:
@@ -247,7 +248,7 @@ def test_what_is_no_start_goes_on_though_there_is_no_room(here: str, airflow: Ai
             for number in range(30):
                 events.emit(session, here, kind="EVENT", trigger_key="x", data={"n": number})
             run = session.get_one(Run, airflow.made[0])
-            run.status = "CANCELLED"
+            run.status = RunStatus.CANCELLED
             jobs.enqueue(session, JobKind.FAIL_RUN, run.id)
         until("the events", lambda: count(Event.status == "PENDING") == 0)
         until("the run to be failed", lambda: airflow.failed == [run.id])

@@ -15,6 +15,7 @@ from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow, WorkflowVersion
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.statuses import RunStatus, StepStatus
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep
 from automations.services.runs.cancellations import cancel
@@ -60,7 +61,7 @@ def child_of(run: Run) -> Run:
         return session.scalars(select(Run).where(Run.parent_run_id == run.id)).one()
 
 
-def end(run: Run, status: str, error: str | None = None) -> None:
+def end(run: Run, status: RunStatus, error: str | None = None) -> None:
     with unit_of_work() as session:
         assert runs.end_run(session, run.id, status, error)
 
@@ -80,7 +81,7 @@ def test_a_child_is_started_once_however_often_the_step_is_run(engine: Engine) -
     with unit_of_work() as session:  # as if the process had died before it recorded the step
         step_row = run_steps.step(session, run.id, "call")
         assert step_row is not None
-        step_row.status = "RUNNING"
+        step_row.status = StepStatus.RUNNING
         session.execute(update(Run).where(Run.id == run.id).values(status="RUNNING"))
     assert engine.run(task(run, "call")) == first
     child = child_of(run)
@@ -112,7 +113,7 @@ def test_a_child_that_ends_before_the_parent_waits_is_not_missed(engine: Engine)
 
         def start(self, *given: Any, **more: Any) -> str:
             child = children.start(*given, **more)
-            end(child_of(run), "COMPLETED")
+            end(child_of(run), RunStatus.COMPLETED)
             dispatch()
             return child
 
@@ -129,7 +130,7 @@ def test_a_failed_child_fails_the_parent_with_its_reason(engine: Engine) -> None
     run = running(waitForCompletion=True)
     asleep = engine.run(task(run, "call"))
     assert isinstance(asleep, Sleep)
-    end(child_of(run), "FAILED", "no luck")
+    end(child_of(run), RunStatus.FAILED, "no luck")
     dispatch()
     assert isinstance(engine.resume(task(run, "call"), asleep.wait_id, None), GiveUp)
     assert "no luck" in (reload(run).error or "")
@@ -183,9 +184,9 @@ def wait_in(run: Run) -> None:
         )
 
 
-@pytest.mark.parametrize("status", ["FAILED", "COMPLETED"])
+@pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.COMPLETED])
 def test_a_parent_that_ends_otherwise_takes_the_child_with_it_that_it_waits_for(
-    engine: Engine, status: str
+    engine: Engine, status: RunStatus
 ) -> None:
     run = running(waitForCompletion=True)
     engine.run(task(run, "call"))
@@ -204,7 +205,7 @@ def test_a_child_that_nobody_waits_for_outlives_a_parent_that_fails(engine: Engi
     engine.run(task(run, "call"))
     with unit_of_work() as session:
         session.execute(update(Run).where(Run.id == run.id).values(status="RUNNING"))
-    end(run, "FAILED")
+    end(run, RunStatus.FAILED)
     assert reload(child_of(run)).status == "RUNNING"
     assert killed() == set()
 
@@ -214,7 +215,7 @@ def test_cancelling_reaches_below_a_child_that_has_ended(engine: Engine) -> None
     engine.run(task(run, "call"))
     child = child_of(run)
     below = StartedRuns().start(child.id, child.workflow_id, {}, "key", awaited=False)
-    end(child, "COMPLETED")
+    end(child, RunStatus.COMPLETED)
     cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
     assert reload(child).status == "COMPLETED"
     with unit_of_work() as session:
@@ -235,7 +236,7 @@ def test_a_child_that_a_loop_waits_for_ends_with_its_parent(engine: Engine, how:
     if how == "cancelled":
         cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
     else:
-        end(run, "FAILED")
+        end(run, RunStatus.FAILED)
     assert reload(child_of(run)).status == "CANCELLED"
 
 

@@ -16,7 +16,7 @@ from automations.db.tables import Job, JobKind, Run, Wait
 from automations.dispatch.dispatcher import Dispatcher
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
-from automations.domain.statuses import UNFINISHED
+from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Skip, Sleep, TaskRef
@@ -79,7 +79,7 @@ def started() -> list[str]:
         return list(session.scalars(query))
 
 
-def end(run: str, status: str = "COMPLETED") -> None:
+def end(run: str, status: RunStatus = RunStatus.COMPLETED) -> None:
     with unit_of_work() as session:
         assert runs.end_run(session, run, status)
 
@@ -96,7 +96,7 @@ def test_more_than_the_limit_wait_and_begin_in_order_when_others_end(
     admit(handlers)
     assert started() == [first, second]
     assert (load(third).status, load(third).slot) == ("RUNNING", "WAITING")
-    end(second, "FAILED")
+    end(second, RunStatus.FAILED)
     admit(handlers)
     assert started() == [first, second, third]
     cancellations.cancel(principal(here), load(first).workflow_id, first)
@@ -294,7 +294,7 @@ def test_a_cleared_run_waits_for_its_turn_like_a_new_one(
     workflow = automation(here, 1)
     first, second = executed(here, workflow, 2)
     admit(handlers)
-    end(first, "FAILED")
+    end(first, RunStatus.FAILED)
     admit(handlers)
     assert load(second).slot == "HELD"
     again = TaskRef(first, workflow, 1, "look", generation=1)
@@ -362,7 +362,7 @@ def test_many_dispatchers_never_let_more_in_and_keep_the_order(
             query = select(Run.id).where(Run.slot == "HELD", Run.status == "RUNNING").limit(1)
             run = session.scalars(query.with_for_update(skip_locked=True)).first()
             if run is not None:
-                runs.end_run(session, run, "COMPLETED")
+                runs.end_run(session, run, RunStatus.COMPLETED)
             elif session.scalar(select(func.count()).where(Run.status == "RUNNING")) == 0:
                 ended.set()
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from automations.db import run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
+from automations.domain.statuses import Decision, StepStatus
 from automations.errors import Conflict, StepError
 from automations.execution import entry
 from automations.execution.engine import Engine
@@ -196,7 +197,7 @@ def test_an_effect_without_a_record_is_repeated_under_the_same_key(
     with unit_of_work() as session:  # as if the process had died between effect and record
         crashed = run_steps.step(session, run.id, "mail")
         assert crashed is not None
-        crashed.status, crashed.output, crashed.verdict = "RUNNING", None, None
+        crashed.status, crashed.output, crashed.verdict = StepStatus.RUNNING, None, None
     engine.run(task(run, "mail"))
     first, second = outbox.sent
     assert first.key == second.key == f"{run.id}:mail:0"
@@ -314,7 +315,7 @@ def test_an_answer_given_in_airflow_comes_out_like_one_given_to_us(engine: Engin
     run = begin(approval())
     parked = engine.run(task(run, "ask"))
     assert isinstance(parked, AskPeople)
-    answer = Answer("approved", "airflow:admin", datetime.now(UTC), {"note": "fine"})
+    answer = Answer(Decision.APPROVED, "airflow:admin", datetime.now(UTC), {"note": "fine"})
     engine.resume(task(run, "ask"), parked.wait_id, answer)
     done = row(run, "ask")
     assert done is not None
@@ -332,7 +333,7 @@ def test_the_first_answer_wins_over_a_later_one_from_airflow(engine: Engine) -> 
     decisions.resume(
         principal(run.workspace_id, name="key"), run.id, decision="rejected", data=None
     )
-    late = Answer("approved", "airflow:admin", datetime.now(UTC))
+    late = Answer(Decision.APPROVED, "airflow:admin", datetime.now(UTC))
     engine.resume(task(run, "ask"), parked.wait_id, late)
     done = row(run, "ask")
     assert done is not None

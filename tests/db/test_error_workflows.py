@@ -11,6 +11,8 @@ from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.runs import RunSummary
+from automations.domain.statuses import RunStatus
 from automations.errors import StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, TaskRef
@@ -47,11 +49,11 @@ def automation(here: str, on_error: str | None = None, **more: Any) -> str:
     return workflows.create(principal(here), {**payload, "errorWorkflowId": on_error}, ports()).id
 
 
-def executed(here: str, workflow: str) -> Run:
+def executed(here: str, workflow: str) -> RunSummary:
     return by_hand.execute(principal(here), workflow, {})
 
 
-def fail(run: Run) -> None:
+def fail(run: RunSummary) -> None:
     """The run's only step fails."""
     engine = Engine(ports(mailer=Refusing()))
     assert isinstance(engine.run(TaskRef(run.id, run.workflow_id, 1, "tell")), GiveUp)
@@ -104,8 +106,8 @@ def test_a_failure_starts_the_error_workflow_once_with_what_happened(
 def test_a_run_that_is_cancelled_or_has_none_starts_nothing(here: str, handlers: Handlers) -> None:
     handler = automation(here)
     with unit_of_work() as session:
-        runs.end_run(session, executed(here, automation(here, handler)).id, "CANCELLED")
-        runs.end_run(session, executed(here, automation(here)).id, "FAILED", "x")
+        runs.end_run(session, executed(here, automation(here, handler)).id, RunStatus.CANCELLED)
+        runs.end_run(session, executed(here, automation(here)).id, RunStatus.FAILED, "x")
     carried(handlers, "report_failure", "match_event")
     assert runs_of(handler) == []
 
@@ -117,9 +119,9 @@ def test_each_failure_of_a_run_is_reported_and_a_repeated_report_is_not(
     run = executed(here, automation(here, handler))
     for _ in range(2):
         with unit_of_work() as session:
-            session.get_one(Run, run.id).status = "RUNNING"
+            session.get_one(Run, run.id).status = RunStatus.RUNNING
             session.flush()
-            runs.end_run(session, run.id, "FAILED", "x")
+            runs.end_run(session, run.id, RunStatus.FAILED, "x")
         with unit_of_work() as session:
             (job,) = session.scalars(select(Job).where(Job.kind == "report_failure"))
         handlers.carry(job)

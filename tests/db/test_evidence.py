@@ -14,6 +14,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, DataRow, EvidenceSnapshot, SecurityEvent
 from automations.domain import evidence as rules
 from automations.domain.evidence import hash_of
+from automations.domain.statuses import Severity
 from automations.domain.tables.columns import TableShape
 from automations.errors import StepError
 from automations.execution.engine import Engine
@@ -114,8 +115,8 @@ class TestSources:
 
     def test_security_events(self, home: str) -> None:
         other = workspace("other")
-        security_events.note("ssrf.blocked", "HIGH", workspace_id=home, url="x")
-        security_events.note("ssrf.blocked", "HIGH", workspace_id=other)
+        security_events.note("ssrf.blocked", Severity.HIGH, workspace_id=home, url="x")
+        security_events.note("ssrf.blocked", Severity.HIGH, workspace_id=other)
         (found,) = rows(capture(home, "events", "SECURITY_EVENTS", filter={"severity": "HIGH"}))
         assert (found["type"], found["details"], found["count"]) == (
             "ssrf.blocked",

@@ -65,8 +65,8 @@ def test_a_parent_run(here: str) -> None:
 def test_airflow(here: str) -> None:
     workflow = automation(here, inputSchema=SCHEMA)
     with unit_of_work() as session:
-        for number, conf in enumerate(({"n": "x"}, {"n": 1})):
-            made = AirflowRun(workflow, f"{new_id()}{number}", "manual", conf)
+        for number, n in enumerate(("x", 1)):
+            made = AirflowRun(workflow, f"{new_id()}{number}", "manual", {"n": n})
             run = record_run(session, made)
             assert run is not None
             status = "RUNNING" if number else "FAILED"

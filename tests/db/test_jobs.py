@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import psycopg2.extensions
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.session import raw_connection, statement, unit_of_work
@@ -128,7 +129,7 @@ def test_kinds_that_are_not_wanted_are_left_and_the_oldest_of_the_others_come_fi
     subjects = [new_id() for _ in range(6)]
     with unit_of_work() as session:
         for subject, kind in zip(
-            subjects, ("start_run", "fail_run", "match_event") * 2, strict=True
+            subjects, (JobKind.START_RUN, JobKind.FAIL_RUN, JobKind.MATCH_EVENT) * 2, strict=True
         ):
             jobs.enqueue(session, kind, subject)
     with unit_of_work() as session:
@@ -161,13 +162,14 @@ def test_only_failures_count_and_what_goes_on_is_forgiven(
 ) -> None:
     enqueue()
     found = []
-    for put_back in (
+    ways: tuple[Callable[[Session, Job], object], ...] = (
         lambda session, job: jobs.retry(session, job, timedelta(0), "it broke"),
         lambda session, job: jobs.reschedule(session, job, timedelta(0), "not yet"),
         lambda session, job: jobs.release(session, [job]),
         lambda session, job: jobs.retry(session, job, timedelta(0), "it broke again"),
         lambda session, job: jobs.go_on(session, job),
-    ):
+    )
+    for put_back in ways:
         with unit_of_work() as session:
             (job,) = jobs.claim(session, 1, JobKind, holder=ALIVE)
             put_back(session, job)

@@ -294,9 +294,9 @@ class TestFailures:
         run = begin(loop(mail(), over=["a", "b", "c"]))
         sending = outbox.send
 
-        def cancelling(one: Mail) -> MailReceipt:
+        def cancelling(mail: Mail) -> MailReceipt:
             cancellations.cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
-            return sending(one)
+            return sending(mail)
 
         outbox.send = cancelling  # type: ignore[method-assign]
         assert isinstance(engine.run(task(run, "loop")), Skip)
@@ -329,12 +329,12 @@ class TestCrashes:
         run = begin(loop(mail(), over=["a", "b", "c", "d"]))
         sent = tmp_path / "sent"
 
-        def deadly(one: Mail) -> MailReceipt:
-            if one.body == "c":
+        def deadly(mail: Mail) -> MailReceipt:
+            if mail.body == "c":
                 os.kill(os.getpid(), signal.SIGKILL)
             with sent.open("a") as file:
-                file.write(one.body)
-            return MailReceipt("<id>", "test", one.to, ())
+                file.write(mail.body)
+            return MailReceipt("<id>", "test", mail.to, ())
 
         sending, outbox.send = outbox.send, deadly  # type: ignore[method-assign]
         worker = multiprocessing.get_context("fork").Process(
@@ -354,8 +354,8 @@ class TestCrashes:
     ) -> None:
         sending = outbox.send
 
-        def dying(one: Mail) -> MailReceipt:
-            sending(one)
+        def dying(mail: Mail) -> MailReceipt:
+            sending(mail)
             outbox.send = sending  # type: ignore[method-assign]
             raise Killed
 

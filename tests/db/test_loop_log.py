@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from automations.db.tables import Run
+from automations.domain.statuses import AttemptStatus
 from automations.errors import StepError
 from automations.execution import loop_log
 from automations.execution.engine import Engine
@@ -76,7 +77,7 @@ def test_failures_are_logged_a_thousand_times_at_most(engine: Engine) -> None:
     broken = step("broken", "condition", 0, {"expression": "loop.item.a.b"})
     run = begin(loop(broken, over="{{range(1200)}}", onItemError="continue"))
     assert isinstance(engine.run(task(run, "loop")), Proceed)
-    assert [line.status for line in logs(run)].count("failed") == 1_000
+    assert [line.status for line in logs(run)].count(AttemptStatus.FAILED) == 1_000
 
 
 def test_they_are_counted_over_all_pauses_of_a_loop(
@@ -135,9 +136,9 @@ def test_an_effect_is_on_record_also_when_the_run_was_cancelled_meanwhile(
     run = begin(loop(mail(), over=["a", "b"]))
     sending = outbox.send
 
-    def cancelling(one: Any) -> Any:
+    def cancelling(mail: Any) -> Any:
         cancellations.cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
-        return sending(one)
+        return sending(mail)
 
     outbox.send = cancelling  # type: ignore[method-assign]
     engine.run(task(run, "loop"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from automations.db import runs
 from automations.db.publications import SqlPublications
@@ -14,6 +14,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, Job, Run, Wait
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
+from automations.domain.statuses import Decision
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, TaskRef
 from automations.ports import DagRunState
@@ -49,7 +50,7 @@ def asked(here: str, workflow: str) -> tuple[str, AskPeople]:
     run_id = by_hand.execute(principal(here), workflow, {}).id
     with unit_of_work() as session:
         runs.mark_dispatched(session, run_id)
-        session.execute(Job.__table__.delete())
+        session.execute(delete(Job))
     engine = Engine(ports())
     assert isinstance(engine.run(TaskRef(run_id, workflow, 1, "set")), Proceed)
     waits = engine.run(TaskRef(run_id, workflow, 1, "ask"))
@@ -64,7 +65,7 @@ def load(run_id: str) -> Run:
 
 def jobs() -> list[tuple[str, str]]:
     with unit_of_work() as session:
-        return [tuple(row) for row in session.execute(select(Job.kind, Job.subject_id))]
+        return list(session.execute(select(Job.kind, Job.subject_id)))
 
 
 def deleted(workflow: str) -> None:
@@ -98,7 +99,7 @@ def test_an_answer_that_came_meanwhile_is_not_lost(here: str) -> None:
     deleted(workflow)
     engine = Engine(ports())
     engine.run(TaskRef(run_id, workflow, 1, "ask"))
-    said = Answer("elapsed", None, datetime.now(UTC))
+    said = Answer(Decision.ELAPSED, None, datetime.now(UTC))
     verdict = engine.resume(TaskRef(run_id, workflow, 1, "ask"), waits.wait_id, said)
     assert isinstance(verdict, Proceed)
     with unit_of_work() as session:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Run
+from automations.db.tables import Run, RunStep
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse
@@ -49,6 +49,12 @@ def called(engine: Engine, service: Service, content: bytes, status: int = 200, 
     return engine.run(task(run, "call"))
 
 
+def recorded(run: Run, node: str) -> RunStep:
+    found = row(run, node)
+    assert found is not None
+    return found
+
+
 def deep(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 
@@ -68,7 +74,7 @@ def test_json_that_no_database_keeps_is_kept_as_near_as_can_be(
     assert isinstance(verdict, Proceed)
     with unit_of_work() as session:
         run = session.scalars(select(Run)).one()
-    done = row(run, "call")
+    done = recorded(run, "call")
     assert (done.status, (done.output or {})["body"]) == ("DONE", body)
     assert service.asked == 1
 
@@ -84,7 +90,7 @@ def test_json_that_cannot_be_kept_is_no_text_and_is_not_asked_for_again(
     assert "With answerAs set to base64" in verdict.error
     with unit_of_work() as session:
         run = session.scalars(select(Run)).one()
-    assert row(run, "call").status == "FAILED"
+    assert recorded(run, "call").status == "FAILED"
     assert service.asked == 1
 
 
@@ -92,7 +98,7 @@ def test_a_failure_with_odd_characters_is_recorded(engine: Engine, service: Serv
     assert isinstance(called(engine, service, b"\0\xff", 500), GiveUp)
     with unit_of_work() as session:
         run = session.scalars(select(Run)).one()
-    assert (row(run, "call").output or {})["excerpt"] == "\ufffd\ufffd"
+    assert (recorded(run, "call").output or {})["excerpt"] == "\ufffd\ufffd"
 
 
 def test_what_cannot_be_kept_fails_the_step_by_name(engine: Engine, service: Service) -> None:
@@ -109,6 +115,6 @@ def test_the_same_holds_in_a_loop(engine: Engine, service: Service) -> None:
     loop = {"collection": [1, 2], "steps": [CALL]}
     run = begin(step("loop", "loop", 0, loop))
     assert isinstance(engine.run(task(run, "loop")), Proceed)
-    results = (row(run, "loop").output or {})["results"]
+    results = (recorded(run, "loop").output or {})["results"]
     assert [one["headers"] for one in results] == [{"x": "a\ufffdb"}] * 2
     assert service.asked == 2

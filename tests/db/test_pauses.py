@@ -16,6 +16,7 @@ from automations.db import jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, JobKind, Run, Wait
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.statuses import Decision, RunStatus
 from automations.errors import Gone, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.pauses import pause_of
@@ -328,7 +329,7 @@ class TestReminders:
         wait = asked_run(replace(QUESTION, remind_seconds=3600.0))
         with unit_of_work() as session:
             held = session.get_one(Wait, wait.id)
-            waits.answer(session, held, decision="approved", by="x", data=None)
+            waits.answer(session, held, decision=Decision.APPROVED, by="x", data=None)
         handlers.carry(claimed("remind_approvers"))
         assert outbox.sent == []
         with unit_of_work() as session:
@@ -380,7 +381,7 @@ class TestReminders:
             form_requests.submit(link(run, "ada@b.example"), {"size": 1})
         with unit_of_work() as session:
             if end == "cancelled":
-                runs.end_run(session, run.id, "CANCELLED")
+                runs.end_run(session, run.id, RunStatus.CANCELLED)
             elif end == "deleted":
                 session.get_one(Form, made.id).deleted_at = datetime.now(UTC)
         for _ in range(2):

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Approver, AuditLog, Member, Run, Wait
+from automations.db.tables import Approver, AuditLog, Run, Wait
 from automations.domain.principals import Principal
 from automations.errors import Conflict, Gone, NotAllowed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople
 from automations.services.access import api_keys, people
+from automations.services.access.members import Member
 from automations.services.runs import by_hand, children, replays
 from automations.services.waits import decisions
 from automations.steps.outcomes import Answer

@@ -243,8 +243,8 @@ def test_a_source_that_changes_while_it_is_read_is_read_once_more(
     else:
         pulls.note(first.id, StepError("Refused.", kind="status"))
     with unit_of_work() as session:
-        first, second = session.scalars(select(PipelineRun).order_by(PipelineRun.started_at))
-    assert (first.status, second.started_by) == (
+        ended, second = session.scalars(select(PipelineRun).order_by(PipelineRun.started_at))
+    assert (ended.status, second.started_by) == (
         "COMPLETED" if page == "next" else "FAILED",
         "webhook",
     )

@@ -14,6 +14,7 @@ from automations.db.tables import Job, Run, Workflow
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
+from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotVisibleYet
 from automations.ports import DagRunFailure, DagRunState, Visible
 from automations.services.runs import replays
@@ -88,7 +89,7 @@ def failed(database: str) -> Run:
         )
         assert run is not None
         run_steps.skip(session, run.id, ["a"], 0)
-        runs.end_run(session, run.id, "FAILED", "b: it broke")
+        runs.end_run(session, run.id, RunStatus.FAILED, "b: it broke")
     return reload(run)
 
 
@@ -177,7 +178,7 @@ def test_a_run_that_was_cancelled_before_its_retry_stays_so(
 ) -> None:
     job = retry(failed, latest=False)
     with unit_of_work() as session:
-        runs.end_run(session, failed.id, "CANCELLED", "Cancelled.")
+        runs.end_run(session, failed.id, RunStatus.CANCELLED, "Cancelled.")
     handlers.carry(job)
     assert (airflow.retried, reload(failed).status) == ([], "CANCELLED")
 

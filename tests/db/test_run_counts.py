@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, insert, select, update
 from automations.db import run_counts, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunCount
+from automations.domain.statuses import RunStatus
 from automations.kit.ids import new_id
 from tests.db.workspace import at_once, automation, workspace
 
@@ -21,12 +22,12 @@ def add(workspace_id: str, workflow_id: str, number: int) -> list[str]:
     return ids
 
 
-def numbers(workspace_id: str, workflow_id: str = "") -> dict[str, int]:
+def numbers(workspace_id: str, workflow_id: str = "") -> dict[RunStatus, int]:
     with unit_of_work() as session:
         return run_counts.by_status(session, workspace_id, workflow_id)
 
 
-def counted(workflow_id: str) -> dict[str, int]:
+def counted(workflow_id: str) -> dict[RunStatus, int]:
     with unit_of_work() as session:
         rows = session.execute(
             select(Run.status, func.count())
@@ -47,7 +48,7 @@ def test_runs_that_begin_end_and_are_deleted_are_counted(database: str) -> None:
     ids = add(here, one, 3)
     add(here, two, 2)
     with unit_of_work() as session:
-        assert runs.end_run(session, ids[0], "COMPLETED")
+        assert runs.end_run(session, ids[0], RunStatus.COMPLETED)
         session.execute(update(Run).where(Run.id.in_(ids[1:])).values(status="FAILED"))
     assert numbers(here, one) == {"COMPLETED": 1, "FAILED": 2} == counted(one)
     assert numbers(here) == {"COMPLETED": 1, "FAILED": 2, "RUNNING": 2}
@@ -64,7 +65,7 @@ def test_a_change_that_is_undone_is_not_counted(database: str) -> None:
     only = automation(here)
     [run] = add(here, only, 1)
     with unit_of_work() as session:
-        runs.end_run(session, run, "FAILED")
+        runs.end_run(session, run, RunStatus.FAILED)
         session.rollback()
     assert numbers(here, only) == {"RUNNING": 1}
 
@@ -74,7 +75,7 @@ def test_summing_up_changes_no_number_and_leaves_one_row_for_each(database: str)
     only = automation(here)
     for run in add(here, only, 20):
         with unit_of_work() as session:
-            runs.end_run(session, run, "COMPLETED")
+            runs.end_run(session, run, RunStatus.COMPLETED)
     before = numbers(here), numbers(here, only)
     assert parts() > 60
     with unit_of_work() as session:
@@ -93,7 +94,7 @@ def test_many_that_change_runs_and_sum_up_at_once_lose_nothing(database: str) ->
     def work() -> None:
         for run in add(here, only, 5):
             with unit_of_work() as session:
-                runs.end_run(session, run, "FAILED")
+                runs.end_run(session, run, RunStatus.FAILED)
             with unit_of_work() as session:
                 run_counts.sum_up(session)
 

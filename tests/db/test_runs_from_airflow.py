@@ -14,6 +14,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind, Run, Workflow, WorkflowVersion, Workspace
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
+from automations.domain.statuses import RunStatus
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
@@ -100,7 +101,7 @@ def test_a_second_scheduled_run_is_skipped_while_the_first_has_not_ended() -> No
     )
     assert run(first).status == "PAUSED"
     with unit_of_work() as session:
-        runs.end_run(session, first, "COMPLETED")
+        runs.end_run(session, first, RunStatus.COMPLETED)
     assert isinstance(engine.run(task(workflow, third)), Sleep)
 
 
@@ -201,7 +202,7 @@ def test_what_a_step_has_said_of_its_failure_is_not_asked_of_airflow() -> None:
     workflow, run_id = scheduled(), new_id()
     Engine(ports()).run(task(workflow, run_id))
     with unit_of_work() as session:
-        runs.end_run(session, run_id, "FAILED", "a: gone")
+        runs.end_run(session, run_id, RunStatus.FAILED, "a: gone")
     state = DagRunState(dag_id(workflow), run_id, "failed", "1", {}, None, "scheduled", DUE)
     Reconciler(Unreachable()).apply(state)
     assert run(run_id).error == "a: gone"
@@ -210,14 +211,14 @@ def test_what_a_step_has_said_of_its_failure_is_not_asked_of_airflow() -> None:
 @pytest.mark.parametrize(
     ("ended", "in_airflow", "becomes"),
     [
-        ("COMPLETED", "failed", ("FAILED", "Marked as failed in Airflow by ada.", 1)),
-        ("FAILED", "success", ("COMPLETED", None, 0)),
-        ("CANCELLED", "failed", ("CANCELLED", "as it was", 0)),
-        ("CANCELLED", "success", ("CANCELLED", "as it was", 0)),
+        (RunStatus.COMPLETED, "failed", ("FAILED", "Marked as failed in Airflow by ada.", 1)),
+        (RunStatus.FAILED, "success", ("COMPLETED", None, 0)),
+        (RunStatus.CANCELLED, "failed", ("CANCELLED", "as it was", 0)),
+        (RunStatus.CANCELLED, "success", ("CANCELLED", "as it was", 0)),
     ],
 )
 def test_how_a_run_has_ended_is_corrected_once(
-    ended: str, in_airflow: str, becomes: tuple[str, str | None, int]
+    ended: RunStatus, in_airflow: str, becomes: tuple[str, str | None, int]
 ) -> None:
     workflow, run_id = scheduled(), new_id()
     Engine(ports()).run(task(workflow, run_id))

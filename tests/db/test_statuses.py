@@ -46,6 +46,7 @@ def test_a_word_that_the_enum_does_not_have_is_refused_by_the_database(database:
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)
 def test_a_column_of_statuses_may_hold_its_enums_words_and_no_others(column: Column[Any]) -> None:
+    assert isinstance(column.type, EnumText)
     checks = {
         str(check.sqltext)
         for check in column.table.constraints

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, Run
+from automations.domain.statuses import RunStatus, StepStatus
 from automations.domain.tables.columns import TableShape
 from automations.errors import Conflict, NotFound, StepError, ValidationFailed
 from automations.execution.engine import Engine
@@ -397,10 +398,10 @@ def test_a_process_killed_before_the_record_leaves_no_double(
     engine.run(task(run, "write"))
     before = output(run, "write")
     with unit_of_work() as session:
-        session.get_one(Run, run.id).status = "RUNNING"
+        session.get_one(Run, run.id).status = RunStatus.RUNNING
         kept = run_steps.step(session, run.id, "write")
         assert kept is not None
-        kept.status, kept.output, kept.verdict = "RUNNING", None, None
+        kept.status, kept.output, kept.verdict = StepStatus.RUNNING, None, None
     engine.run(task(run, "write"))
     assert output(run, "write") == before
     assert (count(), len(events())) == (1, 1)

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import Matter, Notification, Run
+from automations.domain.statuses import RunStatus, StepStatus
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.services.integrations.notifications import WorkspaceNotifier
@@ -27,7 +28,7 @@ def forget(run: Run, node: str) -> None:
     with unit_of_work() as session:
         kept = run_steps.step(session, run.id, node)
         assert kept is not None
-        kept.status, kept.output, kept.verdict = "RUNNING", None, None
+        kept.status, kept.output, kept.verdict = StepStatus.RUNNING, None, None
 
 
 def count(table: type[Matter] | type[Notification]) -> int:
@@ -77,7 +78,7 @@ def test_a_process_killed_before_the_record_leaves_no_double(engine: Engine) -> 
         assert before is not None
         outputs[node] = before.output
         with unit_of_work() as session:
-            session.get_one(Run, run.id).status = "RUNNING"
+            session.get_one(Run, run.id).status = RunStatus.RUNNING
         forget(run, node)
         engine.run(task(run, node))
         after = row(run, node)

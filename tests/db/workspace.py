@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy import text
 
 from automations.db.session import unit_of_work
-from automations.db.tables import ApiKey, Member, Workflow, Workspace
+from automations.db.tables import ApiKey, Workflow, Workspace
 from automations.domain.matters import Board
 from automations.domain.principals import Principal
 from automations.errors import AutomationsError
@@ -49,7 +49,7 @@ def principal(workspace_id: str, role: str = "OWNER", name: str = "test") -> Pri
     return Principal(workspace_id, role, name)
 
 
-def member(workspace_id: str, name: str, role: str = "MEMBER") -> Member:
+def member(workspace_id: str, name: str, role: str = "MEMBER") -> members.Member:
     by = principal(workspace_id)
     return members.create(by, name=name, email=f"{name}@b.example", role=role)
 

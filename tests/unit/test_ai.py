@@ -456,7 +456,10 @@ class TestRefusals:
     def test_a_server_is_asked_at_the_address_that_was_looked_at(self, provider: Provider) -> None:
         provider.says("Hello")
         port = provider.address.rpartition(":")[2]
-        there = {"base_url": f"http://models.invalid:{port}/v1", "address": "127.0.0.1"}
+        there: dict[str, Any] = {
+            "base_url": f"http://models.invalid:{port}/v1",
+            "address": "127.0.0.1",
+        }
         assert output(ask(provider, **there))["text"] == "Hello"
         assert provider.seen[0][1]["host"] == f"models.invalid:{port}"
 

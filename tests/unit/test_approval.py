@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
 from automations.domain.fields import RENDERED
+from automations.domain.statuses import Decision
 from automations.kit.values import JSON
 from automations.steps.approval import Approval, ApprovalConfig
 from automations.steps.base import StepContext
@@ -44,7 +45,7 @@ def configured(**config: Any) -> ApprovalConfig:
     return ApprovalConfig.model_validate({"message": "OK?", **config}, context=RENDERED)
 
 
-def resumed(decision: str, **config: Any) -> Done | Fail | Branch:
+def resumed(decision: Decision, **config: Any) -> Done | Fail | Branch:
     answer = Answer(decision, "boss@b.example", NOW, {"note": "fine"})
     outcome = Approval().resume(configured(**config), context(), answer)
     assert isinstance(outcome, Done | Fail | Branch)
@@ -89,11 +90,11 @@ def test_without_more_it_asks_for_one_decision_within_a_week() -> None:
 
 
 def test_an_approval_gives_who_decided_when_and_on_what() -> None:
-    assert resumed("approved") == Done(output("approved"))
+    assert resumed(Decision.APPROVED) == Done(output("approved"))
 
 
 def test_a_rejection_fails_the_step_for_good() -> None:
-    outcome = resumed("rejected")
+    outcome = resumed(Decision.REJECTED)
     assert isinstance(outcome, Fail)
     assert (outcome.kind, outcome.retryable) == ("rejected", False)
     assert outcome.error == "Rejected by boss@b.example."
@@ -101,25 +102,25 @@ def test_a_rejection_fails_the_step_for_good() -> None:
 
 
 def test_a_rejection_may_be_passed_over() -> None:
-    assert resumed("rejected", onReject="continue") == Done(output("rejected"))
+    assert resumed(Decision.REJECTED, onReject="continue") == Done(output("rejected"))
 
 
 def test_a_rejection_may_lead_to_steps_of_its_own() -> None:
-    assert resumed("rejected", onReject=[NOTIFY]) == Branch(output("rejected"), "onReject")
+    assert resumed(Decision.REJECTED, onReject=[NOTIFY]) == Branch(output("rejected"), "onReject")
 
 
 def test_silence_fails_the_step_for_good() -> None:
-    outcome = resumed("expired")
+    outcome = resumed(Decision.EXPIRED)
     assert isinstance(outcome, Fail)
     assert (outcome.kind, outcome.retryable) == ("expired", False)
 
 
 def test_silence_may_be_passed_over() -> None:
-    assert resumed("expired", onExpire="continue") == Done(output("expired"))
+    assert resumed(Decision.EXPIRED, onExpire="continue") == Done(output("expired"))
 
 
 def test_silence_is_no_rejection() -> None:
-    outcome = resumed("expired", onReject="continue")
+    outcome = resumed(Decision.EXPIRED, onReject="continue")
     assert isinstance(outcome, Fail)
     assert outcome.kind == "expired"
 

@@ -47,9 +47,9 @@ def test_an_arm_that_was_left_out_may_not_get_new_steps() -> None:
     settled = {"q"}
     same = plan(branch("q", then=[wait("x"), wait("more", 1)]))
     assert obstacle(before, same, settled) is None
-    other = plan(branch("q", **{"then": [wait("x")], "else": [wait("new")]}), wait("end", 1))
+    other = plan(branch("q", then=[wait("x")], else_=[wait("new")]), wait("end", 1))
     assert "step 'new' is new" in str(obstacle(before, other, settled))
-    moved = plan(branch("q", **{"else": [wait("x")]}), wait("end", 1))
+    moved = plan(branch("q", else_=[wait("x")]), wait("end", 1))
     assert "no longer at its place" in str(obstacle(before, moved, settled))
 
 

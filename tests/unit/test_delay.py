@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from automations.domain.fields import RENDERED
+from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.kit.values import JSON
 from automations.steps.base import StepContext
@@ -174,10 +175,11 @@ def test_a_template_is_accepted_until_it_has_been_rendered(config: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("decision", "by", "early"), [("elapsed", None, False), ("resumed", "ada@b.example", True)]
+    ("decision", "by", "early"),
+    [(Decision.ELAPSED, None, False), (Decision.RESUMED, "ada@b.example", True)],
 )
 def test_the_output_says_when_and_how_the_wait_ended(
-    decision: str, by: str | None, early: bool
+    decision: Decision, by: str | None, early: bool
 ) -> None:
     config = DelayConfig.model_validate({"duration": "PT1H"})
     assert Delay().resume(config, context(), Answer(decision, by, NOW)) == Done(

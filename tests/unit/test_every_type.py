@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from automations.definitions.checking import parse
 from automations.domain.fields import RENDERED, AsWritten
 from automations.domain.templating import render_config
+from automations.kit.values import JSON
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.registry import STEP_TYPES
 
@@ -107,13 +108,16 @@ def test_what_is_kept_where_members_read_it_names_no_secret(kind: str) -> None:
     assert all("may name no secret" in message for (message,) in found.values())
 
 
+OF_NO_FIELD: tuple[JSON, ...] = ({"zzz": [{}]}, [[[]]], True)
+
+
 def of_another_shape() -> Iterator[tuple[str, str, Any]]:
     """For each field of each type that does not take just anything: what it does not take."""
     for kind, step_type in STEP_TYPES.items():
         described = step_type.Config.model_json_schema()
         for field, shape in described.get("properties", {}).items():
             taken = Draft202012Validator({**shape, "$defs": described.get("$defs", {})})
-            for value in ({"zzz": [{}]}, [[[]]], True):
+            for value in OF_NO_FIELD:
                 if not taken.is_valid(value):
                     yield kind, field, value
                     break

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -24,10 +24,16 @@ from automations.errors import StepError
 from automations.ports import HttpRequest, HttpResponse
 from tests.hostile import codings
 
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "identity": bytes,
+}
+
 
 class Handler(BaseHTTPRequestHandler):
-    seen: list[tuple[str, str, dict[str, str], bytes]]
-    packed: tuple[str, bytes]
+    seen: ClassVar[list[tuple[str, str, dict[str, str], bytes]]]
+    packed: ClassVar[tuple[str, bytes]]
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -70,7 +76,8 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(302, Location="file:///etc/passwd")
 
     def answer_elsewhere(self) -> None:
-        where = f"http://other.test:{self.server.server_address[1]}/ok"
+        assert isinstance(self.server, ThreadingHTTPServer)
+        where = f"http://other.test:{self.server.server_port}/ok"
         self.reply(302, Location=where, Set_Cookie="session=s3cret")
 
     def answer_large(self) -> None:
@@ -140,11 +147,13 @@ class Service:
     """A running server and what it was asked."""
 
     def __init__(self) -> None:
-        handler = type("Recording", (Handler,), {"seen": []})
-        self.handler = handler
-        self.seen = handler.seen
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.port = int(self.server.server_address[1])
+        class Recording(Handler):
+            seen: ClassVar = []
+
+        self.handler: type[Handler] = Recording
+        self.seen = self.handler.seen
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Recording)
+        self.port = self.server.server_port
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()
 
@@ -373,12 +382,12 @@ def test_nothing_grows_beyond_the_limit_when_it_is_unpacked(service: Service, na
 @given(
     content=st.binary(max_size=3_000),
     cuts=st.lists(st.integers(1, 400), max_size=20),
-    packing=st.sampled_from(["gzip", "deflate", "identity"]),
+    packing=st.sampled_from(list(PACKERS)),
 )
 def test_an_answer_is_the_same_in_whatever_pieces_it_comes(
     content: bytes, cuts: list[int], packing: str
 ) -> None:
-    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[packing](content)
+    packed = PACKERS[packing](content)
     places = [0, *sorted(cut for cut in cuts if cut < len(packed)), len(packed)]
     pieces = [packed[a:b] for a, b in pairwise(places)]
     assert b"".join(unpacked(packing, iter(pieces))) == content

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from automations.domain.fields import RENDERED
+from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.kit.values import JSON
 from automations.ports import HttpRequest, HttpResponse
@@ -237,10 +238,10 @@ def test_a_request_that_waits_for_its_callback_keeps_the_answer_until_then() -> 
     assert isinstance(outcome, WaitForCallback)
     assert (outcome.output["body"], outcome.expires_in) == ("taken", timedelta(hours=1))
     kept = context(kept=dict(outcome.output))
-    done = HttpRequestStep().resume(config, kept, Answer("resumed", None, NOW, {"n": 1}))
+    done = HttpRequestStep().resume(config, kept, Answer(Decision.RESUMED, None, NOW, {"n": 1}))
     assert isinstance(done, Done)
     assert (done.output["body"], done.output["callback"]) == ("taken", {"n": 1})
-    late = HttpRequestStep().resume(config, kept, Answer("expired", None, NOW))
+    late = HttpRequestStep().resume(config, kept, Answer(Decision.EXPIRED, None, NOW))
     assert isinstance(late, Fail)
     assert late.kind == "expired"
 

@@ -41,7 +41,7 @@ def test_a_second_handler_of_a_kind_is_refused() -> None:
 
 
 def test_a_job_that_nothing_handles_is_named() -> None:
-    handlers = Handlers(Unreachable(), ports())  # type: ignore[arg-type]  # neither is asked
+    handlers = Handlers(Unreachable(), ports())
     job = Job(kind="make_tea", subject_id="x")
     with pytest.raises(UnknownKind, match="Nothing handles 'make_tea' jobs; the kinds are admit"):
         handlers.carry(job)

@@ -114,7 +114,7 @@ def test_airflow_has_a_connection_for_every_thread_that_its_server_answers_in(
     async def threads() -> float:
         return anyio.to_thread.current_default_thread_limiter().total_tokens
 
-    pool = airflow_options(settings)["database"]
+    pool: dict[str, Any] = airflow_options(settings)["database"]
     assert pool["sql_alchemy_pool_size"] + pool["sql_alchemy_max_overflow"] > anyio.run(threads)
 
 

@@ -19,7 +19,8 @@ def wait(name: str, order: int = 0, **more: Any) -> dict[str, Any]:
 
 
 def branch(name: str, order: int = 0, **config: Any) -> dict[str, Any]:
-    whole = {"rules": RULES, **config}
+    """A condition; ``else_`` are the steps of its other arm."""
+    whole = {"rules": RULES, **{key.removesuffix("_"): value for key, value in config.items()}}
     return {"id": name, "name": name, "type": "condition", "order": order, "config": whole}
 
 
@@ -43,7 +44,7 @@ def test_a_disabled_step_is_left_out() -> None:
 
 
 def test_both_arms_lead_to_what_comes_after_the_condition() -> None:
-    laid = plan(branch("c", **{"then": [wait("t")], "else": [wait("e")]}), wait("end", 1))
+    laid = plan(branch("c", then=[wait("t")], else_=[wait("e")]), wait("end", 1))
     assert (laid.target("c", "then"), laid.target("c", "else")) == ("t", "e")
     assert laid.target("t", None) == laid.target("e", None) == "end"
     assert sorted(laid.nodes["end"].upstream) == ["e", "t"]
@@ -58,7 +59,7 @@ def test_an_empty_arm_leads_straight_on() -> None:
 
 def test_what_was_not_chosen_is_beside_with_all_that_lies_in_it() -> None:
     inner = branch("inner", then=[wait("deep")])
-    laid = plan(branch("c", **{"then": [inner], "else": [wait("e")]}), wait("end", 1))
+    laid = plan(branch("c", then=[inner], else_=[wait("e")]), wait("end", 1))
     assert laid.beside("c", "then") == ["e"]
     assert sorted(laid.beside("c", "else")) == ["deep", "inner"]
 

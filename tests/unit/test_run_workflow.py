@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from automations.domain.fields import RENDERED
+from automations.domain.statuses import Decision
 from automations.ports import ChildResult
 from automations.steps.outcomes import Answer, Done, Fail, WaitForRun
 from automations.steps.run_workflow import RunWorkflow, RunWorkflowConfig
 from tests.doubles import NOW, context
 
-RESUMED = Answer("resumed", None, NOW)
+RESUMED = Answer(Decision.RESUMED, None, NOW)
 
 
 class Nursery:

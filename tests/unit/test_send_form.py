@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from automations.domain.fields import RENDERED
+from automations.domain.statuses import Decision
 from automations.ports import FormAnswer, FormRequest
 from automations.steps.outcomes import Answer, Done, Fail, WaitForSubmissions
 from automations.steps.send_form import SendForm, SendFormConfig
@@ -58,7 +59,7 @@ def test_the_submissions_are_the_output_and_who_is_missing_is_said() -> None:
         FormAnswer("bob@b.example", None, None, None),
     )
     ctx = context(forms=desk, kept={"formId": "form1"})
-    outcome = SendForm().resume(configured(), ctx, Answer("resumed", None, NOW))
+    outcome = SendForm().resume(configured(), ctx, Answer(Decision.RESUMED, None, NOW))
     assert isinstance(outcome, Done)
     assert outcome.output["missing"] == ["bob@b.example"]
     assert outcome.output["submissions"] == [
@@ -72,7 +73,8 @@ def test_the_submissions_are_the_output_and_who_is_missing_is_said() -> None:
 
 
 def test_an_expired_form_fails_with_what_has_come() -> None:
-    outcome = SendForm().resume(configured(), context(forms=Desk()), Answer("expired", None, NOW))
+    expired = Answer(Decision.EXPIRED, None, NOW)
+    outcome = SendForm().resume(configured(), context(forms=Desk()), expired)
     assert isinstance(outcome, Fail)
     assert (outcome.kind, outcome.output["submissions"]) == ("expired", [])
 

@@ -136,7 +136,7 @@ def test_it_runs_when_every_part_answers(start: Start) -> None:
 
 
 def test_a_part_waits_for_what_it_needs(start: Start, tmp_path: Path) -> None:
-    first = {"name": "first", "code": "import time; time.sleep(0.5)", "once": True}
+    first: dict[str, Any] = {"name": "first", "code": "import time; time.sleep(0.5)", "once": True}
     code = f"import pathlib; assert pathlib.Path({str(tmp_path / 'x')!r}).exists(); " + SLEEP
     first["code"] += f"; open({str(tmp_path / 'x')!r}, 'w')"
     state = start({"name": "second", "code": code, "needs": ["first"]}, first).until(running)

@@ -35,7 +35,7 @@ DATA: dict[str, JSON] = {
 WORK = 3_000
 
 
-def rendered(template: str, **more: Any) -> JSON:
+def rendered(template: JSON, **more: Any) -> JSON:
     return render(template, DATA, where="here", **more)
 
 

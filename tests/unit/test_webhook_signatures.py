@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -40,7 +41,7 @@ def github(body: bytes = BODY, key: str = "github-key") -> dict[str, str]:
     return {"x-hub-signature-256": f"sha256={signed}"}
 
 
-SIGNED = {
+SIGNED: dict[str, tuple[str, Callable[[], dict[str, str]]]] = {
     "standard": (KEY, standard),
     "stripe": ("stripe-key", stripe),
     "github": ("github-key", github),

@@ -191,7 +191,7 @@ def test_secrets_do_not_come_to_the_steps() -> None:
 
 
 def test_each_sender_names_a_delivery_in_its_own_way() -> None:
-    named = {"webhook_id": "w", "x_github_delivery": "g", "idempotency_key": "i"}
+    named: dict[str, Any] = {"webhook_id": "w", "x_github_delivery": "g", "idempotency_key": "i"}
     sent = delivery(b'{"id": "evt_1"}', **named)
     schemes = ("standard", "github", "stripe", "header", "none")
     ids = {scheme: sent.id(scheme, sent.content()) for scheme in schemes}
@@ -218,7 +218,8 @@ def test_headers_have_bounds() -> None:
     delivery(x="y").check()
     with pytest.raises(TooLarge):
         delivery(x="y" * 16_000).check()
+    many: dict[str, Any] = {f"x{number}": "y" for number in range(101)}
     with pytest.raises(TooLarge):
-        delivery(**{f"x{number}": "y" for number in range(101)}).check()
+        delivery(**many).check()
     with pytest.raises(ValidationFailed):
         delivery(x="\0").check()
