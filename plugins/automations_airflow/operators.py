@@ -110,7 +110,7 @@ class StepTask:
             ti.xcom_push("return_value", summary)
             # By this the scheduler knows them again when they are cleared.
             ti.xcom_push(XCOM_SKIPMIXIN_KEY, {XCOM_SKIPMIXIN_SKIPPED: left_out})
-            raise DownstreamTasksSkipped(tasks=left_out)  # type: ignore[no-untyped-call]
+            raise DownstreamTasksSkipped(tasks=left_out)
         return summary
 
     @staticmethod

@@ -53,7 +53,7 @@ class WaitTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         woken = await waits().end_of(self.wait_id, self.until)
-        yield TriggerEvent({"woken": woken})  # type: ignore[no-untyped-call]
+        yield TriggerEvent({"woken": woken})
 
 
 class Waits:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def warm() -> None:
     """Load plugins and bundles, set up the database mapping and do a run; a fork keeps it all."""
     get_listener_manager()
-    DagBundlesManager()  # type: ignore[no-untyped-call]  # Airflow is partly untyped
+    DagBundlesManager()
     configure_mappers()
     try:
         warm_up(wiring.engine(AIRFLOW_SECRETS), wiring.ports())
