@@ -204,7 +204,7 @@ def test_an_approval_that_is_marked_as_done_in_airflow_is_an_override(stack: Sta
     assert len(stack.mails("overridden@example.com")) == 1
 
     def named() -> Any:
-        lines = stack.api("GET", "/api/audit-logs?action=run.override")["logs"]
+        lines = stack.api("GET", "/api/audit-logs?action=run.override")["auditLogs"]
         return next((line for line in lines if line["resource"]["id"] == run), None)
 
     assert until("the line of the audit log", named)["actor"]["type"] == "airflow"
