@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -58,22 +59,30 @@ def text_of(content: bytes, content_type: str) -> str:
     Raises:
         ValueError: they are none in the charset that they say to be in.
     """
-    mark, named = _mark_of(content), None
-    if mark is None:
-        named = _named(content, content_type)
-    charset = mark[1] if mark else _known(named) if named else _unnamed(content)
-    content = content[len(mark[0]) :] if mark else content
-    for candidate in (charset, _WIDER.get(charset)):
+    mark = _mark_of(content)
+    named = None if mark else _named(content, content_type)
+    found = decoded(content, named or _unnamed(content))
+    if found is not None:
+        return found
+    if mark is None and named is None:
+        raise ValueError("names no charset, and is not UTF-8")
+    raise ValueError(f"is not the {named or (mark and mark[1])} that it says to be")
+
+
+def decoded(content: bytes, charset: str) -> str | None:
+    """The text that some bytes are in a charset, or in that of their mark; None when they are not.
+
+    Raises:
+        ValueError: the charset is not known; says so.
+    """
+    mark = _mark_of(content)
+    name = mark[1] if mark else _known(charset)
+    rest = content[len(mark[0]) :] if mark else content
+    for candidate in (name, _WIDER.get(name)):
         if candidate is not None:
-            try:
-                return content.decode(candidate)
-            except UnicodeDecodeError:
-                continue
-    raise ValueError(
-        f"is not the {named or charset} that it says to be"
-        if mark or named
-        else "names no charset, and is not UTF-8"
-    )
+            with suppress(UnicodeDecodeError):
+                return rest.decode(candidate)
+    return None
 
 
 def legible(content: bytes, content_type: str) -> str:

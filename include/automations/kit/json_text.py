@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -10,12 +9,11 @@ from email.message import Message
 
 import jiter
 
+from automations.kit import declared_text
 from automations.kit.numbers import of_json
 from automations.kit.storable import faults
 from automations.kit.values import JSON, Errors
 
-_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
-"""Python decodes them as it does charsets, but nobody declares them in earnest."""
 _BOM = "\ufeff"
 _MAY_LOSE = re.compile(rb"(?=[0-9.]{16})[0-9]+\.[0-9]|[0-9]{16}[eE]|[eE][-+]?[0-9]{3}")
 """What is in every text that has a number with more digits than any double, or out of its range."""
@@ -31,15 +29,11 @@ def decoded(body: bytes, charset: str | None) -> str:
         ValueError: it is not; says so.
     """
     if charset is None:
-        charset = json.detect_encoding(body)
-    try:
-        codec = codecs.lookup(charset)
-        if codec.name in _NO_CHARSETS:
-            raise LookupError
-        return body.decode(codec.name).lstrip(_BOM)
-    except (LookupError, ValueError) as error:
-        name = "UTF-8" if charset in ("utf-8", "utf-8-sig") else charset[:40]
-        raise ValueError(f"is not {name}") from error
+        charset = json.detect_encoding(body).removesuffix("-sig")
+    text = declared_text.decoded(body, charset)
+    if text is None:
+        raise ValueError(f"is not {'UTF-8' if charset == 'utf-8' else charset[:40]}")
+    return text.lstrip(_BOM)
 
 
 def is_json(content_type: str) -> bool:

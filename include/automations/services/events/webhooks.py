@@ -122,10 +122,13 @@ def _find(token: str) -> tuple[Hook, WebhookTrigger] | None:
 def result(event_id: str) -> Result | None:
     """How far the run of a delivery has come; None while the delivery is not matched yet."""
     with reading() as session:
+        # First: when the event was matched, its run is there to be seen.
+        status = events.status(session, event_id)
+        if status == EventStatus.PENDING:
+            return None
         found = events.runs_of(session, event_id)
         if not found:
-            status = events.status(session, event_id)
-            return None if status == EventStatus.PENDING else Result(None, status, {}, ended=True)
+            return Result(None, status, {}, ended=True)
         run = found[0]
         ended = run.status not in UNFINISHED
         outputs = run_steps.outputs(session, run.id) if ended else {}
