@@ -86,7 +86,6 @@ def test_what_the_register_refuses_is_not_swallowed() -> None:
         ({"title": " "}, "at least 1 character"),
         ({"title": "x" * 501}, "at most 500"),
         ({"priority": "high"}, "LOW"),
-        ({"priority": None}, "LOW"),
         ({"tags": [[" "]]}, "1 to 100 characters"),
         ({"tags": ["x" * 101]}, "1 to 100 characters"),
         ({"tags": ["x"] * 51}, "at most 50"),
