@@ -154,7 +154,7 @@ class TestRotation:
         api.call("DELETE", f"/api/api-keys/{made['id']}")
         assert status(api, made["token"]) == 401
 
-    @pytest.mark.parametrize("grace", [-1, 604_801, "1", 1.5, None])
+    @pytest.mark.parametrize("grace", [-1, 604_801, "1", 1.5])
     def test_a_grace_out_of_bounds_is_refused(self, api: Api, grace: Any) -> None:
         path = f"/api/api-keys/{make(api)['id']}/rotate"
         assert "graceSeconds" in errors(api.call("POST", path, {"graceSeconds": grace}))
