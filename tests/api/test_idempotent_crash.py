@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Workflow
@@ -60,6 +60,13 @@ def workflow_id(database: str) -> str:
 def runs() -> int:
     with unit_of_work() as session:
         return session.scalar(select(func.count()).select_from(Run)) or 0
+
+
+def somebody_waits() -> bool:
+    """Whether a bridge has begun, and waits for a lock of ours."""
+    with unit_of_work(apart=True) as session:
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return bool(session.scalar(waiting))
 
 
 @pytest.mark.slow
@@ -135,6 +142,8 @@ def test_a_request_that_was_killed_with_its_bridge_is_carried_out_by_the_next(
             # While it is locked, no run of it can be inserted.
             session.get_one(Workflow, workflow_id, with_for_update=True)
             first = pool.submit(send, bridges[0])
+            # Else the other one might be first, and wait for us.
+            until(somebody_waits)
             until(lambda: send(bridges[1]).status_code == 409)
             bridges[0].kill()
         with pytest.raises(requests.RequestException):

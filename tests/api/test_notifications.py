@@ -114,7 +114,7 @@ class TestMark:
         assert api.call("PATCH", path, {"read": False}, role="VIEWER").json()["read"] is False
         assert titles(api, unread, "VIEWER") == ["Hi"]
 
-    @pytest.mark.parametrize("body", [{"read": "yes"}, {"read": None}, {"title": "x"}])
+    @pytest.mark.parametrize("body", [{"read": "yes"}, {"title": "x"}])
     def test_a_wrong_body_is_refused(self, api: Api, ada: str, body: dict[str, Any]) -> None:
         path = f"{LIST}/{tell(api, ada)}"
         assert list(errors(api.call("PATCH", path, body, role="VIEWER"))) == list(body)
