@@ -109,6 +109,12 @@ def check_read_only(given: Mapping[str, JSON], shown: Mapping[str, JSON]) -> Non
 
 def _closed(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
+    for name, field in schema["properties"].items():
+        # Null says that it is absent, where it may be.
+        if name not in schema.get("required", ()) and isinstance(field.get("type"), str):
+            field["type"] = [field["type"], "null"]
+            if "enum" in field:
+                field["enum"] = [*field["enum"], None]
 
 
 class Edited(Lenient):

@@ -308,6 +308,15 @@ class TestExport:
         (after,) = applied(api, exported(api, made).replace("name: A", "name: B"))
         assert (after["action"], after["id"]) == ("update", made)
 
+    @pytest.mark.parametrize(
+        "text",
+        ["1e100", "1E5", "+.5", "007", "1.", ".5", "-0", "null", "~", "True", "0x1f"],
+    )
+    def test_a_text_that_looks_like_something_else_stays_one(self, api: Api, text: str) -> None:
+        api.workflow(name="A", variables={text: text})
+        (found,) = applied(api, exported(api), "?dryRun=true")
+        assert found["action"] == "unchanged"
+
     @settings(
         deadline=None,
         max_examples=25,

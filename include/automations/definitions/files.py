@@ -54,7 +54,7 @@ class _Loader(yaml.CSafeLoader):
         return made
 
 
-for _tag, _pattern, _starts in (
+_PLAIN = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?(?:0|[1-9][0-9]*|0[0-9]+)", list("-+0123456789")),
@@ -63,7 +63,12 @@ for _tag, _pattern, _starts in (
         r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?",
         list("-+.0123456789"),
     ),
-):
+)
+"""What a text means that is written without quotes, by YAML 1.2; PyYAML itself goes by 1.1."""
+
+_NO_TEXT = re.compile("|".join(pattern for _, pattern, _ in _PLAIN))
+
+for _tag, _pattern, _starts in _PLAIN:
     _Loader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _starts
     )
@@ -93,6 +98,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, value: str) -> ScalarNode:
     style = "|" if "\n" in value else None
+    if value and _NO_TEXT.fullmatch(value):
+        style = "'"
     if _OTHER_BREAKS & set(value):
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
