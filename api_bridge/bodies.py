@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
-from automations.domain.fields import Lenient
+from automations.domain.fields import Lenient, describe_nulls
 from automations.domain.webhook_deliveries import Delivery
 from automations.errors import ValidationFailed
 from automations.kit import json_text
@@ -109,12 +109,7 @@ def check_read_only(given: Mapping[str, JSON], shown: Mapping[str, JSON]) -> Non
 
 def _closed(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
-    for name, field in schema["properties"].items():
-        # Null says that it is absent, where it may be.
-        if name not in schema.get("required", ()) and isinstance(field.get("type"), str):
-            field["type"] = [field["type"], "null"]
-            if "enum" in field:
-                field["enum"] = [*field["enum"], None]
+    describe_nulls(schema)
 
 
 class Edited(Lenient):

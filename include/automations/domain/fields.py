@@ -44,6 +44,15 @@ def _of(model: type[BaseModel]) -> frozenset[str]:
     )
 
 
+def describe_nulls(schema: dict[str, Any]) -> None:
+    """Say in the schema of a lenient model that null is taken where a field may be absent."""
+    for name, field in schema.get("properties", {}).items():
+        if name not in schema.get("required", ()) and isinstance(field.get("type"), str):
+            field["type"] = [field["type"], "null"]
+            if "enum" in field:
+                field["enum"] = [*field["enum"], None]
+
+
 class Lenient(BaseModel):
     """What clients write: null says that a field is absent, wherever it may be."""
 

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
-from automations.domain.fields import Lenient
+from automations.domain.fields import Lenient, describe_nulls
 from automations.errors import ValidationFailed
 from automations.kit.clock import moment, timestamp
 from automations.kit.storable import fault
@@ -43,7 +43,9 @@ _URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
 
 class _Part(Lenient):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, json_schema_extra=describe_nulls
+    )
 
 
 class Option(_Part):
