@@ -40,11 +40,11 @@ def identities(session: Session, workspace_id: str, given: Iterable[str]) -> Set
 
 def administer(session: Session, workspace_id: str, given: Iterable[str]) -> bool:
     """Whether one of the people who have these identities is an administrator's member."""
-    found = identities(session, workspace_id, given)
-    return any(
-        people.member(member.id) in found and RANKS[member.role] >= RANKS["ADMIN"]
-        for member in members.listed(session, workspace_id)
+    kinds = (identity.partition(":") for identity in identities(session, workspace_id, given))
+    found = (
+        members.find(session, workspace_id, name) for kind, _, name in kinds if kind == "member"
     )
+    return any(one is not None and RANKS[one.role] >= RANKS["ADMIN"] for one in found)
 
 
 def _holder(session: Session, key_id: str, found: set[str]) -> tuple[str, str]:
