@@ -41,7 +41,7 @@ class AuditLogQuery(BaseModel):
 @router.get("")
 def list_audit_logs(caller: Admin, query: Annotated[AuditLogQuery, Query()]) -> dict[str, Any]:
     """List who did what, newest first."""
-    found, following = audit_logs.behind(
+    found, following = audit_logs.page_after(
         caller.workspace_id, query.filter(), query.cursor, query.limit
     )
     return {

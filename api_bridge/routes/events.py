@@ -71,7 +71,7 @@ def list_events(
 ) -> dict[str, Any]:
     """List events, newest first, each with why it started nothing when it did not."""
     wanted = EventFilter(type_, status, since, until)
-    found, following = events.behind(caller.workspace_id, wanted, cursor, limit)
+    found, following = events.page_after(caller.workspace_id, wanted, cursor, limit)
     return {
         "events": [views.event(event) for event in found],
         "pagination": pagination.by_cursor(limit, following),

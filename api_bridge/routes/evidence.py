@@ -25,7 +25,7 @@ def list_evidence(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """List the snapshots without their contents, newest first."""
-    found, following = evidence.behind(caller.workspace_id, source, cursor, limit)
+    found, following = evidence.page_after(caller.workspace_id, source, cursor, limit)
     return {
         "evidence": [audit_views.evidence(snapshot) for snapshot in found],
         "pagination": pagination.by_cursor(limit, following),

@@ -135,7 +135,7 @@ def list_submissions(
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
-    found, following = forms.submissions_behind(caller.workspace_id, form_id, status, cursor, limit)
+    found, following = forms.submissions_after(caller.workspace_id, form_id, status, cursor, limit)
     links.lead_on(request, response, following, limit)
     return [views.submission(one) for one in found]
 

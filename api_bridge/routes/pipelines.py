@@ -205,7 +205,7 @@ def list_runs(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """List a connection's syncs, newest first."""
-    found, following = syncs.behind(caller.workspace_id, connection_id, cursor, limit)
+    found, following = syncs.page_after(caller.workspace_id, connection_id, cursor, limit)
     return {
         "runs": [pipeline_views.sync(one) for one in found],
         "pagination": pagination.by_cursor(limit, following),

@@ -67,11 +67,11 @@ def list_runs(
     """List an automation's runs, newest first."""
     wanted, size = query.filter(), query.page_size
     if query.cursor is not None:
-        behind, following = reading.behind(
+        found, following = reading.page_after(
             caller.workspace_id, workflow_id, wanted, query.cursor, size
         )
         return {
-            "runs": [views.run(run) for run in behind],
+            "runs": [views.run(run) for run in found],
             "pagination": {"pageSize": size, "nextCursor": following},
         }
     found, total = reading.page(caller.workspace_id, workflow_id, wanted, query.page, size)

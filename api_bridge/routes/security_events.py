@@ -42,7 +42,7 @@ def list_security_events(
     caller: Admin, query: Annotated[SecurityEventQuery, Query()]
 ) -> dict[str, Any]:
     """List what was refused, newest first; those of no workspace are for the default one."""
-    found, following = security_events.behind(
+    found, following = security_events.page_after(
         caller.workspace_id, query.filter(), query.cursor, query.limit
     )
     return {

@@ -25,7 +25,7 @@ class Client:
         api_key: the key, ``sk_…``.
         timeout: how long an answer may take, in seconds.
         retries: how often a request is sent again when no answer comes or the API is busy.
-        longest_pause: how long to wait at most before a request is sent again; the API may wish
+        max_pause: how long to wait at most before a request is sent again; the API may wish
             for more, and then the request fails.
     """
 
@@ -36,14 +36,14 @@ class Client:
         *,
         timeout: float = 30,
         retries: int = 3,
-        longest_pause: float = 30,
+        max_pause: float = 30,
     ) -> None:
         http = httpx.Client(
             base_url=base_url,
             headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
             timeout=timeout,
         )
-        self._transport = Transport(http, retries, longest_pause)
+        self._transport = Transport(http, retries, max_pause)
         self.workflows = Workflows(self._transport)
         self.runs = Runs(self._transport)
         self.events = Events(self._transport)

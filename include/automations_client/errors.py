@@ -118,7 +118,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def refusal(answer: httpx.Response, retry_after: float | None) -> ApiError:
+def api_error(answer: httpx.Response, retry_after: float | None) -> ApiError:
     """An answer that is no success, as an exception."""
     try:
         body = answer.json()

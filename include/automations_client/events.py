@@ -47,11 +47,11 @@ class Events:
         """
         wanted = {"type": kind, "status": status, "since": since, "until": until}
 
-        def behind(cursor: str | None) -> Page[Event]:
+        def page_after(cursor: str | None) -> Page[Event]:
             query = {**wanted, "limit": page_size, "cursor": cursor}
             return page_of("events", self._transport.json("GET", address("events"), query=query))
 
-        return through(behind)
+        return through(page_after)
 
     def get(self, event_id: str) -> EventDetail:
         """An event with its data and the runs that it has started."""

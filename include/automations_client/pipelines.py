@@ -73,12 +73,12 @@ class Pipelines:
     def syncs(self, connection_id: str, page_size: int = 100) -> Iterator[Sync]:
         """All syncs of a connection, newest first."""
 
-        def behind(cursor: str | None) -> Page[Sync]:
+        def page_after(cursor: str | None) -> Page[Sync]:
             query = {"limit": page_size, "cursor": cursor}
             path = _path(connection_id, "runs")
             return page_of("runs", self._transport.json("GET", path, query=query))
 
-        return through(behind)
+        return through(page_after)
 
     def get_sync(self, connection_id: str, sync_id: str) -> Sync:
         """A sync: how far it has come and what it has changed."""

@@ -67,11 +67,11 @@ class Runs:
             "pageSize": page_size,
         }
 
-        def behind(cursor: str | None) -> Page[Run]:
+        def page_after(cursor: str | None) -> Page[Run]:
             query = {**wanted, "cursor": cursor}
             return page_of("runs", self._transport.json("GET", path, query=query))
 
-        return through(behind, first="")
+        return through(page_after, first="")
 
     def get(self, workflow_id: str, run_id: str) -> RunDetail:
         """A run with its steps' logs and its whole state."""

@@ -104,13 +104,13 @@ class Rows:
         """
         path = _path(table_id, "query")
 
-        def behind(cursor: str | None) -> Page[Row]:
+        def page_after(cursor: str | None) -> Page[Row]:
             asked = {"filter": where, "sort": sort, "limit": page_size, "cursor": cursor}
             return page_of(
                 "rows", self._transport.send("POST", path, body=asked, reads=True).json()
             )
 
-        return through(behind)
+        return through(page_after)
 
     def get(self, table_id: str, row_id: str) -> Row:
         return cast(Row, self._transport.json("GET", _path(table_id, row_id)))

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from automations_client.errors import ApiError, Unreachable, refusal
+from automations_client.errors import ApiError, Unreachable, api_error
 
 Query: TypeAlias = Mapping[str, str | int | datetime | Sequence[str] | None]
 
@@ -24,10 +24,10 @@ _FIRST_PAUSE = 0.2
 class Transport:
     """Sends a request until it is answered, but not for ever."""
 
-    def __init__(self, http: httpx.Client, retries: int, longest_pause: float) -> None:
+    def __init__(self, http: httpx.Client, retries: int, max_pause: float) -> None:
         self._http = http
         self._retries = retries
-        self._longest_pause = longest_pause
+        self._max_pause = max_pause
 
     def close(self) -> None:
         self._http.close()
@@ -89,12 +89,12 @@ class Transport:
                 if answer.is_success:
                     return answer
                 wished = _retry_after(answer.headers.get("retry-after"))
-                error_answer = refusal(answer, wished)
-                if left == 0 or not _passes(error_answer) or (wished or 0) > self._longest_pause:
+                error_answer = api_error(answer, wished)
+                if left == 0 or not _passes(error_answer) or (wished or 0) > self._max_pause:
                     raise error_answer
             left -= 1
             # Clients that failed together come back one by one.
-            own = min(pause, self._longest_pause) * random.uniform(0.5, 1)
+            own = min(pause, self._max_pause) * random.uniform(0.5, 1)
             time.sleep(own if wished is None else wished)
             pause *= 2
 

@@ -82,7 +82,7 @@ class _Scheduling:
     """When Airflow itself starts runs, and how many may go at once; parked runs count."""
 
     timetable: Any = field(default_factory=AutomationTimetable)
-    most_runs: int = UNLIMITED
+    max_active_runs: int = UNLIMITED
     catchup: bool = False
 
 
@@ -99,7 +99,7 @@ def _scheduling(published: Published, definition: Definition) -> _Scheduling:
         ScheduleTimetable(due.cron, due.interval, due.timezone, datetime.fromisoformat(since)),
         # "skip" and "allow" are decided when a run comes:
         # see automations.services.runs.from_airflow.
-        most_runs=1 if trigger.overlap == "queue" else UNLIMITED,
+        max_active_runs=1 if trigger.overlap == "queue" else UNLIMITED,
         catchup=trigger.catchup,
     )
 
@@ -124,7 +124,7 @@ def _dag(
         owner_links={OWNER: url},
         default_args={"owner": OWNER},
         schedule=scheduling.timetable,
-        max_active_runs=scheduling.most_runs,
+        max_active_runs=scheduling.max_active_runs,
         catchup=scheduling.catchup,
         start_date=LONG_AGO if scheduling.catchup else None,
         is_paused_upon_creation=False,

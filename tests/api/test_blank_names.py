@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from automations.db.session import unit_of_work
 from automations.db.tables import WorkflowVersion
-from automations.services.workflows import loaded as definitions
+from automations.services.workflows import definitions
 from tests.api.conftest import FORM, Api
 
 STEP = {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}

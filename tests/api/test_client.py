@@ -48,7 +48,7 @@ def server() -> Iterator[Answering]:
 @pytest.fixture
 def impatient(server: Answering) -> Iterator[Client]:
     """A client of the server that refuses, which waits a second at most."""
-    with Client(f"http://{server.address}", "sk_test", longest_pause=1) as client:
+    with Client(f"http://{server.address}", "sk_test", max_pause=1) as client:
         yield client
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from automations.db.session import unit_of_work
 from automations.db.tables import Workflow, WorkflowVersion
 from automations.definitions.files import read
-from automations.services.workflows import loaded
+from automations.services.workflows.definitions import load
 from tests.api.conftest import Api
 from tests.api.test_workflows import errors
 
@@ -248,8 +248,8 @@ class TestImport:
         applied(api, json.dumps(tried), "?dryRun=true", kind="json")
         api.call("PATCH", f"/api/workflows/{called['id']}", {"name": "Saved"})
         with unit_of_work() as session:
-            assert loaded.load(session, called["id"], 2).definition.name == "Saved"
-            assert loaded.load(session, caller["id"], 1).definition.steps == []
+            assert load(session, called["id"], 2).definition.name == "Saved"
+            assert load(session, caller["id"], 1).definition.steps == []
 
 
 class TestMatching:

@@ -25,7 +25,7 @@ from automations.db import migrate, session
 from automations.domain.templating import render
 from automations.execution.verdicts import AskPeople, Proceed, Sleep, TaskRef
 from automations.launcher.postgres import EmbeddedPostgres
-from automations.services.workflows import loaded
+from automations.services.workflows import definitions
 from automations.steps.registry import STEP_TYPES
 from tests.bench.measuring import BenchError, free_ports
 from tests.e2e.counterparts import Counterparts
@@ -148,7 +148,7 @@ def _measured(place: BenchWorld, case: Case, repeat: int) -> tuple[list[float], 
     taken, bare = [], []
     for _ in range(WARM_UP + repeat):
         ref = TaskRef(place.start(workflow), workflow, 1, "step")
-        loaded.forget()  # a task of Airflow's is a new process
+        definitions.forget()  # a task of Airflow's is a new process
         taken.append(_milliseconds(lambda ref=ref: _run(ref)))  # type: ignore[misc]
         bare.append(_milliseconds(case.bare))
     return taken[WARM_UP:], bare[WARM_UP:]

@@ -26,7 +26,7 @@ from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep, Verdict
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.runs import cancellations
 from automations.services.waits import decisions
-from automations.services.workflows import loaded
+from automations.services.workflows import definitions
 from automations.steps.outcomes import Fail
 from tests.db.test_engine import begin, step, task
 from tests.db.test_loop import loop, output
@@ -215,7 +215,7 @@ def test_lines_of_several_items_at_once_are_all_there_and_no_more_than_may_be(
     log = LoopLog({})
     run = begin(loop(call(), over=[1]))
     with unit_of_work() as session:
-        (body,) = loaded.load(session, run.workflow_id, 1).definition.steps[0].config.steps
+        (body,) = definitions.load(session, run.workflow_id, 1).definition.steps[0].config.steps
 
     def fail(count: int) -> None:
         for _ in range(count):

@@ -167,7 +167,7 @@ def test_a_taken_port_is_an_error_that_names_the_log(make: Make, tmp_path: Path)
             server.start(timeout=3)
 
 
-def test_it_dies_with_the_process_that_leashed_it(make: Make, tmp_path: Path) -> None:
+def test_it_dies_with_the_process_that_started_it(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
     server.prepare()
     parent = subprocess.Popen(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from automations.adapters.documents.problems import DocumentProblem, TemplateProblem
-from automations.adapters.language_model.refusals import _KINDS as OF_MODELS
+from automations.adapters.language_model.provider_errors import _KINDS as OF_MODELS
 from automations.definitions.checking import parse
 from automations.definitions.reference_docs import steps_page
 from automations.domain.error_kinds import RETRIED, ErrorKind, Retried

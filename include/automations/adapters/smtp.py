@@ -27,7 +27,7 @@ _NO_UTF8 = (
     553,
     b"5.6.7 the mail server takes no address with letters outside ASCII before the @ (SMTPUTF8)",
 )
-Refusals = dict[str, tuple[int, bytes]]
+Rejections = dict[str, tuple[int, bytes]]
 
 
 class _Replies(io.BufferedIOBase):
@@ -113,16 +113,16 @@ class SmtpTransport:
             content = composed(server, mail, international=True)
         with self._session(server, mail.timeout) as session, _headers():
             session.ehlo_or_helo_if_needed()
-            refusals = _delivered(session, server, mail, wired, content)
-        refused = {who: refusals[wire] for who, wire in wired.items() if wire in refusals}
+            rejections = _delivered(session, server, mail, wired, content)
+        rejected = {who: rejections[wire] for who, wire in wired.items() if wire in rejections}
         hidden = _masker(server)
         return MailReceipt(
             message_id=message_id(server, mail),
             provider=server.provider,
-            accepted=tuple(address for address in recipients if address not in refused),
-            rejected=tuple(address for address in recipients if address in refused),
+            accepted=tuple(address for address in recipients if address not in rejected),
+            rejected=tuple(address for address in recipients if address in rejected),
             reasons={
-                who: hidden.text(f"{code} {_text(why)}") for who, (code, why) in refused.items()
+                who: hidden.text(f"{code} {_text(why)}") for who, (code, why) in rejected.items()
             },
         )
 
@@ -190,14 +190,14 @@ def _delivered(
     mail: Mail,
     wired: Mapping[str, str],
     content: bytes,
-) -> Refusals:
+) -> Rejections:
     """Who was refused, by the address on the wire."""
     sender = on_the_wire(server.sender)
     answers = on_the_wire(mail.reply_to) if mail.reply_to else ""
     recipients = list(dict.fromkeys(wired.values()))
     international = bool(session.has_extn("smtputf8"))
     if international:
-        refused: Refusals = {}
+        rejected: Rejections = {}
     else:
         for address in (sender, answers):
             if not address.isascii():
@@ -206,15 +206,15 @@ def _delivered(
                     "it has letters outside ASCII (SMTPUTF8).",
                     kind="mail",
                 )
-        refused = {address: _NO_UTF8 for address in recipients if not address.isascii()}
-    taken = [address for address in recipients if address not in refused]
+        rejected = {address: _NO_UTF8 for address in recipients if not address.isascii()}
+    taken = [address for address in recipients if address not in rejected]
     if not taken:
-        return refused
-    if refused:
+        return rejected
+    if rejected:
         content = composed(server, mail, international=False)
     is_ascii = all(address.isascii() for address in (sender, answers, *recipients))
     options = () if is_ascii or not international else ("SMTPUTF8", "BODY=8BITMIME")
-    return refused | _deliver(session, sender, taken, content, options)
+    return rejected | _deliver(session, sender, taken, content, options)
 
 
 def _deliver(
@@ -223,7 +223,7 @@ def _deliver(
     recipients: list[str],
     content: bytes,
     options: Sequence[str],
-) -> Refusals:
+) -> Rejections:
     try:
         return session.sendmail(sender, recipients, content, options)
     except smtplib.SMTPRecipientsRefused as error:

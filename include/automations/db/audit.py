@@ -14,7 +14,7 @@ from automations.db.tables import AuditLog
 from automations.domain.audit import AuditFilter
 
 
-def behind(
+def page_after(
     session: Session,
     workspace_id: str,
     wanted: AuditFilter,
@@ -23,7 +23,7 @@ def behind(
 ) -> Sequence[AuditLog]:
     """The lines that come behind one in a list with the newest first."""
     query = _fitting(workspace_id, wanted)
-    return keyset_pages.behind(session, query, (AuditLog.at, AuditLog.id), after, limit)
+    return keyset_pages.page_after(session, query, (AuditLog.at, AuditLog.id), after, limit)
 
 
 def all_of(session: Session, workspace_id: str, wanted: AuditFilter) -> Iterator[AuditLog]:

@@ -70,7 +70,7 @@ def page(
     """
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     if after is not None:
-        query = query.where(_behind(order, after))
+        query = query.where(_after(order, after))
     with bounded(session):
         return session.scalars(query.order_by(*_ordering(order)).limit(limit)).all()
 
@@ -172,7 +172,7 @@ def _ordering(order: Order) -> list[ColumnElement[Any]]:
     return [sorted_by.nulls_last(), DataRow.created_at.expression, DataRow.id.expression]
 
 
-def _behind(order: Order, after: Place) -> ColumnElement[bool]:
+def _after(order: Order, after: Place) -> ColumnElement[bool]:
     here = tuple_(DataRow.created_at, DataRow.id)
     there = tuple_(literal(after.created_at), literal(after.row_id))
     if order.column is None:

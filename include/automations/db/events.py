@@ -44,7 +44,7 @@ def find(session: Session, workspace_id: str, event_id: str) -> Event | None:
     )
 
 
-def behind(
+def page_after(
     session: Session,
     workspace_id: str,
     wanted: EventFilter,
@@ -55,7 +55,7 @@ def behind(
     query = select(Event).where(Event.workspace_id == workspace_id)
     query = keyset_pages.equal(query, {Event.type: wanted.type, Event.status: wanted.status})
     query = keyset_pages.between(query, Event.created_at, wanted.since, wanted.until)
-    return keyset_pages.behind(session, query, (Event.created_at, Event.id), after, limit)
+    return keyset_pages.page_after(session, query, (Event.created_at, Event.id), after, limit)
 
 
 def runs_of(session: Session, event_id: str) -> Sequence[Run]:

@@ -25,7 +25,7 @@ def lock_chain(session: Session, workspace_id: str) -> EvidenceSnapshot | None:
     )
 
 
-def behind(
+def page_after(
     session: Session, workspace_id: str, source: str | None, before: int | None, limit: int
 ) -> Sequence[EvidenceSnapshot]:
     """The snapshots before a number, without their contents, newest first."""

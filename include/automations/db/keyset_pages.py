@@ -34,7 +34,7 @@ def equal(query: Select[T], wanted: Mapping[InstrumentedAttribute[Any], Any]) ->
     return query
 
 
-def behind(
+def page_after(
     session: Session,
     query: Select[T],
     place: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[Any]],

@@ -151,10 +151,10 @@ def reset_cursors(session: Session, connection_id: str) -> None:
     )
 
 
-def runs_behind(
+def runs_after(
     session: Session, connection_id: str, after: tuple[datetime, Any] | None, limit: int
 ) -> Sequence[PipelineRun]:
     """The runs of a connection that come behind one in a list with the newest first."""
     query = select(PipelineRun).where(PipelineRun.connection_id == connection_id)
     place = (PipelineRun.started_at, PipelineRun.id)
-    return keyset_pages.behind(session, query, place, after, limit)
+    return keyset_pages.page_after(session, query, place, after, limit)

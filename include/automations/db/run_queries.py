@@ -77,7 +77,7 @@ def count(session: Session, workflow_id: str, wanted: RunFilter) -> int:
     return session.scalar(select(func.count()).select_from(Run).where(*conditions)) or 0
 
 
-def behind(
+def page_after(
     session: Session,
     workflow_id: str,
     wanted: RunFilter,

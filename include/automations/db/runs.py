@@ -126,15 +126,15 @@ def spend(
     run_id: str,
     tokens: int,
     cost: Decimal,
-    most_tokens: int | None = None,
-    most_cost: Decimal | None = None,
+    max_tokens: int | None = None,
+    max_cost: Decimal | None = None,
 ) -> bool:
     """Add to what a run has spent on language models, unless it comes to more than it may."""
     query = update(Run).where(Run.id == run_id)
-    if most_tokens is not None:
-        query = query.where(Run.model_tokens + tokens <= most_tokens)
-    if most_cost is not None:
-        query = query.where(Run.model_cost + cost <= most_cost)
+    if max_tokens is not None:
+        query = query.where(Run.model_tokens + tokens <= max_tokens)
+    if max_cost is not None:
+        query = query.where(Run.model_cost + cost <= max_cost)
     spent = query.values(model_tokens=Run.model_tokens + tokens, model_cost=Run.model_cost + cost)
     return session.scalar(spent.returning(Run.id)) is not None
 

@@ -55,7 +55,7 @@ def add(session: Session, source: str, **values: Any) -> None:
     )
 
 
-def behind(
+def page_after(
     session: Session,
     workspace_id: str,
     wanted: SecurityFilter,
@@ -64,7 +64,9 @@ def behind(
 ) -> Sequence[SecurityEvent]:
     """The events that come behind one in a list with the newest first."""
     query = _fitting(workspace_id, wanted)
-    return keyset_pages.behind(session, query, (SecurityEvent.at, SecurityEvent.id), after, limit)
+    return keyset_pages.page_after(
+        session, query, (SecurityEvent.at, SecurityEvent.id), after, limit
+    )
 
 
 def all_of(session: Session, workspace_id: str, wanted: SecurityFilter) -> Iterator[SecurityEvent]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from automations.definitions.model import Step
 from automations.execution.verdicts import TaskRef
 from automations.kit.values import JSON
-from automations.services.workflows.loaded import Loaded
+from automations.services.workflows.definitions import Loaded
 from automations.steps.outcomes import Answer
 
 

@@ -34,7 +34,7 @@ from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.runs.template_names import names_of
 from automations.services.waits import answers
 from automations.services.waits.answers import Given
-from automations.services.workflows.loaded import Loaded, load
+from automations.services.workflows.definitions import Loaded, load
 from automations.settings import get_settings
 from automations.steps.outcomes import Answer
 from automations.steps.registry import STEP_TYPES

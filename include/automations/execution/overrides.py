@@ -16,7 +16,7 @@ from automations.execution.entered import Entered
 from automations.execution.recording import Recorder, line_of
 from automations.execution.verdicts import TaskRef
 from automations.services.waits.answers import UNKNOWN_IN_AIRFLOW
-from automations.services.workflows.loaded import Loaded, load
+from automations.services.workflows.definitions import Loaded, load
 from automations.steps.outcomes import Answer, Done
 from automations.steps.registry import STEP_TYPES
 

@@ -34,7 +34,7 @@ from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.runs.template_names import names_of
-from automations.services.workflows.loaded import Loaded, load
+from automations.services.workflows.definitions import Loaded, load
 from automations.steps.outcomes import Branch, Done, Fail, Inside, Outcome, Stop
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import callback_url, derive_token

@@ -14,7 +14,7 @@ MAX_DIGITS = 4_000
 """Python reads no longer whole numbers, for the time that it takes."""
 _ALWAYS_EXACT = 15
 """Digits that double precision has for any number."""
-_MOST_OF_A_DOUBLE = 800
+_MAX_DIGITS_OF_A_DOUBLE = 800
 """No double has more digits, written out."""
 _WHOLE_ARE_EXACT = 2**53
 """Up to here each whole number is a double, too."""
@@ -69,7 +69,7 @@ def of_json(text: str) -> float:
     if written == Decimal(repr(value)):
         return value
     digits = len("".join(map(str, written.as_tuple().digits)).rstrip("0"))
-    if digits > _MOST_OF_A_DOUBLE or Decimal(f"{value:.{max(digits, 1) - 1}e}") != written:
+    if digits > _MAX_DIGITS_OF_A_DOUBLE or Decimal(f"{value:.{max(digits, 1) - 1}e}") != written:
         raise InexactNumber(text)
     return value
 

@@ -22,16 +22,16 @@ _KEYS = "holds a key that is no text"
 _NOTE = "(nested too deep to be shown)"
 
 
-def storable(value: JSON, most_deep: int = MAX_DEPTH) -> JSON:
+def storable(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
     """The value with every character that PostgreSQL refuses replaced.
 
     Raises:
         ValueError: it is nested too deep, or is not JSON.
     """
-    return _storable(value, 0, most_deep)
+    return _storable(value, 0, max_depth)
 
 
-def fields_storable(value: T, most_deep: int) -> T:
+def fields_storable(value: T, max_depth: int) -> T:
     """A dataclass of texts, JSON and such dataclasses, with these being storable.
 
     Raises:
@@ -40,30 +40,30 @@ def fields_storable(value: T, most_deep: int) -> T:
 
     def kept(item: Any) -> Any:
         if is_dataclass(item) and not isinstance(item, type):
-            return fields_storable(item, most_deep)
+            return fields_storable(item, max_depth)
         if isinstance(item, Mapping):
-            return storable(dict(item), most_deep)
+            return storable(dict(item), max_depth)
         if isinstance(item, tuple):
             return tuple(kept(part) for part in item)
-        return storable(item, most_deep) if isinstance(item, str | list) else item
+        return storable(item, max_depth) if isinstance(item, str | list) else item
 
     named = {field.name: kept(getattr(value, field.name)) for field in fields(value)}  # type: ignore[arg-type]  # any dataclass
     return replace(value, **named)  # type: ignore[type-var]  # any dataclass
 
 
-def _storable(value: JSON, depth: int, most_deep: int) -> JSON:
-    if depth > most_deep:
-        raise ValueError(f"is nested more than {most_deep} deep")
+def _storable(value: JSON, depth: int, max_depth: int) -> JSON:
+    if depth > max_depth:
+        raise ValueError(f"is nested more than {max_depth} deep")
     match value:
         case str():
             return _text(value)
         case dict():
             return {
-                _text(str(key)): _storable(item, depth + 1, most_deep)
+                _text(str(key)): _storable(item, depth + 1, max_depth)
                 for key, item in value.items()
             }
         case list() | tuple():
-            return [_storable(item, depth + 1, most_deep) for item in value]
+            return [_storable(item, depth + 1, max_depth) for item in value]
         case float() if not math.isfinite(value):
             raise ValueError("holds a number that JSON does not have")
         case None | bool() | int() | float():
@@ -72,7 +72,7 @@ def _storable(value: JSON, depth: int, most_deep: int) -> JSON:
             raise ValueError(f"holds {type(value).__name__}, which is not JSON")
 
 
-def fault(value: JSON, most_deep: int = MAX_SENT_DEPTH) -> str | None:
+def fault(value: JSON, max_depth: int = MAX_SENT_DEPTH) -> str | None:
     """Why a value cannot be kept as it is, for whoever has sent it; None when it can.
 
     It goes through the value level by level, so that no nesting ends the process.
@@ -87,7 +87,7 @@ def fault(value: JSON, most_deep: int = MAX_SENT_DEPTH) -> str | None:
                 continue
             elif isinstance(item, dict | list | tuple):
                 inside.extend(item)
-                problem = None if depth < most_deep else f"is nested deeper than {most_deep} levels"
+                problem = None if depth < max_depth else f"is nested deeper than {max_depth} levels"
                 if isinstance(item, dict):
                     inside.extend(item.values())
                     problem = problem or (None if all(map(_is_text, item)) else _KEYS)
@@ -126,17 +126,17 @@ def faults(value: JSON, path: str) -> Errors:
     return {path or "body": [problem]}
 
 
-def showable(value: Any, most_deep: int = 2 * MAX_DEPTH) -> Any:
+def showable(value: Any, max_depth: int = 2 * MAX_DEPTH) -> Any:
     """A value without what no answer could hold: endless nesting, halves of pairs."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode(errors="replace").decode()
     if isinstance(value, Mapping):
         return {
-            showable(str(key)): showable(item, most_deep - 1) if most_deep else _NOTE
+            showable(str(key)): showable(item, max_depth - 1) if max_depth else _NOTE
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [showable(item, most_deep - 1) if most_deep else _NOTE for item in value]
+        return [showable(item, max_depth - 1) if max_depth else _NOTE for item in value]
     return value
 
 

@@ -37,14 +37,14 @@ class Limits:
         memory: address space in bytes, to fill a template.
         program_memory: that of an outside program.
         patience: seconds after which everything is ended when nobody says other.
-        largest: bytes of a document.
+        max_bytes: bytes of a document.
     """
 
     seconds: int = 20
     memory: int = 1 << 30
     program_memory: int = 4 << 30
     patience: float = 120
-    largest: int = 10_000_000
+    max_bytes: int = 10_000_000
 
 
 class ConfinedRenderer:
@@ -102,9 +102,10 @@ class ConfinedRenderer:
             size = result.stat().st_size if result.is_file() else 0
             if not isinstance(engine, str) or not isinstance(losses, list) or not size:
                 raise StepError("No document was made.", kind="document")
-            if size > self._limits.largest:
+            if size > self._limits.max_bytes:
                 raise StepError(
-                    f"The document has {size} bytes; {self._limits.largest} at most.", kind="limit"
+                    f"The document has {size} bytes; {self._limits.max_bytes} at most.",
+                    kind="limit",
                 )
             return RenderedDocument(result.read_bytes(), engine, tuple(map(str, losses)))
 

@@ -12,7 +12,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
 from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
-from automations.adapters.language_model.refusals import refusal
+from automations.adapters.language_model.provider_errors import step_error
 from automations.adapters.language_model.transport import BoundedTransport
 from automations.ports import ModelQuestion
 
@@ -58,7 +58,7 @@ def exchange(question: ModelQuestion, account: ModelAccount, model: str) -> mess
     try:
         return asyncio.run(send())
     except Exception as error:  # SDKs raise whatever they stumble over in a strange answer
-        raise refusal(error, account.provider, model, question.timeout) from error
+        raise step_error(error, account.provider, model, question.timeout) from error
 
 
 def _parts(question: ModelQuestion) -> list[messages.ModelRequestPart]:

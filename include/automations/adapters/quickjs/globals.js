@@ -12,7 +12,7 @@
     defineProperty(holder, name, { value, writable: true, configurable: true });
 
   // Whole numbers that a Number would round are BigInts: in what is read as JSON, and back again.
-  const MOST_DIGITS = 1_000;
+  const MAX_DIGITS = 1_000;
   const LONG = /\d{16}/;
   const WHOLE = /^-?\d+$/;
   const exact = (value, context) =>
@@ -21,7 +21,7 @@
       : value;
   define(BigInt.prototype, "toJSON", function toJSON() {
     const digits = `${this}`;
-    if (digits.length > MOST_DIGITS) throw new RangeError(`a BigInt of more than ${MOST_DIGITS} digits is no JSON here`);
+    if (digits.length > MAX_DIGITS) throw new RangeError(`a BigInt of more than ${MAX_DIGITS} digits is no JSON here`);
     return rawJSON(digits);
   });
   define(JSON, "parse", function parseExactly(text, reviver) {

@@ -18,9 +18,9 @@
 
   const START = 0, STATE = 1, ANSWER = 2, REJECTED = 3;
   const PENDING = 0, RETURNED = 1, THROWN = 2, THREW_NULL = 3;
-  const LONGEST_TEXT = 2_000, WIDEST_TABLE = 50;
+  const MAX_TEXT = 2_000, MAX_COLUMNS = 50;
 
-  let state = PENDING, settled, lost = false, before, mostLines, mostLetters;
+  let state = PENDING, settled, lost = false, before, maxLines, maxLetters;
   let lines = "", count = 0, letters = 0, cut = false, indent = "";
 
   const shorten = (text, most) => apply(slice, text, [0, most]);
@@ -81,13 +81,13 @@
   };
 
   const add = (text) => {
-    if (count >= mostLines || letters >= mostLetters) {
+    if (count >= maxLines || letters >= maxLetters) {
       cut = true;
       return;
     }
     let line = indent + text;
-    if (line.length > mostLetters - letters) cut = true;
-    line = shorten(line, mostLetters - letters);
+    if (line.length > maxLetters - letters) cut = true;
+    line = shorten(line, maxLetters - letters);
     letters += line.length;
     lines += (count++ ? "," : "") + stringify(line);
   };
@@ -105,7 +105,7 @@
     let head = "(index)", number = 0, plain = false;
     const rows = ownKeys(data);
     const isRow = (key) => typeof key === "string" && getOwnPropertyDescriptor(data, key).enumerable;
-    for (let index = 0; index < rows.length && count < mostLines; index++) {
+    for (let index = 0; index < rows.length && count < maxLines; index++) {
       if (!isRow(rows[index])) continue;
       const row = data[rows[index]];
       if (!isObject(row)) {
@@ -113,7 +113,7 @@
         continue;
       }
       const keys = ownKeys(row);
-      for (let at = 0; at < keys.length && number < WIDEST_TABLE; at++) {
+      for (let at = 0; at < keys.length && number < MAX_COLUMNS; at++) {
         const key = keys[at];
         if (typeof key !== "string" || columns[key] || !getOwnPropertyDescriptor(row, key).enumerable) continue;
         columns[key] = true;
@@ -122,7 +122,7 @@
       }
     }
     add(plain ? `${head} | (value)` : head);
-    for (let index = 0; index < rows.length && count < mostLines; index++) {
+    for (let index = 0; index < rows.length && count < maxLines; index++) {
       if (!isRow(rows[index])) continue;
       const row = data[rows[index]];
       let line = rows[index];
@@ -170,8 +170,8 @@
     if (lost) message = `a promise that nobody awaited was rejected: ${message}`;
     return (
       `{"fault":{"name":${stringify(shorten(name, 100))},` +
-      `"message":${stringify(shorten(message, LONGEST_TEXT))},` +
-      `"stack":${stringify(shorten(stack, LONGEST_TEXT))}}`
+      `"message":${stringify(shorten(message, MAX_TEXT))},` +
+      `"stack":${stringify(shorten(stack, MAX_TEXT))}}`
     );
   };
 
@@ -232,7 +232,7 @@
 
   const start = (code, input, variables, limits) => {
     before = variables;
-    ({ lines: mostLines, letters: mostLetters } = parse(limits));
+    ({ lines: maxLines, letters: maxLetters } = parse(limits));
     const console = { assert: check, dir: (value) => add(textOf(value)), table, group, groupCollapsed: group, groupEnd: ungroup };
     for (const name of ["log", "info", "warn", "error", "debug", "trace"]) console[name] = print;
     defineProperty(global, "console", { value: console, writable: true, configurable: true });

@@ -168,7 +168,7 @@ class Evaluation:
         found = values.items(over, self._meter)
         around, scope = self._scopes.now(), Scope()
 
-        def again(items: Any) -> str:
+        def recurse(items: Any) -> str:
             with self._scopes.inside({}, around), self._capture() as written:
                 self._loop(node, items, depth + 1)
             return self._marked("".join(written))
@@ -176,7 +176,7 @@ class Evaluation:
         with self._scopes.inside(scope):
             if node.test is not None:
                 found = [item for item in found if self._passes(node, item, scope)]
-            loop = Loop(found, depth, self._meter, again if node.recursive else None)
+            loop = Loop(found, depth, self._meter, recurse if node.recursive else None)
             for item in found:
                 scope.clear()
                 self._scopes.assign(node.target, item)
@@ -338,8 +338,8 @@ class Evaluation:
         called = self._scopes.look_up(name)
         if isinstance(called, _Macro):
             return self._of_macro(name, called, arguments, named, caller)
-        if isinstance(called, Loop) and called.again is not None and len(arguments) == 1:
-            return called.again(*arguments)
+        if isinstance(called, Loop) and called.recurse is not None and len(arguments) == 1:
+            return called.recurse(*arguments)
         if name not in FUNCTIONS or not isinstance(called, Undefined):
             raise TemplateFault(f"'{name}' cannot be called")
         return self._applied(f"'{name}'", FUNCTIONS[name], *arguments, given=named)

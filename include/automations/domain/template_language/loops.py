@@ -13,24 +13,24 @@ class Loop:
     """One loop over items, at one of them.
 
     Args:
-        again: goes over other items with the same body, where the loop is recursive.
+        recurse: goes over other items with the same body, where the loop is recursive.
     """
 
-    __slots__ = ("_depth", "_found", "_meter", "_place", "_watched", "again")
+    __slots__ = ("_depth", "_found", "_meter", "_place", "_watched", "recurse")
 
     def __init__(
         self,
         found: Sequence[Any],
         depth: int,
         meter: Meter,
-        again: Callable[[Any], str] | None,
+        recurse: Callable[[Any], str] | None,
     ) -> None:
         self._found = found
         self._depth = depth
         self._place = -1
         self._meter = meter
         self._watched: list[Any] | None = None
-        self.again = again
+        self.recurse = recurse
 
     def go_on(self) -> None:
         """Go to the next item."""

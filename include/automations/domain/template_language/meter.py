@@ -19,14 +19,14 @@ class Meter:
     """Counts work, and ends it at its bound.
 
     Args:
-        longest: how many characters a text may have.
+        max_text: how many characters a text may have.
     """
 
-    __slots__ = ("_left", "_longest")
+    __slots__ = ("_left", "_max_text")
 
-    def __init__(self, work: int = MAX_WORK, longest: int = MAX_TEXT) -> None:
+    def __init__(self, work: int = MAX_WORK, max_text: int = MAX_TEXT) -> None:
         self._left = work
-        self._longest = longest
+        self._max_text = max_text
 
     def charge(self, work: int) -> None:
         """Count work that is about to be done.
@@ -44,8 +44,8 @@ class Meter:
         Raises:
             TemplateFault: it is too long, or more than is left.
         """
-        if length > self._longest:
-            raise TemplateFault(f"the rendered text is longer than {self._longest} characters")
+        if length > self._max_text:
+            raise TemplateFault(f"the rendered text is longer than {self._max_text} characters")
         self.charge(length // _CHARACTERS + 1)
 
     def items(self, number: int) -> None:

@@ -11,12 +11,12 @@ from automations.kit import cursors
 from automations.kit.values import from_attributes
 
 
-def behind(
+def page_after(
     workspace_id: str, wanted: AuditFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[AuditLog], str | None]:
     """The lines behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode_numbered(cursor) if cursor else None
     with unit_of_work() as session:
-        found = audit.behind(session, workspace_id, wanted, after, size + 1)
+        found = audit.page_after(session, workspace_id, wanted, after, size + 1)
     lines = [from_attributes(AuditLog, row) for row in found]
     return cursors.page(lines, size, lambda line: (line.at, str(line.id)))

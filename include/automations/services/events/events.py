@@ -77,13 +77,13 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
     return taken
 
 
-def behind(
+def page_after(
     workspace_id: str, wanted: EventFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[Event], str | None]:
     """The events behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        found = events.behind(session, workspace_id, wanted, after, size + 1)
+        found = events.page_after(session, workspace_id, wanted, after, size + 1)
     happened = [from_attributes(Event, row) for row in found]
     return cursors.page(happened, size, lambda event: (event.created_at, event.id))
 

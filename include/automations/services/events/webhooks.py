@@ -23,7 +23,7 @@ from automations.services.access import rate_limits as limits
 from automations.services.audit import audit
 from automations.services.forms import uploads
 from automations.services.workflows import webhook_addresses, webhook_secrets
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 from automations.tokens import hash_token
 
 EVENT_TYPE = "WEBHOOK"

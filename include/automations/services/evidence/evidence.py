@@ -200,13 +200,13 @@ def _break(row: SnapshotRow, number: int, previous: str | None) -> BrokenLink | 
     return None
 
 
-def behind(
+def page_after(
     workspace_id: str, source: str | None, cursor: str | None, size: int
 ) -> tuple[Sequence[EvidenceSnapshot], str | None]:
     """The snapshots behind a cursor, newest first, and the cursor to go on with."""
     before = cursors.decode_numbered(cursor)[1] if cursor else None
     with unit_of_work() as session:
-        found = evidence.behind(session, workspace_id, source, before, size + 1)
+        found = evidence.page_after(session, workspace_id, source, before, size + 1)
     snapshots = [from_attributes(EvidenceSnapshot, row) for row in found]
     return cursors.page(snapshots, size, lambda one: (one.created_at, str(one.number)))
 

@@ -238,7 +238,7 @@ def get_submission(workspace_id: str, submission_id: str) -> Submission:
         return from_attributes(Submission, found)
 
 
-def submissions_behind(
+def submissions_after(
     workspace_id: str,
     form_id: str | None,
     status: SubmissionStatus | None,

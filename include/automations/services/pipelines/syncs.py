@@ -59,14 +59,14 @@ class Sync:
         return _totals(self.tables)
 
 
-def behind(
+def page_after(
     workspace_id: str, connection_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[Sync], str | None]:
     """The syncs of a connection behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
         find(session, workspace_id, connection_id)
-        found = pipelines.runs_behind(session, connection_id, after, size + 1)
+        found = pipelines.runs_after(session, connection_id, after, size + 1)
     syncs = [from_attributes(Sync, run) for run in found]
     return cursors.page(syncs, size, lambda sync: (sync.started_at, sync.id))
 

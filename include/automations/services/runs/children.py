@@ -14,7 +14,7 @@ from automations.domain.statuses import UNFINISHED, WorkflowStatus
 from automations.errors import Conflict, RateLimited, StepError, ValidationFailed
 from automations.ports import ChildResult
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 
 
 class StartedRuns:

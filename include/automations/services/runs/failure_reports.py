@@ -9,7 +9,7 @@ from automations.db.tables import Run
 from automations.definitions.triggers import error_key
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 
 EVENT_TYPE = "RUN_FAILED"
 

@@ -80,11 +80,11 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     if problem is not None:
         runs.end_run(session, run.id, RunStatus.FAILED, f"Its conf {problem}.")
         session.refresh(run)
-    elif isinstance(prepared.refused, RateLimited):
-        runs.end_run(session, run.id, RunStatus.CANCELLED, f"Skipped: {prepared.refused.rule}.")
+    elif isinstance(prepared.rejection, RateLimited):
+        runs.end_run(session, run.id, RunStatus.CANCELLED, f"Skipped: {prepared.rejection.rule}.")
         session.refresh(run)
-    elif prepared.refused is not None:
-        runs.end_run(session, run.id, RunStatus.FAILED, prepared.refused.message)
+    elif prepared.rejection is not None:
+        runs.end_run(session, run.id, RunStatus.FAILED, prepared.rejection.message)
         session.refresh(run)
     elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)

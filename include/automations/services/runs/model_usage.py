@@ -10,7 +10,7 @@ from automations.db.tables import Run
 from automations.definitions.model import Budget
 from automations.errors import StepError
 from automations.ports import NOTHING, Spent
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 
 
 class RunSpending:

@@ -14,7 +14,7 @@ from automations.domain.statuses import SETTLED, RunStatus, SlotStatus
 from automations.errors import NotFound
 from automations.kit import cursors
 from automations.kit.values import from_attributes
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 
 MAX_EXPORTED = 500
 """The specification's number of runs in one file."""
@@ -37,14 +37,14 @@ def page(
         return found, total
 
 
-def behind(
+def page_after(
     workspace_id: str, workflow_id: str, wanted: RunFilter, cursor: str | None, size: int
 ) -> tuple[Sequence[RunSummary], str | None]:
     """The runs behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
         _workflow(session, workspace_id, workflow_id)
-        found = run_queries.behind(session, workflow_id, wanted, after, size + 1)
+        found = run_queries.page_after(session, workflow_id, wanted, after, size + 1)
     return cursors.page(found, size, lambda run: (run.started_at, run.id))
 
 
@@ -67,7 +67,7 @@ def export(
         NotFound: there is no such automation or run.
     """
     if run_id is None:
-        found, following = behind(workspace_id, workflow_id, RunFilter(), cursor, MAX_EXPORTED)
+        found, following = page_after(workspace_id, workflow_id, RunFilter(), cursor, MAX_EXPORTED)
     with reading() as session:
         workflow = _workflow(session, workspace_id, workflow_id)
         if run_id is None:

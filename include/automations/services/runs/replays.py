@@ -18,7 +18,7 @@ from automations.kit.values import from_attributes
 from automations.services.audit import audit
 from automations.services.runs import admission
 from automations.services.runs.starting import start_run
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 
 MAX_BATCH = 500
 """Runs of one request, which are one transaction: all of them begin, or none."""
@@ -107,8 +107,8 @@ def prepare_for(run_id: str, version: int) -> bool:
             return False
         reason = obstacle_to(session, run, version)
         if reason is not None:
-            refused = f"It could not be retried on version {version}: {reason}."
-            runs.end_run(session, run.id, RunStatus.FAILED, refused)
+            reason = f"It could not be retried on version {version}: {reason}."
+            runs.end_run(session, run.id, RunStatus.FAILED, reason)
             return False
         move_to(session, run, version)
         return True

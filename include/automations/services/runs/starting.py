@@ -24,11 +24,11 @@ class Prepared(NamedTuple):
     """A run as it may be inserted, and why it may not begin, if there is a reason.
 
     Args:
-        refused: its input is not what the trigger asks for, or the rate limit has no room for it.
+        rejection: its input is not what the trigger asks for, or the rate limit has no room for it.
     """
 
     new: NewRun
-    refused: DomainError | None
+    rejection: DomainError | None
 
 
 def prepare(
@@ -46,14 +46,14 @@ def prepare(
     flow = FlowControl.of(stored)
     slot_key = admission.slot_key(workflow.id, flow, names)
     rate_key: str | None = None
-    refused: DomainError | None = None
+    rejection: DomainError | None = None
     try:
         payloads.check_input(stored, new.input)
         rate_key = admission.rate_key(session, workflow.id, flow, names)
     except (ValidationFailed, Conflict, RateLimited) as problem:
-        refused = problem
+        rejection = problem
     return Prepared(
-        replace(new, variables=variables, slot_key=slot_key, rate_key=rate_key), refused
+        replace(new, variables=variables, slot_key=slot_key, rate_key=rate_key), rejection
     )
 
 
@@ -75,8 +75,8 @@ def start_run(
     if stored is None:
         stored = versions.definition(session, workflow.id, workflow.version) or {}
     prepared = prepare(session, workflow, new, stored)
-    if prepared.refused is not None:
-        raise prepared.refused
+    if prepared.rejection is not None:
+        raise prepared.rejection
     run = runs.insert_run(session, workflow, prepared.new)
     if run is not None:
         admission.enqueue(session, run)

@@ -10,7 +10,7 @@ from automations.db.tables import Run
 from automations.definitions.triggers import CONTEXT_VARIABLES
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
-from automations.services.workflows.loaded import Loaded
+from automations.services.workflows.definitions import Loaded
 
 
 def names_of(

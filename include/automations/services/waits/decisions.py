@@ -29,7 +29,7 @@ from automations.services.waits.answers import (
     Closed,
     Given,
 )
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 from automations.steps.outcomes import Question
 from automations.tokens import hash_token
 

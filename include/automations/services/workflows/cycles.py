@@ -19,7 +19,7 @@ from automations.domain.fields import is_template
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import WorkflowDetail
 from automations.errors import ValidationFailed
-from automations.services.workflows import loaded
+from automations.services.workflows import definitions
 
 
 def check(session: Session, workflow: WorkflowDetail, definition: Definition) -> None:
@@ -50,7 +50,7 @@ def _chain(session: Session, to: WorkflowDetail, target: str, seen: set[str]) ->
         return None
     # What an older release took and this one does not, runs nothing.
     with suppress(ValidationError):
-        definition = loaded.read(session, workflow.id, workflow.version)
+        definition = definitions.read(session, workflow.id, workflow.version)
         for _, following in _calls(definition.steps, ""):
             chain = _chain(session, to, following, seen)
             if chain is not None:

@@ -10,7 +10,7 @@ from automations.db import workflows
 from automations.db.session import Session
 from automations.domain.workflows import WorkflowDetail
 from automations.errors import ValidationFailed
-from automations.services.workflows.loaded import read
+from automations.services.workflows.definitions import read
 
 _FIELD = "errorWorkflowId"
 

@@ -12,7 +12,7 @@ from automations.definitions.model import Definition
 from automations.definitions.triggers import ScheduleTrigger
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, NotFound
-from automations.services.workflows.loaded import load
+from automations.services.workflows.definitions import load
 
 
 @dataclass(frozen=True, slots=True)

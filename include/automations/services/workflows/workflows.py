@@ -24,8 +24,8 @@ from automations.ports import Ports
 from automations.services.audit import audit
 from automations.services.workflows import (
     cycles,
+    definitions,
     error_workflows,
-    loaded,
     payloads,
     schedules,
     step_subjects,
@@ -154,7 +154,7 @@ def check_references(
     """
     if _REFERRING.isdisjoint(changed) or not references.any_in(found.definition):
         return
-    definition = loaded.read(session, found.id, found.version)
+    definition = definitions.read(session, found.id, found.version)
     begins = "status" in changed and found.status == WorkflowStatus.ACTIVE
     if begins or "errorWorkflowId" in changed:
         error_workflows.check(session, found, definition.error_workflow_id)
@@ -194,7 +194,7 @@ def list_all(workspace_id: str) -> Sequence[WorkflowDetail]:
         return workflows.listed(session, workspace_id)
 
 
-def behind(
+def page_after(
     workspace_id: str, cursor: str | None, size: int
 ) -> tuple[Sequence[WorkflowDetail], str | None]:
     """The automations behind a cursor, newest first, and the cursor to go on with."""

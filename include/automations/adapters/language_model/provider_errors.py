@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[type[Exception], str, str, bool], ...] = (
 )
 
 
-def refusal(error: Exception, provider: str, model: str, timeout: timedelta) -> StepError:
+def step_error(error: Exception, provider: str, model: str, timeout: timedelta) -> StepError:
     """The error of a step for an error of a provider, its SDK or the connection."""
     causes = list(_chain(error))
     if any(isinstance(cause, TooLong) for cause in causes):

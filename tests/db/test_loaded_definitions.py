@@ -7,21 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from automations.db.session import unit_of_work
-from automations.services.workflows import loaded
-from automations.services.workflows.loaded import Loaded
+from automations.services.workflows import definitions
+from automations.services.workflows.definitions import Loaded
 from tests.db.dispatching import automation
 from tests.db.workspace import workspace
 
 
 def load(workflow: str) -> Loaded:
     with unit_of_work() as session:
-        return loaded.load(session, workflow, 1)
+        return definitions.load(session, workflow, 1)
 
 
 def test_a_version_that_is_used_again_and_again_is_kept_while_others_come_and_go(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loaded, "_MAX_KEPT", 3)
+    monkeypatch.setattr(definitions, "_MAX_KEPT", 3)
     here = workspace()
     hot, *others = [automation(here) for _ in range(8)]
     first, second = load(hot), load(others[0])
@@ -35,7 +35,7 @@ def test_a_version_that_is_used_again_and_again_is_kept_while_others_come_and_go
 def test_a_process_that_forgets_reads_anew(database: str) -> None:
     workflow = automation(workspace())
     first = load(workflow)
-    loaded.forget()
+    definitions.forget()
     again = load(workflow)
     assert again is not first
     assert again.definition == first.definition
@@ -44,7 +44,7 @@ def test_a_process_that_forgets_reads_anew(database: str) -> None:
 def test_threads_that_load_more_than_is_kept_do_not_disturb_each_other(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loaded, "_MAX_KEPT", 2)
+    monkeypatch.setattr(definitions, "_MAX_KEPT", 2)
     here = workspace()
     wanted = [automation(here) for _ in range(4)] * 50
     with ThreadPoolExecutor(8) as threads:
