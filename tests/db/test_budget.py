@@ -13,6 +13,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import Spent
 from automations.services.runs.model_usage import RunSpending
+from tests.db.delays import let_pass
 from tests.db.test_engine import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.unit.test_ai import Provider, account, provider
@@ -107,6 +108,7 @@ class TestFailures:
         assert isinstance(engine.run(task(run, "ask")), Retry)
         assert reload(run).model_tokens == 0
         provider.status = 200
+        let_pass(run, "ask")
         assert isinstance(engine.run(task(run, "ask")), Proceed)
 
     def test_an_answer_that_does_not_fit_is_paid_for(

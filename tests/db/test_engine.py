@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
 from automations.services.runs.template_names import first_variables
 from automations.services.waits import decisions
 from automations.steps.outcomes import Answer, Done, Fail
+from tests.db.delays import let_pass
 from tests.db.workspace import principal
 from tests.doubles import ports
 
@@ -221,11 +222,39 @@ def test_a_retryable_failure_is_tried_again_and_counted(engine: Engine, outbox: 
     assert isinstance(verdict, Retry)
     assert verdict.delay.total_seconds() == 3
     assert reload(run).status == "RUNNING"
+    let_pass(run, "mail")
     assert isinstance(engine.run(task(run, "mail")), Proceed)
     done = row(run, "mail")
     assert done is not None
     assert done.retries == 1
     assert [line.status for line in logs(run)] == ["retrying", "success"]
+
+
+def test_a_process_that_comes_before_the_delay_is_over_is_sent_away_for_the_rest_of_it(
+    engine: Engine, outbox: Outbox
+) -> None:
+    retry = {"maxAttempts": 2, "delay": "PT5M", "backoff": "fixed"}
+    run = begin(step("mail", "email", 0, MAIL, retry=retry))
+    outbox.failures = [StepError("busy", kind="mail", retryable=True)]
+    first = engine.run(task(run, "mail"))
+    early = engine.run(replace(task(run, "mail"), deaths=1))
+    assert isinstance(first, Retry)
+    assert isinstance(early, Retry)
+    assert early.error == first.error
+    assert timedelta(minutes=4) < early.delay < first.delay
+    assert outbox.sent == []
+    let_pass(run, "mail")
+    assert isinstance(engine.run(task(run, "mail")), Proceed)
+
+
+def test_a_step_that_is_done_anew_waits_for_no_delay_of_before(
+    engine: Engine, outbox: Outbox
+) -> None:
+    retry = {"maxAttempts": 2, "delay": "PT5M", "backoff": "fixed"}
+    run = begin(step("mail", "email", 0, MAIL, retry=retry))
+    outbox.failures = [StepError("busy", kind="mail", retryable=True)]
+    assert isinstance(engine.run(task(run, "mail")), Retry)
+    assert isinstance(engine.run(task(run, "mail", generation=1)), Proceed)
 
 
 def test_the_last_failure_fails_the_run_with_the_steps_name(engine: Engine, outbox: Outbox) -> None:

@@ -29,6 +29,7 @@ from automations.services.integrations import secrets
 from automations.services.runs import cancellations
 from automations.services.runs.children import StartedRuns
 from automations.services.waits import decisions
+from tests.db.delays import let_pass
 from tests.db.test_children import child_of, dispatch, other
 from tests.db.test_engine import MAIL, begin, reload, row, step, task
 from tests.db.workspace import principal
@@ -280,6 +281,7 @@ class TestFailures:
         looping = {**loop(mail(), over=["a", "b", "c"]), "retry": {"maxAttempts": 2}}
         run = begin(looping)
         assert isinstance(engine.run(task(run, "loop")), Retry)
+        let_pass(run, "loop")
         assert isinstance(engine.run(task(run, "loop")), Proceed)
         assert outbox.bodies == ["a", "b", "c"]
 
@@ -489,6 +491,7 @@ class TestWaits:
         with pytest.raises(Killed):
             engine.run(task(run, "loop"))
         assert isinstance(engine.run(task(run, "loop")), Retry)
+        let_pass(run, "loop")
         assert isinstance(engine.run(task(run, "loop")), Proceed)
         assert outbox.bodies == ["a", "b", "c"]
 

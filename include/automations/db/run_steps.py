@@ -60,7 +60,7 @@ def begin(
                 **stands,
                 "attempt": case((same, RunStep.attempt), else_=1),
                 "deaths": case((same, RunStep.deaths), else_=0),
-                **dict.fromkeys(("output", "verdict", "ended_at")),
+                **dict.fromkeys(("output", "verdict", "ended_at", "retry_at")),
             },
             where=(RunStep.generation < generation) | (same & RunStep.status.not_in(ENDED)),
         )

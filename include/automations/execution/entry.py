@@ -25,7 +25,7 @@ from automations.errors import DomainError, NotFound
 from automations.execution import deaths, overrides
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
-from automations.execution.recording import recorded
+from automations.execution.recording import recorded, too_early
 from automations.execution.verdicts import Skip, Sleep, TaskRef, Verdict
 from automations.services.access.people import administer
 from automations.services.audit import audit
@@ -72,17 +72,27 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
         wait = waits.wait_of_node(session, ref.run_id, ref.node_id, ref.generation)
     if wait is not None and wait.status == WaitStatus.OPEN:
         return parked(wait)
-    if ref.deaths:
-        row = known or _stands(session, ref, StepStatus.RUNNING)
-        entered = _entered(session, ref, run, loaded, row)
-        if (verdict := deaths.count(session, entered, run, row)) is not None:
-            return verdict
+    if (verdict := _put_off(session, ref, run, loaded, known)) is not None:
+        return verdict
     if wait is not None and wait.status == WaitStatus.ANSWERED:
         return Sleep(wait.id, datetime.now(UTC))
     if run.slot == SlotStatus.WAITING:
         row = _stands(session, ref, StepStatus.WAITING)
         return parked(wait_for_slot(session, row, datetime.now(UTC)))
     return _begun(session, ref, run, loaded)
+
+
+def _put_off(
+    session: Session, ref: TaskRef, run: Run, loaded: Loaded, known: RunStep | None
+) -> Verdict | None:
+    """Why a node is not begun again now: too many deaths, or a delay that is not over."""
+    if ref.deaths:
+        row = known or _stands(session, ref, StepStatus.RUNNING)
+        entered = _entered(session, ref, run, loaded, row)
+        if (verdict := deaths.count(session, entered, run, row)) is not None:
+            return verdict
+    # The orchestrator may know nothing of the delay: a process may die before it tells.
+    return None if known is None else too_early(known)
 
 
 def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) -> Entered | Verdict:

@@ -85,6 +85,8 @@ class Recorder:
             delay = max(retry.delay_after(self.row.attempt), fail.retry_after or timedelta(0))
             self.row.attempt += 1
             self.row.retries += 1
+            self.row.retry_at = datetime.now(UTC) + delay
+            self.row.verdict = {"error": fail.error}
             return Retry(fail.error, delay)
         if step.on_error == "continue":
             return self._done(fail_output(fail), None)
@@ -146,6 +148,14 @@ def recorded(row: RunStep) -> Verdict:
         targets = stored.get("targets")
         return Proceed(stored.get("summary", {}), None if targets is None else tuple(targets))
     return Skip(f"The step is {row.status}.")
+
+
+def too_early(row: RunStep) -> Retry | None:
+    """How long a node is still to wait whose last attempt has failed; None when it may begin."""
+    left = row.retry_at - datetime.now(UTC) if row.retry_at is not None else timedelta(0)
+    if left <= timedelta(0):
+        return None
+    return Retry(str((row.verdict or {}).get("error", "failed")), left)
 
 
 def output_of(outcome: Outcome) -> dict[str, JSON]:

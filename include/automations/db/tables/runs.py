@@ -148,6 +148,8 @@ class RunStep(Base):
     """What was answered to the orchestrator, for a repeat after a crash."""
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]
+    """When the attempt may begin that follows a failed one, however early a process comes."""
 
 
 class StepLog(Base):

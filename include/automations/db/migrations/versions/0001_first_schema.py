@@ -454,6 +454,7 @@ def _runs() -> None:
         sa.Column('verdict', postgresql.JSON(), nullable=True),
         sa.Column('started_at', sa.DateTime(timezone=True), nullable=False),
         sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+        sa.Column('retry_at', sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("status IN ('RUNNING', 'WAITING', 'DONE', 'FAILED', 'SKIPPED')", name=op.f('ck_run_step_status')),
         sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_run_step_run_id')),
         sa.PrimaryKeyConstraint('run_id', 'node_id', name=op.f('pk_run_step')),
