@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from automations_client.pages import Page, page_of, through
 from automations_client.shapes import Event, EventDetail, EventStatus, TakenEvent
-from automations_client.transport import Transport, address
+from automations_client.transport import Content, Transport, address
 
 _ONE, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 
@@ -22,13 +22,17 @@ class Events:
     def send(self, event: Mapping[str, Any]) -> TakenEvent:
         """Send a CloudEvent; the same source and id are taken once."""
         headers = {"Content-Type": _ONE}
-        answer = self._transport.send("POST", address("events"), body=event, headers=headers)
+        answer = self._transport.send(
+            "POST", address("events"), Content(body=event, headers=headers)
+        )
         return cast(TakenEvent, answer.json())
 
     def send_many(self, events: Sequence[Mapping[str, Any]]) -> list[TakenEvent]:
         """Send CloudEvents (1,000 at most), all or none."""
         headers = {"Content-Type": _BATCH}
-        answer = self._transport.send("POST", address("events"), body=events, headers=headers)
+        answer = self._transport.send(
+            "POST", address("events"), Content(body=events, headers=headers)
+        )
         return cast(list[TakenEvent], answer.json())
 
     def iterate(

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from automations_client.pages import Page, linked, through
 from automations_client.shapes import Form, Snapshot, Submission, SubmissionStatus
-from automations_client.transport import Transport, address
+from automations_client.transport import Content, Transport, address
 
 
 class Forms:
@@ -56,7 +56,7 @@ class Submissions:
     ) -> Page[Submission]:
         """A page of the submissions, newest first."""
         query = {"formId": form_id, "status": status, "limit": limit, "cursor": cursor}
-        return linked(self._transport.send("GET", address("submissions"), query=query))
+        return linked(self._transport.send("GET", address("submissions"), Content(query=query)))
 
     def iterate(
         self,
@@ -81,7 +81,7 @@ class Submissions:
         """
         body = {"formId": form_id, "data": data}
         path = address("submissions")
-        answer = self._transport.send("POST", path, body=body, key=idempotency_key)
+        answer = self._transport.send("POST", path, Content(body=body, key=idempotency_key))
         return cast(Submission, answer.json())
 
     def change(self, submission_id: str, data: Mapping[str, Any]) -> Submission:

@@ -15,7 +15,7 @@ from automations_client.shapes import (
     TableGroup,
     TableStats,
 )
-from automations_client.transport import Transport, address
+from automations_client.transport import Content, Transport, address
 
 
 class Tables:
@@ -79,7 +79,9 @@ class Tables:
             "limit": limit,
         }
         path = address("tables", table_id, "aggregate")
-        return cast(Aggregate, self._transport.send("POST", path, body=asked, reads=True).json())
+        return cast(
+            Aggregate, self._transport.send("POST", path, Content(body=asked, reads=True)).json()
+        )
 
 
 class Rows:
@@ -107,7 +109,7 @@ class Rows:
         def page_after(cursor: str | None) -> Page[Row]:
             asked = {"filter": where, "sort": sort, "limit": page_size, "cursor": cursor}
             return page_of(
-                "rows", self._transport.send("POST", path, body=asked, reads=True).json()
+                "rows", self._transport.send("POST", path, Content(body=asked, reads=True)).json()
             )
 
         return through(page_after)
@@ -128,7 +130,7 @@ class Rows:
         if not isinstance(rows, str):
             return cast(ImportedRows, self._transport.json("POST", path, rows))
         headers = {"Content-Type": "text/csv"}
-        answer = self._transport.send("POST", path, text=rows, headers=headers)
+        answer = self._transport.send("POST", path, Content(text=rows, headers=headers))
         return cast(ImportedRows, answer.json())
 
     def change(self, table_id: str, row_id: str, data: Mapping[str, Any]) -> Row:

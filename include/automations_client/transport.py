@@ -6,6 +6,7 @@ import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
@@ -21,6 +22,25 @@ _AGAIN = (429, 502, 503, 504)
 _FIRST_PAUSE = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What goes with a request.
+
+    Args:
+        body: is sent as JSON.
+        key: the ``Idempotency-Key`` of a POST; a new one when absent.
+        text: is sent as it is, instead of the body.
+        reads: a POST that changes nothing; its answer need not be kept under a key.
+    """
+
+    body: Any = None
+    query: Query | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    text: str | None = None
+    reads: bool = False
+
+
 class Transport:
     """Sends a request until it is answered, but not for ever."""
 
@@ -34,46 +54,30 @@ class Transport:
 
     def json(self, method: str, path: str, body: Any = None, query: Query | None = None) -> Any:
         """The body of the answer; None when there is none."""
-        answer = self.send(method, path, body=body, query=query)
+        answer = self.send(method, path, Content(body=body, query=query))
         return answer.json() if answer.content else None
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        query: Query | None = None,
-        headers: Mapping[str, str] | None = None,
-        key: str | None = None,
-        text: str | None = None,
-        reads: bool = False,
-    ) -> httpx.Response:
+    def send(self, method: str, path: str, content: Content | None = None) -> httpx.Response:
         """Send a request.
 
         GET is sent again when no answer comes, when the API is not available or has too much to
         do; so is POST, for it has an ``Idempotency-Key``: the API carries it out once.
 
-        Args:
-            body: is sent as JSON.
-            key: the ``Idempotency-Key`` of a POST; a new one when absent.
-            text: is sent as it is, instead of the body.
-            reads: a POST that changes nothing; its answer need not be kept under a key.
-
         Raises:
             ApiError: the API has refused.
             Unreachable: no answer came.
         """
-        sent = dict(headers or {})
-        if method == "POST" and not reads:
-            sent["Idempotency-Key"] = key or str(uuid.uuid4())
+        content = content or Content()
+        sent = dict(content.headers)
+        if method == "POST" and not content.reads:
+            sent["Idempotency-Key"] = content.key or str(uuid.uuid4())
         request = self._http.build_request(
             method,
             path,
-            params=_parameters(query or {}),
+            params=_parameters(content.query or {}),
             headers=sent,
-            json=body if text is None else None,
-            content=text,
+            json=content.body if content.text is None else None,
+            content=content.text,
         )
         left = self._retries if method in ("GET", "POST") else 0
         pause = _FIRST_PAUSE

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from automations_client.pages import Page, linked, through
 from automations_client.shapes import AppliedFile, StartedRun, Stats, UpdatedWorkflow, Workflow
-from automations_client.transport import Transport, address
+from automations_client.transport import Content, Transport, address
 
 
 class Workflows:
@@ -19,7 +19,7 @@ class Workflows:
     def page(self, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
         """A page of the automations, newest first."""
         query = {"limit": limit, "cursor": cursor}
-        return linked(self._transport.send("GET", address("workflows"), query=query))
+        return linked(self._transport.send("GET", address("workflows"), Content(query=query)))
 
     def iterate(self, page_size: int = 50) -> Iterator[Workflow]:
         """All automations, newest first."""
@@ -56,8 +56,7 @@ class Workflows:
         answer = self._transport.send(
             "POST",
             address("workflows", workflow_id, "execute"),
-            body={"input": given or {}},
-            key=idempotency_key,
+            Content(body={"input": given or {}}, key=idempotency_key),
         )
         return cast(StartedRun, answer.json())
 
@@ -68,7 +67,7 @@ class Workflows:
     def export(self, ids: Sequence[str] = (), form: Literal["yaml", "json"] = "yaml") -> str:
         """These automations, or all, as a file of definitions."""
         path, query = address("workflows", "export"), {"format": form, "id": ids}
-        return self._transport.send("GET", path, query=query).text
+        return self._transport.send("GET", path, Content(query=query)).text
 
     def apply(self, file: str, *, dry_run: bool = False) -> AppliedFile:
         """Make automations what a file of definitions (YAML or JSON) says, all or none.
@@ -79,9 +78,11 @@ class Workflows:
         answer = self._transport.send(
             "POST",
             address("workflows", "import"),
-            text=file,
-            query={"dryRun": "true" if dry_run else None},
-            headers={"Content-Type": "application/yaml"},
-            reads=dry_run,
+            Content(
+                text=file,
+                query={"dryRun": "true" if dry_run else None},
+                headers={"Content-Type": "application/yaml"},
+                reads=dry_run,
+            ),
         )
         return cast(AppliedFile, answer.json())

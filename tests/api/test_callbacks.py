@@ -57,13 +57,15 @@ def ask(api: Api, form: dict[str, Any] | None = None, body: str = "May we?") -> 
     with unit_of_work() as session:
         wait = waits.open_wait(
             session,
-            run_id=run,
-            node_id=workflow["steps"][0]["id"],
-            generation=0,
-            kind="decision",
-            due_at=datetime.now(UTC) + timedelta(days=1),
-            question=question,
-            approvers=["boss@example.com"],
+            waits.NewWait(
+                run_id=run,
+                node_id=workflow["steps"][0]["id"],
+                generation=0,
+                kind="decision",
+                due_at=datetime.now(UTC) + timedelta(days=1),
+                question=question,
+                approvers=["boss@example.com"],
+            ),
         )
         session.execute(
             update(Approver).where(Approver.wait_id == wait.id).values(token_hash=hash_token(token))

@@ -140,11 +140,13 @@ class TestInstallation:
         with unit_of_work() as session:
             waits.open_wait(
                 session,
-                run_id=run_id,
-                node_id="n",
-                generation=0,
-                kind="decision",
-                due_at=datetime.now(UTC),
+                waits.NewWait(
+                    run_id=run_id,
+                    node_id="n",
+                    generation=0,
+                    kind="decision",
+                    due_at=datetime.now(UTC),
+                ),
             )
         found = read(local)
         assert value(found, "waits", kind="decision") == 1

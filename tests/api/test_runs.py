@@ -110,7 +110,8 @@ class TestDetail:
         run = api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"]
         with unit_of_work() as session:
             waits.open_wait(
-                session, run_id=run, node_id="n", generation=0, kind="child", due_at=START
+                session,
+                waits.NewWait(run_id=run, node_id="n", generation=0, kind="child", due_at=START),
             )
         shown = api.call("GET", f"/api/workflows/{workflow}/runs/{run}").json()["run"]
         assert shown["pause"] == {"kind": "child", "stepId": "n", "dueAt": None}
@@ -192,11 +193,13 @@ class TestChangeInFlight:
         with unit_of_work() as session:
             waits.open_wait(
                 session,
-                run_id=run,
-                node_id=kept["id"],
-                generation=0,
-                kind="delay",
-                due_at=datetime.now(UTC),
+                waits.NewWait(
+                    run_id=run,
+                    node_id=kept["id"],
+                    generation=0,
+                    kind="delay",
+                    due_at=datetime.now(UTC),
+                ),
             )
         path = f"/api/workflows/{workflow}"
         same = api.call("PATCH", path, {"description": "The same steps"}).json()
@@ -277,11 +280,9 @@ class TestDeletedAutomation:
         with unit_of_work() as session:
             waits.open_wait(
                 session,
-                run_id=ids[1],
-                node_id="n",
-                generation=0,
-                kind="delay",
-                due_at=datetime.now(UTC),
+                waits.NewWait(
+                    run_id=ids[1], node_id="n", generation=0, kind="delay", due_at=datetime.now(UTC)
+                ),
             )
         assert api.call("DELETE", f"/api/workflows/{workflow}").status_code == 204
         with unit_of_work() as session:
@@ -307,11 +308,9 @@ class TestCancel:
         with unit_of_work() as session:
             waits.open_wait(
                 session,
-                run_id=run,
-                node_id="n",
-                generation=0,
-                kind="delay",
-                due_at=datetime.now(UTC),
+                waits.NewWait(
+                    run_id=run, node_id="n", generation=0, kind="delay", due_at=datetime.now(UTC)
+                ),
             )
         path = f"/api/workflows/{workflow}/runs/{run}"
         answer = api.call("POST", f"{path}/cancel")

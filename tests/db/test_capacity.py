@@ -16,6 +16,7 @@ from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.dispatch import dispatcher
+from automations.domain.events import NewEvent
 from automations.domain.statuses import RunStatus
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import AirflowRun, record_run
@@ -47,12 +48,14 @@ def park(run: str, kind: str, awaited: str | None = None) -> None:
     with unit_of_work() as session:
         waits.open_wait(
             session,
-            run_id=run,
-            node_id="look",
-            generation=0,
-            kind=kind,
-            due_at=datetime.now(UTC) + timedelta(days=1),
-            question={"runId": awaited},
+            waits.NewWait(
+                run_id=run,
+                node_id="look",
+                generation=0,
+                kind=kind,
+                due_at=datetime.now(UTC) + timedelta(days=1),
+                question={"runId": awaited},
+            ),
         )
 
 
@@ -246,7 +249,9 @@ def test_what_is_no_start_goes_on_though_there_is_no_room(here: str, airflow: Ai
         handed_over(LIMIT, airflow)
         with unit_of_work() as session:
             for number in range(30):
-                events.emit(session, here, kind="EVENT", trigger_key="x", data={"n": number})
+                events.emit(
+                    session, here, NewEvent(kind="EVENT", trigger_key="x", data={"n": number})
+                )
             run = session.get_one(Run, airflow.made[0])
             run.status = RunStatus.CANCELLED
             jobs.enqueue(session, JobKind.FAIL_RUN, run.id)

@@ -176,11 +176,13 @@ def wait_in(run: Run) -> None:
     with unit_of_work() as session:
         waits.open_wait(
             session,
-            run_id=run.id,
-            node_id="check",
-            generation=0,
-            kind="callback",
-            due_at=datetime.now(UTC) + timedelta(hours=1),
+            waits.NewWait(
+                run_id=run.id,
+                node_id="check",
+                generation=0,
+                kind="callback",
+                due_at=datetime.now(UTC) + timedelta(hours=1),
+            ),
         )
 
 

@@ -11,6 +11,7 @@ from automations.db import events
 from automations.db.session import statement, unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run
 from automations.dispatch import dispatcher as dispatcher_module
+from automations.domain.events import NewEvent
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import cut_connections, workspace
 
@@ -62,7 +63,9 @@ def test_what_needs_no_airflow_goes_on_while_it_is_away(here: str) -> None:
         until("the breaker", lambda: not dispatcher.reaches_airflow)
         with unit_of_work() as session:
             for number in range(50):
-                events.emit(session, here, kind="EVENT", trigger_key="unheard", data={"n": number})
+                events.emit(
+                    session, here, NewEvent(kind="EVENT", trigger_key="unheard", data={"n": number})
+                )
         until("the events", lambda: count(Event.status == "PENDING") == 0)
         assert not dispatcher.reaches_airflow
 

@@ -13,6 +13,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Event, Job, Run, Workflow, WorkflowVersion
 from automations.definitions.triggers import FILTERS, Trigger, event_key
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.events import NewEvent
 from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.events.events import Sent
@@ -61,7 +62,9 @@ def automation(here: str, trigger: dict[str, Any], status: str = "ACTIVE") -> st
 def row_added(session: Session, here: str, cause: str | None = None) -> Event:
     data = {"rowId": "r1", "tableId": TABLE, "tableName": "Companies", "row": {"n": 1}}
     key = event_key("ROW_ADDED", TABLE)
-    event, _ = emit(session, here, kind="ROW_ADDED", trigger_key=key, data=data, cause=cause)
+    event, _ = emit(
+        session, here, NewEvent(kind="ROW_ADDED", trigger_key=key, data=data, cause=cause)
+    )
     return event
 
 

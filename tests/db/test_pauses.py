@@ -293,13 +293,15 @@ def asked_run(question: Question, by: str | None = "test") -> Wait:
         session.execute(update(Run).where(Run.id == run.id).values(started_by=by))
         return waits.open_wait(
             session,
-            run_id=run.id,
-            node_id="ask",
-            generation=0,
-            kind="decision",
-            due_at=datetime.now(UTC) + timedelta(days=1),
-            question=asdict(question),
-            approvers=question.approvers,
+            waits.NewWait(
+                run_id=run.id,
+                node_id="ask",
+                generation=0,
+                kind="decision",
+                due_at=datetime.now(UTC) + timedelta(days=1),
+                question=asdict(question),
+                approvers=question.approvers,
+            ),
         )
 
 

@@ -20,6 +20,7 @@ from automations.db.tables import DataTable, DebouncedEvents, Event, Job, JobKin
 from automations.definitions.triggers import event_key
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
+from automations.domain.events import NewEvent
 from automations.domain.runs import RunFilter
 from automations.errors import RateLimited, StepError
 from automations.kit.ids import new_id
@@ -56,7 +57,7 @@ def automation(here: str, **more: Any) -> str:
 def happened(here: str, **data: Any) -> str:
     key = event_key("ROW_ADDED", TABLE)
     with unit_of_work() as session:
-        return emit(session, here, kind="ROW_ADDED", trigger_key=key, data=data)[0].id
+        return emit(session, here, NewEvent(kind="ROW_ADDED", trigger_key=key, data=data))[0].id
 
 
 def carry(handlers: Handlers, *kinds: str) -> None:

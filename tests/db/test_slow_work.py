@@ -79,13 +79,15 @@ def asked(run_id: str, *approvers: str) -> Wait:
     with unit_of_work() as session:
         return waits.open_wait(
             session,
-            run_id=run_id,
-            node_id="ask",
-            generation=0,
-            kind="decision",
-            due_at=datetime.now(UTC) + timedelta(days=1),
-            question={"subject": "Approval needed", "body": "OK?"},
-            approvers=approvers or ("ada@b.example",),
+            waits.NewWait(
+                run_id=run_id,
+                node_id="ask",
+                generation=0,
+                kind="decision",
+                due_at=datetime.now(UTC) + timedelta(days=1),
+                question={"subject": "Approval needed", "body": "OK?"},
+                approvers=approvers or ("ada@b.example",),
+            ),
         )
 
 

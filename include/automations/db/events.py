@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -12,29 +11,10 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs, keyset_pages
 from automations.db.tables import Event, JobKind, Run
-from automations.domain.events import EventFilter
+from automations.domain.events import EventFilter, NewEvent
 from automations.domain.statuses import EventStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
-
-
-def add(session: Session, workspace_id: str, **values: Any) -> tuple[Event, bool]:
-    """Insert an event; one that its source has sent before is given back, with False."""
-    query = (
-        insert(Event)
-        .values(id=new_id(), workspace_id=workspace_id, traceparent=tracing.current(), **values)
-        .on_conflict_do_nothing()
-        .returning(Event)
-    )
-    event = session.scalar(query)
-    if event is not None:
-        return event, True
-    known = select(Event).where(
-        Event.workspace_id == workspace_id,
-        Event.source == values["source"],
-        Event.external_id == values["external_id"],
-    )
-    return session.scalars(known).one(), False
 
 
 def find(session: Session, workspace_id: str, event_id: str) -> Event | None:
@@ -87,39 +67,36 @@ def match_again(session: Session, event: Event) -> bool:
     return found is not None
 
 
-def emit(
-    session: Session,
-    workspace_id: str,
-    *,
-    kind: str,
-    trigger_key: str,
-    data: dict[str, Any],
-    actors: Sequence[str] = (),
-    cause: str | None = None,
-    source: str | None = None,
-    external_id: str | None = None,
-) -> tuple[Event, bool]:
+def emit(session: Session, workspace_id: str, new: NewEvent) -> tuple[Event, bool]:
     """Record an event; the dispatcher matches it to automations.
 
-    Args:
-        actors: identities of the people who made it happen.
-        cause: id of the run whose step made it happen, when one did.
-        source: who sent it from outside; with the sender's own id, it is taken once.
-
     Returns:
-        The event, and whether it is new.
+        The event, and whether it is new: one that its source has sent before is given back.
     """
-    event, is_new = add(
-        session,
-        workspace_id,
-        type=kind,
-        trigger_key=trigger_key,
-        data=data,
-        actors=list(actors),
-        cause_run_id=cause,
-        source=source,
-        external_id=external_id,
+    query = (
+        insert(Event)
+        .values(
+            id=new_id(),
+            workspace_id=workspace_id,
+            type=new.kind,
+            trigger_key=new.trigger_key,
+            data=dict(new.data),
+            actors=list(new.actors),
+            cause_run_id=new.cause,
+            source=new.source,
+            external_id=new.external_id,
+            traceparent=tracing.current(),
+        )
+        .on_conflict_do_nothing()
+        .returning(Event)
     )
-    if is_new:
-        jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)
-    return event, is_new
+    event = session.scalar(query)
+    if event is None:
+        known = select(Event).where(
+            Event.workspace_id == workspace_id,
+            Event.source == new.source,
+            Event.external_id == new.external_id,
+        )
+        return session.scalars(known).one(), False
+    jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)
+    return event, True

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from automations.db.jobs import WAKE
 from automations.db.session import statement
+from automations.domain.events import NewEvent
 from automations.kit.ids import new_id
 
 _HOOK = text("""
@@ -57,24 +56,8 @@ def hook(token_hash: str) -> Hook | None:
     return Hook(*found) if found else None
 
 
-def take(
-    connection: Connection,
-    workspace_id: str,
-    *,
-    kind: str,
-    trigger_key: str,
-    data: Mapping[str, Any],
-    source: str,
-    external_id: str | None,
-    actors: Sequence[str] = (),
-    signature: str | None = None,
-    raw: bytes | None = None,
-) -> tuple[str, bool]:
+def take(connection: Connection, workspace_id: str, new: NewEvent) -> tuple[str, bool]:
     """Insert an event to be matched; one that its source has sent before is not inserted.
-
-    Args:
-        actors: identities of the people who have sent it, as far as they are known.
-        signature: of what was sent, when a repeat may come under another id.
 
     Returns:
         The event's id, and whether it is new.
@@ -82,14 +65,14 @@ def take(
     values = {
         "id": new_id(),
         "workspace_id": workspace_id,
-        "type": kind,
-        "trigger_key": trigger_key,
-        "data": json.dumps(data, ensure_ascii=False),
-        "actors": json.dumps(list(actors)),
-        "source": source,
-        "external_id": external_id,
-        "signature": signature,
-        "raw": raw,
+        "type": new.kind,
+        "trigger_key": new.trigger_key,
+        "data": json.dumps(new.data, ensure_ascii=False),
+        "actors": json.dumps(list(new.actors)),
+        "source": new.source,
+        "external_id": new.external_id,
+        "signature": new.signature,
+        "raw": new.raw,
         "channel": WAKE,
     }
     inserted = connection.execute(_TAKE, values).first()

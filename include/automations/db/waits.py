@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,43 +26,52 @@ _ASKED = ("decision", "callback", "form")
 """Kinds of pause that stand in Airflow's Required Actions, where they must be answered, too."""
 
 
-def open_wait(
-    session: Session,
-    *,
-    run_id: str,
-    node_id: str,
-    generation: int,
-    kind: str,
-    due_at: datetime,
-    question: Mapping[str, Any] | None = None,
-    approvers: Iterable[str] = (),
-    key: str | None = None,
-) -> Wait:
+@dataclass(frozen=True, slots=True)
+class NewWait:
+    """A pause to be opened.
+
+    Args:
+        question: what people are asked, or what else is known of what ends it.
+        key: the step's idempotency key, by which its callback or forms are known.
+    """
+
+    run_id: str
+    node_id: str
+    generation: int
+    kind: str
+    due_at: datetime
+    question: Mapping[str, Any] | None = None
+    approvers: Iterable[str] = ()
+    key: str | None = None
+
+
+def open_wait(session: Session, new: NewWait) -> Wait:
     """Open a pause and show it in the run's status; the approvers are asked by a job.
 
     A run that will try a step again is shown as running.
     """
+    question = dict(new.question) if new.question is not None else None
     wait = Wait(
-        run_id=run_id,
-        node_id=node_id,
-        generation=generation,
-        kind=kind,
-        due_at=due_at,
-        question=dict(question) if question is not None else None,
-        key=key,
+        run_id=new.run_id,
+        node_id=new.node_id,
+        generation=new.generation,
+        kind=new.kind,
+        due_at=new.due_at,
+        question=question,
+        key=new.key,
     )
     session.add(wait)
     session.flush()
-    add_approvers(session, wait, approvers)
+    add_approvers(session, wait, new.approvers)
     if seconds := (question or {}).get("remind_seconds"):
         _enqueue_mail(session, JobKind.REMIND_APPROVERS, wait, timedelta(seconds=seconds))
     if seconds := (question or {}).get("escalate_seconds"):
         jobs.enqueue(session, JobKind.ESCALATE_WAIT, wait.id, timedelta(seconds=seconds))
-    if kind not in ("retry", SLOT):
+    if new.kind not in ("retry", SLOT):
         session.execute(
             update(Run)
-            .where(Run.id == run_id, Run.status == RunStatus.RUNNING)
-            .values(status=RunStatus.WAITING_FOR_CHILD if kind == "child" else RunStatus.PAUSED)
+            .where(Run.id == new.run_id, Run.status == RunStatus.RUNNING)
+            .values(status=RunStatus.WAITING_FOR_CHILD if new.kind == "child" else RunStatus.PAUSED)
         )
     return wait
 

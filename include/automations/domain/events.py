@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from automations.domain.runs import RunSummary
 from automations.domain.statuses import EventStatus
@@ -19,6 +20,29 @@ class EventFilter:
     status: EventStatus | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """What has happened, to be recorded and matched to automations.
+
+    Args:
+        actors: identities of the people who made it happen, as far as they are known.
+        cause: id of the run whose step made it happen, when one did.
+        source: who sent it from outside; with the sender's own id, it is taken once.
+        signature: of what was sent, when a repeat may come under another id.
+        raw: the bytes that were sent, where they are kept.
+    """
+
+    kind: str
+    trigger_key: str
+    data: Mapping[str, Any]
+    actors: Sequence[str] = ()
+    cause: str | None = None
+    source: str | None = None
+    external_id: str | None = None
+    signature: str | None = None
+    raw: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,9 +86,11 @@ def wait_for_slot(session: Session, row: RunStep, now: datetime) -> Wait:
     """Open the pause of a run that Airflow has begun before it was its turn."""
     return waits.open_wait(
         session,
-        run_id=row.run_id,
-        node_id=row.node_id,
-        generation=row.generation,
-        kind=waits.SLOT,
-        due_at=now + _NEVER,
+        waits.NewWait(
+            run_id=row.run_id,
+            node_id=row.node_id,
+            generation=row.generation,
+            kind=waits.SLOT,
+            due_at=now + _NEVER,
+        ),
     )

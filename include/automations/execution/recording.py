@@ -111,14 +111,16 @@ class Recorder:
         run_steps.wait(self.session, self.row, dict(pause.kept) or None)
         wait = waits.open_wait(
             self.session,
-            run_id=self.run.id,
-            node_id=self.row.node_id,
-            generation=self.row.generation,
-            kind=pause.kind,
-            due_at=pause.due_at,
-            question=pause.question,
-            approvers=pause.approvers,
-            key=key,
+            waits.NewWait(
+                run_id=self.run.id,
+                node_id=self.row.node_id,
+                generation=self.row.generation,
+                kind=pause.kind,
+                due_at=pause.due_at,
+                question=pause.question,
+                approvers=pause.approvers,
+                key=key,
+            ),
         )
         return Sleep(wait.id, now) if self._has_come(wait) else parked(wait)
 

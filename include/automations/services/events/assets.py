@@ -9,6 +9,7 @@ from automations.db.events import emit
 from automations.db.matching import ASSET
 from automations.db.session import unit_of_work
 from automations.definitions.triggers import event_key, is_reserved
+from automations.domain.events import NewEvent
 from automations.kit.values import JSON
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
 
@@ -25,9 +26,11 @@ def record(name: str, uri: str, extra: Mapping[str, JSON], source: Mapping[str, 
         event, _ = emit(
             session,
             api_keys.ensure_workspace(session, *DEFAULT_WORKSPACE),
-            kind=ASSET,
-            # A DAG's author names assets as they like, also like events of ours.
-            trigger_key=f"asset:{name}" if is_reserved(name) else event_key(name),
-            data={"assetName": name, "assetUri": uri, "extra": dict(extra), **source},
+            NewEvent(
+                kind=ASSET,
+                # A DAG's author names assets as they like, also like events of ours.
+                trigger_key=f"asset:{name}" if is_reserved(name) else event_key(name),
+                data={"assetName": name, "assetUri": uri, "extra": dict(extra), **source},
+            ),
         )
         return event.id

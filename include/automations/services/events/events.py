@@ -10,7 +10,7 @@ from automations.db import events, intake, jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import JobKind
 from automations.definitions.triggers import event_key, is_reserved
-from automations.domain.events import Event, EventDetail, EventFilter
+from automations.domain.events import Event, EventDetail, EventFilter, NewEvent
 from automations.domain.runs import RunSummary
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
@@ -61,12 +61,14 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
             event_id, is_new = intake.take(
                 session.connection(),
                 workspace_id,
-                kind=one.type,
-                trigger_key=event_key(one.type),
-                data=one.data,
-                source=one.source,
-                external_id=one.external_id,
-                actors=audit.actors(),
+                NewEvent(
+                    kind=one.type,
+                    trigger_key=event_key(one.type),
+                    data=one.data,
+                    source=one.source,
+                    external_id=one.external_id,
+                    actors=audit.actors(),
+                ),
             )
             taken.append(Taken(event_id, not is_new))
         fresh = [one for one in taken if not one.duplicate]

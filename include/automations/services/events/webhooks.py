@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from automations.db import events, intake, run_steps, workflows
 from automations.db.intake import Hook
 from automations.db.session import Session, reading, statement, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions.triggers import WebhookTrigger, webhook_key
+from automations.domain.events import NewEvent
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import UNFINISHED, EventStatus, RunStatus
 from automations.domain.webhook_deliveries import Delivery
@@ -85,21 +85,22 @@ def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str,
     data = delivery.data(trigger.verification, trigger.header, content)
     if wrong := faults(data, ""):
         raise ValidationFailed(wrong)
-    event: dict[str, Any] = {
-        "kind": EVENT_TYPE,
-        "trigger_key": webhook_key(hook.workflow_id),
-        "data": data,
+    event = NewEvent(
+        kind=EVENT_TYPE,
+        trigger_key=webhook_key(hook.workflow_id),
+        data=data,
         # With a blank, which no event from outside may have in its source.
-        "source": f"webhook {hook.workflow_id}",
-        "external_id": data["deliveryId"],
-        "signature": delivery.signature(trigger.verification),
-    }
+        source=f"webhook {hook.workflow_id}",
+        external_id=data["deliveryId"],
+        signature=delivery.signature(trigger.verification),
+        # Files are kept as documents, and not as raw bytes, too.
+        raw=None if content.uploads else delivery.body,
+    )
     if not content.uploads:
         with statement() as connection:
-            return intake.take(connection, hook.workspace_id, raw=delivery.body, **event)
+            return intake.take(connection, hook.workspace_id, event)
     with unit_of_work() as session:
-        # The files are kept as documents, and not as raw bytes, too.
-        event_id, is_new = intake.take(session.connection(), hook.workspace_id, **event)
+        event_id, is_new = intake.take(session.connection(), hook.workspace_id, event)
         if is_new:
             uploads.keep(
                 session,

@@ -13,6 +13,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form as FormRow
 from automations.db.tables import Submission as SubmissionRow
 from automations.definitions.triggers import form_submission_key
+from automations.domain.events import NewEvent
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import SubmissionStatus
@@ -220,10 +221,12 @@ def take(
     emit(
         session,
         form.workspace_id,
-        kind="FORM_SUBMITTED",
-        trigger_key=form_submission_key(form.id),
-        data=context,
-        actors=actors,
+        NewEvent(
+            kind="FORM_SUBMITTED",
+            trigger_key=form_submission_key(form.id),
+            data=context,
+            actors=actors,
+        ),
     )
     audit.record(session, "submission.create", submission, formId=form.id)
     return submission

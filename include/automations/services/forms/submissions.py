@@ -11,6 +11,7 @@ from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Submission as SubmissionRow
 from automations.definitions.triggers import event_key
+from automations.domain.events import NewEvent
 from automations.domain.principals import Principal
 from automations.domain.statuses import SubmissionStatus
 from automations.errors import Conflict, NotFound
@@ -95,15 +96,17 @@ def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Subm
         emit(
             session,
             workspace_id,
-            kind=kind,
-            trigger_key=event_key(kind, form.id),
-            data={
-                "submissionId": submission.id,
-                "formId": form.id,
-                "formTitle": form.title,
-                "submission": submission.data,
-            },
-            actors=[*submission.submitters, *audit.actors()],
+            NewEvent(
+                kind=kind,
+                trigger_key=event_key(kind, form.id),
+                data={
+                    "submissionId": submission.id,
+                    "formId": form.id,
+                    "formTitle": form.title,
+                    "submission": submission.data,
+                },
+                actors=[*submission.submitters, *audit.actors()],
+            ),
         )
         verb = "approve" if status == SubmissionStatus.APPROVED else "reject"
         audit.record(session, f"submission.{verb}", submission, formId=form.id)

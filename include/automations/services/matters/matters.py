@@ -13,6 +13,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Matter as MatterRow
 from automations.db.tables import MatterStep as StepRow
 from automations.definitions.triggers import event_key
+from automations.domain.events import NewEvent
 from automations.domain.matters import Matter, MatterDetail, MatterStep, number_text
 from automations.domain.principals import Principal
 from automations.domain.statuses import MatterStatus, MatterStepStatus
@@ -234,16 +235,18 @@ def _decide(
     emit(
         session,
         matter.workspace_id,
-        kind=kind,
-        trigger_key=event_key(kind, matter.template_id),
-        data={
-            "matterId": matter.id,
-            "stepId": step.id,
-            "stepName": step.name,
-            "stepType": step.type,
-            "templateId": matter.template_id,
-        },
-        actors=audit.actors(),
+        NewEvent(
+            kind=kind,
+            trigger_key=event_key(kind, matter.template_id),
+            data={
+                "matterId": matter.id,
+                "stepId": step.id,
+                "stepName": step.name,
+                "stepType": step.type,
+                "templateId": matter.template_id,
+            },
+            actors=audit.actors(),
+        ),
     )
     return step
 

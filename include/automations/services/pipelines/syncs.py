@@ -13,6 +13,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.pipelines import TableMapping
 from automations.definitions.triggers import SYNCED, sync_key
+from automations.domain.events import NewEvent
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
@@ -233,19 +234,21 @@ def _announce(session: Session, run: PipelineRun, name: str, counts: Mapping[str
     emit(
         session,
         run.workspace_id,
-        kind=SYNCED,
-        trigger_key=sync_key(
-            counts["tableId"], added=counts["created"] > 0, updated=counts["updated"] > 0
+        NewEvent(
+            kind=SYNCED,
+            trigger_key=sync_key(
+                counts["tableId"], added=counts["created"] > 0, updated=counts["updated"] > 0
+            ),
+            data={
+                **counts,
+                "rowId": rows[0],
+                "rowIds": rows,
+                "count": counts["created"] + counts["updated"],
+                "connectionId": run.connection_id,
+                "connectionName": name,
+                "pipelineRunId": run.id,
+                "status": run.status,
+            },
+            actors=audit.actors(),
         ),
-        data={
-            **counts,
-            "rowId": rows[0],
-            "rowIds": rows,
-            "count": counts["created"] + counts["updated"],
-            "connectionId": run.connection_id,
-            "connectionName": name,
-            "pipelineRunId": run.id,
-            "status": run.status,
-        },
-        actors=audit.actors(),
     )

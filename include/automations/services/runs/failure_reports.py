@@ -7,6 +7,7 @@ from automations.db.events import emit
 from automations.db.session import Session
 from automations.db.tables import Run
 from automations.definitions.triggers import error_key
+from automations.domain.events import NewEvent
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.services.workflows.definitions import load
@@ -41,11 +42,13 @@ def report(session: Session, run: Run, failure_id: int) -> None:
     emit(
         session,
         run.workspace_id,
-        kind=EVENT_TYPE,
-        trigger_key=error_key(target),
-        data=data,
-        cause=run.id,
-        # With a blank, which no event from outside may have in its source.
-        source=f"run {run.id}",
-        external_id=str(failure_id),
+        NewEvent(
+            kind=EVENT_TYPE,
+            trigger_key=error_key(target),
+            data=data,
+            cause=run.id,
+            # With a blank, which no event from outside may have in its source.
+            source=f"run {run.id}",
+            external_id=str(failure_id),
+        ),
     )

@@ -13,6 +13,7 @@ from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataRow, DataTable
 from automations.definitions.triggers import event_key
+from automations.domain.events import NewEvent
 from automations.domain.tables.columns import (
     Column,
     columns_of,
@@ -220,11 +221,13 @@ def _announce(
     emit(
         session,
         table.workspace_id,
-        kind=kind,
-        trigger_key=event_key(kind, table.id),
-        data={"tableId": table.id, "tableName": table.name, **data},
-        actors=audit.actors(),
-        cause=cause,
+        NewEvent(
+            kind=kind,
+            trigger_key=event_key(kind, table.id),
+            data={"tableId": table.id, "tableName": table.name, **data},
+            actors=audit.actors(),
+            cause=cause,
+        ),
     )
 
 
