@@ -93,7 +93,7 @@ WITH idle AS (
         parked_until = excluded.parked_until
 )
 UPDATE dag_run r SET run_after = now() + :lease FROM idle WHERE r.id = idle.id
-"""
+"""  # noqa: S608 -- the conditions above
 
 _WAKE = """
 WITH awake AS (

@@ -36,7 +36,7 @@ _GATHERING = 0.02
 NOTIFIED = "notified"
 ELAPSED = "elapsed"
 
-_STILL_OPEN = f"SELECT id FROM wait WHERE id = ANY($1::text[]) AND status = '{WaitStatus.OPEN}'"
+_STILL_OPEN = f"SELECT id FROM wait WHERE id = ANY($1::text[]) AND status = '{WaitStatus.OPEN}'"  # noqa: S608
 
 
 class WaitTrigger(BaseTrigger):
@@ -113,7 +113,7 @@ class Waits:
                     if connection is None or connection.is_closed():
                         connection = await self._listen()
                     await self._check(connection)
-                except Exception as error:  # what waits would else wait for its time, or for ever
+                except Exception as error:  # noqa: BLE001 -- what waits would else wait for its time, or for ever
                     log.warning(
                         "Cannot listen for ended waits: %s: %s", type(error).__name__, error
                     )

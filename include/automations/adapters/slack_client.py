@@ -31,7 +31,7 @@ class BoundedClient(WebClient):
         deadline = time.monotonic() + self._seconds
         try:
             # The address is that of the settings, with one of the API's methods.
-            with urlopen(req, context=self.ssl, timeout=self._seconds) as answer:
+            with urlopen(req, context=self.ssl, timeout=self._seconds) as answer:  # noqa: S310
                 body = _read(answer, deadline)
                 charset = answer.headers.get_content_charset() or "utf-8"
                 headers = dict(answer.headers.items())

@@ -231,10 +231,11 @@ class Dispatcher:
             try:
                 with unit_of_work() as session:
                     jobs.release(session, untried)
-                return
             except DatabaseUnavailable:
                 if self._stopping.wait(_PAUSE_AFTER_ERROR):
                     return
+            else:
+                return
 
     def _rest(self, seen: int, *pauses: float | None) -> None:
         """Sleep for the shortest of some pauses, or until there is something to do."""
@@ -303,10 +304,11 @@ class Dispatcher:
         while True:
             try:
                 self._reschedule(job, timedelta(seconds=_PAUSE_AFTER_ERROR), error)
-                return
             except DatabaseUnavailable:
                 if self._stopping.wait(_PAUSE_AFTER_ERROR):
                     return
+            else:
+                return
 
     @staticmethod
     def _reschedule(job: Job, delay: timedelta, error: str) -> None:

@@ -122,7 +122,7 @@ class Attempts:
             _validated(attempt, rendered)
         except DatabaseUnavailable:
             raise
-        except Exception as error:  # as in an attempt: whatever goes wrong becomes a value
+        except Exception as error:  # noqa: BLE001 -- as in an attempt, whatever goes wrong becomes a value
             return redaction.outcome(failure(error, attempt.where))
         return shown
 
@@ -143,14 +143,15 @@ class Attempts:
                     if attempt.answer is None
                     else step_type.resume(config, ctx, attempt.answer)
                 )
-            return outcome
         except (DatabaseUnavailable, ProgressLost):
             raise
-        except Exception as error:  # a bug in a step must fail that step, with its name, only
+        except Exception as error:  # noqa: BLE001 -- a bug fails this step only
             fail = failure(error, attempt.where)
             if fail.kind == INTERNAL:
                 self._log_traceback(attempt, redaction)
             return fail
+        else:
+            return outcome
 
     def _context(self, attempt: Attempt, redaction: Redaction) -> StepContext:
         node, step = self.node, attempt.step

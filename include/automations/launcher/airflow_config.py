@@ -34,7 +34,8 @@ def parallelism(processors: int) -> int:
 
 def local_host(settings: Settings) -> str:
     """How the parts on this machine reach each other, whatever address they listen on."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    # What listens everywhere is reached here.
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
 
 
 def local_url(settings: Settings, port: int) -> str:

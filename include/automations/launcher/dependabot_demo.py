@@ -14,7 +14,7 @@ from automations.launcher.dependabot_source import DependabotSource, alert
 from automations.settings import Settings, get_settings
 from automations_client.shapes import EventDetail, Sync, Verdict
 
-_SECRET = "DEMO_GITHUB_TOKEN"
+_SECRET = "DEMO_GITHUB_TOKEN"  # noqa: S105 -- its name
 _ADDRESS = "security@example.com"
 _COUNTS = ("created", "updated", "unchanged", "failed")
 

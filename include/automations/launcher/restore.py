@@ -33,7 +33,7 @@ SELECT 'start_run', id FROM run
 WHERE {among("status", *UNFINISHED)} AND id ~ '^c[0-9a-z]{{24}}$'
   AND dispatched_at > (SELECT max(dispatched_at) FROM run) - interval '1 minute'
 ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 -- the statuses are ours
 _OF_ONE_SERVER = "postgres_password"
 """The one secret that belongs to a server, and not to what is in it."""
 

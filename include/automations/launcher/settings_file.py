@@ -15,7 +15,7 @@ from automations.errors import SettingsFault
 from automations.launcher.airflow_config import OVERRIDE
 from automations.settings import PREFIX, Settings
 
-SECRET = "AUTOMATIONS_SECRET_"
+SECRET = "AUTOMATIONS_SECRET_"  # noqa: S105 -- how names of secrets begin
 """What a secret of the whole installation begins with."""
 _BEFORE = ("AUTOMATIONS_HOME", "AUTOMATIONS_VENV", "AUTOMATIONS_PYTHON")
 _BESIDE = ("AUTOMATIONS_SYSTEM_PACKAGES", "AUTOMATIONS_API_KEY")

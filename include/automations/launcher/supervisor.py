@@ -264,7 +264,7 @@ class Supervisor:
             return
         except Blocked:
             works, child.failing_since = False, None
-        except Exception:
+        except Exception:  # noqa: BLE001 -- however a part cannot be asked, it does not work
             works = False
             child.failing_since = child.failing_since or child.asked
         else:

@@ -33,7 +33,7 @@ _MAILBOX = re.compile(
     r' *+(?:(?:"(?:[^"\\\r\n]|\\.)*+" *+|[^<>",\r\n]*+)<([^<>,\s]++)>|([^<>",\s]++)) *+(?:,|\Z)'
 )
 MAX_ATTACHED_BYTES = 10_000_000
-_TOKEN = r"[A-Za-z0-9_.+-]+"
+_TOKEN = r"[A-Za-z0-9_.+-]+"  # noqa: S105 -- of RFC 2045
 _MEDIA_TYPE = rf'^{_TOKEN}/{_TOKEN}(; ?{_TOKEN}=({_TOKEN}|"[A-Za-z0-9_.+ -]*"))*$'
 
 

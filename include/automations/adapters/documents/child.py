@@ -99,7 +99,7 @@ def main() -> None:
         answer = {"error": "the document is nested too deeply", "kind": "limit"}
     except confinement.Unconfined as error:
         answer = {"error": f"no document can be made here: {error}", "kind": "config"}
-    except Exception as error:  # the libraries have no error of their own for what is not sound
+    except Exception as error:  # noqa: BLE001 -- the libraries have no error of their own for what is not sound
         traceback.print_exc()
         kind = "template" if job["task"] == "placeholders" else "document"
         answer = {"error": f"the document cannot be read: {error}", "kind": kind}

@@ -64,7 +64,8 @@ def unknown_to_fontconfig(characters: Iterable[str], folder: Path) -> list[str]:
         return []
     try:
         listed = subprocess.run(
-            ["fc-list", "--format", "%{charset}\n"],
+            # By the PATH, as everything of the system is.
+            ["fc-list", "--format", "%{charset}\n"],  # noqa: S607
             env={"FONTCONFIG_FILE": str(configuration(folder))},
             capture_output=True,
             text=True,
