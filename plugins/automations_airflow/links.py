@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
-from automations.definitions.published import workflow_id
+from automations.definitions.published import run_id, workflow_id
 from automations.settings import get_settings
 
 if TYPE_CHECKING:
@@ -25,4 +25,5 @@ class RunLink(BaseOperatorLink):
     name = "Run in the API"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{workflow_url(workflow_id(ti_key.dag_id) or '')}/runs/{ti_key.run_id}"
+        automation = workflow_id(ti_key.dag_id) or ""
+        return f"{workflow_url(automation)}/runs/{run_id(automation, ti_key.run_id)}"

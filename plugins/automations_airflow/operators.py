@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import (
 )
 
 from automations import wiring
+from automations.definitions.published import run_id
 from automations.execution.verdicts import (
     AskPeople,
     GiveUp,
@@ -67,7 +68,8 @@ class StepTask:
     def _ref(self, context: Any) -> TaskRef:
         run = context["dag_run"]
         return TaskRef(
-            run_id=run.run_id,
+            run_id=run_id(self.workflow_id, run.run_id),
+            dag_run_id=run.run_id,
             workflow_id=self.workflow_id,
             version=self.version,
             node_id=self.task_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
@@ -50,14 +50,26 @@ class ScheduleTimetable(Timetable):
         last_automated_data_interval: DataInterval | None,
         restriction: TimeRestriction,
     ) -> DagRunInfo | None:
-        after = self._since
-        if last_automated_data_interval is not None:
-            after = max(after, _plain(last_automated_data_interval.end))
+        last = last_automated_data_interval
+        # Our DAGs have no end: only who asks for a stretch of time names one, for a backfill or to
+        # mark runs before and after another. It may reach back to before the activation.
+        if restriction.latest is not None:
+            return self._within(restriction, _plain(last.end) if last is not None else None)
+        after = self._since if last is None else max(self._since, _plain(last.end))
         due = self._schedule.next_after(after)
         if not restriction.catchup:
             latest = self._schedule.latest_until(datetime.now(UTC))
             due = max(due, latest) if latest is not None else due
         return DagRunInfo.exact(instance(due))
+
+    def _within(self, stretch: TimeRestriction, after: datetime | None) -> DagRunInfo | None:
+        """What is due next in a stretch of time, both ends included."""
+        assert stretch.latest is not None
+        if after is None:
+            first = stretch.earliest
+            after = self._since if first is None else _plain(first) - timedelta(microseconds=1)
+        due = self._schedule.next_after(after)
+        return DagRunInfo.exact(instance(due)) if due <= _plain(stretch.latest) else None
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         return DataInterval.exact(run_after)

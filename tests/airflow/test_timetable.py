@@ -169,3 +169,15 @@ def test_an_interval_goes_on_from_what_airflow_ran_last() -> None:
     last = DataInterval.exact(due(stored(dag(interval="PT90M")), 1)[0])
     following = due(stored(dag(interval="PT90M")), 1, last=last)
     assert following == [last.end + timedelta(minutes=90)]
+
+
+@pytest.mark.parametrize("config", [{"cron": "0 * * * *"}, {"interval": "PT1H"}])
+def test_a_stretch_of_time_has_an_end_and_both_ends_are_in_it(config: dict[str, Any]) -> None:
+    serialized = DagSerialization.from_dict(DagSerialization.to_dict(dag(**config)))
+    # Before the activation, too: that is what a backfill is for.
+    begin = datetime(2025, 3, 1, 6, tzinfo=UTC)
+    for end, last in ((begin + timedelta(hours=3), 9), (begin + timedelta(hours=3.9), 9)):
+        found = list(serialized.iter_dagrun_infos_between(begin, end))
+        assert [info.logical_date.hour for info in found] == list(range(6, last + 1))
+    between = timedelta(minutes=10), timedelta(minutes=50)
+    assert list(serialized.iter_dagrun_infos_between(*(begin + by for by in between))) == []

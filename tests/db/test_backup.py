@@ -189,10 +189,10 @@ def test_what_was_on_its_way_to_airflow_is_started_again(homes: Homes, tmp_path:
     now = datetime.now(UTC)
     with unit_of_work() as found:
         found.get_one(Run, run.id).dispatched_at = now
-        for run_id, status, age in (
-            ("c" + "1" * 24, "PAUSED", timedelta(hours=1)),
-            ("c" + "2" * 24, "COMPLETED", timedelta(0)),
-            ("scheduled__1", "PAUSED", timedelta(0)),
+        for run_id, status, age, dag_run_id in (
+            ("c" + "1" * 24, "PAUSED", timedelta(hours=1), None),
+            ("c" + "2" * 24, "COMPLETED", timedelta(0), None),
+            ("c" + "3" * 24, "PAUSED", timedelta(0), "backfill__1"),
         ):
             found.add(
                 Run(
@@ -203,6 +203,7 @@ def test_what_was_on_its_way_to_airflow_is_started_again(homes: Homes, tmp_path:
                     trigger_type="manual",
                     status=status,
                     dispatched_at=now - age,
+                    dag_run_id=dag_run_id,
                 )
             )
     backup(settings, tmp_path / "f.tar")

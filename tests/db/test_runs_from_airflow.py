@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +13,11 @@ from sqlalchemy import select
 from automations.db import jobs, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind, Run, Workflow, WorkflowVersion, Workspace
+from automations.definitions import published
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
 from automations.domain.statuses import RunStatus
+from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
@@ -39,7 +42,7 @@ def scheduled(overlap: str = "skip") -> str:
         ],
     }
     with unit_of_work() as session:
-        workspace = Workspace(slug="w", name="W")
+        workspace = Workspace(slug=new_id(), name="W")
         session.add(workspace)
         session.flush()
         workflow = Workflow(workspace_id=workspace.id, name="Test", status="ACTIVE", version=1)
@@ -49,7 +52,7 @@ def scheduled(overlap: str = "skip") -> str:
             WorkflowVersion(
                 workflow_id=workflow.id,
                 version=1,
-                revision=1,
+                revision=1 + workflow.number,
                 status="ACTIVE",
                 definition=definition,
             )
@@ -79,6 +82,47 @@ def test_a_run_by_hand_in_airflow_is_none_of_the_schedule() -> None:
     workflow, run_id = scheduled(), new_id()
     Engine(ports()).run(task(workflow, run_id, "manual"))
     assert (run(run_id).trigger_type, run(run_id).trigger_data) == ("manual", {})
+
+
+BACKFILLED = "backfill__2026-03-29T01:30:00+00:00"
+"""An id as Airflow gives it to the runs of every DAG that are due at a time."""
+
+
+@pytest.mark.parametrize("dag_run_id", [BACKFILLED, "by hand: the first"])
+def test_dag_runs_of_one_id_are_runs_of_their_own_automations(dag_run_id: str) -> None:
+    ids = []
+    for workflow in (scheduled(), scheduled()):
+        run_id = published.run_id(workflow, dag_run_id)
+        ref = replace(task(workflow, run_id, "backfill"), dag_run_id=dag_run_id)
+        assert isinstance(Engine(ports()).run(ref), Sleep)
+        made = run(run_id)
+        assert (made.workflow_id, made.in_airflow) == (workflow, dag_run_id)
+        ids.append(made.id)
+        # Seen by the reconciler, too, it is the same.
+        state = DagRunState(dag_id(workflow), dag_run_id, "running", "1", {}, None, "backfill", DUE)
+        Reconciler(Unreachable()).apply(state)
+    with unit_of_work() as session:
+        assert sorted(session.scalars(select(Run.id))) == sorted(ids)
+
+
+def test_a_backfilled_run_is_one_of_the_schedule_and_skipped_by_no_other() -> None:
+    workflow, first, second = scheduled(), new_id(), new_id()
+    engine = Engine(ports())
+    engine.run(task(workflow, first))
+    assert isinstance(engine.run(task(workflow, second, "backfill")), Sleep)
+    made = run(second)
+    assert (made.trigger_type, made.status) == ("schedule", "PAUSED")
+    assert made.trigger_data == {"scheduledFor": "2026-03-29T01:30:00.000Z"}
+    assert made.variables == {"triggerType": "scheduled"}
+
+
+def test_a_dag_run_by_the_id_of_anothers_run_does_nothing_to_that() -> None:
+    workflow, other, run_id = scheduled(), scheduled(), new_id()
+    engine = Engine(ports())
+    engine.run(task(workflow, run_id))
+    with pytest.raises(Conflict, match="another automation's"):
+        engine.run(task(other, run_id))
+    assert (run(run_id).workflow_id, run(run_id).version) == (workflow, 1)
 
 
 def test_the_reconciler_records_what_no_step_has_begun() -> None:

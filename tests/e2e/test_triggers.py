@@ -70,6 +70,42 @@ def test_a_schedule_fires_as_previewed_and_shows_in_airflow(stack: Stack) -> Non
     stack.api("PATCH", f"/api/workflows/{workflow}", {"status": "PAUSED"})
 
 
+def test_a_backfill_in_airflow_runs_the_schedule_for_times_that_are_past(stack: Stack) -> None:
+    ask = {"name": "Ask", "type": "approval", "order": 0, "config": {"message": "OK?"}}
+    due = {"code": "return input", "input": {"due": "{{trigger.scheduledFor}}"}}
+    say = {"name": "Say", "type": "code", "order": 1, "config": due}
+    trigger = {"type": "schedule", "config": {"cron": "0 0 1 * *"}}
+    workflow = stack.create(ask, say, trigger=trigger)
+    dag = f"automation_{workflow}"
+
+    def parsed() -> bool | None:
+        return bool(stack.in_airflow("GET", f"/dags?dag_id_pattern={dag}")["dags"]) or None
+
+    until("the DAG", parsed)
+    stretch = {
+        "dag_id": dag,
+        "from_date": "2026-01-01T00:00:00Z",
+        "to_date": "2026-02-15T00:00:00Z",
+    }
+    dates = ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"]
+    shown = stack.in_airflow("POST", "/backfills/dry_run", stretch)["backfills"]
+    assert [one["logical_date"] for one in shown] == dates
+    stack.in_airflow("POST", "/backfills", stretch)
+
+    def waiting() -> list[dict[str, Any]] | None:
+        found = stack.api("GET", f"/api/workflows/{workflow}/runs?triggerType=schedule")["runs"]
+        return found if [run["status"] for run in found] == ["PAUSED"] * 2 else None
+
+    said = []
+    for run in until("both runs to wait", waiting):
+        # Answered here, and told to Airflow, which knows it by an id of another form.
+        stack.api("POST", f"/api/workflows/runs/{run['id']}/resume", {"decision": "approved"})
+        state = stack.wait(workflow, run["id"], "COMPLETED")["state"]
+        assert state["variables"]["triggerType"] == "scheduled"
+        said.append(state["stepOutputs"][state["completedNodeIds"][-1]]["due"])
+    assert sorted(said) == [date.replace("Z", ".000Z") for date in dates]
+
+
 def test_decisions_on_matters_and_forms_start_automations(stack: Stack) -> None:
     form = stack.api("POST", "/api/forms", FORM, expect=201)["id"]
     board = stack.api("POST", "/api/matter-templates", BOARD, expect=201)["id"]

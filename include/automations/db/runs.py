@@ -35,6 +35,7 @@ class NewRun:
         depth: how many runs have led to it, each the cause of the next.
         awaited: whether the parent waits for it, so that it ends with the parent.
         dispatched: whether Airflow has it already.
+        dag_run_id: the DagRun's id, where Airflow has one of another form.
         slot_key: of a run that must wait for its turn.
         rate_key: of one that counts for a rate limit.
     """
@@ -53,6 +54,7 @@ class NewRun:
     parent_run_id: str | None = None
     awaited: bool = False
     dispatched: bool = False
+    dag_run_id: str | None = None
     slot_key: str | None = None
     rate_key: str | None = None
 
@@ -84,6 +86,7 @@ def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
             started_by=new.started_by,
             starters=list(new.starters),
             dispatched_at=func.clock_timestamp() if new.dispatched else None,
+            dag_run_id=new.dag_run_id,
         )
         # Two that record the same run, or match the same event, are one run: the first one's.
         .on_conflict_do_nothing()
@@ -234,12 +237,13 @@ def revived(session: Session, run_id: str) -> None:
 def take_back(session: Session, run_id: str) -> bool:
     """Have a run begin once more in Airflow, which has lost it; False when it has none there.
 
-    What its steps came to stays, and is taken instead of doing them again.
+    What its steps came to stays, and is taken instead of doing them again. There it goes by its
+    own id from now on.
     """
     taken = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED), Run.dispatched_at.is_not(None))
-        .values(dispatched_at=None)
+        .values(dispatched_at=None, dag_run_id=None)
         .returning(Run.id)
     )
     return taken is not None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from automations.domain.statuses import WorkflowStatus
+from automations.kit.ids import PATTERN, id_for
 
 PACK_SIZE = 20
 
@@ -62,3 +64,13 @@ def workflow_id(dag_id: str) -> str | None:
     """The automation of a DAG, or None for a DAG of other making."""
     prefix, _, rest = dag_id.partition("_")
     return rest if prefix == "automation" and rest else None
+
+
+def run_id(workflow_id: str, dag_run_id: str) -> str:
+    """The id of the run that a DagRun is: the DagRun's own, where that is of our form.
+
+    Others are made up by backfills and by people, and DagRuns of several DAGs share them.
+    """
+    if re.fullmatch(PATTERN, dag_run_id):
+        return dag_run_id
+    return id_for(f"{workflow_id}/{dag_run_id}")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from automations.db import debounces, locks, run_counts, runs, slots, versions, watermarks
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
+from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import OrchestratorError
@@ -98,12 +99,12 @@ class Reconciler:
         self._sweep_after = page[-1].id if len(page) == _SWEEP_SIZE else ""
         for run in page:
             dag = dag_id(run.workflow_id)
-            state = self._orchestrator.run_state(dag, run.id)
+            state = self._orchestrator.run_state(dag, run.in_airflow)
             if state is not None:
                 self.apply(state)
             # With its DAG it goes on as soon as that is back; see services.runs.lost_dags.
             elif self._orchestrator.knows(dag):
-                self._end_deleted(run, self._orchestrator.deleted_by(dag, run.id))
+                self._end_deleted(run, self._orchestrator.deleted_by(dag, run.in_airflow))
 
     @staticmethod
     def _end_deleted(seen: Run, by: str | None) -> None:
@@ -126,9 +127,8 @@ class Reconciler:
         if automation is None:
             return
         with unit_of_work() as session:
-            run = runs.lock_run(session, state.run_id) or self._record_run(
-                session, automation, state
-            )
+            run_id = published.run_id(automation, state.run_id)
+            run = runs.lock_run(session, run_id) or self._record_run(session, automation, state)
             if run is None or run.workflow_id != automation:
                 return
             # A run that goes on after a clear is revived by its first step, which knows of it.

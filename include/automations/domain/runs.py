@@ -13,7 +13,7 @@ from automations.kit.values import JSON
 
 TriggerType = Literal[
     "manual", "form_submission", "event", "webhook", "schedule", "workflow", "error", "test",
-    "backfill", "operator_triggered", "asset_triggered", "asset_materialization",
+    "operator_triggered", "asset_triggered", "asset_materialization",
 ]  # fmt: skip
 """What starts runs: triggers, another automation, a failure, a step's test; and, in Airflow, the
 types that its own runs have."""

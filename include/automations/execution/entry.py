@@ -21,7 +21,7 @@ from automations.domain.statuses import (
     StepStatus,
     WaitStatus,
 )
-from automations.errors import DomainError, NotFound
+from automations.errors import Conflict, DomainError, NotFound
 from automations.execution import deaths, overrides
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
@@ -177,10 +177,10 @@ def _entered(session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunS
 def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is not None:
-        return run
+        return _checked(run, ref)
     made = AirflowRun(
         workflow_id=ref.workflow_id,
-        run_id=ref.run_id,
+        run_id=ref.dag_run_id or ref.run_id,
         run_type=ref.run_type,
         conf=ref.conf,
         started_by=ref.started_by,
@@ -191,6 +191,13 @@ def _run_of(session: Session, ref: TaskRef) -> Run:
     run = runs.lock_run(session, ref.run_id)
     if run is None:
         raise NotFound(f"There is no run {ref.run_id}.")
+    return _checked(run, ref)
+
+
+def _checked(run: Run, ref: TaskRef) -> Run:
+    # An id of our form, which somebody has given to a DagRun of another DAG.
+    if run.workflow_id != ref.workflow_id:
+        raise Conflict(f"Run {run.id} is another automation's.")
     return run
 
 

@@ -15,7 +15,8 @@ class TaskRef:
     """One task of one DagRun, as its process sees it.
 
     Args:
-        run_id: the DagRun's run_id, which is our run's id.
+        run_id: our run's id.
+        dag_run_id: the DagRun's, where that is another.
         version: the definition's version that the DAG was built from.
         generation: the DagRun's clear_number; a higher one redoes what is cleared.
         run_type: the DagRun's type (``manual``, ``scheduled``, …).
@@ -34,6 +35,7 @@ class TaskRef:
     started_by: str | None = None
     due_at: datetime | None = None
     deaths: int = 0
+    dag_run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

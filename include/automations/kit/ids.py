@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import secrets
@@ -27,6 +28,12 @@ def new_id() -> str:
         + _fingerprint(os.getpid())
         + _base36(secrets.randbelow(36**8), 8)
     )
+
+
+def id_for(name: str) -> str:
+    """The id that stands for a name of another form, always the same."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest())
+    return "c" + _base36(number, 24)
 
 
 @lru_cache(maxsize=2)

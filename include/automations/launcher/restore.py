@@ -30,7 +30,7 @@ from automations.settings import Settings, default_home, get_settings
 _AGAIN = f"""
 INSERT INTO job (kind, subject_id)
 SELECT 'start_run', id FROM run
-WHERE {among("status", *UNFINISHED)} AND id ~ '^c[0-9a-z]{{24}}$'
+WHERE {among("status", *UNFINISHED)} AND dag_run_id IS NULL
   AND dispatched_at > (SELECT max(dispatched_at) FROM run) - interval '1 minute'
 ON CONFLICT DO NOTHING
 """  # noqa: S608 -- the statuses are ours

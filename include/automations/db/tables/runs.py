@@ -24,7 +24,7 @@ from automations.kit.ids import new_id
 
 
 class Run(Base):
-    """One run of one version of an automation; its id is the DagRun's run_id."""
+    """One run of one version of an automation; its id is the DagRun's, if that is of our form."""
 
     __tablename__ = "run"
     __table_args__ = (
@@ -95,12 +95,19 @@ class Run(Base):
     model_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """The same in tokens."""
     dispatched_at: Mapped[datetime | None]
+    dag_run_id: Mapped[str | None]
+    """The DagRun's id where that is another: of a backfill, or made up by a person in Airflow."""
     started_by: Mapped[str | None]
     starters: Mapped[list[Any]] = mapped_column(default=list)
     """The identities of the people who made it begin, by whatever way."""
     started_at: Mapped[datetime] = now_column()
     completed_at: Mapped[datetime | None]
     error: Mapped[str | None]
+
+    @property
+    def in_airflow(self) -> str:
+        """The id by which Airflow knows the run."""
+        return self.dag_run_id or self.id
 
 
 class RunCount(Base):

@@ -30,7 +30,7 @@ class StartRun(AirflowHandler):
         dag = dag_id(run.workflow_id)
         self._dags.require(dag, Visible(run.version, revision))
         try:
-            self._orchestrator.start(dag, run.id, run.input)
+            self._orchestrator.start(dag, run.in_airflow, run.input)
         except NotVisibleYet:
             self._dags.forget(dag)
             raise
@@ -64,7 +64,7 @@ class FailRun(AirflowHandler):
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
         if run.dispatched_at is not None:
-            self._orchestrator.fail(dag_id(run.workflow_id), run.id)
+            self._orchestrator.fail(dag_id(run.workflow_id), run.in_airflow)
         done(job)
 
 
@@ -88,7 +88,7 @@ class RetryRun(AirflowHandler):
             run = session.get_one(Run, job.subject_id)
         # Not when it was cancelled meanwhile, or its first step has begun since an earlier try.
         if run.reviving:
-            self._orchestrator.retry(dag_id(run.workflow_id), run.id)
+            self._orchestrator.retry(dag_id(run.workflow_id), run.in_airflow)
         self._told(job, run)
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
@@ -116,7 +116,7 @@ class RetryLatest(RetryRun):
             dag = dag_id(run.workflow_id)
             found = self._dags.newest(dag, Visible(newest, revision))
             if replays.prepare_for(run.id, found.version):
-                self._orchestrator.retry(dag, run.id, latest=True)
+                self._orchestrator.retry(dag, run.in_airflow, latest=True)
         self._told(job, run)
 
 

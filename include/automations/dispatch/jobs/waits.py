@@ -36,7 +36,8 @@ class AnswerWait(AirflowHandler):
         if waiting:
             option = answers.option_of(wait.decision)
             params = wait.data if isinstance(wait.data, dict) else {}
-            self._orchestrator.answer(dag_id(run.workflow_id), run.id, wait.node_id, option, params)
+            dag = dag_id(run.workflow_id)
+            self._orchestrator.answer(dag, run.in_airflow, wait.node_id, option, params)
         done(job)
 
 
@@ -48,7 +49,8 @@ class NameOverride(AirflowHandler):
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
             wait, run = _wait_and_run(session, job)
-        user = self._orchestrator.marked_by(dag_id(run.workflow_id), run.id, wait.node_id)
+        dag = dag_id(run.workflow_id)
+        user = self._orchestrator.marked_by(dag, run.in_airflow, wait.node_id)
         by = f"{answers.IN_AIRFLOW}{user}" if user else answers.UNKNOWN_IN_AIRFLOW
         with unit_of_work() as session:
             waits.name(session, wait, by)

@@ -11,6 +11,7 @@ from automations.db import jobs, runs, versions, workflows
 from automations.db.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
+from automations.definitions import published
 from automations.domain import people
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
 from automations.errors import RateLimited
@@ -20,7 +21,8 @@ from automations.kit.values import JSON
 from automations.services.runs import starting
 
 _SCHEDULED = "scheduled"
-"""Airflow's word for it."""
+_BACKFILL = "backfill"
+"""Airflow's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,11 @@ class AirflowRun:
     """A run of an automation, as Airflow has made it.
 
     Args:
-        run_id: the DagRun's, which becomes our run's id.
+        run_id: the DagRun's, which becomes our run's id where it is of our form.
         run_type: the DagRun's (``manual``, ``scheduled``, …).
         conf: the DagRun's, which becomes our run's input.
         version: that Airflow runs; the newest one when that is not known.
-        due_at: when a scheduled one was due.
+        due_at: when a scheduled one was due, or one of a backfill would have been.
     """
 
     workflow_id: str
@@ -51,7 +53,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     that is over the rate limit is CANCELLED at once, and so is a scheduled one that may not
     overlap while another has not ended.
     """
-    scheduled = made.run_type == _SCHEDULED
+    scheduled = made.run_type in (_SCHEDULED, _BACKFILL)
     # Of two that come at once, one must see the other.
     lock = workflows.lock if scheduled else workflows.by_id
     workflow = lock(session, made.workflow_id)
@@ -62,8 +64,10 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     data: dict[str, JSON] = {}
     if scheduled and made.due_at is not None:
         data["scheduledFor"] = timestamp(made.due_at)
+    run_id = published.run_id(made.workflow_id, made.run_id)
     new = NewRun(
-        id=made.run_id,
+        id=run_id,
+        dag_run_id=made.run_id if made.run_id != run_id else None,
         trigger_type="schedule" if scheduled else made.run_type,
         trigger_data=data,
         input=dict(made.conf) if problem is None else {},
@@ -86,7 +90,8 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     elif prepared.rejection is not None:
         runs.end_run(session, run.id, RunStatus.FAILED, prepared.rejection.message)
         session.refresh(run)
-    elif scheduled and stored.get("trigger", {}).get("overlap") == "skip":
+    # Who backfills has said how many go at once.
+    elif made.run_type == _SCHEDULED and stored.get("trigger", {}).get("overlap") == "skip":
         _skip_when_overlapping(session, workflow, run)
     if run.slot == SlotStatus.WAITING and run.status in UNFINISHED:
         jobs.enqueue(session, JobKind.ADMIT_RUN, run.id)

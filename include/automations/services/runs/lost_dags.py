@@ -6,7 +6,6 @@ what their steps came to is known here, so that each goes on where it was.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from automations.db import runs, workflows
@@ -15,9 +14,6 @@ from automations.db.tables import Run, Workflow
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.services.audit import audit
 from automations.services.runs import admission, replays
-
-_OURS = re.compile(r"c[0-9a-z]{24}")
-"""Ids of runs that were made here: Airflow takes no other ones for a run of the API's."""
 
 
 def recover(workflow_id: str, by: str, at: datetime) -> None:
@@ -59,8 +55,6 @@ def _begin_again(session: Session, workflow: Workflow, run_id: str, by: audit.Ac
 
 def _obstacle(session: Session, workflow: Workflow, run: Run) -> str | None:
     """Why a run cannot begin once more in Airflow; None when it can."""
-    if not _OURS.fullmatch(run.id):
-        return "Airflow had made it itself"
     if run.generation or run.reviving:
         return "steps of it had been cleared or retried, which a new DagRun knows nothing of"
     if run.version == workflow.version:

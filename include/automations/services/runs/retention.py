@@ -96,7 +96,9 @@ def _forgotten(orchestrator: Orchestrator, page: Sequence[Run]) -> list[Run]:
     """The runs that Airflow does not know any more, after it was told to forget them all."""
 
     def forget(run: Run) -> bool:
-        return run.dispatched_at is None or orchestrator.forget(dag_id(run.workflow_id), run.id)
+        return run.dispatched_at is None or orchestrator.forget(
+            dag_id(run.workflow_id), run.in_airflow
+        )
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [run for run, gone in zip(page, pool.map(forget, page), strict=True) if gone]

@@ -420,6 +420,7 @@ def _runs() -> None:
         sa.Column('model_cost', sa.Numeric(), server_default='0', nullable=False),
         sa.Column('model_tokens', sa.BigInteger(), server_default='0', nullable=False),
         sa.Column('dispatched_at', sa.DateTime(timezone=True), nullable=True),
+        sa.Column('dag_run_id', sa.Text(), nullable=True),
         sa.Column('started_by', sa.Text(), nullable=True),
         sa.Column('starters', postgresql.JSON(), nullable=False),
         sa.Column('started_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
