@@ -13,19 +13,25 @@ from tests.mailbox import Mailbox
 
 
 @pytest.fixture
-def place(database: str, environment: Environment) -> Iterator[Place]:
-    mailbox, counterparts = Mailbox(), Counterparts()
+def mailbox(database: str, environment: Environment) -> Iterator[Mailbox]:
+    """The mail server of the installation."""
+    mailbox = Mailbox()
     environment.set(
-        **counterparts.environment(),
-        AUTOMATIONS_HTTP_ALLOW=counterparts.address,
         AUTOMATIONS_SMTP_HOST="127.0.0.1",
         AUTOMATIONS_SMTP_PORT=str(mailbox.port),
         AUTOMATIONS_SMTP_SECURITY="none",
     )
     mailbox.start()
+    yield mailbox
+    mailbox.stop()
+
+
+@pytest.fixture
+def place(mailbox: Mailbox, environment: Environment) -> Iterator[Place]:
+    counterparts = Counterparts()
+    environment.set(**counterparts.environment(), AUTOMATIONS_HTTP_ALLOW=counterparts.address)
     counterparts.start()
     try:
         yield Place(mailbox, counterparts)
     finally:
         counterparts.stop()
-        mailbox.stop()

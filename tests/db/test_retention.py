@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from automations.db import counters, rate_limits
 from automations.db.session import engine, unit_of_work
-from automations.db.tables import AuditLog, Job, Run
+from automations.db.tables import Approver, AuditLog, Job, Run
 from automations.definitions.published import dag_id
 from automations.dispatch.housekeeping import Housekeeper
 from automations.errors import OrchestratorUnavailable
@@ -282,7 +282,9 @@ def test_reminders_of_what_is_gone_go_too(young: Run) -> None:
         " VALUES ('w', 'c1', 'a', 0, 'decision', 'CANCELLED', now())"
     )
     with unit_of_work() as session:
-        session.add(Job(kind="remind_approvers", subject_id="w"))
+        session.add(Approver(id="p", wait_id="w", address="a@b.example"))
+        session.add(Job(kind="remind_approver", subject_id="p"))
+        session.add(Job(kind="escalate_wait", subject_id="w"))
         session.add(Job(kind="send_form", subject_id="other"))
         session.add(Job(kind="send_form", subject_id="dead", dead_at=BEFORE - timedelta(days=1)))
     assert prune()["job"] == 1

@@ -8,22 +8,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import select
 
 from automations.adapters.smtp import SmtpTransport
 from automations.db import jobs, waits
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, JobKind, Run, Wait
-from automations.dispatch.jobs.base import SLOW_LEASE
-from automations.dispatch.jobs.registry import Handlers
+from automations.db.tables import Approver, JobKind, Wait
 from automations.dispatch.slow_work import SHARE, WORKERS, SlowWork
-from automations.ports import Mail, MailReceipt
 from automations.services.integrations import integrations
 from automations.services.integrations.mail import WorkspaceMailer
-from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
+from tests.db.dispatching import Airflow, automation, dispatching, executed, until
 from tests.db.workspace import workspace
-from tests.doubles import ports
-from tests.environment import Environment
 from tests.mailbox import Mailbox
 
 
@@ -62,19 +57,6 @@ def silent() -> Iterator[Silent]:
     server.hang_up()
 
 
-@pytest.fixture
-def mailbox(database: str, environment: Environment) -> Iterator[Mailbox]:
-    mailbox = Mailbox()
-    environment.set(
-        AUTOMATIONS_SMTP_HOST="127.0.0.1",
-        AUTOMATIONS_SMTP_PORT=str(mailbox.port),
-        AUTOMATIONS_SMTP_SECURITY="none",
-    )
-    mailbox.start()
-    yield mailbox
-    mailbox.stop()
-
-
 def asked(run_id: str, *approvers: str) -> Wait:
     with unit_of_work() as session:
         return waits.open_wait(
@@ -89,6 +71,11 @@ def asked(run_id: str, *approvers: str) -> Wait:
                 approvers=approvers or ("ada@b.example",),
             ),
         )
+
+
+def approver(wait: Wait) -> str:
+    with unit_of_work() as session:
+        return session.scalars(select(Approver.id).where(Approver.wait_id == wait.id)).one()
 
 
 def uses(here: str, port: int) -> None:
@@ -135,13 +122,10 @@ def test_a_mail_server_that_hangs_holds_up_no_run_and_nobody_elses_mail(
 def test_of_each_workspace_no_more_than_its_share_is_in_hand(database: str) -> None:
     here, there = workspace("here"), workspace("there")
     runs = executed(here, automation(here), SHARE + 1) + executed(there, automation(there), 1)
-    found = [asked(run_id) for run_id in runs]
-    work = SlowWork({JobKind.ASK_APPROVERS})
+    found = [approver(asked(run_id)) for run_id in runs]
+    work = SlowWork({JobKind.ASK_APPROVER})
     taken = [work.take(1)[0] for _ in range(SHARE + 1)]
-    assert [job.subject_id for job in taken if job] == [
-        *(wait.id for wait in found[:SHARE]),
-        found[-1].id,
-    ]
+    assert [job.subject_id for job in taken if job] == [*found[:SHARE], found[-1]]
     # What waits for room is not due, however long it has been: nobody looks again and again.
     none, pause = work.take(1)
     assert none is None
@@ -153,40 +137,4 @@ def test_of_each_workspace_no_more_than_its_share_is_in_hand(database: str) -> N
     work.put_down(taken[0])
     job, _ = work.take(1)
     assert job is not None
-    assert job.subject_id == found[SHARE].id
-
-
-class Watching:
-    """A mailer that looks how long the job that it is asked by is held yet."""
-
-    def __init__(self) -> None:
-        self.held: list[int] = []
-        self.lost = False
-
-    def send(self, mail: Mail) -> MailReceipt:
-        longer = func.clock_timestamp() + mail.timeout + timedelta(minutes=1)
-        self.held.append(count(Job.kind == "ask_approvers", Job.available_at > longer))
-        with unit_of_work() as session:
-            # As if so much time had passed, and, when it is lost, another worker had come.
-            values = {"available_at": func.clock_timestamp() + timedelta(seconds=1)}
-            if self.lost:
-                values["claims"] = Job.claims + 1
-            session.execute(update(Job).where(Job.kind == "ask_approvers").values(values))
-        return MailReceipt("<1>", "test", mail.to, ())
-
-
-@pytest.mark.parametrize(("lost", "sent"), [(False, 3), (True, 1)])
-def test_a_job_is_held_for_as_long_as_its_mails_take_and_is_left_when_it_is_lost(
-    database: str, lost: bool, sent: int
-) -> None:
-    here = workspace()
-    (run_id,) = executed(here, automation(here), 1)
-    asked(run_id, "ada@b.example", "bob@b.example", "eve@b.example")
-    mailer = Watching()
-    mailer.lost = lost
-    handlers = Handlers(Airflow(), ports(mailer=mailer))  # type: ignore[arg-type]
-    with unit_of_work() as session:
-        (job,) = jobs.claim(session, 1, {"ask_approvers"}, lease=SLOW_LEASE)
-    handlers.carry(job)
-    assert mailer.held == [1] * sent
-    assert count(Run.id == run_id) == 1
+    assert job.subject_id == found[SHARE]

@@ -55,5 +55,5 @@ def test_who_needs_airflow_and_who_takes_room_in_it() -> None:
     assert with_trait("limited") == {"start_run"}
     # Whatever speaks to a mail server or a source has workers of its own.
     assert with_trait("slow") == {
-        "sync_pipeline", "ask_approvers", "remind_approvers", "send_form",
+        "sync_pipeline", "ask_approver", "remind_approver", "send_form",
     }  # fmt: skip

@@ -76,10 +76,6 @@ WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
 RETURNING pg_notify(:channel, CASE WHEN workspace_id IS NULL THEN '' ELSE :slow END)
 """)
 
-_RENEW = text("""
-UPDATE job SET available_at = clock_timestamp() + :lease WHERE id = :id AND claims = :claims
-""")
-
 
 def attend(connection: psycopg2.extensions.connection, holder: int) -> None:
     """Listen for work, and be known to be there as long as the connection lives."""
@@ -174,12 +170,6 @@ def claim(
     return sorted(claimed, key=lambda job: job.id)
 
 
-def renew(session: Session, job: Job, lease: timedelta) -> bool:
-    """Hold a job for so long from now; False when it was lost to another worker meanwhile."""
-    values = {"id": job.id, "claims": job.claims, "lease": lease}
-    return session.connection().execute(_RENEW, values).rowcount == 1
-
-
 def done(session: Session, job: Job) -> bool:
     """Remove a job; False when its lease was lost to another worker meanwhile."""
     found = session.connection().execute(_DONE, {"id": job.id, "claims": job.claims})
@@ -196,9 +186,13 @@ def retry(session: Session, job: Job, delay: timedelta, error: str) -> None:
     _put_back(session, job, delay, error, job.failures + 1)
 
 
-def go_on(session: Session, job: Job) -> None:
-    """Put a job back for its next part, which is ready now; that others failed is forgiven."""
-    _put_back(session, job, timedelta(0), None, 0)
+def go_on(session: Session, job: Job, delay: timedelta = timedelta(0)) -> bool:
+    """Put a job back for its next part; that it failed before is forgiven.
+
+    Returns:
+        False when its lease was lost to another worker meanwhile.
+    """
+    return _put_back(session, job, delay, None, 0)
 
 
 def release(session: Session, claimed: Iterable[Job]) -> None:
@@ -209,10 +203,11 @@ def release(session: Session, claimed: Iterable[Job]) -> None:
 
 def _put_back(
     session: Session, job: Job, delay: timedelta | None, error: str | None, failures: int
-) -> None:
+) -> bool:
     # By the claim: who has lost the lease changes nothing, and so has counted the failures right.
     values = {"id": job.id, "claims": job.claims, "delay": delay, "error": error}
-    session.connection().execute(_PUT_BACK, {**values, "failures": failures})
+    done = session.connection().execute(_PUT_BACK, {**values, "failures": failures})
+    return done.rowcount == 1
 
 
 def bury(session: Session, job: Job, error: str) -> bool:

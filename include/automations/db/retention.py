@@ -55,7 +55,9 @@ def delete_runs(session: Session, ids: Sequence[str]) -> Counts:
     waits = select(Wait.id).where(Wait.run_id.in_(ids))
     forms = select(FormRequest.id).where(FormRequest.run_id.in_(ids))
     # Reminders to come would not find what they are about.
-    _rows(session, delete(Job).where(Job.subject_id.in_(waits) | Job.subject_id.in_(forms)))
+    people = select(Approver.id).where(Approver.wait_id.in_(waits))
+    for subjects in (waits, forms, people):
+        _rows(session, delete(Job).where(Job.subject_id.in_(subjects)))
     counts = {"approver": _rows(session, delete(Approver).where(Approver.wait_id.in_(waits)))}
     for table in _OF_RUNS:
         gone = delete(table).where(table.run_id.in_(ids))

@@ -63,8 +63,6 @@ def open_wait(session: Session, new: NewWait) -> Wait:
     session.add(wait)
     session.flush()
     add_approvers(session, wait, new.approvers)
-    if seconds := (question or {}).get("remind_seconds"):
-        _enqueue_mail(session, JobKind.REMIND_APPROVERS, wait, timedelta(seconds=seconds))
     if seconds := (question or {}).get("escalate_seconds"):
         jobs.enqueue(session, JobKind.ESCALATE_WAIT, wait.id, timedelta(seconds=seconds))
     if new.kind not in ("retry", SLOT):
@@ -77,7 +75,7 @@ def open_wait(session: Session, new: NewWait) -> Wait:
 
 
 def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> None:
-    """Ask these people, too; a job sends each a link of their own."""
+    """Ask these people, too; jobs of their own send each a link of their own, and remind them."""
     known = {people.mailbox(person.address) for person in approvers(session, wait.id)}
     # One mailbox is one person with one link and one vote, however the address is written.
     asked = {people.mailbox(address): address for address in reversed(list(addresses))}
@@ -86,21 +84,21 @@ def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> Non
         for mailbox, address in reversed(asked.items())
         if mailbox not in known
     ]
-    if rows:
-        session.execute(insert(Approver).values(rows).on_conflict_do_nothing())
-        ask(session, wait)
-
-
-def ask(session: Session, wait: Wait) -> None:
-    """Have those sent a mail by a job who were not asked yet."""
-    _enqueue_mail(session, JobKind.ASK_APPROVERS, wait)
-
-
-def _enqueue_mail(
-    session: Session, kind: JobKind, wait: Wait, delay: timedelta = timedelta(0)
-) -> None:
+    if not rows:
+        return
+    remind = (wait.question or {}).get("remind_seconds")
     workspace_id = session.get_one(Run, wait.run_id).workspace_id
-    jobs.enqueue(session, kind, wait.id, delay, workspace_id=workspace_id)
+    added = insert(Approver).values(rows).on_conflict_do_nothing().returning(Approver.id)
+    for approver_id in session.scalars(added).all():
+        jobs.enqueue(session, JobKind.ASK_APPROVER, approver_id, workspace_id=workspace_id)
+        if remind:
+            jobs.enqueue(
+                session,
+                JobKind.REMIND_APPROVER,
+                approver_id,
+                timedelta(seconds=remind),
+                workspace_id=workspace_id,
+            )
 
 
 def settle(
@@ -216,13 +214,6 @@ def find_token(session: Session, token_hash: str) -> tuple[str, str, str] | None
         .where(Approver.token_hash == token_hash)
     ).first()
     return (row[0], row[1], row[2]) if row else None
-
-
-def unasked(session: Session, wait: Wait) -> list[Approver]:
-    """Who is still to be asked for a decision that is open."""
-    if wait.status != WaitStatus.OPEN:
-        return []
-    return [person for person in approvers(session, wait.id) if person.sent_at is None]
 
 
 def vote(session: Session, approver: Approver, decision: Decision, at: datetime) -> bool:

@@ -27,6 +27,7 @@ from automations.dispatch.jobs.registry import HANDLERS, Handlers
 from automations.dispatch.reconciler import Reconciler
 from automations.dispatch.slow_work import SlowWork
 from automations.errors import (
+    AutomationsError,
     DatabaseUnavailable,
     NotVisibleYet,
     OrchestratorError,
@@ -284,7 +285,8 @@ class Dispatcher:
         except Exception as error:
             if isinstance(error, OrchestratorError):
                 self._airflow_answered(job)
-            message = f"{type(error).__name__}: {error}"
+            known = isinstance(error, AutomationsError)
+            message = str(error) if known else f"{type(error).__name__}: {error}"
             # What no try can make better is not tried.
             final = isinstance(error, StepError) and not error.retryable
             log.warning("Job %s failed: %s", job.kind, message, exc_info=True)

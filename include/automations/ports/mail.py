@@ -50,6 +50,11 @@ class MailReceipt:
     rejected: tuple[str, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def for_now(self) -> bool:
+        """Whether each of those who were refused was so for the time being."""
+        return all(self.reasons.get(who, "").startswith("4") for who in self.rejected)
+
 
 class Mailer(Protocol):
     """Sends mail; raises StepError when the server refuses all or cannot be reached."""

@@ -237,9 +237,8 @@ class Email(StepType[EmailConfig]):
         if receipt.accepted:
             return Done(output)
         reasons = "; ".join(f"{who}: {why}" for who, why in receipt.reasons.items())
-        temporary = all(why.startswith("4") for why in receipt.reasons.values())
         return Fail(
-            f"Every recipient was rejected: {reasons}", "rejected", temporary, output=output
+            f"Every recipient was rejected: {reasons}", "rejected", receipt.for_now, output=output
         )
 
 

@@ -102,6 +102,8 @@ class FormRequest(Base):
     token_hash: Mapped[str] = mapped_column(unique=True)
     expires_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    undelivered: Mapped[str | None]
+    """Why the last mail to them has not arrived."""
     submission_id: Mapped[str | None] = mapped_column(ForeignKey("submission.id"))
     submitted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = now_column()

@@ -244,5 +244,7 @@ class Approver(Base):
     address: Mapped[str]
     token_hash: Mapped[str | None] = mapped_column(unique=True)
     sent_at: Mapped[datetime | None]
+    undelivered: Mapped[str | None]
+    """Why the last mail to them has not arrived."""
     used_at: Mapped[datetime | None]
     decision: Mapped[Decision | None]

@@ -14,8 +14,7 @@ from automations.dispatch.jobs.visibility import VisibleDags
 from automations.ports import Orchestrator, Ports
 
 SLOW_LEASE = timedelta(minutes=5)
-"""Of a slow job: longer than the two minutes that a mail server may take, or a page of a source.
-One that takes several such times renews it before each."""
+"""Of a slow job: longer than the two minutes that a mail server may take, or a page of a source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +84,4 @@ def come_back(session: Session, job: Job, after: timedelta | None) -> None:
     if after is None:
         jobs.done(session, job)
     else:
-        jobs.reschedule(session, job, after)
+        jobs.go_on(session, job, after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
 
@@ -63,6 +64,7 @@ def _discover() -> Registry:
             if (
                 isinstance(member, type)
                 and issubclass(member, Handler)
+                and not inspect.isabstract(member)
                 and member.__module__ == module.__name__
             ):
                 found.register(member)

@@ -1,0 +1,30 @@
+"""Mails that could not be delivered when their step had paused or ended; the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from automations.db import run_steps
+from automations.db.session import Session
+from automations.db.tables import Run
+from automations.execution.recording import line_of
+from automations.services.workflows.definitions import load
+from automations.steps.outcomes import Fail
+
+
+def log(session: Session, run_id: str, key: str, to: Sequence[str], error: str) -> None:
+    """Say in a run's log who was not reached.
+
+    Args:
+        key: of the step, which begins by the run and the node.
+    """
+    run = session.get_one(Run, run_id)
+    node = key.removeprefix(f"{run_id}:").partition(":")[0]
+    found = load(session, run.workflow_id, run.version).plan.nodes.get(node)
+    if found is None:  # the run goes on with a version that has no such step
+        return
+    said = f"The mail to {', '.join(to)} could not be delivered: {error}"
+    outcome = Fail(said, kind="mail", retryable=False)
+    line = line_of(found.step, outcome, datetime.now(UTC), retrying=False)
+    run_steps.log(session, run_id, [line])
