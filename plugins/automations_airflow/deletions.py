@@ -8,7 +8,6 @@ audit log of DAGs that there are. So the log is read in the database, beside the
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import datetime
 
@@ -16,12 +15,9 @@ from sqlalchemy import Connection, Engine, text
 
 from automations.definitions.published import workflow_id
 from automations.services.runs import lost_dags
+from automations_airflow.scheduler_threads import SchedulerThread
 
 log = logging.getLogger(__name__)
-
-INTERVAL = 2.0
-"""Seconds between two looks, each of which costs one query by an index."""
-RECONNECT_INTERVAL = 5.0
 
 # Written a moment before the DAG is gone, and also when it could not be deleted.
 _DELETED = text("""
@@ -35,37 +31,24 @@ ORDER BY l.dag_id, l.dttm DESC
 Recover = Callable[[str, str, datetime], None]
 
 
-class Deletions(threading.Thread):
-    """Has automations recovered whose DAGs are deleted, until the process ends.
+class Deletions(SchedulerThread):
+    """Has automations recovered whose DAGs are deleted.
 
     Args:
         engine: of Airflow's database, which is only read.
         recover: is told the automation, who has deleted its DAG, and when.
     """
 
+    task = "look for deleted DAGs"
+    interval = 2.0
+    """Each look costs one query by an index."""
+
     def __init__(self, engine: Engine, recover: Recover = lost_dags.recover) -> None:
-        super().__init__(name="automations-deletions", daemon=True)
-        self._engine = engine
+        super().__init__(engine)
         self._recover = recover
-        self._stopped = threading.Event()
         self._seen: dict[str, datetime] = {}
 
-    def stop(self) -> None:
-        """End after the current look."""
-        self._stopped.set()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                with self._engine.connect() as connection:
-                    while not self._stopped.wait(INTERVAL):
-                        self.look(connection)
-            except Exception:  # one of the databases is away; what was deleted is seen later
-                log.exception("Cannot look for deleted DAGs now")
-                self._stopped.wait(RECONNECT_INTERVAL)
-
     def look(self, connection: Connection) -> None:
-        """Have recovered what was deleted since the last look, and is not there again."""
         gone = connection.execute(_DELETED).all()
         for dag, owner, at in gone:
             automation = workflow_id(dag)

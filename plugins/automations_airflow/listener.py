@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from automations_airflow import job_processes, parking
+from automations_airflow import beside_scheduler, job_processes
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ _started_in: set[int] = set()
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """Note whose process a job is; park waiting runs beside the scheduler, warm what it forks."""
+    """Note whose process a job is; warm what the scheduler forks, begin what is beside it."""
     part = _part(component)
     if part is None or os.getpid() in _started_in:
         return
@@ -30,7 +30,7 @@ def on_starting(component: Any) -> None:
     from automations_airflow.warming import warm
 
     warm()
-    parking.start()
+    beside_scheduler.start()
 
 
 def _part(component: Any) -> str | None:

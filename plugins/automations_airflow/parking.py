@@ -13,29 +13,17 @@ schedulers may both do this. This is the one place that writes to Airflow's own 
 from __future__ import annotations
 
 import logging
-import threading
 from datetime import timedelta
-from itertools import count
 
-from airflow import __version__ as airflow_version
-from airflow.configuration import conf
-from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, text
 
-from automations.settings import get_settings
-from automations_airflow.deletions import Deletions
+from automations_airflow.scheduler_threads import SchedulerThread
 from automations_airflow.waiting import QUESTION_KEY
 
 log = logging.getLogger(__name__)
 
-TESTED_VERSIONS = ("3.3.",)
-"""Whose tables are known: in others the same statements might do harm."""
-INTERVAL = 0.5
-"""Seconds between two looks; by so much an answered run may come back late."""
 THOROUGH_TURNS = 10
 """Every so many looks the dear one is taken, too."""
-RECONNECT_INTERVAL = 5.0
-"""Seconds after a failure: soon enough for a restart of the database, and no flood of the log."""
 LEASE = timedelta(hours=1)
 """How late a run is at most when nobody puts it back, against how often each is written anew."""
 
@@ -162,58 +150,27 @@ def refresh_questions(connection: Connection) -> int:
     return connection.execute(text(_REFRESH_QUESTIONS), {"key": QUESTION_KEY}).rowcount
 
 
-class Parker(threading.Thread):
-    """Parks and wakes runs until the process ends."""
+class Parker(SchedulerThread):
+    """Parks and wakes runs; when it stops, what is parked comes back when its lease ends."""
+
+    task = "park runs"
+    interval = 0.5
+    """By so much an answered run may come back late."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(name="automations-parking", daemon=True)
-        self._engine = engine
-        self._stopped = threading.Event()
+        super().__init__(engine)
+        self._turn = 0
 
-    def stop(self) -> None:
-        """End after the current look; what is parked comes back when its lease ends."""
-        self._stopped.set()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                with self._engine.connect() as connection:
-                    self._watch(connection)
-            except Exception:  # the scheduler would go on without it, slower every day
-                log.exception("Cannot park runs now; trying again in %s s", RECONNECT_INTERVAL)
-                self._stopped.wait(RECONNECT_INTERVAL)
-
-    def _watch(self, connection: Connection) -> None:
+    def watch(self, connection: Connection) -> None:
         prepare(connection)
-        for turn in count():
-            if self._stopped.wait(INTERVAL):
-                return
-            woken = wake_answered(connection)
-            if turn % THOROUGH_TURNS == 0:
-                woken += wake_busy(connection)
-            refreshed = refresh_questions(connection)
-            parked = park(connection)
-            if woken or refreshed or parked:
-                log.info(
-                    "Parked %d runs, woke %d, refreshed %d questions", parked, woken, refreshed
-                )
+        super().watch(connection)
 
-
-def start() -> None:
-    """Start what is done beside the scheduler, parking unless it is switched off."""
-    dsn = conf.get("database", "sql_alchemy_conn")
-    if not airflow_version.startswith(TESTED_VERSIONS) or not dsn.startswith("postgresql"):
-        log.warning(
-            "Waiting runs are not parked, nor deleted DAGs seen: not tried with Airflow %s here",
-            airflow_version,
-        )
-        return
-    engine = create_engine(dsn, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    Deletions(engine).start()
-    if get_settings().parking:
-        Parker(engine).start()
-        return
-    log.info("Waiting runs are not parked: switched off")
-    with engine.connect() as connection:
-        prepare(connection)
-        wake_all(connection)
+    def look(self, connection: Connection) -> None:
+        woken = wake_answered(connection)
+        if self._turn % THOROUGH_TURNS == 0:
+            woken += wake_busy(connection)
+        self._turn += 1
+        refreshed = refresh_questions(connection)
+        parked = park(connection)
+        if woken or refreshed or parked:
+            log.info("Parked %d runs, woke %d, refreshed %d questions", parked, woken, refreshed)

@@ -12,7 +12,7 @@ from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 
-from automations_airflow import parking
+from automations_airflow import parking, scheduler_threads
 from automations_airflow.waiting import QUESTION_KEY
 from tests.airflow.definitions import workflow_id
 
@@ -272,7 +272,7 @@ def test_the_thread_parks_and_wakes_by_itself(airflow_database: Engine) -> None:
 def test_the_thread_goes_on_after_any_error(
     airflow_database: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(parking, "RECONNECT_INTERVAL", 0.01)
+    monkeypatch.setattr(scheduler_threads, "RECONNECT_INTERVAL", 0.01)
     errors: list[Exception] = [RuntimeError("not of the database"), KeyError("a bug of ours")]
 
     def fail(*_: Any) -> None:

@@ -1,0 +1,36 @@
+"""Starts what is done beside the scheduler: by threads of its process, in Airflow's database."""
+
+from __future__ import annotations
+
+import logging
+
+from airflow import __version__ as airflow_version
+from airflow.configuration import conf
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from automations.settings import get_settings
+from automations_airflow import airflow_versions, parking
+from automations_airflow.deletions import Deletions
+
+log = logging.getLogger(__name__)
+
+
+def start() -> None:
+    """Start all of it but what is switched off."""
+    dsn = conf.get("database", "sql_alchemy_conn")
+    if not airflow_versions.is_tested() or not dsn.startswith("postgresql"):
+        log.warning(
+            "Waiting runs are not parked, nor deleted DAGs seen: not tried with Airflow %s here",
+            airflow_version,
+        )
+        return
+    engine = create_engine(dsn, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    Deletions(engine).start()
+    if get_settings().parking:
+        parking.Parker(engine).start()
+        return
+    log.info("Waiting runs are not parked: switched off")
+    with engine.connect() as connection:
+        parking.prepare(connection)
+        parking.wake_all(connection)
