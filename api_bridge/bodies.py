@@ -15,7 +15,7 @@ from automations.domain.webhook_deliveries import Delivery
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.form_bodies import charset_of
-from automations.kit.storable import same
+from automations.kit.storable import NotKept, same
 from automations.kit.values import JSON
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -71,7 +71,7 @@ def json_of(body: bytes, content_type: str) -> JSON:
     """
     try:
         return json_text.parsed(json_text.decoded(body, charset_of(content_type)))
-    except json_text.NotKept as error:
+    except NotKept as error:
         raise ValidationFailed(error.errors) from error
     except ValueError as error:
         raise ValidationFailed({"body": [str(error)]}) from error

@@ -351,9 +351,36 @@ class TestSchema:
         assert (error.kind, error.retryable) == ("answer", True)
         assert "config.schema" in error.message
 
-    def test_texts_that_the_database_refuses_are_mended(self, provider: Provider) -> None:
-        provider.gives(r'{"title": "a\u0000\ud800"}')
-        assert output(ask(provider, {"schema": SCHEMA}))["data"] == {"title": "a\ufffd?"}
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            (r'{"title": "a\u0000"}', "NUL character (title)"),
+            (r'{"title": "a\ud800"}', "half of a surrogate pair"),
+            ('{"title": "a", "title": "b"}', 'holds "title" twice'),
+            ('{"title": "a", "sum": 12345678901234567890.123}', "cannot be kept exactly"),
+        ],
+    )
+    def test_what_would_come_out_as_something_else_is_refused(
+        self, provider: Provider, given: str, message: str
+    ) -> None:
+        provider.gives(given)
+        openai = refusal(provider, {"schema": SCHEMA})
+        block = {"type": "tool_use", "id": "1", "name": "final_result", "input": "HERE"}
+        claude(provider, [block], {"input_tokens": 7, "output_tokens": 3})
+        provider.answers(provider.body.replace(b'"HERE"', given.encode()))
+        config = {"schema": SCHEMA, "maxTokens": 100}
+        found = refusal(
+            provider, config, provider="anthropic", model="claude-sonnet-5", base_url=provider.base
+        )
+        for error in (openai, found):
+            assert (error.kind, error.retryable) == ("answer", True)
+            assert message.split(" (")[0] in error.message
+
+    def test_a_text_that_cannot_be_kept_is_refused(self, provider: Provider) -> None:
+        provider.says("a\0b")
+        error = refusal(provider)
+        assert (error.kind, error.retryable) == ("answer", True)
+        assert "holds a NUL character" in error.message
 
 
 class TestRefusals:

@@ -48,10 +48,12 @@ def test_the_body_is_given_every_item(collection: Any, items: list[Any]) -> None
     assert body.items == [items]
 
 
-def test_texts_that_the_database_refuses_are_mended_before_they_are_kept() -> None:
+def test_items_that_the_database_refuses_are_refused_before_any_is_done() -> None:
     body = Body()
-    Loop().run(configured(["a\0", {"b": "\ud800"}]), context(iterate=body.iterate))
-    assert body.items == [["a\ufffd", {"b": "?"}]]
+    outcome = Loop().run(configured(["a\0", {"b": 1}]), context(iterate=body.iterate))
+    assert isinstance(outcome, Fail)
+    assert (outcome.kind, body.items) == ("config", [])
+    assert "holds a NUL character" in outcome.error
 
 
 def test_more_items_than_allowed_are_refused_and_none_is_done() -> None:

@@ -328,7 +328,7 @@ def test_a_large_result_is_refused(code: str) -> None:
 
 def test_a_deep_result_is_refused_before_the_database_meets_it() -> None:
     error = stopped(DEEP.replace("N", "500") + "; return top")
-    assert (error.kind, "more than 100 deep" in error.message) == ("output", True)
+    assert (error.kind, "deeper than 100 levels" in error.message) == ("output", True)
 
 
 def test_a_promise_that_nobody_settles_is_an_error_at_once() -> None:
@@ -366,10 +366,23 @@ def test_a_script_that_replaces_everything_changes_only_its_own_result() -> None
     assert result.variables == {"x": 1}
 
 
-def test_texts_that_the_database_refuses_are_mended() -> None:
-    result = run(r"console.log('\0'); variables.x = '\0'; return ['\0', '\ud800', {'\0': 1}]")
-    assert result.value == ["\ufffd", "?", {"\ufffd": 1}]
-    assert (result.logs, result.variables) == (("\ufffd",), {"x": "\ufffd"})
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (r"return {a: {b: '\0'}}", "holds a NUL character (a.b)"),
+        (r"return ['\ud83d']", "holds half of a surrogate pair"),
+        (r"return {'\0': 1}", "holds a NUL character"),
+        (r"variables.x = '\0'", "holds a NUL character (x)"),
+    ],
+)
+def test_what_the_database_refuses_is_refused_where_it_is(code: str, message: str) -> None:
+    error = stopped(code)
+    assert (error.kind, error.retryable) == ("output", False)
+    assert message in error.message
+
+
+def test_what_the_database_refuses_is_logged_as_near_as_can_be() -> None:
+    assert run(r"console.log('a\0')").logs == ("a\ufffd",)
 
 
 def test_nothing_of_a_server_or_browser_is_there() -> None:

@@ -9,8 +9,10 @@ import pytest
 from automations.kit.storable import (
     MAX_DEPTH,
     MAX_SENT_DEPTH,
+    NotKept,
     fault,
     faults,
+    nearest,
     same,
     showable,
     storable,
@@ -32,15 +34,20 @@ def test_plain_json_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kept"), [("a\0b", "a\ufffdb"), ("\ud800", "?"), ({"\0": ["\0"]}, None)]
+    ("value", "near"),
+    [("a\0b", "a\ufffdb"), ("\ud800", "?"), ({"\0": ["\0"]}, {"\ufffd": ["\ufffd"]})],
 )
-def test_what_postgresql_refuses_is_replaced(value: JSON, kept: JSON) -> None:
-    assert storable(value) == (kept or {"\ufffd": ["\ufffd"]})
+def test_what_postgresql_refuses_is_no_data_and_is_replaced_where_people_are_told(
+    value: JSON, near: JSON
+) -> None:
+    with pytest.raises(NotKept, match=r"\(a\.b\)"):
+        storable({"a": {"b": value}})
+    assert nearest({"a": {"b": value}}) == {"a": {"b": near}}
 
 
 def test_depth_has_a_limit() -> None:
     assert storable(nested(MAX_DEPTH)) == nested(MAX_DEPTH)
-    with pytest.raises(ValueError, match="100 deep"):
+    with pytest.raises(ValueError, match="deeper than 100 levels"):
         storable(nested(MAX_DEPTH + 1))
 
 

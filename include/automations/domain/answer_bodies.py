@@ -8,8 +8,8 @@ import re
 from typing import Literal
 
 from automations.kit.declared_text import text_of
-from automations.kit.numbers import MAX_DIGITS, InexactNumber, of_json
-from automations.kit.storable import storable
+from automations.kit.json_text import parsed
+from automations.kit.storable import MAX_DEPTH
 from automations.kit.values import JSON
 
 Reading = Literal["auto", "json", "text", "base64"]
@@ -20,7 +20,6 @@ _TEXT = re.compile(
     r"jsonlines|javascript|ecmascript|typescript|www-form-urlencoded|sql|graphql|sh|pem-file)",
     re.ASCII,
 )
-_LONG = re.compile(rf"[0-9]{{{MAX_DIGITS}}}")
 
 
 def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSON:
@@ -58,16 +57,7 @@ def json_of(content: bytes, content_type: str) -> JSON:
     if "charset" not in content_type.lower() and not content.startswith(b"\xef\xbb\xbf"):
         # JSON in UTF-16 or UTF-32 needs no mark.
         content_type = f"application/json; charset={_plain(json.detect_encoding(content))}"
-    text = text_of(content, content_type)
-    try:
-        # Python's own reading of whole numbers is faster by far, and refuses long ones obscurely.
-        whole = _integer if _LONG.search(text) else int
-        value = json.loads(text, parse_constant=_no_number, parse_float=of_json, parse_int=whole)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error}") from error
-    except RecursionError as error:
-        raise ValueError("is nested too deep") from error
-    return storable(value)
+    return parsed(text_of(content, content_type), MAX_DEPTH)
 
 
 def _reading(kind: str, content_type: str) -> Reading:
@@ -87,13 +77,3 @@ def _kept(text: str) -> str:
 def _plain(charset: str) -> str:
     # As the json module says it of what has a mark, which is looked at before.
     return charset.removesuffix("-sig")
-
-
-def _integer(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise InexactNumber(text)
-    return int(text)
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"is not JSON: it has {name}")

@@ -10,13 +10,15 @@ from email.message import Message
 import jiter
 
 from automations.kit import declared_text
-from automations.kit.numbers import of_json
-from automations.kit.storable import faults
-from automations.kit.values import JSON, Errors
+from automations.kit.numbers import MAX_DIGITS, of_json
+from automations.kit.storable import MAX_SENT_DEPTH, storable
+from automations.kit.values import JSON
 
 _BOM = "\ufeff"
 _MAY_LOSE = re.compile(rb"(?=[0-9.]{16})[0-9]+\.[0-9]|[0-9]{16}[eE]|[eE][-+]?[0-9]{3}")
 """What is in every text that has a number with more digits than any double, or out of its range."""
+
+_HALVES = ("lone leading surrogate in hex escape", "unexpected end of hex escape")
 
 
 def decoded(body: bytes, charset: str | None) -> str:
@@ -46,7 +48,7 @@ def is_json(content_type: str) -> bool:
     )
 
 
-def parsed(text: str) -> JSON:
+def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
     """What a text in JSON says, exactly.
 
     Raises:
@@ -62,28 +64,26 @@ def parsed(text: str) -> JSON:
     except UnicodeEncodeError as error:
         raise ValueError("holds half of a surrogate pair") from error
     except ValueError as error:
-        raise ValueError(f"is not valid JSON: {error}") from error
+        raise ValueError(_told(str(error))) from error
     # Numbers that lose digits first: one that overflows is infinite by now.
     if _MAY_LOSE.search(body) is not None:
         for number in _fractions(jiter.from_json(body, float_mode="lossless-float")):
             of_json(str(number))
-    wrong = faults(value, "")
-    if wrong:
-        raise NotKept(wrong)
-    return value
+    return storable(value, max_depth)
 
 
-class NotKept(ValueError):
-    """A part of a value cannot be kept.
-
-    Args:
-        errors: what is wrong with it, by its path; ``body`` for the whole.
-    """
-
-    def __init__(self, errors: Errors) -> None:
-        ((path, problems),) = errors.items()
-        super().__init__(problems[0] if path == "body" else f"{problems[0]} ({path})")
-        self.errors = errors
+def _told(problem: str) -> str:
+    """What the parser says, in the words of what cannot be kept."""
+    what, _, place = problem.partition(" at line ")
+    if what.startswith("Detected duplicate key "):
+        what = f"holds {what.removeprefix('Detected duplicate key ')} twice in one object"
+    elif what in _HALVES:
+        what = "holds half of a surrogate pair"
+    elif what == "number out of range":
+        what = f"holds a number of more than {MAX_DIGITS} digits"
+    else:
+        return f"is not valid JSON: {problem}"
+    return f"{what}, at line {place}"
 
 
 def _fractions(value: JSON) -> Iterator[jiter.LosslessFloat]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -22,54 +22,69 @@ _KEYS = "holds a key that is no text"
 _NOTE = "(nested too deep to be shown)"
 
 
+class NotKept(ValueError):
+    """A part of a value cannot be kept.
+
+    Args:
+        errors: what is wrong with it, by its path; ``body`` for the whole.
+    """
+
+    def __init__(self, errors: Errors) -> None:
+        ((path, problems),) = errors.items()
+        super().__init__(problems[0] if path == "body" else f"{problems[0]} ({path})")
+        self.errors = errors
+
+
 def storable(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
-    """The value with every character that PostgreSQL refuses replaced.
+    """The value itself, when it can be kept as it is.
+
+    Raises:
+        NotKept: it cannot; says what of it.
+    """
+    wrong = faults(value, "", max_depth)
+    if wrong:
+        raise NotKept(wrong)
+    return value
+
+
+def nearest(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
+    """What comes nearest to a value and can be kept: of what people are told, never of data.
 
     Raises:
         ValueError: it is nested too deep, or is not JSON.
     """
-    return _storable(value, 0, max_depth)
-
-
-def fields_storable(value: T, max_depth: int) -> T:
-    """A dataclass of texts, JSON and such dataclasses, with these being storable.
-
-    Raises:
-        ValueError: as ``storable``.
-    """
-
-    def kept(item: Any) -> Any:
-        if is_dataclass(item) and not isinstance(item, type):
-            return fields_storable(item, max_depth)
-        if isinstance(item, Mapping):
-            return storable(dict(item), max_depth)
-        if isinstance(item, tuple):
-            return tuple(kept(part) for part in item)
-        return storable(item, max_depth) if isinstance(item, str | list) else item
-
-    named = {field.name: kept(getattr(value, field.name)) for field in fields(value)}  # type: ignore[arg-type]  # any dataclass
-    return replace(value, **named)  # type: ignore[type-var]  # any dataclass
-
-
-def _storable(value: JSON, depth: int, max_depth: int) -> JSON:
-    if depth > max_depth:
-        raise ValueError(f"is nested more than {max_depth} deep")
+    if max_depth < 0:
+        raise ValueError("is nested too deep")
     match value:
         case str():
-            return _text(value)
-        case dict():
+            return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+        case Mapping():
             return {
-                _text(str(key)): _storable(item, depth + 1, max_depth)
-                for key, item in value.items()
+                nearest(str(key)): nearest(item, max_depth - 1) for key, item in value.items()
             }
         case list() | tuple():
-            return [_storable(item, depth + 1, max_depth) for item in value]
-        case float() if not math.isfinite(value):
-            raise ValueError("holds a number that JSON does not have")
-        case None | bool() | int() | float():
-            return value
-        case _:
-            raise ValueError(f"holds {type(value).__name__}, which is not JSON")
+            return [nearest(item, max_depth - 1) for item in value]
+    return storable(value)
+
+
+def fields_kept(value: T, kept: Callable[[JSON], JSON]) -> T:
+    """A dataclass of texts, JSON and such dataclasses, with these as a function keeps them.
+
+    Raises:
+        ValueError: as the function does.
+    """
+
+    def inside(item: Any) -> Any:
+        if is_dataclass(item) and not isinstance(item, type):
+            return fields_kept(item, kept)
+        if isinstance(item, Mapping):
+            return kept(dict(item))
+        if isinstance(item, tuple):
+            return tuple(inside(part) for part in item)
+        return kept(item) if isinstance(item, str | list) else item
+
+    named = {field.name: inside(getattr(value, field.name)) for field in fields(value)}  # type: ignore[arg-type]  # any dataclass
+    return replace(value, **named)  # type: ignore[type-var]  # any dataclass
 
 
 def fault(value: JSON, max_depth: int = MAX_SENT_DEPTH) -> str | None:
@@ -112,12 +127,12 @@ def is_deeper(value: JSON, levels: int) -> bool:
     return bool(level)
 
 
-def faults(value: JSON, path: str) -> Errors:
+def faults(value: JSON, path: str, max_depth: int = MAX_SENT_DEPTH) -> Errors:
     """What of a value cannot be kept, by the path of the field that holds it; {} when all can."""
-    problem = fault(value)
+    problem = fault(value, max_depth)
     if problem is None:
         return {}
-    for left in range(MAX_SENT_DEPTH - 1, MAX_SENT_DEPTH - _NAMED_PARTS, -1):
+    for left in range(max_depth - 1, max_depth - _NAMED_PARTS, -1):
         fields = value.items() if isinstance(value, dict) else ()
         found = next(((key, item) for key, item in fields if fault(item, left)), None)
         if found is None or fault(found[0]) is not None:
@@ -174,8 +189,3 @@ def _fault_of_number(value: object) -> str | None:
     if isinstance(value, int):
         return None if abs(value) < _TOO_LARGE else "holds a number that is too large"
     return f"holds {type(value).__name__}, which is not JSON"
-
-
-def _text(text: str) -> str:
-    # Half a surrogate pair cannot be encoded.
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

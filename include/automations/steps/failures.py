@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from automations.errors import AutomationsError, DatabaseRefused, StepError
-from automations.kit.storable import MAX_DEPTH, fields_storable
+from automations.kit.storable import MAX_DEPTH, fields_kept, nearest, storable
 from automations.steps.outcomes import Fail, Outcome
 
 INTERNAL = "internal"
@@ -17,12 +19,16 @@ _MAX_DEPTH = 2 * MAX_DEPTH
 def recordable(outcome: Outcome, where: str) -> Outcome:
     """An outcome as it can be recorded, or else a failure: what is done may not be done again.
 
+    What a step puts out is data, and kept as it is or not at all; what it fails with is told to
+    people, as near as can be.
+
     Args:
         where: the step, for people.
     """
+    kept = nearest if isinstance(outcome, Fail) else storable
     try:
-        return fields_storable(outcome, _MAX_DEPTH)
-    except (ValueError, RecursionError) as error:
+        return fields_kept(outcome, partial(kept, max_depth=_MAX_DEPTH))
+    except ValueError as error:
         return Fail(f"{where}: what it puts out {error}", kind="output")
 
 

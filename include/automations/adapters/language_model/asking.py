@@ -9,7 +9,8 @@ from typing import Any
 from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
 from automations.adapters.language_model.prices import check_cost, cost, most_spent
 from automations.errors import StepError
-from automations.kit.storable import storable
+from automations.kit.json_text import parsed
+from automations.kit.storable import MAX_DEPTH, nearest, storable
 from automations.kit.values import JSON
 from automations.ports import NOTHING, ModelAnswer, ModelQuestion, Spending, Spent
 
@@ -73,7 +74,7 @@ class ProviderModels:
             text=text,
             data=data,
             provider=account.provider,
-            model=str(storable(response.model_name or model)),
+            model=str(nearest(response.model_name or model)),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=None if price is None else float(price),
@@ -116,7 +117,7 @@ def _check_end(response: Any, provider: str) -> None:
         StepError: kind ``rejected`` or ``unavailable``.
     """
     details = response.provider_details or {}
-    said = str(storable(details.get("refusal") or ""))[:500]
+    said = str(nearest(details.get("refusal") or ""))[:500]
     if said:
         raise StepError(f"The model refused to answer: {said}", kind="rejected")
     if response.finish_reason == "content_filter":
@@ -145,7 +146,12 @@ def _text(response: Any) -> str:
         raise _used_up()
     if not text:
         raise StepError("The model gave no text.", kind="answer", retryable=True)
-    return str(storable(text))
+    try:
+        return str(storable(text))
+    except ValueError as error:
+        raise StepError(
+            f"The model's answer {error}, which cannot be kept.", kind="answer", retryable=True
+        ) from error
 
 
 def _data(response: Any, tool: str) -> JSON:
@@ -153,19 +159,15 @@ def _data(response: Any, tool: str) -> JSON:
     calls = [part.args for part in response.tool_calls if part.tool_name == tool]
     given = calls[0] if calls else response.text
     try:
-        value = json.loads(given, parse_constant=_no_number) if isinstance(given, str) else given
+        value = parsed(given, MAX_DEPTH) if isinstance(given, str) else given
         if not isinstance(value, dict):
             raise ValueError("is not an object")
         return storable(value)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         if response.finish_reason == _CUT:
             raise _used_up() from error
         raise StepError(
-            "The model's answer is not the JSON that config.schema asks for.",
+            f"The model's answer is not the JSON that config.schema asks for: it {error}.",
             kind="answer",
             retryable=True,
         ) from error
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

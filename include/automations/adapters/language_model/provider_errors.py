@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pydantic_ai import exceptions
 
-from automations.adapters.language_model.transport import TooLong
+from automations.adapters.language_model.transport import NotExact, TooLong
 from automations.errors import StepError
 from automations.kit.retry_after import MAX_DELAY
 
@@ -31,6 +31,9 @@ def step_error(error: Exception, provider: str, model: str, timeout: timedelta) 
     causes = list(_chain(error))
     if any(isinstance(cause, TooLong) for cause in causes):
         return StepError(f"The answer of {provider} is too long or packed.", kind="too_large")
+    inexact = next((cause for cause in causes if isinstance(cause, NotExact)), None)
+    if inexact is not None:
+        return StepError(f"The model's answer {inexact}.", kind="answer", retryable=True)
     if any(isinstance(cause, TimeoutError | exceptions.ModelTimeoutError) for cause in causes):
         seconds = timeout.total_seconds()
         return StepError(

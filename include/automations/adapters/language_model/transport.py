@@ -7,9 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx2
 
+from automations.kit.json_text import parsed
+from automations.kit.storable import MAX_DEPTH
+
 
 class TooLong(Exception):
     """The answer has more bytes than allowed."""
+
+
+class NotExact(Exception):
+    """The SDK that reads the answer would change a part of its data."""
 
 
 class _Counted(httpx2.AsyncByteStream):
@@ -64,17 +71,27 @@ _STATUSES = {"rate_limit_error": 429, "api_error": 500, "overloaded_error": 529}
 
 
 def _judged(response: httpx2.Response, content: bytes) -> httpx2.Response:
-    """The answer under the status that it should have: some servers send errors with 200."""
-    return httpx2.Response(
-        _status(content) or response.status_code, headers=response.headers, content=content
-    )
+    """The answer under the status that it should have: some servers send errors with 200.
 
-
-def _status(content: bytes) -> int | None:
+    Raises:
+        NotExact: its data are numbers and fields that would come out as others.
+    """
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
-        return None
+        body = None
+    if isinstance(body, dict) and body.get("content"):
+        # Data stand in it as they are; in those with choices as a text, which we read ourselves.
+        try:
+            parsed(content.decode(), MAX_DEPTH)
+        except ValueError as error:
+            raise NotExact(str(error)) from error
+    return httpx2.Response(
+        _status(body) or response.status_code, headers=response.headers, content=content
+    )
+
+
+def _status(body: object) -> int | None:
     if not isinstance(body, dict) or body.get("choices") or body.get("content"):
         return None
     error = body.get("error")

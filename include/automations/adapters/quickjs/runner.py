@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from automations.errors import StepError
-from automations.kit.storable import storable
+from automations.kit.storable import nearest, storable
 from automations.kit.values import JSON
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
 
@@ -142,11 +142,11 @@ def _result(answer: bytes, limits: ScriptLimits) -> ScriptResult:
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
         raise TypeError("logs")
-    return [str(storable(line)) for line in value[:_MAX_LINES]]
+    return [str(nearest(line)) for line in value[:_MAX_LINES]]
 
 
 def _fault(found: Any, limits: ScriptLimits) -> ScriptFault:
-    name, message, stack = (str(storable(found[key])) for key in ("name", "message", "stack"))
+    name, message, stack = (str(nearest(found[key])) for key in ("name", "message", "stack"))
     if name == "InternalError" and message in ("interrupted", "out of memory"):
         raise _stopped("timeout" if message == "interrupted" else "memory", limits)
     lines = [int(place) - _LINES_BEFORE for place in _PLACE.findall(stack)]

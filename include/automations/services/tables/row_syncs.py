@@ -13,7 +13,7 @@ from automations.db.session import Session
 from automations.definitions.pipelines import TableMapping
 from automations.domain.tables.columns import Column, checked, columns_of, key_hash, key_values
 from automations.errors import Conflict
-from automations.kit.storable import same, storable
+from automations.kit.storable import nearest, same
 from automations.kit.values import JSON
 from automations.services.tables import tables
 
@@ -43,7 +43,7 @@ class Synced:
         """Note what is wrong with a record; its own keys may hold what cannot be kept."""
         first = islice(wrong.items(), _MAX_NAMED_FIELDS)
         named: Any = {path[:_MAX_PATH_LENGTH]: list(messages) for path, messages in first}
-        error = {"record": place, "tableId": self.table_id, "fieldErrors": storable(named)}
+        error = {"record": place, "tableId": self.table_id, "fieldErrors": nearest(named)}
         self.errors.append(error)
 
 
