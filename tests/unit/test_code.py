@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -47,6 +48,22 @@ def run(config: dict[str, Any], **more: Any) -> Outcome:
 def output(outcome: Outcome) -> Mapping[str, JSON]:
     assert isinstance(outcome, Done)
     return outcome.output
+
+
+def test_what_the_documentation_says_is_there_is_there_and_the_rest_is_not() -> None:
+    words = " ".join((Code.__doc__ or "").split())
+    found = re.search(r"there are all methods of (.+?)\. There are no (.+?):", words)
+    assert found is not None
+    there, missing = found.groups()
+    code = (
+        "return input.filter(path => path.split('.').reduce((at, name) => at?.[name], globalThis))"
+    )
+    names = [re.split(r"[ (]", name)[0] for name in re.split(r", | and ", there)]
+    assert len(names) == 9
+    assert output(run({"code": code, "input": names}))["result"] == names
+    absent = re.split(r", | and ", missing.replace("timers", "setTimeout"))
+    assert len(absent) == 10
+    assert output(run({"code": code, "input": absent}))["result"] == []
 
 
 def test_an_object_is_the_output_as_it_is_with_the_logs_beside_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -62,7 +63,6 @@ def fault(code: str) -> ScriptFault:
         ("return JSON.parse('[9007199254740993]', (_, value) => typeof value)", "object"),
         ("return 'ż\U0001f600'", "ż\U0001f600"),
         ("return new Date(0)", "1970-01-01T00:00:00.000Z"),
-        ("return NaN", None),
         ("", None),
         ("// only a remark", None),
     ],
@@ -122,10 +122,90 @@ def test_a_large_whole_number_is_a_bigint_inside_and_a_small_one_a_number() -> N
         ),
         ("console.assert(true, 'a'); console.assert(false, '%s', 'b')", ["Assertion failed: b"]),
         ("console.dir({ a: 1 })", ['{"a":1}']),
+        (
+            "console.count(); console.count('a'); console.count('a'); console.countReset('a'); "
+            "console.count('a')",
+            ["default: 1", "a: 1", "a: 2", "a: 1"],
+        ),
+        (
+            "console.timeEnd('a'); console.time(); console.time()",
+            ["Timer 'a' is not there", "Timer 'default' is there already"],
+        ),
+        (
+            "console.log({ m: new Map([['a', 1]]), s: new Set([2]), e: new TypeError('x'), n: NaN, "
+            "f() {}, r: /x/ })",
+            ['{"m":[["a",1]],"s":[2],"e":"TypeError: x","n":"NaN","f":"[function]","r":"/x/"}'],
+        ),
     ],
 )
 def test_the_console_writes_what_other_consoles_write(code: str, lines: list[str]) -> None:
     assert run(code).logs == tuple(lines)
+
+
+def test_the_console_tells_how_long_something_took() -> None:
+    code = "console.time('a'); console.timeLog('a', 'so far'); console.timeEnd('a')"
+    first, second = run(code).logs
+    assert re.fullmatch(r"a: \d+\.\d{3}ms so far", first)
+    assert re.fullmatch(r"a: \d+\.\d{3}ms", second)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("NaN", "NaN cannot be kept"),
+        ("{ a: { mean: 0 / 0 } }", "NaN in 'mean' cannot be kept"),
+        ("[1e400]", "Infinity in '0' cannot be kept"),
+        ("{ when: new Date('soon') }", "invalid Date in 'when'"),
+        ("{ m: new Map([[1, 2]]) }", "Map (give Object.fromEntries of it) in 'm'"),
+        ("new Set([1])", "Set (give a list of it) cannot be kept"),
+        ("{ e: new RangeError('x') }", "Error (give its message) in 'e'"),
+        ("{ p: Promise.resolve(1) }", "Promise (await it) in 'p'"),
+        ("{ f() {} }", "function in 'f'"),
+        ("[Symbol('x')]", "symbol in '0'"),
+        ("{ r: /x/ }", "RegExp in 'r'"),
+        ("new ArrayBuffer(2)", "ArrayBuffer cannot be kept"),
+    ],
+)
+def test_what_json_would_drop_is_refused_by_name(value: str, message: str) -> None:
+    for code in (f"return {value}", f"variables.x = {value}"):
+        found = fault(code)
+        assert found.name == "TypeError"
+        assert message.partition(" in '")[0].removesuffix(" cannot be kept") in found.message
+    assert message in fault(f"return {value}").message
+
+
+def test_what_json_has_its_own_words_for_is_kept() -> None:
+    code = """
+        class Point { constructor() { this.x = 1 } toJSON() { return [this.x] } }
+        return { a: undefined, d: new Date(0), p: new Point(), n: Object(1), l: [, undefined],
+          b: new Uint8Array([7]), big: 1e21, o: Object.create({ inherited: 1 }) }
+    """
+    assert run(code).value == {
+        "d": "1970-01-01T00:00:00.000Z", "p": [1], "n": 1, "l": [None, None], "b": {"0": 7},
+        "big": 1e21, "o": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "instead"),
+    [
+        ("await new Promise(done => setTimeout(done, 10))", "a delay step waits"),
+        ("return await fetch('https://a.example')", "an http_request step does"),
+        ("const _ = require('lodash')", "no modules and packages"),
+        ("await import('lodash')", "no modules and packages"),
+        ("return new Intl.NumberFormat('de').format(1)", "no locales and time zones"),
+        ("return new URL('https://a.example/?a=1').searchParams.get('a')", "encodeURIComponent"),
+        ("return Buffer.from('a').toString('base64')", "atob and btoa"),
+        ("return steps.Call.body", "it is input.steps"),
+        ("return $json.name", "it is called input"),
+    ],
+)
+def test_what_scripts_for_others_name_is_refused_with_what_to_use_instead(
+    code: str, instead: str
+) -> None:
+    found = fault(code)
+    assert found.name == "ReferenceError"
+    assert instead in found.message
 
 
 @pytest.mark.parametrize(

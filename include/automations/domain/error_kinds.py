@@ -31,7 +31,7 @@ class ErrorKind(Enum):
     )
     auth = (Retried.NO, "The other side refuses our key or token.")
     blocked = (Retried.NO, "The address is not public, or not safe, and so not asked.")
-    body = (Retried.NO, "The body of an answer is not what its headers say.")
+    body = (Retried.NO, "The body of an answer is not what its headers say, or cannot be kept.")
     budget = (Retried.NO, "It could cost more than the step or the run may.")
     channel = (Retried.NO, "Slack has no such channel, or the app is not in it.")
     chat = (
@@ -70,7 +70,11 @@ class ErrorKind(Enum):
         "never will, by a status of 500 and above.",
     )
     memory = (Retried.NO, "A script takes more memory than it may.")
-    output = (Retried.NO, "What the step puts out is too large, nested too deep, or no JSON.")
+    output = (
+        Retried.NO,
+        "What the step puts out is too large, nested too deep, no JSON, or holds what cannot be "
+        "kept, such as a NUL character.",
+    )
     provider = (Retried.NO, "No provider of mail is set up.")
     quota = (Retried.NO, "What was paid for at a provider is used up.")
     rate_limited = (

@@ -59,9 +59,7 @@ def nearest(value: JSON, max_depth: int = MAX_DEPTH) -> JSON:
         case str():
             return value.replace("\0", "\ufffd").encode(errors="replace").decode()
         case Mapping():
-            return {
-                nearest(str(key)): nearest(item, max_depth - 1) for key, item in value.items()
-            }
+            return {nearest(str(key)): nearest(item, max_depth - 1) for key, item in value.items()}
         case list() | tuple():
             return [nearest(item, max_depth - 1) for item in value]
     return storable(value)

@@ -24,13 +24,13 @@ class CodeConfig(Model):
         min_length=1,
         max_length=100_000,
         description=(
-            "The body of an async JavaScript function (ES2023; without timers, network, Intl, URL "
-            "and crypto; what needs locales or time zones fails). It is not a template: it reads "
+            "The body of an async JavaScript function (ES2023). It is not a template: it reads "
             "`input`. What it returns is the output: an object as it is, anything else as "
             "`result`. Whole numbers beyond ±9007199254740991 are BigInts, in `input`, in "
             "`variables` and by JSON.parse; a BigInt that is returned is a whole number again. "
-            "`console.log` is collected as `logs`. `variables.name = value` sets a workflow "
-            "variable; a deleted one becomes null."
+            "What JSON has not (NaN, Map, Error, a promise, a function …) fails by name; undefined "
+            "is left out, in a list null. `console.log` is collected as `logs`. "
+            "`variables.name = value` sets a workflow variable; a deleted one becomes null."
         ),
     )
     input: JSON = Field(
@@ -45,6 +45,11 @@ class CodeConfig(Model):
 
 class Code(StepType[CodeConfig]):
     """Run JavaScript in a sandbox, for 5 seconds unless the step's timeout says other, at most 60.
+
+    Beside the language there are all methods of console, structuredClone, TextEncoder and
+    TextDecoder (UTF-8), atob, btoa, queueMicrotask, performance.now and DOMException. There are no
+    timers, fetch, require, import, process, Buffer, Intl, URL, URLSearchParams and crypto: whoever
+    names one is told what to use instead, and what needs locales or time zones fails.
 
     The code reaches no file, network or process. An error ends the step with its name, message and
     line, also that of a promise which nobody has awaited; with `retry` the code is run again.

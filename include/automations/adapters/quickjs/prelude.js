@@ -10,9 +10,15 @@
   const { isInteger, isSafeInteger } = Number;
   const { exec } = RegExp.prototype;
   const { slice } = String.prototype;
-  const { toExponential } = Number.prototype;
+  const { toExponential, toFixed } = Number.prototype;
   const { trunc } = Math;
   const numberOf = Number;
+  const isFiniteNumber = Number.isFinite;
+  const now = performance.now.bind(performance);
+  const KINDS = { __proto__: null, Map, Set, WeakMap, WeakSet, Promise, Error, RegExp, ArrayBuffer, DataView };
+  const kinds = ownKeys(KINDS);
+  const eachOfMap = Map.prototype.forEach, eachOfSet = Set.prototype.forEach;
+  const MomentOf = Date;
   const AsyncFunction = (async () => {}).constructor;
   const global = globalThis;
 
@@ -25,11 +31,36 @@
 
   const shorten = (text, most) => apply(slice, text, [0, most]);
 
+  // Which of those is a value that JSON would make an empty object of?
+  const kindOf = (value) => {
+    for (let index = 0; index < kinds.length; index++) {
+      if (value instanceof KINDS[kinds[index]]) return kinds[index];
+    }
+    return undefined;
+  };
+
+  // What people are shown of what JSON does not have.
+  const legible = (_, value) => {
+    if (typeof value === "number" && !isFiniteNumber(value)) return `${value}`;
+    if (typeof value === "function" || typeof value === "symbol") return `[${typeof value}]`;
+    if (typeof value !== "object" || value === null) return value;
+    const kind = kindOf(value);
+    if (kind === "Error" || kind === "RegExp") return `${value}`;
+    if (kind !== "Map" && kind !== "Set") return kind === undefined ? value : `[${kind}]`;
+    const items = [];
+    let count = 0;
+    const add = (item) =>
+      defineProperty(items, count++, { value: item, writable: true, configurable: true, enumerable: true });
+    if (kind === "Map") apply(eachOfMap, value, [(item, key) => add([key, item])]);
+    else apply(eachOfSet, value, [add]);
+    return items;
+  };
+
   const textOf = (value) => {
     if (typeof value === "string") return value;
     if (typeof value === "object" && value !== null) {
       try {
-        const written = value instanceof Error ? `${value}` : stringify(value);
+        const written = value instanceof KINDS.Error ? `${value}` : stringify(value, legible);
         if (typeof written === "string") return written;
       } catch {
         return "[object]";
@@ -154,6 +185,35 @@
     add(rest.length ? `Assertion failed: ${written(rest)}` : "Assertion failed");
   };
 
+  const counted = { __proto__: null }, begun = { __proto__: null };
+  const labelOf = (given) => (given[0] === undefined ? "default" : textOf(given[0]));
+
+  const counter = function () {
+    const label = labelOf(arguments);
+    counted[label] = (counted[label] ?? 0) + 1;
+    add(`${label}: ${counted[label]}`);
+  };
+
+  const recount = function () {
+    counted[labelOf(arguments)] = 0;
+  };
+
+  const begin = function () {
+    const label = labelOf(arguments);
+    if (label in begun) add(`Timer '${label}' is there already`);
+    else begun[label] = now();
+  };
+
+  const elapsed = (ends) =>
+    function () {
+      const label = labelOf(arguments);
+      if (!(label in begun)) return add(`Timer '${label}' is not there`);
+      let line = `${label}: ${apply(toFixed, now() - begun[label], [3])}ms`;
+      for (let index = 1; index < arguments.length; index++) line += ` ${textOf(arguments[index])}`;
+      if (ends) delete begun[label];
+      return add(line);
+    };
+
   const fault = (error) => {
     let name = "Error", message = "", stack = "";
     try {
@@ -175,16 +235,39 @@
     );
   };
 
+  const Unkept = TypeError;
+  const HINTS = {
+    __proto__: null,
+    Promise: " (await it)",
+    Map: " (give Object.fromEntries of it)",
+    Set: " (give a list of it)",
+    Error: " (give its message)",
+  };
   const LONG = /\d{16}/;
   // A Number beyond what is exact is no whole number any more; BigInts are.
-  const inexact = (_, value) =>
-    typeof value === "number" && isInteger(value) && !isSafeInteger(value)
-      ? rawJSON(apply(toExponential, value, []))
-      : value;
-  const json = (value) => {
-    const text = stringify(value);
-    return text !== undefined && apply(exec, LONG, [text]) ? stringify(value, inexact) : text;
+  const inexact = (value) => {
+    const digits = apply(toExponential, value, []);
+    return apply(exec, LONG, [`${value}`]) ? rawJSON(digits) : value;
   };
+  const unkept = (what, key) => {
+    throw new Unkept(`${what} ${key === "" ? "cannot be kept" : `in '${shorten(key, 100)}' cannot be kept`}`);
+  };
+  // JSON would make null or an empty object of what it does not have, without a word.
+  const kept = function (key, value) {
+    if (typeof value === "number") {
+      if (!isFiniteNumber(value)) unkept(`${value}`, key);
+      return isInteger(value) && !isSafeInteger(value) ? inexact(value) : value;
+    }
+    if (value === null) {
+      if (this[key] instanceof MomentOf) unkept("invalid Date", key);
+      return null;
+    }
+    if (typeof value === "function" || typeof value === "symbol") unkept(typeof value, key);
+    const kind = typeof value === "object" ? kindOf(value) : undefined;
+    if (kind !== undefined) unkept(`${kind}${HINTS[kind] ?? ""}`, key);
+    return value;
+  };
+  const json = (value) => stringify(value, kept);
 
   // The variables whose value is another one than before; a deleted one is null.
   const changes = () => {
@@ -233,7 +316,13 @@
   const start = (code, input, variables, limits) => {
     before = variables;
     ({ lines: maxLines, letters: maxLetters } = parse(limits));
-    const console = { assert: check, dir: (value) => add(textOf(value)), table, group, groupCollapsed: group, groupEnd: ungroup };
+    const silent = () => {};
+    const console = {
+      assert: check, dir: (value) => add(textOf(value)), dirxml: print, table,
+      group, groupCollapsed: group, groupEnd: ungroup, count: counter, countReset: recount,
+      time: begin, timeLog: elapsed(false), timeEnd: elapsed(true),
+      clear: silent, profile: silent, profileEnd: silent, timeStamp: silent,
+    };
     for (const name of ["log", "info", "warn", "error", "debug", "trace"]) console[name] = print;
     defineProperty(global, "console", { value: console, writable: true, configurable: true });
     defineProperty(global, "variables", { value: parse(variables), writable: true, configurable: true });

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from automations.adapters.quickjs.absent import told
 from automations.errors import StepError
 from automations.kit.storable import nearest, storable
 from automations.kit.values import JSON
@@ -150,7 +151,7 @@ def _fault(found: Any, limits: ScriptLimits) -> ScriptFault:
     if name == "InternalError" and message in ("interrupted", "out of memory"):
         raise _stopped("timeout" if message == "interrupted" else "memory", limits)
     lines = [int(place) - _LINES_BEFORE for place in _PLACE.findall(stack)]
-    return ScriptFault(name, message, next((line for line in lines if line > 0), None))
+    return ScriptFault(name, told(name, message), next((line for line in lines if line > 0), None))
 
 
 def _stopped(reason: str, limits: ScriptLimits) -> StepError:
