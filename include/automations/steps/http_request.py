@@ -149,8 +149,8 @@ class HttpRequestConfig(Model):
         "UTF-8; "
         "`base64`, its bytes; or `auto`, by its Content-Type: JSON is parsed, text, XML and what "
         "names a charset is text, all else is base64 (without a Content-Type what is no UTF-8 is). "
-        "An answer that is not what it says to be fails, and JSON that cannot be kept as it is: with "
-        "a NUL, half a surrogate pair, a field twice, or a number that double precision changes.",
+        "An answer that is not what it says to be fails, and JSON that cannot be kept as it is, "
+        "with NUL, half a surrogate pair, a field twice or a number that double precision changes.",
     )
 
     @field_validator("url")
