@@ -13,7 +13,7 @@ from api_bridge.natures import patient
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
-from automations.definitions.files import Format, automations_in, read, write
+from automations.definitions.files import MAX_AUTOMATIONS, Format, automations_in, read, write
 from automations.errors import ValidationFailed
 from automations.kit.json_text import is_json
 from automations.services.workflows import files
@@ -32,7 +32,12 @@ _BODY = {
                 "schema": {
                     "anyOf": [
                         _DEFINITION,
-                        {"type": "array", "items": _DEFINITION, "minItems": 1, "maxItems": 500},
+                        {
+                            "type": "array",
+                            "items": _DEFINITION,
+                            "minItems": 1,
+                            "maxItems": MAX_AUTOMATIONS,
+                        },
                     ]
                 }
             },

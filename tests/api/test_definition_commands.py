@@ -60,6 +60,47 @@ def test_what_is_exported_is_the_same_when_it_is_applied(
         assert main(["diff", str(written), "--url", live.url]) == 0
 
 
+def test_a_large_workspace_is_exported_and_is_the_same(
+    live: Live,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wait = {"name": "Wait", "type": "delay", "config": {"duration": "PT1H"}}
+    many = [
+        # A half of them have a key, the others are told apart by their ids alone.
+        {"name": f"A{number % 7}" if number % 2 else f"B{number}", "steps": [wait]}
+        | ({"key": f"k{number}"} if number % 2 else {})
+        for number in range(502)
+    ]
+    made = tmp_path / "many.json"
+    made.write_text(json.dumps(many))
+    assert main(["apply", str(made), "--url", live.url]) == 0
+    capsys.readouterr()
+    assert main(["export", "--url", live.url]) == 0
+    exported = capsys.readouterr()
+    assert exported.err == ""
+    monkeypatch.setattr("sys.stdin", io.StringIO(exported.out))
+    assert main(["diff", "-", "--url", live.url]) == 0
+    assert capsys.readouterr().out.count(" unchanged\n") == 502
+
+
+def test_an_export_that_no_file_may_hold_says_so(
+    live: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wait = {"name": "Wait", "type": "delay", "config": {"duration": "PT1H"}}
+    steps = [{**wait, "name": f"Wait {number}"} for number in range(500)]
+    # Within what JSON may have, and beyond the keys and values of YAML.
+    made = tmp_path / "many.json"
+    made.write_text(json.dumps([{"name": f"A{number}", "steps": steps} for number in range(45)]))
+    assert main(["apply", str(made), "--url", live.url]) == 0
+    capsys.readouterr()
+    assert main(["export", "--url", live.url]) == 0
+    assert "more than one file may hold (5000 automations" in capsys.readouterr().err
+    assert main(["export", "--format", "json", "--url", live.url]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_some_are_exported_by_their_ids(
     live: Live, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

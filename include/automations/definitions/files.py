@@ -22,9 +22,9 @@ from automations.steps.registry import STEP_TYPES
 
 Format = Literal["yaml", "json"]
 
-MAX_AUTOMATIONS = 500
+MAX_AUTOMATIONS = 5_000
 """Automations in one file."""
-MAX_VALUES = 100_000
+MAX_VALUES = 200_000
 """Keys and values in one file of YAML, each of which is an object of Python's for a while."""
 _MAX_DEPTH = 64
 _OTHER_BREAKS = frozenset("\r\x85\u2028\u2029")

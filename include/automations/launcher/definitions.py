@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from automations.definitions.files import read
+from automations.definitions.files import MAX_AUTOMATIONS, MAX_VALUES, read
 from automations.errors import ValidationFailed
 from automations.launcher import stack
 from automations.launcher.setup import owner_key_file
@@ -18,6 +18,8 @@ from automations_client.shapes import AppliedFile
 
 SAME, DIFFERENT, FAILED = 0, 1, 2
 """Exit codes."""
+_LONGEST = 600
+"""Seconds: a large file is applied in one transaction."""
 _DONE = {"create": "created", "update": "changed", "unchanged": "unchanged"}
 
 
@@ -35,10 +37,24 @@ def export(options: argparse.Namespace) -> int:
     """Write automations as a file."""
     try:
         with _client(options.url) as client:
-            print(client.workflows.export(options.ids, options.format), end="")
+            text = client.workflows.export(options.ids, options.format)
+            print(text, end="")
+            _warn(text)
     except (ClientError, OSError, LookupError) as error:
         return _failed("export", error, options.url)
     return SAME
+
+
+def _warn(text: str) -> None:
+    """Say of an export that it cannot be applied whole."""
+    try:
+        read(text)
+    except ValidationFailed:
+        print(
+            f"export: this is more than one file may hold ({MAX_AUTOMATIONS} automations, "
+            f"{MAX_VALUES} keys and values of YAML): name some by their ids, or --format json",
+            file=sys.stderr,
+        )
 
 
 def _over_files(options: argparse.Namespace, *, dry_run: bool, different: int) -> int:
@@ -78,11 +94,12 @@ def _client(url: str | None) -> Client:
     if url is not None:
         if not key:
             raise LookupError("set AUTOMATIONS_API_KEY to a key of that API")
-        return Client(url, key)
+        return Client(url, key, timeout=_LONGEST)
     settings = stack.open_home()
     if not key and not owner_key_file(settings).exists():
         raise LookupError(f"there is none in {settings.home} yet: ./automations up makes it")
-    return Client(settings.bridge_base, key or owner_key_file(settings).read_text().strip())
+    key = key or owner_key_file(settings).read_text().strip()
+    return Client(settings.bridge_base, key, timeout=_LONGEST)
 
 
 def _failed(what: str, error: Exception, url: str | None, text: str = "") -> int:

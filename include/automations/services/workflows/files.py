@@ -65,6 +65,35 @@ class _Entry:
     workflow_id: str
 
 
+class _Entries:
+    """Those of a file, by their places, and where each is that is found again."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, _Entry] = {}
+        self.by_workflow: dict[str, int] = {}
+        self._by_key: dict[Any, int] = {}
+        self._by_name: dict[Any, int] = {}
+
+    def add(self, index: int, entry: _Entry) -> None:
+        self.of[index] = entry
+        key, name = _known_by(entry.given)
+        if entry.workflow is not None:
+            self.by_workflow[entry.workflow.id] = index
+        elif key is not None:
+            self._by_key[key] = index
+        else:
+            self._by_name[name] = index
+
+    def made_as(self, given: Mapping[str, Any]) -> int | None:
+        """Which one that is to be created would be found, once it is there, for another."""
+        key, name = _known_by(given)
+        return (
+            self._by_name.get(name)
+            if key is None
+            else self._by_key.get(key, self._by_name.get(name))
+        )
+
+
 class _DryRunEnds(Exception):
     """Undoes what a dry run has written."""
 
@@ -85,7 +114,7 @@ def apply(
         ValidationFailed: names what is wrong by its place in the file.
     """
     errors: dict[str, list[str]] = {}
-    entries: dict[int, _Entry] = {}
+    entries = _Entries()
     applied: dict[int, Applied] = {}
     written: dict[int, WorkflowDetail] = {}
     try:
@@ -93,16 +122,16 @@ def apply(
             workflows.lock_import(session, by.workspace_id)
             for index, payload in enumerate(payloads):
                 with _collected(errors, index, payload):
-                    entries[index] = _entry(session, by.workspace_id, payload, entries)
-            keys = _keys(session, by.workspace_id, entries.values())
-            for index, entry in entries.items():
+                    entries.add(index, _entry(session, by.workspace_id, payload, entries))
+            keys = _keys(session, by.workspace_id, entries.of.values())
+            for index, entry in entries.of.items():
                 with _collected(errors, index, entry.given):
                     applied[index], found = _apply(session, by, entry, keys, ports)
                     if found is not None:
                         written[index] = found
             # Not before all are written: who starts whom is known only then.
             for index, found in written.items() if not errors else ():
-                with _collected(errors, index, entries[index].given):
+                with _collected(errors, index, entries.of[index].given):
                     check_references(session, found)
             if errors:
                 raise ValidationFailed(errors)
@@ -147,36 +176,30 @@ def _collected(errors: dict[str, list[str]], index: int, given: Any) -> Iterator
         errors.update({f"{index}.{path}": texts for path, texts in found.items()})
 
 
-def _entry(
-    session: Session, workspace_id: str, payload: Any, before: Mapping[int, _Entry]
-) -> _Entry:
+def _entry(session: Session, workspace_id: str, payload: Any, entries: _Entries) -> _Entry:
     """Which automation one of a file is; it is locked if it is there."""
     if not isinstance(payload, dict):
         raise ValidationFailed({"body": ["must be an automation, with a name and steps"]})
     given = dict(payload)
     workflow_id = given.pop("id", None)
     workflow = _found(session, workspace_id, workflow_id, given)
-    if workflow_id is None and any(
-        other.workflow == workflow and other.given.get("key") != given.get("key")
-        for other in before.values()
-    ):
-        # Who the file gives another key is not the one that is meant.
-        workflow = None
-    for index, other in before.items():
-        is_same = _is_same(given, other) if workflow is None else workflow == other.workflow
-        if is_same:
-            raise ValidationFailed(
-                {"name": [f"is the same automation as number {index + 1} of the file"]}
-            )
+    if workflow is not None and workflow_id is None:
+        other = entries.of.get(entries.by_workflow.get(workflow.id, -1))
+        if other is not None and other.given.get("key") != given.get("key"):
+            # Who the file gives another key is not the one that is meant.
+            workflow = None
+    index = entries.by_workflow.get(workflow.id) if workflow is not None else entries.made_as(given)
+    if index is not None:
+        raise ValidationFailed(
+            {"name": [f"is the same automation as number {index + 1} of the file"]}
+        )
     return _Entry(given, workflow, new_id() if workflow is None else workflow.id)
 
 
-def _is_same(given: Mapping[str, Any], other: _Entry) -> bool:
-    """Whether an automation that is to be created would be found once the other one is there."""
-    if other.workflow is not None:
-        return False
-    key, others = given.get("key"), other.given.get("key")
-    return key == others if others is not None else given.get("name") == other.given.get("name")
+def _known_by(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Its key and name; None for one that is none, as checking it will say."""
+    key, name = given.get("key"), given.get("name")
+    return key if isinstance(key, str) else None, name if isinstance(name, str) else None
 
 
 def _keys(session: Session, workspace_id: str, entries: Iterable[_Entry]) -> dict[str, str]:
