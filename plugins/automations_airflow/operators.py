@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowSkipException,
-    DownstreamTasksSkipped,
-)
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from automations import wiring
 from automations.definitions.published import run_id
+from automations.errors import DatabaseUnavailable
+from automations.execution.engine import Engine
+from automations.execution.journal import Journal
 from automations.execution.verdicts import (
     AskPeople,
     GiveUp,
@@ -28,9 +28,18 @@ from automations.execution.verdicts import (
 from automations.kit import tracing
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import RunLink
-from automations_airflow.retries import AttemptFailed, told_deaths
+from automations_airflow.retries import (
+    AttemptFailed,
+    DatabaseAway,
+    StepFailed,
+    StepRetryPolicy,
+    told_deaths,
+)
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.waiting import QUESTION_KEY, answer_of, ask, park_for_people, park_until
+
+log = logging.getLogger("automations.step")
+"""The log of a task is the log of its step."""
 
 
 class StepTask:
@@ -44,11 +53,7 @@ class StepTask:
     inherits_from_skipmixin = True
 
     def execute(self, context: Any) -> Any:
-        engine = wiring.engine(AIRFLOW_SECRETS)
-        try:
-            return self._act(engine.run(self._ref(context)), context)
-        finally:
-            tracing.flush()
+        return self._do(context, lambda engine, ref, journal: engine.run(ref, journal))
 
     def resume(
         self, context: Any, event: Mapping[str, Any], wait_id: str, options: Sequence[str] = ()
@@ -59,9 +64,17 @@ class StepTask:
             options: as they were offered; given by tasks that an earlier version has parked.
         """
         answer = answer_of(event)
-        engine = wiring.engine(AIRFLOW_SECRETS)
+        return self._do(
+            context, lambda engine, ref, journal: engine.resume(ref, wait_id, answer, journal)
+        )
+
+    def _do(self, context: Any, ask: Callable[[Engine, TaskRef, Journal], Verdict]) -> Any:
+        journal = Journal(_write)
         try:
-            return self._act(engine.resume(self._ref(context), wait_id, answer), context)
+            verdict = ask(wiring.engine(AIRFLOW_SECRETS), self._ref(context), journal)
+            return self._act(verdict, context)
+        except DatabaseUnavailable as error:
+            raise DatabaseAway(error.message) from error
         finally:
             tracing.flush()
 
@@ -97,7 +110,7 @@ class StepTask:
             case Retry():
                 raise AttemptFailed(verdict.error, verdict.delay)
             case GiveUp():
-                raise AirflowFailException(verdict.error)
+                raise StepFailed(verdict.error)
             case Skip():
                 raise AirflowSkipException(verdict.reason)
         raise TypeError(f"The engine answered {verdict!r}.")
@@ -158,11 +171,15 @@ class BrokenDefinitionOperator(BaseOperator):
     template_fields = ()
 
     def __init__(self, *, reason: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=StepRetryPolicy(), **kwargs)
         self.reason = reason
 
     def execute(self, context: Any) -> None:
-        raise AirflowFailException(self.reason)
+        raise StepFailed(self.reason)
+
+
+def _write(level: int, text: str) -> None:
+    log.log(level, "%s", text)
 
 
 def class_name(step_type: str) -> str:

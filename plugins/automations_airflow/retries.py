@@ -13,9 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
-from airflow.sdk.exceptions import AirflowException
 
-from automations.errors import DatabaseUnavailable
 from automations.execution.deaths import MAX_DEATHS
 
 DEATHS = "AUTOMATIONS_DEATHS"
@@ -29,12 +27,28 @@ MAX_OUTAGES = 20
 MAX_OUTAGE_DELAY = timedelta(seconds=30)
 
 
-class AttemptFailed(AirflowException):
+class TaskEnd(SystemExit):
+    """Ends a task that has not succeeded, through no fault of our code's.
+
+    Of every exception but this one Airflow logs the way that it took, which is the same for each
+    step and says nothing of it; of this one its text alone.
+    """
+
+
+class StepFailed(TaskEnd):
+    """The step has failed for good."""
+
+
+class AttemptFailed(TaskEnd):
     """An attempt failed and the step is tried again after the delay."""
 
     def __init__(self, error: str, delay: timedelta) -> None:
         super().__init__(error)
         self.delay = delay
+
+
+class DatabaseAway(TaskEnd):
+    """A database of ours could not be reached, so that the step was not done, or not recorded."""
 
 
 class StepRetryPolicy(RetryPolicy):
@@ -45,7 +59,9 @@ class StepRetryPolicy(RetryPolicy):
     ) -> RetryDecision:
         if isinstance(exception, AttemptFailed):
             return RetryDecision.retry(exception.delay, str(exception))
-        if isinstance(exception, DatabaseUnavailable):
+        if isinstance(exception, StepFailed):
+            return RetryDecision.fail()
+        if isinstance(exception, DatabaseAway):
             delay = min(MAX_OUTAGE_DELAY, DEATH_DELAY * 2 ** min(try_number - 1, 10))
             return RetryDecision.retry(delay, "A database is away.")
         # A bug of ours, or of Airflow's: to meet it as often as an outage would not mend it.

@@ -9,16 +9,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowSkipException,
-    DownstreamTasksSkipped,
-    TaskDeferred,
-)
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped, TaskDeferred
 from opentelemetry import trace
 
 from automations import wiring
-from automations.errors import DatabaseUnavailable
 from automations.execution.deaths import MAX_DEATHS
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.kit import tracing
@@ -33,6 +27,8 @@ from automations_airflow.retries import (
     DEATHS,
     MAX_OUTAGE_DELAY,
     AttemptFailed,
+    DatabaseAway,
+    StepFailed,
     StepRetryPolicy,
     max_retries,
 )
@@ -125,7 +121,7 @@ def test_a_failed_attempt_is_retried_after_the_engines_delay() -> None:
 
 
 def test_a_database_that_is_away_is_waited_for_ever_longer() -> None:
-    away = DatabaseUnavailable()
+    away = DatabaseAway("away")
     delays = []
     for number in range(1, 8):
         decision = StepRetryPolicy().evaluate(away, number, max_retries(1))
@@ -157,8 +153,9 @@ def test_a_task_is_told_how_many_of_its_processes_were_killed(
 
 
 def test_giving_up_fails_the_task_without_a_retry() -> None:
-    with pytest.raises(AirflowFailException, match="no such host"):
+    with pytest.raises(StepFailed, match="no such host") as raised:
         act(GiveUp("no such host"))
+    assert StepRetryPolicy().evaluate(raised.value, 1, 4).action.value == "fail"
 
 
 def test_nothing_to_do_skips_the_task() -> None:
@@ -247,7 +244,7 @@ def test_a_task_sends_its_spans_before_its_process_ends(monkeypatch: pytest.Monk
             return trace.NoOpTracer()
 
     class Engine:
-        def run(self, ref: Any) -> Any:
+        def run(self, ref: Any, journal: Any) -> Any:
             return GiveUp("no")
 
     provider = Provider()
@@ -259,7 +256,7 @@ def test_a_task_sends_its_spans_before_its_process_ends(monkeypatch: pytest.Monk
             run_id="r", clear_number=0, run_type="manual", conf={}, triggering_user_name=None,
             logical_date=None,
         )  # fmt: skip
-        with pytest.raises(AirflowFailException):
+        with pytest.raises(StepFailed):
             task.execute({"ti": Pushes(task), "dag_run": run})
     finally:
         tracing.use(None)

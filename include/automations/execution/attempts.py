@@ -7,29 +7,30 @@ all of them here, so that each is masked, traced and noted alike.
 from __future__ import annotations
 
 import logging
+import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from automations.definitions import field_errors
-from automations.definitions.model import Step
 from automations.domain.fields import RENDERED, parse_duration
 from automations.domain.secret_templates import Read, ReadOnce, Redaction
 from automations.domain.statuses import Severity
 from automations.errors import DatabaseUnavailable, StepError
+from automations.execution.attempt import Attempt
 from automations.execution.entered import Entered
+from automations.execution.journal import AttemptLog, Journal
 from automations.execution.loop_progress import ProgressLost
+from automations.execution.observed_ports import observed
 from automations.kit import logs, tracing
 from automations.kit.values import JSON
 from automations.ports import Ports
 from automations.services.audit import security_events
 from automations.steps.base import StepContext
 from automations.steps.failures import INTERNAL, failure, recordable
-from automations.steps.outcomes import Answer, Fail, Outcome
+from automations.steps.outcomes import Fail, Outcome
 from automations.steps.registry import STEP_TYPES
 
 log = logging.getLogger(__name__)
@@ -38,47 +39,17 @@ MAX_TRACEBACKS = 20
 """Of one node: a bug that every item of a long loop meets is told by the first of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """What is attempted, and what it may know.
-
-    Args:
-        where: the step, for people.
-        names: what its templates may refer to.
-        key: its idempotency key.
-        number: 1 for the first one.
-        iterate: does the steps of its body.
-        known: gives those fields of its config that were rendered when it began.
-        answer: how the wait ended after which the step goes on; None when it begins.
-        kept: what the step had put out when it began to wait.
-        iteration: in a loop: the index of the item, after those of the loops around it.
-        traceparent: the trace that it goes on with; None for what this thread is doing.
-        keep_config: is told the step's config as it may be recorded.
-    """
-
-    step: Step
-    where: str
-    names: Mapping[str, JSON]
-    key: str
-    number: int
-    iterate: Callable[[Any, list[JSON]], Outcome]
-    known: Callable[[], Mapping[str, JSON]] = dict
-    answer: Answer | None = None
-    kept: Mapping[str, JSON] = field(default_factory=dict)
-    iteration: tuple[int, ...] = ()
-    traceparent: str | None = None
-    keep_config: Callable[[dict[str, JSON]], None] | None = None
-
-
 class Attempts:
     """Makes the attempts at one node's step and at the steps in its body, from several threads.
 
     Args:
         read: gives the values of secrets; asked once for each.
+        journal: the log of the task that makes them.
     """
 
-    def __init__(self, node: Entered, ports: Ports, read: Read) -> None:
+    def __init__(self, node: Entered, ports: Ports, read: Read, journal: Journal) -> None:
         self.node = node
+        self._journal = journal
         self._ports = ports
         self._read = ReadOnce(read)
         self._tracebacks = 0
@@ -103,8 +74,12 @@ class Attempts:
             iteration=".".join(map(str, attempt.iteration)) or None,
         ) as span:
             redaction = Redaction(self._read)
-            done = recordable(self._done(attempt, redaction), attempt.where)
+            told = self._log_of(attempt, redaction)
+            told.begin(node)
+            began = time.monotonic()
+            done = recordable(self._done(attempt, redaction, told), attempt.where)
             outcome = redaction.outcome(done)
+            told.end(outcome, timedelta(seconds=time.monotonic() - began))
             if isinstance(outcome, Fail):
                 tracing.failed(span, outcome.error)
                 # A loop fails as a step in its body did, whose own attempt is on record.
@@ -126,7 +101,13 @@ class Attempts:
             return redaction.outcome(failure(error, attempt.where))
         return shown
 
-    def _done(self, attempt: Attempt, redaction: Redaction) -> Outcome:
+    def _log_of(self, attempt: Attempt, redaction: Redaction) -> AttemptLog:
+        def mask(text: str) -> str:
+            return logs.without_tokens(redaction.text(text))
+
+        return AttemptLog(self._journal, attempt, mask)
+
+    def _done(self, attempt: Attempt, redaction: Redaction, told: AttemptLog) -> Outcome:
         """Render the config and act; whatever goes wrong becomes a value."""
         step_type = STEP_TYPES[attempt.step.type]
         try:
@@ -135,8 +116,9 @@ class Attempts:
             )
             if attempt.keep_config is not None:
                 attempt.keep_config(shown)
+            told.configured(shown)
             config = _validated(attempt, rendered)
-            ctx = self._context(attempt, redaction)
+            ctx = self._context(attempt, redaction, told)
             with logs.masked(redaction.text):
                 outcome: Outcome = (
                     step_type.run(config, ctx)
@@ -153,7 +135,7 @@ class Attempts:
         else:
             return outcome
 
-    def _context(self, attempt: Attempt, redaction: Redaction) -> StepContext:
+    def _context(self, attempt: Attempt, redaction: Redaction, told: AttemptLog) -> StepContext:
         node, step = self.node, attempt.step
 
         def render(text: str, *, where: str = "config", **how: Any) -> JSON:
@@ -169,7 +151,7 @@ class Attempts:
             attempt=attempt.number,
             now=datetime.now(UTC),
             timeout=parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout,
-            ports=self._ports,
+            ports=observed(self._ports, told.say) if told.is_read else self._ports,
             render=render,
             kept=attempt.kept,
             iterate=attempt.iterate,

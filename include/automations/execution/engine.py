@@ -8,7 +8,6 @@ repeated under the same idempotency key.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager
 from functools import cache, partial
@@ -18,8 +17,10 @@ from automations.db import locks, run_steps, runs
 from automations.db.session import Session, unit_of_work
 from automations.domain.statuses import UNFINISHED
 from automations.execution import entry
-from automations.execution.attempts import Attempt, Attempts
+from automations.execution.attempt import Attempt
+from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
+from automations.execution.journal import Journal, told_before, told_verdict
 from automations.execution.loops import Loops
 from automations.execution.recording import Recorder, line_of, recorded
 from automations.execution.verdicts import AskPeople, Retry, Skip, Sleep, TaskRef, Verdict
@@ -29,8 +30,6 @@ from automations.ports import Ports, SecretSource
 from automations.services.integrations import secrets
 from automations.steps.outcomes import Answer, Fail, Outcome
 from automations.steps.registry import STEP_TYPES
-
-log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -44,42 +43,59 @@ class Engine:
         self._ports = ports
         self._elsewhere = elsewhere
 
-    def run(self, ref: TaskRef) -> Verdict:
-        """Run a node, or answer again what it came to before."""
-        return self._come_to(ref, lambda session: entry.enter(session, ref))
+    def run(self, ref: TaskRef, journal: Journal | None = None) -> Verdict:
+        """Run a node, or answer again what it came to before.
 
-    def resume(self, ref: TaskRef, wait_id: str, answer: Answer | None) -> Verdict:
+        Args:
+            journal: the log of the task.
+        """
+        return self._come_to(ref, journal, lambda session: entry.enter(session, ref))
+
+    def resume(
+        self, ref: TaskRef, wait_id: str, answer: Answer | None, journal: Journal | None = None
+    ) -> Verdict:
         """Go on after a wait.
 
         Args:
             answer: what the orchestrator's own UI was told; None to take it from our database.
+            journal: the log of the task.
         """
-        return self._come_to(ref, lambda session: entry.wake(session, ref, wait_id, answer))
+        return self._come_to(
+            ref, journal, lambda session: entry.wake(session, ref, wait_id, answer)
+        )
 
-    def attempt(self, entered: Entered) -> Outcome:
+    def attempt(self, entered: Entered, journal: Journal | None = None) -> Outcome:
         """Do a node's work once; of what it comes to, nothing is recorded here."""
-        attempts = self._attempts(entered)
+        attempts = self._attempts(entered, journal or Journal())
         return attempts.make(self._attempt_at(entered, attempts))
 
     def preview(self, entered: Entered) -> dict[str, JSON] | Fail:
         """A node's config as it would be rendered and recorded, or how that fails."""
-        attempts = self._attempts(entered)
+        attempts = self._attempts(entered, Journal())
         return attempts.preview(self._attempt_at(entered, attempts))
 
-    def _come_to(self, ref: TaskRef, by: Callable[[Session], Entered | Verdict]) -> Verdict:
+    def _come_to(
+        self, ref: TaskRef, journal: Journal | None, by: Callable[[Session], Entered | Verdict]
+    ) -> Verdict:
+        journal = journal or Journal()
         # A second process of the same task waits here, and then finds what the first one recorded.
         with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
             with unit_of_work() as session:
                 entered = by(session)
             if not isinstance(entered, Entered):
+                journal.say(told_before(entered))
                 return entered
-            return self._record(entered, self.attempt(entered))
+            outcome = self.attempt(entered, journal)
+            verdict = self._record(entered, outcome)
+            if (told := told_verdict(entered.step, outcome, verdict)) is not None:
+                journal.say(told)
+            return verdict
 
-    def _attempts(self, entered: Entered) -> Attempts:
+    def _attempts(self, entered: Entered, journal: Journal) -> Attempts:
         def read(names: Set[str]) -> Mapping[str, str]:
             return secrets.read(entered.workspace_id, names, self._elsewhere)
 
-        return Attempts(entered, self._ports, read)
+        return Attempts(entered, self._ports, read, journal)
 
     def _attempt_at(self, entered: Entered, attempts: Attempts) -> Attempt:
         # Made when they are needed: what they have come to is read from the database then.
@@ -113,7 +129,6 @@ class Engine:
     def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
         """Save what came out, in one transaction with everything that follows from it."""
         ref = entered.ref
-        log.info("A step of type %s came to %s", entered.step.type, type(outcome).__name__)
         with unit_of_work() as session:
             run = runs.lock_run(session, ref.run_id)
             row = run_steps.step(session, ref.run_id, ref.node_id)

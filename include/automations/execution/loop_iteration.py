@@ -11,7 +11,8 @@ from typing import Any
 from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.definitions.model import Step, nested_lists, ordered
-from automations.execution.attempts import Attempt, Attempts
+from automations.execution.attempt import Attempt
+from automations.execution.attempts import Attempts
 from automations.execution.loop_log import LoopLog, Place
 from automations.execution.loop_progress import Cursor, Interrupted, Progress
 from automations.execution.loop_records import ItemDone, NextAttempt, StepEnded
@@ -249,6 +250,7 @@ class Iteration:
                 answer=answer,
                 kept=shared.attempts.node.kept if answer is not None else {},
                 iteration=self._place.indexes,
+                quiet=not self._place.shown,
             )
         )
         return within[0] if within else outcome

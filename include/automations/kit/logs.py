@@ -46,6 +46,11 @@ def bind(**ids: str) -> None:
     structlog.contextvars.bind_contextvars(**ids)
 
 
+def without_tokens(text: str) -> str:
+    """A text without what says who somebody is: API keys, and tokens of links and webhooks."""
+    return _TOKENS.sub(MASK, text)
+
+
 @contextmanager
 def masked(mask: Mask) -> Iterator[None]:
     """Hide what a step must not show in every line that anybody logs inside the block.
@@ -83,7 +88,7 @@ def configure(
             if isinstance(value, str)
         }
         # All at once: no secret holds a NUL, and looking for many in many texts takes long.
-        shown = _TOKENS.sub(MASK, masker.text("\0".join(texts.values()))).split("\0")
+        shown = without_tokens(masker.text("\0".join(texts.values()))).split("\0")
         return line | dict(zip(texts, shown, strict=True))
 
     last: Any = (

@@ -126,6 +126,7 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
         "api_auth": {"jwt_secret": settings.airflow_jwt_secret},
         "logging": {
             "base_log_folder": home / "logs",
+            "logging_config_class": "automations_airflow.task_logs.LOGGING_CONFIG",
             "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",
             # Airflow sets modes of its own, whatever the umask: what steps say is the owner's.
             "file_task_handler_new_folder_permissions": "0o700",

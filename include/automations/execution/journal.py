@@ -1,0 +1,275 @@
+"""What the log of a task says of its step: what it is, was given, did and came to.
+
+Attempts write it while they are made. The host says where to: a task into its own log; a test of a
+step, or a step in the bridge, nowhere. Whatever comes here is masked before it is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from automations.definitions.model import Step
+from automations.execution.attempt import Attempt
+from automations.execution.entered import Entered
+from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry, Skip, Sleep, Verdict
+from automations.kit.excerpts import excerpt
+from automations.kit.values import JSON
+from automations.steps.outcomes import (
+    Answer,
+    Branch,
+    Fail,
+    Inside,
+    Outcome,
+    Stop,
+    WaitForCallback,
+    WaitForDecision,
+    WaitForRun,
+    WaitForSubmissions,
+    WaitToRetry,
+    WaitUntil,
+)
+from automations.steps.registry import STEP_TYPES
+
+Write = Callable[[int, str], None]
+"""Writes a line of a level of ``logging``."""
+
+_LINE = 4_000
+"""Characters of a line; an answer of a megabyte hides what else there is to read."""
+_FIELD = 1_000
+"""Characters of a field of a configuration or output."""
+_BRIEF = 500
+"""Characters of a configuration or output of a step in a loop."""
+MAX_HELD = 50
+"""Lines that are kept of an item in the middle of a loop, for when it fails."""
+MAX_TOLD = 100
+"""Failures in a loop of which all lines are written; of each further one, how it failed."""
+
+
+class Journal:
+    """The log of one task; several threads write into it.
+
+    Args:
+        write: where to; None when nobody reads it.
+    """
+
+    def __init__(self, write: Write | None = None) -> None:
+        self._write = write
+        self._told = 0
+        self.config: Mapping[str, JSON] | None = None
+        """What the task's own step was last given, as it may be shown."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether anybody reads it."""
+        return self._write is not None
+
+    def say(self, text: str, level: int = logging.INFO) -> None:
+        """Write a line."""
+        if self._write is not None:
+            self._write(level, excerpt(text, _LINE))
+
+    def may_tell_all(self) -> bool:
+        """Whether one more failure in a loop may be told with all that led to it."""
+        # Not counted under a lock: one more or less is as good.
+        self._told += 1
+        return self._told <= MAX_TOLD
+
+
+class AttemptLog:
+    """What is written of one attempt: at once, or of most items of a loop when they fail.
+
+    Args:
+        mask: hides what the attempt may not show.
+    """
+
+    def __init__(self, journal: Journal, attempt: Attempt, mask: Callable[[str], str]) -> None:
+        self._journal = journal
+        self._attempt = attempt
+        self._mask = mask
+        self._prefix = f"{_brief_where(attempt)}: " if attempt.iteration else ""
+        self._held: list[tuple[int, str]] = []
+        self._shown: Mapping[str, JSON] = {}
+
+    @property
+    def is_read(self) -> bool:
+        """Whether anybody reads it."""
+        return self._journal.is_read
+
+    def say(self, text: str, level: int = logging.INFO) -> None:
+        """Write a line, or keep it until it is known whether it is of interest."""
+        if not self._attempt.quiet:
+            self._write(text, level)
+        elif self.is_read and len(self._held) < MAX_HELD:
+            self._held.append((level, text))
+
+    def begin(self, node: Entered) -> None:
+        """Say what is attempted, or how the wait ended after which it goes on."""
+        step, answer, number = self._attempt.step, self._attempt.answer, self._attempt.number
+        kind, most = STEP_TYPES[step.type].title, step.retry.max_attempts if step.retry else 1
+        if self._attempt.iteration:
+            if number > 1:
+                self.say(f"Attempt {number} of {most}.")
+        elif answer is None:
+            self.say(
+                f"Step '{step.name}' ({kind}), attempt {number} of {most}, "
+                f"run {node.ref.run_id}, version {node.ref.version} of the automation."
+            )
+        else:
+            self.say(f"Step '{step.name}' ({kind}) goes on: {_answered(answer)}")
+
+    def configured(self, shown: Mapping[str, JSON]) -> None:
+        """Say what the step is given, as it may be shown."""
+        if not self.is_read:
+            return
+        if not self._attempt.iteration:
+            self._journal.config = {
+                name: _masked(value, self._mask) for name, value in shown.items()
+            }
+            # Of a step that goes on it stands in the log already.
+            if self._attempt.answer is None:
+                self._fields("Configuration", shown)
+            return
+        self._shown = shown
+        if not self._attempt.quiet:
+            self._write_config()
+
+    def end(self, outcome: Outcome, taken: timedelta) -> None:
+        """Say what came of it, and after how long."""
+        if not self.is_read or isinstance(outcome, Inside):
+            return  # The step in the loop has said what it waits for.
+        if isinstance(outcome, Fail):
+            self._failed(outcome, taken)
+            return
+        waits = waits_for(outcome, datetime.now(UTC))
+        if waits is not None:
+            # Also of an item in the middle: the loop does not go on before.
+            self._write(waits)
+        elif not self._attempt.quiet:
+            self._write(f"Done after {seconds(taken)}{_way(outcome)}.")
+            self._output(getattr(outcome, "output", {}))
+
+    def _failed(self, fail: Fail, taken: timedelta) -> None:
+        in_full = not self._attempt.quiet
+        if self._attempt.quiet and self._journal.may_tell_all():
+            in_full = True
+            self._write_config()
+            for level, text in self._held:
+                self._write(text, level)
+        self._write(f"Failed after {seconds(taken)} ({fail.kind}): {fail.error}", logging.ERROR)
+        if in_full and fail.output:
+            self._output(fail.output)
+
+    def _write(self, text: str, level: int = logging.INFO) -> None:
+        if self.is_read:
+            self._journal.say(f"{self._prefix}{self._mask(text)}", level)
+
+    def _write_config(self) -> None:
+        body = STEP_TYPES[self._attempt.step.type].body
+        brief = {name: value for name, value in self._shown.items() if name not in body}
+        self._write(f"Configuration: {excerpt(brief, _BRIEF)}")
+
+    def _output(self, output: Mapping[str, JSON]) -> None:
+        count, failed = output.get("count"), output.get("errors")
+        if STEP_TYPES[self._attempt.step.type].body and isinstance(failed, list):
+            # Its items have been told.
+            self._write(f"Of {count} items, {len(failed)} failed.")
+        elif self._attempt.iteration:
+            self._write(f"Output: {excerpt(output, _BRIEF)}")
+        else:
+            self._fields("Output", output)
+
+    def _fields(self, title: str, fields: Mapping[str, JSON]) -> None:
+        self._write(f"{title}:" if fields else f"{title}: none.")
+        for name, value in fields.items():
+            self._write(f"  {name}: {excerpt(value, _FIELD)}")
+
+
+def waits_for(outcome: Outcome, now: datetime) -> str | None:
+    """What a step waits for, in words; None when it does not."""
+    match outcome:
+        case WaitUntil(when):
+            return f"Waits until {moment(when)}."
+        case WaitToRetry(when):
+            return f"Waits until {moment(when)} for the next attempt."
+        case WaitForDecision(asked, expires_in):
+            people = ", ".join(asked.approvers) or "anybody who may decide"
+            most = f", {asked.quorum} of them" if asked.quorum > 1 else ""
+            until = moment(now + expires_in)
+            return f"Waits for a decision by {people}{most} until {until}: {asked.subject}"
+        case WaitForCallback(_, expires_in):
+            return f"Waits for its callback until {moment(now + expires_in)}."
+        case WaitForSubmissions(_, expires_in):
+            return f"Waits for its forms to be filled in until {moment(now + expires_in)}."
+        case WaitForRun(run_id):
+            return f"Waits for run {run_id} to end."
+    return None
+
+
+def told_before(verdict: Verdict) -> str:
+    """What is said of a node that a process comes to, and that is not to be done now."""
+    match verdict:
+        case AskPeople():
+            return f"Waits as before, until {moment(verdict.expires_at)}."
+        case Sleep():
+            return f"Waits as before, until {moment(verdict.until)}."
+        case Skip(reason):
+            return f"Nothing to do. {reason}"
+        case GiveUp(error):
+            return f"Has failed before and is not done again: {error}"
+        case Retry(error, delay):
+            return f"It is tried again in {seconds(delay)}, after: {error}"
+        case Proceed():
+            return "Was done before, and is not done again."
+
+
+def told_verdict(step: Step, outcome: Outcome, verdict: Verdict) -> str | None:
+    """What follows from what a step came to; None when that goes without saying."""
+    match verdict:
+        case Retry(_, delay):
+            return f"It is tried again in {seconds(delay)}."
+        case GiveUp():
+            return "The run fails with it."
+        case Skip(reason):
+            return f"Not recorded: {reason}"
+        case Proceed() if isinstance(outcome, Fail):
+            how = "the steps of onError" if isinstance(step.on_error, list) else "the next step"
+            return f"The run goes on with {how}, as its onError says."
+    return None
+
+
+def moment(when: datetime) -> str:
+    """A moment as logs show it."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def seconds(taken: timedelta) -> str:
+    """How long something took."""
+    return f"{taken.total_seconds():.2f} s"
+
+
+def _answered(answer: Answer) -> str:
+    by = f" by {answer.by}" if answer.by else ""
+    instead = ", in the place of those who were asked" if answer.override else ""
+    data = f": {excerpt(answer.data, _FIELD)}" if answer.data else ""
+    return f"{answer.decision}{by} at {moment(answer.at)}{instead}{data}"
+
+
+def _way(outcome: Outcome) -> str:
+    if isinstance(outcome, Branch):
+        return f", goes on with '{outcome.arm}'"
+    return ", and ends here" if isinstance(outcome, Stop) else ""
+
+
+def _masked(value: JSON, mask: Callable[[str], str]) -> JSON:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {mask(key): _masked(item, mask) for key, item in value.items()}
+    return [_masked(item, mask) for item in value] if isinstance(value, list) else value
+
+
+def _brief_where(attempt: Attempt) -> str:
+    """``item 3, step 'Send'``: without the loop, which is what the whole log is of."""
+    return attempt.where.partition(", ")[2] or attempt.where

@@ -1,0 +1,386 @@
+"""Ports that tell the log of a step what is done through them.
+
+They pass on what they are given and what comes back, and tell it in the words of each role: never
+a header, a query or a body, whose secrets no configuration may name.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from automations.ports import (
+    Attachment,
+    Chat,
+    ChatMessage,
+    ChatReceipt,
+    ChildResult,
+    ChildRuns,
+    Delivery,
+    DocumentOrder,
+    Documents,
+    Evidence,
+    EvidenceReceipt,
+    EvidenceRequest,
+    FormAnswer,
+    FormRequest,
+    Forms,
+    FoundRow,
+    HttpClient,
+    HttpRequest,
+    HttpResponse,
+    LanguageModel,
+    Mail,
+    Mailer,
+    MailReceipt,
+    MatterReceipt,
+    MatterRegister,
+    ModelAnswer,
+    ModelQuestion,
+    NewMatter,
+    Notice,
+    NoticeReceipt,
+    Notifier,
+    Ports,
+    RowReceipt,
+    ScriptLimits,
+    ScriptResult,
+    ScriptRunner,
+    StoredDocument,
+    Tables,
+)
+from automations.ports.tables import RowFilter
+
+Say = Callable[..., None]
+"""Tells a line, and its level when it is not INFO."""
+
+_MAX_PATH = 300
+_MAX_CONSOLE = 1_000
+"""Lines of a script's console; more are counted."""
+
+
+def observed(ports: Ports, say: Say) -> Ports:
+    """The same ports, telling what is done through them."""
+    return Ports(
+        mailer=_Mailer(ports.mailer, say),
+        http=_Http(ports.http, say),
+        forms=_Forms(ports.forms, say),
+        notifier=_Notifier(ports.notifier, say),
+        matters=_Matters(ports.matters, say),
+        scripts=_Scripts(ports.scripts, say),
+        chat=_Chat(ports.chat, say),
+        language_model=_LanguageModel(ports.language_model, say),
+        documents=_Documents(ports.documents, say),
+        children=_Children(ports.children, say),
+        evidence=_Evidence(ports.evidence, say),
+        tables=_Tables(ports.tables, say),
+    )
+
+
+class _Clock:
+    """How long something takes."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"{time.monotonic() - self._began:.2f} s"
+
+
+@contextmanager
+def _timed(say: Say, what: str) -> Iterator[_Clock]:
+    """Tell also what has come to nothing; why is told by the attempt, which fails of it."""
+    clock = _Clock()
+    try:
+        yield clock
+    except Exception:
+        say(f"{what} failed after {clock}.", logging.WARNING)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Http:
+    real: HttpClient
+    say: Say
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        asked = _place(request.url)
+        with _timed(self.say, f"{request.method} {asked}") as clock:
+            answer = self.real.request(request)
+        at = _place(answer.url)
+        redirected = "" if at == asked else f" at {at}"
+        self.say(
+            f"{request.method} {asked} answered {answer.status}{redirected} in {clock}, "
+            f"{len(answer.content)} bytes."
+        )
+        return answer
+
+
+def _place(url: str) -> str:
+    """An address without its query, which may hold a secret, as long as it can be read."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "(no address)"
+    return f"{parts.scheme}://{host}{parts.path[:_MAX_PATH] or '/'}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mailer:
+    real: Mailer
+    say: Say
+
+    def send(self, mail: Mail) -> MailReceipt:
+        with _timed(self.say, "Mail") as clock:
+            receipt = self.real.send(mail)
+        for address in receipt.accepted:
+            self.say(f"Mail to {address}: accepted by {receipt.provider}.")
+        for address in receipt.rejected:
+            why = receipt.reasons.get(address, "no reason given")
+            self.say(f"Mail to {address}: refused by {receipt.provider}: {why}", logging.WARNING)
+        files = f", {len(mail.attachments)} attached" if mail.attachments else ""
+        self.say(f"Message {receipt.message_id}{files}, in {clock}.")
+        return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    real: Forms
+    say: Say
+
+    def send(self, request: FormRequest) -> None:
+        self.real.send(request)
+        self.say(f"Form {request.form_id} sent to {', '.join(request.recipients)}.")
+
+    def answers(self, key: str) -> list[FormAnswer]:
+        answers = self.real.answers(key)
+        for answer in answers:
+            if answer.submitted_at is not None:
+                self.say(f"Form filled in by {answer.recipient}: {answer.submission_id}.")
+        return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Notifier:
+    real: Notifier
+    say: Say
+
+    def notify(self, notice: Notice) -> NoticeReceipt:
+        receipt = self.real.notify(notice)
+        self.say(f"Notified the members {', '.join(receipt.user_ids)}.")
+        return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Matters:
+    real: MatterRegister
+    say: Say
+
+    def create(
+        self, matter: NewMatter, *, workspace_id: str, run_id: str, key: str
+    ) -> MatterReceipt:
+        receipt = self.real.create(matter, workspace_id=workspace_id, run_id=run_id, key=key)
+        self.say(f"Matter {receipt.number} made: {receipt.matter_id}.")
+        return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Scripts:
+    real: ScriptRunner
+    say: Say
+
+    def run(
+        self, code: str, given: Any, variables: Mapping[str, Any], limits: ScriptLimits
+    ) -> ScriptResult:
+        with _timed(self.say, "The script") as clock:
+            result = self.real.run(code, given, variables, limits)
+        for line in result.logs[:_MAX_CONSOLE]:
+            self.say(f"console: {line}")
+        if len(result.logs) > _MAX_CONSOLE:
+            self.say(f"console: {len(result.logs) - _MAX_CONSOLE} more lines.")
+        self.say(f"The script ran for {clock}.")
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Chat:
+    real: Chat
+    say: Say
+
+    def post(self, message: ChatMessage) -> ChatReceipt:
+        with _timed(self.say, "The message to Slack") as clock:
+            receipt = self.real.post(message)
+        where = f"channel {receipt.channel}" if receipt.channel else "its webhook"
+        at = f" as {receipt.ts}" if receipt.ts else ""
+        self.say(f"Posted to Slack, {where}{at}, in {clock}.")
+        return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _LanguageModel:
+    real: LanguageModel
+    say: Say
+
+    def ask(self, question: ModelQuestion) -> ModelAnswer:
+        with _timed(self.say, "The language model") as clock:
+            answer = self.real.ask(question)
+        cost = "" if answer.cost is None else f", {answer.cost:.6f} US dollars"
+        cut = ", cut at its limit" if answer.cut else ""
+        self.say(
+            f"{answer.provider}'s {answer.model} answered in {clock}: {answer.input_tokens} tokens "
+            f"in, {answer.output_tokens} out{cost}{cut}."
+        )
+        return answer
+
+    def missing(self, workspace_id: str, provider: str | None, model: str | None) -> str | None:
+        return self.real.missing(workspace_id, provider, model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    real: Documents
+    say: Say
+
+    def generate(self, order: DocumentOrder) -> StoredDocument:
+        with _timed(self.say, "The document") as clock:
+            made = self.real.generate(order)
+        self.say(f"Document {made.id} made: {made.name}, {made.size} bytes, in {clock}.")
+        return made
+
+    def file(self, workspace_id: str, document_id: str) -> Attachment:
+        return self.real.file(workspace_id, document_id)
+
+    def delivery(self, key: str) -> Delivery | None:
+        found = self.real.delivery(key)
+        if found is not None:
+            self.say(f"Document {found.document_id} to {found.address}: {found.status} before.")
+        return found
+
+    def record(self, key: str, workspace_id: str, run_id: str, delivery: Delivery) -> Delivery:
+        kept = self.real.record(key, workspace_id, run_id, delivery)
+        why = f": {kept.reason}" if kept.reason else ""
+        self.say(f"Document {kept.document_id} to {kept.address}: {kept.status}{why}")
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Children:
+    real: ChildRuns
+    say: Say
+
+    def start(
+        self,
+        parent_run_id: str,
+        workflow_id: str,
+        given: Mapping[str, Any],
+        key: str,
+        *,
+        awaited: bool,
+    ) -> str:
+        run_id = self.real.start(parent_run_id, workflow_id, given, key, awaited=awaited)
+        self.say(f"Run {run_id} of automation {workflow_id} started.")
+        return run_id
+
+    def result(self, run_id: str) -> ChildResult:
+        result = self.real.result(run_id)
+        self.say(f"Run {run_id} is {result.status}.")
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    real: Evidence
+    say: Say
+
+    def capture(self, request: EvidenceRequest) -> EvidenceReceipt:
+        receipt = self.real.capture(request)
+        self.say(
+            f"Snapshot {receipt.snapshot_id} taken: {receipt.row_count} rows, "
+            f"SHA-256 {receipt.sha256}."
+        )
+        return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    real: Tables
+    say: Say
+
+    def create(
+        self,
+        table_id: str,
+        data: Mapping[str, Any],
+        *,
+        workspace_id: str,
+        run_id: str,
+        key: str,
+        zone: str = "UTC",
+    ) -> RowReceipt:
+        written = self.real.create(
+            table_id, data, workspace_id=workspace_id, run_id=run_id, key=key, zone=zone
+        )
+        return self._written(table_id, written)
+
+    def update(
+        self,
+        table_id: str,
+        row_id: str,
+        data: Mapping[str, Any],
+        *,
+        workspace_id: str,
+        run_id: str,
+        key: str,
+        zone: str = "UTC",
+    ) -> RowReceipt:
+        written = self.real.update(
+            table_id, row_id, data, workspace_id=workspace_id, run_id=run_id, key=key, zone=zone
+        )
+        return self._written(table_id, written)
+
+    def upsert(
+        self,
+        table_id: str,
+        keys: Sequence[str],
+        data: Mapping[str, Any],
+        *,
+        workspace_id: str,
+        run_id: str,
+        key: str,
+        zone: str = "UTC",
+    ) -> RowReceipt:
+        written = self.real.upsert(
+            table_id, keys, data, workspace_id=workspace_id, run_id=run_id, key=key, zone=zone
+        )
+        return self._written(table_id, written)
+
+    def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
+        deleted = self.real.delete(table_id, row_id, workspace_id=workspace_id, key=key)
+        self.say(f"Row {row_id} of table {table_id} {'deleted' if deleted else 'was not there'}.")
+        return deleted
+
+    def query(
+        self,
+        table_id: str,
+        wanted: RowFilter | None,
+        *,
+        sort: str | None,
+        limit: int,
+        workspace_id: str,
+        zone: str = "UTC",
+    ) -> list[FoundRow]:
+        found = self.real.query(
+            table_id, wanted, sort=sort, limit=limit, workspace_id=workspace_id, zone=zone
+        )
+        self.say(f"{len(found)} rows of table {table_id} found.")
+        return found
+
+    def _written(self, table_id: str, written: RowReceipt) -> RowReceipt:
+        how = "added to" if written.created else "changed in"
+        self.say(f"Row {written.row_id} {how} table {table_id}.")
+        return written

@@ -1,0 +1,34 @@
+"""The beginning of a value as text, for people: as long as it may be, at no more than its cost."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from automations.kit.values import JSON
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def excerpt(value: JSON, length: int) -> str:
+    """A text as it is, anything else as JSON; its beginning, when it is longer."""
+    if isinstance(value, str):
+        # A cut of a large text costs what is shown of it.
+        text = value[: length + 1]
+    else:
+        text = _beginning(json.JSONEncoder(ensure_ascii=False).iterencode(value), length)
+    # What moves a terminal's cursor, or ends a line where a reader of logs sees none.
+    text = _CONTROLS.sub("\ufffd", text)
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _beginning(pieces: Iterator[str], length: int) -> str:
+    found: list[str] = []
+    left = length
+    for piece in pieces:
+        found.append(piece[: left + 1])
+        left -= len(piece)
+        if left < 0:
+            break
+    return "".join(found)
