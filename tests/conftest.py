@@ -15,6 +15,7 @@ from hypothesis import settings
 from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
 from tests.environment import Environment
+from tests.model_provider import Provider
 
 # A machine that is busy with something else makes no example wrong.
 settings.register_profile("steady", deadline=None)
@@ -137,3 +138,10 @@ def database(postgres: Server, environment: Environment) -> Iterator[str]:
     finally:
         session.dispose()
         postgres.empty()
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    found = Provider()
+    with found.listening():
+        yield found

@@ -10,7 +10,7 @@ from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
 from automations_airflow.secrets import AIRFLOW_SECRETS
-from tests.db.test_engine import begin, logs, reload, row, step, task
+from tests.db.runs import begin, logs, reload, row, step, task
 from tests.doubles import ports
 
 VALUE = "s3cret-of-airflow"

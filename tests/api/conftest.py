@@ -20,6 +20,10 @@ from api_bridge.app import create_app
 from automations.db import api_keys
 from automations.db.session import unit_of_work
 from automations.services.access.api_keys import create_key
+from tests.api.airflow_server import Airflow
+from tests.api.playing import Playing
+from tests.environment import Environment
+from tests.mailbox import Mailbox
 
 FORM = {
     "title": "Signup",
@@ -113,3 +117,52 @@ def live(app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@pytest.fixture
+def playing(api: Api) -> Playing:
+    return Playing(api)
+
+
+@pytest.fixture
+def mailbox(api: Api, environment: Environment) -> Iterator[Mailbox]:
+    """The workspace's own mail server."""
+    box = Mailbox()
+    environment.set(AUTOMATIONS_HTTP_ALLOW=f"127.0.0.1:{box.port}", AUTOMATIONS_MAIL_DEFAULT="none")
+    box.start()
+    answer = api.call(
+        "POST",
+        "/api/integrations",
+        {
+            "name": "email-provider",
+            "type": "EMAIL_PROVIDER",
+            "config": {
+                "host": "127.0.0.1",
+                "port": box.port,
+                "security": "none",
+                "fromEmail": "office@sender.example",
+                "fromName": "The Office",
+            },
+            "credentials": {"username": box.USER[0], "password": box.USER[1]},
+            "setAsSiteEmailProvider": True,
+        },
+    )
+    assert answer.status_code == 201, answer.text
+    try:
+        yield box
+    finally:
+        box.stop()
+
+
+@pytest.fixture
+def airflow() -> Iterator[Airflow]:
+    with Airflow() as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow
+from tests.api.answers import errors
 from tests.api.conftest import Api
-from tests.api.test_tables import add, table
-from tests.api.test_workflows import errors
+from tests.api.tables import add, table
 
 
 @pytest.fixture

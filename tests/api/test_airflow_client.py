@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -16,6 +12,7 @@ from api_bridge.airflow_client import AirflowClient
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.ports import DagRunFailure
 from automations.settings import Settings
+from tests.api.airflow_server import Airflow
 
 RUN = {
     "dag_id": "automation_c1",
@@ -26,62 +23,6 @@ RUN = {
     "triggering_user_name": "ada",
     "run_type": "manual",
 }
-
-
-class Airflow(ThreadingHTTPServer):
-    """Answers by method and path, to the newest token only, and notes what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.tokens = 0
-        self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
-        self.asked: list[tuple[str, str, dict[str, list[str]], Any]] = []
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Airflow
-
-    def _handle(self) -> None:
-        address = urlsplit(self.path)
-        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = json.loads(raw) if raw else None
-        if address.path == "/auth/token":
-            self.server.tokens += 1
-            self._send(201, {"access_token": f"token-{self.server.tokens}"})
-        elif self.headers["authorization"] != f"Bearer token-{self.server.tokens}":
-            self._send(401, {"detail": "Invalid"})
-        else:
-            path = address.path.removeprefix("/api/v2")
-            self.server.asked.append((self.command, path, parse_qs(address.query), body))
-            self._send(*self.server.answers.get((self.command, path), (404, {"detail": "no"})))
-
-    do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815
-
-    def _send(self, status: int, body: Any) -> None:
-        raw = json.dumps(body).encode() if status != 204 else b""
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def airflow() -> Iterator[Airflow]:
-    with Airflow() as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey
 from automations.domain.principals import Principal
 from automations.services.access import key_cache
+from tests.api.answers import errors
 from tests.api.bridge_process import until
 from tests.api.conftest import Api
-from tests.api.test_workflows import errors
 
 ROUTES = [
     ("GET", "/api/api-keys", None),

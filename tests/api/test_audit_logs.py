@@ -9,16 +9,10 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog
+from tests.api.audit import logs
 from tests.api.conftest import Api
 
 STEP = {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": "PT1H"}}
-
-
-def logs(api: Api, **query: Any) -> list[dict[str, Any]]:
-    answer = api.call("GET", "/api/audit-logs", params={"limit": 100, **query})
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["auditLogs"]
-    return found
 
 
 def test_a_line_says_who_what_when_and_from_where(api: Api) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from tests.api.approvals import ask
+from tests.api.audit import events, logs
 from tests.api.conftest import Api
-from tests.api.test_audit_logs import logs
-from tests.api.test_callbacks import ask
-from tests.api.test_security_events import events
 
 
 def test_a_decision_by_a_link_is_its_recipients(api: Api) -> None:

@@ -11,7 +11,7 @@ import pytest
 from automations.launcher.cli import main
 from automations.launcher.setup import create_key
 from tests.api.conftest import Live
-from tests.api.test_definition_files import FILE
+from tests.api.definition_files import FILE
 from tests.environment import Environment
 
 

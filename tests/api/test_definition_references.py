@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.api.answers import errors
 from tests.api.conftest import Api
-from tests.api.test_definition_files import applied, exported, send, versions
-from tests.api.test_workflows import errors
+from tests.api.definition_files import applied, exported, send, versions
 
 
 def calling(key: str, **more: Any) -> dict[str, Any]:

@@ -7,20 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from automations.db.session import unit_of_work
-from automations.db.tables import EvidenceSnapshot, Workspace
-from automations.ports import EvidenceRequest
-from automations.services.evidence.evidence import WorkspaceEvidence
+from automations.db.tables import EvidenceSnapshot
 from tests.api.conftest import Api
-
-
-def capture(source: str = "ORG_MEMBERS", title: str = "Title") -> str:
-    with unit_of_work() as session:
-        home = session.scalars(select(Workspace.id).where(Workspace.slug == "default")).one()
-    request = EvidenceRequest(home, None, title, source, title)
-    return WorkspaceEvidence().capture(request).snapshot_id
+from tests.api.evidence import capture
 
 
 @pytest.mark.parametrize("role", ["OWNER", "ADMIN", "MEMBER", "VIEWER"])

@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run
+from tests.api.answers import errors
 from tests.api.conftest import Api
-from tests.api.test_workflows import errors
 
 NOBODYS = "c" + "0" * 24
 FORM_APPROVED = {"type": "event", "triggerType": "FORM_APPROVED"}

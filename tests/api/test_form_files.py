@@ -11,10 +11,9 @@ from sqlalchemy import func, select
 from automations.db.session import unit_of_work
 from automations.db.tables import Document, Wait
 from automations.domain.forms.uploads import CONTENT_TYPES, MAX_BYTES, MAX_FILES
+from tests.api.approvals import ask
 from tests.api.conftest import Api
-from tests.api.test_callbacks import ask
-from tests.api.test_form_pages import sent_form
-from tests.api.test_form_sections import REQUIRED, field, public, submissions
+from tests.api.forms import REQUIRED, field, public, sent_form, submissions
 from tests.browsing import Page
 from tests.environment import Environment
 

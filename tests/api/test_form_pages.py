@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Form, RateLimit, Submission
-from automations.ports import FormRequest
-from automations.services.waits.form_requests import SentForms, form_token
+from automations.db.tables import RateLimit, Submission
 from tests.api.conftest import FORM, Api
+from tests.api.forms import sent_form
 from tests.browsing import Page
 
 JSON = {"Accept": "application/json"}
-
-
-PREFILL = {"email": "known@b.example"}
 
 
 @pytest.fixture
@@ -30,29 +24,6 @@ def form(api: Api) -> str:
 @pytest.fixture
 def link(api: Api, form: str) -> str:
     return sent_form(api, form)
-
-
-def sent_form(api: Api, form: str, prefill: Mapping[str, Any] = PREFILL) -> str:
-    """Where somebody fills in a form that a run has sent."""
-    run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
-    with unit_of_work() as session:
-        workspace = session.scalars(select(Form.workspace_id)).one()
-    SentForms().send(
-        FormRequest(
-            workspace_id=workspace,
-            run_id=run,
-            form_id=form,
-            recipients=("ada@b.example",),
-            subject="Please",
-            message="<b>Please</b>",
-            prefill=prefill,
-            wait_for=None,
-            expires_in=timedelta(days=1),
-            remind_every=None,
-            key="k",
-        )
-    )
-    return f"/api/forms/requests/{form_token('k', 'ada@b.example')}"
 
 
 def submissions() -> list[dict[str, Any]]:

@@ -8,18 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Submission, Wait
+from automations.db.tables import Wait
+from tests.api.approvals import ask
 from tests.api.conftest import Api
-from tests.api.test_callbacks import ask
+from tests.api.forms import REQUIRED, field, public, submissions
 from tests.browsing import Page
-
-REQUIRED = {"required": True}
-
-
-def field(kind: str, label: str, **more: Any) -> dict[str, Any]:
-    key = label.lower()
-    return {"id": key, "key": key, "type": kind, "label": label, **more}
-
 
 PEOPLE: dict[str, Any] = {
     "id": "people",
@@ -35,20 +28,8 @@ PEOPLE: dict[str, Any] = {
 TITLE = {"id": "t", "fields": [field("text", "Title", validation=REQUIRED)]}
 
 
-def public(api: Api, *sections: dict[str, Any]) -> Page:
-    body = {"title": "Trip", "public": True, "schema": {"sections": sections}}
-    created = api.call("POST", "/api/forms", body)
-    assert created.status_code == 201, created.text
-    return Page(api.http, f"/api/forms/{created.json()['id']}/public")
-
-
 def bounded(**config: int) -> dict[str, Any]:
     return {**PEOPLE, "repeatableConfig": config}
-
-
-def submissions() -> list[dict[str, Any]]:
-    with unit_of_work() as session:
-        return [one.data for one in session.scalars(select(Submission))]
 
 
 class TestDisplay:

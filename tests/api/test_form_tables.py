@@ -13,9 +13,9 @@ from automations.db.session import unit_of_work
 from automations.db.tables import DataTable, Event
 from automations.errors import StepError
 from automations.services.tables.row_steps import WorkspaceTables
+from tests.api.answers import errors
 from tests.api.conftest import FORM, Api
-from tests.api.test_pipelines import CONNECTIONS
-from tests.api.test_workflows import errors
+from tests.api.pipelines import CONNECTIONS
 from tests.db.workspace import at_once
 
 

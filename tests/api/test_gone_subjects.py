@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from automations.definitions.triggers import FILTERS
+from tests.api.boards import board
 from tests.api.conftest import Api
-from tests.api.test_matters import board
-from tests.api.test_tables import table
+from tests.api.tables import table
 from tests.environment import Environment
 
 QUESTION = {"name": "Ask", "type": "ai", "order": 0, "config": {"prompt": "Hi"}}

@@ -12,8 +12,7 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
-from tests.api.test_contract import Playing
-from tests.api.test_contract import playing as playing
+from tests.api.playing import Playing
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 _BLOCK = re.compile(r"```http\n(.*?)```", re.DOTALL)

@@ -8,7 +8,7 @@ import pytest
 
 from automations.kit.values import JSON
 from tests.api.conftest import Api
-from tests.api.test_documents import field_errors
+from tests.api.documents import field_errors
 from tests.hostile import schemas as hostile
 
 

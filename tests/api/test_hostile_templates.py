@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Api
-from tests.api.test_documents import TEMPLATES, encoded, field_errors
+from tests.api.documents import TEMPLATES, encoded, field_errors
 from tests.hostile import templates as hostile
 
 CHAIN = "{{ " + "-" * 1_500 + "1 }}"

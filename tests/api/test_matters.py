@@ -12,28 +12,11 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event
 from automations.kit.ids import PATTERN
 from automations.kit.values import JSON
+from tests.api.answers import INSTANT, errors
+from tests.api.boards import BOARDS, MATTERS, board, matter
 from tests.api.conftest import Api
-from tests.api.test_members import add
-from tests.api.test_workflows import INSTANT, errors
+from tests.api.members import add
 from tests.db.workspace import BOARD
-
-BOARDS = "/api/matter-templates"
-MATTERS = "/api/matters"
-
-
-def board(api: Api, **more: Any) -> dict[str, Any]:
-    answer = api.call("POST", BOARDS, {**BOARD, **more})
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-def matter(api: Api, template: str | None = None, **more: Any) -> dict[str, Any]:
-    body = {"templateId": template or board(api)["id"], "title": "Acme", **more}
-    answer = api.call("POST", MATTERS, body, role="MEMBER")
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 def events() -> list[str]:

@@ -8,17 +8,9 @@ from typing import Any
 import pytest
 
 from automations.kit.ids import PATTERN
+from tests.api.answers import INSTANT, errors
 from tests.api.conftest import Api
-from tests.api.test_workflows import INSTANT, errors
-
-ADA = {"name": "Ada", "email": "ada@b.example", "role": "MEMBER"}
-
-
-def add(api: Api, by: str = "OWNER", **more: Any) -> dict[str, Any]:
-    answer = api.call("POST", "/api/members", {**ADA, **more}, role=by)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
+from tests.api.members import ADA, add
 
 
 class TestCreateAndList:

@@ -13,9 +13,9 @@ from automations.db.tables import ApiKey, Workflow
 from automations.kit.ids import PATTERN
 from automations.ports import Notice
 from automations.services.integrations.notifications import WorkspaceNotifier
+from tests.api.answers import INSTANT, errors
 from tests.api.conftest import Api
-from tests.api.test_members import add
-from tests.api.test_workflows import INSTANT, errors
+from tests.api.members import add
 
 LIST = "/api/notifications"
 

@@ -13,9 +13,9 @@ from automations.db.tables import Job, PipelineConnection
 from automations.services.access import rate_limits
 from automations.services.pipelines import webhooks
 from automations.settings import get_settings
+from tests.api.answers import errors
 from tests.api.conftest import Api
-from tests.api.test_pipelines import CONNECTIONS, connection, events, mapping, register, rows
-from tests.api.test_workflows import errors
+from tests.api.pipelines import CONNECTIONS, connection, events, mapping, register, rows
 from tests.db.workspace import at_once
 
 

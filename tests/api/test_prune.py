@@ -12,8 +12,8 @@ from automations.db.tables import Run
 from automations.definitions.published import dag_id
 from automations.domain.statuses import RunStatus
 from automations.launcher.cli import main
-from tests.api.test_airflow_client import Airflow, airflow  # noqa: F401 -- a fixture
-from tests.db.test_engine import begin
+from tests.api.airflow_server import Airflow
+from tests.db.runs import begin
 from tests.environment import Environment
 
 BEFORE = (datetime.now(UTC) - timedelta(days=90)).isoformat()
@@ -22,7 +22,7 @@ BEFORE = (datetime.now(UTC) - timedelta(days=90)).isoformat()
 @pytest.fixture
 def run(
     database: str,
-    airflow: Airflow,  # noqa: F811
+    airflow: Airflow,
     environment: Environment,
 ) -> Run:
     """An old run, and an Airflow that knows it."""
@@ -47,7 +47,7 @@ def is_there(run: Run) -> bool:
 
 def test_a_dry_run_says_what_would_go_and_deletes_nothing(
     run: Run,
-    airflow: Airflow,  # noqa: F811
+    airflow: Airflow,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert prune.main(["--before", BEFORE, "--dry-run"]) == 0
@@ -59,7 +59,7 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(
 
 def test_a_run_goes_with_its_dag_run(
     run: Run,
-    airflow: Airflow,  # noqa: F811
+    airflow: Airflow,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert prune.main(["--before", BEFORE]) == 0

@@ -13,8 +13,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import WorkflowVersion
 from automations.definitions.schedules import Schedule
 from tests.api.conftest import Api
-from tests.api.test_contract import Playing
-from tests.api.test_contract import playing as playing
+from tests.api.playing import Playing
 
 DAILY = {"cron": "30 9 * * MON-FRI", "timezone": "Europe/Warsaw"}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Api, Live
-from tests.api.test_roles import World
+from tests.api.roles import World
 
 HERE = Path(__file__).parent
 PARAMETERS = (

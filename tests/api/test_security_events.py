@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import time_machine
 from sqlalchemy import func, select
@@ -11,14 +9,8 @@ from sqlalchemy import func, select
 from automations.db.security_events import FLOOD, MAX_PER_MINUTE
 from automations.db.session import unit_of_work
 from automations.db.tables import SecurityEvent
+from tests.api.audit import events
 from tests.api.conftest import Api
-
-
-def events(api: Api, role: str = "OWNER", **query: Any) -> list[dict[str, Any]]:
-    answer = api.call("GET", "/api/security-events", role=role, params={"limit": 100, **query})
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["securityEvents"]
-    return found
 
 
 def test_a_role_that_is_too_low_is_noted_with_who_it_was(api: Api) -> None:

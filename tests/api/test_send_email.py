@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,36 +15,6 @@ from tests.mailbox import Mailbox
 
 PATH = "/api/workflows/send-email"
 MAIL = {"to": "client@b.example", "subject": "Ready", "body": "Please review."}
-
-
-@pytest.fixture
-def mailbox(api: Api, environment: Environment) -> Iterator[Mailbox]:
-    """The workspace's own mail server."""
-    box = Mailbox()
-    environment.set(AUTOMATIONS_HTTP_ALLOW=f"127.0.0.1:{box.port}", AUTOMATIONS_MAIL_DEFAULT="none")
-    box.start()
-    answer = api.call(
-        "POST",
-        "/api/integrations",
-        {
-            "name": "email-provider",
-            "type": "EMAIL_PROVIDER",
-            "config": {
-                "host": "127.0.0.1",
-                "port": box.port,
-                "security": "none",
-                "fromEmail": "office@sender.example",
-                "fromName": "The Office",
-            },
-            "credentials": {"username": box.USER[0], "password": box.USER[1]},
-            "setAsSiteEmailProvider": True,
-        },
-    )
-    assert answer.status_code == 201, answer.text
-    try:
-        yield box
-    finally:
-        box.stop()
 
 
 def test_the_specifications_example_is_sent(api: Api, mailbox: Mailbox) -> None:

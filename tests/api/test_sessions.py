@@ -22,8 +22,8 @@ from automations.db.tables import (
     SignIn,
     Workflow,
 )
+from tests.api.answers import INSTANT, errors
 from tests.api.conftest import Api
-from tests.api.test_workflows import INSTANT, errors
 from tests.environment import Environment
 
 SESSION = "/api/session"

@@ -11,7 +11,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run
 from automations.dispatch.jobs.registry import Handlers
 from tests.api.conftest import Api
-from tests.api.test_tables import rows_of
+from tests.api.tables import rows_of
 from tests.doubles import ports
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job
+from tests.api.answers import INSTANT, errors
 from tests.api.conftest import FORM, Api
-from tests.api.test_workflows import INSTANT, errors
 
 DATA = {"email": "a@b.example", "age": 7}
 

@@ -13,10 +13,9 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, WorkflowVersion
 from automations.kit.ids import PATTERN, new_id
 from automations.launcher.demo import welcome
+from tests.api.answers import INSTANT, errors
 from tests.api.conftest import Api
 from tests.environment import Environment
-
-INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
 def stored(workflow_id: str) -> dict[str, Any]:
@@ -30,16 +29,6 @@ def stored(workflow_id: str) -> dict[str, Any]:
     with unit_of_work() as session:
         found: dict[str, Any] = session.scalars(query).one()
         return found
-
-
-def errors(answer: Any) -> dict[str, list[str]]:
-    body = answer.json()
-    assert answer.status_code == 400, body
-    assert body["success"] is False
-    assert body["code"] == "VALIDATION_ERROR"
-    assert body["requestId"] == answer.headers["x-request-id"]
-    found: dict[str, list[str]] = body["details"]["fieldErrors"]
-    return found
 
 
 class TestCreate:

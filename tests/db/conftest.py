@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from automations.dispatch.jobs.registry import Handlers
+from automations.execution.engine import Engine
 from tests.db.place import Place
+from tests.db.roles import Outbox, Scripts
+from tests.db.workspace import workspace
+from tests.doubles import ports
 from tests.e2e.counterparts import Counterparts
 from tests.environment import Environment
 from tests.mailbox import Mailbox
@@ -35,3 +40,30 @@ def place(mailbox: Mailbox, environment: Environment) -> Iterator[Place]:
         yield Place(mailbox, counterparts)
     finally:
         counterparts.stop()
+
+
+@pytest.fixture
+def here(database: str) -> str:
+    """A workspace."""
+    return workspace()
+
+
+@pytest.fixture
+def handlers(here: str) -> Handlers:
+    """What the dispatcher does, where Airflow is not needed."""
+    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox()
+
+
+@pytest.fixture
+def scripts() -> Scripts:
+    return Scripts()
+
+
+@pytest.fixture
+def engine(database: str, outbox: Outbox, scripts: Scripts) -> Engine:
+    return Engine(ports(mailer=outbox, scripts=scripts))

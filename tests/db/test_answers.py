@@ -20,8 +20,8 @@ from automations.ports import HttpRequest, HttpResponse
 from automations.services.waits import answers, decisions
 from automations.steps.outcomes import Answer
 from automations.tokens import derive_token, hash_token
-from tests.db.test_engine import begin, reload, row, step, task
-from tests.db.test_pauses import FORM
+from tests.db.forms import FORM
+from tests.db.runs import begin, reload, row, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports
 from tests.environment import Environment

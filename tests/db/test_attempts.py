@@ -22,7 +22,7 @@ from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
 from tests import journal
 from tests.db.delays import let_pass
-from tests.db.test_engine import begin, step, task
+from tests.db.runs import begin, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports
 

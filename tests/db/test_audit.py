@@ -17,7 +17,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople
 from automations.services.audit import audit
 from automations.steps.outcomes import Answer
-from tests.db.test_engine import approval, begin, task
+from tests.db.runs import approval, begin, task
 from tests.db.workspace import workspace
 from tests.doubles import ports
 

@@ -34,7 +34,7 @@ from automations.services.evidence.evidence import WorkspaceEvidence
 from automations.services.integrations import secrets
 from automations.settings import Settings, get_settings
 from tests.conftest import Server, free_port
-from tests.db.test_engine import begin
+from tests.db.runs import begin
 from tests.environment import Environment
 
 pytestmark = pytest.mark.slow  # each dumps and restores whole databases

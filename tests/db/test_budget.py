@@ -14,11 +14,9 @@ from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import Spent
 from automations.services.runs.model_usage import RunSpending
 from tests.db.delays import let_pass
-from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
-from tests.unit.test_ai import Provider, account, provider
-
-__all__ = ["provider"]
+from tests.model_provider import Provider, account
 
 ANSWER = 17
 """Tokens of a question and its answer."""

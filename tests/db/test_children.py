@@ -13,15 +13,15 @@ from sqlalchemy import select, update
 from automations.db import run_steps, runs, waits
 from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, Run, Wait, Workflow, WorkflowVersion
-from automations.dispatch.jobs.registry import Handlers
+from automations.db.tables import Job, Run, Wait, Workflow
 from automations.domain.statuses import RunStatus, StepStatus
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep
 from automations.services.runs.cancellations import cancel
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
-from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.children import child_of, dispatch, other
+from tests.db.runs import begin, reload, row, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports
 
@@ -40,39 +40,9 @@ def running(status: str = "ACTIVE", **config: Any) -> Run:
     return run
 
 
-def other(workspace_id: str, status: str = "ACTIVE") -> str:
-    """An automation beside the one that runs, with one light step."""
-    check = {"rules": [{"field": "{{input.n}}", "operator": "gt", "value": 0}]}
-    definition = {"name": "Child", "steps": [step("check", "condition", 0, check)]}
-    with unit_of_work() as session:
-        made = Workflow(workspace_id=workspace_id, name="Child", status=status, version=1)
-        session.add(made)
-        session.flush()
-        session.add(
-            WorkflowVersion(
-                workflow_id=made.id, version=1, revision=2, status=status, definition=definition
-            )
-        )
-        return made.id
-
-
-def child_of(run: Run) -> Run:
-    with unit_of_work() as session:
-        return session.scalars(select(Run).where(Run.parent_run_id == run.id)).one()
-
-
 def end(run: Run, status: RunStatus, error: str | None = None) -> None:
     with unit_of_work() as session:
         assert runs.end_run(session, run.id, status, error)
-
-
-def dispatch() -> None:
-    """Carry what a child's end has left to be done."""
-    handlers = Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
-    with unit_of_work() as session:
-        todo = session.scalars(select(Job).where(Job.kind == "wake_parent")).all()
-    for job in todo:
-        handlers.carry(job)
 
 
 def test_a_child_is_started_once_however_often_the_step_is_run(engine: Engine) -> None:

@@ -25,21 +25,11 @@ from automations.services.runs import by_hand, cancellations, replays
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
 from automations.services.workflows import workflows
-from tests.db.workspace import principal, workspace
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 RULES = [{"field": "{{input.n}}", "operator": "exists"}]
 STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0, "config": {"rules": RULES}}
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
-
-
-@pytest.fixture
-def handlers(here: str) -> Handlers:
-    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
 
 
 @pytest.fixture

@@ -13,22 +13,9 @@ from automations.execution.verdicts import GiveUp, Proceed, Retry, Sleep, TaskRe
 from automations.services.runs import reading
 from automations.services.waits import decisions
 from tests.db.delays import let_pass
-from tests.db.test_engine import (
-    MAIL,
-    Outbox,
-    begin,
-    engine,
-    logs,
-    outbox,
-    reload,
-    row,
-    scripts,
-    step,
-    task,
-)
+from tests.db.roles import Outbox
+from tests.db.runs import MAIL, begin, logs, reload, row, step, task
 from tests.db.workspace import principal
-
-__all__ = ["engine", "outbox", "scripts"]
 
 
 class Killed(BaseException):

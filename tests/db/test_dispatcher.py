@@ -13,12 +13,7 @@ from automations.db.tables import Event, Job, JobKind, Run
 from automations.dispatch import dispatcher as dispatcher_module
 from automations.domain.events import NewEvent
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
-from tests.db.workspace import cut_connections, workspace
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
+from tests.db.workspace import cut_connections
 
 
 def test_the_database_takes_every_kind_of_job_and_no_other(database: str) -> None:

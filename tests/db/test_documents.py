@@ -20,7 +20,7 @@ from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import Delivery, DocumentOrder, Mail, MailReceipt, RenderedDocument
 from automations.services.documents import templates
 from automations.services.documents.documents import StoredDocuments
-from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.letters import letter, texts
 

@@ -3,148 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from automations.db import run_steps, runs
+from automations.db import run_steps
 from automations.db.session import unit_of_work
-from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
 from automations.domain.statuses import Decision, StepStatus
 from automations.errors import Conflict, StepError
 from automations.execution import entry
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
-from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry, Skip, Sleep, TaskRef
-from automations.kit.values import JSON
-from automations.ports import Mail, MailReceipt, ScriptLimits, ScriptResult
-from automations.services.runs.template_names import first_variables
+from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry, Skip, Sleep
 from automations.services.waits import decisions
 from automations.steps.outcomes import Answer, Done, Fail
 from tests.db.delays import let_pass
+from tests.db.roles import Outbox, Scripts
+from tests.db.runs import MAIL, approval, begin, logs, open_wait, reload, row, step, task
 from tests.db.workspace import principal
-from tests.doubles import ports
-
-MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
-
-
-class Outbox:
-    """A mailer that keeps what it is given, and fails when told to."""
-
-    def __init__(self) -> None:
-        self.sent: list[Mail] = []
-        self.failures: list[StepError] = []
-        self.busy = threading.Event()
-        self.go_on = threading.Event()
-        self.go_on.set()
-
-    def send(self, mail: Mail) -> MailReceipt:
-        self.busy.set()
-        assert self.go_on.wait(10)
-        if self.failures:
-            raise self.failures.pop(0)
-        self.sent.append(mail)
-        return MailReceipt(f"<{mail.key}>", "test", mail.to, ())
-
-
-@pytest.fixture
-def outbox() -> Outbox:
-    return Outbox()
-
-
-class Scripts:
-    """A script runner that sets a variable, as told."""
-
-    def __init__(self) -> None:
-        self.seen: list[Mapping[str, JSON]] = []
-        self.sets: Mapping[str, JSON] = {}
-        self.limits: list[ScriptLimits] = []
-
-    def run(
-        self, code: str, given: JSON, variables: Mapping[str, JSON], limits: ScriptLimits
-    ) -> ScriptResult:
-        self.seen.append(variables)
-        self.limits.append(limits)
-        return ScriptResult({"ran": code}, variables=self.sets)
-
-
-@pytest.fixture
-def scripts() -> Scripts:
-    return Scripts()
-
-
-@pytest.fixture
-def engine(database: str, outbox: Outbox, scripts: Scripts) -> Engine:
-    return Engine(ports(mailer=outbox, scripts=scripts))
-
-
-def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
-    """A run of an automation with these steps, as execute leaves it."""
-    definition = {"name": "Test", "steps": list(steps), "variables": {"limit": 5}, **more}
-    with unit_of_work() as session:
-        workspace = Workspace(slug="w", name="W")
-        session.add(workspace)
-        session.flush()
-        workflow = Workflow(workspace_id=workspace.id, name="Test", status="ACTIVE", version=1)
-        session.add(workflow)
-        session.flush()
-        session.add(
-            WorkflowVersion(
-                workflow_id=workflow.id,
-                version=1,
-                revision=1,
-                status="ACTIVE",
-                definition=definition,
-            )
-        )
-        session.flush()
-        run = runs.insert_run(
-            session,
-            workflow,
-            runs.NewRun(
-                trigger_type="manual",
-                trigger_data={},
-                input={"text": text},
-                started_by="test",
-                variables=first_variables(definition, "manual", {}),
-            ),
-        )
-        assert run is not None
-        return run
-
-
-def step(name: str, kind: str, order: int, config: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"id": name, "name": name, "type": kind, "order": order, "config": config, **more}
-
-
-def task(run: Run, node: str, generation: int = 0) -> TaskRef:
-    return TaskRef(run.id, run.workflow_id, 1, node, generation)
-
-
-def reload(run: Run) -> Run:
-    with unit_of_work() as session:
-        return session.get_one(Run, run.id)
-
-
-def row(run: Run, node: str) -> RunStep | None:
-    with unit_of_work() as session:
-        return run_steps.step(session, run.id, node)
-
-
-def logs(run: Run) -> list[StepLog]:
-    with unit_of_work() as session:
-        query = select(StepLog).where(StepLog.run_id == run.id).order_by(StepLog.id)
-        return list(session.scalars(query))
-
-
-def open_wait(run: Run) -> Wait:
-    with unit_of_work() as session:
-        query = select(Wait).where(Wait.run_id == run.id, Wait.status == "OPEN")
-        return session.scalars(query).one()
 
 
 def test_the_last_step_completes_the_run_in_the_same_transaction(
@@ -334,10 +212,6 @@ def test_a_delay_parks_the_run_and_resume_ends_it_early_once(engine: Engine) -> 
     assert done is not None
     assert done.output is not None
     assert (done.output["resumedEarly"], done.output["by"]) == (True, "key")
-
-
-def approval(**config: Any) -> dict[str, Any]:
-    return step("ask", "approval", 0, {"message": "OK?", "approvers": ["b@c.example"], **config})
 
 
 def test_an_answer_given_in_airflow_comes_out_like_one_given_to_us(engine: Engine) -> None:

@@ -34,16 +34,6 @@ class Refusing:
         raise StepError("no such box")
 
 
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
-
-
-@pytest.fixture
-def handlers(here: str) -> Handlers:
-    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
-
-
 def automation(here: str, on_error: str | None = None, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP], **more}
     return workflows.create(principal(here), {**payload, "errorWorkflowId": on_error}, ports()).id

@@ -2,61 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select
+from pydantic import ValidationError
 
 from automations.db.events import emit
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Event, Job, Run, Workflow, WorkflowVersion
-from automations.definitions.triggers import FILTERS, Trigger, event_key
+from automations.db.tables import Event, Run
+from automations.definitions.triggers import FILTERS, event_key
 from automations.dispatch.jobs.registry import Handlers
 from automations.domain.events import NewEvent
 from automations.kit.ids import new_id
 from automations.services.events import events
 from automations.services.events.events import Sent
 from automations.services.runs.starting import MAX_CHAIN_DEPTH
+from tests.db.events import TRIGGER, automation, matched
 from tests.db.workspace import workspace
-from tests.doubles import ports
 
-TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
 TABLE, OTHER = new_id(), new_id()
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
-
-
-@pytest.fixture
-def handlers(here: str) -> Handlers:
-    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
-
-
-def automation(here: str, trigger: dict[str, Any], status: str = "ACTIVE") -> str:
-    with unit_of_work() as session:
-        made = Workflow(
-            workspace_id=here,
-            name="Test",
-            status=status,
-            version=1,
-            trigger_key=TRIGGER.validate_python({"type": "event", **trigger}).key(),
-        )
-        session.add(made)
-        session.flush()
-        number = len(list(session.scalars(select(WorkflowVersion.id))))
-        session.add(
-            WorkflowVersion(
-                workflow_id=made.id,
-                version=1,
-                revision=number + 1,
-                status=status,
-                definition={"name": "Test", "steps": []},
-            )
-        )
-        return made.id
 
 
 def row_added(session: Session, here: str, cause: str | None = None) -> Event:
@@ -73,16 +35,6 @@ def happened(here: str, handlers: Handlers, cause: str | None = None) -> Event:
     with unit_of_work() as session:
         event = row_added(session, here, cause)
     return matched(event.id, handlers)
-
-
-def matched(event_id: str, handlers: Handlers) -> Event:
-    with unit_of_work() as session:
-        job = session.scalars(
-            select(Job).where(Job.kind == "match_event", Job.subject_id == event_id)
-        ).one()
-    handlers.carry(job)
-    with unit_of_work() as session:
-        return session.get_one(Event, event_id)
 
 
 def started(event: Event) -> list[Run]:

@@ -26,7 +26,7 @@ from automations.services.evidence import evidence
 from automations.services.evidence.evidence import WorkspaceEvidence, verify
 from automations.services.tables import rows as table_rows
 from automations.services.tables import tables
-from tests.db.test_engine import begin, row, step, task
+from tests.db.runs import begin, row, step, task
 from tests.db.workspace import member, workspace
 from tests.doubles import ports
 

@@ -14,15 +14,10 @@ from automations.services.runs import by_hand, replays
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.workflows import workflows
-from tests.db.workspace import principal, workspace
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
 
 
 def automation(here: str, **trigger: Any) -> str:

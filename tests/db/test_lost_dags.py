@@ -22,7 +22,7 @@ from automations.services.runs import by_hand, lost_dags
 from automations.services.waits import decisions
 from automations.services.workflows import workflows
 from automations.steps.outcomes import Answer
-from tests.db.workspace import principal, workspace
+from tests.db.workspace import principal
 from tests.doubles import ports
 
 SET = {
@@ -33,11 +33,6 @@ SET = {
     "config": {"expression": "true"},
 }
 ASK = {"id": "ask", "name": "Ask", "type": "approval", "order": 1, "config": {"message": "OK?"}}
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
 
 
 def automation(here: str) -> str:

@@ -19,11 +19,6 @@ from tests.db.workspace import BOARD, at_once, member, principal, template, work
 pytestmark = pytest.mark.usefixtures("database")
 
 
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
-
-
 def make(here: str, board: str | None = None) -> MatterDetail:
     return matters.create(principal(here), NewMatter(board or template(here), "Acme"))
 

@@ -21,11 +21,6 @@ from tests.db.workspace import at_once, automation, key, member, workspace
 pytestmark = pytest.mark.usefixtures("database")
 
 
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
-
-
 def notice(here: str, *users: str, by: str | None = None) -> Notice:
     return Notice(
         workspace_id=here,

@@ -13,7 +13,7 @@ from automations.db.tables import Run, RunStep
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import HttpRequest, HttpResponse
-from tests.db.test_engine import begin, row, step, task
+from tests.db.runs import begin, row, step, task
 from tests.doubles import ports
 
 

@@ -15,7 +15,7 @@ from automations.dispatch.reconciler import Reconciler
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Skip, Sleep
 from automations.ports import DagRunState
-from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import Unreachable, ports
 
 LOOK = {"rules": [{"field": "{{input.text}}", "operator": "exists"}]}

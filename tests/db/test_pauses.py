@@ -34,20 +34,12 @@ from automations.steps.outcomes import (
     WaitUntil,
 )
 from automations.tokens import derive_token
-from tests.db.test_engine import Outbox, begin, reload, row, step, task
+from tests.db.forms import FORM
+from tests.db.roles import Outbox
+from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.environment import Environment
 
-FORM = {
-    "sections": [
-        {
-            "id": "s",
-            "fields": [
-                {"id": "1", "key": "size", "type": "number", "validation": {"required": True}}
-            ],
-        }
-    ]
-}
 CALLING = {"method": "POST", "url": "https://a.example", "waitForCallback": True}
 
 

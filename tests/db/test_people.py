@@ -21,7 +21,7 @@ from automations.services.runs import by_hand, children, replays
 from automations.services.waits import decisions
 from automations.steps.outcomes import Answer
 from automations.tokens import derive_token, hash_token
-from tests.db.test_engine import begin, reload, step, task
+from tests.db.runs import begin, reload, step, task
 from tests.db.workspace import member
 from tests.doubles import ports
 

@@ -17,8 +17,8 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.domain.tables.columns import TableShape
 from automations.services.pipelines import connections, syncs
 from automations.services.tables import rows, tables
-from tests.db.test_events import automation, matched
-from tests.db.workspace import at_once, workspace
+from tests.db.events import automation, matched
+from tests.db.workspace import at_once
 from tests.doubles import ports
 
 COLUMNS: list[dict[str, Any]] = [
@@ -28,11 +28,6 @@ COLUMNS: list[dict[str, Any]] = [
     {"key": "at", "type": "datetime"},
     {"key": "site", "type": "url"},
 ]
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
 
 
 def table(here: str) -> str:

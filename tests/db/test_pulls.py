@@ -25,7 +25,7 @@ from automations.services.integrations import secrets
 from automations.services.pipelines import connections, probes, pulls, syncs
 from automations.services.pipelines.syncs import Sync
 from automations.services.tables import tables
-from tests.db.workspace import at_once, workspace
+from tests.db.workspace import at_once
 from tests.doubles import ports
 
 TOKEN = "ghp_secret-token-1"
@@ -47,11 +47,6 @@ FIELDS = {
     "created": "created_at",
     "link": "html_url",
 }
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
 
 
 @pytest.fixture

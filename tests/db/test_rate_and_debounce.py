@@ -44,11 +44,6 @@ def here(database: str) -> str:
     return made
 
 
-@pytest.fixture
-def handlers(here: str) -> Handlers:
-    return Handlers(ports(), ports())  # type: ignore[arg-type]  # no Airflow here
-
-
 def automation(here: str, **more: Any) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [], "trigger": ROWS, **more}
     return workflows.create(principal(here), payload, ports()).id

@@ -19,7 +19,7 @@ from automations.errors import OrchestratorUnavailable
 from automations.ports import EvidenceRequest
 from automations.services.evidence import evidence
 from automations.services.runs import reading, retention
-from tests.db.test_engine import begin, step
+from tests.db.runs import begin, step
 from tests.environment import Environment
 
 NOW = datetime.now(UTC)

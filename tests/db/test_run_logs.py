@@ -10,7 +10,7 @@ from automations.execution.engine import Engine
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets
 from tests import journal
-from tests.db.test_engine import begin, step, task
+from tests.db.runs import begin, step, task
 from tests.doubles import ports
 
 VALUE = "s3cret-v4lue"

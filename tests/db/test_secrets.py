@@ -18,7 +18,7 @@ from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt
 from automations.services.integrations import secrets
 from automations.services.runs import reading
 from automations.settings import get_settings
-from tests.db.test_engine import begin, logs, reload, row, step, task
+from tests.db.runs import begin, logs, reload, row, step, task
 from tests.doubles import ports
 from tests.environment import Environment
 

@@ -22,7 +22,7 @@ from automations.ports.tables import RowFilter
 from automations.services.tables import rows, tables
 from automations.services.tables.row_steps import WorkspaceTables
 from automations.services.tables.rows import Query
-from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.runs import begin, reload, row, step, task
 from tests.db.workspace import at_once, workspace
 from tests.doubles import ports
 
@@ -53,11 +53,6 @@ FULL: dict[str, Any] = {
     "more": {"a": [1]},
 }
 PART: dict[str, Any] = {"name": "", "size": 9.5, "active": False, "tags": [], "more": ["p", {}]}
-
-
-@pytest.fixture
-def here(database: str) -> str:
-    return workspace()
 
 
 def table(here: str) -> str:

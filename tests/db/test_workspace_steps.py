@@ -13,7 +13,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.services.integrations.notifications import WorkspaceNotifier
 from automations.services.matters.matters import WorkspaceMatters
-from tests.db.test_engine import begin, reload, row, step, task
+from tests.db.runs import begin, reload, row, step, task
 from tests.db.workspace import member, template
 from tests.doubles import ports
 

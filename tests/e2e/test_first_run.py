@@ -10,41 +10,8 @@ import requests
 
 from automations.kit.ids import PATTERN
 from automations.launcher.demo import WELCOME_FORM, welcome
+from tests.e2e.automations import approval, delay, email, outputs, required_action
 from tests.e2e.conftest import Stack, until
-
-
-def email(name: str, order: int, to: str, body: str = "Hello") -> dict[str, Any]:
-    config = {"to": to, "subject": "Test", "body": body}
-    return {"name": name, "type": "email", "order": order, "config": config}
-
-
-def approval(**config: Any) -> dict[str, Any]:
-    return {
-        "name": "Ask",
-        "type": "approval",
-        "order": 0,
-        "config": {"message": "OK?", **config},
-    }
-
-
-def delay(duration: str) -> dict[str, Any]:
-    return {"name": "Wait", "type": "delay", "order": 0, "config": {"duration": duration}}
-
-
-def outputs(run: dict[str, Any]) -> dict[str, Any]:
-    names = {line["stepId"]: line["stepName"] for line in run["logs"]}
-    return {names[node]: output for node, output in run["state"]["stepOutputs"].items()}
-
-
-def required_action(stack: Stack, workflow: str, run: str) -> dict[str, Any]:
-    path = f"/dags/automation_{workflow}/dagRuns/{run}/hitlDetails"
-
-    def look() -> dict[str, Any] | None:
-        found = stack.in_airflow("GET", path)["hitl_details"]
-        waiting = [one for one in found if one["task_instance"]["state"] == "awaiting_input"]
-        return waiting[0] if waiting else None
-
-    return until("the required action", look)
 
 
 def test_the_specifications_example_sends_its_mail(stack: Stack) -> None:

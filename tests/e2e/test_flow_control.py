@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from tests.e2e.automations import approval, email, fetch, required_action
 from tests.e2e.conftest import Stack, until
-from tests.e2e.test_first_run import approval, email, required_action
-
-
-def fetch(order: int, url: str) -> dict[str, Any]:
-    config = {"method": "GET", "url": url}
-    return {"name": "Fetch", "type": "http_request", "order": order, "config": config}
-
 
 BROKEN = "http://169.254.169.254/"
 

@@ -11,9 +11,8 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.e2e.automations import approval, delay, email, fetch, outputs
 from tests.e2e.conftest import Stack, until
-from tests.e2e.test_first_run import approval, delay, email, outputs
-from tests.e2e.test_flow_control import fetch
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-01"

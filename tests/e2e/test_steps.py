@@ -11,24 +11,7 @@ import requests
 
 from tests import specification
 from tests.e2e.conftest import Stack, until
-
-FORM = {
-    "title": "Size",
-    "schema": {
-        "sections": [
-            {
-                "id": "s",
-                "fields": [
-                    {"id": "1", "key": "size", "type": "number", "validation": {"required": True}}
-                ],
-            }
-        ]
-    },
-}
-BOARD = {
-    "name": "Onboarding",
-    "steps": [{"id": "check", "name": "Check", "type": "TASK", "order": 0}],
-}
+from tests.e2e.subjects import BOARD, FORM
 
 TABLE = {"name": "Matters", "columns": [{"key": "matter", "name": "Matter", "type": "text"}]}
 LETTER = {

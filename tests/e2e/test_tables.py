@@ -9,8 +9,8 @@ import pytest
 
 from automations.launcher.dependabot_demo import REGISTER, connection
 from automations.launcher.dependabot_source import DependabotSource, alert
+from tests.e2e.automations import first_run
 from tests.e2e.conftest import Stack, until
-from tests.e2e.test_triggers import first_run
 
 STOCK = {
     "name": "Stock",

@@ -9,8 +9,9 @@ from typing import Any
 
 import requests
 
-from tests.e2e.conftest import Stack, until
-from tests.e2e.test_steps import BOARD, FORM
+from tests.e2e.automations import first_run
+from tests.e2e.conftest import Stack
+from tests.e2e.subjects import BOARD, FORM
 
 SECRET = "hook-secret-1"
 
@@ -18,14 +19,6 @@ SECRET = "hook-secret-1"
 def tell(address: str) -> dict[str, Any]:
     config = {"to": address, "subject": "Hi", "body": "{{trigger.type}}"}
     return {"name": "Tell", "type": "email", "order": 0, "config": config}
-
-
-def first_run(stack: Stack, workflow: str, seconds: float = 60) -> str:
-    def look() -> str | None:
-        runs = stack.api("GET", f"/api/workflows/{workflow}/runs")["runs"]
-        return runs[0]["id"] if runs else None
-
-    return until("a run", look, seconds)
 
 
 def test_a_signed_webhook_starts_one_run_and_may_wait_for_its_result(stack: Stack) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -19,53 +19,15 @@ from automations.kit.values import JSON
 from automations.ports import Spent
 from automations.steps.ai import Ai, AiConfig
 from automations.steps.outcomes import Done, Fail, Outcome
-from tests.answering import Answering
 from tests.doubles import context, ports
 from tests.hostile import codings
+from tests.model_provider import USAGE, Provider, account
 
 SCHEMA = {
     "type": "object",
     "properties": {"title": {"type": "string"}, "score": {"type": "integer"}},
     "required": ["title"],
 }
-USAGE = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
-
-
-class Provider(Answering):
-    """A provider that keeps what it is asked and answers as told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.base = f"http://{self.address}"
-        self.says("Hello")
-
-    def says(self, text: str | None, usage: Any = USAGE, reason: str = "stop", **more: Any) -> None:
-        choice = {
-            "index": 0,
-            "finish_reason": reason,
-            "message": {"role": "assistant", "content": text, **more},
-        }
-        self.answers(
-            {
-                "id": "1",
-                "object": "chat.completion",
-                "created": 1,
-                "model": "gpt-4o-mini-2024-07-18",
-                "choices": [choice],
-                "usage": usage,
-            }
-        )
-
-    def gives(self, arguments: str, name: str = "final_result") -> None:
-        function = {"name": name, "arguments": arguments}
-        self.says(None, tool_calls=[{"id": "1", "type": "function", "function": function}])
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    found = Provider()
-    with found.listening():
-        yield found
 
 
 class Unlimited:
@@ -76,11 +38,6 @@ class Unlimited:
 
     def settle(self, run_id: str, most: Spent | None, spent: Spent) -> None:
         """Keep no books."""
-
-
-def account(server: Provider, **change: Any) -> ModelAccount:
-    given = {"provider": "openai", "model": "gpt-4o-mini", "api_key": "sk-1"}
-    return ModelAccount(**{**given, "base_url": f"{server.base}/v1", **change})
 
 
 def ask(server: Provider, config: Mapping[str, Any] | None = None, **change: Any) -> Outcome:

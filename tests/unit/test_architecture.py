@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -56,6 +57,19 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
         path.name: count for path in found if (count := len(path.read_text().splitlines())) > 450
     }
     assert long == {}
+
+
+def test_nothing_is_imported_from_a_module_of_tests() -> None:
+    """What several of them need is in a module of its own, or a fixture in a conftest."""
+    found = {path: ast.walk(ast.parse(path.read_text())) for path in modules(ROOT / "tests")}
+    imported = {
+        str(path.relative_to(ROOT)): node.module
+        for path, nodes in found.items()
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.")
+        if ".test_" in f"{node.module}.{'.'.join(alias.name for alias in node.names)}"
+    }
+    assert imported == {}
 
 
 def test_no_row_leaves_a_service() -> None:

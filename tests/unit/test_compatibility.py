@@ -6,7 +6,7 @@ import pytest
 
 from automations.definitions.compatibility import obstacle
 from automations.definitions.plan import Plan
-from tests.unit.test_plan import branch, plan, wait
+from tests.unit.plans import branch, plan, wait
 
 BEFORE = plan(wait("a", 0), wait("b", 1), wait("c", 2))
 """It failed at b."""

@@ -15,113 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, select, update
 
-from automations.adapters.quickjs.runner import QuickJsRunner
 from automations.db.session import engine as database_engine
 from automations.db.session import unit_of_work
-from automations.db.tables import Job, LoopCursor, LoopResult, Run, Wait
+from automations.db.tables import Job, LoopCursor, Run, Wait
 from automations.errors import StepError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
-from automations.ports import HttpRequest, HttpResponse, Mail, MailReceipt, Notice, NoticeReceipt
+from automations.ports import Mail, MailReceipt, Notice, NoticeReceipt
 from automations.services.integrations import secrets
 from automations.services.runs import cancellations
-from automations.services.runs.children import StartedRuns
 from automations.services.waits import decisions
+from tests.db.children import child_of, dispatch, other
 from tests.db.delays import let_pass
-from tests.db.test_children import child_of, dispatch, other
-from tests.db.test_engine import MAIL, begin, reload, row, step, task
+from tests.db.loops.roles import Killed, Outbox, Service
+from tests.db.loops.runs import kept, loop, mail, output, resumed
+from tests.db.runs import begin, reload, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports
-
-
-class Killed(BaseException):
-    """As if the process had been killed."""
-
-
-class Outbox:
-    """A mailer that keeps what it is given, and fails or is killed at chosen bodies."""
-
-    def __init__(self) -> None:
-        self.sent: list[Mail] = []
-        self.failures: dict[str, list[BaseException]] = {}
-        self.together: threading.Barrier | None = None
-
-    @property
-    def bodies(self) -> list[str]:
-        return [mail.body for mail in self.sent]
-
-    def send(self, mail: Mail) -> MailReceipt:
-        if self.together is not None:
-            self.together.wait(10)
-        if failures := self.failures.get(mail.body):
-            raise failures.pop(0)
-        self.sent.append(mail)
-        return MailReceipt(f"<{mail.key}>", "test", mail.to, ())
-
-
-class Service:
-    """A service that is told where to report."""
-
-    def __init__(self) -> None:
-        self.requests: list[HttpRequest] = []
-
-    def request(self, request: HttpRequest) -> HttpResponse:
-        self.requests.append(request)
-        return HttpResponse(202, {"content-type": "application/json"}, b"{}", request.url)
-
-    @property
-    def token(self) -> str:
-        return (self.requests[-1].content or b"").decode().rpartition("/")[2].rstrip('"}')
-
-
-@pytest.fixture
-def outbox() -> Outbox:
-    return Outbox()
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def engine(database: str, outbox: Outbox, service: Service) -> Engine:
-    roles = ports(mailer=outbox, http=service, children=StartedRuns(), scripts=QuickJsRunner())
-    return Engine(roles)
-
-
-def mail(name: str = "mail", body: str = "{{loop.item}}", order: int = 0, **more: Any) -> Any:
-    return step(name, "email", order, {**MAIL, "body": body}, **more)
-
-
-def loop(*body: dict[str, Any], over: Any, name: str = "loop", **config: Any) -> dict[str, Any]:
-    return step(name, "loop", 0, {"collection": over, "steps": list(body), **config})
-
-
-def output(run: Run, node: str = "loop") -> dict[str, Any]:
-    found = row(run, node)
-    assert found is not None
-    return found.output or {}
-
-
-def kept() -> int:
-    """Rows that are kept of loops."""
-    with unit_of_work() as session:
-        return sum(
-            session.scalar(select(func.count()).select_from(table)) or 0
-            for table in (LoopCursor, LoopResult)
-        )
-
-
-def resumed(engine: Engine, run: Run, verdict: Any = None) -> Any:
-    """What the loop comes to when all its pauses are ended."""
-    verdict = verdict or engine.run(task(run, "loop"))
-    while isinstance(verdict, Sleep):
-        decisions.resume(principal(run.workspace_id, name="key"), run.id, decision=None, data=None)
-        verdict = engine.resume(task(run, "loop"), verdict.wait_id, None)
-    return verdict
 
 
 class TestOrderAndNames:

@@ -14,11 +14,10 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep
 from automations.services.runs import cancellations
 from automations.services.waits import decisions
-from tests.db.test_engine import begin, logs, step, task
-from tests.db.test_loop import Killed, Outbox, engine, loop, mail, outbox, service
+from tests.db.loops.roles import Killed, Outbox
+from tests.db.loops.runs import loop, mail
+from tests.db.runs import begin, logs, step, task
 from tests.db.workspace import principal
-
-__all__ = ["engine", "outbox", "service"]
 
 
 def lines(run: Run) -> list[tuple[str, Any, str]]:

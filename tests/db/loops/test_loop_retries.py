@@ -14,11 +14,10 @@ from automations.errors import Conflict, StepError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep, Verdict
 from automations.services.waits import decisions
-from tests.db.test_engine import begin, logs, open_wait, reload, step, task
-from tests.db.test_loop import Killed, Outbox, engine, kept, loop, mail, outbox, output, service
+from tests.db.loops.roles import Killed, Outbox
+from tests.db.loops.runs import kept, loop, mail, output
+from tests.db.runs import begin, logs, open_wait, reload, step, task
 from tests.db.workspace import principal
-
-__all__ = ["engine", "outbox", "service"]
 
 RETRY = {"maxAttempts": 3, "backoff": "fixed", "delay": "PT10M", "maxDelay": "PT1H"}
 
