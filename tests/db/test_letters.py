@@ -20,7 +20,7 @@ from automations.services.integrations.mail import WorkspaceMailer
 from automations.services.runs import reading
 from automations.services.waits.form_requests import SentForms
 from tests.db.dispatching import Airflow, count, dispatching, until
-from tests.db.test_engine import begin, logs, step, task
+from tests.db.runs import begin, logs, step, task
 from tests.doubles import ports
 from tests.mailbox import Mailbox
 
