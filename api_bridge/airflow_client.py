@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ from automations.settings import Settings
 
 _TIMEOUT = (3.05, 30)
 _POOL = 16
+_PAGE = 100
+"""The most that Airflow gives at once."""
 
 
 class AirflowClient:
@@ -114,14 +116,32 @@ class AirflowClient:
     def knows(self, dag_id: str) -> bool:
         return self._call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
 
+    def paused(self) -> Set[str]:
+        found: set[str] = set()
+        page = _PAGE
+        while page == _PAGE:
+            params = {"paused": True, "dag_id_prefix_pattern": "automation_"}
+            query = {**params, "order_by": "dag_id", "offset": len(found), "limit": _PAGE}
+            dags = (self._call("GET", "/dags", params=query) or {})["dags"]
+            page = len(dags)
+            found.update(dag["dag_id"] for dag in dags)
+        return found
+
+    def paused_by(self, dag_id: str) -> tuple[str, datetime] | None:
+        paused = (e for e in self._events(dag_id=dag_id) if _pauses(e))
+        last = next(paused, None)
+        return None if last is None else (last["owner"], datetime.fromisoformat(last["when"]))
+
     def deleted_by(self, dag_id: str, run_id: str) -> str | None:
-        deletions = (e for e in self._events(dag_id, run_id) if e["event"] == "delete_dag_run")
+        deletions = (
+            e for e in self._events(dag_id=dag_id, run_id=run_id) if e["event"] == "delete_dag_run"
+        )
         return next((e["owner"] for e in deletions), None)
 
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         run = f"/dags/{dag_id}/dagRuns/{run_id}"
         failed = self._call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
-        events = self._events(dag_id, run_id)
+        events = self._events(dag_id=dag_id, run_id=run_id)
         return DagRunFailure(
             marked_by=next((e["owner"] for e in events if _marks_as(e, "failed")), None),
             tasks=tuple(ti["task_display_name"] for ti in failed.get("task_instances", ())),
@@ -129,12 +149,12 @@ class AirflowClient:
         )
 
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
-        of_task = (e for e in self._events(dag_id, run_id) if e["task_id"] == task_id)
+        of_task = (e for e in self._events(dag_id=dag_id, run_id=run_id) if e["task_id"] == task_id)
         return next((e["owner"] for e in of_task if _marks_as(e, "success", "skipped")), None)
 
-    def _events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """What is in Airflow's audit log of a run, newest first."""
-        params = {"dag_id": dag_id, "run_id": run_id, "order_by": "-event_log_id", "limit": 100}
+    def _events(self, **of: str) -> list[dict[str, Any]]:
+        """What is in Airflow's audit log of a DAG, or of a run, newest first."""
+        params = {**of, "order_by": "-event_log_id", "limit": _PAGE}
         try:
             answer = self._call("GET", "/eventLogs", params=params)
         except OrchestratorUnavailable:
@@ -217,6 +237,10 @@ def _marks_as(event: Mapping[str, Any], *states: str) -> bool:
     except ValueError:
         return False
     return extra.get("state") in states or extra.get("new_state") in states
+
+
+def _pauses(event: Mapping[str, Any]) -> bool:
+    return event["event"] == "patch_dag" and '"is_paused": true' in str(event["extra"])
 
 
 def _trouble(event: Mapping[str, Any]) -> str:

@@ -12,12 +12,12 @@ from api_bridge import links
 from api_bridge.bodies import check_read_only
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
+from api_bridge.views import runs as run_views
 from api_bridge.views import workflows as views
 from automations import wiring
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.domain.workflows import WorkflowDetail
-from automations.kit.clock import timestamp
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 
@@ -75,8 +75,8 @@ def create_workflow(caller: Admin, payload: Payload) -> dict[str, Any]:
 
 
 _READ_ONLY = ("id", "version", "_count", "createdAt", "updatedAt", "webhookUrl")
-_OF_CHANGES = "inFlight"
-"""What the answer to a change tells beside the automation."""
+_OF_THE_MOMENT = ("inFlight", "heldUp")
+"""What answers tell beside the automation, of its runs."""
 
 
 @router.get("/stats")
@@ -120,8 +120,7 @@ def delete_workflow(caller: Admin, workflow_id: str) -> Response:
 def execute(caller: Member, workflow_id: str, execution: Execution | None = None) -> dict[str, Any]:
     """Start a run by hand; it goes on in the background."""
     given = execution.input if execution else {}
-    run = by_hand.execute(caller, workflow_id, given)
-    return {"runId": run.id, "status": run.status, "startedAt": timestamp(run.started_at)}
+    return run_views.started(by_hand.execute(caller, workflow_id, given))
 
 
 def _changes(payload: Any, found: WorkflowDetail) -> Any:
@@ -135,7 +134,7 @@ def _changes(payload: Any, found: WorkflowDetail) -> Any:
             # Others have begun since it was read.
             del given["_count"]
     check_read_only(given, shown)
-    return {name: payload[name] for name in payload if name not in (*_READ_ONLY, _OF_CHANGES)}
+    return {name: payload[name] for name in payload if name not in (*_READ_ONLY, *_OF_THE_MOMENT)}
 
 
 def _shown(found: WorkflowDetail, caller: Principal) -> dict[str, Any]:

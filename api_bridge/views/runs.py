@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from automations.domain.runs import RunDetail, RunSummary, StepLog
+from api_bridge.views.workflows import held_up
+from automations.domain.runs import RunDetail, RunSummary, StartedRun, StepLog
 from automations.domain.statuses import StepStatus
 from automations.kit.clock import timestamp
 
@@ -54,7 +55,18 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
         },
         "workflow": {"id": detail.run.workflow_id, "name": detail.workflow_name},
         "childRuns": [{**run(child), "workflowId": child.workflow_id} for child in detail.children],
+        **held_up(detail.held_up),
     }
+
+
+def started(begun: StartedRun) -> dict[str, Any]:
+    """A run that was just started."""
+    shown = {
+        "runId": begun.id,
+        "status": begun.status,
+        "startedAt": timestamp(begun.started_at),
+    }
+    return shown if begun.held_up is None else {**shown, "queued": True, **held_up(begun.held_up)}
 
 
 def _line(line: StepLog) -> dict[str, Any]:

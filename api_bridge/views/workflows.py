@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from automations.definitions.triggers import Trigger
-from automations.domain.workflows import WorkflowDetail
+from automations.domain.workflows import HeldUp, WorkflowDetail
 from automations.kit.clock import timestamp
 from automations.services.workflows import webhook_addresses
 
@@ -44,7 +44,7 @@ def workflow(found: WorkflowDetail) -> dict[str, Any]:
     """An automation with its steps."""
     definition = found.definition
     form_id, trigger = _trigger(json.dumps(definition["trigger"]))
-    return {
+    shown = {
         "id": found.id,
         "key": found.key,
         "name": found.name,
@@ -65,6 +65,15 @@ def workflow(found: WorkflowDetail) -> dict[str, Any]:
         "createdAt": timestamp(found.created_at),
         "updatedAt": timestamp(found.updated_at),
     }
+    return shown | held_up(found.held_up)
+
+
+def held_up(found: HeldUp | None) -> dict[str, Any]:
+    """Why runs stand still in Airflow; nothing where they do not."""
+    if found is None:
+        return {}
+    how = {"kind": found.kind, "by": found.by, "since": timestamp(found.since)}
+    return {"heldUp": {**how, "reason": found.reason}}
 
 
 @lru_cache(maxsize=1024)

@@ -23,6 +23,15 @@ class RunCount(TypedDict):
     runs: int
 
 
+class HeldUp(TypedDict):
+    """Why runs stand still in Airflow, where somebody has paused or deleted their DAG."""
+
+    kind: str
+    by: str | None
+    since: str
+    reason: str
+
+
 class Workflow(TypedDict):
     """An automation; ``key`` is its name in files, ``webhookUrl`` is for administrators."""
 
@@ -46,6 +55,7 @@ class Workflow(TypedDict):
     createdAt: str
     updatedAt: str
     webhookUrl: NotRequired[str]
+    heldUp: NotRequired[HeldUp]
 
 
 class WaitingRun(TypedDict):
@@ -110,7 +120,11 @@ class RunState(TypedDict):
 
 
 class StartedRun(RunState):
+    """A run that was started; ``queued`` and ``heldUp`` when it does not begin at once."""
+
     startedAt: str
+    queued: NotRequired[bool]
+    heldUp: NotRequired[HeldUp]
 
 
 class ReplayedRun(StartedRun):
@@ -195,6 +209,7 @@ class RunDetail(Run):
     modelUsage: ModelUsage
     workflow: Named
     childRuns: list[StartedElsewhere]
+    heldUp: NotRequired[HeldUp]
 
 
 class ExportedRun(RunDetail):

@@ -102,7 +102,7 @@ def test_a_queue_has_one_run_at_a_time() -> None:
 def test_a_backfill_makes_the_runs_that_it_has_shown_first() -> None:
     one, other = parsed(5), parsed(6)
     # From before the activation, and to after now.
-    stretch = {
+    stretch: dict[str, Any] = {
         "from_date": HOUR - timedelta(hours=4),
         "to_date": HOUR + timedelta(hours=3),
         "reverse": False,

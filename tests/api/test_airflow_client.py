@@ -269,3 +269,20 @@ class TestFailure:
         assert not client.knows("automation_c1")
         airflow.answers["GET", "/dags/automation_c1"] = (200, {"is_stale": True})
         assert client.knows("automation_c1")
+
+    def test_whoever_paused_a_dag_last_is_known(
+        self, client: AirflowClient, airflow: Airflow
+    ) -> None:
+        page = [{"dag_id": "automation_c1"}, {"dag_id": "automation_c2"}]
+        airflow.answers["GET", "/dags"] = (200, {"dags": page})
+        assert client.paused() == {"automation_c1", "automation_c2"}
+        when = "2026-03-01T09:00:00Z"
+        log = [
+            {**self.event("patch_dag", '{"is_paused": false}', "ben"), "when": when},
+            {**self.event("patch_dag", '{"is_paused": true}', "anna"), "when": when},
+            {**self.event("patch_dag", '{"is_paused": true}', "carl"), "when": when},
+        ]
+        airflow.answers["GET", "/eventLogs"] = (200, {"event_logs": log})
+        assert client.paused_by("automation_c1") == ("anna", datetime(2026, 3, 1, 9, tzinfo=UTC))
+        airflow.answers["GET", "/eventLogs"] = (200, {"event_logs": log[:1]})
+        assert client.paused_by("automation_c1") is None

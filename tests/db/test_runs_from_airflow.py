@@ -16,10 +16,10 @@ from automations.db.tables import Job, JobKind, Run, Workflow, WorkflowVersion, 
 from automations.definitions import published
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
-from automations.domain.statuses import RunStatus
+from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import Conflict
 from automations.execution.engine import Engine
-from automations.execution.verdicts import Skip, Sleep, TaskRef
+from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
 from automations.ports import DagRunFailure, DagRunState
 from automations.services.runs.from_airflow import AirflowRun, record_run
@@ -114,6 +114,35 @@ def test_a_backfilled_run_is_one_of_the_schedule_and_skipped_by_no_other() -> No
     assert (made.trigger_type, made.status) == ("schedule", "PAUSED")
     assert made.trigger_data == {"scheduledFor": "2026-03-29T01:30:00.000Z"}
     assert made.variables == {"triggerType": "scheduled"}
+
+
+@pytest.mark.parametrize("run_type", ["manual", "scheduled", "backfill"])
+@pytest.mark.parametrize("seen_by", ["a step", "the reconciler"])
+def test_a_run_of_an_archived_automation_fails_at_once_and_does_nothing(
+    run_type: str, seen_by: str
+) -> None:
+    workflow, run_id = scheduled(), new_id()
+    with unit_of_work() as session:
+        session.get_one(Workflow, workflow).status = WorkflowStatus.ARCHIVED
+    state = DagRunState(dag_id(workflow), run_id, "running", "1", {}, "anna", run_type, DUE)
+    reconciler = Reconciler(Unreachable())
+    if seen_by == "the reconciler":
+        reconciler.apply(state)
+    verdict = Engine(ports()).run(task(workflow, run_id, run_type))
+    assert verdict == GiveUp("An archived automation cannot be executed.")
+    reconciler.apply(replace(state, state="failed"))
+    made = run(run_id)
+    assert (made.status, made.error) == ("FAILED", "An archived automation cannot be executed.")
+
+
+@pytest.mark.parametrize("status", [WorkflowStatus.PAUSED, WorkflowStatus.DRAFT])
+def test_one_of_an_automation_that_is_not_active_runs_by_hand_as_in_the_api(
+    status: WorkflowStatus,
+) -> None:
+    workflow, run_id = scheduled(), new_id()
+    with unit_of_work() as session:
+        session.get_one(Workflow, workflow).status = status
+    assert isinstance(Engine(ports()).run(task(workflow, run_id, "manual")), Sleep)
 
 
 def test_a_dag_run_by_the_id_of_anothers_run_does_nothing_to_that() -> None:

@@ -128,3 +128,38 @@ def test_a_dag_that_is_deleted_in_airflow_comes_back_and_its_run_waits_where_it_
     done = stack.wait(workflow, run, "COMPLETED")
     assert [line["stepName"] for line in done["logs"]] == ["Before", "Ask", "After"]
     assert len(stack.mails(to)) == 2
+
+
+def test_a_dag_that_is_paused_in_airflow_says_so_and_goes_on_when_it_is_unpaused(
+    stack: Stack,
+) -> None:
+    workflow = stack.create(email("Tell", 0, "paused@example.com"))
+    stack.wait(workflow, stack.execute(workflow), "COMPLETED")
+    dag = f"/dags/automation_{workflow}"
+    stack.in_airflow("PATCH", dag, {"is_paused": True})
+    held = until("the pause", lambda: stack.client.workflows.get(workflow).get("heldUp"))
+    assert (held["kind"], held["by"]) == ("paused", "admin")
+    started = stack.client.workflows.execute(workflow)
+    assert (started["queued"], started["heldUp"]) == (True, held)
+    stack.in_airflow("PATCH", dag, {"is_paused": False})
+    stack.wait(workflow, started["runId"], "COMPLETED")
+    until("its end", lambda: "heldUp" not in stack.client.workflows.get(workflow) or None)
+
+
+def test_an_archived_automation_that_is_started_in_airflow_fails_and_says_why(
+    stack: Stack,
+) -> None:
+    workflow = stack.create(email("Tell", 0, "archived@example.com"))
+    stack.wait(workflow, stack.execute(workflow), "COMPLETED")
+    stack.api("PATCH", f"/api/workflows/{workflow}", {"status": "ARCHIVED"})
+    runs = f"/dags/automation_{workflow}/dagRuns"
+    run = stack.in_airflow("POST", runs, {"logical_date": None})["dag_run_id"]
+
+    def ended() -> str | None:
+        state = stack.in_airflow("GET", f"{runs}/{run}")["state"]
+        return str(state) if state in ("success", "failed") else None
+
+    assert until("its end in Airflow", ended) == "failed"
+    failed = stack.wait(workflow, run, "FAILED")
+    assert failed["error"] == "An archived automation cannot be executed."
+    assert len(stack.mails("archived@example.com")) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from automations.db import in_airflow
+from automations.db import held_up, in_airflow
 from automations.db.tables import Job, Run, Wait
 from automations.domain.metrics import Gauges
 from automations.domain.statuses import UNFINISHED, WaitStatus
@@ -33,4 +33,5 @@ def read(session: Session) -> Gauges:
         lag=max(0.0, float(session.scalar(oldest) or 0)),
         waits=dict(waits.all()),
         in_airflow=in_airflow.count(session),
+        held_up=held_up.count(session),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Update, case, func, select, update
+from sqlalchemy import Update, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -40,6 +40,11 @@ class LogLine:
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
     """Where a node stands."""
     return session.get(RunStep, (run_id, node_id), populate_existing=True)
+
+
+def has_begun(session: Session, run_id: str) -> bool:
+    """Whether any step of a run was begun."""
+    return session.scalar(select(exists().where(RunStep.run_id == run_id))) or False
 
 
 def begin(

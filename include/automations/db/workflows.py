@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from automations.db import jobs
 from automations.db.tables import RunCount, Workflow, WorkflowVersion
 from automations.domain.statuses import WorkflowStatus
-from automations.domain.workflows import WorkflowDetail
+from automations.domain.workflows import HeldUp, WorkflowDetail
 
 PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
@@ -38,6 +38,9 @@ _LISTED = (
         Workflow.updated_at,
         WorkflowVersion.definition,
         _RUNS,
+        Workflow.held_up,
+        Workflow.held_up_by,
+        Workflow.held_up_since,
     )
     .join(
         WorkflowVersion,
@@ -170,7 +173,12 @@ def listed(
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
         query = query.where((Workflow.created_at < at) | later)
     found = session.execute(query, {"workspace_id": workspace_id})
-    return [WorkflowDetail(*values) for values in map(tuple, found)]
+    return [WorkflowDetail(*_with_held_up(*values)) for values in map(tuple, found)]
+
+
+def _with_held_up(*values: Any) -> tuple[Any, ...]:
+    *others, kind, by, since = values
+    return (*others, HeldUp(kind, by, since) if kind else None)
 
 
 def add_version(

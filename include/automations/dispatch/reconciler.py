@@ -11,6 +11,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
+from automations.dispatch.holds import Holds
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import OrchestratorError
 from automations.execution import overrides
@@ -42,6 +43,7 @@ class Reconciler:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
+        self._holds = Holds(orchestrator)
         self._swept_at = self._mended_at = datetime.min.replace(tzinfo=UTC)
         self._sweep_after = ""
 
@@ -52,6 +54,7 @@ class Reconciler:
                 self.mend()
                 try:
                     self.follow()
+                    self._holds.follow()
                     self.sweep()
                     self.sum_up()
                 except OrchestratorError as error:

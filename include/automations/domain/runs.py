@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from automations.domain.statuses import AttemptStatus, RunStatus, StepStatus
+from automations.domain.workflows import HeldUp
 from automations.kit.values import JSON
 
 TriggerType = Literal[
@@ -94,7 +95,8 @@ class RunDetail:
     """A run with its whole state.
 
     Args:
-        queued: whether it waits for its turn and has not begun.
+        queued: whether it waits for its turn, or for somebody in Airflow, and has not begun.
+        held_up: why it stands still in Airflow, when it does.
         model_cost: US dollars that its steps have spent on language models.
         pending: the nodes that may still run.
     """
@@ -113,3 +115,11 @@ class RunDetail:
     pending: Sequence[str]
     children: Sequence[RunSummary]
     pause: Pause | None
+    held_up: HeldUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun(RunSummary):
+    """A run that somebody has started, and why it does not begin at once, if that is so."""
+
+    held_up: HeldUp | None = None

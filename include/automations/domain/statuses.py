@@ -14,6 +14,13 @@ class WorkflowStatus(StrEnum):
     ARCHIVED = "ARCHIVED"
 
 
+class Hold(StrEnum):
+    """What somebody in Airflow has done to the DAG of an automation: its runs stand still."""
+
+    PAUSED = "paused"
+    DELETED = "deleted"
+
+
 class RunStatus(StrEnum):
     """The specification's run statuses."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from automations.domain.statuses import WorkflowStatus
+from automations.domain.statuses import Hold, WorkflowStatus
 from automations.kit.values import JSON
 
 
@@ -21,6 +21,27 @@ class InFlight:
 
     older: int
     at_removed_steps: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUp:
+    """Why no run of an automation goes on in Airflow, where somebody has seen to that.
+
+    Args:
+        by: a user of Airflow, as far as that is known.
+    """
+
+    kind: Hold
+    by: str | None
+    since: datetime
+
+    @property
+    def reason(self) -> str:
+        """The reason, for people."""
+        by = f" by {self.by}" if self.by else ""
+        if self.kind == Hold.PAUSED:
+            return f"Its DAG was paused in Airflow{by}: runs wait until it is unpaused there."
+        return f"Its DAG was deleted in Airflow{by}: runs wait until it is published anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +66,5 @@ class WorkflowDetail:
     updated_at: datetime
     definition: Mapping[str, JSON]
     runs: int
+    held_up: HeldUp | None = None
     in_flight: InFlight | None = None

@@ -26,7 +26,7 @@ from automations.execution import deaths, overrides
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
 from automations.execution.recording import recorded, too_early
-from automations.execution.verdicts import Skip, Sleep, TaskRef, Verdict
+from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef, Verdict
 from automations.services.access.people import administer
 from automations.services.audit import audit
 from automations.services.runs import admission
@@ -65,6 +65,9 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
         session.flush()
         admission.admit(session, run)
         session.refresh(run)
+    if run.status == RunStatus.FAILED and not run_steps.has_begun(session, run.id):
+        # It was refused as it came: whoever has started it in Airflow is to see why.
+        return GiveUp(run.error or "The run has failed.")
     if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
     wait = None

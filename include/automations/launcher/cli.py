@@ -101,6 +101,11 @@ def _status(options: argparse.Namespace) -> int:
             if answer[name] is not None:
                 # Whole on one line, however narrow the window: it is copied.
                 console.print(f"{name:<7} {answer[name]}", highlight=False, soft_wrap=True)
+        held_up = answer["heldUp"]
+        for kind, number in held_up.items() if isinstance(held_up, dict) else ():
+            if number:
+                text = f"{number} of the automations stand still: their DAGs are {kind} in Airflow"
+                console.print(f"[yellow]{text}[/]", highlight=False, soft_wrap=True)
     return 0 if all(state == "healthy" for state in parts.values()) else 1
 
 

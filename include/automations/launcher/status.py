@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from automations.db import held_up
+from automations.db.session import unit_of_work
+from automations.errors import DatabaseUnavailable
 from automations.launcher import processes
 from automations.launcher.parts import Part, all_parts
 from automations.launcher.probes import Blocked, Unknown
@@ -29,7 +32,17 @@ def report(settings: Settings) -> dict[str, object]:
         "airflow": settings.airflow_base,
         "mail": None if settings.smtp_host else settings.mail_base,
         "parts": part_states(settings),
+        "heldUp": _held_up(),
     }
+
+
+def _held_up() -> dict[str, int] | None:
+    """How many automations stand still in Airflow, by the reason; None without the database."""
+    try:
+        with unit_of_work() as session:
+            return {str(kind): number for kind, number in held_up.count(session).items()}
+    except DatabaseUnavailable:
+        return None
 
 
 def _state(part: Part, known: PartState) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -107,6 +107,14 @@ class Orchestrator(Protocol):
 
     def knows(self, dag_id: str) -> bool:
         """Whether it has the DAG, in whichever state."""
+        ...
+
+    def paused(self) -> Set[str]:
+        """The DAGs of automations that somebody has paused, so that nothing of them goes on."""
+        ...
+
+    def paused_by(self, dag_id: str) -> tuple[str, datetime] | None:
+        """Who was the last to pause a DAG, and when, as far as that is known."""
         ...
 
     def deleted_by(self, dag_id: str, run_id: str) -> str | None:

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
-from automations.domain.statuses import WorkflowStatus
+from automations.domain.statuses import Hold, WorkflowStatus
 
 
 class Workflow(Base):
@@ -18,6 +18,8 @@ class Workflow(Base):
     __tablename__ = "workflow"
     __table_args__ = (
         one_of("status", *WorkflowStatus),
+        one_of("held_up", *Hold),
+        Index("ix_workflow_held_up", "id", postgresql_where=text("held_up IS NOT NULL")),
         Index("ix_workflow_workspace_id_created_at", "workspace_id", "created_at"),
         Index("ix_workflow_trigger_key", "workspace_id", "trigger_key"),
         Index("ix_workflow_republished", "republished"),
@@ -40,6 +42,10 @@ class Workflow(Base):
     version: Mapped[int]
     republished: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """The revision at which it was last published anew as it was: somebody deletes DAGs."""
+    held_up: Mapped[Hold | None]
+    """Why its runs stand still in Airflow, when they do."""
+    held_up_by: Mapped[str | None]
+    held_up_since: Mapped[datetime | None]
     trigger_key: Mapped[str | None]
     """What an event must carry to start this automation, for the dispatcher's index."""
     webhook_salt: Mapped[str | None]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from automations.db import versions
+from dataclasses import asdict
+
+from automations.db import held_up, versions
 from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.domain import people
 from automations.domain.principals import Principal
-from automations.domain.runs import RunSummary
+from automations.domain.runs import RunSummary, StartedRun
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict
 from automations.kit.values import JSON, from_attributes
@@ -15,8 +17,10 @@ from automations.services.audit import audit
 from automations.services.runs.starting import start_run
 from automations.services.workflows import workflows
 
+ARCHIVED = "An archived automation cannot be executed."
 
-def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> RunSummary:
+
+def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> StartedRun:
     """Start a run by hand.
 
     Raises:
@@ -26,7 +30,7 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> RunSumma
     with unit_of_work() as session:
         workflow = workflows.require(session, by.workspace_id, workflow_id)
         if workflow.status == WorkflowStatus.ARCHIVED:
-            raise Conflict("An archived automation cannot be executed.")
+            raise Conflict(ARCHIVED)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         new = NewRun(
             trigger_type="manual",
@@ -39,4 +43,5 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> RunSumma
         if run is None:
             raise Conflict("The run exists already.")
         audit.record(session, "workflow.execute", workflow, name=workflow.name, runId=run.id)
-        return from_attributes(RunSummary, run)
+        started = from_attributes(RunSummary, run)
+        return StartedRun(**asdict(started), held_up=held_up.of(workflow))

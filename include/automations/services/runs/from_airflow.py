@@ -13,12 +13,12 @@ from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions import published
 from automations.domain import people
-from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
+from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus, WorkflowStatus
 from automations.errors import RateLimited
 from automations.kit.clock import timestamp
 from automations.kit.storable import fault
 from automations.kit.values import JSON
-from automations.services.runs import starting
+from automations.services.runs import by_hand, starting
 
 _SCHEDULED = "scheduled"
 _BACKFILL = "backfill"
@@ -49,9 +49,9 @@ class AirflowRun:
 def record_run(session: Session, made: AirflowRun) -> Run | None:
     """Record a run that Airflow has; None when it is recorded already or nobody's.
 
-    One whose input cannot be kept, or is not what the trigger asks for, has FAILED at once. One
-    that is over the rate limit is CANCELLED at once, and so is a scheduled one that may not
-    overlap while another has not ended.
+    One whose input cannot be kept, or is not what the trigger asks for, has FAILED at once, as has
+    one of an automation that is ARCHIVED. One that is over the rate limit is CANCELLED at once, and
+    so is a scheduled one that may not overlap while another has not ended.
     """
     scheduled = made.run_type in (_SCHEDULED, _BACKFILL)
     # Of two that come at once, one must see the other.
@@ -81,7 +81,10 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     run = runs.insert_run(session, workflow, prepared.new)
     if run is None:
         return None
-    if problem is not None:
+    if workflow.status == WorkflowStatus.ARCHIVED:
+        runs.end_run(session, run.id, RunStatus.FAILED, by_hand.ARCHIVED)
+        session.refresh(run)
+    elif problem is not None:
         runs.end_run(session, run.id, RunStatus.FAILED, f"Its conf {problem}.")
         session.refresh(run)
     elif isinstance(prepared.rejection, RateLimited):

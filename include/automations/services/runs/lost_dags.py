@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from automations.db import runs, workflows
+from automations.db import held_up, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
-from automations.domain.statuses import UNFINISHED, RunStatus
+from automations.domain.statuses import UNFINISHED, Hold, RunStatus
+from automations.domain.workflows import HeldUp
 from automations.services.audit import audit
 from automations.services.runs import admission, replays
 
@@ -30,6 +31,7 @@ def recover(workflow_id: str, by: str, at: datetime) -> None:
         actor = audit.Actor("airflow", by)
         audit.record(session, "workflow.republish", workflow, by=actor, name=workflow.name)
         workflows.republish(session, workflow_id)
+        held_up.put(session, workflow_id, HeldUp(Hold.DELETED, by, at))
         lost = runs.in_flight(session, workflow_id, at)
     for run_id in lost:
         with unit_of_work() as session:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automations.db import run_counts, run_queries, workflows
+from automations.db import held_up, run_counts, run_queries, workflows
 from automations.db.session import Session, reading
 from automations.db.tables import Workflow
 from automations.db.waits import SLOT
 from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
-from automations.domain.statuses import SETTLED, RunStatus, SlotStatus
+from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus
 from automations.errors import NotFound
 from automations.kit import cursors
 from automations.kit.values import from_attributes
@@ -93,11 +93,15 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         settled = {step.node_id for step in steps if step.status in SETTLED}
         plan = load(session, workflow_id, run.version).plan
         waits = wait is not None and wait.kind != SLOT
+        held = None
+        if run.status in UNFINISHED:
+            held = held_up.of(session.get_one(Workflow, workflow_id))
         return RunDetail(
             run=from_attributes(RunSummary, run),
             version=run.version,
             trigger_type=run.trigger_type,
-            queued=run.slot == SlotStatus.WAITING and run.status == RunStatus.RUNNING,
+            queued=run.status == RunStatus.RUNNING
+            and (run.slot == SlotStatus.WAITING or (held is not None and not steps)),
             started_by=run.started_by,
             variables=run.variables,
             model_tokens=run.model_tokens,
@@ -108,6 +112,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
             pending=[] if run.status == RunStatus.COMPLETED else plan.pending(settled),
             children=run_queries.children(session, run_id),
             pause=from_attributes(Pause, wait) if waits else None,
+            held_up=held,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import jobs, run_counts, run_queries, slots, versions, workflows
+from automations.db import held_up, jobs, run_counts, run_queries, slots, versions, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import JobKind, Workflow
 from automations.definitions import references
@@ -261,4 +261,5 @@ def _detail(session: Session, workflow: Workflow, stored: Mapping[str, Any]) -> 
         updated_at=workflow.updated_at,
         definition=stored,
         runs=sum(runs.values()),
+        held_up=held_up.of(workflow),
     )

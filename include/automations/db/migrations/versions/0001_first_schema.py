@@ -277,6 +277,9 @@ def _automations() -> None:
         sa.Column('status', sa.Text(), nullable=False),
         sa.Column('version', sa.Integer(), nullable=False),
         sa.Column('republished', sa.BigInteger(), server_default='0', nullable=False),
+        sa.Column('held_up', sa.Text(), nullable=True),
+        sa.Column('held_up_by', sa.Text(), nullable=True),
+        sa.Column('held_up_since', sa.DateTime(timezone=True), nullable=True),
         sa.Column('trigger_key', sa.Text(), nullable=True),
         sa.Column('webhook_salt', sa.Text(), nullable=True),
         sa.Column('webhook_hash', sa.Text(), nullable=True),
@@ -286,6 +289,7 @@ def _automations() -> None:
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
         sa.Column('updated_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
         sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("held_up IN ('paused', 'deleted')", name=op.f('ck_workflow_held_up')),
         sa.CheckConstraint("status IN ('DRAFT', 'ACTIVE', 'PAUSED', 'ARCHIVED')", name=op.f('ck_workflow_status')),
         sa.ForeignKeyConstraint(['created_by_key_id'], ['api_key.id'], name=op.f('fk_workflow_created_by_key_id')),
         sa.ForeignKeyConstraint(['created_by_member_id'], ['member.id'], name=op.f('fk_workflow_created_by_member_id'), ondelete='SET NULL'),
@@ -294,6 +298,7 @@ def _automations() -> None:
         sa.UniqueConstraint('number', name=op.f('uq_workflow_number')),
         sa.UniqueConstraint('webhook_hash', name=op.f('uq_workflow_webhook_hash')),
     )
+    op.create_index('ix_workflow_held_up', 'workflow', ['id'], postgresql_where=sa.text('held_up IS NOT NULL'))
     op.create_index('ix_workflow_republished', 'workflow', ['republished'])
     op.create_index('ix_workflow_trigger_key', 'workflow', ['workspace_id', 'trigger_key'])
     op.create_index('ix_workflow_workspace_id_created_at', 'workflow', ['workspace_id', 'created_at'])

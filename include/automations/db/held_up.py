@@ -1,0 +1,53 @@
+"""Automations whose runs stand still in Airflow, since somebody has seen to that there."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from automations.db.tables import Workflow
+from automations.domain.statuses import Hold
+from automations.domain.workflows import HeldUp
+
+
+def of(workflow: Workflow) -> HeldUp | None:
+    """Why its runs stand still, if they do."""
+    if workflow.held_up is None or workflow.held_up_since is None:
+        return None
+    return HeldUp(workflow.held_up, workflow.held_up_by, workflow.held_up_since)
+
+
+def put(session: Session, workflow_id: str, held_up: HeldUp) -> None:
+    """Note why the runs of an automation stand still."""
+    session.execute(
+        update(Workflow)
+        .where(Workflow.id == workflow_id)
+        .values(held_up=held_up.kind, held_up_by=held_up.by, held_up_since=held_up.since)
+    )
+
+
+def end(session: Session, workflow_id: str, kind: Hold) -> None:
+    """Note that they stand still for that no more."""
+    session.execute(
+        update(Workflow)
+        .where(Workflow.id == workflow_id, Workflow.held_up == kind)
+        .values(held_up=None, held_up_by=None, held_up_since=None)
+    )
+
+
+def kinds(session: Session) -> dict[str, Hold]:
+    """Why they stand still, by automation."""
+    rows = session.execute(
+        select(Workflow.id, Workflow.held_up).where(Workflow.held_up.is_not(None))
+    )
+    return {workflow_id: kind for workflow_id, kind in rows if kind is not None}
+
+
+def count(session: Session) -> dict[Hold, int]:
+    """How many automations there are whose runs stand still, by the reason."""
+    rows = session.execute(
+        select(Workflow.held_up, func.count())
+        .where(Workflow.held_up.is_not(None), Workflow.deleted_at.is_(None))
+        .group_by(Workflow.held_up)
+    )
+    return dict.fromkeys(Hold, 0) | {kind: number for kind, number in rows if kind is not None}

@@ -1,0 +1,50 @@
+"""Sees which automations stand still in Airflow, since somebody has paused or deleted their DAG."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from automations.db import held_up
+from automations.db.session import unit_of_work
+from automations.definitions.published import dag_id, workflow_id
+from automations.domain.statuses import Hold
+from automations.domain.workflows import HeldUp
+from automations.ports import Orchestrator
+
+_INTERVAL = timedelta(seconds=2)
+
+
+class Holds:
+    """Keeps what is known here of DAGs that are paused or gone; for one thread."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+
+    def follow(self) -> None:
+        """Look, every now and then."""
+        now = datetime.now(UTC)
+        if now - self._looked_at < _INTERVAL:
+            return
+        self._looked_at = now
+        self.look()
+
+    def look(self) -> None:
+        """Note which DAGs somebody has paused since, and which are as they should be again."""
+        dags = map(workflow_id, self._orchestrator.paused())
+        paused = {automation for automation in dags if automation is not None}
+        with unit_of_work() as session:
+            known = held_up.kinds(session)
+        for automation in paused - known.keys():
+            told = self._orchestrator.paused_by(dag_id(automation))
+            by, since = told or (None, datetime.now(UTC))
+            with unit_of_work() as session:
+                held_up.put(session, automation, HeldUp(Hold.PAUSED, by, since))
+        for automation, kind in known.items():
+            if kind == Hold.PAUSED:
+                ended = automation not in paused
+            else:
+                ended = self._orchestrator.knows(dag_id(automation))
+            if ended:
+                with unit_of_work() as session:
+                    held_up.end(session, automation, kind)
