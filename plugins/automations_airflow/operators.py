@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
@@ -52,6 +52,17 @@ class StepTask:
     # A step's outcome may leave out successors, which Airflow must not run when they are cleared.
     inherits_from_skipmixin = True
 
+    # What *Rendered Templates* shows: the configuration as the engine rendered and masked it.
+    template_fields: Collection[str] = ("config",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"config": "json"}
+    overwrite_rtif_after_execution = True
+    config: Mapping[str, Any] | None = None
+
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Definitions hold our own templates: Airflow's Jinja never sees them."""
+        # To report that there is nothing to show yet would be one more request for each task.
+        self.template_fields = ()
+
     def execute(self, context: Any) -> Any:
         return self._do(context, lambda engine, ref, journal: engine.run(ref, journal))
 
@@ -76,7 +87,12 @@ class StepTask:
         except DatabaseUnavailable as error:
             raise DatabaseAway(error.message) from error
         finally:
+            self._show(journal.config)
             tracing.flush()
+
+    def _show(self, config: Mapping[str, Any] | None) -> None:
+        if config is not None:
+            self.config, self.template_fields = config, ("config",)
 
     def _ref(self, context: Any) -> TaskRef:
         run = context["dag_run"]
@@ -143,8 +159,6 @@ class StepTask:
 class StepOperator(StepTask, BaseOperator):
     """A step that does its work at once."""
 
-    # Definitions hold our own templates: Airflow's Jinja must never see them.
-    template_fields = ()
     operator_extra_links = (RunLink(),)
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
@@ -156,7 +170,6 @@ class StepOperator(StepTask, BaseOperator):
 class StepSensor(StepTask, BaseSensorOperator):
     """A step that waits, at no worker's cost."""
 
-    template_fields = ()
     operator_extra_links = (RunLink(),)
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:

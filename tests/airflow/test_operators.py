@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped, TaskDeferred
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 from opentelemetry import trace
 
 from automations import wiring
@@ -76,7 +77,7 @@ def test_every_step_type_has_an_operator_that_is_importable_by_name(name: str) -
     operator = getattr(importlib.import_module(operators.__name__), class_name(name))
     assert operator is OPERATORS[name]
     assert (operator.__module__, operator.__qualname__) == (operators.__name__, class_name(name))
-    assert operator.template_fields == ()
+    assert tuple(operator.template_fields) == ("config",)
     assert issubclass(operator, BaseSensorOperator) == STEP_TYPES[name].pauses
 
 
@@ -156,6 +157,29 @@ def test_giving_up_fails_the_task_without_a_retry() -> None:
     with pytest.raises(StepFailed, match="no such host") as raised:
         act(GiveUp("no such host"))
     assert StepRetryPolicy().evaluate(raised.value, 1, 4).action.value == "fail"
+
+
+def test_airflow_shows_the_rendered_configuration_and_renders_nothing_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Engine:
+        def run(self, ref: Any, journal: Any) -> Any:
+            journal.config = {"url": "https://a.example/{{ airflow }}", "key": "***"}
+            return Proceed({})
+
+    monkeypatch.setattr(wiring, "engine", lambda _: Engine())
+    dag = build(published(email("a")))
+    task = dag.get_task("a").prepare_for_execution()
+    assert isinstance(task, StepTask)
+    task.render_template_fields({}, dag.get_template_env())
+    assert _serialize_rendered_fields(task) == {}
+    run = SimpleNamespace(
+        run_id="r", clear_number=0, run_type="manual", conf={}, triggering_user_name=None,
+        logical_date=None,
+    )  # fmt: skip
+    task.execute({"ti": Pushes(task), "dag_run": run})
+    shown = {"url": "https://a.example/{{ airflow }}", "key": "***"}
+    assert _serialize_rendered_fields(task) == {"config": shown}
 
 
 def test_nothing_to_do_skips_the_task() -> None:

@@ -26,6 +26,7 @@ class TaskLog:
             f"{step} to be {state}",
             lambda: True if stack.in_airflow("GET", task)["state"] == state else None,
         )
+        self._task, self._stack = task, stack
         answer = stack.in_airflow("GET", f"{task}/logs/{attempt}?full_content=true")
         self.lines: list[dict[str, Any]] = answer["content"]
 
@@ -39,6 +40,14 @@ class TaskLog:
 
     def has(self, *parts: str) -> bool:
         return all(any(part in event for event in self.events) for part in parts)
+
+    def rendered(self) -> Any:
+        """What *Rendered Templates* shows, which Airflow is told when a task has ended."""
+
+        def look() -> Any:
+            return self._stack.in_airflow("GET", self._task)["rendered_fields"].get("config")
+
+        return until("the rendered templates", look)
 
     def check(self) -> None:
         """What holds for every log: no inside of Airflow's, and no server that is not there."""
@@ -82,6 +91,8 @@ def test_the_log_of_a_task_is_the_log_of_its_step(stack: Stack) -> None:
         assert log.has("Configuration:", "Done after ", f"run {run}")
     assert send.has(f"POST {stack.counterparts.url}/echo answered 200 in ", "  body: {")
     assert code.has("console: it is ***")
+    assert send.rendered()["body"] == {"text": "***"}
+    assert code.rendered()["input"] == "***"
     assert loop.has("item 0, step 'Half': Done", "item 24, step 'Half': Done", "Of 25 items, 1")
     assert not loop.has("item 11, ")
     (error,) = loop.errors
@@ -111,6 +122,7 @@ def test_the_log_of_a_task_that_waits_says_for_what_and_then_who_decided(stack: 
     waiting = TaskLog(stack, workflow, run, "Ask", "awaiting_input")
     waiting.check()
     assert waiting.has("Waits for a decision by ", " until ")
+    assert waiting.rendered()["message"] == "OK?"
     stack.client.runs.resume(run, decision="approved")
     asleep = TaskLog(stack, workflow, run, "Wait", "deferred")
     asleep.check()
