@@ -178,7 +178,10 @@ class Settings(BaseSettings):
         "embedded", description="Whether the bridge process also dispatches."
     )
     max_runs_in_airflow: int = Field(
-        64, ge=1, description="Runs that Airflow works on at once; more wait for their turn."
+        64,
+        ge=1,
+        description="Runs that Airflow works on at once, three quarters of them of one automation "
+        "at most; more wait for their turn.",
     )
     log_format: Literal["json", "text"] = Field(
         "json", description="Of the bridge's log: an object a line, or key=value."

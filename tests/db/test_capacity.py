@@ -107,7 +107,8 @@ def loops_of_scans(plan: dict[str, Any], table: str) -> Iterator[int]:
 
 
 def test_runs_in_airflow_are_counted_only_while_a_start_is_due(here: str) -> None:
-    (run,) = executed(here, automation(here), 1)
+    workflow = automation(here)
+    (run,) = executed(here, workflow, 1)
     assert scans_of_runs() == 1
     with unit_of_work() as session:
         (job,) = jobs.claim(session, 1, ("start_run",))
@@ -117,7 +118,7 @@ def test_runs_in_airflow_are_counted_only_while_a_start_is_due(here: str) -> Non
         jobs.reschedule(session, job, timedelta(0))
         runs.mark_dispatched(session, run)
     with unit_of_work() as session:
-        assert in_airflow.count_for_due(session, ("start_run", "start_child")) == 1
+        assert in_airflow.count_for_due(session, ("start_run", "start_child")) == {workflow: 1}
         assert in_airflow.count_for_due(session, ("start_child",)) is None
 
 

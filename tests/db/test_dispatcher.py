@@ -29,7 +29,7 @@ def test_while_airflow_is_away_few_jobs_try_it_and_when_it_is_back_all_go_at_onc
     here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "_IDLE", 600.0)  # nobody looks without a reason
-    run_ids = executed(here, automation(here), 60)
+    run_ids = executed(here, automation(here), 40)
     airflow = Airflow()
     airflow.away = True
     with dispatching(airflow) as dispatcher:
@@ -39,15 +39,15 @@ def test_while_airflow_is_away_few_jobs_try_it_and_when_it_is_back_all_go_at_onc
         # A pause of half a second and one of a second; each lets one job through.
         until("two more", lambda: airflow.tries >= tries + 2)
         assert airflow.tries < 20
-        assert count(Job.kind == "start_run", Job.failures == 0, Job.dead_at.is_(None)) == 60
+        assert count(Job.kind == "start_run", Job.failures == 0, Job.dead_at.is_(None)) == 40
         later = Job.holder.is_(None), Job.available_at > func.clock_timestamp()
         until("those that failed first to be ready, too", lambda: count(*later) == 0)
         airflow.away = False
-        until("all", lambda: len(airflow.made) == 60)
+        until("all", lambda: len(airflow.made) == 40)
         assert dispatcher.reaches_airflow
     assert sorted(airflow.made) == sorted(run_ids)
     assert count(Job.id > 0) == 0
-    assert count(Run.dispatched_at.is_not(None)) == 60
+    assert count(Run.dispatched_at.is_not(None)) == 40
 
 
 def test_what_needs_no_airflow_goes_on_while_it_is_away(here: str) -> None:

@@ -183,26 +183,3 @@ def test_only_failures_count_and_what_goes_on_is_forgiven(
         (2, "it broke again"),
         (0, None),
     ]
-
-
-def test_a_claim_looks_at_no_job_of_a_kind_that_is_left_out(
-    attending: psycopg2.extensions.connection,
-) -> None:
-    """However many wait for Airflow, taking other work costs the same."""
-    with unit_of_work() as session:
-        session.execute(
-            text(
-                "INSERT INTO job (kind, subject_id)"
-                " SELECT 'start_run', number::text FROM generate_series(1, 5000) number"
-            )
-        )
-        jobs.enqueue(session, JobKind.MATCH_EVENT, new_id())
-    with statement() as connection:
-        connection.execute(text("ANALYZE job"))
-    with unit_of_work() as session:
-        explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {jobs._CLAIM.text}")
-        values = {"limit": 8, "lease": jobs._LEASE, "holder": ALIVE, "full": []}
-        kinds = [kind for kind in JobKind if kind != "start_run"]
-        (planned,) = session.execute(explain, {**values, "kinds": kinds}).scalar_one()
-    touched = planned["Plan"]["Shared Hit Blocks"] + planned["Plan"]["Shared Read Blocks"]
-    assert touched < 100, planned

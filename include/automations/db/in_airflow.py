@@ -14,8 +14,8 @@ _STUCK = timedelta(minutes=5)
 """A run in which nothing has happened for so long is held up by something else than its turn: its
 DAG is paused in Airflow, or broken. It must not hold up those of other automations."""
 
-_NUMBER = f"""
-SELECT count(*) FROM run
+_THERE = f"""
+FROM run
 WHERE status = '{RunStatus.RUNNING}' AND dispatched_at IS NOT NULL
     AND NOT EXISTS (
         SELECT FROM wait WHERE wait.run_id = run.id AND wait.status = '{WaitStatus.OPEN}'
@@ -32,14 +32,20 @@ WHERE status = '{RunStatus.RUNNING}' AND dispatched_at IS NOT NULL
     )
 """  # noqa: S608 -- the statuses are ours
 
-_COUNT = text(_NUMBER)
+_COUNT = text(f"SELECT count(*) {_THERE}")
 # In one round trip, and without touching the runs unless their number is wanted.
 _COUNT_FOR_DUE = text(f"""
-SELECT CASE WHEN EXISTS (
-    SELECT FROM job
-    WHERE kind = ANY (CAST(:kinds AS text[])) AND dead_at IS NULL
-        AND available_at <= statement_timestamp()
-) THEN ({_NUMBER}) END
+SELECT due.any, there.workflow_id, there.runs FROM (
+    SELECT EXISTS (
+        SELECT FROM job WHERE kind = ANY (CAST(:kinds AS text[])) AND lane IS NOT NULL
+    ) OR EXISTS (
+        SELECT FROM job
+        WHERE kind = ANY (CAST(:kinds AS text[])) AND lane IS NULL AND dead_at IS NULL
+            AND available_at <= statement_timestamp()
+    ) AS any
+) due LEFT JOIN LATERAL (
+    SELECT workflow_id, count(*) AS runs {_THERE} AND due.any GROUP BY workflow_id
+) there ON true
 """)  # noqa: S608 -- the statement above
 
 
@@ -48,7 +54,13 @@ def count(session: Session) -> int:
     return int(session.scalar(_COUNT, {"stuck": _STUCK}) or 0)
 
 
-def count_for_due(session: Session, kinds: Collection[str]) -> int | None:
-    """How many they are when a job of these kinds is due; None, and nothing counted, otherwise."""
-    found = session.scalar(_COUNT_FOR_DUE, {"stuck": _STUCK, "kinds": list(kinds)})
-    return None if found is None else int(found)
+def count_for_due(session: Session, kinds: Collection[str]) -> dict[str, int] | None:
+    """How many each automation has there when a job of these kinds is due.
+
+    Returns:
+        None, and nothing is counted, when none is.
+    """
+    found = session.execute(_COUNT_FOR_DUE, {"stuck": _STUCK, "kinds": list(kinds)}).all()
+    if not found[0].any:
+        return None
+    return {row.workflow_id: row.runs for row in found if row.workflow_id is not None}

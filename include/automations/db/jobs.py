@@ -8,7 +8,9 @@ from datetime import timedelta
 import psycopg2.extensions
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
+from automations.db.lanes import Room, Turns
 from automations.db.tables import Job, JobKind
 
 WAKE = "automations_dispatch"
@@ -31,18 +33,10 @@ WITH queued AS (
 SELECT pg_notify(:channel, :payload)
 """)
 
-# Each kind by itself, so that those which are left out cost nothing, however many they are.
 _CLAIM = text("""
-UPDATE job SET available_at = clock_timestamp() + :lease, claims = claims + 1, holder = :holder
-WHERE id = ANY (ARRAY(
-    SELECT ready.id FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
-        SELECT id, available_at FROM job
-        WHERE kind = wanted AND dead_at IS NULL AND available_at <= statement_timestamp()
-            AND (workspace_id IS NULL OR workspace_id <> ALL (CAST(:full AS text[])))
-        ORDER BY available_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) ready
-    ORDER BY ready.available_at, ready.id LIMIT :limit
-))
+UPDATE job SET available_at = clock_timestamp() + :lease, lane = NULL, claims = claims + 1,
+    holder = :holder
+WHERE id = ANY (CAST(:ids AS bigint[]))
 RETURNING *
 """)
 
@@ -59,8 +53,7 @@ WHERE id = :id AND claims = :claims
 _NEXT = text("""
 SELECT extract(epoch FROM min(next.available_at) - clock_timestamp())
 FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
-    SELECT available_at FROM job WHERE kind = wanted AND dead_at IS NULL
-        AND (workspace_id IS NULL OR workspace_id <> ALL (CAST(:full AS text[])))
+    SELECT available_at FROM job WHERE kind = wanted AND lane IS NULL AND dead_at IS NULL
     ORDER BY available_at LIMIT 1
 ) next
 """)
@@ -73,7 +66,7 @@ WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
     WHERE locktype = 'advisory' AND classid::bigint = :holders AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
-RETURNING pg_notify(:channel, CASE WHEN workspace_id IS NULL THEN '' ELSE :slow END)
+RETURNING pg_notify(:channel, ''), pg_notify(:channel, :slow)
 """)
 
 
@@ -151,23 +144,25 @@ def claim(
     *,
     holder: int | None = None,
     lease: timedelta = _LEASE,
-    full: Iterable[str] = (),
+    turns: Turns | None = None,
+    room: Room | None = None,
 ) -> list[Job]:
-    """Take ready jobs of some kinds, oldest first, for the length of a lease.
+    """Take ready jobs of some kinds for the length of a lease, in the order of their turns.
 
     Args:
         holder: who attends; without, only the lease brings the jobs back.
-        full: workspaces whose jobs are left.
+        turns: who had the last ones; without, the first in line begins.
+        room: who may be given how many.
     """
-    values = {
-        "kinds": list(kinds),
-        "limit": limit,
-        "lease": lease,
-        "holder": holder,
-        "full": list(full),
-    }
-    claimed = session.scalars(select(Job).from_statement(_CLAIM), values)
-    return sorted(claimed, key=lambda job: job.id)
+    found = (turns or Turns()).next(session, limit, list(kinds), room or Room())
+    if not found:
+        return []
+    values = {"ids": list(found), "lease": lease, "holder": holder}
+    claimed = {job.id: job for job in session.scalars(select(Job).from_statement(_CLAIM), values)}
+    for job in claimed.values():
+        # Where it has been, for whoever counts what each line has in hand.
+        set_committed_value(job, "lane", found[job.id])
+    return [claimed[one] for one in found]
 
 
 def done(session: Session, job: Job) -> bool:
@@ -225,13 +220,10 @@ def bury(session: Session, job: Job, error: str) -> bool:
     return found is not None
 
 
-def seconds_to_next(
-    session: Session, kinds: Iterable[str], *, full: Iterable[str] = ()
-) -> float | None:
+def seconds_to_next(session: Session, kinds: Iterable[str]) -> float | None:
     """How long until the next job of some kinds becomes ready; None when there is none.
 
-    Args:
-        full: workspaces whose jobs are left.
+    What stands in line does not count: it waits for a worker or for room, not for the clock.
     """
-    wait = session.scalar(_NEXT, {"kinds": list(kinds), "full": list(full)})
+    wait = session.scalar(_NEXT, {"kinds": list(kinds)})
     return None if wait is None else float(wait)

@@ -1,5 +1,8 @@
 """How many runs Airflow is given at once: with thousands of them its scheduler slows down.
 
+An automation may take three times of what it leaves: alone it has three quarters of the room, two
+have three sevenths each, and there is room at once for a run of one that has none there.
+
 Every dispatcher counts what Airflow has and what it has in hand itself. What others have in hand
 meanwhile it does not see, so that each of them may add a few runs more.
 """
@@ -7,11 +10,23 @@ meanwhile it does not see, so that each of them may add a few runs more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from automations.db import in_airflow
+from automations.db.lanes import Room
 from automations.db.session import Session, reading
+
+_TIMES_WHAT_IS_LEFT = 3
+
+
+class Grant(NamedTuple):
+    """How many runs may be started, and how many of these by each automation."""
+
+    permits: int
+    room: Room
 
 
 class Permits:
@@ -19,17 +34,16 @@ class Permits:
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
-        self._held = 0
+        self._held: Counter[str] = Counter()
 
-    def take(self, session: Session, most: int) -> int:
-        """Hold as many as there are, up to ``most``; returns how many, none when none is needed."""
-        self._held = self._capacity._take(session, most)
-        return self._held
+    def look(self, session: Session, most: int) -> Grant:
+        """How many there are, up to ``most``; none when none is needed. Nobody else looks now."""
+        return self._capacity._look(session, most)
 
-    def keep(self, needed: int) -> None:
-        """Hold no more than are needed."""
-        self._capacity._give(self._held - needed)
-        self._held = needed
+    def hold(self, lanes: Iterable[str]) -> None:
+        """Hold one for each run of these automations, until the end of the block."""
+        self._held = Counter(lanes)
+        self._capacity._hold(self._held)
 
 
 class Capacity:
@@ -44,7 +58,7 @@ class Capacity:
         self._limit = limit
         self._kinds = kinds
         self._lock = threading.Lock()
-        self._in_hand = 0
+        self._in_hand: Counter[str] = Counter()
         self._full = False
 
     @property
@@ -59,29 +73,40 @@ class Capacity:
         try:
             yield held
         finally:
-            held.keep(0)
+            self._give(held._held)
 
     def has_room(self) -> bool:
         """Look whether there is room again."""
         with reading() as session:
-            self._full = in_airflow.count(session) + self._in_hand >= self._limit
+            self._full = in_airflow.count(session) + self._in_hand.total() >= self._limit
         return not self._full
 
-    def _take(self, session: Session, most: int) -> int:
+    def _look(self, session: Session, most: int) -> Grant:
         # What comes to Airflow meanwhile is counted twice rather than not at all.
-        before = self._in_hand
-        there = in_airflow.count_for_due(session, self._kinds)
-        # Two workers may have counted the same room; what is taken of it, one after the other.
         with self._lock:
-            if there is None:
-                self._full = False
-                return 0
-            free = self._limit - there - max(before, self._in_hand)
-            taken = max(0, min(free, most))
-            self._in_hand += taken
-            self._full = taken == 0
-        return taken
+            there = +self._in_hand
+        counted = in_airflow.count_for_due(session, self._kinds)
+        if counted is None:
+            self._full = False
+            return Grant(0, Room())
+        there.update(counted)
+        free = self._limit - there.total()
+        self._full = free <= 0
+        room = Room({lane: _share(free, runs) for lane, runs in there.items()}, _share(free, 0))
+        return Grant(max(0, min(free, most)), room)
 
-    def _give(self, number: int) -> None:
+    def _hold(self, lanes: Counter[str]) -> None:
         with self._lock:
-            self._in_hand -= number
+            self._in_hand.update(lanes)
+            # Some are due, and may not have the room that there is.
+            self._full = not lanes
+
+    def _give(self, lanes: Counter[str]) -> None:
+        with self._lock:
+            self._in_hand -= lanes
+
+
+def _share(free: int, there: int) -> int:
+    """How many more an automation may have that has so many; it then has three times the rest."""
+    over = _TIMES_WHAT_IS_LEFT * free - there
+    return (over - 1) // (_TIMES_WHAT_IS_LEFT + 1) + 1 if over > 0 else 0

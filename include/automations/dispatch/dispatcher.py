@@ -12,11 +12,13 @@ import secrets
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from automations.db import jobs
+from automations.db.lanes import Turns
 from automations.db.session import Session, raw_connection, unit_of_work
 from automations.db.tables import Job
 from automations.dispatch import slow_work
@@ -69,12 +71,19 @@ _LIMITED_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler
 _OWN_KINDS = frozenset(HANDLERS) - _SLOW_KINDS - _AIRFLOW_KINDS
 
 
-class Wanted(NamedTuple):
-    """What a worker may take now: of which kinds, how many; and which kinds it rests for."""
+_GROUPS = {
+    "own": _OWN_KINDS,
+    "airflow": _AIRFLOW_KINDS - _LIMITED_KINDS,
+    "starts": _LIMITED_KINDS,
+}
+"""What a worker takes at a time is of one group: a quick job waits for no slow one."""
 
-    kinds: frozenset[str]
-    limit: int
-    awaited: frozenset[str]
+
+class Taken(NamedTuple):
+    """What a worker has claimed; and, when that is nothing, the kinds that it rests for."""
+
+    jobs: Sequence[Job]
+    awaited: frozenset[str] = frozenset()
 
 
 class Dispatcher:
@@ -90,6 +99,11 @@ class Dispatcher:
         self._holder = secrets.randbelow(2**31)
         self._attending = threading.Event()
         self._slow = SlowWork(_SLOW_KINDS)
+        # Held while some are claimed, too: whose turn it is, is one after the other.
+        self._claiming = threading.Lock()
+        self._turns = {group: Turns() for group in _GROUPS}
+        self._order = deque(_GROUPS)
+        self._places_in_airflow = threading.Semaphore(_WORKERS - 1)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._signals = 0
@@ -180,30 +194,58 @@ class Dispatcher:
         with self._breaker.probing() as may_probe:
             if may_probe and self._probe():
                 return
-        with self._capacity.permits() as permits:
+        # One worker is always there for what needs no Airflow, however long that takes to answer.
+        may_ask = self._places_in_airflow.acquire(blocking=False)
+        try:
+            with self._capacity.permits() as permits:
+                taken = self._take(permits, may_ask)
+                if len(taken.jobs) > 1:
+                    self._signal()  # there may be more, for another worker
+                self._carry_all(taken.jobs)
+        finally:
+            if may_ask:
+                self._places_in_airflow.release()
+        if not taken.jobs:
+            awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else taken.awaited
             with unit_of_work() as session:
-                wanted = self._wanted(session, permits)
-                claimed = jobs.claim(session, wanted.limit, wanted.kinds, holder=self._holder)
-                awaited = _OWN_KINDS | _AIRFLOW_KINDS if may_probe else wanted.awaited
-                pause = None if claimed else jobs.seconds_to_next(session, awaited)
-            permits.keep(sum(HANDLERS[job.kind].limited for job in claimed))
-            if len(claimed) == wanted.limit:
-                self._signal()  # there may be more, for another worker
-            self._carry_all(claimed)
-        if not claimed:
+                pause = jobs.seconds_to_next(session, awaited)
             self._rest(seen, pause, None if may_probe else self._breaker.seconds_to_probe())
 
-    def _wanted(self, session: Session, permits: Permits) -> Wanted:
-        if self._breaker.is_open:
-            return Wanted(_OWN_KINDS, _BATCH, _OWN_KINDS)
-        free = permits.take(session, _BATCH)
-        if free:
-            return Wanted(_OWN_KINDS | _AIRFLOW_KINDS, free, _OWN_KINDS | _AIRFLOW_KINDS)
-        # Without a permit no start is taken, also not one that has become due just now.
-        kinds = _OWN_KINDS | (_AIRFLOW_KINDS - _LIMITED_KINDS)
-        # Starts that wait for room are due already: the listener looks for that, not the clock.
-        awaited = kinds if self._capacity.is_full else kinds | _LIMITED_KINDS
-        return Wanted(kinds, _BATCH, awaited)
+    def _take(self, permits: Permits, may_ask: bool) -> Taken:
+        """Claim jobs of one group, each group after the others."""
+        awaited = _OWN_KINDS
+        with self._claiming:
+            for group in tuple(self._order):
+                if group != "own" and (not may_ask or self._breaker.is_open):
+                    continue
+                with unit_of_work() as session:
+                    claimed = self._claim(session, group, permits)
+                if claimed:
+                    self._order.remove(group)
+                    self._order.append(group)
+                    return Taken(claimed)
+                # Starts that wait for room are due: the listener looks for that, not the clock.
+                if group != "starts" or not self._capacity.is_full:
+                    awaited |= _GROUPS[group]
+        return Taken((), awaited)
+
+    def _claim(self, session: Session, group: str, permits: Permits) -> list[Job]:
+        limit, room = _BATCH, None
+        if group == "starts":
+            limit, room = permits.look(session, _BATCH)
+            if not limit:
+                return []
+        claimed = jobs.claim(
+            session,
+            limit,
+            _GROUPS[group],
+            holder=self._holder,
+            turns=self._turns[group],
+            room=room,
+        )
+        if group == "starts":
+            permits.hold(str(job.lane) for job in claimed)
+        return claimed
 
     def _probe(self) -> bool:
         """See by one job whether Airflow is back; False when none is there."""

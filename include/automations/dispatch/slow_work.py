@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from automations.db import jobs
+from automations.db.lanes import Room, Turns
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
 from automations.dispatch.jobs.base import SLOW_LEASE
@@ -27,6 +28,7 @@ class SlowWork:
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = kinds
         self._in_hand: Counter[str | None] = Counter()
+        self._turns = Turns()
         # Held while one is claimed, too: two that count at once would both take the last place.
         self._lock = threading.Lock()
         self._wake = threading.Condition()
@@ -58,10 +60,16 @@ class SlowWork:
         with self._lock, unit_of_work() as session:
             full = [str(one) for one, count in self._in_hand.items() if count >= SHARE]
             claimed = jobs.claim(
-                session, 1, self._kinds, holder=holder, lease=SLOW_LEASE, full=full
+                session,
+                1,
+                self._kinds,
+                holder=holder,
+                lease=SLOW_LEASE,
+                turns=self._turns,
+                room=Room(full=full),
             )
             if not claimed:
-                return None, jobs.seconds_to_next(session, self._kinds, full=full)
+                return None, jobs.seconds_to_next(session, self._kinds)
             self._in_hand[claimed[0].workspace_id] += 1
         self.signal()  # there may be more, for another worker
         return claimed[0], None

@@ -94,7 +94,14 @@ class Job(Base):
         one_of("kind", *JobKind),
         UniqueConstraint("kind", "subject_id"),
         Index(
-            "ix_job_ready", "kind", "available_at", "id", postgresql_where=text("dead_at IS NULL")
+            "ix_job_due",
+            *("kind", "available_at", "id"),
+            postgresql_where=text("lane IS NULL AND dead_at IS NULL"),
+        ),
+        Index(
+            "ix_job_line",
+            *("kind", "urgent", "workspace_id", "lane", "available_at", "id"),
+            postgresql_where=text("lane IS NOT NULL"),
         ),
     )
 
@@ -102,7 +109,11 @@ class Job(Base):
     kind: Mapped[str]
     subject_id: Mapped[str]
     workspace_id: Mapped[str | None]
-    """Of a job that waits for others outside: there are so many of each workspace at a time."""
+    """Whose it is; known from the beginning of a job that waits for others outside."""
+    lane: Mapped[str | None]
+    """The line that it stands in, which is its automation's, from when it is due until claimed."""
+    urgent: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether it stands in a line of those that somebody waits for."""
     claims: Mapped[int] = mapped_column(server_default="0")
     """Counts up with every claim; only the holder of the last one may settle the job."""
     holder: Mapped[int | None]

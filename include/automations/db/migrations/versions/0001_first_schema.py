@@ -372,6 +372,8 @@ def _events() -> None:
         sa.Column('kind', sa.Text(), nullable=False),
         sa.Column('subject_id', sa.Text(), nullable=False),
         sa.Column('workspace_id', sa.Text(), nullable=True),
+        sa.Column('lane', sa.Text(), nullable=True),
+        sa.Column('urgent', sa.Boolean(), server_default=sa.text('false'), nullable=False),
         sa.Column('claims', sa.Integer(), server_default='0', nullable=False),
         sa.Column('holder', sa.Integer(), nullable=True),
         sa.Column('failures', sa.Integer(), server_default='0', nullable=False),
@@ -383,7 +385,8 @@ def _events() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_job')),
         sa.UniqueConstraint('kind', 'subject_id', name=op.f('uq_job_kind_subject_id')),
     )
-    op.create_index('ix_job_ready', 'job', ['kind', 'available_at', 'id'], unique=False, postgresql_where=sa.text('dead_at IS NULL'))
+    op.create_index('ix_job_due', 'job', ['kind', 'available_at', 'id'], unique=False, postgresql_where=sa.text('lane IS NULL AND dead_at IS NULL'))
+    op.create_index('ix_job_line', 'job', ['kind', 'urgent', 'workspace_id', 'lane', 'available_at', 'id'], unique=False, postgresql_where=sa.text('lane IS NOT NULL'))
     op.create_table(
         'watermark',
         sa.Column('name', sa.Text(), nullable=False),

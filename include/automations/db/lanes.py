@@ -1,0 +1,276 @@
+"""Lines of jobs that are due, one of each automation, and who comes next of them.
+
+A job that is due is put into the line of its workspace and automation, both read from its subject.
+Workspaces take turns, within one its automations, and within one of these the oldest comes first:
+so a burst of one delays nobody else. To find who is next costs as much as it gives, however many
+lines there are and however long they are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from automations.db.tables import JobKind
+
+_OF_RUNS = (
+    JobKind.START_RUN, JobKind.START_CHILD, JobKind.FAIL_RUN, JobKind.RETRY_RUN,
+    JobKind.RETRY_LATEST, JobKind.WAKE_PARENT, JobKind.REPORT_FAILURE, JobKind.ADMIT_RUN,
+    JobKind.NEXT_RUN,
+)  # fmt: skip
+_OF_WAITS = (
+    JobKind.ANSWER_WAIT, JobKind.ESCALATE_WAIT, JobKind.NAME_OVERRIDE,
+)  # fmt: skip
+# Somebody waits for a run that was started by hand, or by a delivery that is answered by its end.
+_OWNER = """
+run.workspace_id, run.workflow_id AS lane, CASE run.trigger_type
+    WHEN 'manual' THEN true
+    WHEN 'webhook' THEN EXISTS (
+        SELECT FROM workflow_version made
+        WHERE made.workflow_id = run.workflow_id AND made.version = run.version
+            AND made.definition #>> '{trigger,respond}' = 'result'
+    )
+    ELSE false
+END AS urgent
+"""
+_OWNERS: Mapping[tuple[JobKind, ...], str] = {
+    _OF_RUNS: f"SELECT {_OWNER} FROM run WHERE run.id = job.subject_id",  # noqa: S608 -- the words are ours
+    _OF_WAITS: f"SELECT {_OWNER} FROM wait JOIN run ON run.id = wait.run_id"  # noqa: S608 -- the words are ours
+    " WHERE wait.id = job.subject_id",
+    (JobKind.ASK_APPROVER, JobKind.REMIND_APPROVER): f"SELECT {_OWNER} FROM approver"  # noqa: S608 -- the words are ours
+    " JOIN wait ON wait.id = approver.wait_id JOIN run ON run.id = wait.run_id"
+    " WHERE approver.id = job.subject_id",
+    (JobKind.SEND_FORM,): f"SELECT {_OWNER} FROM form_request form"  # noqa: S608 -- the words are ours
+    " JOIN run ON run.id = form.run_id WHERE form.id = job.subject_id",
+    # By a part of it: what an index holds is limited, and the sender writes it.
+    (JobKind.MATCH_EVENT,): "SELECT workspace_id, left(trigger_key, 200) AS lane, false AS urgent"
+    " FROM event WHERE event.id = job.subject_id",
+    (JobKind.END_DEBOUNCE,): "SELECT workflow.workspace_id, workflow.id AS lane, false AS urgent"
+    " FROM debounced_events debounced JOIN workflow ON workflow.id = debounced.workflow_id"
+    " WHERE debounced.id = job.subject_id",
+    (JobKind.END_RUNS,): "SELECT workspace_id, id AS lane, false AS urgent"
+    " FROM workflow WHERE workflow.id = job.subject_id",
+    (
+        JobKind.SYNC_PIPELINE,
+    ): "SELECT connection.workspace_id, connection.id AS lane, false AS urgent"
+    " FROM pipeline_run JOIN pipeline_connection connection"
+    " ON connection.id = pipeline_run.connection_id WHERE pipeline_run.id = job.subject_id",
+    (JobKind.SCHEDULE_PIPELINE,): "SELECT workspace_id, id AS lane, false AS urgent"
+    " FROM pipeline_connection WHERE pipeline_connection.id = job.subject_id",
+}
+OWNED = frozenset(kind for kinds in _OWNERS for kind in kinds)
+"""The kinds of jobs whose owner is known."""
+
+_ANY_OWNER = " UNION ALL ".join(
+    f"(SELECT * FROM ({query}) owner WHERE job.kind IN ({', '.join(map(repr, map(str, kinds)))}))"  # noqa: S608 -- the words are ours
+    for kinds, query in _OWNERS.items()
+)
+_AT_ONCE = 1000
+"""Oldest jobs of a kind, and newest ones, that are put into line by a statement: 20 µs for each."""
+
+
+def _due(order: str) -> str:
+    return f"""
+    SELECT due.id FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
+        SELECT id FROM job
+        WHERE kind = wanted AND lane IS NULL AND dead_at IS NULL
+            AND available_at <= statement_timestamp()
+        ORDER BY available_at {order}, id {order} LIMIT {_AT_ONCE} FOR UPDATE SKIP LOCKED
+    ) due
+    """  # noqa: S608 -- the words are ours
+
+
+# Also from the other end: behind a hundred thousand of one automation another one's is seen, too.
+_LINE_UP = text(f"""
+UPDATE job SET (workspace_id, lane, urgent) = (
+    SELECT coalesce(job.workspace_id, max(owner.workspace_id), ''), coalesce(max(owner.lane), ''),
+        coalesce(bool_or(owner.urgent), false)
+    FROM ({_ANY_OWNER}) owner
+)
+WHERE id = ANY (ARRAY({_due("ASC")})) OR id = ANY (ARRAY({_due("DESC")}))
+""")  # noqa: S608 -- the words are ours
+
+
+def _next(column: str, where: str, after: str) -> str:
+    """The next value of an index's column behind another, or the first one behind the last."""
+    found = (
+        "SELECT min(line.value) FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL ("  # noqa: S608 -- the words are ours
+        f" SELECT {column} AS value FROM job WHERE kind = wanted AND lane IS NOT NULL AND {where}"
+        " {behind} ORDER BY " + column + " LIMIT 1) line"
+    )
+    behind = found.format(behind=f"AND {column} > {after}")
+    return f"coalesce(({behind}), ({found.format(behind='')}))"
+
+
+_OF_WORKSPACE = "urgent = :urgent AND workspace_id = chosen.workspace_id"
+
+_WORKSPACES = text(f"""
+WITH RECURSIVE walk (urgent, workspace_id, begin, place) AS (
+    SELECT lines.urgent, next.workspace_id, next.workspace_id, 1
+    FROM (VALUES (true, :after_urgent), (false, :after)) lines (urgent, after)
+    CROSS JOIN LATERAL (
+        SELECT {_next("workspace_id", "urgent = lines.urgent", "lines.after")} AS workspace_id
+    ) next
+    WHERE next.workspace_id IS NOT NULL
+UNION ALL
+    SELECT walk.urgent, next.workspace_id, walk.begin, walk.place + 1
+    FROM walk CROSS JOIN LATERAL (
+        SELECT {_next("workspace_id", "urgent = walk.urgent", "walk.workspace_id")} AS workspace_id
+    ) next
+    WHERE walk.place < :most AND next.workspace_id <> walk.begin
+)
+SELECT urgent, workspace_id FROM walk
+WHERE workspace_id <> ALL (CAST(:full AS text[])) ORDER BY place
+""")  # noqa: S608 -- the words are ours
+
+_ALLOWED = "coalesce(CAST(CAST(:allowed AS json) ->> lanes.lane AS integer), :allowance)"
+_SHARE = f"least(shares.jobs, {_ALLOWED})"
+
+_PICK = text(f"""
+WITH chosen AS (
+    SELECT * FROM unnest(CAST(:workspaces AS text[]), CAST(:after AS text[]))
+        WITH ORDINALITY AS given (workspace_id, after, place)
+), lanes AS MATERIALIZED (
+    SELECT chosen.workspace_id, chosen.place AS workspace, lanes.lane, lanes.place
+    FROM chosen CROSS JOIN LATERAL (
+        WITH RECURSIVE walk (lane, begin, place) AS (
+            SELECT next.lane, next.lane, 1
+            FROM (SELECT {_next("lane", _OF_WORKSPACE, "chosen.after")} AS lane) next
+            WHERE next.lane IS NOT NULL
+        UNION ALL
+            SELECT next.lane, walk.begin, walk.place + 1
+            FROM walk CROSS JOIN LATERAL (
+                SELECT {_next("lane", _OF_WORKSPACE, "walk.lane")} AS lane
+            ) next
+            WHERE walk.place < :lanes AND next.lane <> walk.begin
+        )
+        SELECT lane, place FROM walk
+    ) lanes
+    WHERE {_ALLOWED} > 0
+), shares AS (
+    SELECT workspace, CAST(ceil(CAST(:share AS numeric) / count(*)) AS integer) AS jobs
+    FROM lanes GROUP BY workspace
+), found AS MATERIALIZED (
+    SELECT lanes.*, ready.id, ready.available_at
+    FROM lanes JOIN shares USING (workspace) CROSS JOIN LATERAL (
+        SELECT own.* FROM unnest(CAST(:kinds AS text[])) AS wanted CROSS JOIN LATERAL (
+            SELECT id, available_at FROM job
+            WHERE kind = wanted AND urgent = :urgent
+                AND workspace_id = lanes.workspace_id AND job.lane = lanes.lane
+            ORDER BY available_at, id LIMIT {_SHARE} FOR UPDATE SKIP LOCKED
+        ) own
+        ORDER BY own.available_at, own.id LIMIT {_SHARE}
+    ) ready
+), rounds AS (
+    SELECT *, row_number() OVER (PARTITION BY workspace, lane ORDER BY available_at, id) AS round
+    FROM found
+), turns AS (
+    SELECT *, row_number() OVER (PARTITION BY workspace ORDER BY round, place) AS turn FROM rounds
+)
+SELECT id, workspace_id, lane FROM turns ORDER BY turn, workspace LIMIT :limit
+""")  # noqa: S608 -- the words are ours
+
+_URGENT_OF = 4
+"""Of so many claims one begins with what nobody waits for, the others with what somebody does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Who may be given how many jobs; without a number, any.
+
+    Args:
+        of_lanes: by automation.
+        of_others: each that is not among these.
+        full: workspaces whose jobs are left.
+    """
+
+    of_lanes: Mapping[str, int] = field(default_factory=dict)
+    of_others: int | None = None
+    full: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Who had the last turn: the workspace, and of each its automation."""
+
+    workspace: str = ""
+    lanes: dict[str, str] = field(default_factory=dict)
+
+
+_MAX_REMEMBERED = 10_000
+"""Workspaces; when there are more, some begin anew with their first automation."""
+
+
+class Turns:
+    """Whose turn it is, as one dispatcher has it; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._claims = 0
+        self._last = {True: _Turn(), False: _Turn()}
+
+    def next(
+        self, session: Session, limit: int, kinds: Collection[str], room: Room
+    ) -> dict[int, str]:
+        """Lock those who are next in line, and give their ids and lines in the order of turns."""
+        values = {"kinds": list(kinds)}
+        session.execute(_LINE_UP, values)
+        waiting = session.execute(
+            _WORKSPACES,
+            {
+                **values,
+                "after_urgent": self._last[True].workspace,
+                "after": self._last[False].workspace,
+                "most": limit + len(room.full),
+                "full": list(room.full),
+            },
+        ).all()
+        self._claims += 1
+        urgent_first = self._claims % _URGENT_OF != 0
+        found: dict[int, str] = {}
+        for urgent in (urgent_first, not urgent_first):
+            there = [row.workspace_id for row in waiting if row.urgent is urgent]
+            if there and len(found) < limit:
+                left = limit - len(found)
+                found |= self._pick(session, left, values, urgent, there[:left], room)
+        return found
+
+    def _pick(
+        self,
+        session: Session,
+        limit: int,
+        values: Mapping[str, object],
+        urgent: bool,
+        workspaces: list[str],
+        room: Room,
+    ) -> dict[int, str]:
+        last = self._last[urgent]
+        share = math.ceil(limit / len(workspaces))
+        blocked = sum(number < 1 for number in room.of_lanes.values())
+        picked = session.execute(
+            _PICK,
+            {
+                **values,
+                "urgent": urgent,
+                "limit": limit,
+                "workspaces": workspaces,
+                "after": [last.lanes.get(one, "") for one in workspaces],
+                "share": share,
+                "lanes": share + blocked,
+                "allowed": json.dumps(room.of_lanes),
+                "allowance": limit if room.of_others is None else room.of_others,
+            },
+        ).all()
+        if len(last.lanes) > _MAX_REMEMBERED:
+            last.lanes.clear()
+        served: set[tuple[str, str]] = set()
+        for row in picked:
+            if (row.workspace_id, row.lane) not in served:
+                served.add((row.workspace_id, row.lane))
+                last.lanes[row.workspace_id] = row.lane
+                last.workspace = row.workspace_id
+        return {row.id: row.lane for row in picked}
