@@ -27,6 +27,7 @@ STATUSES: dict[type[errors.DomainError], int] = {
     errors.Conflict: 409,
     errors.InProgress: 409,
     errors.InUse: 409,
+    errors.Unreadable: 409,
     errors.Gone: 410,
     errors.TooLarge: 413,
     errors.RuleBroken: 422,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Query, Request, Response
@@ -16,7 +17,8 @@ from automations import wiring
 from automations.definitions.files import MAX_AUTOMATIONS, Format, automations_in, read, write
 from automations.errors import ValidationFailed
 from automations.kit.json_text import is_json
-from automations.services.workflows import files
+from automations.services.workflows import exports, files
+from automations.services.workflows.exports import LeftOut
 from automations.services.workflows.files import Applied
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
@@ -75,8 +77,15 @@ def export_several(
         list[str] | None, Query(alias="id", max_length=500, description="Only these.")
     ] = None,
 ) -> Response:
-    """Download all automations, or some, as one file of definitions; no secret is in it."""
-    return _file("automations", files.export(caller.workspace_id, ids or ()), form)
+    """Download all automations, or some, as one file of definitions; no secret is in it.
+
+    What no file can hold is left out: the header `X-Left-Out` has the ids, a YAML file the reasons.
+    """
+    exported = exports.export(caller.workspace_id, ids or ())
+    answer = _file("automations", exported.automations, form, _remarks(exported.left_out))
+    if exported.left_out:
+        answer.headers["X-Left-Out"] = ", ".join(one.workflow_id for one in exported.left_out)
+    return answer
 
 
 @router.get(
@@ -86,7 +95,7 @@ def export_several(
 )
 def export_one(caller: Viewer, workflow_id: str, form: _FormatQuery = "yaml") -> Response:
     """Download an automation as a file of its definition; no secret is in it."""
-    (definition,) = files.export(caller.workspace_id, [workflow_id])
+    definition = exports.export_one(caller.workspace_id, workflow_id)
     name = str(definition.get("key") or workflow_id)
     return _file(name, [definition], form)
 
@@ -113,9 +122,15 @@ def import_definitions(
     }
 
 
-def _file(name: str, definitions: list[dict[str, Any]], form: Format) -> Response:
-    content = write(definitions, form).encode()
+def _file(
+    name: str, definitions: list[dict[str, Any]], form: Format, remarks: Sequence[str] = ()
+) -> Response:
+    content = write(definitions, form, remarks).encode()
     return download(f"{name}.{form}", content, _CONTENT_TYPES[form])
+
+
+def _remarks(left_out: Sequence[LeftOut]) -> list[str]:
+    return [f"{one.name} ({one.workflow_id}) is left out: {one.reason}" for one in left_out]
 
 
 def _shown(one: Applied) -> dict[str, Any]:

@@ -10,6 +10,7 @@
     - Conflict                  409
       . InProgress              the same request is being carried out
       . InUse                   ACTIVE automations would go without it
+      . Unreadable              what is stored is no definition any more
     - Gone                      410
     - TooLarge                  413
     - RuleBroken                422
@@ -129,6 +130,19 @@ class InUse(Conflict):
     @property
     def details(self) -> dict[str, object]:
         return {"automations": self.automations}
+
+
+class Unreadable(Conflict):
+    """What is stored cannot be read any more.
+
+    Args:
+        what: whose definition it is.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"The definition of {what} cannot be read any more: {reason}")
+        self.reason = reason
 
 
 class Gone(DomainError):

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from automations_client.pages import Page, linked, through
 from automations_client.shapes import AppliedFile, StartedRun, Stats, UpdatedWorkflow, Workflow
 from automations_client.transport import Content, Transport, address
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionFile:
+    """A file of definitions.
+
+    Args:
+        left_out: ids of automations that no file can hold.
+    """
+
+    text: str
+    left_out: list[str]
 
 
 class Workflows:
@@ -64,10 +77,14 @@ class Workflows:
         """How many automations and runs there are."""
         return cast(Stats, self._transport.json("GET", address("workflows", "stats")))
 
-    def export(self, ids: Sequence[str] = (), form: Literal["yaml", "json"] = "yaml") -> str:
+    def export(
+        self, ids: Sequence[str] = (), form: Literal["yaml", "json"] = "yaml"
+    ) -> DefinitionFile:
         """These automations, or all, as a file of definitions."""
         path, query = address("workflows", "export"), {"format": form, "id": ids}
-        return self._transport.send("GET", path, Content(query=query)).text
+        answer = self._transport.send("GET", path, Content(query=query))
+        left_out = answer.headers.get("x-left-out")
+        return DefinitionFile(answer.text, left_out.split(", ") if left_out else [])
 
     def apply(self, file: str, *, dry_run: bool = False) -> AppliedFile:
         """Make automations what a file of definitions (YAML or JSON) says, all or none.

@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from automations.db.session import unit_of_work
+from automations.db.tables import WorkflowVersion
 from automations.launcher.cli import main
 from automations.launcher.setup import create_key
 from tests.api.conftest import Live
@@ -99,6 +102,23 @@ def test_an_export_that_no_file_may_hold_says_so(
     assert "more than one file may hold (5000 automations" in capsys.readouterr().err
     assert main(["export", "--format", "json", "--url", live.url]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_read_any_more_is_named_beside_the_file(
+    live: Live, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", str(file), "--url", live.url]) == 0
+    with unit_of_work() as session:
+        first = session.scalars(select(WorkflowVersion)).first()
+        assert first is not None
+        first.definition = {**first.definition, "trigger": {"type": "gone"}}
+    capsys.readouterr()
+    assert main(["export", "--format", "json", "--url", live.url]) == 1
+    said = capsys.readouterr()
+    assert (
+        said.err == f"export: left out, since they cannot be read any more: {first.workflow_id}\n"
+    )
+    json.loads(said.out)
 
 
 def test_some_are_exported_by_their_ids(
@@ -201,6 +221,8 @@ def test_a_workspace_is_made_with_its_first_key_and_is_one_of_its_own(
         keys.append(key)
         environment.set(AUTOMATIONS_API_KEY=key)
         assert main(["export", "--url", live.url]) == 0
-        assert (capsys.readouterr().out == "") is (len(keys) == 1)
+        exported = capsys.readouterr()
+        assert (exported.out == "") is (len(keys) == 1)
+        assert exported.err == ""
         assert main(["apply", str(file), "--url", live.url]) == 0
     assert keys[0] != keys[1]

@@ -138,13 +138,21 @@ def automations_in(documents: Sequence[Any]) -> list[Any]:
     return list(found)
 
 
-def write(definitions: Sequence[Mapping[str, JSON]], form: Format) -> str:
-    """A file that ``read`` gives the same automations of."""
+def write(
+    definitions: Sequence[Mapping[str, JSON]], form: Format, remarks: Sequence[str] = ()
+) -> str:
+    """A file that ``read`` gives the same automations of.
+
+    Args:
+        remarks: stand above them in YAML; JSON has no place for any.
+    """
     arranged = [_arranged(definition) for definition in definitions]
     if form == "json":
         shown = arranged[0] if len(arranged) == 1 else arranged
         return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
-    return str(
+    # Escaped: a line break would end the comment, and some characters are none of YAML's.
+    above = [f"# {json.dumps(remark)[1:-1]}\n" for remark in remarks]
+    return "".join(above) + str(
         yaml.dump_all(
             arranged,
             Dumper=_Dumper,

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from automations.domain.fields import Model, parse_duration
 from automations.domain.template_language.meter import Meter
 from automations.domain.templating import render_key
+from automations.errors import Unreadable
 from automations.kit.values import JSON
 
 _MAX_KEY_LENGTH = 200
@@ -98,9 +99,16 @@ class FlowControl(Model):
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> FlowControl:
-        """Those of a stored definition, whatever else is in it."""
+        """Those of a stored definition, whatever else is in it.
+
+        Raises:
+            Unreadable: this release does not take them any more.
+        """
         fields = {info.alias: stored.get(info.alias or "") for info in cls.model_fields.values()}
-        return cls.model_validate(fields)
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise Unreadable("the automation", str(error.errors()[0]["msg"])) from error
 
 
 def key_of(limit: Keyed, names: Mapping[str, JSON], owner: str) -> str | None:

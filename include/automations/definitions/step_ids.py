@@ -34,15 +34,15 @@ def kept(before: list[Any], after: list[Any]) -> list[Any]:
     """The steps after a change: one without an id keeps that of the step of its name and type.
 
     Args:
-        before: stored, so every step has an id.
+        before: stored, so every step that can be read has an id.
         after: as a client has written it, and not checked yet.
     """
     taken = {step["id"] for step in after if isinstance(step, dict) and _is_text(step.get("id"))}
     free: dict[tuple[str, str], list[str]] = {}
-    for step in before:
-        if step["id"] not in taken:
-            free.setdefault((step["name"], step["type"]), []).append(step["id"])
-    by_id = {step["id"]: step for step in before}
+    by_id = {step["id"]: step for step in before if _is_step(step)}
+    for step_id, step in by_id.items():
+        if step_id not in taken:
+            free.setdefault((step["name"], step["type"]), []).append(step_id)
     return [_with_inner_ids(_with_id(step, free), by_id) for step in after]
 
 
@@ -65,9 +65,10 @@ def _with_inner_ids(step: Any, by_id: dict[str, Any]) -> Any:
     changed = copy.copy(step)
     for place, name in places_inside(found["type"]):
         own = changed if place is None else changed.get(place)
-        old = found if place is None else found.get(place, {})
+        old = found if place is None else found.get(place)
         if isinstance(own, dict) and isinstance(own.get(name), list):
-            inner = kept(old[name] if isinstance(old.get(name), list) else [], own[name])
+            inside = old.get(name) if isinstance(old, dict) else None
+            inner = kept(inside if isinstance(inside, list) else [], own[name])
             if place is None:
                 changed[name] = inner
             else:
@@ -89,6 +90,15 @@ def places_inside(kind: str) -> Iterator[tuple[str | None, str]]:
     for name in (*step_type.arms, *step_type.body):
         yield "config", name
     yield None, "onError"
+
+
+def _is_step(stored: object) -> bool:
+    """Whether this release can tell what a stored step is."""
+    return (
+        isinstance(stored, dict)
+        and all(_is_text(stored.get(name)) for name in ("id", "name", "type"))
+        and stored["type"] in STEP_TYPES
+    )
 
 
 def _is_text(value: object) -> bool:

@@ -20,6 +20,8 @@ SAME, DIFFERENT, FAILED = 0, 1, 2
 """Exit codes."""
 _LONGEST = 600
 """Seconds: a large file is applied in one transaction."""
+_NOTHING = ("", "[]")
+"""What is exported of a workspace without automations."""
 _DONE = {"create": "created", "update": "changed", "unchanged": "unchanged"}
 
 
@@ -37,11 +39,16 @@ def export(options: argparse.Namespace) -> int:
     """Write automations as a file."""
     try:
         with _client(options.url) as client:
-            text = client.workflows.export(options.ids, options.format)
-            print(text, end="")
-            _warn(text)
+            exported = client.workflows.export(options.ids, options.format)
     except (ClientError, OSError, LookupError) as error:
         return _failed("export", error, options.url)
+    print(exported.text, end="")
+    if exported.left_out:
+        left_out = ", ".join(exported.left_out)
+        print(f"export: left out, since they cannot be read any more: {left_out}", file=sys.stderr)
+        return DIFFERENT
+    if exported.text.strip() not in _NOTHING:
+        _warn(exported.text)
     return SAME
 
 

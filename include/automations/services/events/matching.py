@@ -14,7 +14,7 @@ from automations.definitions.flow_control import Debounce, FlowControl, key_of
 from automations.definitions.triggers import seen_by
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import EventStatus, WorkflowStatus
-from automations.errors import Conflict, RateLimited, ValidationFailed
+from automations.errors import Conflict, RateLimited, Unreadable, ValidationFailed
 from automations.kit.clock import timestamp
 from automations.services.runs import template_names
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
@@ -65,7 +65,10 @@ def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
 def _match(session: Session, event: Event, workflow: Workflow) -> str | None:
     """Start the automation, or collect the event for it; a remark unless it was just started."""
     stored = versions.definition(session, workflow.id, workflow.version) or {}
-    flow = FlowControl.of(stored)
+    try:
+        flow = FlowControl.of(stored)
+    except Unreadable as problem:  # which keeps no other automation from its event
+        return f"'{workflow.name}' was not started: {problem.message}"
     limited = flow.debounce is not None or flow.rate_limit is not None
     if limited and events.has_started(session, event.id, workflow.id):
         return None

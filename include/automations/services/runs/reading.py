@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from automations.db import held_up, run_counts, run_queries, workflows
@@ -11,7 +12,7 @@ from automations.db.tables import Workflow
 from automations.db.waits import SLOT
 from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
 from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus
-from automations.errors import NotFound
+from automations.errors import NotFound, Unreadable
 from automations.kit import cursors
 from automations.kit.values import from_attributes
 from automations.services.workflows.definitions import load
@@ -91,7 +92,10 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         run, workflow_name, wait = found
         steps = run_queries.steps(session, run_id)
         settled = {step.node_id for step in steps if step.status in SETTLED}
-        plan = load(session, workflow_id, run.version).plan
+        pending: Sequence[str] = ()
+        if run.status != RunStatus.COMPLETED:
+            with suppress(Unreadable):  # by this release; what the run has done is shown
+                pending = load(session, workflow_id, run.version).plan.pending(settled)
         waits = wait is not None and wait.kind != SLOT
         held = None
         if run.status in UNFINISHED:
@@ -109,7 +113,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
             workflow_name=workflow_name,
             steps=steps,
             logs=run_queries.logs(session, run_id),
-            pending=[] if run.status == RunStatus.COMPLETED else plan.pending(settled),
+            pending=pending,
             children=run_queries.children(session, run_id),
             pause=from_attributes(Pause, wait) if waits else None,
             held_up=held,

@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from pydantic import ValidationError
-
 from automations.db import workflows
 from automations.db.session import Session
 from automations.definitions.model import Definition, nested_lists
 from automations.domain.fields import is_template
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import WorkflowDetail
-from automations.errors import ValidationFailed
+from automations.errors import Unreadable, ValidationFailed
 from automations.services.workflows import definitions
 
 
@@ -49,7 +47,7 @@ def _chain(session: Session, to: WorkflowDetail, target: str, seen: set[str]) ->
     if workflow is None or workflow.status == WorkflowStatus.ARCHIVED:
         return None
     # What an older release took and this one does not, runs nothing.
-    with suppress(ValidationError):
+    with suppress(Unreadable):
         definition = definitions.read(session, workflow.id, workflow.version)
         for _, following in _calls(definition.steps, ""):
             chain = _chain(session, to, following, seen)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
 
 from automations.db import versions
 from automations.db.session import Session
+from automations.definitions.field_errors import field_errors
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.plan import Plan
-from automations.errors import NotFound
+from automations.errors import NotFound, Unreadable
 
 _MAX_KEPT = 256
 """Versions; a large one takes some megabytes as objects."""
@@ -57,11 +62,31 @@ _kept = _Kept()
 
 
 def read(session: Session, workflow_id: str, version: int) -> Definition:
-    """A version's definition, also of one that may never be committed, so it is not kept."""
+    """A version's definition, also of one that may never be committed, so it is not kept.
+
+    Raises:
+        Unreadable: this release does not take it any more.
+    """
     stored = versions.definition(session, workflow_id, version)
     if stored is None:
         raise NotFound(f"Automation {workflow_id} has no version {version}.")
-    return DEFINITION.validate_python(stored)
+    return understood(stored, f"automation {workflow_id}, version {version},")
+
+
+def understood(stored: Mapping[str, Any], what: str) -> Definition:
+    """A stored definition.
+
+    Args:
+        what: whose it is, for the error.
+
+    Raises:
+        Unreadable: this release does not take it any more.
+    """
+    try:
+        return DEFINITION.validate_python(stored)
+    except ValidationError as error:
+        place, problems = next(iter(field_errors(error, stored).items()))
+        raise Unreadable(what, f"{place}: {problems[0]}") from error
 
 
 def load(session: Session, workflow_id: str, version: int) -> Loaded:

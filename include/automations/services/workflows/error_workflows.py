@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from pydantic import ValidationError
-
 from automations.db import workflows
 from automations.db.session import Session
 from automations.domain.workflows import WorkflowDetail
-from automations.errors import ValidationFailed
+from automations.errors import Unreadable, ValidationFailed
 from automations.services.workflows.definitions import read
 
 _FIELD = "errorWorkflowId"
@@ -36,5 +34,5 @@ def check(session: Session, workflow: WorkflowDetail, error_workflow_id: str | N
         chain[following] = found.name
         following = None
         # What an older release took and this one does not, starts nothing.
-        with suppress(ValidationError):
+        with suppress(Unreadable):
             following = read(session, found.id, found.version).error_workflow_id

@@ -1,33 +1,29 @@
-"""Applying definitions from files to a workspace, and writing its automations to files."""
+"""Applying definitions from files to a workspace."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from automations.db import versions, workflows
-from automations.db.session import Session, reading, unit_of_work
+from automations.db.session import Session, unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions import checking, references, step_ids
 from automations.definitions.files import write
-from automations.definitions.model import DEFINITION, Definition
-from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
+from automations.definitions.model import Definition
+from automations.definitions.triggers import WebhookTrigger
 from automations.domain.principals import Principal
 from automations.domain.workflows import WorkflowDetail
-from automations.errors import NotFound, ValidationFailed
+from automations.errors import Unreadable, ValidationFailed
 from automations.kit.ids import new_id
-from automations.kit.values import JSON
 from automations.ports import Ports
+from automations.services.workflows.definitions import understood
+from automations.services.workflows.exports import UNWRITTEN, written_trigger
 from automations.services.workflows.payloads import with_kept_ids
-from automations.services.workflows.webhook_secrets import is_reference, same
 from automations.services.workflows.workflows import add, change, check_references
-
-_UNWRITTEN = ("formId",)
-"""What a trigger says as well."""
-
 
 _MAX_COMPARED = 20_000
 """Lines before and after: the time of a comparison grows with their square."""
@@ -142,30 +138,6 @@ def apply(
     return list(applied.values())
 
 
-def export(workspace_id: str, ids: Sequence[str] = ()) -> list[dict[str, JSON]]:
-    """Automations as files hold them: these, or all of the workspace, the first one first.
-
-    Raises:
-        NotFound: there is no automation with an id.
-    """
-    with reading() as session:
-        keys = workflows.keys(session, workspace_id)
-        if not ids:
-            found = reversed(workflows.listed(session, workspace_id))
-            return [_written(one.id, one.status, one.definition, keys) for one in found]
-        return [_exported(session, workspace_id, workflow_id, keys) for workflow_id in ids]
-
-
-def _exported(
-    session: Session, workspace_id: str, workflow_id: str, keys: Mapping[str, str]
-) -> dict[str, JSON]:
-    workflow = workflows.find(session, workspace_id, workflow_id)
-    if workflow is None:
-        raise NotFound(f"There is no automation {workflow_id}.")
-    stored = versions.definition(session, workflow.id, workflow.version) or {}
-    return _written(workflow.id, workflow.status, stored, keys)
-
-
 @contextmanager
 def _collected(errors: dict[str, list[str]], index: int, given: Any) -> Iterator[None]:
     """Go on with the next automation of a file after one that is invalid."""
@@ -226,15 +198,22 @@ def _apply(
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     body = with_kept_ids(stored, given)
     status = str(body.get("status", workflow.status))
-    known = DEFINITION.validate_python(stored)
-    before = _text(known, workflow.status, keys)
-    after = _wanted(body, status, keys, _secret_of(known))
+    known = _known(stored, workflow.id)
+    before = _text(known, workflow.status, keys) if known is not None else ""
+    after = _wanted(body, status, keys, _secret_of(known) if known is not None else None)
     if before == after:
         name, key, version = workflow.name, workflow.key, workflow.version
         return Applied("unchanged", workflow.id, key, name, version, ""), None
     done = change(session, by, workflow, body, ports, whole=True)
     diff = _diff(before, after)
     return Applied("update", done.id, done.key, done.name, done.version, diff), done
+
+
+def _known(stored: Mapping[str, Any], workflow_id: str) -> Definition | None:
+    """What is there so far; None when that cannot be read any more, and is simply replaced."""
+    with suppress(Unreadable):
+        return understood(stored, f"automation {workflow_id}")
+    return None
 
 
 def _found(
@@ -268,23 +247,6 @@ def _parsed(body: Mapping[str, Any]) -> Definition:
     return definition
 
 
-def _written(
-    workflow_id: str, status: str, stored: Mapping[str, Any], keys: Mapping[str, str]
-) -> dict[str, JSON]:
-    """A definition as it was written, so that it reads as its author knows it.
-
-    Without a key it has its id: nothing else finds it again among others of its name.
-    """
-    trigger = _trigger(DEFINITION.validate_python(stored).trigger, None)
-    rest = {
-        name: value
-        for name, value in references.by_key(stored, keys).items()
-        if name not in _UNWRITTEN and value not in (None, "", {})
-    }
-    known_by = {} if workflow_id in keys else {"id": workflow_id}
-    return {**known_by, **rest, "status": status, "trigger": trigger}
-
-
 def _wanted(
     body: Mapping[str, Any], status: str, keys: Mapping[str, str], before: str | None = None
 ) -> str:
@@ -316,25 +278,9 @@ def _arranged(
     before: str | None,
 ) -> str:
     referring = references.by_key(dumped, keys)
-    rest = {name: value for name, value in referring.items() if name not in _UNWRITTEN}
-    shown = {**rest, "status": status, "trigger": _trigger(definition.trigger, before)}
+    rest = {name: value for name, value in referring.items() if name not in UNWRITTEN}
+    shown = {**rest, "status": status, "trigger": written_trigger(definition.trigger, before)}
     return write([dict(sorted(shown.items()))], "yaml")
-
-
-def _trigger(trigger: Trigger, before: str | None) -> dict[str, JSON]:
-    config = trigger.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"type"})
-    if isinstance(trigger, WebhookTrigger) and trigger.secret is not None:
-        config["secret"] = _shown(trigger.secret, before)
-    return {"type": trigger.type, **({"config": config} if config else {})}
-
-
-def _shown(secret: str, before: str | None) -> str:
-    """A webhook's secret: a reference as it is, and no value; but whether it is another one."""
-    if is_reference(secret):
-        return secret.strip()
-    if before is None or secret == HIDDEN or same(before, secret):
-        return HIDDEN
-    return f"{HIDDEN} (another)"
 
 
 def _secret_of(definition: Definition) -> str | None:

@@ -128,11 +128,11 @@ def merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     """What a definition is with the fields of a change."""
     whole = {**stored, **body}
     if "trigger" in body:
-        whole["trigger"] = _as_changed(stored["trigger"], body["trigger"])
+        whole["trigger"] = _as_changed(trigger_of(stored), body["trigger"])
     if "formId" not in body:
         # It is in the stored trigger.
         whole.pop("formId", None)
-    elif "trigger" not in body and whole["trigger"]["type"] in ("manual", "form_submission"):
+    elif "trigger" not in body and trigger_of(whole).get("type") in ("manual", "form_submission"):
         whole.pop("trigger")
     return with_kept_ids(stored, whole) if "steps" in body else whole
 
@@ -141,7 +141,9 @@ def with_kept_ids(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, 
     """A definition whose steps have the ids that they have had."""
     if not isinstance(body.get("steps"), list):
         return body
-    return {**body, "steps": step_ids.kept(stored.get("steps", []), body["steps"])}
+    before = stored.get("steps")
+    known = before if isinstance(before, list) else []
+    return {**body, "steps": step_ids.kept(known, body["steps"])}
 
 
 def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
@@ -153,7 +155,7 @@ def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
     """
     if wrong := faults(dict(given), "input"):
         raise ValidationFailed(wrong)
-    schema = stored.get("trigger", {}).get("inputSchema")
+    schema = trigger_of(stored).get("inputSchema")
     if schema is None:
         return
     errors: dict[str, list[str]] = {}
@@ -165,6 +167,12 @@ def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
         raise Conflict(f"The trigger's inputSchema cannot be used: {fault}") from fault
     if errors:
         raise ValidationFailed(errors)
+
+
+def trigger_of(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stored trigger, whatever another release has made of it."""
+    trigger = stored.get("trigger")
+    return trigger if isinstance(trigger, dict) else {}
 
 
 def _as_changed(stored: Mapping[str, Any], given: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from pydantic import ValidationError
 
 from automations.db import versions, workflows
 from automations.db.session import Session, unit_of_work
@@ -38,9 +41,10 @@ def since(session: Session, workflow: Workflow, definition: Definition) -> datet
     known = workflows.scheduled_since(session, workflow.id, last)
     if known is not None:
         stored = versions.definition(session, workflow.id, last) or {}
-        before = ScheduleTrigger.model_validate(stored["trigger"])
-        if before.schedule(stored.get("timezone")) == trigger.schedule(definition.timezone):
-            return known
+        with suppress(ValidationError):  # of one that another release took, nothing stays
+            before = ScheduleTrigger.model_validate(stored.get("trigger"))
+            if before.schedule(stored.get("timezone")) == trigger.schedule(definition.timezone):
+                return known
     return datetime.now(UTC)
 
 

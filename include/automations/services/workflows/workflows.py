@@ -107,7 +107,7 @@ def change(
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
     body = payloads.with_kept_ids(stored, body) if whole else payloads.merged(stored, body)
-    definition = payloads.validated(body, stored.get("trigger", {}))
+    definition = payloads.validated(body, payloads.trigger_of(stored))
     # What is gone since it was named must keep nobody from a change of something else.
     begins = status is WorkflowStatus.ACTIVE and before != status
     if begins or {"trigger", "formId"} & set(changed):

@@ -1,0 +1,131 @@
+"""Automations of a workspace as files hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from automations.db import versions, workflows
+from automations.db.session import Session, reading
+from automations.definitions import references
+from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
+from automations.errors import NotFound, Unreadable
+from automations.kit.storable import fault
+from automations.kit.values import JSON
+from automations.services.workflows.definitions import understood
+from automations.services.workflows.webhook_secrets import is_reference, same
+
+UNWRITTEN = ("formId",)
+"""What a trigger says as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An automation that no file can hold, and why."""
+
+    workflow_id: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Automations as files hold them, and those that are left out."""
+
+    automations: list[dict[str, JSON]]
+    left_out: list[LeftOut]
+
+
+class _Stored(NamedTuple):
+    """An automation to be written to a file."""
+
+    name: str
+    workflow_id: str
+    status: str
+    definition: Mapping[str, Any]
+
+
+def export(workspace_id: str, ids: Sequence[str] = ()) -> Exported:
+    """Automations as files hold them: these, or all of the workspace, the first one first.
+
+    Raises:
+        NotFound: there is no automation with an id.
+    """
+    exported = Exported([], [])
+    with reading() as session:
+        keys = workflows.keys(session, workspace_id)
+        for stored in _stored(session, workspace_id, ids):
+            try:
+                exported.automations.append(_written(stored, keys))
+            except Unreadable as error:
+                exported.left_out.append(LeftOut(stored.workflow_id, stored.name, error.reason))
+    return exported
+
+
+def export_one(workspace_id: str, workflow_id: str) -> dict[str, JSON]:
+    """An automation as files hold it.
+
+    Raises:
+        NotFound: there is none with this id.
+        Unreadable: no file can hold it.
+    """
+    with reading() as session:
+        keys = workflows.keys(session, workspace_id)
+        (stored,) = _stored(session, workspace_id, [workflow_id])
+        return _written(stored, keys)
+
+
+def _stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator[_Stored]:
+    """These automations, or all."""
+    if not ids:
+        for one in reversed(workflows.listed(session, workspace_id)):
+            yield _Stored(one.name, one.id, one.status, one.definition)
+    for workflow_id in ids:
+        workflow = workflows.find(session, workspace_id, workflow_id)
+        if workflow is None:
+            raise NotFound(f"There is no automation {workflow_id}.")
+        stored = versions.definition(session, workflow.id, workflow.version) or {}
+        yield _Stored(workflow.name, workflow.id, workflow.status, stored)
+
+
+def _written(stored: _Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
+    """A definition as it was written, so that it reads as its author knows it.
+
+    Without a key it has its id: nothing else finds it again among others of its name.
+
+    Raises:
+        Unreadable: it could not be read from a file again.
+    """
+    definition, what = dict(stored.definition), f"automation {stored.workflow_id}"
+    if (problem := fault(definition)) is not None:
+        raise Unreadable(what, problem)
+    trigger = written_trigger(understood(definition, what).trigger, None)
+    rest = {
+        name: value
+        for name, value in references.by_key(definition, keys).items()
+        if name not in UNWRITTEN and value not in (None, "", {})
+    }
+    known_by = {} if stored.workflow_id in keys else {"id": stored.workflow_id}
+    return {**known_by, **rest, "status": stored.status, "trigger": trigger}
+
+
+def written_trigger(trigger: Trigger, before: str | None) -> dict[str, JSON]:
+    """A trigger as files hold it.
+
+    Args:
+        before: the secret of a webhook that is there, which is another one or the same.
+    """
+    config = trigger.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"type"})
+    if isinstance(trigger, WebhookTrigger) and trigger.secret is not None:
+        config["secret"] = _shown(trigger.secret, before)
+    return {"type": trigger.type, **({"config": config} if config else {})}
+
+
+def _shown(secret: str, before: str | None) -> str:
+    """A webhook's secret: a reference as it is, and no value; but whether it is another one."""
+    if is_reference(secret):
+        return secret.strip()
+    if before is None or secret == HIDDEN or same(before, secret):
+        return HIDDEN
+    return f"{HIDDEN} (another)"
