@@ -15,7 +15,7 @@ from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
 from automations.errors import SettingsFault
-from automations.launcher import definitions, stack
+from automations.launcher import definitions, runs, stack
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.archive import BackupError
 from automations.launcher.checks import run_checks
@@ -222,6 +222,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "apply": definitions.apply,
     "diff": definitions.diff,
     "export": definitions.export,
+    "run": runs.run,
     "demo": _demo,
     "docs": _docs,
 }

@@ -75,7 +75,13 @@ def parser() -> argparse.ArgumentParser:
     written = add("export", "Write automations as a file of definitions, all or some.")
     written.add_argument("ids", nargs="*", metavar="ID")
     written.add_argument("--format", choices=("yaml", "json"), default="yaml")
-    for command in (applied, compared, written):
+    started = add("run", "Start an automation by hand, and show what its steps do.")
+    started.add_argument("automation", help="Its id, its key, or its name if no other has it.")
+    started.add_argument("--input", metavar="JSON", default="{}", help="An object: its input.")
+    started.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS", help="How long to look on; 60."
+    )
+    for command in (applied, compared, written, started):
         command.add_argument(
             "--url", help="Another API than this home's; AUTOMATIONS_API_KEY is its key."
         )

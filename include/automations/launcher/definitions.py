@@ -38,10 +38,10 @@ def diff(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Write automations as a file."""
     try:
-        with _client(options.url) as client:
-            exported = client.workflows.export(options.ids, options.format)
+        with client(options.url) as api:
+            exported = api.workflows.export(options.ids, options.format)
     except (ClientError, OSError, LookupError) as error:
-        return _failed("export", error, options.url)
+        return failed("export", error, options.url)
     print(exported.text, end="")
     if exported.left_out:
         left_out = ", ".join(exported.left_out)
@@ -68,21 +68,21 @@ def _over_files(options: argparse.Namespace, *, dry_run: bool, different: int) -
     """Every file is tried, also after one that is refused; the worst outcome is the exit code."""
     outcomes = [SAME]
     try:
-        with _client(options.url) as client:
+        with client(options.url) as api:
             for file in options.files:
-                outcomes.append(_over_file(client, file, dry_run, different, options.url))
+                outcomes.append(_over_file(api, file, dry_run, different, options.url))
     except (OSError, LookupError) as error:
-        return _failed("the API key", error, options.url)
+        return failed("the API key", error, options.url)
     return max(outcomes)
 
 
-def _over_file(client: Client, file: str, dry_run: bool, different: int, url: str | None) -> int:
+def _over_file(api: Client, file: str, dry_run: bool, different: int, url: str | None) -> int:
     text = ""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        result = client.workflows.apply(text, dry_run=dry_run)
+        result = api.workflows.apply(text, dry_run=dry_run)
     except (ClientError, OSError, UnicodeDecodeError) as error:
-        return _failed(file, error, url, text)
+        return failed(file, error, url, text)
     _print(file, result)
     return different if result["changed"] else SAME
 
@@ -96,7 +96,12 @@ def _print(file: str, result: AppliedFile) -> None:
         print("".join(f"  {line}" for line in one["diff"].splitlines(keepends=True)), end="")
 
 
-def _client(url: str | None) -> Client:
+def client(url: str | None) -> Client:
+    """A client of this home's API, or of the one at an address.
+
+    Raises:
+        LookupError: there is no key for it.
+    """
     key = os.environ.get("AUTOMATIONS_API_KEY")
     if url is not None:
         if not key:
@@ -109,7 +114,8 @@ def _client(url: str | None) -> Client:
     return Client(settings.bridge_base, key, timeout=_LONGEST)
 
 
-def _failed(what: str, error: Exception, url: str | None, text: str = "") -> int:
+def failed(what: str, error: Exception, url: str | None, text: str = "") -> int:
+    """Say what went wrong; the exit code of that."""
     if isinstance(error, Unreachable) and url is None:
         said = f"the API does not answer ({error}); is it up? ./automations up starts it"
     elif isinstance(error, ApiError) and error.field_errors:

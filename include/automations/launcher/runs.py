@@ -1,0 +1,91 @@
+"""``./automations run``: start an automation by hand, and show what its steps do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from automations.kit.json_text import parsed
+from automations.launcher import definitions, stack
+from automations_client import ENDED, Client, ClientError, NotFound
+from automations_client.shapes import RunDetail, Workflow
+
+COMPLETED, FAILED, REFUSED = 0, 1, 2
+"""Exit codes; a run that waits for somebody has done what it can."""
+_PAUSE = 0.3
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start an automation, and print its steps until it has ended, or waits."""
+    try:
+        given = parsed(options.input)
+        if not isinstance(given, dict):
+            raise ValueError("must be an object")
+    except ValueError as error:
+        print(f"--input {error}", file=sys.stderr)
+        return REFUSED
+    try:
+        with definitions.client(options.url) as api:
+            workflow = _found(api, options.automation)
+            run_id = api.workflows.execute(workflow["id"], given)["runId"]
+            seen_at = _seen_at(options.url, workflow["id"], run_id)
+            print(f"{workflow['name']}: run {run_id}{seen_at}", flush=True)
+            return _followed(api, workflow["id"], run_id, options.timeout)
+    except (ClientError, OSError, LookupError) as error:
+        return definitions.failed("run", error, options.url)
+
+
+def _found(api: Client, wanted: str) -> Workflow:
+    """The automation of an id, else of a key, else the only one of a name.
+
+    Raises:
+        LookupError: there is none, or more than one.
+    """
+    try:
+        return api.workflows.get(wanted)
+    except NotFound:
+        everyone = list(api.workflows.iterate(500))
+    for field in ("key", "name"):
+        found = [one for one in everyone if one[field] == wanted]  # type: ignore[literal-required]  # both are its fields
+        if len(found) > 1:
+            ids = ", ".join(one["id"] for one in found)
+            raise LookupError(f"several automations are called '{wanted}': give one's id ({ids})")
+        if found:
+            return found[0]
+    raise LookupError(f"there is no automation with the id, key or name '{wanted}'")
+
+
+def _seen_at(url: str | None, workflow_id: str, run_id: str) -> str:
+    if url is not None:
+        return ""
+    base = stack.open_home().airflow_base
+    return f"\n  in Airflow: {base}/dags/automation_{workflow_id}/runs/{run_id}"
+
+
+def _followed(api: Client, workflow_id: str, run_id: str, seconds: float) -> int:
+    shown, deadline = 0, time.monotonic() + seconds
+    while True:
+        found = api.runs.get(workflow_id, run_id)
+        for line in found["logs"][shown:]:
+            why = f" {line['output']}" if line["status"] == "failed" else ""
+            print(f"  {line['stepName']} ({line['stepType']}): {line['status']}{why}")
+        shown = len(found["logs"])
+        status = found["status"]
+        if status in ENDED or status == "PAUSED":
+            print(f"{status}{_because(found)}")
+            return FAILED if status in ("FAILED", "CANCELLED") else COMPLETED
+        if time.monotonic() >= deadline:
+            print(f"{status} after {seconds:g} s: it goes on by itself", file=sys.stderr)
+            return FAILED
+        time.sleep(_PAUSE)
+
+
+def _because(found: RunDetail) -> str:
+    if found["error"]:
+        return f": {found['error']}"
+    pause = found["pause"] if found["status"] == "PAUSED" else None
+    if pause is None:
+        return ""
+    due = f", until {pause['dueAt']}" if pause["dueAt"] else ""
+    return f": waits for {pause['kind']}{due}"
