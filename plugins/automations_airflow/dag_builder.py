@@ -9,16 +9,18 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup
+from airflow.sdk.definitions.param import ParamsDict
 
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.plan import Node, Plan
 from automations.definitions.published import Published, dag_id
-from automations.definitions.triggers import ScheduleTrigger
+from automations.definitions.triggers import Manual, ScheduleTrigger
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import WorkflowStatus
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
+from automations_airflow.params import params_of
 from automations_airflow.retries import DEATH_DELAY, StepRetryPolicy, max_retries
 from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
 
@@ -40,21 +42,24 @@ def build(published: Published, task_id: str | None = None) -> DAG:
         task_id: the task about to run, which a stand-in for a broken definition must have.
     """
     try:
-        return _build(published, DEFINITION.validate_python(published.definition))
+        return _build(published, DEFINITION.validate_python(published.definition), task_id)
     except Exception as error:  # One broken definition must not hide another's DAG.
         log.exception("Cannot build automation %s", published.workflow_id)
         return _stand_in(published, f"{type(error).__name__}: {error}", task_id)
 
 
-def _build(published: Published, definition: Definition) -> DAG:
-    plan = Plan(definition.steps)
+def _build(published: Published, definition: Definition, task_id: str | None) -> DAG:
+    plan, trigger = Plan(definition.steps), definition.trigger
     dag = _dag(
         published,
         definition.name,
         definition.description,
-        [definition.trigger.type],
+        [trigger.type],
         _scheduling(published, definition),
     )
+    # Before each task Airflow would hold them against the run's input once more, by its own rules.
+    if isinstance(trigger, Manual) and task_id is None:
+        dag.params = ParamsDict(params_of(trigger.input_schema))
     if not plan.nodes:
         EmptyOperator(task_id="no_steps", task_display_name="No steps", dag=dag)
     groups = _Groups(dag, plan)

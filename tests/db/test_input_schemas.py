@@ -67,3 +67,45 @@ def test_airflow(here: str) -> None:
             status = "RUNNING" if number else "FAILED"
             assert session.get_one(Run, run.id).status == status
             assert ("input.n" in str(run.error)) is (status == "FAILED")
+
+
+def input_in_airflow(here: str, schema: dict[str, Any], conf: dict[str, Any]) -> Run:
+    with unit_of_work() as session:
+        made = AirflowRun(automation(here, inputSchema=schema), new_id(), "manual", conf)
+        run = record_run(session, made)
+        assert run is not None
+        return session.get_one(Run, run.id)
+
+
+FORM = {
+    "$defs": {"text": {"type": "string"}},
+    "properties": {
+        "n": {"type": "integer"},
+        "note": {"$ref": "#/$defs/text"},
+        "none": {"type": ["string", "null"]},
+    },
+    "required": ["n"],
+}
+
+
+def test_what_is_left_empty_in_airflows_form_is_absent(here: str) -> None:
+    run = input_in_airflow(here, FORM, {"n": 1, "note": None, "none": None, "else": None})
+    assert run.status == "RUNNING"
+    # What the schema takes as null, or says nothing of, is as it was sent.
+    assert run.input == {"n": 1, "none": None, "else": None}
+
+
+def test_what_is_required_and_left_empty_fails_the_run_before_its_first_step(here: str) -> None:
+    run = input_in_airflow(here, FORM, {"n": None})
+    assert run.status == "FAILED"
+    assert "input" in str(run.error)
+
+
+def test_dates_are_checked_for_which_the_form_has_inputs(here: str) -> None:
+    fields = {"day": {"format": "date"}, "at": {"format": "date-time"}, "mail": {"format": "email"}}
+    workflow = automation(here, inputSchema={"properties": fields})
+    given = {"day": "2026-02-30", "at": "2026-02-28 10:00", "mail": "no address"}
+    with pytest.raises(ValidationFailed) as refused:
+        by_hand.execute(principal(here), workflow, given)
+    assert sorted(refused.value.field_errors) == ["input.at", "input.day"]
+    by_hand.execute(principal(here), workflow, {"day": "2026-02-28", "at": "2026-02-28T10:00:00Z"})

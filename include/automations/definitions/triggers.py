@@ -60,7 +60,12 @@ class Manual(TriggerBase):
 
     type: Literal["manual"] = "manual"
     input_schema: dict[str, Any] | None = Field(
-        None, description="JSON schema that the input of a run must satisfy, whatever starts it."
+        None,
+        description="JSON schema that the input of a run must satisfy, whatever starts it; the "
+        "formats `date` and `date-time` are checked. Airflow's Trigger dialog shows its properties "
+        "as a form, with `title`, `description`, `default`, `enum` (labels in `enumNames`, or as "
+        "`oneOf` of `const` and `title`), limits, `section` and the format `multiline`; what is "
+        "left empty there is absent.",
     )
 
 

@@ -19,6 +19,7 @@ from automations.kit.clock import timestamp
 from automations.kit.storable import fault
 from automations.kit.values import JSON
 from automations.services.runs import by_hand, starting
+from automations.services.workflows import payloads
 
 _SCHEDULED = "scheduled"
 _BACKFILL = "backfill"
@@ -61,6 +62,7 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
         return None
     # Airflow keeps what would end the process that shows it.
     problem = fault(dict(made.conf))
+    stored = versions.definition(session, workflow.id, made.version or workflow.version) or {}
     data: dict[str, JSON] = {}
     if scheduled and made.due_at is not None:
         data["scheduledFor"] = timestamp(made.due_at)
@@ -70,13 +72,12 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
         dag_run_id=made.run_id if made.run_id != run_id else None,
         trigger_type="schedule" if scheduled else made.run_type,
         trigger_data=data,
-        input=dict(made.conf) if problem is None else {},
+        input=payloads.filled_in(stored, made.conf) if problem is None else {},
         started_by=made.started_by,
         starters=[people.airflow_user(made.started_by)] if made.started_by else [],
         version=made.version,
         dispatched=True,
     )
-    stored = versions.definition(session, workflow.id, made.version or workflow.version) or {}
     prepared = starting.prepare(session, workflow, new, stored)
     run = runs.insert_run(session, workflow, prepared.new)
     if run is None:

@@ -20,6 +20,7 @@ from automations.definitions.triggers import (
 from automations.domain.fields import without_nulls
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
+from automations.kit.json_schema.formats import DATES
 from automations.kit.json_schema.schemas import Schema, SchemaFault
 from automations.kit.json_schema.validation import schema_fault, violations
 from automations.kit.storable import faults, same
@@ -160,7 +161,7 @@ def check_input(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> None:
         return
     errors: dict[str, list[str]] = {}
     try:
-        for violation in violations(Schema.read(schema), dict(given)):
+        for violation in violations(Schema.read(schema), dict(given), DATES):
             path = ".".join(["input", *map(str, violation.path)])
             errors.setdefault(path, []).append(violation.message)
     except SchemaFault as fault:
@@ -173,6 +174,29 @@ def trigger_of(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     """A stored trigger, whatever another release has made of it."""
     trigger = stored.get("trigger")
     return trigger if isinstance(trigger, dict) else {}
+
+
+def filled_in(stored: Mapping[str, Any], given: Mapping[str, JSON]) -> dict[str, JSON]:
+    """An input without the fields that somebody has left empty in Airflow's form.
+
+    For each of these it sends null, which is taken for what the schema lets be absent but not null.
+    """
+    schema = trigger_of(stored).get("inputSchema")
+    fields = schema.get("properties") if isinstance(schema, dict) else None
+    empty = [name for name, value in given.items() if value is None]
+    if not empty or not isinstance(fields, dict):
+        return dict(given)
+    try:
+        read = Schema.read(schema)
+        refused = {
+            str(violation.path[0])
+            for violation in violations(read, dict.fromkeys(empty))
+            if violation.path
+        }
+    except SchemaFault:
+        return dict(given)  # The check says so.
+    dropped = {name for name in empty if name in fields and name in refused}
+    return {name: value for name, value in given.items() if name not in dropped}
 
 
 def _as_changed(stored: Mapping[str, Any], given: Any) -> Any:
