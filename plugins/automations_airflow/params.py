@@ -96,7 +96,9 @@ def _choices(part: Mapping[str, Any]) -> dict[Any, str | None]:
     """The values that a field may have, each with its label."""
     values = part.get("enum", [part["const"]] if "const" in part else None)
     if isinstance(values, list):
-        named = next((part[key] for key in _NAMED if isinstance(part.get(key), list)), [])
+        named: list[Any] = next(
+            (part[key] for key in _NAMED if isinstance(part.get(key), list)), []
+        )
         display = part.get("values_display")
         display = display if isinstance(display, dict) else {}
         labels = [*named, *[None] * len(values)]

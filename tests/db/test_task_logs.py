@@ -18,7 +18,7 @@ from automations.services.waits import decisions
 from automations.steps.registry import STEP_TYPES
 from tests.db.delays import let_pass
 from tests.db.place import Place, begun
-from tests.db.test_engine import begin, step, task
+from tests.db.runs import begin, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports
 
