@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping, Set
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from api_bridge.airflow_acts import CLEARS, EVENTS, acts_of, extra_of
+from automations.domain.acts import Act
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.ports import DagRunFailure, DagRunState, Visible
 from automations.settings import Settings
@@ -142,19 +144,38 @@ class AirflowClient:
         run = f"/dags/{dag_id}/dagRuns/{run_id}"
         failed = self._call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
         events = self._events(dag_id=dag_id, run_id=run_id)
+        # What was marked before a clear has not failed it since.
+        since = list(takewhile(lambda event: event["event"] not in CLEARS, events))
+        mark = next((e for e in since if _marks_as(e, "failed")), None)
         return DagRunFailure(
-            marked_by=next((e["owner"] for e in events if _marks_as(e, "failed")), None),
+            marked_by=None if mark is None else mark["owner"],
             tasks=tuple(ti["task_display_name"] for ti in failed.get("task_instances", ())),
             error=next((_trouble(e) for e in events if e["event"] in _TROUBLES), None),
+            note=None if mark is None else extra_of(mark).get("note"),
         )
 
+    def acts(
+        self, since: datetime, until: datetime, offset: int, limit: int
+    ) -> tuple[list[Act], int]:
+        span = {"after": since.isoformat(), "before": until.isoformat()}
+        page = {"order_by": "event_log_id", "offset": offset, "limit": limit}
+        events = self._events(**span, **page, included_events=list(EVENTS))
+        others = (event for event in events if event["owner"] != self._user["username"])
+        return [act for event in others for act in acts_of(event)], len(events)
+
+    def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        found = self._call("GET", path, missing_ok=True)
+        return None if found is None else found["state"]
+
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
-        of_task = (e for e in self._events(dag_id=dag_id, run_id=run_id) if e["task_id"] == task_id)
+        events = self._events(dag_id=dag_id, run_id=run_id)
+        of_task = (e for e in events if e["task_id"] in (task_id, None))
         return next((e["owner"] for e in of_task if _marks_as(e, "success", "skipped")), None)
 
-    def _events(self, **of: str) -> list[dict[str, Any]]:
-        """What is in Airflow's audit log of a DAG, or of a run, newest first."""
-        params = {**of, "order_by": "-event_log_id", "limit": _PAGE}
+    def _events(self, **of: Any) -> list[dict[str, Any]]:
+        """What is in Airflow's audit log of a DAG, of a run, or of a time, newest first."""
+        params = {"order_by": "-event_log_id", "limit": _PAGE, **of}
         try:
             answer = self._call("GET", "/eventLogs", params=params)
         except OrchestratorUnavailable:
@@ -232,15 +253,12 @@ _TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries excee
 def _marks_as(event: Mapping[str, Any], *states: str) -> bool:
     if event["event"] not in ("patch_dag_run", "patch_task_instance"):
         return False
-    try:
-        extra = json.loads(event["extra"] or "{}")
-    except ValueError:
-        return False
+    extra = extra_of(event)
     return extra.get("state") in states or extra.get("new_state") in states
 
 
 def _pauses(event: Mapping[str, Any]) -> bool:
-    return event["event"] == "patch_dag" and '"is_paused": true' in str(event["extra"])
+    return event["event"] == "patch_dag" and extra_of(event).get("is_paused") is True
 
 
 def _trouble(event: Mapping[str, Any]) -> str:

@@ -252,7 +252,11 @@ def fail_in_airflow(workflow: str, run_id: str, failure: DagRunFailure) -> None:
 @pytest.mark.parametrize(
     ("failure", "error"),
     [
-        (DagRunFailure("ada", ("Tell",)), "Marked as failed in Airflow by ada."),
+        (DagRunFailure("ada", ("Tell",)), "Marked as failed in Airflow by ada: step Tell."),
+        (
+            DagRunFailure("ada", ("A", "B"), None, "late"),
+            "Marked as failed in Airflow by ada: steps A, B (late).",
+        ),
         (
             DagRunFailure(None, ("Tell",), "ConnectError: refused"),
             "Tell: Airflow could not carry it out: ConnectError: refused",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,39 @@ class LogLine:
 def step(session: Session, run_id: str, node_id: str) -> RunStep | None:
     """Where a node stands."""
     return session.get(RunStep, (run_id, node_id), populate_existing=True)
+
+
+def rows(session: Session, run_id: str) -> list[RunStep]:
+    """Where all nodes of a run stand that it has come to."""
+    query = select(RunStep).where(RunStep.run_id == run_id)
+    return list(session.scalars(query, execution_options={"populate_existing": True}))
+
+
+def override(
+    session: Session, run_id: str, node_id: str, generation: int, output: dict[str, JSON]
+) -> None:
+    """Have a node stand as done, however it stood, since the orchestrator takes it for done."""
+    now = datetime.now(UTC)
+    stands = {
+        "status": StepStatus.DONE,
+        "generation": generation,
+        "output": output,
+        "verdict": {"summary": output, "targets": None},
+        "ended_at": now,
+    }
+    query = insert(RunStep).values(
+        run_id=run_id, node_id=node_id, attempt=0, started_at=now, **stands
+    )
+    session.execute(query.on_conflict_do_update(index_elements=["run_id", "node_id"], set_=stands))
+
+
+def name_in_log(session: Session, run_id: str, step_id: str, old: str, new: str) -> None:
+    """Say in the lines of a step who has decided, when that is known later."""
+    session.execute(
+        update(StepLog)
+        .where(StepLog.run_id == run_id, StepLog.step_id == step_id)
+        .values(output=func.replace(StepLog.output, json.dumps(old), json.dumps(new)))
+    )
 
 
 def has_begun(session: Session, run_id: str) -> bool:

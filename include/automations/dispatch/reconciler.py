@@ -11,6 +11,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
+from automations.dispatch.acts import Acts
 from automations.dispatch.holds import Holds
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import OrchestratorError
@@ -44,6 +45,7 @@ class Reconciler:
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
         self._holds = Holds(orchestrator)
+        self._acts = Acts(orchestrator)
         self._swept_at = self._mended_at = datetime.min.replace(tzinfo=UTC)
         self._sweep_after = ""
 
@@ -55,6 +57,7 @@ class Reconciler:
                 try:
                     self.follow()
                     self._holds.follow()
+                    self._acts.follow()
                     self.sweep()
                     self.sum_up()
                 except OrchestratorError as error:
@@ -185,7 +188,10 @@ class Reconciler:
 
 def _in_words(failure: DagRunFailure) -> str:
     if failure.marked_by is not None:
-        return f"Marked as failed in Airflow by {failure.marked_by}."
+        note = f" ({failure.note})" if failure.note else ""
+        which = "steps" if len(failure.tasks) > 1 else "step"
+        where = f": {which} {', '.join(failure.tasks)}" if failure.tasks else ""
+        return f"Marked as failed in Airflow by {failure.marked_by}{where}{note}."
     if not failure.tasks:
         return "Airflow has ended it as failed, and knows of no step that did."
     steps = ", ".join(failure.tasks)

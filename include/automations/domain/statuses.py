@@ -61,11 +61,17 @@ SETTLED = (StepStatus.DONE, StepStatus.SKIPPED)
 
 
 class AttemptStatus(StrEnum):
-    """What a line of a run's log says of an attempt at a step."""
+    """What a line of a run's log says of an attempt at a step, or of who has stepped in."""
 
     SUCCESS = "success"
     FAILED = "failed"
     RETRYING = "retrying"
+    MARKED = "marked"
+    CLEARED = "cleared"
+
+
+BY_HAND = (AttemptStatus.MARKED, AttemptStatus.CLEARED)
+"""Of lines that tell of no attempt, but of somebody in Airflow."""
 
 
 class WaitStatus(StrEnum):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from automations.domain.acts import Act
+
 
 @dataclass(frozen=True, slots=True)
 class Visible:
@@ -41,6 +43,7 @@ class DagRunFailure:
 
     Args:
         marked_by: who has said that it has; None when its tasks did.
+        note: what they have written beside it.
         tasks: the names of those that have failed.
         error: what was last noted of one that could not be carried out.
     """
@@ -48,6 +51,7 @@ class DagRunFailure:
     marked_by: str | None = None
     tasks: tuple[str, ...] = ()
     error: str | None = None
+    note: str | None = None
 
 
 class Orchestrator(Protocol):
@@ -119,6 +123,19 @@ class Orchestrator(Protocol):
 
     def deleted_by(self, dag_id: str, run_id: str) -> str | None:
         """Who has deleted a DagRun of a DAG that it has; None when that is not known."""
+        ...
+
+    def acts(
+        self, since: datetime, until: datetime, offset: int, limit: int
+    ) -> tuple[list[Act], int]:
+        """A page of what people have done to automations between two instants, oldest first.
+
+        With it comes how many entries were read for it: fewer than the limit on the last page.
+        """
+        ...
+
+    def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        """How a task stands; None when there is none, or it has not begun."""
         ...
 
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:

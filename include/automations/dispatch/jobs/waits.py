@@ -50,6 +50,8 @@ class NameOverride(AirflowHandler):
         with unit_of_work() as session:
             waits.name(session, wait, by)
             run_steps.put_out(session, run.id, wait.node_id, wait.generation, {"decidedBy": by})
+            unknown = answers.UNKNOWN_IN_AIRFLOW
+            run_steps.name_in_log(session, run.id, wait.node_id, unknown, by)
             audit.record(
                 session,
                 "run.override",

@@ -18,6 +18,7 @@ from automations.errors import RateLimited
 from automations.kit.clock import timestamp
 from automations.kit.storable import fault
 from automations.kit.values import JSON
+from automations.services.audit import audit
 from automations.services.runs import by_hand, starting
 from automations.services.workflows import payloads
 
@@ -82,6 +83,10 @@ def record_run(session: Session, made: AirflowRun) -> Run | None:
     run = runs.insert_run(session, workflow, prepared.new)
     if run is None:
         return None
+    if made.started_by:
+        by = audit.Actor("airflow", made.started_by)
+        more = {"runId": run.id, **data}
+        audit.record(session, "workflow.execute", workflow, by=by, name=workflow.name, **more)
     if workflow.status == WorkflowStatus.ARCHIVED:
         runs.end_run(session, run.id, RunStatus.FAILED, by_hand.ARCHIVED)
         session.refresh(run)

@@ -76,7 +76,7 @@ BEGIN
            width_bucket(duration_ms - 1,
                         ARRAY[10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000]),
            count(*), sum(duration_ms) / 1000.0
-    FROM added GROUP BY 1, 2, 3, 4;
+    FROM added WHERE status NOT IN ('marked', 'cleared') GROUP BY 1, 2, 3, 4;
     RETURN NULL;
 END $$;
 
@@ -480,7 +480,7 @@ def _runs() -> None:
         sa.Column('timestamp', sa.DateTime(timezone=True), nullable=False),
         sa.Column('output', sa.Text(), nullable=False),
         sa.Column('iteration', postgresql.JSON(), nullable=True),
-        sa.CheckConstraint("status IN ('success', 'failed', 'retrying')", name=op.f('ck_step_log_status')),
+        sa.CheckConstraint("status IN ('success', 'failed', 'retrying', 'marked', 'cleared')", name=op.f('ck_step_log_status')),
         sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_step_log_run_id')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_step_log')),
     )

@@ -1,0 +1,104 @@
+"""What Airflow's audit log says of people's acts, in our words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from automations.domain.acts import Act, ActKind
+
+CLEARS = ("clear_dag_run", "post_clear_task_instances")
+"""What clears steps of a run."""
+
+EVENTS = (
+    "patch_dag",
+    "patch_dag_run",
+    "bulk_dag_runs",
+    "delete_dag_run",
+    "patch_task_instance",
+    "bulk_task_instances",
+    "create_backfill",
+    *CLEARS,
+)
+"""The names of the events that are read."""
+
+_ALL = "~"
+"""In an address: whichever there are; the entities name them."""
+
+
+def acts_of(event: Mapping[str, Any]) -> Iterator[Act]:
+    """The acts that an entry of the log tells of; one for each run of many."""
+    extra = extra_of(event)
+    match event["event"]:
+        case "patch_dag" if isinstance(extra.get("is_paused"), bool):
+            yield _act(event, ActKind.PAUSE if extra["is_paused"] else ActKind.UNPAUSE)
+        case "create_backfill":
+            dates = {"from": str(extra.get("from_date")), "to": str(extra.get("to_date"))}
+            yield _act(event, ActKind.BACKFILL, more=dates)
+        case "delete_dag_run":
+            yield _act(event, ActKind.DELETE)
+        case "clear_dag_run" | "post_clear_task_instances":
+            named = [one if isinstance(one, str) else one[0] for one in extra.get("task_ids") or ()]
+            yield _act(event, ActKind.CLEAR, extra, tasks=named)
+        case "patch_dag_run" if extra.get("state") in ("success", "failed"):
+            yield _act(event, ActKind.MARK, extra, state=extra["state"])
+        case "patch_dag_run" if extra.get("state") == "queued":
+            yield _act(event, ActKind.CLEAR, extra)
+        case "patch_task_instance" if extra.get("new_state"):
+            yield _act(event, ActKind.MARK, extra, state=extra["new_state"])
+        case "bulk_dag_runs" | "bulk_task_instances":
+            yield from _of_many(event, extra)
+
+
+def extra_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry of the log holds beside its names."""
+    try:
+        extra = json.loads(event["extra"] or "{}")
+    except ValueError:
+        return {}
+    return extra if isinstance(extra, dict) else {}
+
+
+def _of_many(event: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[Act]:
+    for action in extra.get("actions") or ():
+        for entity in action.get("entities") or ():
+            one = entity if isinstance(entity, dict) else {"dag_run_id": entity}
+            named = {
+                "dag_id": one.get("dag_id") or event["dag_id"],
+                "run_id": one.get("dag_run_id") or event["run_id"],
+                "task_id": one.get("task_id"),
+            }
+            state = one.get("new_state") or one.get("state")
+            if _ALL in named.values():
+                continue
+            if action.get("action") == "update" and state:
+                yield _act({**event, **named}, ActKind.MARK, one, state=state)
+            elif action.get("action") == "delete" and not named["task_id"]:
+                yield _act({**event, **named}, ActKind.DELETE)
+
+
+def _act(
+    event: Mapping[str, Any],
+    kind: ActKind,
+    said: Mapping[str, Any] | None = None,
+    *,
+    state: str | None = None,
+    tasks: list[str] | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Act:
+    if not tasks and event["task_id"]:
+        tasks = [event["task_id"]]
+    return Act(
+        id=event["event_log_id"],
+        at=datetime.fromisoformat(event["when"]),
+        by=event["owner"] or "unknown",
+        kind=kind,
+        dag_id=event["dag_id"] or "",
+        run_id=event["run_id"],
+        tasks=tuple(tasks or ()),
+        state=state,
+        note=(said or {}).get("note") or None,
+        more=more or {},
+    )

@@ -1,0 +1,61 @@
+"""Reads what people do to automations in Airflow's UI, and has it put on record here."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from automations.db import watermarks
+from automations.db.session import unit_of_work
+from automations.domain.acts import Act, ActKind
+from automations.ports import Orchestrator
+from automations.services.runs import acts
+
+_INTERVAL = timedelta(seconds=2)
+_LAG = timedelta(seconds=1)
+"""Airflow notes what is asked of it a moment before it is done."""
+_OVERLAP = timedelta(seconds=5)
+"""What was noted earlier may be seen later, and clocks differ."""
+_FIRST_LOOK = timedelta(minutes=5)
+_PAGE = 100
+_MARK = "airflow_acts"
+
+
+class Acts:
+    """Follows Airflow's audit log; for one thread."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+
+    def follow(self) -> None:
+        """Look, every now and then."""
+        now = datetime.now(UTC)
+        if now - self._looked_at >= _INTERVAL:
+            self._looked_at = now
+            self.look(now - _LAG)
+
+    def look(self, until: datetime) -> None:
+        """Put on record what people have done since the last time."""
+        with unit_of_work() as session:
+            mark = json.loads(watermarks.get(session, _MARK) or "{}")
+        since = datetime.fromisoformat(mark["until"]) if mark else until - _FIRST_LOOK
+        seen = set(mark.get("seen", ()))
+        found: list[Act] = []
+        offset, page = 0, _PAGE
+        while page == _PAGE:
+            told, page = self._orchestrator.acts(since - _OVERLAP, until, offset, _PAGE)
+            found += told
+            offset += page
+        fresh = [(act, self._state(act)) for act in found if act.id not in seen]
+        with unit_of_work() as session:
+            for act, state in fresh:
+                acts.record(session, act, state)
+            recent = sorted({act.id for act in found})
+            watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
+
+    def _state(self, act: Act) -> str | None:
+        """How the task stands that was marked, since Airflow may have refused that."""
+        if act.kind != ActKind.MARK or act.run_id is None or len(act.tasks) != 1:
+            return None
+        return self._orchestrator.task_state(act.dag_id, act.run_id, act.tasks[0])

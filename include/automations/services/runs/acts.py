@@ -1,0 +1,116 @@
+"""What people have done in Airflow's UI: in the audit log, and in the logs of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from automations.db import run_steps, runs, workflows
+from automations.db.session import Session
+from automations.db.tables import Run, RunStep
+from automations.definitions import published
+from automations.domain.acts import Act, ActKind
+from automations.domain.statuses import AttemptStatus, StepStatus
+from automations.kit.values import JSON
+from automations.services.audit import audit
+from automations.services.waits.answers import IN_AIRFLOW
+from automations.services.workflows.definitions import Loaded, load
+
+MARKED = "marked"
+"""The kind of error of a step that somebody has marked as failed."""
+
+_UNDER_WAY = (StepStatus.RUNNING, StepStatus.WAITING)
+
+
+def record(session: Session, act: Act, state: str | None) -> None:
+    """Put an act on record; what concerns no automation or run of ours is left alone.
+
+    Args:
+        state: how the task that was marked stands in Airflow now.
+    """
+    automation = published.workflow_id(act.dag_id)
+    workflow = workflows.by_id(session, automation) if automation else None
+    if workflow is None:
+        return
+    by = audit.Actor("airflow", act.by)
+    if act.run_id is None:
+        audit.record(session, f"workflow.{act.kind}", workflow, by=by, **dict(act.more))
+        return
+    run = runs.lock_run(session, published.run_id(workflow.id, act.run_id))
+    if run is None or run.workflow_id != workflow.id:
+        return
+    loaded = load(session, run.workflow_id, run.version)
+    rows = [row for row in run_steps.rows(session, run.id) if row.node_id in loaded.plan.nodes]
+    named = [task for task in act.tasks if task in loaded.plan.nodes]
+    details: dict[str, JSON] = {"workflowId": workflow.id}
+    if named:
+        details["stepIds"] = list(named)
+    if act.state:
+        details["state"] = act.state
+    if act.note:
+        details["note"] = act.note
+    audit.record(session, f"run.{act.kind}", run, by=by, **details)
+    if act.kind == ActKind.MARK:
+        _mark(
+            session,
+            run,
+            loaded,
+            act,
+            named or _ids(row for row in rows if row.status in _UNDER_WAY),
+        )
+        if state == act.state and named:
+            _stand(session, run, act, named[0])
+    elif act.kind == ActKind.CLEAR:
+        _log(session, run, loaded, act, named or _ids(rows)[:1], AttemptStatus.CLEARED)
+
+
+def _ids(rows: Iterable[RunStep]) -> list[str]:
+    return [row.node_id for row in sorted(rows, key=lambda row: row.started_at)]
+
+
+def _mark(session: Session, run: Run, loaded: Loaded, act: Act, nodes: list[str]) -> None:
+    rows = {row.node_id: row for row in run_steps.rows(session, run.id)}
+    if act.state == "failed":
+        message = f"Marked as failed in Airflow by {act.by}."
+        error: dict[str, JSON] = {"error": {"message": message, "kind": MARKED}}
+        for row in rows.values():
+            if row.node_id in nodes and row.generation == run.generation:
+                run_steps.end(session, row, StepStatus.FAILED, error, {"error": message})
+    else:
+        # Of a decision in the place of others the log has a line, or will have one.
+        nodes = [node for node in nodes if node not in rows or not _is_decided(rows[node])]
+    _log(session, run, loaded, act, nodes, AttemptStatus.MARKED)
+
+
+def _is_decided(row: RunStep) -> bool:
+    waits = row.status == StepStatus.WAITING
+    return waits or (row.status == StepStatus.DONE and bool((row.output or {}).get("override")))
+
+
+def _stand(session: Session, run: Run, act: Act, node: str) -> None:
+    """Have a step stand as done that Airflow takes for done; one that waits is decided on."""
+    row = run_steps.step(session, run.id, node)
+    if act.state != "success" or (row is not None and row.status in _KNOWN):
+        return
+    output: dict[str, JSON] = {"decidedBy": f"{IN_AIRFLOW}{act.by}", "override": True}
+    run_steps.override(session, run.id, node, run.generation, output)
+
+
+_KNOWN = (StepStatus.DONE, StepStatus.WAITING)
+"""What is done already, or what ``execution.overrides`` sees to."""
+
+
+def _log(
+    session: Session, run: Run, loaded: Loaded, act: Act, nodes: list[str], status: AttemptStatus
+) -> None:
+    said: dict[str, JSON] = {"by": f"{IN_AIRFLOW}{act.by}"}
+    if act.state:
+        said["state"] = act.state
+    if act.note:
+        said["note"] = act.note
+    output = json.dumps(said, ensure_ascii=False)
+    lines = (
+        run_steps.LogLine(loaded.plan.nodes[node].step, status, act.at, act.at, output)
+        for node in nodes
+    )
+    run_steps.log(session, run.id, lines)

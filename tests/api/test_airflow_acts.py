@@ -1,0 +1,82 @@
+"""Entries of Airflow's audit log, read as acts."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from api_bridge.airflow_acts import acts_of
+from automations.domain.acts import ActKind
+
+WHEN = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def event(name: str, extra: Any, **more: Any) -> dict[str, Any]:
+    names = {"dag_id": "automation_c1", "run_id": "c2", "task_id": None, **more}
+    return {
+        "event_log_id": 7,
+        "when": WHEN.isoformat(),
+        "event": name,
+        "owner": "anna",
+        "extra": extra if isinstance(extra, str) or extra is None else json.dumps(extra),
+        **names,
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "tasks", "state"),
+    [
+        (event("patch_dag_run", {"state": "failed"}), ActKind.MARK, (), "failed"),
+        (
+            event("patch_task_instance", {"new_state": "success"}, task_id="a"),
+            ActKind.MARK,
+            ("a",),
+            "success",
+        ),
+        (event("patch_dag_run", {"state": "queued"}), ActKind.CLEAR, (), None),
+        (event("clear_dag_run", {"dry_run": False}), ActKind.CLEAR, (), None),
+        (
+            event("post_clear_task_instances", {"task_ids": ["a", ["b", -1]]}),
+            ActKind.CLEAR,
+            ("a", "b"),
+            None,
+        ),
+        (event("delete_dag_run", {}), ActKind.DELETE, (), None),
+        (event("patch_dag", {"is_paused": True}, run_id=None), ActKind.PAUSE, (), None),
+        (event("patch_dag", {"is_paused": False}, run_id=None), ActKind.UNPAUSE, (), None),
+    ],
+)
+def test_an_entry_tells_who_has_done_what(
+    told: dict[str, Any], kind: ActKind, tasks: tuple[str, ...], state: str | None
+) -> None:
+    (act,) = acts_of(told)
+    assert (act.kind, act.tasks, act.state) == (kind, tasks, state)
+    assert (act.id, act.at, act.by) == (7, WHEN, "anna")
+    assert (act.dag_id, act.run_id) == ("automation_c1", told["run_id"])
+
+
+def test_one_entry_for_many_runs_tells_of_each() -> None:
+    entities = [{"dag_run_id": run, "dag_id": "automation_c1", "state": "failed"} for run in "xy"]
+    actions = [
+        {"action": "update", "entities": entities},
+        {"action": "delete", "entities": ["z"]},
+    ]
+    told = event("bulk_dag_runs", {"actions": actions}, dag_id="~", run_id=None)
+    marks = [act for act in acts_of(told) if act.kind == ActKind.MARK]
+    assert [(act.run_id, act.dag_id, act.state) for act in marks] == [
+        ("x", "automation_c1", "failed"),
+        ("y", "automation_c1", "failed"),
+    ]
+    of_tasks = [{"task_id": "a", "dag_run_id": "x", "new_state": "success", "note": "so"}]
+    told = event("bulk_task_instances", {"actions": [{"action": "update", "entities": of_tasks}]})
+    (act,) = acts_of(told)
+    assert (act.run_id, act.tasks, act.state, act.note) == ("x", ("a",), "success", "so")
+
+
+@pytest.mark.parametrize("extra", [None, "", "no JSON", "[]", "{}"])
+@pytest.mark.parametrize("name", ["patch_dag", "patch_dag_run", "patch_task_instance", "other"])
+def test_what_changes_nothing_is_no_act(name: str, extra: str | None) -> None:
+    assert list(acts_of(event(name, extra))) == []

@@ -1,0 +1,177 @@
+"""What people do in Airflow's UI is put on record here, once, under their names."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from automations.db import counters
+from automations.db.session import unit_of_work
+from automations.db.tables import AuditLog, Run, StepLog
+from automations.definitions.published import dag_id
+from automations.dispatch.acts import Acts
+from automations.dispatch.reconciler import Reconciler
+from automations.domain.acts import Act, ActKind
+from automations.execution.engine import Engine
+from automations.execution.verdicts import AskPeople, Proceed
+from automations.ports import DagRunFailure, DagRunState
+from automations.services.runs import reading
+from tests.db.runs import begin, reload, row, step, task
+from tests.doubles import Unreachable, ports
+
+LOOK = {"rules": [{"field": "{{input.text}}", "operator": "exists"}]}
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+class Airflow(Unreachable):
+    """One whose log tells of acts, and in which a task stands as it was marked."""
+
+    def __init__(self, *acts: Act, stands: str | None = None) -> None:
+        self.log = list(acts)
+        self._stands = stands
+
+    def acts(
+        self, since: datetime, until: datetime, offset: int, limit: int
+    ) -> tuple[list[Act], int]:
+        found = [act for act in self.log if since < act.at < until][offset : offset + limit]
+        return found, len(found)
+
+    def task_state(self, dag: str, run_id: str, task_id: str) -> str | None:
+        return self._stands
+
+    def failure(self, dag: str, run_id: str) -> DagRunFailure:
+        return DagRunFailure("anna", ("Review",), None, "no money")
+
+    def run_state(self, dag: str, run_id: str) -> DagRunState:
+        return DagRunState(dag, run_id, "failed", "1", {}, None, "manual")
+
+
+@pytest.fixture
+def engine(database: str) -> Engine:
+    return Engine(ports())
+
+
+def act(run: Run, kind: ActKind, *tasks: str, number: int = 1, **more: Any) -> Act:
+    dag = dag_id(run.workflow_id)
+    return Act(number, NOW, "anna", kind, dag, run.id, tasks=tasks, **more)
+
+
+def look(*acts: Act, stands: str | None = None, times: int = 1) -> None:
+    following = Acts(Airflow(*acts, stands=stands))
+    for turn in range(times):
+        following.look(NOW + timedelta(seconds=1 + turn))
+
+
+def audited() -> list[tuple[str, str, dict[str, Any]]]:
+    with unit_of_work() as session:
+        lines = session.scalars(select(AuditLog).order_by(AuditLog.id))
+        return [(one.action, one.actor, one.details) for one in lines]
+
+
+def logged(run: Run) -> list[tuple[str, str, Any]]:
+    with unit_of_work() as session:
+        lines = session.scalars(select(StepLog).where(StepLog.run_id == run.id))
+        return [(one.step_id, one.status, json.loads(one.output)) for one in lines]
+
+
+def waiting(engine: Engine) -> Run:
+    run = begin(step("ask", "approval", 0, {"message": "OK?"}), step("after", "condition", 1, LOOK))
+    assert isinstance(engine.run(task(run, "ask")), AskPeople)
+    return run
+
+
+def test_each_act_is_on_record_once_however_often_the_log_is_read(engine: Engine) -> None:
+    run = waiting(engine)
+    look(act(run, ActKind.CLEAR, "ask", note="again"), times=3)
+    told = {"workflowId": run.workflow_id, "stepIds": ["ask"], "note": "again"}
+    assert audited() == [("run.clear", "anna", told)]
+    assert logged(run) == [("ask", "cleared", {"by": "airflow:anna", "note": "again"})]
+
+
+def test_what_is_seen_late_is_not_lost(engine: Engine) -> None:
+    run = waiting(engine)
+    airflow = Airflow(act(run, ActKind.CLEAR, "ask", number=2))
+    following = Acts(airflow)
+    following.look(NOW + timedelta(seconds=1))
+    # Committed later than what was noted after it.
+    airflow.log.insert(0, act(run, ActKind.DELETE, number=1))
+    following.look(NOW + timedelta(seconds=3))
+    assert [action for action, *_ in audited()] == ["run.clear", "run.delete"]
+
+
+@pytest.mark.parametrize("tasks", [("ask",), ()])
+def test_a_step_that_is_marked_as_failed_says_by_whom(engine: Engine, tasks: tuple[str]) -> None:
+    run = waiting(engine)
+    state = DagRunState(dag_id(run.workflow_id), run.id, "failed", "1", {}, None, "manual")
+    Reconciler(Airflow()).apply(state)
+    look(act(run, ActKind.MARK, *tasks, state="failed", note="no money"), stands="failed")
+    found = reload(run)
+    said = "Marked as failed in Airflow by anna: step Review (no money)."
+    assert (found.status, found.error) == ("FAILED", said)
+    (line,) = logged(run)
+    assert line == (
+        "ask",
+        "marked",
+        {"by": "airflow:anna", "state": "failed", "note": "no money"},
+    )
+    stands = row(run, "ask")
+    assert stands is not None
+    assert (stands.status, (stands.output or {})["error"]["kind"]) == ("FAILED", "marked")
+
+
+def test_a_step_that_is_marked_as_done_counts_as_completed(engine: Engine) -> None:
+    fails = step("fails", "condition", 0, {"expression": "{{input.text.no.such}}"})
+    run = begin(fails, step("after", "condition", 1, LOOK))
+    engine.run(task(run, "fails"))
+    assert reload(run).status == "FAILED"
+    look(act(run, ActKind.MARK, "fails", state="success"), stands="success")
+    # As Airflow goes on after it.
+    assert isinstance(engine.run(task(run, "after", generation=1)), Proceed)
+    stands = row(run, "fails")
+    assert stands is not None
+    override = {"decidedBy": "airflow:anna", "override": True}
+    assert (stands.status, stands.output) == ("DONE", override)
+    found = reading.detail(run.workspace_id, run.workflow_id, run.id)
+    assert [one.node_id for one in found.steps if one.status == "DONE"] == ["fails", "after"]
+    assert [(one, status) for one, status, _ in logged(run)] == [
+        ("fails", "failed"),
+        ("fails", "marked"),
+        ("after", "success"),
+    ]
+    ((action, by, _),) = audited()
+    assert (action, by) == ("run.mark", "anna")
+
+
+def test_a_mark_that_airflow_has_refused_changes_nothing(engine: Engine) -> None:
+    run = waiting(engine)
+    look(act(run, ActKind.MARK, "after", state="success"), stands=None)
+    assert row(run, "after") is None
+    assert reload(run).status == "PAUSED"
+
+
+def test_what_is_done_to_a_whole_dag_is_on_the_automations_record(engine: Engine) -> None:
+    run = waiting(engine)
+    dag = dag_id(run.workflow_id)
+    more = {"from": "2026-01-01", "to": "2026-02-01"}
+    look(
+        Act(1, NOW, "anna", ActKind.PAUSE, dag),
+        Act(2, NOW, "ben", ActKind.UNPAUSE, dag),
+        Act(3, NOW, "ben", ActKind.BACKFILL, dag, more=more),
+        Act(4, NOW, "ben", ActKind.PAUSE, "somebody_elses"),
+    )
+    assert audited() == [
+        ("workflow.pause", "anna", {}),
+        ("workflow.unpause", "ben", {}),
+        ("workflow.backfill", "ben", more),
+    ]
+
+
+def test_no_act_counts_as_an_attempt_at_a_step(engine: Engine) -> None:
+    run = waiting(engine)
+    look(act(run, ActKind.CLEAR, "ask"))
+    with unit_of_work() as session:
+        assert [one for one in counters.totals(session) if one.kind == "step"] == []
