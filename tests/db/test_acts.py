@@ -33,6 +33,7 @@ class Airflow(Unreachable):
     def __init__(self, *acts: Act, stands: str | None = None) -> None:
         self.log = list(acts)
         self._stands = stands
+        self.deleted: set[str] = set()
 
     def acts(
         self, since: datetime, until: datetime, offset: int, limit: int
@@ -46,7 +47,9 @@ class Airflow(Unreachable):
     def failure(self, dag: str, run_id: str) -> DagRunFailure:
         return DagRunFailure("anna", ("Review",), None, "no money")
 
-    def run_state(self, dag: str, run_id: str) -> DagRunState:
+    def run_state(self, dag: str, run_id: str) -> DagRunState | None:
+        if run_id in self.deleted:
+            return None
         return DagRunState(dag, run_id, "failed", "1", {}, None, "manual")
 
 
@@ -99,8 +102,14 @@ def test_what_is_seen_late_is_not_lost(engine: Engine) -> None:
     following.look(NOW + timedelta(seconds=1))
     # Committed later than what was noted after it.
     airflow.log.insert(0, act(run, ActKind.DELETE, number=1))
+    airflow.deleted = {run.id}
     following.look(NOW + timedelta(seconds=3))
     assert [action for action, *_ in audited()] == ["run.clear", "run.delete"]
+
+
+def test_a_run_that_airflow_did_not_delete_is_not_said_to_be(engine: Engine) -> None:
+    look(act(waiting(engine), ActKind.DELETE))
+    assert audited() == []
 
 
 @pytest.mark.parametrize("tasks", [("ask",), ()])

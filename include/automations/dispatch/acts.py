@@ -47,12 +47,19 @@ class Acts:
             told, page = self._orchestrator.acts(since - _OVERLAP, until, offset, _PAGE)
             found += told
             offset += page
-        fresh = [(act, self._state(act)) for act in found if act.id not in seen]
+        new = (act for act in found if act.id not in seen)
+        fresh = [(act, self._state(act)) for act in new if not self._was_refused(act)]
         with unit_of_work() as session:
             for act, state in fresh:
                 acts.record(session, act, state)
             recent = sorted({act.id for act in found})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
+
+    def _was_refused(self, act: Act) -> bool:
+        """Whether a run that was to be deleted is there: Airflow deletes none that goes on."""
+        if act.kind != ActKind.DELETE or act.run_id is None:
+            return False
+        return self._orchestrator.run_state(act.dag_id, act.run_id) is not None
 
     def _state(self, act: Act) -> str | None:
         """How the task stands that was marked, since Airflow may have refused that."""
