@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from automations.domain.acts import Act, ActKind
+from automations.ports import Act, ActKind
 
 CLEARS = ("clear_dag_run", "post_clear_task_instances")
 """What clears steps of a run."""

@@ -12,9 +12,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from api_bridge.airflow_acts import CLEARS, EVENTS, acts_of, extra_of
-from automations.domain.acts import Act
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import DagRunFailure, DagRunState, Visible
+from automations.ports import Act, DagRunFailure, DagRunState, Visible
 from automations.settings import Settings
 
 _TIMEOUT = (3.05, 30)

@@ -11,6 +11,7 @@ from uuid import UUID
 from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from automations.domain.people import IN_AIRFLOW
 from automations.domain.statuses import Decision
 from automations.execution.verdicts import AskPeople, Sleep
 from automations.services.waits import answers
@@ -71,7 +72,7 @@ def answer_of(event: Mapping[str, Any]) -> Answer | None:
         return None
     return Answer(
         decision=answers.decision_of(event["chosen_options"][0]),
-        by=f"{answers.IN_AIRFLOW}{user.get('name') or user.get('id') or 'unknown'}",
+        by=f"{IN_AIRFLOW}{user.get('name') or user.get('id') or 'unknown'}",
         at=event["responded_at"],
         data=event.get("params_input") or None,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api_bridge.airflow_acts import acts_of
-from automations.domain.acts import ActKind
+from automations.ports import ActKind
 
 WHEN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 

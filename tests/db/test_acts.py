@@ -15,10 +15,9 @@ from automations.db.tables import AuditLog, Run, StepLog
 from automations.definitions.published import dag_id
 from automations.dispatch.acts import Acts
 from automations.dispatch.reconciler import Reconciler
-from automations.domain.acts import Act, ActKind
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
-from automations.ports import DagRunFailure, DagRunState
+from automations.ports import Act, ActKind, DagRunFailure, DagRunState
 from automations.services.runs import reading
 from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import Unreachable, ports

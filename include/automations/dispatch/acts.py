@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import watermarks
 from automations.db.session import unit_of_work
-from automations.domain.acts import Act, ActKind
-from automations.ports import Orchestrator
+from automations.ports import Act, ActKind, Orchestrator
 from automations.services.runs import acts
 
 _INTERVAL = timedelta(seconds=2)

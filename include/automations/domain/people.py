@@ -10,6 +10,9 @@ from email.utils import parseaddr
 
 from automations.domain.principals import Principal
 
+IN_AIRFLOW = "airflow:"
+"""Before the name of whoever has done something in Airflow."""
+
 
 def of(principal: Principal) -> str:
     """The identity of whoever makes a request."""
@@ -35,4 +38,4 @@ def mailbox(address: str) -> str:
 
 def airflow_user(name: str) -> str:
     """A user of Airflow."""
-    return f"airflow:{name.casefold()}"
+    return f"{IN_AIRFLOW}{name.casefold()}"

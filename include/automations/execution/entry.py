@@ -221,7 +221,7 @@ def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
 
 def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) -> Answer | None:
     """How a pause ends by what somebody has answered in Airflow; None when it does not."""
-    user = by.removeprefix(answers.IN_AIRFLOW)
+    user = by.removeprefix(people.IN_AIRFLOW)
     who = people.airflow_user(user)
     administers = user in get_settings().airflow_admins or administer(
         session, run.workspace_id, [who]

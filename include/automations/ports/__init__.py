@@ -25,7 +25,14 @@ from automations.ports.models import (
     Spending,
     Spent,
 )
-from automations.ports.orchestration import DagRunFailure, DagRunState, Orchestrator, Visible
+from automations.ports.orchestration import (
+    Act,
+    ActKind,
+    DagRunFailure,
+    DagRunState,
+    Orchestrator,
+    Visible,
+)
 from automations.ports.people import (
     FormAnswer,
     FormRequest,
@@ -43,6 +50,8 @@ from automations.ports.tables import FoundRow, RowReceipt, Tables
 
 __all__ = [
     "NOTHING",
+    "Act",
+    "ActKind",
     "Attachment",
     "Chat",
     "ChatMessage",

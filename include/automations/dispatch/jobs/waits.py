@@ -7,6 +7,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind, Run, Wait
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, done
+from automations.domain import people
 from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
 from automations.services.audit import audit
 from automations.services.waits import answers
@@ -46,7 +47,7 @@ class NameOverride(AirflowHandler):
             wait, run = _wait_and_run(session, job)
         dag = dag_id(run.workflow_id)
         user = self._orchestrator.marked_by(dag, run.in_airflow, wait.node_id)
-        by = f"{answers.IN_AIRFLOW}{user}" if user else answers.UNKNOWN_IN_AIRFLOW
+        by = f"{people.IN_AIRFLOW}{user}" if user else answers.UNKNOWN_IN_AIRFLOW
         with unit_of_work() as session:
             waits.name(session, wait, by)
             run_steps.put_out(session, run.id, wait.node_id, wait.generation, {"decidedBy": by})

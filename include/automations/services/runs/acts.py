@@ -9,11 +9,11 @@ from automations.db import run_steps, runs, workflows
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep
 from automations.definitions import published
-from automations.domain.acts import Act, ActKind
+from automations.domain.people import IN_AIRFLOW
 from automations.domain.statuses import AttemptStatus, StepStatus
 from automations.kit.values import JSON
+from automations.ports import Act, ActKind
 from automations.services.audit import audit
-from automations.services.waits.answers import IN_AIRFLOW
 from automations.services.workflows.definitions import Loaded, load
 
 MARKED = "marked"

@@ -17,7 +17,7 @@ from automations.db.session import Session
 from automations.db.tables import Run, Wait
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
-from automations.domain.people import mailbox
+from automations.domain.people import IN_AIRFLOW, mailbox
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, WaitStatus
 from automations.errors import Conflict, NotAllowed, ValidationFailed
 from automations.kit.storable import faults
@@ -25,9 +25,6 @@ from automations.kit.values import JSON
 from automations.services.access import people
 from automations.services.forms import uploads
 from automations.steps.outcomes import Question
-
-IN_AIRFLOW = "airflow:"
-"""Before the name of whoever has answered in Airflow."""
 
 UNKNOWN_IN_AIRFLOW = f"{IN_AIRFLOW}unknown"
 """Who has decided there, until it is known."""
