@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Mapping, Set
+import time
+from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -13,11 +16,20 @@ from requests.adapters import HTTPAdapter
 
 from api_bridge.airflow_acts import CLEARS, EVENTS, acts_of, extra_of
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import Act, DagRunFailure, DagRunState, Visible
+from automations.ports import Act, DagRunFailure, DagRunState, NewDagRun, Visible
 from automations.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _TIMEOUT = (3.05, 30)
 _POOL = 16
+_BATCHES = "/automations/batches/runs"
+"""Where our plugin in Airflow's server takes many runs at once."""
+_WITHOUT_BATCHES = 60.0
+"""Seconds until that is tried again after it could not."""
+_AT_ONCE = 4
+"""Runs that are made at the same time where each takes a request: the server does not more."""
+_UNKNOWN = "Airflow does not know {} yet."
 _PAGE = 100
 """The most that Airflow gives at once."""
 
@@ -30,6 +42,7 @@ class AirflowClient:
         self._user = {"username": settings.airflow_username, "password": settings.airflow_password}
         self._lock = threading.Lock()
         self._token: str | None = None
+        self._batches_from = 0.0
         self._http = requests.Session()
         # A .netrc entry or a proxy of the environment must not replace the token.
         self._http.trust_env = False
@@ -49,15 +62,36 @@ class AirflowClient:
         revision = answer.get("bundle_version")
         return Visible(versions[0], int(revision)) if versions and revision else None
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> int | None:
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
-        answer = self._call(
-            "POST", f"/dags/{dag_id}/dagRuns", body, missing_ok=True, conflict_ok=True
-        )
-        if answer is None:
-            raise NotVisibleYet(f"Airflow does not know {dag_id} yet.")
-        version = answer.get("bundle_version")
-        return int(version) if version else None
+    def start(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None]:
+        if time.monotonic() >= self._batches_from:
+            answers = self._start_together(runs)
+            if answers is not None:
+                return answers
+            self._batches_from = time.monotonic() + _WITHOUT_BATCHES
+        if len(runs) == 1:
+            return [self._start(runs[0])]
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="start") as pool:
+            return list(pool.map(self._start, runs))
+
+    def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
+        """By the plugin's route in Airflow's server; None when that cannot do it."""
+        wanted = [
+            {"dag_id": run.dag_id, "run_id": run.run_id, "conf": dict(run.conf)} for run in runs
+        ]
+        response = self._send("POST", _BATCHES, {"runs": wanted})
+        if response.status_code != 200:
+            log.info("Airflow's server makes no batches of runs: %d", response.status_code)
+            return None
+        return [_failure(run, made) for run, made in zip(runs, response.json(), strict=True)]
+
+    def _start(self, run: NewDagRun) -> OrchestratorError | None:
+        path = f"/dags/{run.dag_id}/dagRuns"
+        body = {"dag_run_id": run.run_id, "logical_date": None, "conf": dict(run.conf)}
+        try:
+            answer = self._call("POST", path, body, missing_ok=True, conflict_ok=True)
+        except OrchestratorError as error:
+            return error
+        return NotVisibleYet(_UNKNOWN.format(run.dag_id)) if answer is None else None
 
     def answer(
         self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
@@ -193,10 +227,7 @@ class AirflowClient:
         missing_ok: bool = False,
         conflict_ok: bool = False,
     ) -> dict[str, Any] | None:
-        response = self._send(method, path, body, params)
-        if response.status_code == 401:
-            self._forget_token()
-            response = self._send(method, path, body, params)
+        response = self._send(method, f"/api/v2{path}", body, params)
         if response.status_code == 404 and missing_ok:
             return None
         if response.status_code == 409 and conflict_ok:
@@ -211,12 +242,21 @@ class AirflowClient:
         return answer
 
     def _send(
+        self, method: str, path: str, body: Any, params: Mapping[str, Any] | None = None
+    ) -> requests.Response:
+        response = self._request(method, path, body, params)
+        if response.status_code == 401:
+            self._forget_token()
+            response = self._request(method, path, body, params)
+        return response
+
+    def _request(
         self, method: str, path: str, body: Any, params: Mapping[str, Any] | None
     ) -> requests.Response:
         try:
             return self._http.request(
                 method,
-                f"{self._base}/api/v2{path}",
+                f"{self._base}{path}",
                 json=body,
                 params=params,
                 headers={"Authorization": f"Bearer {self._bearer()}"},
@@ -247,6 +287,16 @@ _CONFLICT: dict[str, Any] = {}
 
 _TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries exceeded")
 """What Airflow's scheduler notes of a task that did not come to its own end."""
+
+
+def _failure(run: NewDagRun, made: Mapping[str, Any]) -> OrchestratorError | None:
+    match made["outcome"]:
+        case "there":
+            return None
+        case "unknown":
+            return NotVisibleYet(_UNKNOWN.format(run.dag_id))
+        case _:
+            return OrchestratorError(f"Airflow refused {run.run_id}: {made['reason']}")
 
 
 def _marks_as(event: Mapping[str, Any], *states: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airflow.plugins_manager import AirflowPlugin
 
 from automations.settings import get_settings
-from automations_airflow import bundle, listener  # noqa: F401
+from automations_airflow import bundle, listener, server_apps  # noqa: F401
 from automations_airflow.links import RunLink
 from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
 
@@ -21,6 +21,7 @@ class AutomationsPlugin(AirflowPlugin):
     name = "automations"
     timetables: ClassVar[list[Any]] = [AutomationTimetable, ScheduleTimetable]
     operator_extra_links: ClassVar[list[Any]] = [RunLink()]
+    fastapi_apps: ClassVar[list[Any]] = server_apps.APPS
     listeners: ClassVar[list[Any]] = [listener]
     external_views: ClassVar[list[Any]] = [
         {

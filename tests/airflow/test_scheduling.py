@@ -15,18 +15,15 @@ from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.backfill import ReprocessBehavior, _create_backfill, _do_dry_run
 from airflow.models.dag import DagModel
-from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
-from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.session import create_session
 from sqlalchemy import Engine, select
 
 from automations.definitions.published import run_id, workflow_id
 from automations.kit.ids import PATTERN
-from automations_airflow.dag_builder import build
 from tests.airflow.definitions import email, published
+from tests.airflow.parsing import parse
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 SINCE = HOUR - timedelta(hours=2, minutes=30)
@@ -45,14 +42,7 @@ def parsed(number: int, **config: Any) -> str:
     one = replace(
         published(email("a"), number=number, trigger=trigger), scheduled_since=SINCE.isoformat()
     )
-    dag = build(one)
-    lazy = LazyDeserializedDAG.from_dag(dag)
-    with create_session() as session:
-        session.merge(DagBundleModel(name="tests"))
-        session.flush()
-        SerializedDAG.bulk_write_to_db("tests", "1", [lazy], None, session=session)
-        SerializedDagModel.write_dag(lazy, bundle_name="tests", bundle_version="1", session=session)
-    return dag.dag_id
+    return parse(one)
 
 
 def turn() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from api_bridge.airflow_client import AirflowClient
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import DagRunFailure
+from automations.ports import DagRunFailure, NewDagRun
 from automations.settings import Settings
 from tests.api.airflow_server import Airflow
 
@@ -35,39 +35,79 @@ def client(airflow: Airflow) -> Iterator[AirflowClient]:
 
 class TestStart:
     path = "/dags/automation_c1/dagRuns"
+    run = NewDagRun("automation_c1", "c2", {"a": 1})
+    batches = "/automations/batches/runs"
 
     def test_a_run_is_created_without_a_logical_date(
         self, airflow: Airflow, client: AirflowClient
     ) -> None:
         airflow.answers["POST", self.path] = (200, RUN)
-        assert client.start("automation_c1", "c2", {"a": 1}) == 7
-        (asked,) = airflow.asked
-        assert asked[3] == {"dag_run_id": "c2", "logical_date": None, "conf": {"a": 1}}
+        assert client.start([self.run]) == [None]
+        assert airflow.asked[-1][3] == {
+            "dag_run_id": "c2",
+            "logical_date": None,
+            "conf": {"a": 1},
+        }
 
     def test_a_run_that_exists_is_left_as_it_is(
         self, airflow: Airflow, client: AirflowClient
     ) -> None:
         airflow.answers["POST", self.path] = (409, {"detail": "exists"})
-        client.start("automation_c1", "c2", {})
+        assert client.start([self.run]) == [None]
 
     def test_an_unknown_dag_is_not_visible_yet(self, client: AirflowClient) -> None:
-        with pytest.raises(NotVisibleYet):
-            client.start("automation_c1", "c2", {})
+        (problem,) = client.start([self.run])
+        assert isinstance(problem, NotVisibleYet)
 
     @pytest.mark.parametrize("status", [429, 500, 503])
     def test_a_failing_airflow_is_unavailable(
         self, airflow: Airflow, client: AirflowClient, status: int
     ) -> None:
         airflow.answers["POST", self.path] = (status, {})
-        with pytest.raises(OrchestratorUnavailable):
-            client.start("automation_c1", "c2", {})
+        (problem,) = client.start([self.run])
+        assert isinstance(problem, OrchestratorUnavailable)
 
     def test_a_refusal_is_no_outage(self, airflow: Airflow, client: AirflowClient) -> None:
         airflow.answers["POST", self.path] = (400, {"detail": "import errors"})
-        with pytest.raises(OrchestratorError) as refused:
-            client.start("automation_c1", "c2", {})
-        assert not isinstance(refused.value, OrchestratorUnavailable)
-        assert "import errors" in refused.value.message
+        (problem,) = client.start([self.run])
+        assert isinstance(problem, OrchestratorError)
+        assert not isinstance(problem, OrchestratorUnavailable)
+        assert "import errors" in problem.message
+
+    def test_an_airflow_that_is_away_is_unavailable_for_all(self) -> None:
+        client = AirflowClient(Settings(airflow_url="http://127.0.0.1:1"))
+        with pytest.raises(OrchestratorUnavailable):
+            client.start([self.run, self.run])
+
+    def test_many_are_made_by_one_request_and_what_became_of_each_is_told(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        runs = [NewDagRun("automation_c1", f"c{number}", {"n": number}) for number in range(3)]
+        airflow.answers["POST", self.batches] = (
+            200,
+            [
+                {"run_id": "c0", "outcome": "there", "reason": None},
+                {"run_id": "c1", "outcome": "unknown", "reason": None},
+                {"run_id": "c2", "outcome": "refused", "reason": "It is full."},
+            ],
+        )
+        there, unknown, refused = client.start(runs)
+        assert there is None
+        assert isinstance(unknown, NotVisibleYet)
+        assert refused is not None
+        assert refused.message == "Airflow refused c2: It is full."
+        (asked,) = airflow.asked
+        assert asked[3]["runs"][2] == {"dag_id": "automation_c1", "run_id": "c2", "conf": {"n": 2}}
+
+    @pytest.mark.parametrize("status", [403, 404, 405, 500])
+    def test_an_airflow_that_makes_no_batches_is_asked_for_one_after_the_other(
+        self, airflow: Airflow, client: AirflowClient, status: int
+    ) -> None:
+        airflow.answers["POST", self.batches] = (status, {})
+        airflow.answers["POST", self.path] = (200, RUN)
+        assert client.start([self.run, self.run]) == [None, None]
+        assert client.start([self.run]) == [None]
+        assert [path for _, path, _, _ in airflow.asked] == [self.batches, *[self.path] * 3]
 
 
 class TestToken:

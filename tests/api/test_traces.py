@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, TaskRef
 from automations.kit import tracing
-from automations.ports import Visible
+from automations.ports import NewDagRun, Visible
 from automations.services.integrations import secrets
 from tests.answering import Answering
 from tests.api.conftest import Api
@@ -63,8 +63,8 @@ class Airflow:
     def visible(self, dag_id: str) -> Visible:
         return Visible(10**6, 10**6)
 
-    def start(self, dag_id: str, run_id: str, conf: Any) -> int:
-        return 1
+    def start(self, runs: Sequence[NewDagRun]) -> list[None]:
+        return [None] * len(runs)
 
 
 def calls(service: Answering, **more: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
 from automations.dispatch.dispatcher import Dispatcher
-from automations.errors import OrchestratorUnavailable
-from automations.ports import Visible
+from automations.errors import OrchestratorError, OrchestratorUnavailable
+from automations.ports import NewDagRun, Visible
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.db.workspace import principal
@@ -40,11 +40,17 @@ class Airflow:
             return None
         return Visible(1_000, 1_000)
 
-    def start(self, dag_id: str, run_id: str, conf: Any) -> None:
+    def start(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None]:
         self.tries += 1
-        if self.away or run_id in self.fails_at:
+        if self.away:
             raise OrchestratorUnavailable("Airflow is away.")
-        self.made.append(run_id)
+        return [self.start_one(run) for run in runs]
+
+    def start_one(self, run: NewDagRun) -> OrchestratorError | None:
+        if run.run_id in self.fails_at:
+            return OrchestratorUnavailable("Airflow fails at it.")
+        self.made.append(run.run_id)
+        return None
 
     def fail(self, dag_id: str, run_id: str) -> None:
         self.failed.append(run_id)

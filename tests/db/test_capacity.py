@@ -220,6 +220,7 @@ def test_a_run_that_airflow_has_made_itself_is_not_held_back_but_counts(
     here: str, airflow: Airflow
 ) -> None:
     workflow = automation(here)
+    theirs = []
     for number in range(LIMIT):
         with unit_of_work() as session:
             made = record_run(
@@ -235,11 +236,12 @@ def test_a_run_that_airflow_has_made_itself_is_not_held_back_but_counts(
                 ),
             )
             assert made is not None
+            theirs.append(made.id)
     order = executed(here, workflow, 2)
     with dispatching(airflow):
         until("the first look", lambda: count(Job.id > 0) == 2)
         assert (works_on(), airflow.made) == (LIMIT, [])
-        end("manual__1")
+        end(theirs[1])
         handed_over(1, airflow)
         assert airflow.made == order[:1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Proceed, Skip, Sleep, TaskRef
-from automations.ports import Visible
+from automations.ports import NewDagRun, Visible
 from automations.services.runs import by_hand, cancellations, replays
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
@@ -379,10 +379,12 @@ def test_two_dispatchers_that_run_hand_out_each_slot_once(here: str) -> None:
         def visible(self, dag_id: str) -> Any:
             return Visible(1_000, 1_000)
 
-        def start(self, dag_id: str, run_id: str, conf: Any) -> None:
-            self.made.append(run_id)
-            self.most = max(self.most, in_flight())
-            end(run_id)
+        def start(self, runs: Sequence[NewDagRun]) -> list[None]:
+            for run in runs:
+                self.made.append(run.run_id)
+                self.most = max(self.most, in_flight())
+                end(run.run_id)
+            return [None] * len(runs)
 
         def changed_runs(self, *_: Any) -> list[Any]:
             return []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from sqlalchemy import func, text
 
@@ -12,6 +10,8 @@ from automations.db.session import statement, unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run
 from automations.dispatch import dispatcher as dispatcher_module
 from automations.domain.events import NewEvent
+from automations.errors import OrchestratorError
+from automations.ports import NewDagRun
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import cut_connections
 
@@ -82,10 +82,12 @@ def test_a_job_that_airflow_fails_at_holds_up_no_other(here: str) -> None:
 class Cutting(Airflow):
     """Ends the server's side of all our connections while it makes its first run."""
 
-    def start(self, dag_id: str, run_id: str, conf: Any) -> None:
-        super().start(dag_id, run_id, conf)
-        if len(self.made) == 1:
+    def start_one(self, run: NewDagRun) -> OrchestratorError | None:
+        first = not self.made
+        problem = super().start_one(run)
+        if first:
             cut_connections()
+        return problem
 
 
 def test_lost_connections_are_no_fault_of_the_jobs_that_were_in_hand(

@@ -46,6 +46,8 @@ _WORKERS = 4
 """They wait for Airflow's API, which answers a few starts at a time, rather than compute."""
 _BATCH = 8
 """Jobs of a claim: fewer round trips, and still little that waits behind a slow one."""
+_TOGETHER = 32
+"""Starts of a claim, which are made in one go: some hundredths of a second each, at Airflow's."""
 _IDLE = 5.0
 """Seconds; only a net, since whoever adds a job wakes a worker."""
 _MIN_PAUSE = 0.01
@@ -232,7 +234,7 @@ class Dispatcher:
     def _claim(self, session: Session, group: str, permits: Permits) -> list[Job]:
         limit, room = _BATCH, None
         if group == "starts":
-            limit, room = permits.look(session, _BATCH)
+            limit, room = permits.look(session, _TOGETHER)
             if not limit:
                 return []
         claimed = jobs.claim(
@@ -257,8 +259,12 @@ class Dispatcher:
         return bool(claimed)
 
     def _carry_all(self, claimed: Sequence[Job]) -> None:
-        held_back, todo = [], list(claimed)
+        held_back = []
+        todo = [job for job in claimed if not HANDLERS[job.kind].together]
+        together = [job for job in claimed if HANDLERS[job.kind].together]
         try:
+            if together:
+                self._carry_together(together)
             while todo:
                 job = todo.pop(0)
                 if HANDLERS[job.kind].airflow and self._breaker.is_open:
@@ -268,6 +274,13 @@ class Dispatcher:
         finally:
             # Also when the database is away: without, they would come back with their lease only.
             self._give_back([*held_back, *todo])
+
+    def _carry_together(self, claimed: Sequence[Job]) -> None:
+        kept = self._handlers.carry_all(claimed)
+        # Those that were done first: one of them shows that Airflow answers.
+        for job in sorted(claimed, key=lambda job: job.id in kept):
+            with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
+                self._settle(job, kept.get(job.id), probe=False)
 
     def _give_back(self, untried: Sequence[Job]) -> None:
         while untried:
@@ -305,40 +318,55 @@ class Dispatcher:
 
     def _carry(self, job: Job, *, probe: bool = False) -> None:
         with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
-            self._try(job, probe)
+            problem = None
+            try:
+                self._handlers.carry(job)
+            except Exception as error:  # noqa: BLE001 -- each is told apart below
+                problem = error
+            self._settle(job, problem, probe)
 
-    def _try(self, job: Job, probe: bool) -> None:
+    def _settle(self, job: Job, problem: Exception | None, probe: bool) -> None:
+        """See a job off that was carried, or put it back as befits what kept it."""
         try:
-            self._handlers.carry(job)
-            self._airflow_answered(job)
-        except NotVisibleYet as error:
-            self._airflow_answered(job)
-            self._reschedule(job, _patience(job), error.message)
-        except OrchestratorUnavailable as error:
-            self._breaker.failed(job.id, error.message, probe=probe)
-            # Held back by the breaker, it loses no time when Airflow is back.
-            alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MAX_DELAY)
-            delay = timedelta(0) if self._breaker.is_open else alone
-            self._reschedule(job, delay, error.message)
-            self._signal()  # somebody must wait for the next probe
-        except DatabaseUnavailable as error:
-            # No fault of the job's; to do it again, in part, is safe.
-            self._put_back_later(job, error.message)
-        except Exception as error:
-            if isinstance(error, OrchestratorError):
+            self._put_where_it_belongs(job, problem, probe)
+        except DatabaseUnavailable as away:
+            self._put_back_later(job, away.message)
+
+    def _put_where_it_belongs(self, job: Job, problem: Exception | None, probe: bool) -> None:
+        match problem:
+            case None:
                 self._airflow_answered(job)
-            known = isinstance(error, AutomationsError)
-            message = str(error) if known else f"{type(error).__name__}: {error}"
-            # What no try can make better is not tried.
-            final = isinstance(error, StepError) and not error.retryable
-            log.warning("Job %s failed: %s", job.kind, message, exc_info=True)
-            if final or job.failures + 1 >= _MAX_FAILURES:
-                self._handlers.give_up(job, message)
-            else:
-                wished = error.retry_after if isinstance(error, StepError) else None
-                delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
-                with unit_of_work() as session:
-                    jobs.retry(session, job, delay, message)
+            case NotVisibleYet():
+                self._airflow_answered(job)
+                self._reschedule(job, _patience(job), problem.message)
+            case OrchestratorUnavailable():
+                self._breaker.failed(job.id, problem.message, probe=probe)
+                # Held back by the breaker, it loses no time when Airflow is back.
+                alone = min(timedelta(seconds=0.5) * 2 ** min(job.claims, 6), _MAX_DELAY)
+                delay = timedelta(0) if self._breaker.is_open else alone
+                self._reschedule(job, delay, problem.message)
+                self._signal()  # somebody must wait for the next probe
+            case DatabaseUnavailable():
+                # No fault of the job's; to do it again, in part, is safe.
+                self._put_back_later(job, problem.message)
+            case _:
+                self._failed(job, problem)
+
+    def _failed(self, job: Job, problem: Exception) -> None:
+        if isinstance(problem, OrchestratorError):
+            self._airflow_answered(job)
+        known = isinstance(problem, AutomationsError)
+        message = str(problem) if known else f"{type(problem).__name__}: {problem}"
+        # What no try can make better is not tried.
+        final = isinstance(problem, StepError) and not problem.retryable
+        log.warning("Job %s failed: %s", job.kind, message, exc_info=problem)
+        if final or job.failures + 1 >= _MAX_FAILURES:
+            self._handlers.give_up(job, message)
+        else:
+            wished = problem.retry_after if isinstance(problem, StepError) else None
+            delay = wished or timedelta(seconds=2 ** min(job.failures, 8))
+            with unit_of_work() as session:
+                jobs.retry(session, job, delay, message)
 
     def _airflow_answered(self, job: Job) -> None:
         if HANDLERS[job.kind].airflow and self._breaker.answered():

@@ -30,6 +30,7 @@ from automations.ports.orchestration import (
     ActKind,
     DagRunFailure,
     DagRunState,
+    NewDagRun,
     Orchestrator,
     Visible,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "MatterRegister",
     "ModelAnswer",
     "ModelQuestion",
+    "NewDagRun",
     "NewMatter",
     "Notice",
     "NoticeReceipt",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
+
+from automations.errors import OrchestratorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,15 @@ class Act:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class NewDagRun:
+    """A DagRun that is to be made."""
+
+    dag_id: str
+    run_id: str
+    conf: Mapping[str, Any]
+
+
 class Orchestrator(Protocol):
     """Airflow, as dispatcher and reconciler use it.
 
@@ -100,11 +111,12 @@ class Orchestrator(Protocol):
         """What it knows of a DAG; None when it is unknown."""
         ...
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> int | None:
-        """Create the DagRun and return its bundle revision; one that exists is left as it is.
+    def start(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None]:
+        """Make DagRuns; those that exist are left as they are.
 
-        Raises:
-            NotVisibleYet: Airflow does not know the DAG.
+        Returns:
+            of each, in their order, why it could not be made: NotVisibleYet, when its DAG is
+            unknown, or another reason, which no other one shares. None when it is there.
         """
         ...
 

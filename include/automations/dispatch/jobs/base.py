@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -32,6 +33,7 @@ class Handler(ABC):
     Args:
         kind: the jobs that it does.
         airflow: whether they need the orchestrator, so that they wait while that is away.
+        together: whether many are done in one go, by ``carry_all``.
         limited: whether they wait while the orchestrator has as many runs as it may.
         slow: whether one may wait long for others, so that workers of their own do them, so many
             of each workspace at a time: whoever enqueues one says whose it is.
@@ -39,6 +41,7 @@ class Handler(ABC):
 
     kind: ClassVar[JobKind]
     airflow: ClassVar[bool] = False
+    together: ClassVar[bool] = False
     limited: ClassVar[bool] = False
     slow: ClassVar[bool] = False
 
@@ -48,6 +51,10 @@ class Handler(ABC):
     @abstractmethod
     def carry(self, job: Job) -> None:
         """Do a job and remove it; what it changes here and its end are one transaction."""
+
+    def carry_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
+        """Do jobs in one go and remove them; what kept the others from it, by their ids."""
+        raise NotImplementedError
 
     def give_up(self, job: Job, error: str) -> None:
         """Bury a job, and end what cannot go on without it."""

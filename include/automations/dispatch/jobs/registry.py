@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from automations.db.tables import Job, JobKind
 from automations.dispatch import jobs
@@ -87,6 +87,20 @@ class Handlers:
     def carry(self, job: Job) -> None:
         """Do a job and remove it."""
         self._made[HANDLERS[job.kind]].carry(job)
+
+    def carry_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
+        """Do jobs in one go, those of a kind, and remove them; what kept the others, by their ids.
+
+        What keeps all of a kind keeps no other one.
+        """
+        kept: dict[int, Exception] = {}
+        for handler in dict.fromkeys(HANDLERS[job.kind] for job in claimed):
+            own = [job for job in claimed if HANDLERS[job.kind] is handler]
+            try:
+                kept |= self._made[handler].carry_all(own)
+            except Exception as error:  # noqa: BLE001 -- the dispatcher tells them apart
+                kept |= dict.fromkeys((job.id for job in own), error)
+        return kept
 
     def give_up(self, job: Job, error: str) -> None:
         """Bury a job, and end what cannot go on without it."""

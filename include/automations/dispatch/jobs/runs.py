@@ -2,42 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from automations.db import jobs, runs, versions, waits
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind, Run, Workflow
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, done
 from automations.domain.statuses import UNFINISHED, Decision, RunStatus
-from automations.errors import NotVisibleYet
+from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.kit import tracing
-from automations.ports import Visible
+from automations.ports import NewDagRun, Visible
 from automations.services.runs import admission, cancellations, failure_reports, replays
+
+_FAILS_AT_ALL = 2
+
+
+class _Start(NamedTuple):
+    """A run that is to be started, and the version that Airflow must have parsed before."""
+
+    job: Job
+    run: Run
+    dag_run: NewDagRun
+    needed: Visible
 
 
 class StartRun(AirflowHandler):
     """Makes the DagRun of a run; the run's id is its id, so that a second start makes no other."""
 
     kind = JobKind.START_RUN
+    together = True
     limited = True
 
     def carry(self, job: Job) -> None:
-        with unit_of_work() as session:
-            run = session.get_one(Run, job.subject_id)
-            if run.status not in UNFINISHED:
-                jobs.done(session, job)
-                return
-            revision = versions.revision(session, run.workflow_id, run.version)
-        dag = dag_id(run.workflow_id)
-        self._dags.require(dag, Visible(run.version, revision))
+        for problem in self.carry_all([job]).values():
+            raise problem
+
+    def carry_all(self, claimed: Sequence[Job]) -> dict[int, Exception]:
+        kept: dict[int, Exception] = {}
+        wanted = self._wanted(claimed, kept)
+        self._leave_unseen(wanted, kept)
+        todo = [start for start in wanted if start.job.id not in kept]
+        if not todo:
+            return kept
         try:
-            self._orchestrator.start(dag, run.in_airflow, run.input)
-        except NotVisibleYet:
-            self._dags.forget(dag)
-            raise
+            problems = self._orchestrator.start([start.dag_run for start in todo])
+        except OrchestratorError as error:
+            return kept | {start.job.id: error for start in todo}
         with unit_of_work() as session:
-            runs.mark_dispatched(session, run.id)
-            jobs.done(session, job)
-        tracing.note("dispatch run", job.created_at, run.traceparent, run_id=run.id)
+            for start, problem in zip(todo, problems, strict=True):
+                if problem is None:
+                    runs.mark_dispatched(session, start.run.id)
+                    jobs.done(session, start.job)
+                    continue
+                kept[start.job.id] = problem
+                if isinstance(problem, NotVisibleYet):
+                    self._dags.forget(start.dag_run.dag_id)
+        for start in todo:
+            if start.job.id not in kept:
+                began, trace = start.job.created_at, start.run.traceparent
+                tracing.note("dispatch run", began, trace, run_id=start.run.id)
+        return kept
+
+    @staticmethod
+    def _wanted(claimed: Sequence[Job], kept: dict[int, Exception]) -> list[_Start]:
+        found = []
+        with unit_of_work() as session:
+            for job in claimed:
+                run = session.get(Run, job.subject_id)
+                if run is None:
+                    kept[job.id] = LookupError(f"There is no run {job.subject_id}.")
+                elif run.status not in UNFINISHED:
+                    jobs.done(session, job)
+                else:
+                    revision = versions.revision(session, run.workflow_id, run.version)
+                    made = NewDagRun(dag_id(run.workflow_id), run.in_airflow, run.input)
+                    found.append(_Start(job, run, made, Visible(run.version, revision)))
+        return found
+
+    def _leave_unseen(self, wanted: Sequence[_Start], kept: dict[int, Exception]) -> None:
+        """Keep back what Airflow has not parsed; each DAG is asked for once."""
+        problems: dict[tuple[str, Visible], OrchestratorError] = {}
+        away: list[OrchestratorError] = []
+        for start in wanted:
+            asked = start.dag_run.dag_id, start.needed
+            # Airflow may fail at one DAG; when it fails at two, it is not asked for more.
+            if asked not in problems and len(away) < _FAILS_AT_ALL:
+                try:
+                    self._dags.require(*asked)
+                    continue
+                except OrchestratorError as error:
+                    problems[asked] = error
+                    if isinstance(error, OrchestratorUnavailable):
+                        away.append(error)
+            kept[start.job.id] = problems.get(asked) or away[-1]
 
     def end_subject(self, session: Session, subject_id: str, error: str) -> None:
         """Fail the run, which no DagRun will ever end."""

@@ -1,0 +1,37 @@
+"""What the plugin adds to Airflow's api-server, imported there alone.
+
+Every process of Airflow's imports the plugin, each task's, too, and none but the api-server needs
+a web framework.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class ServerApp:
+    """An application that is imported by the first request.
+
+    Args:
+        module: of this package; its ``app`` is given the server's bag of DAGs.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._app is None:
+            self._app = importlib.import_module(f"{__package__}.{self._module}").app
+            self._app.state.dag_bag = scope["app"].state.dag_bag
+        await self._app(scope, receive, send)
+
+
+APPS = [
+    {
+        "app": ServerApp("run_batches"),
+        "url_prefix": "/automations/batches",
+        "name": "Automations: batches of runs",
+    }
+]

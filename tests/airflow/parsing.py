@@ -1,0 +1,24 @@
+"""What the dag-processor leaves in Airflow's database."""
+
+from __future__ import annotations
+
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from airflow.utils.session import create_session
+
+from automations.definitions.published import Published
+from automations_airflow.dag_builder import build
+
+
+def parse(one: Published) -> str:
+    """Leave what it does after it has read an automation's DAG; returns the DAG's id."""
+    dag = build(one)
+    lazy = LazyDeserializedDAG.from_dag(dag)
+    with create_session() as session:
+        session.merge(DagBundleModel(name="tests"))
+        session.flush()
+        SerializedDAG.bulk_write_to_db("tests", "1", [lazy], None, session=session)
+        SerializedDagModel.write_dag(lazy, bundle_name="tests", bundle_version="1", session=session)
+    return str(dag.dag_id)

@@ -1,0 +1,160 @@
+"""Many DagRuns by one request, in Airflow's own api-server."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
+from automations_airflow import run_batches
+from tests.airflow.definitions import email, published
+from tests.airflow.parsing import parse
+
+BATCHES = "/automations/batches/runs"
+
+
+@pytest.fixture(scope="module")
+def server(airflow_dsn: str) -> Iterator[TestClient]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own
+        with TestClient(create_app()) as client:
+            yield client
+
+
+@pytest.fixture(autouse=True)
+def airflow(airflow_database: Engine) -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own
+        yield
+
+
+def headers(role: str = "ADMIN") -> dict[str, str]:
+    user = SimpleAuthManagerUser(username="bridge", role=role)
+    return {"authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
+
+
+def made(server: TestClient, *runs: tuple[str, str, Any]) -> list[tuple[str, str | None]]:
+    wanted = [{"dag_id": dag, "run_id": run, "conf": conf} for dag, run, conf in runs]
+    answer = server.post(BATCHES, json={"runs": wanted}, headers=headers())
+    assert answer.status_code == 200, answer.text
+    return [(one["outcome"], one["reason"]) for one in answer.json()]
+
+
+def count(*conditions: Any) -> int:
+    with create_session() as session:
+        return session.scalar(select(func.count()).where(*conditions)) or 0
+
+
+@pytest.fixture
+def dag() -> str:
+    return parse(published(email("a"), email("b", 1)))
+
+
+@pytest.mark.parametrize("names", [("alone",), ("together", "other")])
+def test_a_run_of_a_batch_is_what_the_public_route_makes(
+    server: TestClient, dag: str, names: tuple[str, ...]
+) -> None:
+    body = {"dag_run_id": "public", "logical_date": None, "conf": {"x": 1}}
+    answer = server.post(f"/api/v2/dags/{dag}/dagRuns", json=body, headers=headers())
+    assert answer.status_code == 200, answer.text
+    assert made(server, *((dag, name, {"x": 1}) for name in names)) == [("there", None)] * len(
+        names
+    )
+    own = {"id", "run_id", "run_after", "queued_at", "created_at", "updated_at", "context_carrier"}
+    of_task = {"id", "run_id", "updated_at", "context_carrier"}
+    with create_session() as session:
+        runs = list(session.scalars(select(DagRun).order_by(DagRun.id)))
+        assert [run.run_id for run in runs] == ["public", *names]
+        assert len({columns(run, own) for run in runs}) == 1
+        for name in names:
+            assert tasks(session, name, of_task) == tasks(session, "public", of_task)
+        logged = session.execute(select(Log.event, Log.owner, Log.dag_id, Log.run_id)).all()
+    assert {tuple(row) for row in logged} >= {
+        ("trigger_dag_run", "bridge", dag, run.run_id) for run in runs
+    }
+    assert count(Log.run_id == names[0]) == 1
+
+
+def columns(row: Any, own: set[str]) -> str:
+    """All that a row has but for what is its own."""
+    return str({c.key: getattr(row, c.key) for c in row.__table__.columns if c.key not in own})
+
+
+def tasks(session: Session, run_id: str, own: set[str]) -> list[str]:
+    of_run = select(TaskInstance).where(TaskInstance.run_id == run_id)
+    found = sorted(columns(task, own) for task in session.scalars(of_run))
+    assert len(found) == 2
+    return found
+
+
+def test_of_two_that_make_the_same_run_one_does(server: TestClient, dag: str) -> None:
+    """Also when neither saw the other one's: what is made together is then made one by one."""
+    names = [f"r{number}" for number in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda _: made(server, *((dag, name, {}) for name in names)), range(8))
+        assert all(one == [("there", None)] * 20 for one in found)
+    assert count(DagRun.id > 0) == 20
+    assert count(TaskInstance.task_id == "a") == 20
+
+
+def test_what_is_there_is_left_and_what_cannot_be_made_harms_no_other(
+    server: TestClient, dag: str
+) -> None:
+    assert made(server, (dag, "one", {"x": 1})) == [("there", None)]
+    found = made(
+        server,
+        (dag, "one", {"x": 2}),
+        (dag, "two", {}),
+        (dag, "not an id", {}),
+        ("automation_of_nobody", "three", {}),
+        (dag, "two", {}),
+        (dag, "scheduled__2026", {}),
+        (dag, "four", {}),
+    )
+    assert [outcome for outcome, _ in found] == [
+        "there", "there", "refused", "unknown", "there", "refused", "there",
+    ]  # fmt: skip
+    assert "does not match regex pattern" in str(found[2][1])
+    with create_session() as session:
+        runs = {run.run_id: run.conf for run in session.scalars(select(DagRun))}
+    assert runs == {"one": {"x": 1}, "two": {}, "four": {}}
+    assert count(TaskInstance.run_id == "not an id") == 0
+    assert count(Log.run_id == "two") == 1, "what was there is not logged as made"
+
+
+def test_a_dag_that_is_broken_or_takes_no_manual_runs_is_refused(
+    server: TestClient, dag: str
+) -> None:
+    with create_session() as session:
+        session.execute(update(DagModel).values(has_import_errors=True))
+    assert made(server, (dag, "one", {})) == [("refused", "The DAG has import errors.")]
+    with create_session() as session:
+        session.execute(update(DagModel).values(has_import_errors=False, is_stale=True))
+    assert made(server, (dag, "one", {})) == [("unknown", None)]
+
+
+def test_who_may_not_make_runs_makes_none(server: TestClient, dag: str) -> None:
+    body = {"runs": [{"dag_id": dag, "run_id": "one", "conf": {}}]}
+    assert server.post(BATCHES, json=body).status_code == 401
+    assert server.post(BATCHES, json=body, headers=headers("VIEWER")).status_code == 403
+    assert count(DagRun.run_id == "one") == 0
+
+
+def test_too_many_at_once_are_refused(server: TestClient, dag: str) -> None:
+    runs = [{"dag_id": dag, "run_id": f"r{n}", "conf": {}} for n in range(run_batches.MOST + 1)]
+    answer = server.post(BATCHES, json={"runs": runs}, headers=headers())
+    assert answer.status_code == 422
+    assert count(DagRun.id > 0) == 0
