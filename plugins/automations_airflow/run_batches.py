@@ -13,6 +13,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from airflow import settings
@@ -26,7 +27,6 @@ from airflow.models import DagModel, DagRun, Log, TaskInstance
 from airflow.models.dag_version import DagVersion
 from airflow.models.tasklog import LogTemplate
 from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.utils import timezone
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from fastapi import FastAPI, HTTPException, status
@@ -132,7 +132,7 @@ class _Maker:
                 dag.create_dagrun(
                     run_id=run.run_id,
                     logical_date=None,
-                    run_after=timezone.utcnow(),
+                    run_after=datetime.now(UTC),
                     conf=run.conf,
                     run_type=DagRunType.MANUAL,
                     triggered_by=DagRunTriggeredByType.REST_API,
@@ -200,7 +200,7 @@ class _Maker:
             row = DagRun(
                 dag_id=run.dag_id,
                 run_id=run.run_id,
-                run_after=timezone.utcnow(),
+                run_after=datetime.now(UTC),
                 conf=run.conf,
                 state=DagRunState.QUEUED,
                 run_type=DagRunType.MANUAL,

@@ -58,6 +58,12 @@ class Airflow:
     def changed_runs(self, *_: Any) -> list[Any]:
         return []
 
+    def paused(self) -> frozenset[str]:
+        return frozenset()
+
+    def acts(self, *_: Any) -> tuple[list[Any], int]:
+        return [], 0
+
 
 @contextmanager
 def dispatching(airflow: Airflow, **roles: Any) -> Iterator[Dispatcher]:
