@@ -212,6 +212,13 @@ class Settings(BaseSettings):
     metrics_token: str | None = Field(
         None, description="Bearer token for GET /metrics; without one, only this machine reads it."
     )
+    run_ahead_seconds: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="For how long, after its own step, a task's process begins further ones, until "
+        "one may wait, is heavy or is tried again; 0: each step is done by its own task.",
+    )
     parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
 
     # Secrets, generated into <home>/secrets.json by the launcher.

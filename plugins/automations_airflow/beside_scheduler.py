@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 from automations.settings import get_settings
 from automations_airflow import airflow_versions, parking
 from automations_airflow.deletions import Deletions
+from automations_airflow.marking import Marker
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ def start() -> None:
         )
         return
     engine = create_engine(dsn, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    # Also when it is switched off: what is on its way is marked then, too.
+    Marker(create_engine(dsn, poolclass=NullPool)).start()
     Deletions(engine).start()
     if get_settings().parking:
         parking.Parker(engine).start()

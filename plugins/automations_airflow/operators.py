@@ -28,6 +28,7 @@ from automations.execution.verdicts import (
 from automations.kit import tracing
 from automations.steps.registry import STEP_TYPES
 from automations_airflow.links import RunLink
+from automations_airflow.overtaking import left_out, overtake
 from automations_airflow.retries import (
     AttemptFailed,
     DatabaseAway,
@@ -80,9 +81,12 @@ class StepTask:
         )
 
     def _do(self, context: Any, ask: Callable[[Engine, TaskRef, Journal], Verdict]) -> Any:
-        journal = Journal(_write)
+        journal = _journal()
         try:
-            verdict = ask(wiring.engine(AIRFLOW_SECRETS), self._ref(context), journal)
+            engine, ref = wiring.engine(AIRFLOW_SECRETS), self._ref(context)
+            verdict = ask(engine, ref, journal)
+            if isinstance(verdict, Proceed):
+                overtake(verdict, context, ref, lambda behind: engine.run_ahead(behind, _journal()))
             return self._act(verdict, context)
         except DatabaseUnavailable as error:
             raise DatabaseAway(error.message) from error
@@ -133,27 +137,13 @@ class StepTask:
 
     def _proceed(self, verdict: Proceed, ti: Any) -> dict[str, Any]:
         summary = dict(verdict.summary)
-        if verdict.targets is None:
-            return summary
-        left_out = self._left_out(ti.task, verdict.targets)
-        if left_out:
+        if skipped := left_out(ti.task, verdict.targets):
             # Skipping ends the task by an exception, so that a returned value would be lost.
             ti.xcom_push("return_value", summary)
             # By this the scheduler knows them again when they are cleared.
-            ti.xcom_push(XCOM_SKIPMIXIN_KEY, {XCOM_SKIPMIXIN_SKIPPED: left_out})
-            raise DownstreamTasksSkipped(tasks=left_out)
+            ti.xcom_push(XCOM_SKIPMIXIN_KEY, {XCOM_SKIPMIXIN_SKIPPED: skipped})
+            raise DownstreamTasksSkipped(tasks=skipped)
         return summary
-
-    @staticmethod
-    def _left_out(task: Any, targets: Sequence[str]) -> list[str]:
-        """Ids of the successors that no way from the targets leads to."""
-        if not targets:
-            # The run ends here. A join further down must not take this for one closed way of many.
-            return sorted(task.get_flat_relative_ids(upstream=False))
-        reached = set(targets)
-        for target in targets:
-            reached |= task.dag.get_task(target).get_flat_relative_ids(upstream=False)
-        return sorted(task.downstream_task_ids - reached)
 
 
 class StepOperator(StepTask, BaseOperator):
@@ -189,6 +179,10 @@ class BrokenDefinitionOperator(BaseOperator):
 
     def execute(self, context: Any) -> None:
         raise StepFailed(self.reason)
+
+
+def _journal() -> Journal:
+    return Journal(_write)
 
 
 def _write(level: int, text: str) -> None:

@@ -52,3 +52,17 @@ def first_run(stack: Stack, workflow: str, seconds: float = 60) -> str:
         return runs[0]["id"] if runs else None
 
     return until("a run", look, seconds)
+
+
+def echo(stack: Stack, name: str, order: int, text: str) -> dict[str, Any]:
+    """A step that is told the text that it sent."""
+    config = {"method": "POST", "url": f"{stack.counterparts.url}/echo", "body": {"text": text}}
+    return {"name": name, "type": "http_request", "order": order, "config": config}
+
+
+def echoed(stack: Stack) -> list[str]:
+    return [body["text"] for path, body in stack.counterparts.posted if path == "/echo"]
+
+
+def put_secret(stack: Stack, name: str, value: str) -> None:
+    stack.api("PUT", f"/api/secrets/{name}", {"value": value})

@@ -23,6 +23,8 @@ class Counterparts(ThreadingHTTPServer):
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.keys: list[str | None] = []
         """The idempotency keys of the same."""
+        self.gate = threading.Event()
+        """While it is not set, who asks for ``/held`` waits; after that it is an echo."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
 
     @property
@@ -64,7 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"ok": True, "ts": TS, "channel": body["channel"]})
         elif self.path == "/v1/chat/completions":
             self._answer(_completion(f"About {body['messages'][-1]['content']}"))
-        elif self.path == "/echo":
+        elif self.path in ("/echo", "/held"):
+            if self.path == "/held":
+                self.server.gate.wait(60)
             self._answer(body)
         else:
             self._answer({"job": 7}, 202)

@@ -11,25 +11,11 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.automations import approval, delay, email, fetch, outputs
+from tests.e2e.automations import approval, delay, echo, echoed, email, fetch, outputs, put_secret
 from tests.e2e.conftest import Stack, until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-01"
-
-
-def echo(stack: Stack, name: str, order: int, text: str) -> dict[str, Any]:
-    """A step that is told the text that it sent."""
-    config = {"method": "POST", "url": f"{stack.counterparts.url}/echo", "body": {"text": text}}
-    return {"name": name, "type": "http_request", "order": order, "config": config}
-
-
-def echoed(stack: Stack) -> list[str]:
-    return [body["text"] for path, body in stack.counterparts.posted if path == "/echo"]
-
-
-def put_secret(stack: Stack, name: str, value: str) -> None:
-    stack.api("PUT", f"/api/secrets/{name}", {"value": value})
 
 
 def log_files(home: Path) -> Iterator[Path]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from automations.definitions.published import dag_id
-from tests.e2e.automations import approval, delay, fetch
+from tests.e2e.automations import approval, delay, echo, fetch, put_secret
 from tests.e2e.conftest import Stack, until
-from tests.e2e.test_operations import echo, put_secret
 
 VALUE = "s3cret-of-a-log"
 

@@ -20,6 +20,7 @@ from automations.db.tables import (
     Effect,
     Event,
     FormRequest,
+    Handover,
     IdempotencyKey,
     Job,
     PipelineRun,
@@ -35,7 +36,7 @@ from automations.domain.statuses import UNFINISHED, EventStatus, SyncStatus
 
 PAGE = 500
 # In the order in which they refer to each other; loops' rows go with their run.
-_OF_RUNS: Sequence[type[Any]] = (Wait, Callback, FormRequest, StepLog, RunStep)
+_OF_RUNS: Sequence[type[Any]] = (Wait, Callback, FormRequest, StepLog, Handover, RunStep)
 Counts = dict[str, int]
 
 

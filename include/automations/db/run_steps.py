@@ -81,6 +81,12 @@ def has_begun(session: Session, run_id: str) -> bool:
     return session.scalar(select(exists().where(RunStep.run_id == run_id))) or False
 
 
+def steps(session: Session, run_id: str, generation: int) -> dict[str, RunStep]:
+    """Where the nodes stand that a generation has come to."""
+    query = select(RunStep).where(RunStep.run_id == run_id, RunStep.generation == generation)
+    return {row.node_id: row for row in session.scalars(query)}
+
+
 def begin(
     session: Session, run_id: str, node_id: str, generation: int, status: StepStatus
 ) -> RunStep:

@@ -51,6 +51,14 @@ class Engine:
         """
         return self._come_to(ref, journal, lambda session: entry.enter(session, ref))
 
+    def run_ahead(self, ref: TaskRef, journal: Journal | None = None) -> Verdict:
+        """Run a node before its own task begins, which then is answered what was recorded.
+
+        Args:
+            journal: the log of its own task.
+        """
+        return self._come_to(ref, journal, lambda session: entry.enter_ahead(session, ref))
+
     def resume(
         self, ref: TaskRef, wait_id: str, answer: Answer | None, journal: Journal | None = None
     ) -> Verdict:

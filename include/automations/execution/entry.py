@@ -85,6 +85,14 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
     return _begun(session, ref, run, loaded)
 
 
+def enter_ahead(session: Session, ref: TaskRef) -> Entered | Verdict:
+    """Begin a node in the process of one before it, unless the run does not simply go on."""
+    run = runs.lock_run(session, ref.run_id)
+    if run is None or run.status != RunStatus.RUNNING or run.generation != ref.generation:
+        return Skip("The run has not simply gone on.")
+    return enter(session, ref)
+
+
 def _put_off(
     session: Session, ref: TaskRef, run: Run, loaded: Loaded, known: RunStep | None
 ) -> Verdict | None:

@@ -148,7 +148,8 @@ def recorded(row: RunStep) -> Verdict:
         return GiveUp(str(stored.get("error", "failed")))
     if row.status == StepStatus.DONE:
         targets = stored.get("targets")
-        return Proceed(stored.get("summary", {}), None if targets is None else tuple(targets))
+        targets = None if targets is None else tuple(targets)
+        return Proceed(stored.get("summary", {}), targets, repeated=True)
     return Skip(f"The step is {row.status}.")
 
 

@@ -46,10 +46,12 @@ class Proceed:
         summary: small values for the orchestrator's own display, never the full output.
         targets: ids of the direct successors to go on with; the others are skipped.
             None when the node has one way only.
+        repeated: whether the node was done before, by another process perhaps.
     """
 
     summary: Mapping[str, Any]
     targets: tuple[str, ...] | None = None
+    repeated: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
         *("ai_provider", "ai_model", "ai_api_key", "ai_base_url"),
     ),
     "How it works": (
-        *("bridge_processes", "bridge_threads", "dispatcher", "max_runs_in_airflow", "parking"),
+        *("bridge_processes", "bridge_threads", "dispatcher", "max_runs_in_airflow"),
+        *("parking", "run_ahead_seconds"),
         *("retention", "retention_with", "log_format", "log_level"),
     ),
     "Limits": ("mails_per_caller", "mails_per_workspace", "uploads_kept", "uploads_daily"),

@@ -107,6 +107,7 @@ class Ai(StepType[AiConfig]):
     type = "ai"
     title = "Ask a language model"
     Config = AiConfig
+    heavy = True
     example: ClassVar = {"prompt": "Welcome {{input.name}} in one sentence.", "maxTokens": 100}
     outputs: ClassVar = {
         "text": "the answer, without a schema",

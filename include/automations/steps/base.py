@@ -99,6 +99,9 @@ class StepType(ABC, Generic[C]):
     pauses: ClassVar[bool] = False
     """Whether the step always parks the run; its operator is then a sensor."""
 
+    heavy: ClassVar[bool] = False
+    """Whether it is always done by its own task: it may take minutes, or much of the machine."""
+
     def calls_back(self, config: C) -> bool:
         """Whether the step hands out ``{{callback.url}}`` and waits for it to be called."""
         return False

@@ -55,6 +55,7 @@ class GenerateDocument(StepType[GenerateDocumentConfig]):
     type = "generate_document"
     title = "Generate a document"
     Config = GenerateDocumentConfig
+    heavy = True
     refers_to: ClassVar = {"template_id": Subject.DOCUMENT_TEMPLATE}
     example: ClassVar = {
         "templateId": "<template id>",

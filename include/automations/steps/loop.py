@@ -66,6 +66,7 @@ class Loop(StepType[LoopConfig]):
     type = "loop"
     title = "Loop"
     Config = LoopConfig
+    heavy = True
     example: ClassVar = {
         "collection": ["{{input.name}}", "Bob"],
         "steps": [

@@ -23,6 +23,7 @@ from automations.db.tables.pipelines import PipelineConnection, PipelineRun
 from automations.db.tables.runs import (
     Approver,
     Callback,
+    Handover,
     Run,
     RunCount,
     RunStep,
@@ -52,6 +53,7 @@ __all__ = [
     "Form",
     "FormRequest",
     "FormVersion",
+    "Handover",
     "IdempotencyKey",
     "Integration",
     "Job",

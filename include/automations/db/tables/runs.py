@@ -159,6 +159,18 @@ class RunStep(Base):
     """When the attempt may begin that follows a failed one, however early a process comes."""
 
 
+class Handover(Base):
+    """What was done ahead of the orchestrator's tasks, until the orchestrator shows it so."""
+
+    __tablename__ = "handover"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), index=True)
+    marks: Mapped[dict[str, Any]]
+    """How its tasks are to be marked, in the words of the host that has written it."""
+    created_at: Mapped[datetime] = now_column()
+
+
 class StepLog(Base):
     """One line of a run's log: an attempt that ended."""
 

@@ -469,6 +469,16 @@ def _runs() -> None:
         sa.PrimaryKeyConstraint('run_id', 'node_id', name=op.f('pk_run_step')),
     )
     op.create_table(
+        'handover',
+        sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column('run_id', sa.Text(), nullable=False),
+        sa.Column('marks', postgresql.JSON(), nullable=False),
+        sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+        sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_handover_run_id')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_handover')),
+    )
+    op.create_index(op.f('ix_handover_run_id'), 'handover', ['run_id'])
+    op.create_table(
         'step_log',
         sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column('run_id', sa.Text(), nullable=False),

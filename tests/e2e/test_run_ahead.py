@@ -1,0 +1,133 @@
+"""Steps that are done ahead of their tasks, in the real Airflow: what people see, and crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+from tests.e2e.automations import echo, echoed
+from tests.e2e.conftest import Stack, until
+
+NAMES = ("One", "Two", "Three", "Four", "Five")
+
+
+def held(stack: Stack, name: str, order: int) -> dict[str, Any]:
+    """A step whose answer comes when the gate is opened."""
+    config = {"method": "POST", "url": f"{stack.counterparts.url}/held", "body": {"text": name}}
+    return {"name": name, "type": "http_request", "order": order, "config": config}
+
+
+def run_path(workflow: str, run: str) -> str:
+    return f"/dags/automation_{workflow}/dagRuns/{run}"
+
+
+def tasks(stack: Stack, workflow: str, run: str) -> list[dict[str, Any]]:
+    """A run's tasks in Airflow, in the order of the steps."""
+    path = f"{run_path(workflow, run)}/taskInstances"
+    found = {task["task_id"]: task for task in stack.in_airflow("GET", path)["task_instances"]}
+    steps = stack.client.workflows.get(workflow)["steps"]
+    return [found[step["id"]] for step in steps]
+
+
+def ended(stack: Stack, workflow: str, run: str, state: str = "success") -> list[dict[str, Any]]:
+    def look() -> bool | None:
+        found = stack.in_airflow("GET", run_path(workflow, run))["state"]
+        assert found in ("queued", "running", state), found
+        return found == state or None
+
+    until(f"{run} to be {state} in Airflow", look)
+    return tasks(stack, workflow, run)
+
+
+def log_of(stack: Stack, workflow: str, run: str, task: dict[str, Any]) -> str:
+    path = f"{run_path(workflow, run)}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+    return json.dumps(stack.in_airflow("GET", path)["content"])
+
+
+def test_five_steps_are_done_in_one_process_and_each_is_seen_in_airflow(stack: Stack) -> None:
+    texts = [f"ahead {name}" for name in NAMES]
+    workflow = stack.create(
+        *(echo(stack, name, order, texts[order]) for order, name in enumerate(NAMES))
+    )
+    run = stack.execute(workflow)
+    stack.wait(workflow, run, "COMPLETED")
+    shown = ended(stack, workflow, run)
+    assert [task["state"] for task in shown] == ["success"] * 5
+    assert [task["try_number"] for task in shown] == [1] * 5
+    assert len({(task["hostname"], task["pid"]) for task in shown}) == 1
+    starts = [task["start_date"] for task in shown]
+    assert starts == sorted(starts)
+    assert all(task["start_date"] < task["end_date"] for task in shown)
+    assert [text for text in echoed(stack) if text in texts] == texts
+    for task, name in zip(shown, NAMES, strict=True):
+        written = log_of(stack, workflow, run, task)
+        assert f"Step '{name}'" in written
+        assert [other for other in NAMES if f"Step '{other}'" in written] == [name]
+        xcoms = stack.in_airflow(
+            "GET", f"{run_path(workflow, run)}/taskInstances/{task['task_id']}/xcomEntries"
+        )
+        assert "return_value" in {entry["key"] for entry in xcoms["xcom_entries"]}
+        assert task["rendered_fields"]["config"]["body"] == {"text": f"ahead {name}"}
+
+
+def test_a_step_that_was_done_ahead_is_done_anew_when_it_is_cleared(stack: Stack) -> None:
+    texts = [f"anew {name}" for name in NAMES]
+    workflow = stack.create(
+        *(echo(stack, name, order, texts[order]) for order, name in enumerate(NAMES))
+    )
+    run = stack.execute(workflow)
+    stack.wait(workflow, run, "COMPLETED")
+    third = ended(stack, workflow, run)[2]["task_id"]
+    cleared = {"task_ids": [third], "dag_run_id": run, "dry_run": False, "only_failed": False}
+    path = f"/dags/automation_{workflow}/clearTaskInstances"
+    stack.in_airflow("POST", path, {**cleared, "include_downstream": True})
+
+    def again() -> list[str] | None:
+        found = [text for text in echoed(stack) if text in texts]
+        return found if len(found) == 8 else None
+
+    assert until("three steps to be done anew", again)[5:] == texts[2:]
+    shown = ended(stack, workflow, run)
+    assert [task["try_number"] for task in shown] == [1, 1, 2, 2, 2]
+    stack.wait(workflow, run, "COMPLETED")
+
+
+def test_a_process_that_is_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
+    stack: Stack,
+) -> None:
+    gate = stack.counterparts.gate
+    gate.clear()
+    try:
+        workflow = stack.create(
+            echo(stack, "One", 0, "killed One"),
+            echo(stack, "Two", 1, "killed Two"),
+            held(stack, "killed Three", 2),
+            echo(stack, "Four", 3, "killed Four"),
+        )
+        run = stack.execute(workflow)
+
+        def keys() -> list[str | None]:
+            sent = zip(stack.counterparts.posted, stack.counterparts.keys, strict=True)
+            return [key for (path, body), key in sent if body.get("text") == "killed Three"]
+
+        until("the third step to be begun", lambda: keys() or None)
+        first = tasks(stack, workflow, run)[0]
+        assert first["state"] == "running"
+        os.kill(first["pid"], signal.SIGKILL)
+    finally:
+        gate.set()
+    stack.wait(workflow, run, "COMPLETED")
+    shown = ended(stack, workflow, run)
+    assert [task["state"] for task in shown] == ["success"] * 4
+    # What was done by then is handed over by the next try; the others have processes of their own.
+    assert shown[0]["try_number"] == 2
+    assert shown[1]["try_number"] == 1
+    assert [text for text in echoed(stack) if text.startswith("killed")] == [
+        "killed One",
+        "killed Two",
+        "killed Four",
+    ]
+    assert len(keys()) == 2
+    assert len(set(keys())) == 1
