@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow import settings
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 
 from automations_airflow import parking, scheduler_threads
+from automations_airflow.parking import Parker
 from automations_airflow.waiting import QUESTION_KEY
 from tests.airflow.definitions import workflow_id
 
@@ -29,6 +34,43 @@ def connection(airflow_database: Engine) -> Any:
     with airflow_database.connect() as connection:
         parking.prepare(connection)
         yield connection
+
+
+@pytest.fixture(autouse=True)
+def airflows_own() -> Iterator[None]:
+    """The scheduler's query is Airflow's own again after each test."""
+    yield
+    DagRun.get_running_dag_runs_to_examine = parking._EXAMINE  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def dag(connection: Connection) -> str:
+    connection.execute(
+        text(
+            "INSERT INTO dag_bundle (name) VALUES ('b') ON CONFLICT DO NOTHING;"
+            "INSERT INTO dag (dag_id, bundle_name, is_paused, is_stale, max_active_tasks,"
+            " max_consecutive_failed_dag_runs, has_task_concurrency_limits, timetable_type,"
+            " partition_mapper_info)"
+            " VALUES (:dag, 'b', false, false, 16, 0, false, 't', '[]')"
+        ),
+        {"dag": DAG_ID},
+    )
+    return DAG_ID
+
+
+@pytest.fixture
+def parker(airflow_database: Engine) -> Parker:
+    """One that has looked a moment ago."""
+    parker = Parker(airflow_database)
+    parking.leave_out(parker)
+    parker._looked = time.monotonic()
+    return parker
+
+
+def examined() -> set[int]:
+    """The runs that the scheduler would look at now."""
+    with create_session() as session:
+        return {run.id for run in DagRun.get_running_dag_runs_to_examine(session=session)}
 
 
 def add_run(connection: Connection, states: tuple[str | None, ...], **more: Any) -> int:
@@ -73,42 +115,105 @@ def set_task(connection: Connection, run: int, task: str, state: str | None, at:
     )
 
 
-def read(connection: Connection, run: int) -> tuple[datetime, datetime | None]:
-    """A run's run_after and last_scheduling_decision."""
-    table = DagRun.__table__
-    row = connection.execute(
-        select(table.c.run_after, table.c.last_scheduling_decision).where(table.c.id == run)
-    ).one()
-    return row.run_after, row.last_scheduling_decision
+def rows(connection: Connection) -> list[Any]:
+    """All that Airflow keeps of runs."""
+    return list(connection.execute(select(DagRun.__table__).order_by(DagRun.__table__.c.id)))
 
 
 def is_parked(connection: Connection, run: int) -> bool:
-    return read(connection, run)[0] > datetime.now(UTC)
+    named = text("SELECT EXISTS (SELECT FROM automations_parked_run WHERE dag_run_id = :run)")
+    return bool(connection.execute(named, {"run": run}).scalar())
 
 
-def test_a_run_that_only_waits_leaves_the_schedulers_rotation(connection: Connection) -> None:
-    connection.execute(
-        text(
-            "INSERT INTO dag_bundle (name) VALUES ('b') ON CONFLICT DO NOTHING;"
-            "INSERT INTO dag (dag_id, bundle_name, is_paused, is_stale, max_active_tasks,"
-            " max_consecutive_failed_dag_runs, has_task_concurrency_limits, timetable_type,"
-            " partition_mapper_info)"
-            " VALUES (:dag, 'b', false, false, 16, 0, false, 't', '[]')"
-        ),
-        {"dag": DAG_ID},
-    )
+def test_a_run_that_only_waits_leaves_the_schedulers_rotation_and_stays_as_it_is(
+    connection: Connection, dag: str, parker: Parker
+) -> None:
     parked, busy = add_run(connection, WAITING), add_run(connection, BUSY)
+    before = rows(connection)
+    assert examined() == {parked, busy}
     assert parking.park(connection) == 1
-    with create_session() as session:
-        examined = {run.id for run in DagRun.get_running_dag_runs_to_examine(session=session)}
-    assert examined == {busy}
-    assert is_parked(connection, parked)
+    assert examined() == {busy}
+    assert rows(connection) == before
+    set_task(connection, parked, "t1", "scheduled", datetime.now(UTC))
+    parking.wake_answered(connection)
+    assert examined() == {parked, busy}
+    assert rows(connection) == before
+
+
+def test_what_is_parked_is_left_out_only_while_somebody_looks_after_it(
+    connection: Connection, dag: str, parker: Parker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = add_run(connection, WAITING)
+    parking.park(connection)
+    assert examined() == set()
+    monkeypatch.setattr(parking, "TRUSTED", 0.0)
+    assert examined() == {run}
+
+
+def test_a_scheduler_that_begins_anew_finds_what_was_parked(
+    connection: Connection, dag: str, airflow_database: Engine
+) -> None:
+    """It looks at all until its own thread has looked, and then leaves them out."""
+    run = add_run(connection, WAITING)
+    parking.park(connection)
+    parker = Parker(airflow_database)
+    parking.prepare(connection)
+    parking.leave_out(parker)
+    assert examined() == {run}
+    parker.look(connection)
+    assert examined() == set()
+
+
+def test_who_looks_reads_only_numbers_of_the_parked(
+    connection: Connection, dag: str, parker: Parker
+) -> None:
+    """Their rows are wide: a thousand of them cost the scheduler more than all that it does."""
+    for _ in range(300):
+        add_run(connection, WAITING)
+    busy = add_run(connection, BUSY)
+    parking.park(connection)
+    for table in ("dag_run", "task_instance", "automations_parked_run"):
+        connection.execute(text(f"VACUUM ANALYZE {table}"))
+    asked: list[Any] = []
+
+    def note(*call: Any) -> None:
+        asked.append(call[2:4])
+
+    event.listen(settings.engine, "before_cursor_execute", note)
+    try:
+        assert examined() == {busy}
+    finally:
+        event.remove(settings.engine, "before_cursor_execute", note)
+    query, values = next(call for call in asked if "automations_parked_run" in call[0])
+    explain = f"EXPLAIN (FORMAT JSON) {query}"
+    explained = connection.exec_driver_sql(explain, values).scalar_one()
+    width = {scan["Alias"]: scan["Plan Width"] for scan in scans(explained[0]["Plan"])}
+    assert width["dag_run_1"] < 10 < width["dag_run"]
+
+
+def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every look at the runs in a plan."""
+    if plan.get("Relation Name") == "dag_run":
+        yield plan
+    for part in plan.get("Plans", ()):
+        yield from scans(part)
+
+
+def test_a_run_that_another_scheduler_has_in_hand_is_skipped_as_ever(
+    connection: Connection, dag: str, parker: Parker
+) -> None:
+    run = add_run(connection, BUSY)
+    with create_session() as session, ThreadPoolExecutor(1) as other:
+        assert [one.id for one in DagRun.get_running_dag_runs_to_examine(session=session)] == [run]
+        assert other.submit(examined).result() == set(), "its row is locked"
 
 
 @pytest.mark.parametrize("state", ["awaiting_input", "deferred"])
 def test_both_ways_of_waiting_are_parked(connection: Connection, state: str) -> None:
-    assert is_parked(connection, add_run(connection, (state,))) is False
+    run = add_run(connection, (state,))
     assert parking.park(connection) == 1
+    assert is_parked(connection, run)
+    assert parking.park(connection) == 0, "it is there already"
 
 
 @pytest.mark.parametrize(
@@ -139,23 +244,23 @@ def test_runs_of_other_dags_are_never_touched(connection: Connection, dag_id: st
 
 
 @pytest.mark.parametrize("state", ["scheduled", "success", "failed", None])
-def test_a_run_whose_task_no_longer_waits_comes_back_as_it_was(
+def test_a_run_whose_task_no_longer_waits_comes_back(
     connection: Connection, state: str | None
 ) -> None:
     run = add_run(connection, WAITING)
     parking.park(connection)
     set_task(connection, run, "t1", state, datetime.now(UTC))
     assert parking.wake_answered(connection) == 1
-    assert read(connection, run) == (START, None)
+    assert not is_parked(connection, run)
     assert parking.wake_answered(connection) == 0
 
 
-def test_a_run_that_was_ended_gets_its_run_after_back(connection: Connection) -> None:
+def test_a_run_that_was_ended_is_parked_no_more(connection: Connection) -> None:
     run = add_run(connection, WAITING)
     parking.park(connection)
     connection.execute(update(DagRun.__table__).values(state="failed"))
-    assert parking.wake_answered(connection) == 1
-    assert read(connection, run) == (START, LOOKED)
+    assert parking.wake_busy(connection) == 1
+    assert not is_parked(connection, run)
 
 
 def test_clearing_another_task_wakes_a_run_that_still_waits(connection: Connection) -> None:
@@ -164,7 +269,7 @@ def test_clearing_another_task_wakes_a_run_that_still_waits(connection: Connecti
     set_task(connection, run, "t0", None, datetime.now(UTC))
     assert parking.wake_answered(connection) == 0
     assert parking.wake_busy(connection) == 1
-    assert read(connection, run) == (START, None)
+    assert parking.park(connection) == 0, "the scheduler has not looked at it since"
 
 
 def test_a_run_that_still_waits_stays_parked(connection: Connection) -> None:
@@ -174,32 +279,19 @@ def test_a_run_that_still_waits_stays_parked(connection: Connection) -> None:
     assert is_parked(connection, run)
 
 
-def test_a_run_whose_lease_ended_is_parked_again_and_keeps_its_original(
-    connection: Connection,
+def test_a_run_that_is_due_later_is_left_alone(connection: Connection) -> None:
+    add_run(connection, WAITING, run_after=datetime.now(UTC) + timedelta(hours=1))
+    assert parking.park(connection) == 0
+
+
+@pytest.mark.parametrize("tidy", [parking.prepare, parking.wake_answered])
+def test_what_is_kept_of_a_deleted_run_does_not_hit_another(
+    connection: Connection, tidy: Callable[[Connection], object]
 ) -> None:
-    run = add_run(connection, WAITING)
-    parking.park(connection, lease=timedelta(seconds=-1))
-    assert not is_parked(connection, run)
-    assert parking.park(connection) == 1
-    assert is_parked(connection, run)
-    assert parking.wake_all(connection) == 1
-    assert read(connection, run)[0] == START
-
-
-def test_a_run_after_that_somebody_else_set_is_kept(connection: Connection) -> None:
-    run = add_run(connection, WAITING)
-    parking.park(connection)
-    connection.execute(update(DagRun.__table__).values(run_after=LOOKED))
-    parking.prepare(connection)
-    assert parking.wake_all(connection) == 0
-    assert read(connection, run)[0] == LOOKED
-
-
-def test_what_is_kept_of_a_deleted_run_does_not_hit_another(connection: Connection) -> None:
     add_run(connection, WAITING)
     parking.park(connection)
     connection.execute(text("DELETE FROM dag_run"))
-    parking.prepare(connection)
+    tidy(connection)
     assert connection.execute(text("SELECT count(*) FROM automations_parked_run")).scalar() == 0
 
 
@@ -207,6 +299,7 @@ def test_two_schedulers_park_and_wake_without_losing_a_run(airflow_database: Eng
     with airflow_database.connect() as connection:
         parking.prepare(connection)
         runs = [add_run(connection, WAITING) for _ in range(60)]
+        before = rows(connection)
     failures: list[BaseException] = []
 
     def park_and_wake() -> None:
@@ -215,12 +308,8 @@ def test_two_schedulers_park_and_wake_without_losing_a_run(airflow_database: Eng
                 for _ in range(25):
                     parking.park(own)
                     parking.wake_all(own)
-                    connection_reset(own)
         except BaseException as error:  # noqa: BLE001 -- the test itself fails by it
             failures.append(error)
-
-    def connection_reset(own: Connection) -> None:
-        own.execute(update(DagRun.__table__).values(last_scheduling_decision=LOOKED))
 
     threads = [threading.Thread(target=park_and_wake) for _ in range(2)]
     for thread in threads:
@@ -230,7 +319,9 @@ def test_two_schedulers_park_and_wake_without_losing_a_run(airflow_database: Eng
     with airflow_database.connect() as connection:
         parking.wake_all(connection)
         assert not failures
-        assert {read(connection, run)[0] for run in runs} == {START}
+        assert rows(connection) == before
+        assert parking.park(connection) == len(runs)
+        parking.wake_all(connection)
         assert connection.execute(text("SELECT count(*) FROM automations_parked_run")).scalar() == 0
 
 
@@ -256,13 +347,14 @@ def test_a_repeated_question_shows_its_new_text(connection: Connection) -> None:
 
 def test_the_thread_parks_and_wakes_by_itself(airflow_database: Engine) -> None:
     with airflow_database.connect() as connection:
+        parking.prepare(connection)
         run = add_run(connection, WAITING)
-        parker = parking.Parker(airflow_database)
+        parker = Parker(airflow_database)
         parker.start()
         try:
             assert eventually(lambda: is_parked(connection, run))
             set_task(connection, run, "t1", "scheduled", datetime.now(UTC))
-            assert eventually(lambda: read(connection, run) == (START, None))
+            assert eventually(lambda: not is_parked(connection, run))
         finally:
             parker.stop()
             parker.join(5)
@@ -280,10 +372,11 @@ def test_the_thread_goes_on_after_any_error(
             raise errors.pop()
 
     with airflow_database.connect() as connection:
+        parking.prepare(connection)
         run = add_run(connection, WAITING)
         broken = create_engine(airflow_database.url, isolation_level="AUTOCOMMIT")
         event.listen(broken, "before_cursor_execute", fail)
-        parker = parking.Parker(broken)
+        parker = Parker(broken)
         parker.start()
         try:
             assert eventually(lambda: is_parked(connection, run))
