@@ -1,8 +1,8 @@
 """The bundle that publishes automations to Airflow: files made from the database.
 
-``current/packs`` holds the newest definitions; only packs that changed are rewritten. A version is
-a folder with a link to the stubs, one tiny file per pack, so that pinning a run to a revision
-costs the same with one automation as with ten thousand.
+``current/packs`` are made of the newest definitions; only packs that changed are rewritten. A
+version is a folder with a link to the stubs, one tiny file per pack, so that pinning a run to a
+revision costs the same with one automation as with ten thousand.
 """
 
 from __future__ import annotations
@@ -19,11 +19,19 @@ from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
 from automations import wiring
 from automations.definitions.published import Publications
-from automations_airflow.packs import FOLDER, STUB, file_name, render
+from automations_airflow.packs import (
+    DEFINITIONS,
+    FOLDER,
+    STUB,
+    definitions,
+    definitions_file,
+    file_name,
+    render,
+)
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Of the pack files; raised when all must be written anew."""
 
 REPARSE_SECONDS = 1.5
@@ -63,7 +71,8 @@ class AutomationBundle(BaseDagBundle):
     def refresh(self) -> None:
         """Bring the newest definitions to the files; without the database they stay as they are."""
         with self.lock():
-            (self.path / FOLDER).mkdir(parents=True, exist_ok=True)
+            for folder in (FOLDER, DEFINITIONS):
+                (self.path / folder).mkdir(parents=True, exist_ok=True)
             try:
                 self._publish()
             except Exception:  # An error here would take the dag-processor down.
@@ -77,22 +86,25 @@ class AutomationBundle(BaseDagBundle):
             return
         if newest < published:  # The database is another one.
             published = 0
-            for file in (self.path / FOLDER).iterdir():
-                file.unlink()
+            for folder in (FOLDER, DEFINITIONS):
+                for file in (self.path / folder).iterdir():
+                    file.unlink()
         while newest > published:
             seen = newest
             for number in publications.packs(published):
                 pack = publications.pack(number)
                 seen = max(seen, *(max(one.revision, one.republished) for one in pack), 0)
-                self._write_pack(number, render(pack))
+                self._write_pack(number, definitions(pack))
             # A pack may hold a later revision than was asked for: then the others must, too.
             newest, published = seen, newest
         self._remember(published)
 
-    def _write_pack(self, number: int, text: str) -> None:
-        file = self.path / FOLDER / file_name(number)
-        if file.exists() and file.read_text() == text:
+    def _write_pack(self, number: int, made_of: str) -> None:
+        file, text = self.path / FOLDER / file_name(number), render(made_of)
+        if file.exists() and file.read_text() == text and definitions_file(file).exists():
             return
+        # First: whoever finds the new pack finds what it is made of.
+        _write(definitions_file(file), made_of)
         # Airflow parses a file when it is newer than its last parse. One that is rewritten while
         # it is parsed would wait for hours, so it is made newer than any parse now under way.
         later = time.time() + REPARSE_SECONDS

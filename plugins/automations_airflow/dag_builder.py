@@ -10,7 +10,9 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup
 from airflow.sdk.definitions.param import ParamsDict
+from pydantic import ValidationError
 
+from automations.definitions import field_errors
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.plan import Node, Plan
 from automations.definitions.published import Published, dag_id
@@ -43,6 +45,12 @@ def build(published: Published, task_id: str | None = None) -> DAG:
     """
     try:
         return _build(published, DEFINITION.validate_python(published.definition), task_id)
+    except ValidationError as error:
+        # Its text quotes the definition, a sealed secret included, to whoever sees the DAG.
+        wrong = field_errors.field_errors(error, published.definition)
+        reason = "; ".join(f"{path} {problems[0]}" for path, problems in wrong.items())
+        log.error("Cannot build automation %s: %s", published.workflow_id, reason)  # noqa: TRY400
+        return _stand_in(published, reason, task_id)
     except Exception as error:  # One broken definition must not hide another's DAG.
         log.exception("Cannot build automation %s", published.workflow_id)
         return _stand_in(published, f"{type(error).__name__}: {error}", task_id)

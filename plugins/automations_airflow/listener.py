@@ -13,16 +13,27 @@ from automations_airflow import beside_scheduler, job_processes
 
 log = logging.getLogger(__name__)
 
+_PARTS = ("scheduler", "triggerer", "dag-processor")
+
 _started_in: set[int] = set()
 
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """Note whose process a job is; warm what the scheduler forks, begin what is beside it."""
+    """Note whose process a job is; warm what the scheduler forks, begin what is beside it.
+
+    Where DAGs are parsed, have the code of each be its own definition.
+    """
     part = _part(component)
     if part is None or os.getpid() in _started_in:
         return
     _started_in.add(os.getpid())
+    if part == "dag-processor":
+        # Only here, where Airflow's tables of code are written.
+        from automations_airflow import dag_code
+
+        dag_code.watch()
+        return
     job_processes.watch(type(component))
     if part != "scheduler":
         return
@@ -34,12 +45,12 @@ def on_starting(component: Any) -> None:
 
 
 def _part(component: Any) -> str | None:
-    """Which part of Airflow this process is, where jobs are taken over by the next of its kind."""
+    """Which part of Airflow this process is, of those that we have something to do in."""
     # Every server starts with a ``Job`` whose type is not set yet; a task's process, which is
     # forked from the scheduler and has its arguments, starts with something else.
     if type(component).__name__ != "Job" or len(sys.argv) < 2:
         return None
-    return sys.argv[1] if sys.argv[1] in ("scheduler", "triggerer") else None
+    return sys.argv[1] if sys.argv[1] in _PARTS else None
 
 
 @hookimpl

@@ -1,11 +1,14 @@
 """Pack files, from which Airflow parses DAGs: up to twenty automations each.
 
-A pack of the newest revision holds its definitions, so that parsing opens no database. A pack of a
-pinned revision is a stub that reads the one definition that its task needs.
+A pack of the newest revision has its definitions in a file beside it, so that parsing opens no
+database. Not in the pack itself: Airflow shows a DAG's file to whoever may see the DAG, and a pack
+holds those of anybody. A pack of a pinned revision is a stub that reads the one definition that its
+task needs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterable
@@ -23,18 +26,17 @@ from automations_airflow.dag_builder import build
 log = logging.getLogger(__name__)
 
 FOLDER = "packs"
+DEFINITIONS = "definitions"
+"""The folder beside it, with what the packs are made of."""
 _MAX_DEPTH = 200
 """More than any definition is taken with; what reads and writes JSON goes down a call for each."""
 
 _PACK = """\
-# The Airflow DAGs of these automations; written by the automations bundle.
+# The Airflow DAGs of some automations; written by the automations bundle.
+# Made of {digest}
 from automations_airflow.packs import add_dags
 
-DEFINITIONS = r'''
-{definitions}
-'''
-
-add_dags(globals(), DEFINITIONS)
+add_dags(globals(), __file__)
 """
 
 STUB = """\
@@ -50,12 +52,24 @@ def file_name(pack: int) -> str:
     return f"pack_{pack:05d}.py"
 
 
-def render(published: Iterable[Published]) -> str:
-    """The file of a pack; the same for the same definitions."""
-    whole = [_fields(one) for one in published]
-    text = json.dumps(whole, indent=1, ensure_ascii=False)
-    # A quote occurs in JSON strings only; written so, it cannot end the literal.
-    return _PACK.format(definitions=text.replace("'", "\\u0027"))
+def definitions(published: Iterable[Published]) -> str:
+    """What a pack is made of, as it is kept beside it."""
+    return json.dumps([_fields(one) for one in published], ensure_ascii=False)
+
+
+def render(made_of: str) -> str:
+    """The file of a pack; another one for other definitions, by which Airflow knows them."""
+    return _PACK.format(digest=hashlib.sha256(made_of.encode()).hexdigest())
+
+
+def definitions_file(pack: Path) -> Path:
+    """Where the definitions of a pack file are."""
+    return pack.parent.parent / DEFINITIONS / f"{pack.stem}.json"
+
+
+def read(pack: Path) -> list[Published]:
+    """The automations of a pack file."""
+    return [Published(**one) for one in json.loads(definitions_file(pack).read_text())]
 
 
 def _fields(one: Published) -> dict[str, Any]:
@@ -69,9 +83,9 @@ def _fields(one: Published) -> dict[str, Any]:
     return {field.name: getattr(one, field.name) for field in fields(one)}
 
 
-def add_dags(namespace: dict[str, Any], definitions: str) -> None:
+def add_dags(namespace: dict[str, Any], file: str) -> None:
     """Define the DAGs of a pack, or the one that is asked for, in a module."""
-    _add(namespace, (Published(**one) for one in json.loads(definitions)))
+    _add(namespace, read(Path(file)))
 
 
 def add_dags_at(namespace: dict[str, Any], file: str) -> None:
