@@ -102,17 +102,21 @@ class Stack:
 
     def in_airflow(self, method: str, path: str, body: Any = None) -> Any:
         """Do what a person does in Airflow's UI, which uses the same API."""
+        answer = self.tried_in_airflow(method, path, body)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def tried_in_airflow(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """The same, for what a test says about statuses."""
         with requests.Session() as session:
             token = session.post(f"{self.airflow}/auth/token", json=self._admin, timeout=30)
-            answer = session.request(
+            return session.request(
                 method,
                 f"{self.airflow}/api/v2{path}",
                 json=body,
                 headers={"Authorization": f"Bearer {token.json()['access_token']}"},
                 timeout=30,
             )
-        assert answer.ok, answer.text
-        return answer.json() if answer.content else None
 
     def create(self, *steps: Mapping[str, Any], **more: Any) -> str:
         body = {"name": "Test", "status": "ACTIVE", "steps": list(steps), **more}
