@@ -67,6 +67,19 @@ def match_again(session: Session, event: Event) -> bool:
     return found is not None
 
 
+def outrun(session: Session, event_id: str, reason: str, *, of_use: bool) -> None:
+    """Say that a later event took this one's place; one that is to be matched again still is.
+
+    Args:
+        of_use: whether it has started something else, or waits to.
+    """
+    session.execute(
+        update(Event)
+        .where(Event.id == event_id, Event.status != EventStatus.PENDING)
+        .values(reason=reason, **({} if of_use else {"status": EventStatus.SKIPPED}))
+    )
+
+
 def emit(session: Session, workspace_id: str, new: NewEvent) -> tuple[Event, bool]:
     """Record an event; the dispatcher matches it to automations.
 

@@ -226,7 +226,7 @@ def count_lines(
     session: Session, run_id: str, step_ids: Iterable[str], since: datetime
 ) -> dict[bool, int]:
     """How many lines the log has of these steps, by whether they tell of failures."""
-    failed = StepLog.status != "success"
+    failed = StepLog.status != AttemptStatus.SUCCESS
     counted = session.execute(
         select(failed, func.count())
         .where(

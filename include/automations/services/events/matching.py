@@ -58,6 +58,7 @@ def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
 
 
 def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
+    # Whoever comes here holds the event's job, or the row that it was collected in.
     event.status, event.reason = EventStatus.MATCHED if is_of_use else EventStatus.SKIPPED, reason
     event.matched_at = datetime.now(UTC)
 
@@ -122,9 +123,8 @@ def _collect(
     if collected.event_id != event.id:
         return f"'{workflow.name}' takes event {collected.event_id}, which came later (debounce)."
     if collected.replaced_id not in (None, event.id):
-        replaced = session.get_one(Event, str(collected.replaced_id))
-        replaced.reason = f"'{workflow.name}' takes event {event.id}, which came later (debounce)."
-        if not debounces.is_of_use(session, replaced.id):
-            replaced.status = EventStatus.SKIPPED
+        replaced = str(collected.replaced_id)
+        reason = f"'{workflow.name}' takes event {event.id}, which came later (debounce)."
+        events.outrun(session, replaced, reason, of_use=debounces.is_of_use(session, replaced))
     due = timestamp(collected.due_at)
     return f"'{workflow.name}' waits until {due} for later ones (debounce)."

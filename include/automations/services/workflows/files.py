@@ -192,7 +192,7 @@ def _apply(
     workflow = entry.workflow
     given = references.by_id(entry.given, {key: workflow_id for workflow_id, key in keys.items()})
     if workflow is None:
-        made = add(session, by, given, ports, entry.workflow_id)
+        made = add(session, by, given, ports, entry.workflow_id, alone=False)
         after = _wanted(given, made.status, keys)
         return Applied("create", made.id, made.key, made.name, 1, _diff("", after)), made
     stored = versions.definition(session, workflow.id, workflow.version) or {}
@@ -204,7 +204,7 @@ def _apply(
     if before == after:
         name, key, version = workflow.name, workflow.key, workflow.version
         return Applied("unchanged", workflow.id, key, name, version, ""), None
-    done = change(session, by, workflow, body, ports, whole=True)
+    done = change(session, by, workflow, body, ports, whole=True, alone=False)
     diff = _diff(before, after)
     return Applied("update", done.id, done.key, done.name, done.version, diff), done
 

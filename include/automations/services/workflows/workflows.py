@@ -46,15 +46,24 @@ def create(by: Principal, payload: Any, ports: Ports) -> WorkflowDetail:
         ValidationFailed: names every field that is wrong; nothing is written.
     """
     with unit_of_work() as session:
-        found = add(session, by, payload, ports, new_id())
-        check_references(session, found)
-        return found
+        return add(session, by, payload, ports, new_id())
 
 
 def add(
-    session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str
+    session: Session,
+    by: Principal,
+    payload: Any,
+    ports: Ports,
+    workflow_id: str,
+    *,
+    alone: bool = True,
 ) -> WorkflowDetail:
-    """The same in a transaction, of which ``check_references`` is to be the end."""
+    """The same in a transaction.
+
+    Args:
+        alone: False when others are written with it that it may name, and ``check_references`` is
+            to be the end of all of them.
+    """
     status, body = payloads.split(payload, WorkflowStatus.DRAFT)
     definition = payloads.validated(body, {})
     payloads.check_subject(session, by.workspace_id, definition.trigger, body)
@@ -71,6 +80,8 @@ def add(
     )
     found = _write(session, workflow, definition, body, status, by.name)
     audit.record(session, "workflow.create", workflow, name=workflow.name, status=status)
+    if alone:
+        check_references(session, found)
     return found
 
 
@@ -78,13 +89,7 @@ def update(by: Principal, workflow_id: str, payload: Any, ports: Ports) -> Workf
     """Change the fields that the payload has; makes a new version when it changes any."""
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
-        before = workflow.status
-        found = change(session, by, workflow, payload, ports)
-        changed = set(payload)
-        if workflow.status == before:
-            changed.discard("status")
-        check_references(session, found, changed)
-        return found
+        return change(session, by, workflow, payload, ports)
 
 
 def change(
@@ -95,12 +100,14 @@ def change(
     ports: Ports,
     *,
     whole: bool = False,
+    alone: bool = True,
 ) -> WorkflowDetail:
-    """The same in a transaction, of which ``check_references`` is to be the end.
+    """The same in a transaction.
 
     Args:
         workflow: locked.
         whole: whether the payload is the whole definition, so that what it lacks is no more.
+        alone: as in ``add``.
     """
     workspace_id, before = workflow.workspace_id, workflow.status
     status, body = payloads.split(payload, workflow.status)
@@ -116,8 +123,10 @@ def change(
         payloads.check_available(workspace_id, definition, status, ports)
         step_subjects.check(session, workspace_id, definition, status)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
-        unchanged = _detail(session, workflow, stored)
-        return replace(unchanged, in_flight=_in_flight(session, workflow, definition))
+        found = _detail(session, workflow, stored)
+        if alone:
+            check_references(session, found, set(changed))
+        return replace(found, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
     found = _write(session, workflow, definition, body, status, by.name)
@@ -135,6 +144,8 @@ def change(
     )
     # A limit that is raised lets others begin.
     slots.look_again(session, workflow.id)
+    if alone:
+        check_references(session, found, {*changed, *moved})
     return replace(found, in_flight=_in_flight(session, workflow, definition))
 
 
@@ -173,7 +184,7 @@ def delete(by: Principal, workflow_id: str) -> None:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         workflow.version += 1
-        workflow.status = WorkflowStatus.ARCHIVED
+        workflow.status = WorkflowStatus.ARCHIVED  # whatever it was: the row is locked
         workflow.deleted_at = datetime.now(UTC)
         workflows.add_version(session, workflow, stored, by.name)
         jobs.enqueue(session, JobKind.END_RUNS, workflow.id)
@@ -231,6 +242,7 @@ def _write(
     status: WorkflowStatus,
     by: str,
 ) -> WorkflowDetail:
+    # Its row is new, or locked since it was read: nobody else decides on its status meanwhile.
     workflow.name, workflow.status = definition.name, status
     workflow.key = definition.key
     if not workflows.save(session, workflow):
