@@ -48,7 +48,7 @@ def check_exhausted(key: str, limit: int, *, seconds: int) -> None:
         TooManyRequests: it has.
     """
     with unit_of_work(apart=True) as session:
-        wait = rate_limits.hit(session, key, limit=limit - 1, seconds=seconds, by=0)
+        wait = rate_limits.wait(session, key, limit=limit - 1, seconds=seconds)
     if wait is not None:
         raise TooManyRequests(wait)
 
@@ -68,7 +68,8 @@ def check_roughly(key: str, limit: int) -> None:
     Raises:
         TooManyRequests: this key was over its limit when it was last brought there.
     """
-    now = time.monotonic()
+    # A window ends by the clock that all processes share.
+    now = time.time()
     with _lock:
         closed = _over.get(key, 0) - now
         _uncounted[key] += 1
