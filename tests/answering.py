@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +17,9 @@ class Answering:
         self.status = 200
         self.body: bytes = b""
         self.headers: dict[str, str] = {}
-        self.delay = 0.0
+        self.let_go = threading.Event()
+        """Cleared, it keeps everybody waiting for an answer."""
+        self.let_go.set()
         self.before: list[tuple[int, dict[str, str]]] = []
         """Statuses and headers of the answers that come first; status 0 hangs up."""
         self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
@@ -29,7 +30,7 @@ class Answering:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 told.seen.append((self.path, headers, json.loads(body or b"{}")))
-                time.sleep(told.delay)
+                told.let_go.wait()
                 if told.before:
                     self._refuse(*told.before.pop(0))
                     return
@@ -76,6 +77,7 @@ class Answering:
         try:
             yield
         finally:
+            self.let_go.set()
             self.server.shutdown()
             self.server.server_close()
             thread.join()

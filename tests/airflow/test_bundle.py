@@ -210,19 +210,22 @@ def test_no_text_breaks_out_of_its_pack(name: str, shelf: Shelf, text: str) -> N
     assert dag.doc_md.startswith(text)
 
 
-def test_pinning_costs_little_with_a_thousand_automations(name: str, shelf: Shelf) -> None:
+def test_pinning_a_version_adds_a_link_and_a_pinned_one_asks_for_nothing(
+    name: str, shelf: Shelf
+) -> None:
     for number in range(1000):
         shelf.put(published(email("a"), number=number))
     bundle(name, shelf)
-    bundle(name, shelf, "999")
-    began = time.perf_counter()
-    bundle(name, shelf, "1000")
-    first = time.perf_counter() - began
-    began = time.perf_counter()
-    bundle(name, shelf, "1000")
-    again = time.perf_counter() - began
-    assert first < 0.1
-    assert again < 0.01
+    pinned = bundle(name, shelf, "999")
+    stubs = {stub: stub.stat().st_mtime_ns for stub in (pinned.path / "packs").iterdir()}
+    assert len(stubs) == 1000 / PACK_SIZE
+    before = shelf.reads
+    other = bundle(name, shelf, "1000")
+    assert shelf.reads == before + 1
+    assert [path.is_symlink() for path in other.path.iterdir()] == [True]
+    assert {stub: stub.stat().st_mtime_ns for stub in stubs} == stubs
+    assert bundle(name, shelf, "1000").path == other.path
+    assert shelf.reads == before + 1
 
 
 def test_a_version_is_pinned_without_the_newest_files(name: str, shelf: Shelf) -> None:

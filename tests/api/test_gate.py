@@ -18,9 +18,10 @@ from starlette.testclient import TestClient
 
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, SecurityEvent
-from automations.settings import Settings, get_settings
+from automations.settings import Settings
 from tests.api.bridge_process import BridgeProcess, until
 from tests.api.conftest import Api, Live
+from tests.environment import Environment
 
 ONCE = (
     *("Content-Type", "Authorization", "Idempotency-Key", "Content-Encoding", "Cookie", "Origin"),
@@ -100,12 +101,9 @@ class TestHost:
         for host in ("localhost", "127.0.0.1:1", "[::1]:8800", "testserver"):
             assert ask(live, [key(live)], host=host)[0] == 200, host
 
-    def test_of_the_public_url_is_answered(
-        self, live: Live, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("AUTOMATIONS_PUBLIC_URL", "https://automations.example.com/base")
-        monkeypatch.setenv("AUTOMATIONS_ALLOWED_HOSTS", "*.internal.example, second.example")
-        get_settings.cache_clear()
+    def test_of_the_public_url_is_answered(self, live: Live, environment: Environment) -> None:
+        environment.set(AUTOMATIONS_PUBLIC_URL="https://automations.example.com/base")
+        environment.set(AUTOMATIONS_ALLOWED_HOSTS="*.internal.example, second.example")
         for host in ("automations.example.com", "a.internal.example:8800", "second.example"):
             assert ask(live, [key(live)], host=host)[0] == 200
         assert ask(live, [key(live)], host="example.com")[0] == 400
@@ -129,17 +127,15 @@ class TestOtherOrigins:
         assert self.asked(live) == self.asked(live, "OPTIONS") == {}
 
     def test_are_answered_where_they_are_named_and_never_with_cookies(
-        self, live: Live, monkeypatch: pytest.MonkeyPatch
+        self, live: Live, environment: Environment
     ) -> None:
-        monkeypatch.setenv("AUTOMATIONS_CORS_ORIGINS", "https://app.example.com")
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_CORS_ORIGINS="https://app.example.com")
         assert self.asked(live)["access-control-allow-origin"] == "https://app.example.com"
         asked = self.asked(live, "OPTIONS")
         assert "PATCH" in asked["access-control-allow-methods"]
         assert asked["access-control-allow-headers"] == "authorization"
         assert "access-control-allow-credentials" not in asked
-        monkeypatch.setenv("AUTOMATIONS_CORS_ORIGINS", "https://other.example.com")
-        get_settings.cache_clear()
+        environment.set(AUTOMATIONS_CORS_ORIGINS="https://other.example.com")
         assert "access-control-allow-origin" not in self.asked(live)
 
 
@@ -195,9 +191,8 @@ class TestTrustedProxy:
     """The whole of its clients share its address, and must not share its limits."""
 
     @pytest.fixture
-    def http(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-        monkeypatch.setenv("AUTOMATIONS_TRUSTED_PROXIES", "192.0.2.0/24, 2001:db8::/32")
-        get_settings.cache_clear()
+    def http(self, api: Api, environment: Environment) -> TestClient:
+        environment.set(AUTOMATIONS_TRUSTED_PROXIES="192.0.2.0/24, 2001:db8::/32")
         return TestClient(api.http.app, client=("192.0.2.1", 1))
 
     def sign_in(self, http: TestClient, number: int, address: str) -> int:
@@ -229,8 +224,8 @@ class TestTrustedProxy:
 
 @pytest.mark.parametrize("value", ["10.0.0.1/8", "proxy.example", "*"])
 def test_a_proxy_that_is_no_network_keeps_the_bridge_from_starting(
-    monkeypatch: pytest.MonkeyPatch, value: str
+    environment: Environment, value: str
 ) -> None:
-    monkeypatch.setenv("AUTOMATIONS_TRUSTED_PROXIES", value)
+    environment.set(AUTOMATIONS_TRUSTED_PROXIES=value)
     with pytest.raises(ValidationError, match="trusted_proxies"):
         Settings()

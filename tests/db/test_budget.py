@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,9 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import Spent
 from automations.services.runs.model_usage import RunSpending
+from tests.db.counting import statements
 from tests.db.delays import let_pass
+from tests.db.dispatching import until
 from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.model_provider import Provider, account
@@ -71,10 +74,16 @@ class TestTokens:
         assert len(provider.seen) == 3
 
     def test_items_at_once_do_not_overdraw_it(self, engine: Engine, provider: Provider) -> None:
-        provider.delay = 0.5  # so that nothing is settled before everybody has asked
+        provider.let_go.clear()  # so that nothing is settled before everybody has asked
         everybody = loop(over=8, concurrency=8, onItemError="continue")
         run = begin(everybody, budget={"maxTokens": 2 * MAX_COST + 5})
-        assert isinstance(engine.run(task(run, "loop")), Proceed)
+        with ThreadPoolExecutor(1) as pool, statements() as made:
+            running = pool.submit(engine.run, task(run, "loop"))
+            try:
+                until("all to ask", lambda: sum("model_cost + " in one for one in made) == 8)
+            finally:
+                provider.let_go.set()
+            assert isinstance(running.result(), Proceed)
         done = row(run, "loop")
         assert done is not None
         assert len((done.output or {})["errors"]) == 6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from automations.services.runs.cancellations import cancel
 from automations.services.runs.children import StartedRuns
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
 from tests.db.children import child_of, dispatch, other
+from tests.db.counting import statements
 from tests.db.runs import begin, reload, row, step, task
 from tests.db.workspace import principal
 from tests.doubles import ports
@@ -280,7 +280,8 @@ def test_a_thousand_children_are_cancelled_in_a_moment(engine: Engine) -> None:
                     parent_run_id=run.id,
                 ),
             )
-    began = time.monotonic()
-    cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
-    assert time.monotonic() - began < 5
+    with statements() as made:
+        cancel(principal(run.workspace_id, name="ada"), run.workflow_id, run.id)
+    # One for each, which has logs and waits of its own to be ended, and few beside them.
+    assert len(made) < 1_050
     assert len(killed()) == 1001

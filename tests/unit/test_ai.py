@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -370,11 +369,9 @@ class TestRefusals:
         assert error.retry_after == timedelta(seconds=30)
 
     def test_silence_ends_with_the_steps_time_limit(self, provider: Provider) -> None:
-        provider.delay = 1
-        began = time.monotonic()
+        provider.let_go.clear()
         error = refusal(provider, seconds=0.3)
         assert (error.kind, error.retryable) == ("timeout", True)
-        assert time.monotonic() - began < 0.9
 
     def test_a_closed_port_may_be_tried_again(self, provider: Provider) -> None:
         provider.server.socket.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
-import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 class Handler(BaseHTTPRequestHandler):
     seen: ClassVar[list[tuple[str, str, dict[str, str], bytes]]]
+    let_go: ClassVar[threading.Event]
     packed: ClassVar[tuple[str, bytes]]
 
     def do_GET(self) -> None:
@@ -117,17 +117,16 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def answer_slow(self) -> None:
-        time.sleep(1.5)
+        self.let_go.wait()
         self.reply(200)
 
     def answer_drip(self) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", "100")
+        self.send_header("Content-Length", "1000000")
         self.end_headers()
-        for _ in range(20):
+        while not self.let_go.wait(0.1):
             self.wfile.write(b"x")
             self.wfile.flush()
-            time.sleep(0.1)
 
     def answer_garbage(self) -> None:
         self.wfile.write(b"\0\1\2 this is not HTTP\r\n\r\n")
@@ -149,6 +148,7 @@ class Service:
     def __init__(self) -> None:
         class Recording(Handler):
             seen: ClassVar = []
+            let_go: ClassVar = threading.Event()
 
         self.handler: type[Handler] = Recording
         self.seen = self.handler.seen
@@ -161,6 +161,7 @@ class Service:
         return f"http://{host}:{self.port}{path}"
 
     def stop(self) -> None:
+        self.handler.let_go.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -428,10 +429,8 @@ def test_a_header_that_cannot_be_sent_is_refused_without_being_told(
 
 @pytest.mark.parametrize("path", ["/slow", "/drip"])
 def test_the_time_limit_holds_for_silence_and_for_a_drip(service: Service, path: str) -> None:
-    began = time.monotonic()
     error = refused(allowing("a.test"), service.url(path, "a.test"), timeout=timedelta(seconds=0.5))
     assert (error.kind, error.retryable) == ("timeout", True)
-    assert time.monotonic() - began < 1.2
 
 
 def test_garbage_instead_of_http_may_be_tried_again(service: Service) -> None:

@@ -312,7 +312,7 @@ def test_up_with_a_taken_port_says_so_and_starts_nothing(
 
 def refused(*command: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What a command that ends without having done anything says, a line each."""
-    get_settings.cache_clear()
+    Environment.forget()
     assert main(command) == 1
     first, *others = capsys.readouterr().err.splitlines()
     return [first.removeprefix("automations: "), *others]

@@ -236,7 +236,7 @@ def test_an_accepted_message_is_done_also_when_slack_does_not_say_where(slack: W
 
 
 def test_silence_ends_with_the_steps_time_limit(slack: Workspace) -> None:
-    slack.delay = 1.5
+    slack.let_go.clear()
     error = refusal(slack, timeout=timedelta(seconds=1))
     assert (error.kind, error.retryable) == ("timeout", True)
     assert "1 s" in error.message
