@@ -20,7 +20,11 @@ LINTERS = (
 END_TO_END = "tests/e2e"
 FAST = ("tests/unit", "tests/db", "-m", "not slow")
 """What ``--fast`` runs, beside each change: neither Airflow nor a stack is started."""
+COVERAGE = ("--cov=include", "--cov-report=")
+"""Of the whole run alone: a part of the tests reaches a part of the code, and it takes time. pytest
+prints the figure, and fails below the floor that is in pyproject.toml."""
 MAX_PROCESSES = 4
+"""Each has a PostgreSQL of its own, and what its tests start comes on top."""
 
 
 def run_checks(arguments: Sequence[str]) -> int:
@@ -32,7 +36,7 @@ def run_checks(arguments: Sequence[str]) -> int:
         return _run(("pytest", *arguments))
     commands = (
         *LINTERS,
-        ("pytest", f"--ignore={END_TO_END}", *at_once),
+        ("pytest", f"--ignore={END_TO_END}", *at_once, *COVERAGE),
         # The stack that they share has the machine to itself.
         ("pytest", END_TO_END),
     )
