@@ -22,6 +22,7 @@ from automations.settings import Settings
 log = logging.getLogger(__name__)
 
 _TIMEOUT = (3.05, 30)
+"""Seconds to connect, a little over TCP's first repeat, and to be answered."""
 _POOL = 16
 _BATCHES = "/automations/batches/runs"
 """Where our plugin in Airflow's server takes many runs at once."""

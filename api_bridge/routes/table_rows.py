@@ -25,6 +25,7 @@ from automations.services.tables.rows import NAMED_ROWS, Query
 router = Router(prefix="/api/tables/{table_id}/rows", tags=["tables"])
 
 _MAX_CURSOR_LENGTH = 5_000
+"""A cursor holds the value that rows are ordered by."""
 _SORT = "A column's key, or createdAt; with - before it the other way round."
 _CURSOR = "Goes on behind nextCursor of the answer before."
 

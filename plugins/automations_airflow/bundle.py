@@ -35,6 +35,7 @@ FORMAT = 2
 """Of the pack files; raised when all must be written anew."""
 
 REPARSE_SECONDS = 1.5
+"""Longer than a parse that is under way may still take."""
 
 
 class AutomationBundle(BaseDagBundle):

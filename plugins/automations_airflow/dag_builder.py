@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 OWNER = "automations"
 UNLIMITED = 1_000_000
+"""Airflow wants a number: slots of ours say how many runs there may be."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Airflow wants a start for catch-up; ours is the timetable's own."""
 TAG = "automation"

@@ -20,11 +20,13 @@ DEATHS = "AUTOMATIONS_DEATHS"
 """The variable by which a task's process is told how many of its predecessors were killed."""
 
 DEATH_DELAY = timedelta(seconds=2)
+"""What has killed it, such as a lack of memory, may be over then."""
 
 MAX_OUTAGES = 20
 """Tries that end because a database is away: some eight minutes."""
 
 MAX_OUTAGE_DELAY = timedelta(seconds=30)
+"""So late is noticed at most that the database is back."""
 
 
 class TaskEnd(SystemExit):

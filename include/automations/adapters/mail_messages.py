@@ -21,6 +21,7 @@ from automations.ports import Attachment, Mail, MailServer
 _POLICY = compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
 _MEDIA_TYPE = re.compile(r"[\x21-\x7e]+/[\x20-\x7e]*[\x21-\x7e]")
 _MAX_LINE = 78
+"""Of RFC 5322, which recommends it."""
 
 
 def message_id(server: MailServer, mail: Mail) -> str:

@@ -14,6 +14,7 @@ from slack_sdk import WebClient
 from automations.errors import StepError
 
 _MAX_BYTES = 1_000_000
+"""An answer is read into memory as a whole."""
 _PIECE = 65_536
 
 

@@ -20,6 +20,7 @@ from automations.kit.masking import Masker
 from automations.ports import Mail, MailReceipt, MailServer
 
 _MAX_SILENCE = 30.0
+"""Seconds for one answer of the server, within the time of the whole mail."""
 _CHECK = timedelta(seconds=30)
 _MAX_REPLIES = 100_000
 """Bytes that a server may say in one session."""

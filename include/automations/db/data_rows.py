@@ -33,6 +33,7 @@ from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
 _AT_ONCE = 1_000
+"""Rows in a statement, whose parameters PostgreSQL counts with 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from automations.db.tables import DebouncedEvents, Event, JobKind, Run
 from automations.kit.ids import new_id
 
 _PATIENCE = timedelta(seconds=60)
+"""After which what is due has lost its job: one that is only late is not to be told twice."""
 
 
 class Collected(NamedTuple):

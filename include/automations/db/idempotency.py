@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from automations.db.tables import IdempotencyKey
 
 KEPT = timedelta(hours=24)
+"""As long as clients may come back with a key, as the API says."""
 _PRUNED_AT_ONCE = 100
+"""Beside each new key, so that none are left over, and no request deletes thousands."""
 
 
 def lock(session: Session, workspace_id: str, key: str) -> bool:

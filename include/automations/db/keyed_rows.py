@@ -15,6 +15,7 @@ from automations.domain.tables.columns import key_hash, key_set
 from automations.kit.values import JSON
 
 _AT_ONCE = 1_000
+"""Keys in a statement: a sync of any size is held in memory by the thousand."""
 
 # Compared as JSON, for which 1 and 1.0 are the same number. Hashes are alike but for their digits,
 # so those of other columns are before or behind all of ours, whatever the collation.

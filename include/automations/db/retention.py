@@ -35,6 +35,7 @@ from automations.db.tables import (
 from automations.domain.statuses import UNFINISHED, EventStatus, SyncStatus
 
 PAGE = 500
+"""Rows of a transaction: few enough that nobody notices that they are locked."""
 # In the order in which they refer to each other; loops' rows go with their run.
 _OF_RUNS: Sequence[type[Any]] = (Wait, Callback, FormRequest, StepLog, Handover, RunStep)
 Counts = dict[str, int]

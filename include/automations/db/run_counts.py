@@ -10,6 +10,7 @@ from automations.domain.statuses import RunStatus
 
 _LOCK = 0x72756E63
 _MAX_PARTS = 10_000
+"""Of one summing-up: its transaction stays short, and the next one comes soon."""
 
 _SUM_UP = text("""
 WITH added AS (

@@ -21,6 +21,7 @@ MAX_PER_MINUTE = 20
 """So many events of one address are stored in a minute; the rest is counted in one more."""
 FLOOD = "events.suppressed"
 _WINDOW = 60
+"""Seconds, after which a flood is told of anew."""
 # What concerns no known workspace is for those who run the installation.
 _HOME = "default"
 

@@ -27,6 +27,7 @@ MAX_AUTOMATIONS = 5_000
 MAX_VALUES = 200_000
 """Keys and values in one file of YAML, each of which is an object of Python's for a while."""
 _MAX_DEPTH = 64
+"""As of any JSON that is sent to us."""
 _OTHER_BREAKS = frozenset("\r\x85\u2028\u2029")
 """Line breaks that YAML would read as others."""
 _TOO_DEEP = "it is nested too deeply"

@@ -17,11 +17,13 @@ from automations.errors import Unreadable
 from automations.kit.values import JSON
 
 _MAX_KEY_LENGTH = 200
+"""It is in indexes, and shown."""
 _MAX_KEY_WORK = 20_000
 """A key is rendered before a run is there, while whoever starts it waits."""
 
 
 MAX_INTERVAL = timedelta(days=31)
+"""A month: what is to be rarer is a schedule's."""
 
 
 def _span(value: str) -> str:

@@ -19,6 +19,7 @@ from automations.kit.values import JSON
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
 _MAX_URL_LENGTH = 8_000
+"""What servers take by default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from automations.steps.http_request import HttpAuth, check_headers
 
 ConnectorType = Literal["push", "http"]
 _MIN_INTERVAL = timedelta(minutes=1)
+"""As of schedules: what must be sooner is told by a webhook."""
 _REFERENCE = re.compile(r"\{\{\s*secret\.([A-Z][A-Z0-9_]{0,63})\s*\}\}")
 
 

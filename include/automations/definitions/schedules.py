@@ -18,13 +18,16 @@ from zoneinfo import ZoneInfo
 from automations.domain.fields import parse_duration
 
 MIN_INTERVAL = timedelta(minutes=1)
+"""As cron's."""
 MAX_INTERVAL = timedelta(days=366)
+"""A year, also one with a leap day: longer ones would be dates."""
 
 _FIELDS = 5
 # R (random) and H (hashed) would give other times at every look; MAR and THU are names.
 _UNSTEADY = re.compile(r"(?<![A-Z])[RH](?![A-Z])")
 _NEAR = timedelta(hours=4)
 _MAX_JUMP = timedelta(hours=3)
+"""Clocks have been set by two hours at most in any zone that there is."""
 
 
 def check_cron(expression: str) -> str:

@@ -20,6 +20,7 @@ HIDDEN = "********"
 """Stands in answers for a secret; written back, it keeps the one there is."""
 
 MAX_REPLY = timedelta(seconds=30)
+"""Proxies and senders of webhooks give up a little later."""
 
 
 class TriggerBase(Model):

@@ -26,6 +26,7 @@ _INTERVAL = 1.0
 _LEAD_INTERVAL = 5.0
 """Seconds after which one who does not lead asks whether the leader is gone."""
 _SWEEP_INTERVAL = timedelta(seconds=30)
+"""What is mended and swept is rare, and was missed by what comes each second."""
 _SWEEP_SIZE = 50
 """Runs that are asked for one by one, so that Airflow hardly notices."""
 _MAX_TEST_TIME = timedelta(hours=1)

@@ -10,7 +10,9 @@ from typing import Any
 from automations.kit.canonical_json import canonical, sha256_of
 
 MAX_ROWS = 100_000
+"""Together with its bytes: a snapshot is built in memory, hashed and read as a whole."""
 MAX_BYTES = 50_000_000
+"""Of its canonical form."""
 
 
 class TooMuchEvidenceError(ValueError):

@@ -179,6 +179,7 @@ MAX_DURATION = timedelta(days=366)
 
 
 MAX_PAUSE = timedelta(days=7)
+"""What people have to answer by; longer waits are steps of their own."""
 
 
 _OF_THE_CALENDAR = re.compile(r"P[^T]*[MY]", re.IGNORECASE)

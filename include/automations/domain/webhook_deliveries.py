@@ -25,7 +25,9 @@ from automations.kit.values import JSON
 
 _MAX_HEADERS, _MAX_HEADER_BYTES = 100, 16_000
 _MAX_FIELDS = 1_000
+"""Parsed, each takes far more than its bytes."""
 _MAX_ID_LENGTH = 200
+"""It is in an index."""
 _MAX_INLINE = 500_000
 """Bytes of files that are no documents: in base64 they are in the event, and in its run."""
 _ALSO_JSON = re.compile(r"[a-z]+/(?:x-)?json|application/csp-report")

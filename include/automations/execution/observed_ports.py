@@ -60,6 +60,7 @@ Say = Callable[..., None]
 """Tells a line, and its level when it is not INFO."""
 
 _MAX_PATH = 300
+"""An attribute of a span; collectors cut what is longer, or refuse it."""
 _MAX_CONSOLE = 1_000
 """Lines of a script's console; more are counted."""
 

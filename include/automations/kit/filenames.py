@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _MAX_LENGTH = 200
+"""File systems take 255 bytes, and put endings behind."""
 _UNSAFE = re.compile(
     r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+'
 )

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
 MAX_LENGTH = 1_000
+"""What a pattern costs grows with its length times that of the text."""
 MAX_PLACES = 3_000
 """Places of a pattern, with repetitions written out."""
 MAX_BUILD = 12_000

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 MAX_DELAY = timedelta(hours=1)
+"""A server that wishes for more has most likely a wrong clock."""
 _SECONDS = re.compile(r"-?[0-9]+")
 
 

@@ -13,6 +13,7 @@ from automations.kit.values import JSON, Errors
 T = TypeVar("T")
 
 MAX_DEPTH = 100
+"""Whoever reads it, Python's and others' parsers, calls itself for each level."""
 MAX_SENT_DEPTH = 64
 """Levels of what is sent to us: what is put around it later is deeper than it was."""
 _TOO_LARGE = 10**MAX_DIGITS

@@ -15,6 +15,7 @@ from automations_client import ENDED, Client
 from automations_client.shapes import RunStatus
 
 _PATIENCE = 60.0
+"""Seconds; far longer than it takes."""
 _LINK = re.compile(r"https?://\S+/api/workflows/callback/\S+")
 
 WELCOME_FORM = {

@@ -21,6 +21,7 @@ from automations.launcher.secrets import ensure_secrets
 from automations.settings import default_home, get_settings
 
 MAX_SIZE = 25 * 1024 * 1024
+"""As of the large providers."""
 REFUSALS = {
     "reject.example": "550 5.1.1 No such mailbox here",
     "greylist.example": "451 4.7.1 Greylisted, try again later",

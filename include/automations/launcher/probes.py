@@ -17,6 +17,7 @@ Probe = Callable[[float], bool]
 # A starved server answers late, and one that is asked again meanwhile answers later still.
 TIMEOUT = 30.0
 HEARTBEAT_PATIENCE = 30.0
+"""Seconds: Airflow beats every five; some beats may be missed while the machine is busy."""
 # No proxy: every part listens on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -34,6 +34,7 @@ from automations.settings import Settings, default_home, get_settings
 
 ALREADY_UP = 3
 DOWN_PATIENCE = 90.0
+"""Seconds: parts have tens of them each to end their work, and end one after the other."""
 _KNOWN = (
     "host",
     "bridge_port",

@@ -23,6 +23,7 @@ TICK = 0.1
 UMASK = 0o077
 """What parts write is for their owner's eyes: mails with links, logs, definitions."""
 START_TIMEOUT = 180.0
+"""Seconds; Airflow's first migration is slow on a small machine."""
 STARVED = 5
 """How many times as long a start may take while the machine has no time for it."""
 AT_WORK_PATIENCE = 300.0
@@ -30,12 +31,19 @@ AT_WORK_PATIENCE = 300.0
 AT_WORK_SHARE = 0.02
 """Of a processor: what threads that only wait and look use is less."""
 AT_WORK_WINDOW = 5.0
+"""Seconds over which that share is taken: over fewer, a part that rests for a moment has none."""
 STEADY_AFTER = 60.0
+"""Seconds; the next failure of a part that ran for longer counts as its first."""
 GIVE_UP_AFTER = 5
+"""Failures in a row while all is started: what is wrong then stays so, and is to be told."""
 MAX_BACKOFF = 30.0
+"""Seconds between two starts of a part that fails, so that it is back soon after what it lacked."""
 IDLE_PATIENCE = 2.0
+"""Seconds after the signal; whoever of a session does nothing then was never told."""
 LOG_SIZE = 20_000_000
+"""Bytes after which a part's log is begun anew; one old one is kept."""
 HOUSEKEEPING = 10.0
+"""Seconds between two looks at logs, which grow slowly."""
 
 
 class StartFailed(Exception):

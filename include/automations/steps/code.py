@@ -14,6 +14,7 @@ from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Fail, Outcome
 
 MAX_TIMEOUT = timedelta(seconds=60)
+"""A script computes; what waits is another step."""
 _NAMES = ("trigger", "submission", "input", "variables", "steps", "loop", "run", "workflow")
 
 

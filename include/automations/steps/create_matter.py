@@ -14,6 +14,7 @@ from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
 
 MAX_PROPERTIES_BYTES = 500_000
+"""As of a table's row."""
 
 
 def _tags(tags: list[str]) -> list[str]:

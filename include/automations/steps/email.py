@@ -27,12 +27,14 @@ from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Fail, Outcome
 
 MAX_RECIPIENTS = 100
+"""RFC 5321 has servers take as many for one mail."""
 _RESERVED = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|localhost)", re.ASCII)
 # A name, in quotes if it has a comma, before an address in <>; or an address alone. One line.
 _MAILBOX = re.compile(
     r' *+(?:(?:"(?:[^"\\\r\n]|\\.)*+" *+|[^<>",\r\n]*+)<([^<>,\s]++)>|([^<>",\s]++)) *+(?:,|\Z)'
 )
 MAX_ATTACHED_BYTES = 10_000_000
+"""Base64 adds a third, and many servers take little more."""
 _TOKEN = r"[A-Za-z0-9_.+-]+"  # noqa: S105 -- of RFC 2045
 _MEDIA_TYPE = rf'^{_TOKEN}/{_TOKEN}(; ?{_TOKEN}=({_TOKEN}|"[A-Za-z0-9_.+ -]*"))*$'
 

@@ -13,6 +13,7 @@ from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Done, Outcome
 
 MAX_USERS = 100
+"""Each is a row of its own; groups of more are told by mail or chat."""
 _LINK = re.compile(r"(?:https?://[^\s/\\]|/(?![/\\]))[^\s\\]*", re.IGNORECASE)
 
 

@@ -14,6 +14,7 @@ from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
 
 MAX_ROWS = 1_000
+"""They are the step's output, which is recorded and rendered from."""
 _NEEDED = {
     "create": ("data",),
     "update": ("row_id", "data"),

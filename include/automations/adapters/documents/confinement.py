@@ -10,6 +10,7 @@ from automations.kit import seccomp
 from automations.kit.parent_death import die_with
 
 _MAX_FILE_BYTES = 200_000_000
+"""Of one file: what a document may be is less, but a program's own files come on the way to it."""
 # LibreOffice listens on a socket of the machine's own for a second start; nobody calls anybody.
 _NETWORK = ("connect", "sendto", "sendmsg", "sendmmsg")
 # A process that left our group would outlive us.

@@ -22,6 +22,7 @@ _CONFIGURATION = """\
 </fontconfig>
 """
 _SECONDS = 30
+"""For a program that answers at once."""
 # Letters that every machine has: Latin, Greek, Cyrillic, and the signs of their texts.
 _EVERYWHERE = 0x0530
 _SYMBOL_FONTS = range(0xF000, 0xF100)

@@ -9,7 +9,9 @@ import zlib
 from automations.adapters.documents.problems import TemplateProblem
 
 MAX_ENTRIES = 1_000
+"""A long letter with many pictures has some hundred."""
 MAX_UNPACKED_BYTES = 50_000_000
+"""What is packed says nothing of how much comes out, and parsed it takes several times as much."""
 
 
 def check(content: bytes) -> None:

@@ -15,6 +15,7 @@ from docx.oxml.ns import qn
 from automations.adapters.documents import programs
 
 _SECONDS = 30
+"""Far longer than it takes."""
 # Without everything by which a text could reach a later program unescaped.
 _MARKDOWN = (
     "markdown-raw_attribute-raw_html-raw_tex-tex_math_dollars-latex_macros"

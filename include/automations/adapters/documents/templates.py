@@ -29,7 +29,9 @@ from automations.domain.templating import escaped
 
 _BOUNDS = grammar.Bounds(length=50_000_000, tokens=50_000)
 _MAX_WORK = 5_000_000
+"""Units of the meter: some seconds, long before the process is ended, and with words that help."""
 _MAX_PART = 50_000_000
+"""Characters of one part of a document: as much as a package may hold."""
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BREAK = re.compile(r"\r\n?")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")

@@ -20,6 +20,7 @@ TOOL = "final_result"
 """The tool whose arguments are the answer, when it has a schema."""
 
 _MAX_BYTES = 2_000_000
+"""An answer is read into memory as a whole."""
 
 
 def exchange(question: ModelQuestion, account: ModelAccount, model: str) -> messages.ModelResponse:

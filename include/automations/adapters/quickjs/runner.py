@@ -22,9 +22,13 @@ from automations.kit.values import JSON
 from automations.ports import ScriptFault, ScriptLimits, ScriptResult
 
 _GRACE = 1.0
+"""Seconds for the process to say by itself that its script took too long."""
 _MAX_INPUT_BYTES = 10_000_000
+"""It is written to a process, and parsed in the memory that the script has."""
 _MAX_LINES = 1_000
+"""What is logged is kept with the run for good."""
 _MAX_LETTERS = 50_000
+"""The same, where lines are long."""
 _LINES_BEFORE = 1_000
 """Lines of the prelude's wrapper before the user's first one."""
 _PLACE = re.compile(r"<input>:(\d+)")

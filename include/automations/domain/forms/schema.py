@@ -20,6 +20,7 @@ from automations.kit.values import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
 MAX_ITEMS = 1_000
+"""Of a section that repeats: each is a row of inputs on a page."""
 UNTYPED = ("file", "document", "signature", "table_fill")
 """The types whose values have the form that the client gives them."""
 FILES = frozenset({"file", "document"})

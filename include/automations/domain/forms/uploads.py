@@ -10,6 +10,7 @@ from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
 MAX_BYTES = 10_000_000
+"""Of one file; it is in memory while it is taken, and in the database for good."""
 MAX_FILES = 10
 """Files with one submission."""
 

@@ -35,8 +35,11 @@ Category = Literal["SYSTEM", "FORM", "PIPELINE", "USER", "MATTER", "INTEGRATION"
 KEYLESS = ("json", "multiselect")
 """The types of columns that no row can be found by."""
 MAX_TEXT_LENGTH = 100_000
+"""Of a cell; what is longer is a document."""
 MAX_ROW_BYTES = 500_000
+"""A row is read, compared and rendered as a whole."""
 MAX_COLUMNS = 200
+"""Wider than people can read."""
 MAX_CHOSEN = 1_000
 """Values of one multiselect."""
 _URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)

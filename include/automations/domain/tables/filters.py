@@ -14,7 +14,9 @@ from automations.kit.values import JSON
 from automations.ports.tables import RowFilter, RowRule
 
 MAX_RULES = 200
+"""Each is a condition of one statement, which PostgreSQL has to plan."""
 MAX_DEPTH = 10
+"""Of groups in groups: what people write has two or three."""
 _EVERYWHERE = {"equals", "notEquals", "exists", "empty"}
 _TEXTS = _EVERYWHERE | {
     "contains", "startsWith", "endsWith", "gt", "gte", "lt", "lte", "in", "matches",

@@ -17,6 +17,7 @@ from automations.kit.numbers import typed
 from automations.kit.values import JSON, Errors
 
 MAX_ROWS = 50_000
+"""Of one file, which is one transaction."""
 _NAMED_PROBLEMS = 100
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SEPARATORS = (",", ";", "\t")

@@ -42,6 +42,7 @@ class _Macro:
 _BLOCK = 5
 """Pieces of work that it takes to enter a block with names of its own."""
 _MAX_EXACT = 2.0**53
+"""Up to here a double tells each whole number from the next."""
 _INNER = (Loop, Namespace, _Macro)
 """What a template names but never holds: no list, no text, and no result has one in it."""
 

@@ -9,6 +9,7 @@ from automations.domain.template_language.faults import TemplateFault
 from automations.domain.template_language.run import Run
 
 MAX_RANGE = 100_000
+"""Items: a loop of more would be over the meter's work anyway."""
 
 
 class Namespace:

@@ -21,10 +21,13 @@ from automations.domain.template_language.names import path
 from automations.domain.template_language.predicates import PREDICATES
 
 _MAX_BRACKETS = 20
+"""Within each other: the parser calls itself for each."""
 _MAX_BLOCKS = 20
+"""Within each other: so does evaluation."""
 _MAX_PREFIXES = 100
 """Of one tag: each of these words makes the parser call itself."""
 _MAX_TREE_DEPTH = 100
+"""Evaluation calls itself for each level."""
 _CACHED_LENGTH = 1_000
 
 _OPENING = frozenset({"lparen", "lbracket", "lbrace"})

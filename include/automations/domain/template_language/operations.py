@@ -12,6 +12,7 @@ from automations.domain.template_language.run import Run
 from automations.kit.comparison import compare
 
 _MAX_POWER_BITS = 256
+"""Of a power: whole numbers grow without bounds, and so does their multiplication."""
 
 Operation = Callable[[Run, Any, Any], Any]
 

@@ -17,6 +17,7 @@ from automations.domain.template_language.faults import TemplateFault
 from automations.domain.template_language.run import Run
 
 _MAX_WIDTH = 1_000
+"""Of what is padded: wider is no text for people."""
 _LETTERS = 3
 """Of a word that is handled on its own for one piece of work."""
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL)

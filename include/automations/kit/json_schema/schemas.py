@@ -13,6 +13,7 @@ from automations.kit.values import JSON
 MAX_NODES = 5_000
 """Values in a schema, all in all."""
 MAX_DEPTH = 64
+"""Checking calls itself for each level."""
 MAX_BUILD = 20_000
 """What all its patterns together may take to be prepared, 10 µs each."""
 

@@ -16,6 +16,7 @@ from automations.kit.networks import network
 _WINDOW = 60
 """Seconds."""
 _MAX_MISSES = 60
+"""In a minute of one network; a sender with an old URL makes a few."""
 _SHARE = 50
 """Tries that are counted here before the database is told: the fewer, the more it writes."""
 

@@ -34,6 +34,7 @@ from automations.services.pipelines.syncs import Sync, finish, usable, write
 _PULL = "pull"
 """The key of all pulls: a connection has one at a time."""
 _TIMEOUT = timedelta(seconds=30)
+"""For one page of a source: a slow one has page sizes to be set."""
 _MAX_EXCERPT = 200
 """Characters of a source's error that are kept with the sync."""
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -20,6 +20,7 @@ from automations.services.tables import tables
 # What is wrong is kept with the sync: a source with broken records must not make that large.
 _MAX_NAMED_FIELDS = 20
 _MAX_PATH_LENGTH = 200
+"""It is told in errors."""
 
 
 class _Given(NamedTuple):

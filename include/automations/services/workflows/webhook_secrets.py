@@ -17,6 +17,7 @@ from automations.services.integrations import secrets, vault
 _SEALED = "sealed:"
 _REFERENCE = re.compile(r"\{\{\s*secret\.[A-Z][A-Z0-9_]{0,63}\s*\}\}")
 _MAX_LENGTH = 1_000
+"""Longer than any sender's; it is sealed and stored."""
 _MIN_KEY_BYTES = 16
 """A shorter key can be found from one signed delivery by trying."""
 
