@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 from airflow.plugins_manager import AirflowPlugin
 
 from automations.settings import get_settings
-from automations_airflow import bundle, listener, server_apps  # noqa: F401
+from automations_airflow import answered_by, bundle, listener, server_apps  # noqa: F401
 from automations_airflow.links import RunLink
 from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
+
+answered_by.watch()
 
 
 class AutomationsPlugin(AirflowPlugin):

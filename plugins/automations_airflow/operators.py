@@ -37,7 +37,7 @@ from automations_airflow.retries import (
     told_deaths,
 )
 from automations_airflow.secrets import AIRFLOW_SECRETS
-from automations_airflow.waiting import QUESTION_KEY, answer_of, ask, park_for_people, park_until
+from automations_airflow.waiting import answer_of, ask, park_for_people, park_until
 
 log = logging.getLogger("automations.step")
 """The log of a task is the log of its step."""
@@ -120,10 +120,7 @@ class StepTask:
             case Proceed():
                 return self._proceed(verdict, ti)
             case AskPeople():
-                request = ask(verdict, ti.id)
-                # Airflow keeps the first question of a task that is run once more.
-                if ti.try_number > 1 or context["dag_run"].clear_number:
-                    ti.xcom_push(QUESTION_KEY, request)
+                ask(verdict, context)
                 park_for_people(verdict)
             case Sleep():
                 park_until(verdict)

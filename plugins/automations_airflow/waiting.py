@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
-from uuid import UUID
 
 from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
@@ -16,28 +14,26 @@ from automations.domain.statuses import Decision
 from automations.execution.verdicts import AskPeople, Sleep
 from automations.services.waits import answers
 from automations.settings import get_settings
-from automations.steps.outcomes import Answer, Question
+from automations.steps.outcomes import Answer
+from automations_airflow.questions import request_of, standing_of
 from automations_airflow.triggers import WaitTrigger
 
 RESUME = "resume"
 """The operator's method that Airflow calls when the wait has ended."""
 
-SUBJECT_LENGTH = 250
-
 QUESTION_KEY = "automations_question"
 """XCom key of a question as it must be shown when a task asks once more; see ``parking``."""
 
 
-def ask(verdict: AskPeople, ti_id: UUID) -> dict[str, Any]:
-    """Put a question on Airflow's Required Actions page; return it as Airflow shows it."""
-    request: dict[str, Any] = {
-        "subject": verdict.question.subject[:SUBJECT_LENGTH],
-        "body": body_of(verdict.question),
-        "options": list(verdict.options),
-        "params": params_of(verdict.question),
-    }
-    upsert_hitl_detail(ti_id=ti_id, **request)
-    return request
+def ask(verdict: AskPeople, context: Any) -> None:
+    """Put a question on Airflow's Required Actions page, as it stands now."""
+    ti = context["ti"]
+    standing = standing_of(verdict)
+    request = request_of(verdict, standing)
+    upsert_hitl_detail(ti_id=ti.id, **request)
+    # Airflow keeps the first question of a task that asks once more.
+    if standing.has_moved or ti.try_number > 1 or context["dag_run"].clear_number:
+        ti.xcom_push(QUESTION_KEY, request)
 
 
 def park_for_people(verdict: AskPeople) -> NoReturn:
@@ -76,73 +72,3 @@ def answer_of(event: Mapping[str, Any]) -> Answer | None:
         at=event["responded_at"],
         data=event.get("params_input") or None,
     )
-
-
-def body_of(question: Question) -> str:
-    """The question as Markdown: its text, then its data."""
-    parts = [question.body] if question.body else []
-    if question.data is not None:
-        parts.append(_fenced(json.dumps(question.data, indent=2, ensure_ascii=False)))
-    return "\n\n".join(parts)
-
-
-def params_of(question: Question) -> dict[str, Any]:
-    """The fields that an answer may fill in, as Airflow's form shows them."""
-    if question.form is None:
-        return {"comment": _param("Comment", "A remark on the decision.", {"type": "string"})}
-    return {field["key"]: _field(field) for field in _fields(question.form)}
-
-
-_TYPES: Mapping[str, Mapping[str, Any]] = {
-    "number": {"type": "number"},
-    "currency": {"type": "number"},
-    "rating": {"type": "number"},
-    "yesno": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "datetime": {"type": "string", "format": "date-time"},
-    "textarea": {"type": "string", "format": "multiline"},
-}
-_DISPLAY = frozenset({"heading", "paragraph", "divider"})
-_MANY = frozenset({"checkbox", "multiselect"})
-
-
-def _fields(form: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for section in form.get("sections", ()):
-        if section.get("repeatable"):
-            # Airflow's form has no lists of items; the page that was sent by mail has.
-            continue
-        for field in section.get("fields", ()):
-            if field.get("type") not in _DISPLAY and field.get("key"):
-                yield field
-
-
-def _field(field: Mapping[str, Any]) -> dict[str, Any]:
-    values = [option["value"] for option in field.get("options") or ()]
-    if field.get("type") in _MANY:
-        schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "examples": values}
-    else:
-        schema = dict(_TYPES.get(field.get("type", ""), {"type": "string"}))
-        if values:
-            schema["enum"] = values
-    label = field.get("label") or field["key"]
-    return _param(
-        label, None, schema, required=bool((field.get("validation") or {}).get("required"))
-    )
-
-
-def _param(
-    title: str, description: str | None, schema: Mapping[str, Any], required: bool = False
-) -> dict[str, Any]:
-    shown: dict[str, Any] = {**schema, "title": title}
-    if not required:
-        shown["type"] = [schema["type"], "null"]
-        if "enum" in schema:
-            shown["enum"] = [*schema["enum"], None]
-    return {"value": None, "description": description, "schema": shown}
-
-
-def _fenced(text: str) -> str:
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}json\n{text}\n{fence}"

@@ -18,7 +18,6 @@ from automations.execution.deaths import MAX_DEATHS
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.kit import tracing
 from automations.settings import get_settings
-from automations.steps.outcomes import Question
 from automations.steps.registry import STEP_TYPES
 from automations_airflow import operators
 from automations_airflow.dag_builder import build
@@ -34,7 +33,7 @@ from automations_airflow.retries import (
     max_retries,
 )
 from automations_airflow.triggers import WaitTrigger
-from automations_airflow.waiting import answer_of, body_of, params_of
+from automations_airflow.waiting import answer_of
 from tests.airflow.definitions import condition, email, published
 
 SOON = datetime(2030, 1, 1, tzinfo=UTC)
@@ -230,31 +229,6 @@ def test_a_delay_elapses_or_was_ended() -> None:
     assert elapsed is not None
     assert elapsed.decision == "elapsed"
     assert answer_of({"woken": "notified"}) is None
-
-
-def test_a_questions_data_cannot_leave_its_fence() -> None:
-    body = body_of(Question("s", "Text", {"a": "```\n# big"}))
-    assert body.startswith("Text\n\n````json\n")
-    assert body.endswith("\n````")
-
-
-def test_a_question_without_a_form_takes_a_comment() -> None:
-    assert list(params_of(Question("s", "b"))) == ["comment"]
-
-
-def test_a_questions_form_becomes_airflows_form() -> None:
-    fields = [
-        {"key": "why", "type": "textarea", "label": "Why?", "validation": {"required": True}},
-        {"key": "size", "type": "select", "options": [{"value": "s"}, {"value": "l"}]},
-        {"key": "tags", "type": "multiselect", "options": [{"value": "x"}]},
-        {"key": "line", "type": "divider"},
-    ]
-    items = {"repeatable": True, "fields": [{"key": "item", "type": "text"}]}
-    params = params_of(Question("s", "b", form={"sections": [{"fields": fields}, items]}))
-    assert list(params) == ["why", "size", "tags"]
-    assert params["why"]["schema"] == {"type": "string", "format": "multiline", "title": "Why?"}
-    assert params["size"]["schema"]["enum"] == ["s", "l", None]
-    assert params["tags"]["schema"]["examples"] == ["x"]
 
 
 def test_a_task_sends_its_spans_before_its_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:

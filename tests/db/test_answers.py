@@ -18,6 +18,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.waits import answers, decisions
+from automations.services.waits.questions import Standing, standing
 from automations.steps.outcomes import Answer
 from automations.tokens import derive_token, hash_token
 from tests.db.forms import FORM
@@ -224,3 +225,39 @@ def test_an_option_means_the_same_when_it_is_offered_chosen_and_passed_on(engine
     assert [answers.decision_of(option) for option in offered] == list(DECISIONS)
     for decision in (*DECISIONS, Decision.RESUMED):
         assert answers.decision_of(answers.option_of(decision)) == decision
+
+
+def answer_there(paused: Paused, decision: Decision, data: Any, by: str) -> AskPeople:
+    """Answer in Airflow; what is asked once more."""
+    answer = Answer(decision, f"airflow:{by}", datetime.now(UTC), data)
+    verdict = paused.engine.resume(task(paused.run, paused.wait.node_id), paused.wait_id, answer)
+    assert isinstance(verdict, AskPeople)
+    return verdict
+
+
+def test_why_an_answer_in_airflow_was_not_taken_is_known_until_one_is(engine: Engine) -> None:
+    amount = {"id": "a", "key": "amount", "type": "number", "validation": {"max": 100}}
+    form = {"sections": [{"id": "s", "fields": [amount]}]}
+    paused = asking(engine, form=form, approvers=[ADA, "bob@b.example"], quorum=2)
+    assert standing(paused.wait_id, ()) == Standing((ADA, "bob@b.example"))
+    answer_there(paused, Decision.APPROVED, {"amount": 101}, ADA)
+    refused = standing(paused.wait_id, ())
+    assert (refused.refused or "").startswith(f"{ADA}: data.amount ")
+    assert refused.has_moved
+    answer_there(paused, Decision.APPROVED, {"amount": 100}, ADA)
+    assert standing(paused.wait_id, ()) == Standing((ADA, "bob@b.example"), approvals=1)
+
+
+def test_those_who_were_asked_are_known_among_airflows_users(
+    engine: Engine, environment: Environment
+) -> None:
+    environment.set(AUTOMATIONS_AIRFLOW_ADMINS="admin")
+    paused = asking(engine)
+    users = ("mallory", ADA.partition("@")[0], ADA, "admin")
+    # A name is an address only where a member has it; admin decides in the place of others.
+    assert standing(paused.wait_id, users).entitled == (ADA, "admin")
+    assert standing(paused.wait_id, ("mallory", "admin")).entitled == ()
+
+
+def test_where_nobody_was_asked_nobody_is_shown_as_asked(engine: Engine) -> None:
+    assert standing(asking(engine, approvers=[]).wait_id, (ADA, "admin")).entitled == ()

@@ -71,6 +71,36 @@ def test_an_answer_in_airflows_required_actions_comes_out_the_same(stack: Stack)
     assert len(stack.mails("required@example.com")) == 1
 
 
+def test_an_answer_that_is_refused_in_airflow_is_asked_for_once_more_with_the_reason(
+    stack: Stack,
+) -> None:
+    amount = {"id": "a", "key": "amount", "type": "number", "validation": {"max": 100}}
+    form = {"sections": [{"id": "s", "fields": [amount]}]}
+    workflow = stack.create(approval(form=form))
+    run = stack.execute(workflow)
+    task = required_action(stack, workflow, run)["task_instance"]["task_id"]
+    path = f"/dags/automation_{workflow}/dagRuns/{run}/taskInstances/{task}/-1/hitlDetails"
+    too_much = {"chosen_options": ["Approve"], "params_input": {"amount": 101}}
+    stack.in_airflow("PATCH", path, too_much)
+
+    def says_why() -> bool | None:
+        return (
+            "admin: data.amount must be 100 or less" in stack.in_airflow("GET", path)["body"]
+            or None
+        )
+
+    until("the reason", says_why)
+    stack.api("POST", f"/api/workflows/runs/{run}/resume", {"decision": "approved", "data": {}})
+    stack.wait(workflow, run, "COMPLETED")
+    # Passed on by the bridge, and shown as the answer of whoever gave it.
+    answered = stack.in_airflow("GET", path)
+    assert (
+        answered["responded_by_user"]["name"]
+        == outputs(stack.run(workflow, run))["Ask"]["decidedBy"]
+    )
+    assert answered["params_input"] == {}
+
+
 def test_resume_rejects_once_and_the_run_fails_with_the_reason(stack: Stack) -> None:
     workflow = stack.create(approval())
     run = stack.execute(workflow)

@@ -22,6 +22,9 @@ WOKEN = "automations_wait"
 SLOT = "slot"
 """The kind of pause in which a run that Airflow has made waits for its turn to begin."""
 
+REFUSED = "refused"
+"""Beside a question: who gave the last answer, and why it was not taken."""
+
 _ASKED = ("decision", "callback", "form")
 """Kinds of pause that stand in Airflow's Required Actions, where they must be answered, too."""
 
@@ -137,6 +140,15 @@ def settle(
     go_on(session, wait.run_id)
     jobs.notify(session, WOKEN, wait.id)
     return True
+
+
+def note_refusal(session: Session, wait: Wait, why: str | None) -> None:
+    """Note beside a question why the last answer was not taken; None when it was."""
+    asked = {key: value for key, value in (wait.question or {}).items() if key != REFUSED}
+    question = asked if why is None else {**asked, REFUSED: why}
+    if question != (wait.question or {}):
+        session.execute(update(Wait).where(Wait.id == wait.id).values(question=question))
+        session.refresh(wait)
 
 
 def name(session: Session, wait: Wait, by: str) -> None:

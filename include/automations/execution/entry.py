@@ -21,7 +21,7 @@ from automations.domain.statuses import (
     StepStatus,
     WaitStatus,
 )
-from automations.errors import Conflict, DomainError, NotFound
+from automations.errors import Conflict, DomainError, NotFound, ValidationFailed
 from automations.execution import deaths, overrides
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
@@ -238,9 +238,12 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     try:
         accepted = answers.take(session, run, wait, given)
     except DomainError as refused:
-        # Airflow shows no error to whoever answers: the step is asked once more.
-        log.info("An answer in Airflow by %s was refused: %s", by, refused.message)
+        # Airflow shows no error to whoever answers: the question is asked once more, with this.
+        why = _in_words(refused)
+        log.info("An answer in Airflow by %s was refused: %s", by, why)
+        waits.note_refusal(session, wait, f"{user}: {why}")
         return None
+    waits.note_refusal(session, wait, None)
     audit.record(
         session,
         "run.resume" if accepted.ends else "run.decide",
@@ -252,3 +255,9 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     if not accepted.ends:
         return None
     return Answer(accepted.decision, by, answer.at, accepted.data, accepted.override)
+
+
+def _in_words(refused: DomainError) -> str:
+    if not isinstance(refused, ValidationFailed):
+        return refused.message
+    return "; ".join(f"{path} {', '.join(said)}" for path, said in refused.field_errors.items())

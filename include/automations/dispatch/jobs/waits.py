@@ -31,7 +31,9 @@ class AnswerWait(AirflowHandler):
             )
         if waiting:
             option = answers.option_of(wait.decision)
-            params = wait.data if isinstance(wait.data, dict) else {}
+            params = dict(wait.data) if isinstance(wait.data, dict) else {}
+            if wait.decided_by:
+                params[answers.ANSWERED_BY] = wait.decided_by
             dag = dag_id(run.workflow_id)
             self._orchestrator.answer(dag, run.in_airflow, wait.node_id, option, params)
         done(job)

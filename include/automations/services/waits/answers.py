@@ -29,6 +29,9 @@ from automations.steps.outcomes import Question
 UNKNOWN_IN_AIRFLOW = f"{IN_AIRFLOW}unknown"
 """Who has decided there, until it is known."""
 
+ANSWERED_BY = "automations_answered_by"
+"""Beside an answer that is passed on to Airflow: whose it is."""
+
 # What Airflow offers and answers with. Tasks stay parked across upgrades with what they have
 # offered, so that a label may be added here, but none may be changed.
 _LABELS = {
