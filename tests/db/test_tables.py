@@ -19,7 +19,8 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
 from automations.ports import RowReceipt
 from automations.ports.tables import RowFilter
-from automations.services.tables import rows, tables
+from automations.services.tables import aggregates, rows, tables
+from automations.services.tables.aggregates import Question
 from automations.services.tables.row_steps import WorkspaceTables
 from automations.services.tables.rows import Query
 from tests.db.runs import begin, reload, row, step, task
@@ -151,6 +152,24 @@ def test_a_filter_compares_by_the_columns_type(
     found: Any, asked: dict[str, Any], names: list[str]
 ) -> None:
     assert found(asked) == names
+
+
+def test_moments_keep_their_decimals_and_their_order(here: str) -> None:
+    place = table(here)
+    at = "2026-03-01T08:30:00"
+    for decimals in (".1", ".1234567", ".123", ""):
+        rows.create(here, place, {"at": f"{at}{decimals}Z"})
+    shown: list[Any] = []
+    cursor: str | None = None
+    while not shown or cursor is not None:
+        query = Query(wanted(), sort="at", limit=1, cursor=cursor)
+        page, cursor = rows.page(here, place, query)
+        shown += [one.data["at"] for one in page]
+    assert shown == [f"{at}{decimals}Z" for decimals in (".000", ".100", ".123", ".1234567")]
+    later, _ = rows.page(here, place, Query(wanted(rule("at", "gt", f"{at}.123Z"))))
+    assert [one.data["at"] for one in later] == [f"{at}.1234567Z"]
+    latest = aggregates.answer(here, place, Question("max", "at")).whole
+    assert latest.value == f"{at}.1234567Z"
 
 
 def test_rules_join_by_all_or_any_also_in_groups(found: Any) -> None:

@@ -13,6 +13,9 @@ TEXTS: dict[str, tuple[str, bytes, str]] = {
     "ISO-8859-1": ("text/html; charset=ISO-8859-1", "Müller".encode("latin-1"), "Müller"),
     "a quoted name": ('text/plain; x=1; Charset="iso-8859-1"', "é".encode("latin-1"), "é"),
     "the Windows one": ("text/plain;charset=windows-1252", "“€”".encode("cp1252"), "“€”"),
+    "ISO-8859-1 that is Windows'": (
+        "text/html; charset=iso-8859-1", "“€” é".encode("cp1252"), "“€” é",
+    ),
     "Shift_JIS": ("text/csv; charset=Shift_JIS", "名前,〜".encode("shift_jis"), "名前,〜"),
     "Shift_JIS of Windows": ("text/csv; charset=Shift_JIS", "①髙".encode("cp932"), "①髙"),
     "EUC-KR of Windows": ("text/plain; charset=euc-kr", "똠".encode("cp949"), "똠"),

@@ -110,6 +110,8 @@ def test_a_table_that_python_has_written_comes_back(
             [{"tags": ["a;b"], "more": {"b": 1, "a": 2}}],
         ),
         ("name\n a \n", [{"name": " a "}]),
+        ("name|size\na;b,c|1\n", [{"name": "a;b,c", "size": 1}]),
+        ("name, ,size,\na,,1,\nb,,2\n", [{"name": "a", "size": 1}, {"name": "b", "size": 2}]),
     ],
 )
 def test_what_spreadsheets_write_is_read(text: str, rows: list[dict[str, Any]]) -> None:
@@ -127,6 +129,8 @@ def test_what_spreadsheets_write_is_read(text: str, rows: list[dict[str, Any]]) 
         ("name,size\na,1e999\n", "rows.0.data.size", "more digits"),
         ("name,on\na,perhaps\n", "rows.0.data.on", "true or false"),
         ("name, name \na,b\n", "header.1", "there twice"),
+        ("name,,size\na,x,1\n", "header.1", "has no name, but values below it"),
+        ("name;size\na;1.234,5\n", "rows.0.data.size", "a number such as -1234.5"),
         ("name;zzz\na;b\n", "header.1", "'zzz' is not a column"),
     ],
 )

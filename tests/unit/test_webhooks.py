@@ -42,6 +42,14 @@ def test_what_services_send_is_read(sent: Sent) -> None:
     assert {path: at(body, path) for path in sent.finds} == sent.finds
 
 
+def carried(encoding: str, content: bytes) -> bytes:
+    """A form whose one part says how its bytes are written."""
+    plain = multipart(("a", content))
+    return plain.replace(
+        b"\r\n\r\n", f"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode(), 1
+    )
+
+
 _ROWS = [
     ("`application/json`", "application/json; charset=utf-8", b'{"a": [1]}', {"a": [1]}),
     ("`application/json`", "application/vnd.github+json", b"[]", []),
@@ -60,7 +68,14 @@ _ROWS = [
     (f"`{FORM}`", FORM, b"_charset_=iso-8859-1&n=%E9", {"_charset_": "iso-8859-1", "n": "é"}),
     (f"`{FORM}`", FORM, b"payload=%7B%22a%22%3A1%7D", {"payload": {"a": 1}}),
     (f"`{FORM}`", FORM, b"payload=12&data=%7B%7D", {"payload": "12", "data": "{}"}),
+    # As curl -d sends it, with signs in it that mean something in a form.
+    (f"`{FORM}`", FORM, b' {"a": "1+1=2&x"}', {"a": "1+1=2&x"}),
+    (f"`{FORM}`", FORM, b"{a}=1", {"{a}": "1"}),
     ("`multipart/form-data`", MULTIPART, multipart(("a", b"1"), ("a", b"2")), {"a": ["1", "2"]}),
+    ("`multipart/form-data`", MULTIPART, b"For nobody.\r\n" + multipart(("a", b"1")), {"a": "1"}),
+    ("`multipart/form-data`", MULTIPART, carried("base64", b"w6nD\r\nqQ=="), {"a": "éé"}),
+    ("`multipart/form-data`", MULTIPART, carried("Quoted-Printable", b"=C3=A9"), {"a": "é"}),
+    ("`multipart/form-data`", MULTIPART, carried("8bit", "é".encode()), {"a": "é"}),
     ("`multipart/form-data`", MULTIPART, multipart(("f", b"", "", "")), {"f": ""}),
     (
         "`multipart/form-data`",
@@ -77,7 +92,8 @@ _ROWS = [
     ("`application/xml`", "application/soap+xml", b"<a/>", "<a/>"),
     ("images", "application/octet-stream", b"text", None),
     ("images", "image/png", b"\x89PNG", None),
-    ("any other", "text/html", b"<p>", "<p>"),
+    ("`application/xml`", "text/html", b"<meta charset=koi8-r>\xe4", "<meta charset=koi8-r>Д"),
+    ("any other", "text/markdown; charset=iso-8859-1", b"\x93a\x94", "“a”"),
     ("any other", "application/x-ndjson", b"{}\n{}", "{}\n{}"),
     ("whatever its type", "application/json", b"", None),
 ]  # fmt: skip
@@ -132,6 +148,8 @@ def test_what_is_no_text_in_its_charset_is_kept_as_its_bytes(
         (MULTIPART, multipart(("a", b"1"))[:-4]),
         (MULTIPART, b"nonsense"),
         ("multipart/form-data", multipart(("a", b"1"))),
+        (MULTIPART, carried("base64", b"%%%")),
+        (MULTIPART, carried("x-uuencode", b"a")),
         (MULTIPART, b"--limit\r\nX: y\r\n\r\n1\r\n--limit--\r\n"),
     ],
 )
@@ -160,6 +178,12 @@ def test_a_file_is_a_document_if_forms_take_its_kind_and_else_in_the_body() -> N
     assert body["none"] is None
     with pytest.raises(TooLarge):
         content(multipart(("f", b"x" * 500_001, "a.bin", "")), MULTIPART)
+
+
+def test_a_file_has_the_name_that_holds_all_its_letters() -> None:
+    named = b"filename=\"x.txt\"; filename*=UTF-8''%C3%A9%20z.txt"
+    body = multipart(("f", b"hello", "x.txt", "text/plain")).replace(b'filename="x.txt"', named)
+    assert content(body, MULTIPART)["body"]["f"]["filename"] == "é z.txt"
 
 
 def test_the_query_is_read_as_it_was_written() -> None:

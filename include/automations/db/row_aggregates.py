@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, null, select
 from sqlalchemy.orm import Session
 
 from automations.db.data_rows import bounded
-from automations.db.row_filters import condition, ordered, sortable
+from automations.db.row_filters import condition, ordered, sortable, told
 from automations.db.tables import DataRow
 from automations.domain.tables.aggregates import Aggregate, AggregateResult
 from automations.domain.tables.columns import Column
@@ -55,7 +55,5 @@ def aggregates(
 def _value(column: Column | None, found: Any) -> JSON:
     if isinstance(found, Decimal):
         return int(found) if found == found.to_integral_value() else float(found)
-    if column is not None and column.type == "boolean" and isinstance(found, str):
-        return found == "true"
-    kept: JSON = found
+    kept: JSON = told(column, found)
     return kept

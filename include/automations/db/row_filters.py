@@ -42,6 +42,9 @@ def sortable(column: Column) -> ColumnElement[Any]:
         return case((kind == "number", cast(value.astext, Numeric)), else_=None)
     # Dates and instants are kept in one form, whose order as text is their order in time.
     text: ColumnElement[Any] = value.astext
+    if column.type == "datetime":
+        # Not all have as many decimals, and the sign behind them comes after the digits.
+        text = func.rtrim(text, "Z")
     return text.collate("C")
 
 
@@ -51,7 +54,17 @@ def comparable(column: Column, value: Any) -> Any:
         return Decimal(str(value))
     if column.type == "boolean":
         return "true" if value else "false"
-    return value
+    return value.rstrip("Z") if column.type == "datetime" else value
+
+
+def told(column: Column | None, found: Any) -> Any:
+    """What ``sortable`` gives of a row, as the row has it."""
+    if column is not None and isinstance(found, str):
+        if column.type == "boolean":
+            return found == "true"
+        if column.type == "datetime":
+            return f"{found}Z"
+    return found
 
 
 def _comparison(asked: Comparison) -> ColumnElement[bool]:

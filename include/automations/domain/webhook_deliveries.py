@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from automations.domain.forms.uploads import Upload, upload
 from automations.errors import TooLarge, ValidationFailed
 from automations.kit import json_text
+from automations.kit.declared_text import text_of
 from automations.kit.form_bodies import (
     MULTIPART,
     URLENCODED,
@@ -37,8 +38,6 @@ _BINARY = re.compile(
     r"(?:image|audio|video|font)/(?!svg\+xml).*"
     r"|application/(?:octet-stream|pdf|zip|gzip|x-gzip|x-protobuf|protobuf|msgpack|x-msgpack|cbor)"
 )
-_XML_TYPE = re.compile(r"[a-z]+/(?:[a-z0-9.+-]+\+)?xml")
-_XML_CHARSET = re.compile(rb"""<\?xml[^>]{1,100}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
 _SECRET_HEADER = re.compile(r"authorization|cookie|secret|token|signature|api-?key|password")
 _ID_HEADERS = {
     "standard": ("webhook-id", "svix-id"),
@@ -64,7 +63,7 @@ BODIES: Sequence[tuple[str, str]] = (
         "`application/x-www-form-urlencoded`",
         "an object with a text for each field, or a list of texts for one that comes more often; a "
         "field `payload` that holds an object or a list in JSON is that (so GitHub and Slack send "
-        "it)",
+        "it). All of it is the JSON where it is an object or a list (so `curl -d` sends it)",
     ),
     (
         "`multipart/form-data`",
@@ -73,8 +72,8 @@ BODIES: Sequence[tuple[str, str]] = (
         "`{filename, contentType, size, base64}`, 500 kB of these together at most",
     ),
     (
-        "`application/xml`, `text/xml`, `*+xml`",
-        "the text, in the charset that is declared, or that its first line names",
+        "`application/xml`, `text/xml`, `*+xml`, `text/html`",
+        "the text, in the charset that is declared, or that it names itself",
     ),
     (
         "images, sound, video, `application/octet-stream`, `application/pdf`, archives",
@@ -175,21 +174,23 @@ class Delivery:
             except ValueError as error:
                 raise ValidationFailed({"body": [str(error)]}) from error
         try:
+            if kind == URLENCODED and self.body.lstrip().startswith((b"{", b"[")):
+                # Whoever has JSON and says nothing of it, such as curl, says that it is a form.
+                read = _json_or_text(self._text(kind, given))
+                if not isinstance(read, str):
+                    return Content({"body": read})
             if kind in (URLENCODED, MULTIPART):
                 return self._form(given)
-            return Content({"body": self._text(kind, charset_of(given))})
+            return Content({"body": self._text(kind, given)})
         except Undecodable:
             encoded = base64.b64encode(self.body).decode()
             return Content({"body": None, "bodyBase64": encoded})
 
-    def _text(self, kind: str, charset: str | None) -> JSON:
+    def _text(self, kind: str, content_type: str) -> JSON:
         if _BINARY.fullmatch(kind):
             raise Undecodable(kind)
-        if charset is None and _XML_TYPE.fullmatch(kind):
-            named = _XML_CHARSET.match(self.body)
-            charset = named[1].decode() if named else None
         try:
-            text = json_text.decoded(self.body, charset or "utf-8")
+            text = text_of(self.body, content_type)
         except ValueError as error:
             raise Undecodable(str(error)) from error
         if "\0" in text:  # PostgreSQL stores none in JSON

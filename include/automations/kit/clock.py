@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
+
+_DECIMALS = re.compile(r"[.,]([0-9]+)")
 
 
 def timestamp(moment: datetime) -> str:
     """An instant as the API writes it: UTC with milliseconds and Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def instant(text: str, zone: str) -> str:
+    """What an ISO 8601 date or time means, in UTC, with as many decimals as it has, three at least.
+
+    Without their ``Z``, the order of such texts is their order in time.
+
+    Raises:
+        ValueError: as ``moment``.
+    """
+    whole = moment(text, zone).astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
+    decimals = _DECIMALS.search(text)
+    return f"{whole}.{(decimals[1] if decimals else '').rstrip('0'):0<3}Z"
 
 
 def moment(text: str, zone: str) -> datetime:

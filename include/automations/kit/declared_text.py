@@ -19,6 +19,7 @@ _PARAMETER = re.compile(r';\s*charset\s*=\s*(?:"([^"]*)"|([^\s;"]+))', re.IGNORE
 _NAME = rb"""\s*=\s*["']?\s*([\w.:-]+)"""
 _XML = re.compile(rb"<\?xml[^>]{0,200}?\sencoding" + _NAME)
 _HTML = re.compile(rb"<meta[^>]{0,200}?\bcharset" + _NAME, re.IGNORECASE)
+_CONTROLS = re.compile(rb"[\x80-\x9f]")
 _BEGINNING = 1_024
 """Bytes within which a page says its charset, by the standard of HTML."""
 
@@ -78,6 +79,10 @@ def decoded(content: bytes, charset: str) -> str | None:
     mark = _mark_of(content)
     name = mark[1] if mark else _known(charset)
     rest = content[len(mark[0]) :] if mark else content
+    if name == "iso8859-1" and _CONTROLS.search(rest):
+        # No text has these characters; what programs so name is Windows' then, as browsers read it.
+        with suppress(UnicodeDecodeError):
+            return rest.decode("cp1252")
     for candidate in (name, _WIDER.get(name)):
         if candidate is not None:
             with suppress(UnicodeDecodeError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import quopri
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -16,6 +18,8 @@ URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 _CHARSET = "_charset_"
 """The field in which a browser says what charset it has used."""
+
+_PLAIN = ("", "7bit", "8bit", "binary")
 
 
 class Undecodable(ValueError):
@@ -126,12 +130,32 @@ def _multipart(body: bytes, content_type: str, most: int) -> list[Part]:
                 "on_end": reading.end,
             },
         )
-        parser.write(body)
+        parser.write(_without_preamble(body, boundary.encode("latin-1", "replace")))
     except FormParserError as error:
         raise ValueError(f"is not a valid form: {error}") from error
     if not reading.is_whole:
         raise ValueError("is a form that was cut off")
     return reading.parts
+
+
+def _without_preamble(body: bytes, boundary: bytes) -> bytes:
+    """What begins with the first boundary: what stands before it is for nobody."""
+    start = body.find(b"--" + boundary)
+    return body[start:] if start > 0 and body[start - 1 : start] == b"\n" else body
+
+
+def _carried(content: bytes, encoding: str) -> bytes:
+    """What a part holds that is written for a way that carries no bytes."""
+    if encoding in _PLAIN:
+        return content
+    try:
+        if encoding == "base64":
+            return base64.b64decode(b"".join(content.split()), validate=True)
+        if encoding == "quoted-printable":
+            return quopri.decodestring(content)
+    except ValueError as error:
+        raise ValueError(f"has a part that is not the {encoding} that it says to be") from error
+    raise ValueError(f"has a part in the transfer encoding '{encoding[:50]}', which is not known")
 
 
 class _Reading:
@@ -170,7 +194,8 @@ class _Reading:
         if name is None:
             raise ValueError("has a part without a name")
         kind = self._headers.get("content-type", "")
-        self.parts.append(Part(name, bytes(self._content), filename, kind))
+        encoding = self._headers.get("content-transfer-encoding", "").strip().lower()
+        self.parts.append(Part(name, _carried(bytes(self._content), encoding), filename, kind))
 
     def end(self) -> None:
         self.is_whole = True
@@ -179,8 +204,10 @@ class _Reading:
 def _parameter(header: str, value: str, name: str) -> str | None:
     message = Message()
     message[header] = " ".join(value.splitlines())
-    found = message.get_param(name, None, header)
-    if isinstance(found, tuple):
-        charset, _, text = found
-        return text.encode("latin-1", "replace").decode(charset or "utf-8", "replace")
-    return found
+    found = [value for given, value in message.get_params([], header) if given.lower() == name]
+    # Who gives a name in two forms means the one that holds all letters.
+    for value in found:
+        if isinstance(value, tuple):
+            charset, _, text = value
+            return text.encode("latin-1", "replace").decode(charset or "utf-8", "replace")
+    return found[0] if found else None

@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 from automations.domain.email_addresses import is_address
 from automations.domain.fields import Lenient, describe_nulls
 from automations.errors import ValidationFailed
-from automations.kit.clock import moment, timestamp
+from automations.kit.clock import instant
 from automations.kit.storable import fault
 from automations.kit.titles import Name
 from automations.kit.values import JSON
@@ -172,7 +172,7 @@ def of_step(column: Column | None, value: JSON, zone: str) -> JSON:
         return str(value)
     if isinstance(value, str) and column.type == "datetime":
         try:
-            return timestamp(moment(value, zone))
+            return instant(value, zone)
         except ValueError:
             return value  # the column says what is wrong with it
     return value
@@ -260,9 +260,9 @@ def _date(value: JSON) -> str:
 
 
 def _moment(value: JSON) -> str:
-    """An instant as UTC of one width, so that the order of texts is the order in time."""
+    """An instant as UTC in one form, so that the order of texts is the order in time."""
     try:
-        return timestamp(moment(_plain(value), "UTC"))
+        return instant(_plain(value), "UTC")
     except ValueError as error:
         raise ValueError("must be a date and time such as 2026-03-01T09:30:00Z") from error
 

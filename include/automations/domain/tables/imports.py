@@ -20,7 +20,7 @@ MAX_ROWS = 50_000
 """Of one file, which is one transaction."""
 _NAMED_PROBLEMS = 100
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_SEPARATORS = (",", ";", "\t")
+_SEPARATORS = (",", ";", "\t", "|")
 _SAID = re.compile(r"sep=(.)\r?\n")
 """A first line by which spreadsheets are told what separates values."""
 
@@ -114,12 +114,30 @@ def _divided(columns: Sequence[Column], text: str, separator: str) -> _Sheet:
         # Spreadsheets write lines of separators only where somebody has cleared a row.
         filled = (line for line in lines if any(cell != "" for cell in line))
         first = next(filled, [])
-        head = _head(columns, first)
         found = list(islice(filled, MAX_ROWS + 1))
+        first, found = _without_blank(first, found)
+        head = _head(columns, first)
     except csv.Error as error:
         message = f"is not CSV, line {lines.line_num}: {error}"
         raise ValidationFailed({"body": [message]}) from error
     return _Sheet(head, len(first), found, all(len(line) <= len(first) for line in found))
+
+
+def _without_blank(first: list[str], lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """A sheet without columns that have neither a name nor a value, as spreadsheets leave them."""
+    unnamed = [place for place, name in enumerate(first) if not name.strip()]
+    blank = {
+        place
+        for place in unnamed
+        if not any(line[place].strip() for line in lines if place < len(line))
+    }
+    if not blank:
+        return first, lines
+
+    def kept(line: list[str]) -> list[str]:
+        return [cell for place, cell in enumerate(line) if place not in blank]
+
+    return kept(first), [kept(line) for line in lines]
 
 
 def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:
@@ -131,6 +149,8 @@ def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:
     while named and not named[-1]:
         named.pop()
     for place, name in enumerate(named):
+        if not name:
+            raise ValidationFailed({f"header.{place}": ["has no name, but values below it"]})
         column = by_key.get(name) or by_name.get(name)
         if column is None:
             raise ValidationFailed({f"header.{place}": [f"'{name}' is not a column of this table"]})
@@ -170,7 +190,9 @@ def _typed(column: Column, cell: str) -> JSON:
     match column.type:
         case "number":
             number = typed(text)
-            return text if number is None else number
+            if number is None:
+                raise ValueError("must be a number such as -1234.5, with no other sign in it")
+            return number
         case "boolean":
             return _BOOLEANS.get(text.lower(), cell)
         case "multiselect":

@@ -1,0 +1,38 @@
+"""How instants are written: exactly, and in their order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automations.kit.clock import instant, moment
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("2024-03-31T02:30:00Z", "2024-03-31T02:30:00.000Z"),
+        ("2024-03-31T02:30+02:00", "2024-03-31T00:30:00.000Z"),
+        ("2024-03-31 02:30:00.5", "2024-03-31T01:30:00.500Z"),
+        ("2024-02-29T23:59:59.1230000Z", "2024-02-29T23:59:59.123Z"),
+        # As services in Go, .NET and PostgreSQL write them.
+        ("2024-02-29T23:59:59.123456Z", "2024-02-29T23:59:59.123456Z"),
+        ("2024-02-29T23:59:59.1234567Z", "2024-02-29T23:59:59.1234567Z"),
+        ("2024-02-29T23:59:59,123456789-05:30", "2024-03-01T05:29:59.123456789Z"),
+        ("1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999999999Z"),
+        ("2024-10-27T02:30:00", "2024-10-27T00:30:00.000Z"),
+    ],
+)
+def test_an_instant_keeps_all_its_decimals(text: str, written: str) -> None:
+    assert instant(text, "Europe/Warsaw") == written
+    assert instant(written, "UTC") == written
+
+
+@given(st.lists(st.datetimes(), min_size=2, max_size=5))
+def test_without_its_last_sign_the_order_of_texts_is_that_in_time(found: list[datetime]) -> None:
+    written = [instant(one.replace(tzinfo=UTC).isoformat(), "UTC") for one in found]
+    in_time = sorted(written, key=lambda one: moment(one, "UTC"))
+    assert sorted(written, key=lambda one: one.rstrip("Z")) == in_time
