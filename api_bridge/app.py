@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from api_bridge import errors, reference_pages, slashes
 from api_bridge.airflow_client import AirflowClient
+from api_bridge.console import error_pages
+from api_bridge.console.routes import ROUTERS as CONSOLE
 from api_bridge.metrics import Metrics
 from api_bridge.middleware.cross_origin import CrossOrigin
 from api_bridge.middleware.gate import Gate
@@ -104,7 +106,7 @@ def create_app() -> FastAPI:
     app.add_middleware(CrossOrigin)
     app.state.metrics = Metrics()
     app.add_middleware(Observation, metrics=app.state.metrics)
-    errors.install(app)
+    errors.install(app, error_pages.shown)
     # Fixed words come before ids: /callback/…, /send-email and /runs/… are no automation's.
     for module in (
         callbacks,
@@ -139,6 +141,9 @@ def create_app() -> FastAPI:
         metrics,
     ):
         app.include_router(module.router)
+    for router in CONSOLE:
+        # Pages are for people: the description of the API is without them.
+        app.include_router(router, include_in_schema=False)
     reference_pages.add(app)
     slashes.lead_on(app)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]  # FastAPI's own way

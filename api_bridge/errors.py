@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
@@ -17,6 +18,9 @@ from automations import errors
 from automations.definitions.field_errors import in_words
 
 log = logging.getLogger(__name__)
+
+Pages = Callable[[Request, int, str, Mapping[str, Any], Mapping[str, str]], Response | None]
+"""Makes an error's page from its status, text, details and headers; None for who wants none."""
 
 STATUSES: dict[type[errors.DomainError], int] = {
     errors.ValidationFailed: 400,
@@ -51,8 +55,11 @@ def envelope(
     code: str,
     details: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
-) -> JSONResponse:
-    """The platform's error envelope, or a problem of RFC 9457 for who asks for that."""
+) -> Response:
+    """The platform's error envelope, or a problem of RFC 9457, or a page for who asks for that."""
+    pages: Pages | None = getattr(request.app.state, "error_pages", None)
+    if pages and (page := pages(request, status, error, details or {}, headers or {})):
+        return page
     body, media_type = error_body(
         request.headers.get("accept", ""),
         status,
@@ -64,7 +71,7 @@ def envelope(
     return JSONResponse(body, status, headers=headers, media_type=media_type)
 
 
-def domain_error(request: Request, error: errors.DomainError) -> JSONResponse:
+def domain_error(request: Request, error: errors.DomainError) -> Response:
     """An error of the domain as an HTTP answer."""
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
@@ -87,16 +94,17 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(methods))
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of the app leave in the envelope, and no stack trace ever."""
+def install(app: FastAPI, pages: Pages) -> None:
+    """Let every error of the app leave in the envelope or as a page, and no stack trace ever."""
+    app.state.error_pages = pages
 
     @app.exception_handler(errors.DomainError)
-    def _domain(request: Request, error: errors.DomainError) -> JSONResponse:
+    def _domain(request: Request, error: errors.DomainError) -> Response:
         denied_requests.note(request, error)
         return domain_error(request, error)
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    def _invalid(request: Request, error: RequestValidationError) -> Response:
         found: dict[str, list[str]] = {}
         for item in error.errors():
             where = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
@@ -104,7 +112,7 @@ def install(app: FastAPI) -> None:
         return domain_error(request, errors.ValidationFailed(found))
 
     @app.exception_handler(HTTPException)
-    def _http(request: Request, error: HTTPException) -> JSONResponse:
+    def _http(request: Request, error: HTTPException) -> Response:
         code = _CODES.get(error.status_code, "ERROR")
         headers = dict(error.headers or {})
         if error.status_code == 405:
@@ -112,12 +120,12 @@ def install(app: FastAPI) -> None:
         return envelope(request, error.status_code, str(error.detail), code, headers=headers)
 
     @app.exception_handler(errors.DatabaseUnavailable)
-    def _away(request: Request, error: errors.DatabaseUnavailable) -> JSONResponse:
+    def _away(request: Request, error: errors.DatabaseUnavailable) -> Response:
         log.warning("The database cannot be used: %s", error.__cause__)
         return domain_error(request, errors.Unavailable(error.message))
 
     @app.exception_handler(Exception)
-    def _bug(request: Request, error: Exception) -> JSONResponse:
+    def _bug(request: Request, error: Exception) -> Response:
         log.exception("Request %s failed", request.state.request_id, exc_info=error)
         # Starlette answers a bug outside of our middleware, which would have named the request.
         headers = {"X-Request-Id": request.state.request_id}

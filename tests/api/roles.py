@@ -87,7 +87,7 @@ class World:
         api, ids = self.api, self.ids
         workflow = api.workflow(trigger={"type": "webhook", "config": {"verification": "none"}})
         ids["workflow_id"] = workflow["id"]
-        ids["workflow_step_id"] = workflow["steps"][0]["id"]
+        ids["workflow_step_id"] = ids["node_id"] = workflow["steps"][0]["id"]
         execute = f"/api/workflows/{workflow['id']}/execute"
         ids["run_id"] = api.call("POST", execute).json()["runId"]
         ids["form_id"] = api.form()
@@ -106,7 +106,7 @@ class World:
         ids["document_id"] = generate(api)[1].id
         ids["table_id"] = table(api)["id"]
         ids["row_id"] = add_row(api, f"/api/tables/{ids['table_id']}/rows")["id"]
-        ids["name"] = "A_SECRET"
+        ids["name"], ids["number"] = "A_SECRET", "1"
         api.call("PUT", "/api/secrets/A_SECRET", {"value": "a-secret-value"})
         hook = {"name": "hook", "type": "WEBHOOK"}
         ids["integration_id"] = api.call("POST", "/api/integrations", hook).json()["id"]

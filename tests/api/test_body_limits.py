@@ -28,6 +28,7 @@ LARGER = {
     ("POST", "/api/forms/x/public"): FILES_OF_A_FORM,
     ("POST", "/api/webhooks/x"): FILES_OF_A_FORM,
     ("PUT", "/api/webhooks/x"): FILES_OF_A_FORM,
+    ("POST", "/console/approvals/x"): FILES_OF_A_FORM,
 }
 
 

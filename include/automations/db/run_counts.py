@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
@@ -39,6 +41,22 @@ def by_status(session: Session, workspace_id: str, workflow_id: str = "") -> dic
         .group_by(RunCount.status)
     )
     return {status: int(runs) for status, runs in rows if runs}
+
+
+def of_each(
+    session: Session, workspace_id: str, workflow_ids: Collection[str]
+) -> dict[str, dict[RunStatus, int]]:
+    """Numbers of runs by status, of each of some automations."""
+    rows = session.execute(
+        select(RunCount.workflow_id, RunCount.status, func.sum(RunCount.runs))
+        .where(RunCount.workspace_id == workspace_id, RunCount.workflow_id.in_(workflow_ids))
+        .group_by(RunCount.workflow_id, RunCount.status)
+    )
+    found: dict[str, dict[RunStatus, int]] = {}
+    for workflow_id, status, runs in rows:
+        if runs:
+            found.setdefault(workflow_id, {})[status] = int(runs)
+    return found
 
 
 def sum_up(session: Session) -> int:

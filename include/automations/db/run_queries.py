@@ -13,8 +13,8 @@ from automations.db.tables import StepLog as LogRow
 from automations.domain.runs import RunFilter, RunSummary, StepLog, StepState
 from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
 
-_NEWEST_FIRST = (Run.started_at.desc(), Run.id)
-_SUMMARY = (
+NEWEST_FIRST = (Run.started_at.desc(), Run.id)
+SUMMARY = (
     Run.id,
     Run.workflow_id,
     Run.status,
@@ -23,6 +23,7 @@ _SUMMARY = (
     Run.error,
     Run.replay_of_run_id,
 )
+"""The columns of a ``RunSummary``."""
 
 # Made once: whoever follows a run asks these again and again.
 _RUN_ID: BindParameter[str] = bindparam("run_id")
@@ -53,7 +54,7 @@ _LOGS = (
     .where(LogRow.run_id == _RUN_ID)
     .order_by(LogRow.id)
 )
-_CHILDREN = select(*_SUMMARY).where(Run.parent_run_id == _RUN_ID).order_by(Run.started_at)
+_CHILDREN = select(*SUMMARY).where(Run.parent_run_id == _RUN_ID).order_by(Run.started_at)
 
 
 def page(
@@ -65,16 +66,16 @@ def page(
     limit: int,
 ) -> Sequence[RunSummary]:
     """One page of the runs of an automation of a workspace, newest first."""
-    query = select(*_SUMMARY).where(
-        *_conditions(workflow_id, wanted), Run.workspace_id == workspace_id
+    query = select(*SUMMARY).where(
+        *conditions(workflow_id, wanted), Run.workspace_id == workspace_id
     )
-    return _summaries(session, query.order_by(*_NEWEST_FIRST).offset(offset).limit(limit))
+    return _summaries(session, query.order_by(*NEWEST_FIRST).offset(offset).limit(limit))
 
 
 def count(session: Session, workflow_id: str, wanted: RunFilter) -> int:
     """How many of an automation's runs are asked for, by counting them."""
-    conditions = _conditions(workflow_id, wanted)
-    return session.scalar(select(func.count()).select_from(Run).where(*conditions)) or 0
+    query = select(func.count()).select_from(Run).where(*conditions(workflow_id, wanted))
+    return session.scalar(query) or 0
 
 
 def page_after(
@@ -85,13 +86,8 @@ def page_after(
     limit: int,
 ) -> Sequence[RunSummary]:
     """The runs that come behind one in a list with the newest first; a deep list stays fast."""
-    conditions = _conditions(workflow_id, wanted)
-    if after is not None:
-        at, run_id = after
-        later = (Run.started_at == at) & (Run.id > run_id)
-        conditions.append((Run.started_at < at) | later)
-    query = select(*_SUMMARY).where(*conditions)
-    return _summaries(session, query.order_by(*_NEWEST_FIRST).limit(limit))
+    query = select(*SUMMARY).where(*conditions(workflow_id, wanted), *behind_one(after))
+    return _summaries(session, query.order_by(*NEWEST_FIRST).limit(limit))
 
 
 def newest(
@@ -102,14 +98,21 @@ def newest(
     Args:
         without: a trigger type whose runs are passed over.
     """
-    conditions = [*_conditions(workflow_id, wanted), Run.trigger_type != without]
-    return session.scalars(
-        select(Run).where(*conditions).order_by(*_NEWEST_FIRST).limit(limit)
-    ).all()
+    query = select(Run).where(*conditions(workflow_id, wanted), Run.trigger_type != without)
+    return session.scalars(query.order_by(*NEWEST_FIRST).limit(limit)).all()
 
 
-def _conditions(workflow_id: str, wanted: RunFilter) -> list[ColumnElement[bool]]:
-    found = [Run.workflow_id == workflow_id]
+def behind_one(after: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
+    """Only runs that come behind one in a list with the newest first."""
+    if after is None:
+        return []
+    at, run_id = after
+    return [(Run.started_at < at) | ((Run.started_at == at) & (Run.id > run_id))]
+
+
+def conditions(workflow_id: str | None, wanted: RunFilter) -> list[ColumnElement[bool]]:
+    """Only runs that are asked for, of one automation when it is named."""
+    found = [] if workflow_id is None else [Run.workflow_id == workflow_id]
     if wanted.status is not None:
         found.append(Run.status == wanted.status)
     if wanted.since is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
-from automations.db.tables import Approver, JobKind, Run, Wait
+from automations.db.tables import Approver, JobKind, Run, Wait, Workflow
 from automations.domain import people
-from automations.domain.statuses import PARKED, Decision, RunStatus, WaitStatus
+from automations.domain.statuses import PARKED, UNFINISHED, Decision, RunStatus, WaitStatus
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
@@ -25,6 +25,12 @@ SLOT = "slot"
 REFUSED = "refused"
 """Beside a question: who gave the last answer, and why it was not taken."""
 
+_OPEN_DECISIONS = (
+    Wait.kind == "decision",
+    Wait.status == WaitStatus.OPEN,
+    # They have an index of their own, in which few are.
+    Run.status.in_(UNFINISHED),
+)
 _ASKED = ("decision", "callback", "form")
 """Kinds of pause that stand in Airflow's Required Actions, where they must be answered, too."""
 
@@ -247,3 +253,32 @@ def approvers(session: Session, wait_id: str) -> list[Approver]:
             select(Approver).where(Approver.wait_id == wait_id).order_by(Approver.address)
         )
     )
+
+
+def open_decisions(
+    session: Session, workspace_id: str, run_id: str | None, limit: int
+) -> Sequence[tuple[Wait, Run, str]]:
+    """The decisions of a workspace, or of one run, that are open, with their automations' names."""
+    query = (
+        select(Wait, Run, Workflow.name)
+        .join(Run, Run.id == Wait.run_id)
+        .join(Workflow, Workflow.id == Run.workflow_id)
+        .where(*_OPEN_DECISIONS, Run.workspace_id == workspace_id)
+        .where(Wait.due_at > func.clock_timestamp())
+        .order_by(Wait.created_at, Wait.id)
+        .limit(limit)
+    )
+    if run_id is not None:
+        query = query.where(Run.id == run_id)
+    return [(wait, run, name) for wait, run, name in session.execute(query)]
+
+
+def count_open_decisions(session: Session, workspace_id: str, at: datetime) -> int:
+    """How many decisions of a workspace are open at a moment."""
+    query = (
+        select(func.count())
+        .select_from(Wait)
+        .join(Run, Run.id == Wait.run_id)
+        .where(*_OPEN_DECISIONS, Run.workspace_id == workspace_id, Wait.due_at > at)
+    )
+    return session.scalar(query) or 0

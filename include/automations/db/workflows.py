@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, cast, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import RunCount, Workflow, WorkflowVersion
 from automations.domain.statuses import WorkflowStatus
-from automations.domain.workflows import HeldUp, WorkflowDetail
+from automations.domain.workflows import HeldUp, WorkflowDetail, WorkflowFilter
 
 PUBLISHED = "automations_published"
 _REVISIONS = 0x7265766E
@@ -161,13 +161,17 @@ def listed(
     workspace_id: str,
     after: tuple[datetime, str] | None = None,
     limit: int | None = None,
+    wanted: WorkflowFilter | None = None,
 ) -> Sequence[WorkflowDetail]:
     """Automations of a workspace, newest first, with their newest definitions and their runs.
 
     Args:
         after: only those that come behind this one.
+        wanted: only those; all when there is none.
     """
     query = _LISTED.limit(limit)
+    if wanted is not None:
+        query = query.where(*_conditions(wanted))
     if after is not None:
         at, workflow_id = after
         later = (Workflow.created_at == at) & (Workflow.id > workflow_id)
@@ -179,6 +183,34 @@ def listed(
 def _with_held_up(*values: Any) -> tuple[Any, ...]:
     *others, kind, by, since = values
     return (*others, HeldUp(kind, by, since) if kind else None)
+
+
+def _conditions(wanted: WorkflowFilter) -> list[ColumnElement[bool]]:
+    found = [Workflow.status != WorkflowStatus.ARCHIVED]
+    if wanted.status is not None:
+        found = [Workflow.status == wanted.status]
+    if wanted.text:
+        found.append(Workflow.name.icontains(wanted.text, autoescape=True))
+    if wanted.trigger_type is not None:
+        trigger = WorkflowVersion.definition["trigger"]["type"].as_string()
+        found.append(trigger == wanted.trigger_type)
+    return found
+
+
+def owners(session: Session, ids: Collection[str]) -> dict[str, str | None]:
+    """Who has made automations, by their ids."""
+    query = select(Workflow.id, Workflow.created_by).where(Workflow.id.in_(ids))
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def names(session: Session, workspace_id: str) -> dict[str, str]:
+    """The names of a workspace's automations by their ids, in their order."""
+    query = (
+        select(Workflow.id, Workflow.name)
+        .where(Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
+        .order_by(func.lower(Workflow.name), Workflow.id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def add_version(

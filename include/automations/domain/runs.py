@@ -8,7 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from automations.domain.statuses import AttemptStatus, RunStatus, StepStatus
+from automations.domain.statuses import (
+    AttemptStatus,
+    Decision,
+    RunStatus,
+    StepStatus,
+    WaitStatus,
+)
 from automations.domain.workflows import HeldUp
 from automations.kit.values import JSON
 
@@ -46,6 +52,16 @@ class RunSummary:
     completed_at: datetime | None
     error: str | None
     replay_of_run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run in a list of those of all automations."""
+
+    run: RunSummary
+    workflow_name: str
+    version: int
+    trigger_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +139,47 @@ class StartedRun(RunSummary):
     """A run that somebody has started, and why it does not begin at once, if that is so."""
 
     held_up: HeldUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """When one node of a run was at work, and how often it was begun."""
+
+    node_id: str
+    attempt: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastPause:
+    """What a run has waited for, or waits for: it is open until it was ended."""
+
+    kind: str
+    node_id: str
+    status: WaitStatus
+    decision: Decision | None
+    decided_by: str | None
+    created_at: datetime
+    due_at: datetime
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStory:
+    """A run with what led to it and when each part of it happened.
+
+    Args:
+        parent: the run that has started it, if one did.
+        event_id: the event that has.
+        definition: of the version that it has.
+    """
+
+    detail: RunDetail
+    given: Mapping[str, JSON]
+    trigger_data: Mapping[str, JSON]
+    parent: RunSummary | None
+    event_id: str | None
+    times: Sequence[StepTime]
+    pauses: Sequence[PastPause]
+    definition: Mapping[str, JSON]

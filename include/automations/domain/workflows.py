@@ -68,3 +68,27 @@ class WorkflowDetail:
     runs: int
     held_up: HeldUp | None = None
     in_flight: InFlight | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowFilter:
+    """Which of a workspace's automations are asked for.
+
+    Args:
+        text: a part of their names.
+        status: None for all but archived ones.
+    """
+
+    text: str = ""
+    status: WorkflowStatus | None = None
+    trigger_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an automation, without what it says."""
+
+    number: int
+    status: WorkflowStatus
+    created_by: str | None
+    created_at: datetime

@@ -24,7 +24,7 @@ from automations.launcher.logs import follow, show
 from automations.launcher.parts import Part, all_parts
 from automations.launcher.postgres import PostgresError
 from automations.launcher.probes import works
-from automations.launcher.setup import SetupError, create_key, migrate, set_up
+from automations.launcher.setup import SetupError, create_key, invite, migrate, set_up
 from automations.launcher.status import report
 from automations.launcher.supervisor import UMASK
 from automations.settings import ROOT
@@ -118,6 +118,15 @@ def _migrate(options: argparse.Namespace) -> int:
     settings = stack.open_home()
     with stack.database(settings):
         migrate(settings, force=True)
+    return 0
+
+
+def _invite(options: argparse.Namespace) -> int:
+    settings = stack.open_home()
+    with stack.database(settings):
+        migrate(settings)
+        token = invite(options.email, options.role, options.workspace)
+        print(f"{settings.bridge_base}/console/invitation/{token}")
     return 0
 
 
@@ -215,6 +224,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "logs": _logs,
     "migrate": _migrate,
     "key": _key,
+    "invite": _invite,
     "verify-evidence": _verify_evidence,
     "prune": _prune,
     "backup": _backup,

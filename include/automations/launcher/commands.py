@@ -45,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
     )
     key.add_argument("--role", choices=ROLES, default="OWNER")
     key.add_argument("--name", default="command line")
+    invited = add(
+        "invite", "Print a link by which somebody sets a password for the console, once, in 3 days."
+    )
+    invited.add_argument("email", help="Whom: made a member when there is none of that address.")
+    invited.add_argument("--role", choices=ROLES, default="OWNER", help="Of a new member.")
+    invited.add_argument("--workspace", type=_slug, metavar="SLUG", help="Instead of the default.")
     add("verify-evidence", "Recompute the chains of evidence; exit 1 on a break.")
     prune = add("prune", "Delete runs that ended long ago, with all that is only theirs.")
     prune.add_argument(

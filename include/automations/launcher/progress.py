@@ -50,6 +50,7 @@ def show_summary(console: Console, settings: Settings, seconds: float | None) ->
     """Say where everything is and how to sign in."""
     table = Table.grid(padding=(0, 2))
     rows = {
+        "Console": f"{settings.bridge_base}/console  (./automations invite you@example.com)",
         "API": settings.bridge_base,
         "API reference": f"{settings.bridge_base}/docs",
         "Airflow": f"{settings.airflow_base}  (admin / {settings.airflow_admin_password})",

@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2 import errors
 from sqlalchemy.engine import make_url
 
+from automations.errors import ValidationFailed
 from automations.launcher.airflow_config import (
     airflow_environment,
     parts_environment,
@@ -81,6 +82,17 @@ def create_key(role: str, name: str, workspace: str | None = None) -> str:
     from automations.services.access.bootstrap import ensure_workspace
 
     return create(role, name, ensure_workspace(workspace))
+
+
+def invite(email: str, role: str, workspace: str | None = None) -> str:
+    """The token of an invitation for a member of a workspace, made when there is none."""
+    from automations.services.access.bootstrap import ensure_workspace
+    from automations.services.access.sign_ins import invite_by_address
+
+    try:
+        return invite_by_address(ensure_workspace(workspace), email, role)
+    except ValidationFailed as error:
+        raise SetupError(error.message) from error
 
 
 def owner_key_file(settings: Settings) -> Path:

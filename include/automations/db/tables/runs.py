@@ -46,6 +46,7 @@ class Run(Base):
             postgresql_where=text(f"slot IS NOT NULL AND {among('status', *UNFINISHED)}"),
         ),
         Index("ix_run_workflow_id_started_at", "workflow_id", text("started_at DESC"), "id"),
+        Index("ix_run_workspace_id_started_at", "workspace_id", text("started_at DESC"), "id"),
         Index(
             "ix_run_unfinished",
             "started_at",
@@ -61,7 +62,7 @@ class Run(Base):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"), index=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
     workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow.id"))
     version: Mapped[int]
     status: Mapped[RunStatus] = mapped_column(server_default=RunStatus.RUNNING)

@@ -22,6 +22,7 @@ from automations.errors import (
 from automations.kit import passwords
 from automations.kit.networks import network
 from automations.kit.values import from_attributes
+from automations.services.access import members as people
 from automations.services.access import rate_limits
 from automations.services.access.members import Member
 from automations.services.audit import audit
@@ -169,6 +170,26 @@ def invite(by: Principal, member_id: str) -> tuple[str, datetime]:
         sign_ins.invite(session, member_id, hash_token(token), expires_at)
         audit.record(session, "member.invite", member, email=member.email)
     return token, expires_at
+
+
+def invite_by_address(workspace_id: str, email: str, role: str) -> str:
+    """Invite whoever has an address, for whoever runs the installation; returns the token.
+
+    Args:
+        role: of the member that is made when there is none of that address.
+
+    Raises:
+        ValidationFailed: the address is none.
+    """
+    operator = Principal(workspace_id, "OWNER", "operator")
+    with unit_of_work() as session:
+        found = sign_ins.member(session, workspace_id, email.strip().lower())
+    if found is None:
+        name = email.partition("@")[0]
+        found_id = people.create(operator, name=name, email=email, role=role).id
+    else:
+        found_id = found.id
+    return invite(operator, found_id)[0]
 
 
 def accept(token: str, password: str, address: str) -> NewSession:

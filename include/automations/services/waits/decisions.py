@@ -51,8 +51,18 @@ class CallbackView:
     decided_at: datetime | None
 
 
-def resume(by: Principal, run_id: str, *, decision: str | None, data: JSON) -> RunSummary:
+def resume(
+    by: Principal,
+    run_id: str,
+    *,
+    decision: str | None,
+    data: JSON,
+    sent: Sequence[Upload] | None = None,
+) -> RunSummary:
     """End the pause that a run is in, or be one of several who do.
+
+    Args:
+        sent: the files that came with it from a page; None for what came without one.
 
     Raises:
         NotFound: there is no such run in the workspace.
@@ -68,8 +78,11 @@ def resume(by: Principal, run_id: str, *, decision: str | None, data: JSON) -> R
         if wait is None:
             raise Conflict(f"The run is {run.status} and waits for nothing.")
         now = datetime.now(UTC)
-        given = Given(decision, data, by.name, people.of(by), now, administers=by.administers)
+        given = Given(
+            decision, data, by.name, people.of(by), now, administers=by.administers, sent=sent
+        )
         accepted = answers.take(session, run, wait, given)
+        uploads.keep(session, run.workspace_id, sent or (), run_id=run.id)
         audit.record(
             session,
             "run.resume" if accepted.ends else "run.decide",

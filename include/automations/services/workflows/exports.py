@@ -37,7 +37,7 @@ class Exported:
     left_out: list[LeftOut]
 
 
-class _Stored(NamedTuple):
+class Stored(NamedTuple):
     """An automation to be written to a file."""
 
     name: str
@@ -57,7 +57,7 @@ def export(workspace_id: str, ids: Sequence[str] = ()) -> Exported:
         keys = workflows.keys(session, workspace_id)
         for stored in _stored(session, workspace_id, ids):
             try:
-                exported.automations.append(_written(stored, keys))
+                exported.automations.append(written(stored, keys))
             except Unreadable as error:
                 exported.left_out.append(LeftOut(stored.workflow_id, stored.name, error.reason))
     return exported
@@ -73,23 +73,23 @@ def export_one(workspace_id: str, workflow_id: str) -> dict[str, JSON]:
     with reading() as session:
         keys = workflows.keys(session, workspace_id)
         (stored,) = _stored(session, workspace_id, [workflow_id])
-        return _written(stored, keys)
+        return written(stored, keys)
 
 
-def _stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator[_Stored]:
+def _stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator[Stored]:
     """These automations, or all."""
     if not ids:
         for one in reversed(workflows.listed(session, workspace_id)):
-            yield _Stored(one.name, one.id, one.status, one.definition)
+            yield Stored(one.name, one.id, one.status, one.definition)
     for workflow_id in ids:
         workflow = workflows.find(session, workspace_id, workflow_id)
         if workflow is None:
             raise NotFound(f"There is no automation {workflow_id}.")
         stored = versions.definition(session, workflow.id, workflow.version) or {}
-        yield _Stored(workflow.name, workflow.id, workflow.status, stored)
+        yield Stored(workflow.name, workflow.id, workflow.status, stored)
 
 
-def _written(stored: _Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
+def written(stored: Stored, keys: Mapping[str, str]) -> dict[str, JSON]:
     """A definition as it was written, so that it reads as its author knows it.
 
     Without a key it has its id: nothing else finds it again among others of its name.

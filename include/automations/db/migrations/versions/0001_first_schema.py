@@ -448,7 +448,7 @@ def _runs() -> None:
     op.create_index('ix_run_slot', 'run', ['slot_key', 'slot', 'started_at', 'id'], unique=False, postgresql_where=sa.text("slot IS NOT NULL AND status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"))
     op.create_index('ix_run_unfinished', 'run', ['started_at'], unique=False, postgresql_where=sa.text("status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"))
     op.create_index('ix_run_workflow_id_started_at', 'run', ['workflow_id', sa.literal_column('started_at DESC'), 'id'])
-    op.create_index(op.f('ix_run_workspace_id'), 'run', ['workspace_id'])
+    op.create_index('ix_run_workspace_id_started_at', 'run', ['workspace_id', sa.literal_column('started_at DESC'), 'id'])
     op.create_table(
         'run_step',
         sa.Column('run_id', sa.Text(), nullable=False),

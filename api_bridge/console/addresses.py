@@ -1,0 +1,26 @@
+"""Addresses that a page was given to lead on to: only those of the console itself."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+ROOT = "/console"
+HOME = f"{ROOT}/workflows"
+SIGN_IN = f"{ROOT}/sign-in"
+
+# No second slash or backslash at the beginning, which browsers read as a host; no control letters.
+_OWN = re.compile(r"/console(?:[/?][!-\[\]-~]*)?", re.ASCII)
+_MAX_LENGTH = 1_000
+
+
+def safe(given: str | None) -> str:
+    """An address to lead on to, if it is one of the console's; else its first page."""
+    if given is None or len(given) > _MAX_LENGTH or not _OWN.fullmatch(given):
+        return HOME
+    return HOME if "//" in given.partition("?")[0] or "/../" in given else given
+
+
+def sign_in(then: str) -> str:
+    """The address of the sign-in, from where it goes on to another page."""
+    return f"{SIGN_IN}?next={quote(safe(then), safe='')}"

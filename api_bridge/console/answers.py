@@ -1,0 +1,122 @@
+"""The console's answers: pages with their headers, and where a form leads when it was taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api_bridge.console import addresses, assets, csrf, texts
+from api_bridge.console.views import moments, words
+from automations.domain.forms import uploads
+from automations.domain.principals import Principal
+from automations.settings import get_settings
+
+_SAID = "automations_said"
+"""A cookie that names the text which the next page shows, of what a form has done."""
+THEME = "automations_theme"
+THEMES = ("light", "dark")
+
+_HERE = Path(__file__).parent
+_templates = Environment(
+    # Those of the public pages, too: forms look alike everywhere.
+    loader=FileSystemLoader([_HERE / "templates", _HERE.parent / "templates"]),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    # A name that a page lacks is a bug, and no empty place.
+    undefined=StrictUndefined,
+)
+_templates.globals.update(
+    t=texts.text,
+    n=texts.number,
+    asset=assets.address,
+    exact=moments.exact,
+    iso=moments.iso,
+    duration=moments.duration,
+    status_word=words.status,
+    trigger_word=words.trigger,
+    origin_word=words.origin,
+    period_word=words.period,
+    pretty=words.pretty,
+    accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
+    largest=uploads.MAX_BYTES // 1_000_000,
+)
+
+
+def page(
+    request: Request,
+    template: str,
+    caller: Principal | None,
+    status: int = 200,
+    /,
+    **shown: Any,
+) -> Response:
+    """A rendered page.
+
+    Args:
+        caller: who reads it; None before they have signed in.
+    """
+    said = request.cookies.get(_SAID)
+    theme = request.cookies.get(THEME)
+    content = _templates.get_template(template).render(
+        reader=caller,
+        csrf=csrf.token(request),
+        here=_here(request),
+        said=said if said in texts.SAID else None,
+        theme=theme if theme in THEMES else None,
+        embedded=is_embedded(request),
+        **shown,
+    )
+    answer = Response(content, status, headers(), "text/html")
+    if said is not None:
+        answer.delete_cookie(_SAID, path=addresses.ROOT)
+    if caller is None:
+        csrf.remember(request, answer)
+    return answer
+
+
+def lead_on(to: str, said: str | None = None) -> Response:
+    """Where a form leads when it was taken: loading the page again sends nothing again.
+
+    Args:
+        said: the key of the text that the page shows of what was done.
+    """
+    answer = RedirectResponse(to, 303, headers())
+    if said is not None:
+        if said not in texts.SAID:
+            raise ValueError(f"{said} is no text that is said after a form")
+        answer.set_cookie(
+            _SAID, said, max_age=60, path=addresses.ROOT, httponly=True, samesite="lax"
+        )
+    return answer
+
+
+def headers() -> dict[str, str]:
+    """What guards every page: no script, style or frame of others; nothing kept on the way."""
+    airflow = urlsplit(get_settings().airflow_base)
+    return {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+        "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        f"frame-ancestors 'self' {airflow.scheme}://{airflow.netloc}",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+
+
+def is_embedded(request: Request) -> bool:
+    """Whether a page stands in a tab of Airflow's."""
+    return request.headers.get("sec-fetch-dest") == "iframe"
+
+
+def _here(request: Request) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path

@@ -1,0 +1,116 @@
+"""Pages that follow what happens: server-sent events, by one question a second for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from api_bridge.threads import in_thread
+from automations.domain.principals import Principal
+from automations.errors import DatabaseUnavailable, TooManyRequests
+from automations.services.runs import browsing
+
+MAX_STREAMS, MAX_OF_A_CALLER = 200, 8
+"""Connections of one process that are held open; whoever gets none loads the page again."""
+LASTS = 60.0
+"""Seconds after which a browser connects anew, and is asked once more who it is."""
+_EVERY = 1.0
+_COMES_BACK_AFTER = b"retry: 2000\n\n"
+_AFTER_A_WHILE = 15
+
+
+class Watch:
+    """The runs that pages of this process follow."""
+
+    def __init__(self) -> None:
+        self._callers: Counter[str] = Counter()
+        self._followed: dict[str, set[asyncio.Queue[str]]] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    def check(self, caller: Principal) -> None:
+        """Check that one more may follow.
+
+        Raises:
+            TooManyRequests: as many do as may.
+        """
+        of_caller = self._callers[_name(caller)]
+        if self._callers.total() >= MAX_STREAMS or of_caller >= MAX_OF_A_CALLER:
+            raise TooManyRequests(_AFTER_A_WHILE)
+
+    @asynccontextmanager
+    async def following(self, caller: Principal, run_id: str) -> AsyncIterator[asyncio.Queue[str]]:
+        """Give what is told of a run's changes."""
+        who = _name(caller)
+        # Only the newest is of interest.
+        told: asyncio.Queue[str] = asyncio.Queue(1)
+        self._callers[who] += 1
+        self._followed.setdefault(run_id, set()).add(told)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        try:
+            yield told
+        finally:
+            self._callers[who] -= 1
+            # Of who follows nothing, nothing is kept.
+            self._callers += Counter()
+            self._followed[run_id].discard(told)
+            if not self._followed[run_id]:
+                del self._followed[run_id]
+
+    async def _ask(self) -> None:
+        known: dict[str, str] = {}
+        while self._followed:
+            try:
+                found = await in_thread(browsing.stamps, list(self._followed))
+            except DatabaseUnavailable:
+                found = known
+            for run_id, stamp in found.items():
+                if known.get(run_id) != stamp:
+                    for told in self._followed.get(run_id, ()):
+                        if told.full():
+                            told.get_nowait()
+                        told.put_nowait(stamp)
+            known = dict(found)
+            await asyncio.sleep(_EVERY)
+
+
+def _name(caller: Principal) -> str:
+    return caller.session_id or str(caller.key_id)
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
+
+
+def watch() -> Watch:
+    """The watch of this process's event loop."""
+    return _watches.setdefault(asyncio.get_running_loop(), Watch())
+
+
+async def changes(caller: Principal, run_id: str, stamp: str) -> AsyncIterator[bytes]:
+    """A run's changes as server-sent events, until the connection is old enough to be renewed.
+
+    Args:
+        stamp: as it is now.
+    """
+    async with watch().following(caller, run_id) as told:
+        yield _COMES_BACK_AFTER + event(stamp)
+        loop = asyncio.get_running_loop()
+        until, last = loop.time() + LASTS, stamp
+        while (left := until - loop.time()) > 0:
+            try:
+                fresh = await asyncio.wait_for(told.get(), min(left, _AFTER_A_WHILE))
+            except TimeoutError:
+                # So that whoever is between sees that it is alive, and we that nobody is there.
+                yield b": still here\n\n"
+                continue
+            if fresh != last:
+                last = fresh
+                yield event(fresh)
+
+
+def event(stamp: str) -> bytes:
+    """One server-sent event."""
+    return f"event: changed\ndata: {stamp}\n\n".encode()

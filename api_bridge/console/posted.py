@@ -1,0 +1,38 @@
+"""What a page's form has sent."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+
+from api_bridge import pages
+from api_bridge.console import csrf
+
+
+async def _posted(request: Request) -> FormData:
+    given = await pages.sent(request)
+    form: FormData | None = given.get("form")
+    if form is None:
+        # A program's: the texts of its JSON object.
+        said = given.get("json")
+        texts = said.items() if isinstance(said, dict) else ()
+        form = FormData([(name, value) for name, value in texts if isinstance(value, str)])
+    csrf.check(request, form.get(csrf.FIELD))
+    return form
+
+
+Posted = Annotated[FormData, Depends(_posted)]
+"""A form's inputs, sent by a page of ours."""
+
+
+def text(form: FormData, name: str, default: str = "") -> str:
+    """The text of one input; the default when it is absent."""
+    found = form.get(name)
+    return found if isinstance(found, str) else default
+
+
+def texts(form: FormData, name: str) -> list[str]:
+    """The texts of all inputs of a name."""
+    return [one for one in form.getlist(name) if isinstance(one, str)]

@@ -1,0 +1,115 @@
+"""What people are asked to decide: the open decisions, one by one or several at once."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from api_bridge import form_inputs
+from api_bridge.bodies import MAX_FILES_BYTES, body_limit
+from api_bridge.console import addresses, answers
+from api_bridge.console.posted import Posted, text, texts
+from api_bridge.deps import Member, Viewer
+from api_bridge.routing import Router
+from automations.domain.principals import Principal
+from automations.domain.statuses import DECISIONS
+from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from automations.services.runs import browsing
+from automations.services.waits import decisions, inbox
+
+ROOT = "/console/approvals"
+router = Router(prefix=ROOT, tags=["runs"])
+
+_MAX_AT_ONCE = 100
+
+
+@router.get("")
+def show_list(request: Request, caller: Viewer) -> Response:
+    """The decisions that are open, one's own first."""
+    return answers.page(request, "approvals.html", caller, asked=inbox.listed(caller))
+
+
+@router.post("/bulk")
+def decide_many(caller: Member, form: Posted) -> Response:
+    """Decide what was chosen; what cannot be is told."""
+    decision, chosen = text(form, "decision"), texts(form, "run")[:_MAX_AT_ONCE]
+    if decision not in DECISIONS or not chosen:
+        raise ValidationFailed({"run": ["choose one at least, and approve or reject"]})
+    refused: dict[str, list[str]] = {}
+    for run_id in chosen:
+        try:
+            decisions.resume(caller, run_id, decision=decision, data=_comment(form))
+        except (Conflict, NotAllowed, NotFound, ValidationFailed) as error:
+            refused[run_id] = [error.message]
+    if refused:
+        done = len(chosen) - len(refused)
+        raise ValidationFailed(refused, f"{done} of {len(chosen)} were decided.")
+    return answers.lead_on(ROOT, f"run.{decision}")
+
+
+@router.get("/{run_id}")
+def show(request: Request, caller: Viewer, run_id: str) -> Response:
+    """One decision, with what it is about."""
+    return _asking(request, caller, run_id)
+
+
+@router.post("/{run_id}")
+@body_limit(multipart=MAX_FILES_BYTES)
+def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Response:
+    """Decide, once."""
+    asked = _one(caller, run_id)
+    filled = None
+    try:
+        data = _comment(form)
+        if asked.form is not None:
+            filled = form_inputs.read(asked.form, form)
+            if form_inputs.edits(form):
+                return _asking(request, caller, run_id, filled.data, filled.problems)
+            if filled.problems:
+                raise ValidationFailed(filled.problems)
+            data = filled.data or None
+        decision = text(form, "decision")
+        sent = filled.uploads if filled is not None else ()
+        decisions.resume(caller, run_id, decision=decision, data=data, sent=sent)
+    except ValidationFailed as error:
+        typed = filled.data if filled is not None else None
+        return _asking(request, caller, run_id, typed, error.field_errors)
+    return answers.lead_on(addresses.safe(text(form, "next", ROOT)), f"run.{decision}")
+
+
+def _comment(form: FormData) -> dict[str, object] | None:
+    comment = form_inputs.one_break(text(form, "comment"))
+    return {"comment": comment} if comment else None
+
+
+def _one(caller: Principal, run_id: str) -> inbox.Asked:
+    found = next(iter(inbox.listed(caller, run_id)), None)
+    if found is None:
+        browsing.automation_of(caller.workspace_id, run_id)
+        raise Conflict("Nothing is asked any more: it was decided, has expired, or was cancelled.")
+    return found
+
+
+def _asking(
+    request: Request,
+    caller: Principal,
+    run_id: str,
+    typed: dict[str, object] | None = None,
+    problems: dict[str, list[str]] | None = None,
+) -> Response:
+    asked = _one(caller, run_id)
+    groups = None
+    if asked.form is not None:
+        groups = form_inputs.shown(asked.form, typed or {}, problems)
+    return answers.page(
+        request,
+        "approval.html",
+        caller,
+        400 if problems else 200,
+        one=asked,
+        groups=groups,
+        files=asked.form is not None and form_inputs.takes_files(asked.form),
+        problems=problems or {},
+        elsewhere=form_inputs.elsewhere(groups or [], problems or {}),
+    )

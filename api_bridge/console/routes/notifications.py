@@ -1,0 +1,54 @@
+"""What the reader was told by automations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+
+from api_bridge.console import answers, queries
+from api_bridge.console.posted import Posted
+from api_bridge.deps import Viewer
+from api_bridge.routing import Router
+from automations.services.integrations import notifications
+
+ROOT = "/console/notifications"
+router = Router(prefix=ROOT, tags=["notifications"])
+
+_MAX_PAGE = 10_000
+
+
+@router.get("")
+def show_list(
+    request: Request, caller: Viewer, page: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = 1
+) -> Response:
+    """The reader's notifications, newest first."""
+    reader = notifications.reader(caller, None)
+    found, total = notifications.page(
+        caller.workspace_id, reader, unread_only=False, number=page, size=queries.PAGE_SIZE
+    )
+    return answers.page(
+        request,
+        "notifications.html",
+        caller,
+        rows=found,
+        unread=any(one.read_at is None for one in found),
+        page=page,
+        pages=-(-total // queries.PAGE_SIZE),
+    )
+
+
+@router.post("/read")
+def read_all(caller: Viewer, form: Posted) -> Response:
+    """Mark all of them as read."""
+    notifications.mark_all(caller.workspace_id, notifications.reader(caller, None))
+    return answers.lead_on(ROOT, "notifications.read")
+
+
+@router.post("/{notification_id}/read")
+def read(caller: Viewer, notification_id: str, form: Posted) -> Response:
+    """Mark one as read."""
+    reader = notifications.reader(caller, None)
+    notifications.mark(caller.workspace_id, reader, notification_id, read=True)
+    return answers.lead_on(ROOT)

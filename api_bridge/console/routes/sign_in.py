@@ -1,0 +1,127 @@
+"""Signing in with a password, accepting an invitation, and signing out."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api_bridge import cookies, denied_requests
+from api_bridge.console import addresses, answers
+from api_bridge.console.posted import Posted, text
+from api_bridge.deps import Viewer, client_address
+from api_bridge.errors import STATUSES
+from api_bridge.natures import any_query, hashing
+from api_bridge.routing import Router
+from automations.errors import DomainError, NotAuthenticated, TooManyRequests, ValidationFailed
+from automations.services.access import sign_ins
+from automations.services.access.bootstrap import DEFAULT_WORKSPACE
+from automations.services.access.sign_ins import (
+    MAX_PASSWORD_LENGTH,
+    MIN_PASSWORD_LENGTH,
+    NewSession,
+)
+
+router = Router(prefix=addresses.ROOT, tags=["session"])
+
+_MAX_TEXT = 320
+
+
+@router.get("/sign-in")
+@any_query
+def show_sign_in(request: Request, next: str = addresses.HOME) -> Response:  # noqa: A002
+    """Ask who signs in."""
+    return _asking(request, next)
+
+
+@router.post("/sign-in")
+@hashing
+def sign_in(request: Request, form: Posted) -> Response:
+    """Sign in, and lead on to the page that was asked for."""
+    cookies.check_origin(request, unless_silent=True)
+    email, password = text(form, "email"), text(form, "password")
+    workspace = text(form, "workspace").strip() or DEFAULT_WORKSPACE[0]
+    then = text(form, "next", addresses.HOME)
+    try:
+        if len(email) > _MAX_TEXT or len(password) > MAX_PASSWORD_LENGTH:
+            raise NotAuthenticated("The address or the password is wrong.")
+        opened = sign_ins.sign_in(workspace, email, password, client_address(request))
+    except (NotAuthenticated, TooManyRequests) as error:
+        denied_requests.note(request, error)
+        return _asking(request, then, email=email, workspace=workspace, error=error)
+    return _begun(opened, then)
+
+
+@router.get("/invitation/{token}")
+@any_query
+def show_invitation(request: Request, token: str) -> Response:
+    """Ask for the password that whoever was invited chooses; changes nothing."""
+    return _inviting(request)
+
+
+@router.post("/invitation/{token}")
+@any_query
+@hashing
+def accept_invitation(request: Request, token: str, form: Posted) -> Response:
+    """Set a password by an invitation, once, and sign in."""
+    cookies.check_origin(request, unless_silent=True)
+    try:
+        password = text(form, "password")
+        if password != text(form, "again"):
+            raise ValidationFailed({"again": ["is not the same as the first one"]})
+        opened = sign_ins.accept(token, password, client_address(request))
+    except DomainError as error:
+        denied_requests.note(request, error, link=True)
+        return _inviting(request, error)
+    return _begun(opened, addresses.HOME)
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, caller: Viewer, form: Posted) -> Response:
+    """Sign out: the session ends."""
+    sign_ins.sign_out(caller)
+    request.state.caller = None
+    answer = answers.lead_on(addresses.SIGN_IN)
+    cookies.clear_session(answer)
+    return answer
+
+
+def _asking(
+    request: Request,
+    then: str,
+    email: str = "",
+    workspace: str = "",
+    error: DomainError | None = None,
+) -> Response:
+    status = 200 if error is None else STATUSES[type(error)]
+    answer = answers.page(
+        request,
+        "sign_in.html",
+        None,
+        status,
+        then=addresses.safe(then),
+        email=email,
+        workspace=workspace,
+        error=error.message if error else None,
+    )
+    if isinstance(error, TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _inviting(request: Request, error: DomainError | None = None) -> Response:
+    problems = error.field_errors if isinstance(error, ValidationFailed) else {}
+    return answers.page(
+        request,
+        "invitation.html",
+        None,
+        200 if error is None else STATUSES[type(error)],
+        error=error.message if error and not problems else None,
+        problems=problems,
+        least=MIN_PASSWORD_LENGTH,
+    )
+
+
+def _begun(opened: NewSession, then: str) -> Response:
+    answer = answers.lead_on(addresses.safe(then))
+    cookies.set_session(answer, opened.token, opened.expires_at)
+    return answer

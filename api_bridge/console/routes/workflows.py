@@ -1,0 +1,232 @@
+"""Automations: the list of them, each with its flow and versions, and what is done to them."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from api_bridge.console import addresses, answers, queries
+from api_bridge.console.posted import Posted, text
+from api_bridge.console.queries import Text
+from api_bridge.console.views import charts, flow, inputs, triggers
+from api_bridge.deps import Admin, Member, Viewer
+from api_bridge.downloads import download
+from api_bridge.routing import Router
+from automations import wiring
+from automations.definitions.triggers import TRIGGER_TYPES
+from automations.domain.overviews import WorkflowOverview
+from automations.domain.principals import Principal
+from automations.domain.runs import RunFilter
+from automations.domain.statuses import WorkflowStatus
+from automations.domain.workflows import WorkflowFilter
+from automations.errors import ValidationFailed
+from automations.services.runs import browsing, by_hand
+from automations.services.workflows import (
+    copies,
+    history,
+    overviews,
+    webhook_addresses,
+    workflows,
+)
+
+router = Router(prefix="/console/workflows", tags=["workflows"])
+
+_RUNS_SHOWN = 10
+
+
+@router.get("")
+def show_list(
+    request: Request,
+    caller: Viewer,
+    q: Text = "",
+    status: Text = "",
+    trigger: Text = "",
+    cursor: Text = "",
+) -> Response:
+    """The automations, newest first."""
+    wanted = WorkflowFilter(
+        q.strip(), queries.choice(WorkflowStatus, "status", status), trigger or None
+    )
+    found, following = overviews.page_after(
+        caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
+    )
+    return answers.page(
+        request,
+        "workflows.html",
+        caller,
+        rows=[_row(one) for one in found],
+        q=q,
+        status=status,
+        trigger=trigger,
+        statuses=list(WorkflowStatus),
+        trigger_types=TRIGGER_TYPES,
+        following=queries.following(request, following),
+        is_first=not cursor,
+    )
+
+
+@router.get("/{workflow_id}")
+def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
+    """One automation: its flow, and what became of its runs."""
+    found = overviews.of(caller.workspace_id, workflow_id)
+    newest, _ = browsing.page_after(
+        caller.workspace_id, workflow_id, RunFilter(), None, _RUNS_SHOWN
+    )
+    definition = found.workflow.definition
+    url = None
+    if caller.administers and (definition.get("trigger") or {}).get("type") == "webhook":
+        url = webhook_addresses.url(found.workflow.webhook_salt, found.workflow.webhook_hash)
+    return answers.page(
+        request,
+        "workflow.html",
+        caller,
+        one=_row(found),
+        steps=flow.drawn(definition),
+        definition=definition,
+        webhook_url=url,
+        runs=newest,
+        tab="flow",
+    )
+
+
+@router.get("/{workflow_id}/versions")
+def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Response:
+    """The versions of an automation: who made them, and when."""
+    found = overviews.of(caller.workspace_id, workflow_id)
+    return answers.page(
+        request,
+        "versions.html",
+        caller,
+        one=_row(found),
+        versions=history.listed(caller.workspace_id, workflow_id),
+        tab="versions",
+    )
+
+
+@router.get("/{workflow_id}/versions/{number}")
+def show_version(request: Request, caller: Viewer, workflow_id: str, number: int) -> Response:
+    """What a version changed, and what it says."""
+    found = overviews.of(caller.workspace_id, workflow_id)
+    written = history.text(caller.workspace_id, workflow_id, number)
+    lines = None
+    if number > 1:
+        lines = history.compared(caller.workspace_id, workflow_id, number - 1, number)
+    return answers.page(
+        request,
+        "version.html",
+        caller,
+        one=_row(found),
+        number=number,
+        lines=lines,
+        written=written,
+        tab="versions",
+    )
+
+
+@router.post("/{workflow_id}/versions/{number}/restore")
+def restore(caller: Admin, workflow_id: str, number: int, form: Posted) -> Response:
+    """Make the newest version say what an older one says."""
+    history.restore(caller, workflow_id, number, wiring.ports())
+    return answers.lead_on(f"{addresses.HOME}/{workflow_id}/versions", "workflow.restored")
+
+
+@router.get("/{workflow_id}/definition")
+def show_definition(request: Request, caller: Viewer, workflow_id: str) -> Response:
+    """An automation as a file of definitions has it."""
+    found = overviews.of(caller.workspace_id, workflow_id)
+    written = history.text(caller.workspace_id, workflow_id, found.workflow.version)
+    return answers.page(
+        request, "definition.html", caller, one=_row(found), written=written, tab="definition"
+    )
+
+
+@router.get("/{workflow_id}/export")
+def export(caller: Viewer, workflow_id: str) -> Response:
+    """The same as a file."""
+    found = workflows.get(caller.workspace_id, workflow_id)
+    written = history.text(caller.workspace_id, workflow_id, found.version)
+    return download(f"{found.name}.yaml", written.encode(), "application/yaml")
+
+
+@router.get("/{workflow_id}/run")
+def show_form(request: Request, caller: Member, workflow_id: str) -> Response:
+    """Ask for the input of a run."""
+    return _asking(request, caller, workflow_id)
+
+
+@router.post("/{workflow_id}/execute")
+def execute(request: Request, caller: Member, workflow_id: str, form: Posted) -> Response:
+    """Start a run by hand."""
+    found = workflows.get(caller.workspace_id, workflow_id)
+    try:
+        run = by_hand.execute(caller, workflow_id, inputs.read(found.definition, form))
+    except ValidationFailed as error:
+        # What was typed is shown again, so that nothing has to be typed twice.
+        return _asking(request, caller, workflow_id, form, error)
+    return answers.lead_on(f"/console/runs/{run.id}", "run.started")
+
+
+@router.post("/{workflow_id}/status")
+def change_status(caller: Admin, workflow_id: str, form: Posted) -> Response:
+    """Activate, pause or archive an automation."""
+    workflows.get(caller.workspace_id, workflow_id)
+    wanted = queries.choice(WorkflowStatus, "status", text(form, "status"))
+    if wanted is None:
+        raise ValidationFailed({"status": [f"must be one of {', '.join(WorkflowStatus)}"]})
+    workflows.update(caller, workflow_id, {"status": str(wanted)}, wiring.ports())
+    then = text(form, "next", f"{addresses.HOME}/{workflow_id}")
+    return answers.lead_on(addresses.safe(then), f"workflow.{wanted}")
+
+
+@router.post("/{workflow_id}/duplicate")
+def duplicate(caller: Admin, workflow_id: str, form: Posted) -> Response:
+    """Make a copy, as a draft."""
+    made = copies.make(caller, workflow_id, wiring.ports())
+    return answers.lead_on(f"{addresses.HOME}/{made.id}", "workflow.copied")
+
+
+def _asking(
+    request: Request,
+    caller: Principal,
+    workflow_id: str,
+    form: FormData | None = None,
+    error: ValidationFailed | None = None,
+) -> Response:
+    found = overviews.of(caller.workspace_id, workflow_id)
+    fields = inputs.fields(found.workflow.definition, form)
+    problems = error.field_errors if error else {}
+    at_inputs = {f"input.{field.key}" for field in fields or ()}
+    return answers.page(
+        request,
+        "run_form.html",
+        caller,
+        200 if error is None else 400,
+        one=_row(found),
+        fields=fields,
+        elsewhere={path: said for path, said in problems.items() if path not in at_inputs},
+        whole=text(form, inputs.WHOLE) if form is not None else "{}",
+        problems=problems,
+        tab="run",
+    )
+
+
+def _row(found: WorkflowOverview) -> dict[str, object]:
+    """An automation as lists and the heads of its pages show it."""
+    workflow = found.workflow
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "description": workflow.definition.get("description") or "",
+        "status": workflow.status,
+        "version": workflow.version,
+        "updated_at": workflow.updated_at,
+        "owner": found.owner,
+        "trigger": triggers.in_words(workflow.definition),
+        "next_due": triggers.next_due(workflow.definition, workflow.status),
+        "bars": charts.bars(found.recent),
+        "bars_in_words": charts.bars_in_words(found.recent),
+        "success": charts.success(found.counts),
+        "runs": workflow.runs,
+        "last": found.recent[0] if found.recent else None,
+    }

@@ -1,0 +1,104 @@
+// Makes pages quicker and livelier; every one of them works without it, by whole page loads.
+"use strict";
+
+const zone = { dateStyle: "medium", timeStyle: "short" };
+const steps = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [604800, "day", 86400]];
+const inWords = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+
+// Times in the reader's own zone, near ones in words, with the exact one on hover.
+function localise(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    const seconds = (moment - Date.now()) / 1000;
+    const unit = steps.find(([below]) => Math.abs(seconds) < below);
+    const here = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+    time.title = `${here.format(moment)} (${time.dateTime})`;
+    time.textContent = unit
+      ? inWords.format(Math.round(seconds / unit[2]), unit[1])
+      : new Intl.DateTimeFormat(undefined, zone).format(moment);
+  }
+}
+
+async function load(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+  if (answer.redirected && new URL(answer.url).pathname === "/console/sign-in") {
+    location.assign(answer.url);
+    return null;
+  }
+  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+}
+
+// Parts of a page that follow what happens: only those that differ are exchanged.
+function exchange(fresh) {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(part.id);
+    if (!other || part.contains(document.activeElement) && part.querySelector("textarea, input:not([type=hidden])")) continue;
+    if (part.dataset.source === undefined) part.dataset.source = part.innerHTML;
+    if (part.dataset.source === other.innerHTML) continue;
+    const open = [...part.querySelectorAll("details[open]")].length > 0;
+    if (open && part.tagName !== "DETAILS") continue;
+    part.innerHTML = other.innerHTML;
+    part.dataset.source = other.innerHTML;
+    localise(part);
+  }
+}
+
+function follow(place) {
+  let stamp = place.dataset.stamp;
+  let timer = 0;
+  const refresh = async () => {
+    const fresh = await load(location.href);
+    if (!fresh) return;
+    exchange(fresh);
+    const next = fresh.querySelector("[data-follow]");
+    if (next) stamp = next.dataset.stamp;
+  };
+  // Where no stream is given, the page is asked for now and then.
+  const poll = () => { timer = timer || setInterval(() => document.hidden || refresh(), 5000); };
+  if (!window.EventSource) return poll();
+  const source = new EventSource(place.dataset.follow);
+  source.addEventListener("changed", (told) => { if (told.data !== stamp) refresh(); });
+  source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) poll(); });
+  addEventListener("pagehide", () => source.close());
+}
+
+// Lists are filtered while one types, without a new page.
+function filter(form) {
+  const results = document.querySelector("[data-results]");
+  let timer = 0, last = 0;
+  const show = async () => {
+    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+    const address = `${location.pathname}${query.size ? "?" : ""}${query}`;
+    const mine = ++last;
+    const fresh = await load(address);
+    if (!fresh || mine !== last) return;
+    results.innerHTML = fresh.querySelector("[data-results]").innerHTML;
+    history.replaceState(null, "", address);
+    localise(results);
+  };
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 200); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); show(); });
+}
+
+// All of a list are chosen by its first box with the shift key held, as in mail programs.
+document.addEventListener("click", (event) => {
+  const box = event.target;
+  if (!event.shiftKey || !box.matches || !box.matches("[data-bulk] input[type=checkbox]")) return;
+  for (const other of box.form.querySelectorAll("input[type=checkbox]")) other.checked = box.checked;
+});
+
+// One popup at a time; Escape and a click elsewhere close it.
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.confirm[open]")) if (!open.contains(event.target)) open.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const open of document.querySelectorAll("details.confirm[open]")) { open.open = false; open.querySelector("summary").focus(); }
+  const typing = event.target.matches("input, textarea, select");
+  const search = document.querySelector("input[type=search]");
+  if (event.key === "/" && !typing && search) { event.preventDefault(); search.focus(); }
+});
+
+localise(document);
+setInterval(() => document.hidden || localise(document), 30000);
+document.querySelectorAll("[data-filters]").forEach(filter);
+document.querySelectorAll("[data-follow]:not([data-ended])").forEach(follow);

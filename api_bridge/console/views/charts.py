@@ -1,0 +1,112 @@
+"""Figures as pictures: what SVGs are drawn from, made on the server."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from api_bridge.console import texts
+from api_bridge.console.views import moments, words
+from automations.domain.runs import PastPause, RunStory, RunSummary
+from automations.domain.statuses import RunStatus, WaitStatus
+
+_HEIGHT, _LEAST = 28, 5
+_WIDTH = 1000.0
+_THINNEST = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A run in a row of them: the longer it took, the higher."""
+
+    run_id: str
+    status: str
+    height: int
+    label: str
+
+
+def bars(recent: Sequence[RunSummary]) -> list[Bar]:
+    """The newest runs of an automation, the oldest of them first."""
+    now = datetime.now(UTC)
+    seconds = [((run.completed_at or now) - run.started_at).total_seconds() for run in recent]
+    longest = max((math.log1p(max(one, 0.0)) for one in seconds), default=0.0) or 1.0
+    found = []
+    for run, taken in zip(recent, seconds, strict=True):
+        share = math.log1p(max(taken, 0.0)) / longest
+        label = f"{words.status(run.status)}, {moments.duration(taken)}"
+        found.append(Bar(run.id, run.status, round(_LEAST + share * (_HEIGHT - _LEAST)), label))
+    return found[::-1]
+
+
+def bars_in_words(recent: Sequence[RunSummary]) -> str:
+    """The same for those who hear the page."""
+    if not recent:
+        return texts.text("bars.none")
+    numbers = Counter(str(run.status) for run in recent)
+    parts = (f"{number} {words.status(status).lower()}" for status, number in numbers.items())
+    return texts.text("bars.some", n=len(recent), parts=", ".join(parts))
+
+
+def success(counts: Mapping[RunStatus, int]) -> int | None:
+    """How many per cent of the runs that have ended by themselves did so well."""
+    done, failed = counts.get(RunStatus.COMPLETED, 0), counts.get(RunStatus.FAILED, 0)
+    # 99.9 per cent are not all.
+    return None if done + failed == 0 else math.floor(100 * done / (done + failed))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a timeline: when something was at work, or waited."""
+
+    kind: str
+    x: float
+    width: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A step in a timeline."""
+
+    step_id: str
+    name: str
+    spans: Sequence[Span]
+    taken: str
+
+
+def timeline(story: RunStory, names: Mapping[str, str]) -> list[Row]:
+    """When each step of a run was at work, and when it waited."""
+    now = datetime.now(UTC)
+    run = story.detail.run
+    first = min([run.started_at, *(one.started_at for one in story.times)])
+    ends = [one.ended_at or now for one in story.times]
+    last = max([run.completed_at or now, *ends]) if ends else (run.completed_at or now)
+    whole = max((last - first).total_seconds(), 0.001)
+
+    def span(kind: str, begin: datetime, end: datetime, label: str) -> Span:
+        x = _WIDTH * (begin - first).total_seconds() / whole
+        width = max(_WIDTH * (end - begin).total_seconds() / whole, _THINNEST)
+        return Span(kind, round(min(x, _WIDTH - _THINNEST), 1), round(width, 1), label)
+
+    statuses = {one.node_id: str(one.status) for one in story.detail.steps}
+    rows = []
+    for one in story.times:
+        end = one.ended_at or now
+        taken = moments.duration(end - one.started_at)
+        own = [span(statuses.get(one.node_id, "DONE"), one.started_at, end, taken)]
+        for pause in story.pauses:
+            if pause.node_id == one.node_id:
+                until = _end_of(pause, now)
+                label = texts.text(f"wait.{pause.kind}")
+                own.append(span("wait", pause.created_at, until, label))
+        rows.append(Row(one.node_id, names.get(one.node_id, one.node_id), own, taken))
+    return rows
+
+
+def _end_of(pause: PastPause, now: datetime) -> datetime:
+    if pause.decided_at is not None:
+        return pause.decided_at
+    return now if pause.status == WaitStatus.OPEN else pause.created_at

@@ -1,0 +1,190 @@
+"""A definition's steps as one reads them: lists in lists, with what became of each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api_bridge.console import texts
+from api_bridge.console.views import moments, words
+from automations.domain.fields import is_template, parse_duration
+from automations.domain.runs import RunDetail
+from automations.steps.registry import STEP_TYPES
+
+_MAX_SUMMARY = 140
+_SAYS_MOST = (
+    "to", "approvers", "url", "expression", "collection", "duration", "until", "channel", "formId",
+    "templateId", "tableId", "workflowId", "recipient", "title", "subject", "prompt", "message",
+    "operation", "name", "source",
+)  # fmt: skip
+"""Fields of configs, those first by which people know a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A list of steps inside of a step: a branch, a loop's body, what follows an error."""
+
+    name: str
+    label: str
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as it is drawn.
+
+    Args:
+        status: what became of it in a run; None outside of one, or before it was begun.
+        counts: attempts in its run's log by how they ended, for steps that are repeated.
+    """
+
+    id: str
+    name: str
+    type: str
+    title: str
+    icon: str
+    summary: str
+    disabled: bool
+    marks: Sequence[str]
+    arms: Sequence[Arm]
+    status: str | None
+    counts: Mapping[str, int]
+
+
+def drawn(definition: Mapping[str, Any], detail: RunDetail | None = None) -> list[Step]:
+    """The steps of a definition, with where a run stands in them."""
+    statuses = {one.node_id: str(one.status) for one in detail.steps} if detail else {}
+    counts: dict[str, Counter[str]] = {}
+    for line in detail.logs if detail else ():
+        if line.iteration is not None:
+            counts.setdefault(line.step_id, Counter())[line.status] += 1
+    return [_step(one, statuses, counts) for one in _ordered(definition.get("steps"))]
+
+
+def walk(steps: Sequence[Step]) -> Iterator[Step]:
+    """All steps, those inside of others too."""
+    for step in steps:
+        yield step
+        for arm in step.arms:
+            yield from walk(arm.steps)
+
+
+def find(definition: Mapping[str, Any], step_id: str) -> Mapping[str, Any] | None:
+    """A step as its author wrote it."""
+    for one in _all(definition.get("steps")):
+        if one.get("id") == step_id:
+            return one
+    return None
+
+
+def _all(steps: Any) -> Iterator[Mapping[str, Any]]:
+    for step in _ordered(steps):
+        yield step
+        for _, nested in _nested(step):
+            yield from _all(nested)
+
+
+def _ordered(steps: Any) -> list[Mapping[str, Any]]:
+    found = [one for one in steps if isinstance(one, Mapping)] if isinstance(steps, list) else []
+    return sorted(found, key=lambda one: one.get("order") or 0)
+
+
+def _nested(step: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    config = step.get("config")
+    step_type = STEP_TYPES.get(str(step.get("type")))
+    if step_type is not None and isinstance(config, Mapping):
+        for name in (*step_type.arms, *step_type.body):
+            if config.get(name):
+                yield name, config[name]
+    if isinstance(step.get("onError"), list):
+        yield "onError", step["onError"]
+
+
+def _step(
+    step: Mapping[str, Any], statuses: Mapping[str, str], counts: Mapping[str, Counter[str]]
+) -> Step:
+    kind, step_id = str(step.get("type")), str(step.get("id"))
+    known = STEP_TYPES.get(kind)
+    arms = [
+        Arm(
+            name, texts.text(f"flow.{name}"), [_step(one, statuses, counts) for one in _ordered(of)]
+        )
+        for name, of in _nested(step)
+    ]
+    return Step(
+        id=step_id,
+        name=str(step.get("name")),
+        type=kind,
+        title=known.title if known else kind,
+        icon=words.icon(kind),
+        summary=_summary(step.get("config")),
+        disabled=step.get("disabled") is True,
+        marks=list(_marks(step)),
+        arms=arms,
+        status=statuses.get(step_id),
+        counts=dict(counts.get(step_id, {})),
+    )
+
+
+def _marks(step: Mapping[str, Any]) -> Iterator[str]:
+    if step.get("disabled") is True:
+        yield texts.text("flow.disabled")
+    retry = step.get("retry")
+    if isinstance(retry, Mapping):
+        yield texts.text("flow.retry", n=retry.get("maxAttempts", 3))
+    if step.get("timeout"):
+        yield texts.text("flow.timeout", duration=_duration(str(step["timeout"])))
+    if step.get("onError") == "continue":
+        yield texts.text("flow.continue")
+
+
+def _summary(config: Any) -> str:
+    if not isinstance(config, Mapping):
+        return ""
+    if rules := config.get("rules"):
+        return _cut(_rules(rules, str(config.get("match", "all"))))
+    for name in _SAYS_MOST:
+        value = config.get(name)
+        if isinstance(value, str) and value.strip():
+            if name == "duration":
+                return _duration(value)
+            method = config.get("method") if name == "url" else None
+            return _cut(f"{method} {value}" if isinstance(method, str) else value)
+        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            return _cut(", ".join(value))
+    return ""
+
+
+def _rules(rules: Any, match: str) -> str:
+    if not isinstance(rules, list):
+        return ""
+    joined = texts.text(f"flow.match.{match}")
+    parts = []
+    for rule in rules:
+        if not isinstance(rule, Mapping):
+            continue
+        if rule.get("rules"):
+            parts.append(f"({_rules(rule['rules'], str(rule.get('match', 'all')))})")
+            continue
+        value = rule.get("value")
+        shown = "" if value is None else f" {value if isinstance(value, str) else _json(value)}"
+        operator = texts.text(f"operator.{rule.get('operator')}")
+        parts.append(f"{rule.get('field')} {operator}{shown}")
+    return joined.join(parts)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _duration(written: str) -> str:
+    """A duration in words; what is a template as it is written."""
+    return written if is_template(written) else moments.duration(parse_duration(written))
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_SUMMARY else f"{line[: _MAX_SUMMARY - 1]}…"

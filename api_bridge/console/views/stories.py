@@ -1,0 +1,90 @@
+"""A run as its page tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from api_bridge.console import texts
+from api_bridge.console.views import charts, flow, words
+from automations.domain.principals import Principal
+from automations.domain.runs import PastPause, RunStory, StepLog
+from automations.domain.statuses import UNFINISHED, RunStatus
+
+_MAX_LINES = 60
+"""Lines of a step's log that a page shows, the newest; the API has them all."""
+_MAX_LINE = 400
+_ENDED_BY_ITSELF = ("child", "retry", "slot")
+_TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class StepPage:
+    """A step of a run, with all that is known of it."""
+
+    id: str
+    name: str
+    type: str
+    icon: str
+    status: str | None
+    retries: int
+    config: str
+    given: str | None
+    output: str | None
+    lines: Sequence[StepLog]
+    more_lines: int
+    pauses: Sequence[PastPause]
+
+
+def shown(story: RunStory, caller: Principal) -> dict[str, Any]:
+    """What a run's page shows, and what its reader may do there."""
+    detail, run = story.detail, story.detail.run
+    steps = flow.drawn(story.definition, detail)
+    names = {step.id: step.name for step in flow.walk(steps)}
+    writes = caller.may("MEMBER")
+    pause = detail.pause
+    return {
+        "run": run,
+        "detail": detail,
+        "story": story,
+        "steps": steps,
+        "names": names,
+        "timeline": charts.timeline(story, names),
+        "may_cancel": writes and run.status in UNFINISHED,
+        "may_retry": writes and run.status == RunStatus.FAILED and detail.trigger_type != _TEST,
+        "may_replay": writes and detail.trigger_type != _TEST,
+        "may_resume": writes
+        and pause is not None
+        and pause.kind not in (*_ENDED_BY_ITSELF, "decision"),
+        "origin": texts.text(f"origin.{detail.trigger_type}"),
+    }
+
+
+def step(story: RunStory, node_id: str) -> StepPage | None:
+    """One step of a run; None when its definition has none of that id."""
+    written = flow.find(story.definition, node_id)
+    if written is None:
+        return None
+    state = next((one for one in story.detail.steps if one.node_id == node_id), None)
+    lines = [line for line in story.detail.logs if line.step_id == node_id]
+    return StepPage(
+        id=node_id,
+        name=str(written.get("name")),
+        type=str(written.get("type")),
+        icon=words.icon(str(written.get("type"))),
+        status=str(state.status) if state else None,
+        retries=state.retries if state else 0,
+        config=words.pretty(written.get("config") or {}),
+        given=words.pretty(state.input) if state and state.input is not None else None,
+        output=words.pretty(state.output) if state and state.output is not None else None,
+        lines=[_cut(line) for line in lines[-_MAX_LINES:]],
+        more_lines=max(len(lines) - _MAX_LINES, 0),
+        pauses=[pause for pause in story.pauses if pause.node_id == node_id][-_MAX_LINES:],
+    )
+
+
+def _cut(line: StepLog) -> StepLog:
+    if len(line.output) <= _MAX_LINE:
+        return line
+    return replace(line, output=f"{line.output[:_MAX_LINE]}…")

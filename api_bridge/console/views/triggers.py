@@ -1,0 +1,71 @@
+"""Triggers as people say them, and when one is due next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api_bridge.console import texts
+from api_bridge.console.views import moments
+from automations.definitions.triggers import ScheduleTrigger
+from automations.domain.fields import parse_duration
+from automations.domain.statuses import WorkflowStatus
+
+_TIME = re.compile(r"(\d{1,2}) (\d{1,2}) (\S+) (\S+) (\S+)")
+_EVERY = re.compile(r"\*/(\d{1,2}) \* \* \* \*")
+_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def in_words(definition: Mapping[str, Any]) -> str:
+    """What starts an automation."""
+    trigger = definition.get("trigger") or {}
+    match trigger.get("type"):
+        case "schedule":
+            return _schedule(trigger, definition.get("timezone"))
+        case "event":
+            return texts.text("trigger.event", type=str(trigger.get("triggerType")))
+        case "form_submission" | "webhook" | "manual" as kind:
+            return texts.text(f"trigger.{kind}")
+        case other:
+            return str(other)
+
+
+def next_due(definition: Mapping[str, Any], status: str) -> datetime | None:
+    """When an automation starts next; None when no clock starts it."""
+    trigger = definition.get("trigger") or {}
+    if trigger.get("type") != "schedule" or status != WorkflowStatus.ACTIVE:
+        return None
+    schedule = ScheduleTrigger.model_validate(trigger).schedule(definition.get("timezone"))
+    return schedule.next_after(datetime.now(UTC))
+
+
+def _schedule(trigger: Mapping[str, Any], timezone: str | None) -> str:
+    zone = str(trigger.get("timezone") or timezone or "UTC")
+    interval = trigger.get("interval")
+    if interval is not None:
+        every = parse_duration(str(interval))
+        return texts.text("trigger.every", every=moments.duration(every))
+    return f"{_cron(str(trigger.get('cron')))} ({zone})"
+
+
+def _cron(cron: str) -> str:
+    """A cron expression in words, when it is one of the frequent ones; else as it is written."""
+    if every := _EVERY.fullmatch(cron):
+        minutes = timedelta(minutes=int(every[1]))
+        return texts.text("trigger.every", every=moments.duration(minutes))
+    if (at := _TIME.fullmatch(cron)) is None:
+        return texts.text("trigger.cron", cron=cron)
+    minute, hour, day, month, weekday = at.groups()
+    time = f"{int(hour):02d}:{int(minute):02d}"
+    match day, month, weekday:
+        case "*", "*", "*":
+            return texts.text("trigger.daily", time=time)
+        case "*", "*", "1-5":
+            return texts.text("trigger.weekdays", time=time)
+        case "*", "*", one if one.isdigit() and int(one) < len(_DAYS):
+            return texts.text("trigger.weekly", day=_DAYS[int(one)], time=time)
+        case one, "*", "*" if one.isdigit():
+            return texts.text("trigger.monthly", day=one, time=time)
+    return texts.text("trigger.cron", cron=cron)

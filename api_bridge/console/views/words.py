@@ -1,0 +1,62 @@
+"""Statuses, types and values as words and marks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from api_bridge.console import texts
+from automations.kit.storable import showable
+
+_ICONS = {
+    "ai": "sparkles",
+    "approval": "check",
+    "code": "code",
+    "condition": "branch",
+    "create_matter": "board",
+    "delay": "clock",
+    "email": "mail",
+    "evidence_snapshot": "shield",
+    "generate_document": "document",
+    "http_request": "globe",
+    "loop": "loop",
+    "notification": "bell",
+    "run_workflow": "flow",
+    "send_document": "send",
+    "send_form": "form",
+    "slack": "chat",
+    "table_operations": "table",
+}
+MAX_SHOWN = 8_000
+"""Letters of a value that a page shows: whoever wants more of it has the API."""
+
+
+def status(value: str) -> str:
+    """A status in a word."""
+    return texts.text(f"status.{value}")
+
+
+def trigger(trigger_type: str) -> str:
+    """A trigger's type in a word."""
+    return texts.text(f"trigger_type.{trigger_type}")
+
+
+def origin(trigger_type: str) -> str:
+    """What starts runs, in a few words."""
+    return texts.text(f"origin.{trigger_type}")
+
+
+def period(name: str) -> str:
+    """How far a list goes back."""
+    return texts.text(f"period.{name}")
+
+
+def icon(step_type: str) -> str:
+    """The picture of a step's type."""
+    return _ICONS.get(step_type, "step")
+
+
+def pretty(value: Any) -> str:
+    """A JSON value as a person reads it, cut where a page would be too long."""
+    text = json.dumps(showable(value), indent=2, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}\n{texts.text('value.cut')}"

@@ -1,0 +1,78 @@
+"""Runs as pages show them: those of all automations, and one with all that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from automations.db import run_lists, versions
+from automations.db.session import reading
+from automations.db.tables import Run
+from automations.domain.runs import ListedRun, RunFilter, RunStory
+from automations.errors import NotFound
+from automations.kit import cursors
+from automations.services.runs.reading import detail
+
+_MAX_PAUSES = 500
+"""A loop's steps may have waited a thousand times: more of them nobody reads."""
+
+
+def page_after(
+    workspace_id: str,
+    workflow_id: str | None,
+    wanted: RunFilter,
+    cursor: str | None,
+    size: int,
+) -> tuple[Sequence[ListedRun], str | None]:
+    """The runs behind a cursor, newest first, and the cursor to go on with.
+
+    Args:
+        workflow_id: None for those of all automations.
+    """
+    after = cursors.decode(cursor) if cursor else None
+    with reading() as session:
+        found = run_lists.listed(session, workspace_id, workflow_id, wanted, after, size + 1)
+    return cursors.page(found, size, lambda one: (one.run.started_at, one.run.id))
+
+
+def automation_of(workspace_id: str, run_id: str) -> str:
+    """The id of the automation that a run is of.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    with reading() as session:
+        run = run_lists.find(session, workspace_id, run_id)
+        return _there(run, run_id).workflow_id
+
+
+def story(workspace_id: str, run_id: str) -> RunStory:
+    """One run with its steps, what it was given, what led to it, and when it waited for what.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    with reading() as session:
+        run = _there(run_lists.find(session, workspace_id, run_id), run_id)
+        parent = run.parent_run_id
+        return RunStory(
+            detail=detail(workspace_id, run.workflow_id, run_id),
+            given=run.input,
+            trigger_data=run.trigger_data,
+            parent=run_lists.summary(session, parent) if parent else None,
+            event_id=run.event_id,
+            times=run_lists.times(session, run_id),
+            pauses=run_lists.pauses(session, run_id, _MAX_PAUSES),
+            definition=versions.definition(session, run.workflow_id, run.version) or {},
+        )
+
+
+def stamps(run_ids: Collection[str]) -> Mapping[str, str]:
+    """What changes whenever something of a run does, by the ids of runs."""
+    with reading() as session:
+        return run_lists.stamps(session, run_ids)
+
+
+def _there(run: Run | None, run_id: str) -> Run:
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run

@@ -1,0 +1,98 @@
+"""What people are asked to decide, as a list for those who may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from automations.db import waits
+from automations.db.session import Session, reading
+from automations.db.tables import Run, Wait
+from automations.domain.people import mailbox, of
+from automations.domain.principals import Principal
+from automations.domain.statuses import Decision
+from automations.kit.values import JSON
+from automations.services.access import people
+from automations.steps.outcomes import Question
+
+MAX_LISTED = 200
+"""Decisions that a page shows: the oldest of them come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A decision that is open.
+
+    Args:
+        approvals: how many of those who were asked have approved.
+        mine: whether the reader was asked.
+        may: whether the reader may decide now.
+    """
+
+    run_id: str
+    workflow_id: str
+    workflow_name: str
+    step_id: str
+    subject: str
+    body: str
+    data: JSON
+    form: Mapping[str, JSON] | None
+    approvers: Sequence[str]
+    approvals: int
+    quorum: int
+    started_by: str | None
+    asked_at: datetime
+    due_at: datetime
+    mine: bool
+    may: bool
+
+
+def listed(by: Principal, run_id: str | None = None) -> Sequence[Asked]:
+    """The decisions that are open, those that the reader was asked for before the others.
+
+    Args:
+        run_id: only that of one run.
+    """
+    with reading() as session:
+        person = people.identities(session, by.workspace_id, [of(by)])
+        found = waits.open_decisions(session, by.workspace_id, run_id, MAX_LISTED)
+        asked = [_asked(session, by, person, *one) for one in found]
+    return sorted(asked, key=lambda one: (not one.mine, not one.may, one.asked_at))
+
+
+def count(workspace_id: str) -> int:
+    """How many decisions are open."""
+    with reading() as session:
+        return waits.count_open_decisions(session, workspace_id, datetime.now(UTC))
+
+
+def _asked(
+    session: Session, by: Principal, person: Set[str], wait: Wait, run: Run, name: str
+) -> Asked:
+    question = Question.of(wait.question or {})
+    approvers = waits.approvers(session, wait.id)
+    mine = [one for one in approvers if mailbox(one.address) in person]
+    starters = people.identities(session, by.workspace_id, run.starters)
+    barred = not question.allow_self_approval and not person.isdisjoint(starters)
+    waits_for_them = any(one.used_at is None for one in mine)
+    asked_for = waits_for_them if mine else not approvers or by.administers
+    may = by.may("MEMBER") and asked_for and not barred
+    return Asked(
+        run_id=run.id,
+        workflow_id=run.workflow_id,
+        workflow_name=name,
+        step_id=wait.node_id,
+        subject=question.subject,
+        body=question.body,
+        data=question.data,
+        form=question.form,
+        approvers=[one.address for one in approvers],
+        approvals=sum(one.decision == Decision.APPROVED for one in approvers),
+        quorum=question.quorum,
+        started_by=run.started_by,
+        asked_at=wait.created_at,
+        due_at=wait.due_at,
+        mine=bool(mine) and may,
+        may=may,
+    )

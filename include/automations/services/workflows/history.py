@@ -1,0 +1,122 @@
+"""The versions of an automation: who made them, what they say, and going back to one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from automations.db import versions, workflows
+from automations.db.session import Session, reading, unit_of_work
+from automations.definitions.files import write
+from automations.definitions.triggers import HIDDEN
+from automations.domain.principals import Principal
+from automations.domain.workflows import Version, WorkflowDetail
+from automations.errors import NotFound
+from automations.ports import Ports
+from automations.services.workflows.exports import Stored, written
+from automations.services.workflows.webhook_secrets import is_reference
+from automations.services.workflows.workflows import change, check_references, require
+
+MAX_LISTED = 200
+"""Versions that a list shows: whoever looks for older ones knows their numbers."""
+_MAX_COMPARED = 20_000
+"""Lines before and after: the time of a comparison grows with their square."""
+_CONTEXT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a comparison; a gap stands for lines that are the same."""
+
+    kind: Literal["same", "added", "removed", "gap"]
+    text: str
+
+
+def listed(workspace_id: str, workflow_id: str) -> Sequence[Version]:
+    """The newest versions, the newest first.
+
+    Raises:
+        NotFound: there is no such automation.
+    """
+    with reading() as session:
+        require(session, workspace_id, workflow_id)
+        return versions.listed(session, workflow_id, MAX_LISTED)
+
+
+def text(workspace_id: str, workflow_id: str, number: int) -> str:
+    """What a version says, as a file of definitions has it.
+
+    Raises:
+        NotFound: there is no such automation or version.
+    """
+    with reading() as session:
+        return _text(session, workspace_id, workflow_id, number)
+
+
+def compared(workspace_id: str, workflow_id: str, before: int, after: int) -> Sequence[Line]:
+    """What is different between two versions, line by line.
+
+    Raises:
+        NotFound: there is no such automation or version.
+    """
+    with reading() as session:
+        old = _text(session, workspace_id, workflow_id, before).splitlines()
+        new = _text(session, workspace_id, workflow_id, after).splitlines()
+    if len(old) + len(new) > _MAX_COMPARED:
+        return [Line("gap", f"{len(old)} → {len(new)}")]
+    return list(_lines(old, new))
+
+
+def restore(by: Principal, workflow_id: str, number: int, ports: Ports) -> WorkflowDetail:
+    """Make an automation's newest version say what an older one says; its status stays.
+
+    A webhook keeps the secret that it has now.
+
+    Raises:
+        NotFound: there is no such automation or version.
+        ValidationFailed: what it names is not there any more.
+    """
+    with unit_of_work() as session:
+        workflow = require(session, by.workspace_id, workflow_id, lock=True)
+        payload = dict(_stored(session, workflow_id, number))
+        trigger = dict(payload.get("trigger") or {})
+        secret = trigger.get("secret")
+        if secret is not None and not is_reference(str(secret)):
+            payload["trigger"] = {**trigger, "secret": HIDDEN}
+        found = change(session, by, workflow, payload, ports, whole=True)
+        check_references(session, found)
+        return found
+
+
+def _text(session: Session, workspace_id: str, workflow_id: str, number: int) -> str:
+    workflow = require(session, workspace_id, workflow_id)
+    stored = _stored(session, workflow_id, number)
+    keys = workflows.keys(session, workspace_id)
+    whole = Stored(workflow.name, workflow.id, workflow.status, stored)
+    return write([written(whole, keys)], "yaml")
+
+
+def _stored(session: Session, workflow_id: str, number: int) -> Any:
+    stored = versions.definition(session, workflow_id, number)
+    if stored is None:
+        raise NotFound(f"The automation has no version {number}.")
+    return stored
+
+
+def _lines(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    last = 0
+    for group in matcher.get_grouped_opcodes(_CONTEXT):
+        if group[0][1] > last:
+            yield Line("gap", "")
+        for tag, old_from, old_to, new_from, new_to in group:
+            if tag == "equal":
+                yield from (Line("same", line) for line in old[old_from:old_to])
+                continue
+            yield from (Line("removed", line) for line in old[old_from:old_to])
+            yield from (Line("added", line) for line in new[new_from:new_to])
+        last = group[-1][2]
+    if 0 < last < len(old):
+        yield Line("gap", "")

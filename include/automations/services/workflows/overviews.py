@@ -1,0 +1,54 @@
+"""Automations as a list for people shows them: with what became of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from automations.db import run_counts, run_lists, workflows
+from automations.db.session import reading
+from automations.domain.overviews import WorkflowOverview
+from automations.domain.workflows import WorkflowFilter
+from automations.kit import cursors
+from automations.services.workflows.workflows import get
+
+RECENT = 20
+"""Runs of which a list shows how they ended."""
+
+
+def page_after(
+    workspace_id: str, wanted: WorkflowFilter, cursor: str | None, size: int
+) -> tuple[Sequence[WorkflowOverview], str | None]:
+    """The automations behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with reading() as session:
+        listed = workflows.listed(session, workspace_id, after, size + 1, wanted)
+        ids = [one.id for one in listed[:size]]
+        owners = workflows.owners(session, ids)
+        recent = run_lists.newest_of_each(session, ids, RECENT)
+        counts = run_counts.of_each(session, workspace_id, ids)
+    page, following = cursors.page(listed, size, lambda one: (one.created_at, one.id))
+    return [
+        WorkflowOverview(one, owners.get(one.id), recent.get(one.id, ()), counts.get(one.id, {}))
+        for one in page
+    ], following
+
+
+def of(workspace_id: str, workflow_id: str) -> WorkflowOverview:
+    """One automation with what became of its runs.
+
+    Raises:
+        NotFound: there is no such automation.
+    """
+    with reading() as session:
+        return WorkflowOverview(
+            get(workspace_id, workflow_id),
+            workflows.owners(session, [workflow_id]).get(workflow_id),
+            run_lists.newest_of_each(session, [workflow_id], RECENT).get(workflow_id, ()),
+            run_counts.by_status(session, workspace_id, workflow_id),
+        )
+
+
+def names(workspace_id: str) -> Mapping[str, str]:
+    """The names of a workspace's automations, by their ids."""
+    with reading() as session:
+        return workflows.names(session, workspace_id)

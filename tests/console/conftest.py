@@ -1,0 +1,101 @@
+"""The console on the bridge, as a browser without scripts has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from lxml import html
+from starlette.testclient import TestClient
+
+from api_bridge.app import create_app
+from api_bridge.cookies import COOKIE
+from tests.console import sample
+from tests.console.sample import Sample
+
+HEADERS = {
+    "Accept": "text/html,application/xhtml+xml",
+    "Origin": "http://testserver",
+    "Sec-Fetch-Site": "same-origin",
+}
+
+
+class Browser:
+    """A browser that keeps cookies, follows redirects and runs no script."""
+
+    def __init__(self, app: FastAPI, token: str | None = None) -> None:
+        self.http = TestClient(app, raise_server_exceptions=False, headers=HEADERS)
+        if token is not None:
+            self.http.cookies.set(COOKIE, token, domain="testserver.local")
+        self.answer: Any = None
+        self.root: Any = None
+
+    def open(self, path: str, **more: Any) -> Any:
+        """Load a page."""
+        return self._take(self.http.get(path, **more))
+
+    def press(self, action: str, number: int = 0, **values: str) -> Any:
+        """Send the form of the page with this action, with values typed into it."""
+        forms = [one for one in self.root.forms if (one.action or self.path) == action]
+        data = {name: value for name, value in forms[number].form_values()}  # noqa: C416
+        return self._take(self.http.post(action, data={**data, **values}))
+
+    def send(self, path: str, token: str | None = None, **values: str) -> Any:
+        """Send a form that is on no page, with a token of one's own or the right one."""
+        if token is None:
+            (token,) = set(self.root.xpath("//input[@name='csrf']/@value"))
+        return self._take(self.http.post(path, data={"csrf": token, **values}))
+
+    @property
+    def path(self) -> str:
+        """Where the page is that is shown."""
+        return str(self.answer.url.path)
+
+    @property
+    def text(self) -> str:
+        """What the page says."""
+        return " ".join(self.root.text_content().split())
+
+    def heading(self) -> str:
+        """The page's heading."""
+        (found,) = self.root.xpath("//h1")
+        return " ".join(found.text_content().split())
+
+    def actions(self) -> set[str]:
+        """Where the forms of the page are sent to, but for those of its frame."""
+        found = {one.action for one in self.root.forms if one.method == "POST"}
+        return {one for one in found if one not in ("/console/theme", "/console/sign-out")}
+
+    def _take(self, answer: Any) -> Any:
+        self.answer = answer
+        is_page = answer.headers.get("content-type", "").startswith("text/html")
+        self.root = html.fromstring(answer.text) if is_page else None
+        return answer
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """An app has no state: one serves every test."""
+    return create_app()
+
+
+@pytest.fixture
+def there(database: str, monkeypatch: pytest.MonkeyPatch) -> Sample:
+    """A workspace with something of everything."""
+    monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
+    return sample.make()
+
+
+@pytest.fixture
+def browsers(app: FastAPI, there: Sample) -> Iterator[dict[str, Browser]]:
+    """A browser of a member of each role, signed in."""
+    with TestClient(app):
+        yield {role: Browser(app, token) for role, token in there.tokens.items()}
+
+
+@pytest.fixture
+def owner(browsers: dict[str, Browser]) -> Browser:
+    """The owner's browser."""
+    return browsers["OWNER"]

@@ -1,0 +1,147 @@
+"""``python -m tests.console.screenshots FOLDER``: every page at three sizes, light and dark."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from api_bridge.cookies import COOKIE
+from automations.db import migrate
+from automations.launcher.postgres import EmbeddedPostgres
+from tests.console import sample
+from tests.console.sample import Sample
+
+SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
+CHROMIUM = "/usr/bin/chromium"
+"""Debian's: a package of the system, not one of Playwright's downloads."""
+
+
+def launched(playwright: Any) -> Browser:
+    """The system's Chromium, which root may start, too."""
+    browser: Browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+    )
+    return browser
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The bridge as a server on a free port; its address."""
+    from api_bridge.app import create_app
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(), log_level="warning", timeout_graceful_shutdown=1)
+        )
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            while not server.started:
+                if not thread.is_alive():
+                    raise RuntimeError("the bridge has not started")
+                time.sleep(0.01)
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+def signed_in(browser: Browser, url: str, token: str | None, **more: Any) -> Page:
+    """A page of a browser of its own, whose cookie has a session."""
+    context = browser.new_context(**more)
+    if token is not None:
+        context.add_cookies([{"name": COOKIE, "value": token, "url": url}])
+    return context.new_page()
+
+
+def addresses(there: Sample) -> dict[str, str]:
+    """The pages that are worth a picture, by name."""
+    workflow = f"/console/workflows/{there.workflow}"
+    return {
+        "workflows": "/console/workflows",
+        "workflow": workflow,
+        "versions": f"{workflow}/versions",
+        "version": f"{workflow}/versions/2",
+        "definition": f"{workflow}/definition",
+        "run-form": f"{workflow}/run",
+        "runs": "/console/runs",
+        "run-failed": f"/console/runs/{there.runs['failed']}",
+        "run-asked": f"/console/runs/{there.runs['asked']}",
+        "step": f"/console/runs/{there.runs['failed']}/steps/register",
+        "approvals": "/console/approvals",
+        "approval": f"/console/approvals/{there.runs['asked']}",
+        "events": "/console/events",
+        "event": f"/console/events/{there.event}",
+        "notifications": "/console/notifications",
+        "empty": "/console/workflows?q=nothing",
+        "error": "/console/runs/nothing",
+    }
+
+
+def take(folder: Path, wanted: str) -> None:
+    """Take the pictures whose names fit."""
+    there = sample.make()
+    with serving() as url, sync_playwright() as playwright:
+        browser = launched(playwright)
+        for size, (width, height) in SIZES.items():
+            for scheme in ("light", "dark"):
+                look: dict[str, Any] = {
+                    "viewport": {"width": width, "height": height},
+                    "color_scheme": scheme,
+                }
+                page = signed_in(browser, url, there.tokens["OWNER"], **look)
+                shown = [*addresses(there).items()]
+                visitor = signed_in(browser, url, None, **look)
+                for name, path in [*shown, ("sign-in", "/console/sign-in")]:
+                    file = f"{name}-{size}-{scheme}.png"
+                    if not re.search(wanted, file):
+                        continue
+                    tab = visitor if name == "sign-in" else page
+                    tab.goto(f"{url}{path}")
+                    tab.screenshot(path=str(folder / file), full_page=True)
+        browser.close()
+
+
+def main() -> None:
+    """Make a database, fill it, and take the pictures."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+        probe.close()
+        postgres = EmbeddedPostgres(Path(home) / "data", port, secrets.token_hex(8))
+        os.environ |= {
+            "AUTOMATIONS_HOME": home,
+            "AUTOMATIONS_DISPATCHER": "off",
+            "AUTOMATIONS_ENCRYPTION_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
+            "AUTOMATIONS_DATABASE_DSN": "postgresql+psycopg2://automations:"
+            f"{postgres.password}@127.0.0.1:{port}/automations",
+        }
+        postgres.start()
+        try:
+            postgres.ensure_databases()
+            migrate.upgrade(os.environ["AUTOMATIONS_DATABASE_DSN"])
+            take(folder, sys.argv[2] if len(sys.argv) > 2 else "")
+        finally:
+            postgres.stop()
+
+
+if __name__ == "__main__":
+    main()
