@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+
 import uvicorn
 
 from api_bridge import processes
+from api_bridge.connections import MAX_CONNECTIONS
 from automations.settings import get_settings
 
 
@@ -12,6 +15,7 @@ def main() -> None:
     """Serve until told to stop."""
     settings = get_settings()
     processes.configure_logs()
+    allow_files(2 * MAX_CONNECTIONS)
     alone = settings.bridge_processes == 1
     uvicorn.run(
         "api_bridge.app:app" if alone else "api_bridge.processes:app_of_process",
@@ -19,6 +23,9 @@ def main() -> None:
         workers=settings.bridge_processes,
         host=settings.host,
         port=settings.bridge_port,
+        http="api_bridge.connections:Connection",
+        # There is no route for any; without, a request to upgrade is one like others.
+        ws="none",
         # Who asks is found out by client_address, from the proxies that a setting names.
         proxy_headers=False,
         # Ours names the route, never the address, which may hold a token.
@@ -27,6 +34,14 @@ def main() -> None:
         timeout_graceful_shutdown=5,
         timeout_worker_healthcheck=30,
     )
+
+
+def allow_files(wanted: int) -> None:
+    """Have room for all connections: what systems allow at first is often less."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 if __name__ == "__main__":

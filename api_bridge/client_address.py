@@ -24,7 +24,7 @@ def client_address(scope: MutableMapping[str, Any], proxies: Networks) -> str | 
         return None
     address = _normal(client[0]) or str(client[0])
     for given in reversed(list(_forwarded(scope["headers"]))):
-        if not _is_in(address, proxies):
+        if not is_in(address, proxies):
             break
         further = _normal(given)
         if further is None:
@@ -55,7 +55,8 @@ def _normal(text: str) -> str | None:
     return str(address)
 
 
-def _is_in(address: str, networks: Networks) -> bool:
+def is_in(address: str, networks: Networks) -> bool:
+    """Whether an address is in one of some networks."""
     try:
         found = ip_address(address)
     except ValueError:

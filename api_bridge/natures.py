@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from fastapi import Request, Response
+
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _NATURE = "_nature"
@@ -19,6 +21,7 @@ class Nature:
     hashing: bool = False
     outside: bool = False
     any_query: bool = False
+    look: Callable[[Request], Response | None] | None = None
 
 
 def nature_of(endpoint: Callable[..., Any]) -> Nature:
@@ -50,6 +53,15 @@ def any_query(endpoint: Endpoint) -> Endpoint:
     return _marked(endpoint, any_query=True)
 
 
-def _marked(endpoint: Endpoint, **marks: bool) -> Endpoint:
+def behind(look: Callable[[Request], Response | None]) -> Callable[[Endpoint], Endpoint]:
+    """Mark an endpoint that everybody may ask: large bodies are read where its address is known.
+
+    Args:
+        look: refuses an address that is unknown, by an answer or an error; for a thread.
+    """
+    return lambda endpoint: _marked(endpoint, look=look)
+
+
+def _marked(endpoint: Endpoint, **marks: Any) -> Endpoint:
     setattr(endpoint, _NATURE, replace(nature_of(endpoint), **marks))
     return endpoint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,26 @@ def limit(
             f"{name}:address:{network(client_address(request))}": _PER_ADDRESS,
         }
     )
+
+
+def refusal(
+    request: Request, template: str, name: str, token: str, view: Callable[[str], object]
+) -> Response | None:
+    """Why nothing is sent by a link, before what is sent is read; None when it may be.
+
+    Args:
+        name: what tries are counted as.
+        view: raises what is wrong with the link.
+    """
+    try:
+        view(token)
+    except DomainError as error:
+        try:
+            limit(request, name, token)
+        except TooManyRequests as too_many:
+            return failed(request, template, too_many)
+        return failed(request, template, error)
+    return None
 
 
 async def sent(request: Request) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Route(APIRoute):
         query = None if nature.any_query else QueryNames(known)
         calls = (one.call for one in self.dependant.dependencies)
         admit = next((call.admit for call in calls if isinstance(call, AtLeast)), None)
-        self.app = RequestGuard(Idempotency(self.app, nature), admit, query, limit)
+        self.app = RequestGuard(Idempotency(self.app, nature), admit, query, limit, nature.look)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

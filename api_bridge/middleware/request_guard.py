@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Request, Response
 
 from api_bridge.bodies import BodyLimit
+from api_bridge.deps import client_address
+from api_bridge.middleware.held_bodies import HeldBody
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.query_names import QueryNames
+from api_bridge.threads import in_thread
 from automations.errors import TooLarge
+from automations.kit.networks import network
 
 _SAFE = ("GET", "HEAD")
 _PLAIN = ("", "identity")
+_SMALL = 64_000
+"""Bytes that are read before anybody looks at the address, which would be read twice."""
+SECONDS = 300
+"""In which a body must have come; 16 MB take so long at half a megabit a second."""
 
 
 class RequestGuard:
@@ -22,6 +31,7 @@ class RequestGuard:
     Args:
         admit: checks who asks; None where everybody may.
         query: the parameters that the route knows; None where it takes any.
+        look: where everybody may ask, why not by this address, before a large body is read.
     """
 
     def __init__(
@@ -30,11 +40,13 @@ class RequestGuard:
         admit: Callable[[Request], Awaitable[object]] | None,
         query: QueryNames | None,
         limit: BodyLimit,
+        look: Callable[[Request], Response | None] | None = None,
     ) -> None:
         self._app = app
         self._admit = admit
         self._query = query
         self._limit = limit
+        self._look = look
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -48,30 +60,54 @@ class RequestGuard:
         if request.headers.get("content-encoding", "identity").strip().lower() not in _PLAIN:
             raise HTTPException(415, "Send the body as it is, without Content-Encoding.")
         content_type = request.headers.get("content-type", "")
-        body = await _read(
-            receive, request.headers.get("content-length", ""), self._limit.of(content_type)
-        )
-        if body is None:
-            # Whoever has sent it is gone: nothing is done with a half, and nobody to be told.
-            return
-        await self._app(scope, buffered(body, receive), send)
+        announced, limit = _announced(request), self._limit.of(content_type)
+        if announced is not None and announced > limit:
+            raise _too_large(limit)
+        if self._look is not None and (announced is None or announced > _SMALL):
+            refusal = await in_thread(self._look, request)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+        held = HeldBody(_sender(request))
+        try:
+            body = await _read(receive, announced, limit, held)
+            if body is None:
+                # Whoever has sent it is gone: nothing is done with a half, and nobody to be told.
+                return
+            await self._app(scope, buffered(body, receive), send)
+        finally:
+            held.let_go()
 
 
-async def _read(receive: Receive, announced: str, limit: int) -> bytes | None:
+def _announced(request: Request) -> int | None:
+    """How long the body is said to be."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
+
+
+def _sender(request: Request) -> str:
+    caller = getattr(request.state, "caller", None)
+    return network(client_address(request)) if caller is None else str(caller.workspace_id)
+
+
+async def _read(receive: Receive, length: int | None, limit: int, held: HeldBody) -> bytes | None:
     """The whole body, or None when it breaks off."""
-    length = int(announced) if announced.isascii() and announced.isdigit() else None
-    if length is not None and length > limit:
-        raise _too_large(limit)
     parts: list[bytes] = []
     size = 0
+    until = asyncio.get_running_loop().time() + SECONDS
     while True:
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, f"The body has not come within {SECONDS} s.") from error
         if message["type"] == "http.disconnect":
             return None
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
             raise _too_large(limit)
+        held.more(len(part))
         parts.append(part)
         if not message.get("more_body"):
             # Not every server or proxy sees that less came than was announced.

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import form_inputs, pages
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.natures import any_query
+from api_bridge.natures import any_query, behind
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.errors import DomainError, ValidationFailed
@@ -23,6 +23,14 @@ from automations.services.waits.decisions import CallbackView
 router = Router(prefix="/api/workflows/callback", tags=["callback"])
 
 TEMPLATE = "callback.html"
+
+
+def _look(request: Request) -> Response | None:
+    def view(token: str) -> None:
+        if not decisions.is_callback(token):
+            decisions.view(token)
+
+    return pages.refusal(request, TEMPLATE, "callback", request.path_params["token"], view)
 
 
 @router.get("/{token}", responses=pages.SHOWN)
@@ -41,6 +49,7 @@ def show(request: Request, token: str) -> Response:
 @router.post("/{token}", responses=pages.SHOWN, openapi_extra=pages.TAKEN)
 @any_query
 @body_limit(multipart=MAX_FILES_BYTES)
+@behind(_look)
 async def decide(request: Request, token: str) -> Response:
     """Decide, once; or call a step's callback, whose body is kept as it is."""
     try:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from api_bridge import form_inputs, pages
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.form_inputs import Filled
-from api_bridge.natures import any_query
+from api_bridge.natures import any_query, behind
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.domain.forms.uploads import Upload
@@ -31,6 +31,16 @@ _SENT: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _look_for_request(request: Request) -> Response | None:
+    token = request.path_params["token"]
+    return pages.refusal(request, TEMPLATE, "form", token, form_requests.view)
+
+
+def _look_for_public(request: Request) -> Response | None:
+    form_id = request.path_params["form_id"]
+    return pages.refusal(request, TEMPLATE, "form", form_id, form_requests.view_public)
+
+
 @router.get("/requests/{token}", responses=pages.SHOWN)
 @any_query
 def show_request(request: Request, token: str) -> Response:
@@ -41,6 +51,7 @@ def show_request(request: Request, token: str) -> Response:
 @router.post("/requests/{token}", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
 @any_query
 @body_limit(multipart=MAX_FILES_BYTES)
+@behind(_look_for_request)
 async def submit_request(request: Request, token: str) -> Response:
     """Take what somebody filled in by their link, once."""
     return await _submit(request, token, form_requests.view, form_requests.submit)
@@ -68,6 +79,7 @@ def show_public(request: Request, form_id: str) -> Response:
 @router.post("/{form_id}/public", status_code=201, responses=_SENT, openapi_extra=pages.TAKEN)
 @any_query
 @body_limit(multipart=MAX_FILES_BYTES)
+@behind(_look_for_public)
 async def submit_public(request: Request, form_id: str) -> Response:
     """Take what somebody filled into a public form; no key is needed."""
     return await _submit(

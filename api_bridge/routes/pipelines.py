@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
-from api_bridge.natures import any_query, outside, patient
+from api_bridge.natures import any_query, behind, outside, patient
 from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import pagination
@@ -174,6 +174,10 @@ def rotate_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
     return {"webhookUrl": webhooks.rotate(caller.workspace_id, connection_id)}
 
 
+def _look(request: Request) -> None:
+    webhooks.require(request.path_params["token"], client_address(request))
+
+
 @router.post(
     "/webhooks/{token}",
     status_code=202,
@@ -182,6 +186,7 @@ def rotate_webhook(caller: Admin, connection_id: str) -> dict[str, str]:
 )
 @patient
 @any_query
+@behind(_look)
 def deliver(
     request: Request,
     token: str,

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.deps import Admin, client_address
-from api_bridge.natures import any_query, outside
+from api_bridge.natures import any_query, behind, outside
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
@@ -35,11 +35,16 @@ _BODY = {
 }
 
 
+def _look(request: Request) -> None:
+    webhooks.require(request.path_params["token"], client_address(request))
+
+
 @router.post("/webhooks/{token}", status_code=202, openapi_extra=_BODY)
 @router.put("/webhooks/{token}", status_code=202, openapi_extra=_BODY)
 @outside
 @body_limit(multipart=MAX_FILES_BYTES)
 @any_query
+@behind(_look)
 async def deliver(request: Request, token: str) -> JSONResponse:
     """Take a delivery; its automation starts in the background, or is waited for.
 

@@ -17,11 +17,13 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
+from api_bridge.connections import Connection
 from automations.db import api_keys
 from automations.db.session import unit_of_work
 from automations.services.access.api_keys import create_key
 from tests.api.airflow_server import Airflow
 from tests.api.playing import Playing
+from tests.api.served import serving
 from tests.environment import Environment
 from tests.mailbox import Mailbox
 
@@ -166,3 +168,11 @@ def airflow() -> Iterator[Airflow]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def here(app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """The address of a bridge that is spoken to byte by byte."""
+    monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
+    with serving(app, Connection) as place:
+        yield place

@@ -64,11 +64,7 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
         ValidationFailed, TooLarge: it cannot be read.
     """
     delivery.check()
-    found = _find(token)
-    if found is None:
-        limits.check_misses(address)
-        raise NotFound("There is no such webhook.")
-    hook, trigger = found
+    hook, trigger = require(token, address)
     limits.check_roughly(f"webhook:{hook.workflow_id}", _MAX_PER_MINUTE)
     if trigger.secret is not None:
         secret = webhook_secrets.value_of(hook.workspace_id, trigger.secret)
@@ -78,6 +74,20 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
     event_id, is_new = _take(hook, trigger, delivery)
     wait = parse_duration(trigger.respond_timeout) if trigger.respond == "result" else None
     return Accepted(event_id, not is_new, wait)
+
+
+def require(token: str, address: str) -> tuple[Hook, WebhookTrigger]:
+    """The webhook of a URL.
+
+    Raises:
+        NotFound: no automation has this URL.
+        TooManyRequests: so many that are none were asked for from the address.
+    """
+    found = _find(token)
+    if found is None:
+        limits.check_misses(address)
+        raise NotFound("There is no such webhook.")
+    return found
 
 
 def _take(hook: Hook, trigger: WebhookTrigger, delivery: Delivery) -> tuple[str, bool]:

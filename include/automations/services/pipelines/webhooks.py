@@ -69,10 +69,7 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
         Conflict: the connection is disabled, or does not fit its tables any more.
     """
     delivery.check()
-    connection = _find(token)
-    if connection is None:
-        limits.check_misses(address)
-        raise NotFound("There is no such webhook.")
+    connection = require(token, address)
     audit.identify(connection.workspace_id)
     limits.check({f"pipeline:webhook:{connection.id}": _MAX_PER_MINUTE})
     content = delivery.content()
@@ -97,9 +94,19 @@ def _sync(
     )
 
 
-def _find(token: str) -> PipelineConnection | None:
+def require(token: str, address: str) -> PipelineConnection:
+    """The connection of a URL.
+
+    Raises:
+        NotFound: no connection has this URL.
+        TooManyRequests: so many that are none were asked for from the address.
+    """
     with reading() as session:
-        return connections.find_by_webhook(session, hash_token(token))
+        found = connections.find_by_webhook(session, hash_token(token))
+    if found is None:
+        limits.check_misses(address)
+        raise NotFound("There is no such webhook.")
+    return found
 
 
 def _url(row: PipelineConnection) -> str:

@@ -1,0 +1,57 @@
+"""How many bytes of bodies are held at once, of each sender and of all together."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import ClassVar
+
+from automations.errors import TooManyRequests, Unavailable
+
+MAX_HELD, MAX_HELD_OF_ONE = 256_000_000, 64_000_000
+"""In one process. Four of the largest bodies of one sender; the others' have room beside them."""
+_AGAIN_AFTER = 5
+
+
+class HeldBody:
+    """What is held of one body; it counts until it is let go.
+
+    Args:
+        sender: a workspace, or the address of whom nobody knows.
+    """
+
+    _lock: ClassVar = threading.Lock()
+    _of: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self, sender: str) -> None:
+        self._sender = sender
+        self._size = 0
+
+    @classmethod
+    def held(cls) -> int:
+        """How many bytes all together have here now."""
+        with cls._lock:
+            return cls._of.total()
+
+    def more(self, size: int) -> None:
+        """Hold so many bytes more.
+
+        Raises:
+            TooManyRequests: the sender has so many bodies here already.
+            Unavailable: all senders together have.
+        """
+        with self._lock:
+            if self._of[self._sender] + size > MAX_HELD_OF_ONE:
+                raise TooManyRequests(_AGAIN_AFTER)
+            if self._of.total() + size > MAX_HELD:
+                raise Unavailable("There are too many large bodies at once; try again.")
+            self._of[self._sender] += size
+            self._size += size
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        with self._lock:
+            self._of[self._sender] -= self._size
+            self._size = 0
+            if not self._of[self._sender]:
+                del self._of[self._sender]
