@@ -323,7 +323,7 @@ class TestReminders:
         wait = asked_run(replace(QUESTION, remind_seconds=3600.0))
         with unit_of_work() as session:
             held = session.get_one(Wait, wait.id)
-            waits.answer(session, held, decision=Decision.APPROVED, by="x", data=None)
+            waits.answer(session, held, waits.Ending(Decision.APPROVED, "x"))
         handlers.carry(claimed("remind_approver"))
         assert outbox.sent == []
         with unit_of_work() as session:

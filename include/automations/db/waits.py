@@ -110,19 +110,22 @@ def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> Non
             )
 
 
-def settle(
-    session: Session,
-    wait: Wait,
-    *,
-    decision: Decision,
-    by: str | None,
-    data: JSON,
-    override: bool = False,
-) -> bool:
-    """End an open pause, set its run going, and wake whoever sleeps on it.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a pause ends.
 
     Args:
         override: somebody decides in the place of those who were asked.
+    """
+
+    decision: Decision
+    by: str | None = None
+    data: JSON = None
+    override: bool = False
+
+
+def settle(session: Session, wait: Wait, ending: Ending) -> bool:
+    """End an open pause, set its run going, and wake whoever sleeps on it.
 
     Returns:
         False when somebody else was first; nothing is changed then.
@@ -132,11 +135,11 @@ def settle(
         .where(Wait.id == wait.id, Wait.status == WaitStatus.OPEN)
         .values(
             status=WaitStatus.ANSWERED,
-            decision=decision,
-            decided_by=by,
+            decision=ending.decision,
+            decided_by=ending.by,
             decided_at=func.clock_timestamp(),
-            data=data,
-            override=override,
+            data=ending.data,
+            override=ending.override,
         )
         .returning(Wait.id)
     )
@@ -169,21 +172,13 @@ def in_loop(wait: Wait) -> bool:
     )
 
 
-def answer(
-    session: Session,
-    wait: Wait,
-    *,
-    decision: Decision,
-    by: str | None,
-    data: JSON,
-    override: bool = False,
-) -> bool:
+def answer(session: Session, wait: Wait, ending: Ending) -> bool:
     """End an open pause from outside of its task, and have the task told.
 
     Returns:
         False when somebody else was first; nothing is changed then.
     """
-    if not settle(session, wait, decision=decision, by=by, data=data, override=override):
+    if not settle(session, wait, ending):
         return False
     if wait.kind in _ASKED and not in_loop(wait):
         jobs.enqueue(session, JobKind.ANSWER_WAIT, wait.id)

@@ -129,10 +129,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         waits.settle(
             session,
             wait,
-            decision=ended.decision,
-            by=ended.by,
-            data=ended.data,
-            override=ended.override,
+            waits.Ending(ended.decision, ended.by, ended.data, ended.override),
         )
     if row.status != StepStatus.WAITING or row.generation != wait.generation:
         return recorded(row)

@@ -41,7 +41,7 @@ def settle(session: Session, run: Run, begun: TaskRef | None = None) -> None:
     decision = Decision.APPROVED if wait.kind == "decision" else Decision.RESUMED
     answer = Answer(decision, UNKNOWN_IN_AIRFLOW, now, override=True)
     outcome = Done(STEP_TYPES[step.type].overridden(answer))
-    waits.settle(session, wait, decision=decision, by=answer.by, data=None, override=True)
+    waits.settle(session, wait, waits.Ending(decision, answer.by, override=True))
     entered = Entered(
         ref=TaskRef(run.id, run.workflow_id, run.version, wait.node_id, row.generation),
         loaded=loaded,

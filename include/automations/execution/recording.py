@@ -138,7 +138,7 @@ class Recorder:
                 return False
         elif wait.kind != "form" or not form_requests.is_complete(self.session, wait.key or ""):
             return False
-        return waits.settle(self.session, wait, decision=Decision.RESUMED, by=None, data=data)
+        return waits.settle(self.session, wait, waits.Ending(Decision.RESUMED, data=data))
 
 
 def recorded(row: RunStep) -> Verdict:

@@ -220,5 +220,5 @@ class WakeParent(Handler):
             runs.lock_run(session, str(child.parent_run_id))
             wait = waits.open_wait_of(session, str(child.parent_run_id))
             if wait is not None and wait.kind == "child" and waits.awaited_run(wait) == child.id:
-                waits.settle(session, wait, decision=Decision.RESUMED, by=None, data=None)
+                waits.settle(session, wait, waits.Ending(Decision.RESUMED))
             jobs.done(session, job)

@@ -88,7 +88,7 @@ def _hold(session: Session, run: Run) -> None:
     slots.hold(session, run.id)
     wait = waits.open_wait_of(session, run.id)
     if wait is not None and wait.kind == waits.SLOT:
-        waits.settle(session, wait, decision=Decision.RESUMED, by=None, data=None)
+        waits.settle(session, wait, waits.Ending(Decision.RESUMED))
     elif run.dispatched_at is None:
         start(session, run)
 

@@ -160,7 +160,7 @@ def receive(token: str, data: JSON) -> str:
         wait = waits.open_wait_of(session, run.id)
         # Called before its step waits, it is found when that begins.
         if wait is not None and wait.key == callback.key:
-            waits.answer(session, wait, decision=Decision.RESUMED, by="callback", data=data)
+            waits.answer(session, wait, waits.Ending(Decision.RESUMED, "callback", data))
         return run.id
 
 
@@ -174,10 +174,7 @@ def _settle(session: Session, wait: Wait, answer: Accepted, by: str) -> None:
     ended = not answer.ends or waits.answer(
         session,
         wait,
-        decision=answer.decision,
-        by=by,
-        data=answer.data,
-        override=answer.override,
+        waits.Ending(answer.decision, by, answer.data, answer.override),
     )
     if not ended:
         raise Conflict("Somebody else has answered already.")

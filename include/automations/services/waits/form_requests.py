@@ -143,7 +143,7 @@ def submit(token: str, data: dict[str, Any], sent: Sequence[Upload] = ()) -> str
             and wait.key == request.key
             and form_requests.is_complete(session, request.key)
         ):
-            waits.answer(session, wait, decision=Decision.RESUMED, by=request.recipient, data=None)
+            waits.answer(session, wait, waits.Ending(Decision.RESUMED, request.recipient))
         return submission.id
 
 
