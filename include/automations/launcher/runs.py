@@ -47,7 +47,7 @@ def _found(api: Client, wanted: str) -> Workflow:
     except NotFound:
         everyone = list(api.workflows.iterate(500))
     for field in ("key", "name"):
-        found = [one for one in everyone if one[field] == wanted]  # type: ignore[literal-required]  # both are its fields
+        found = [one for one in everyone if one[field] == wanted]
         if len(found) > 1:
             ids = ", ".join(one["id"] for one in found)
             raise LookupError(f"several automations are called '{wanted}': give one's id ({ids})")
