@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select, update
 from automations.db import jobs, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind, Run, Wait
+from automations.definitions.published import run_id
 from automations.dispatch.dispatcher import Dispatcher
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
@@ -217,7 +218,8 @@ def test_who_has_lost_a_job_to_another_cannot_give_its_run_up(
 def made_by_airflow(workflow: str, name: str) -> TaskRef:
     """The first task of a run of the schedule's."""
     due_at = datetime(2026, 3, 1, tzinfo=UTC)
-    return TaskRef(name, workflow, 1, "look", run_type="scheduled", due_at=due_at)
+    ours = run_id(workflow, name)
+    return TaskRef(ours, workflow, 1, "look", run_type="scheduled", due_at=due_at, dag_run_id=name)
 
 
 def test_a_run_that_airflow_has_made_sleeps_until_it_is_its_turn(
@@ -248,8 +250,9 @@ def test_one_of_airflows_is_skipped_or_makes_room_likewise(
     executed(here, skipping)
     (first,) = executed(here, taking)
     admit(handlers)
-    assert isinstance(engine.run(made_by_airflow(skipping, "scheduled__1")), Skip)
-    assert load("scheduled__1").status == "CANCELLED"
+    skipped = made_by_airflow(skipping, "scheduled__1")
+    assert isinstance(engine.run(skipped), Skip)
+    assert load(skipped.run_id).status == "CANCELLED"
     assert isinstance(engine.run(made_by_airflow(taking, "scheduled__2")), Proceed)
     assert load(first).status == "CANCELLED"
 
@@ -271,11 +274,12 @@ def test_a_run_that_is_found_in_airflow_only_is_admitted_too(here: str, handlers
                 due_at=None,
             ),
         )
+    found = run_id(workflow, "manual__1")
     admit(handlers)
-    assert load("manual__1").slot == "WAITING"
+    assert load(found).slot == "WAITING"
     end(first)
     admit(handlers)
-    assert (load("manual__1").slot, started()) == ("HELD", [first])
+    assert (load(found).slot, started()) == ("HELD", [first])
 
 
 def test_a_cleared_run_waits_for_its_turn_like_a_new_one(
