@@ -213,7 +213,7 @@ class Settings(BaseSettings):
         None, description="Bearer token for GET /metrics; without one, only this machine reads it."
     )
     run_ahead_seconds: float = Field(
-        0,
+        5,
         ge=0,
         le=60,
         description="For how long, after its own step, a task's process begins further ones, until "

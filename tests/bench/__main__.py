@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 import requests
 from rich.console import Console
 
-from tests.bench import api, busy, events, first_run, steps
+from tests.bench import api, busy, compare, events, first_run, steps
 from tests.bench.measuring import BenchError
 
 
@@ -79,6 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     crowded.add_argument("--processes", type=_positive, default=8, help="That are busy beside.")
     crowded.set_defaults(
         measure=lambda console, options: busy.main(console, options.runs, options.processes)
+    )
+    text = "Chains and a burst of light steps: ahead of their tasks, or not, beside stock Airflow."
+    beside = commands.add_parser("compare", help=text, description=text)
+    beside.add_argument("--repeat", type=_positive, default=5, help="Runs of each chain.")
+    beside.add_argument("--burst", type=_natural, default=100, help="Runs at once; 0: none.")
+    beside.add_argument("--skip-stock", action="store_true", help="Leave stock Airflow out.")
+    beside.add_argument("--json", type=Path, help="A file for the figures.")
+    beside.set_defaults(
+        measure=lambda console, options: compare.main(
+            console, options.repeat, options.burst, not options.skip_stock, options.json
+        )
     )
     return parser
 

@@ -30,12 +30,17 @@ from tests.bench.measuring import (
 PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB")
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 PATIENCE = 120.0
+BURST_PATIENCE = 900.0
 
 
 class Stack:
-    """A stack that runs between ``up`` and ``down``, and its client."""
+    """A stack that runs between ``up`` and ``down``, and its client.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        settings: what it is told by its environment.
+    """
+
+    def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         ports = free_ports(len(PORTS))
         self._environment = {
@@ -46,6 +51,7 @@ class Stack:
                 f"AUTOMATIONS_{name}_PORT": str(port)
                 for name, port in zip(PORTS, ports, strict=True)
             },
+            **settings,
         }
         self.bridge, self._airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
         self._postgres_port = ports[2]
@@ -145,6 +151,22 @@ class Stack:
         began = time.monotonic()
         run = self.execute(workflow)
         until("the run's end", lambda: self.is_completed(workflow, run) or None, PATIENCE)
+        return time.monotonic() - began
+
+    def time_burst(self, workflow: str, runs: int) -> float:
+        """Seconds from sending the first of many executes until all their runs are COMPLETED."""
+        before = self.statuses(workflow).get(ENDED[0], 0)
+        began = time.monotonic()
+        for _ in range(runs):
+            self.execute(workflow)
+
+        def done() -> bool | None:
+            found = self.statuses(workflow)
+            if sum(found.get(status, 0) for status in ENDED[1:]):
+                raise BenchError(f"runs have failed: {found}")
+            return found.get(ENDED[0], 0) == before + runs or None
+
+        until("the runs' ends", done, BURST_PATIENCE, poll=0.2)
         return time.monotonic() - began
 
     def statuses(self, workflow: str) -> dict[str, int]:

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -30,14 +32,36 @@ from airflow.sdk import DAG, chain
 with DAG("{DAG_ID}", schedule=None, is_paused_upon_creation=False):
     chain(*[EmptyOperator(task_id=f"step_{{number}}") for number in range(5)])
 """
+TASKS = """
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG, chain
+
+with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False):
+    chain(*[
+        PythonOperator(task_id=f"step_{{number}}", python_callable=lambda: {{"result": True}})
+        for number in range({count})
+    ])
+"""
+"""As somebody would write by hand what our automation of so many light steps does."""
 START = 180.0
-PATIENCE = 120.0
+PATIENCE = 300.0
+BURST_PATIENCE = 1_800.0
+
+
+def tasks_dag(count: int) -> str:
+    """The id of the DAG with so many light tasks in a row."""
+    return f"tasks_{count}"
 
 
 class StockAirflow:
-    """Airflow as it comes, on the same kind of PostgreSQL server as ours."""
+    """Airflow as it comes, on the same kind of PostgreSQL server as ours.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        chains: of how many light tasks it has DAGs, beside that of empty ones.
+    """
+
+    def __init__(self, folder: Path, chains: Sequence[int] = ()) -> None:
+        self._chains = chains
         self._folder = folder
         postgres_port, self._port, log_port, trigger_log_port = free_ports(4)
         self._postgres = EmbeddedPostgres(folder / "postgres", postgres_port, "stock")
@@ -63,6 +87,9 @@ class StockAirflow:
     def up(self) -> None:
         (self._folder / "dags").mkdir(parents=True)
         (self._folder / "dags" / "chain.py").write_text(DAG)
+        for count in self._chains:
+            dag = TASKS.format(dag_id=tasks_dag(count), count=count)
+            (self._folder / "dags" / f"{tasks_dag(count)}.py").write_text(dag)
         self._postgres.start()
         migration = self._start("db", "migrate")
         try:
@@ -75,7 +102,8 @@ class StockAirflow:
         for part in PARTS:
             self._start(part)
         until("stock Airflow's API", self._signed_in, START, poll=0.5)
-        until("stock Airflow's DAG", self._has_dag, START, poll=0.5)
+        for dag_id in (DAG_ID, *map(tasks_dag, self._chains)):
+            until("stock Airflow's DAG", partial(self._has_dag, dag_id), START, poll=0.5)
 
     def down(self) -> None:
         self._http.close()
@@ -88,19 +116,30 @@ class StockAirflow:
         pids = [process.pid for process in self._processes]
         return memory([*pids, self._postgres._process.pid])
 
-    def time_run(self) -> float:
-        """Seconds from triggering the chain until it is a success."""
-        runs = f"{self._base}/api/v2/dags/{DAG_ID}/dagRuns"
+    def time_run(self, dag_id: str = DAG_ID) -> float:
+        """Seconds from triggering a DAG until its run is a success."""
+        return self.time_burst(1, dag_id)
+
+    def time_burst(self, runs: int, dag_id: str = DAG_ID) -> float:
+        """Seconds from triggering the first of many runs until all are a success."""
+        path = f"{self._base}/api/v2/dags/{dag_id}/dagRuns"
         began = time.monotonic()
-        run = answer_of(self._http.post(runs, json={"logical_date": None}, timeout=30))
+        going = {
+            answer_of(self._http.post(path, json={"logical_date": None}, timeout=30))["dag_run_id"]
+            for _ in range(runs)
+        }
 
         def ended() -> bool | None:
-            state = answer_of(self._http.get(f"{runs}/{run['dag_run_id']}", timeout=30))["state"]
-            if state == "failed":
-                raise BenchError("stock Airflow's run failed")
-            return state == "success" or None
+            for run in list(going):
+                state = answer_of(self._http.get(f"{path}/{run}", timeout=30))["state"]
+                if state == "failed":
+                    raise BenchError("stock Airflow's run failed")
+                if state != "success":
+                    return None
+                going.discard(run)
+            return True
 
-        until("stock Airflow's run", ended, PATIENCE)
+        until("stock Airflow's runs", ended, PATIENCE if runs == 1 else BURST_PATIENCE)
         return time.monotonic() - began
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -136,9 +175,9 @@ class StockAirflow:
         self._http.headers["Authorization"] = f"Bearer {token}"
         return True
 
-    def _has_dag(self) -> bool | None:
+    def _has_dag(self, dag_id: str) -> bool | None:
         self._alive()
-        answer = self._http.get(f"{self._base}/api/v2/dags/{DAG_ID}", timeout=10)
+        answer = self._http.get(f"{self._base}/api/v2/dags/{dag_id}", timeout=10)
         return answer.status_code == 200 or None
 
 

@@ -57,7 +57,6 @@ class Stack:
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             # Only what a caller wants to have traced.
             "OTEL_TRACES_SAMPLER": "parentbased_always_off",
-            "AUTOMATIONS_RUN_AHEAD_SECONDS": "5",
             "AUTOMATIONS_HTTP_ALLOW": f"{counterparts.address},127.0.0.1:{ports[5]}",
             **{
                 f"AUTOMATIONS_{name}_PORT": str(port)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.e2e.automations import echo, echoed
@@ -131,3 +133,40 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing_and_does_nothing_t
     ]
     assert len(keys()) == 2
     assert len(set(keys())) == 1
+
+
+@contextmanager
+def while_held(stack: Stack, name: str) -> Iterator[tuple[str, str]]:
+    """A run of three steps, in whose first one it is; the block's end lets it go on."""
+    gate = stack.counterparts.gate
+    gate.clear()
+    try:
+        steps = (held(stack, name, 0), echo(stack, "Two", 1, name), echo(stack, "Three", 2, name))
+        workflow = stack.create(*steps)
+        run = stack.execute(workflow)
+        until("the first step to be begun", lambda: name in texts(stack, "/held") or None)
+        yield workflow, run
+    finally:
+        gate.set()
+
+
+def texts(stack: Stack, path: str) -> list[str]:
+    return [body["text"] for where, body in stack.counterparts.posted if where == path]
+
+
+def test_a_task_that_somebody_fails_meanwhile_stays_failed_and_fails_the_run(stack: Stack) -> None:
+    with while_held(stack, "failed meanwhile") as (workflow, run):
+        third = tasks(stack, workflow, run)[2]["task_id"]
+        path = f"{run_path(workflow, run)}/taskInstances/{third}"
+        stack.in_airflow("PATCH", path, {"new_state": "failed"})
+    shown = ended(stack, workflow, run, "failed")
+    assert [task["state"] for task in shown] == ["success", "success", "failed"]
+    assert stack.wait(workflow, run, "FAILED")["status"] == "FAILED"
+
+
+def test_a_run_that_is_cancelled_meanwhile_goes_no_further(stack: Stack) -> None:
+    with while_held(stack, "cancelled meanwhile") as (workflow, run):
+        stack.client.runs.cancel(workflow, run)
+    ended(stack, workflow, run, "failed")
+    assert stack.run(workflow, run)["status"] == "CANCELLED"
+    assert "cancelled meanwhile" not in texts(stack, "/echo")
