@@ -13,6 +13,7 @@ from automations.settings import get_settings
 from automations_airflow import airflow_versions, parking
 from automations_airflow.deletions import Deletions
 from automations_airflow.marking import Marker
+from automations_airflow.resting import Rest, Waker
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ def start() -> None:
     Marker(create_engine(dsn, poolclass=NullPool)).start()
     Deletions(engine).start()
     if get_settings().parking:
-        parking.Parker(engine).start()
+        rest = Rest()
+        parking.Parker(engine, rest).start()
+        Waker(engine, rest).start()
         return
     log.info("Waiting runs are not parked: switched off")
     with engine.connect() as connection:

@@ -21,6 +21,7 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import Connection, Engine, any_, column, exists, func, select, table, text
 from sqlalchemy.orm import Session, aliased
 
+from automations_airflow.resting import Rest, let_rest
 from automations_airflow.scheduler_threads import SchedulerThread
 from automations_airflow.waiting import QUESTION_KEY
 
@@ -144,8 +145,9 @@ class Parker(SchedulerThread):
     interval = 0.5
     """By so much an answered run may come back late."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, rest: Rest) -> None:
         super().__init__(engine)
+        self._rest = rest
         self._turn = 0
         self._looked = float("-inf")
 
@@ -156,7 +158,8 @@ class Parker(SchedulerThread):
 
     def watch(self, connection: Connection) -> None:
         prepare(connection)
-        leave_out(self)
+        leave_out(self, self._rest)
+        let_rest(self._rest)
         super().watch(connection)
 
     def look(self, connection: Connection) -> None:
@@ -167,6 +170,8 @@ class Parker(SchedulerThread):
         refreshed = refresh_questions(connection)
         parked = park(connection)
         self._looked = time.monotonic()
+        if woken:
+            self._rest.wake()
         if woken or refreshed or parked:
             log.info("Parked %d runs, woke %d, refreshed %d questions", parked, woken, refreshed)
 
@@ -198,11 +203,14 @@ class _WithoutParked:
         return self._session.scalars(query.where(DagRun.id == any_(_AWAKE)), *given, **more)
 
 
-def leave_out(parker: Parker) -> None:
+def leave_out(parker: Parker, rest: Rest) -> None:
     """Have the scheduler of this process leave out what is parked, while that is looked after."""
 
-    def examine(session: Session) -> Any:
+    def examine(session: Session) -> list[DagRun]:
         seen: Any = _WithoutParked(session) if parker.is_trusted else session
-        return _EXAMINE(session=seen)
+        found = list(_EXAMINE(session=seen))
+        rest.found(len(found))
+        return found
 
-    DagRun.get_running_dag_runs_to_examine = staticmethod(examine)  # type: ignore[method-assign]
+    # What it gives is only gone through, and so may be a list.
+    DagRun.get_running_dag_runs_to_examine = staticmethod(examine)  # type: ignore[method-assign,assignment]

@@ -36,6 +36,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from automations_airflow import airflow_versions
+from automations_airflow.resting import CHANNEL
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +94,13 @@ def make(batch: Batch, dags: DagBagDep, user: GetUserDep, session: SessionDep) -
     there = _there(session, batch.runs)
     maker = _Maker(session, known, user.get_name())
     there |= maker.make_together([run for run in batch.runs if _key(run) not in there])
-    return [
+    answers = [
         Made(run_id=run.run_id, outcome="there") if _key(run) in there else maker.make(run)
         for run in batch.runs
     ]
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_notify(CHANNEL, "")))
+    return answers
 
 
 def _key(run: NewRun) -> tuple[str, str]:

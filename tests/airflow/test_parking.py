@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from airflow import settings
+from airflow.jobs import scheduler_job_runner
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 
 from automations_airflow import parking, scheduler_threads
 from automations_airflow.parking import Parker
+from automations_airflow.resting import Rest
 from automations_airflow.waiting import QUESTION_KEY
 from tests.airflow.definitions import workflow_id
 
@@ -41,6 +43,7 @@ def airflows_own() -> Iterator[None]:
     """The scheduler's query is Airflow's own again after each test."""
     yield
     DagRun.get_running_dag_runs_to_examine = parking._EXAMINE  # type: ignore[method-assign]
+    scheduler_job_runner.time = time  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -61,8 +64,8 @@ def dag(connection: Connection) -> str:
 @pytest.fixture
 def parker(airflow_database: Engine) -> Parker:
     """One that has looked a moment ago."""
-    parker = Parker(airflow_database)
-    parking.leave_out(parker)
+    parker = Parker(airflow_database, Rest())
+    parking.leave_out(parker, Rest())
     parker._looked = time.monotonic()
     return parker
 
@@ -156,9 +159,9 @@ def test_a_scheduler_that_begins_anew_finds_what_was_parked(
     """It looks at all until its own thread has looked, and then leaves them out."""
     run = add_run(connection, WAITING)
     parking.park(connection)
-    parker = Parker(airflow_database)
+    parker = Parker(airflow_database, Rest())
     parking.prepare(connection)
-    parking.leave_out(parker)
+    parking.leave_out(parker, Rest())
     assert examined() == {run}
     parker.look(connection)
     assert examined() == set()
@@ -349,7 +352,7 @@ def test_the_thread_parks_and_wakes_by_itself(airflow_database: Engine) -> None:
     with airflow_database.connect() as connection:
         parking.prepare(connection)
         run = add_run(connection, WAITING)
-        parker = Parker(airflow_database)
+        parker = Parker(airflow_database, Rest())
         parker.start()
         try:
             assert eventually(lambda: is_parked(connection, run))
@@ -376,7 +379,7 @@ def test_the_thread_goes_on_after_any_error(
         run = add_run(connection, WAITING)
         broken = create_engine(airflow_database.url, isolation_level="AUTOCOMMIT")
         event.listen(broken, "before_cursor_execute", fail)
-        parker = Parker(broken)
+        parker = Parker(broken, Rest())
         parker.start()
         try:
             assert eventually(lambda: is_parked(connection, run))

@@ -11,7 +11,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from tests.bench import api, busy, compare, events, first_run, steps
+from tests.bench import api, busy, compare, events, first_run, idle, steps
 from tests.bench.measuring import BenchError
 
 
@@ -91,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
         measure=lambda console, options: compare.main(
             console, options.repeat, options.burst, not options.skip_stock, options.json
         )
+    )
+    text = "What each process uses while there is nothing to do, beside stock Airflow's."
+    resting = commands.add_parser("idle", help=text, description=text)
+    resting.add_argument("--seconds", type=_positive, default=120, help="To look at them.")
+    resting.add_argument("--skip-stock", action="store_true", help="Leave stock Airflow out.")
+    resting.set_defaults(
+        measure=lambda console, options: idle.main(console, options.seconds, not options.skip_stock)
     )
     return parser
 

@@ -69,15 +69,20 @@ def tree(pids: Iterable[int]) -> list[psutil.Process]:
 
 def memory(pids: Iterable[int]) -> float:
     """MB of the processes' trees: PSS, which counts shared pages once; RSS where it is unknown."""
-    total = 0
+    total = 0.0
     for process in tree(pids):
         with suppress(psutil.NoSuchProcess):
-            try:
-                full = process.memory_full_info()
-                total += getattr(full, "pss", full.rss)
-            except psutil.AccessDenied:
-                total += process.memory_info().rss
-    return total / 1e6
+            total += memory_of(process)
+    return total
+
+
+def memory_of(process: psutil.Process) -> float:
+    """MB of one process, as ``memory``."""
+    try:
+        full = process.memory_full_info()
+        return float(getattr(full, "pss", full.rss)) / 1e6
+    except psutil.AccessDenied:
+        return float(process.memory_info().rss) / 1e6
 
 
 def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:

@@ -77,7 +77,7 @@ class Stack:
         """Stop everything, also what ``./automations down`` could not."""
         self._http.close()
         self._in_airflow.close()
-        members = tree(self._supervisor())
+        members = tree(self.pids())
         with suppress(subprocess.TimeoutExpired):
             self._command("down")
         for member in members:
@@ -86,7 +86,7 @@ class Stack:
 
     def memory(self) -> float:
         """MB of all processes of the stack."""
-        return memory(self._supervisor())
+        return memory(self.pids())
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         return answer_of(self._http.post(self.bridge + path, json=body, timeout=60))
@@ -180,7 +180,8 @@ class Stack:
                 break
         return counts
 
-    def _supervisor(self) -> list[int]:
+    def pids(self) -> list[int]:
+        """The process that has started all others, when there is one."""
         try:
             return [int(json.loads((self.home / "run" / "state.json").read_text())["pid"])]
         except (OSError, ValueError, KeyError):

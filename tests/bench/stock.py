@@ -111,10 +111,13 @@ class StockAirflow:
         self._postgres.stop()
 
     def memory(self) -> float:
-        """MB of all processes, PostgreSQL's included, which is a child of this one."""
+        """MB of all processes."""
+        return memory(self.pids())
+
+    def pids(self) -> list[int]:
+        """The processes that have started all others, PostgreSQL's included."""
         assert self._postgres._process is not None
-        pids = [process.pid for process in self._processes]
-        return memory([*pids, self._postgres._process.pid])
+        return [*(process.pid for process in self._processes), self._postgres._process.pid]
 
     def time_run(self, dag_id: str = DAG_ID) -> float:
         """Seconds from triggering a DAG until its run is a success."""

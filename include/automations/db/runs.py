@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -328,6 +328,11 @@ def mark_dispatched(session: Session, run_id: str) -> None:
         .where(Run.id == run_id, Run.dispatched_at.is_(None))
         .values(dispatched_at=func.clock_timestamp())
     )
+
+
+def is_any_unfinished(session: Session) -> bool:
+    """Whether there is a run that has not ended."""
+    return bool(session.scalar(select(exists().where(Run.status.in_(UNFINISHED)))))
 
 
 def unfinished(session: Session, *, after: str, older_than: timedelta, limit: int) -> list[Run]:

@@ -48,8 +48,8 @@ _BATCH = 8
 """Jobs of a claim: fewer round trips, and still little that waits behind a slow one."""
 _TOGETHER = 32
 """Starts of a claim, which are made in one go: some hundredths of a second each, at Airflow's."""
-_IDLE = 5.0
-"""Seconds; only a net, since whoever adds a job wakes a worker."""
+_IDLE = 20.0
+"""Seconds; only a net, since whoever adds a job wakes a worker; each look is some statements."""
 _MIN_PAUSE = 0.01
 """Seconds: what is due by the database's clock need not be so by this one's."""
 _PAUSE_AFTER_ERROR = 1.0

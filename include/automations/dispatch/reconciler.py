@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _INTERVAL = 1.0
 """Seconds between two reads; so late is shown what somebody does in Airflow's UI."""
+_QUIET_INTERVAL = 4.0
+"""Seconds, while no run is unfinished: what begins in Airflow's UI says so by its first task."""
 _LEAD_INTERVAL = 5.0
 """Seconds after which one who does not lead asks whether the leader is gone."""
 _SWEEP_INTERVAL = timedelta(seconds=30)
@@ -63,8 +65,13 @@ class Reconciler:
                     self.sum_up()
                 except OrchestratorError as error:
                     log.debug("Airflow cannot be read now: %s", error)
-                stopping.wait(_INTERVAL)
+                stopping.wait(_INTERVAL if self._is_anything_going() else _QUIET_INTERVAL)
         stopping.wait(_LEAD_INTERVAL)
+
+    @staticmethod
+    def _is_anything_going() -> bool:
+        with unit_of_work() as session:
+            return runs.is_any_unfinished(session)
 
     def mend(self) -> None:
         """Put right what a process that died has left, every now and then; Airflow is not asked."""
