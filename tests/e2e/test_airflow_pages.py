@@ -49,10 +49,14 @@ def test_the_trigger_dialog_has_the_fields_of_the_input_and_refuses_others(stack
     path = f"/dags/{dag_id(workflow)}"
     params = stack.in_airflow("GET", f"{path}/details")["params"]
     assert params["amount"]["schema"]["title"] == "Amount"
-    refused = stack.tried_in_airflow("POST", f"{path}/dagRuns", {"conf": {"amount": 11}})
+    too_much = {"conf": {"amount": 11}, "logical_date": None}
+    refused = stack.tried_in_airflow("POST", f"{path}/dagRuns", too_much)
     assert refused.status_code == 400
     assert "11 is greater than the maximum of 10" in refused.text
     # As the form sends it when a field is left empty.
     conf = {"amount": 4, "note": None}
     made = stack.in_airflow("POST", f"{path}/dagRuns", {"conf": conf, "logical_date": None})
-    assert given(made["dag_run_id"]) == {"amount": 4}
+    of_airflow = made["dag_run_id"]
+    address = f"{stack.bridge}/api/workflows/{workflow}/runs/{of_airflow}"
+    until("the run to be known", lambda: True if stack.http.get(address).ok else None)
+    assert given(of_airflow) == {"amount": 4}
