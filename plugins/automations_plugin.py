@@ -11,6 +11,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from automations.settings import get_settings
 from automations_airflow import answered_by, bundle, listener, server_apps  # noqa: F401
+from automations_airflow.console_tabs import TABS
 from automations_airflow.links import RunLink
 from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
 
@@ -26,10 +27,11 @@ class AutomationsPlugin(AirflowPlugin):
     fastapi_apps: ClassVar[list[Any]] = server_apps.APPS
     listeners: ClassVar[list[Any]] = [listener]
     external_views: ClassVar[list[Any]] = [
+        *TABS,
         {
             "name": "Automations API",
             "href": f"{get_settings().bridge_base}/docs",
             "destination": "nav",
             "url_route": "automations",
-        }
+        },
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from api_bridge.console import addresses, assets, csrf, texts
 from api_bridge.console.views import moments, words
 from automations.domain.forms import uploads
 from automations.domain.principals import Principal
+from automations.kit.networks import LOOPBACK
 from automations.settings import get_settings
 
 _SAID = "automations_said"
@@ -98,18 +100,26 @@ def lead_on(to: str, said: str | None = None) -> Response:
 
 def headers() -> dict[str, str]:
     """What guards every page: no script, style or frame of others; nothing kept on the way."""
-    airflow = urlsplit(get_settings().airflow_base)
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
         "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-        f"frame-ancestors 'self' {airflow.scheme}://{airflow.netloc}",
+        f"frame-ancestors 'self' {' '.join(_airflow_origins(get_settings().airflow_base))}",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Robots-Tag": "noindex, nofollow",
     }
+
+
+@lru_cache(maxsize=4)
+def _airflow_origins(base: str) -> tuple[str, ...]:
+    """Where Airflow's pages are: one of this machine has two names."""
+    url = urlsplit(base)
+    hosts = LOOPBACK if url.hostname in LOOPBACK else (url.hostname or "",)
+    port = f":{url.port}" if url.port else ""
+    return tuple(f"{url.scheme}://{host}{port}" for host in hosts)
 
 
 def is_embedded(request: Request) -> bool:

@@ -59,6 +59,14 @@ def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _are_roles(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        name, _, role = one.partition(":")
+        if not name or role not in ("VIEWER", "MEMBER", "ADMIN", "OWNER"):
+            raise ValueError("must be pairs such as Op:MEMBER, of VIEWER, MEMBER, ADMIN, OWNER")
+    return value
+
+
 def _is_dsn(value: str) -> str:
     if urlsplit(value).scheme not in ("postgresql", "postgresql+psycopg2"):
         raise ValueError("must be postgresql+psycopg2://user:password@host:5432/database")
@@ -132,6 +140,11 @@ class Settings(BaseSettings):
         ("admin",),
         description="Users of Airflow who may decide in the place of those who were asked, beside "
         "those whose name is that of a member with the role ADMIN.",
+    )
+    airflow_roles: Annotated[Names, AfterValidator(_are_roles)] = Field(
+        ("Admin:ADMIN", "Op:MEMBER", "User:MEMBER", "Viewer:VIEWER"),
+        description="Which role users of Airflow have in the console, by that which they have "
+        "there: the highest of theirs. Who has none of these is not let in from Airflow.",
     )
     airflow_username: str = Field("bridge", description="The bridge's user in Airflow.")
 

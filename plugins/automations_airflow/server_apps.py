@@ -33,5 +33,10 @@ APPS = [
         "app": ServerApp("run_batches"),
         "url_prefix": "/automations/batches",
         "name": "Automations: batches of runs",
-    }
+    },
+    {
+        "app": ServerApp("console_door"),
+        "url_prefix": "/automations/console",
+        "name": "Automations: the door to the console",
+    },
 ]

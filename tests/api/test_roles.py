@@ -163,6 +163,7 @@ GET    /console/static/{name}                                    -      -
 POST   /console/theme                                            VIEWER session:write
 GET    /console/sign-in                                          -      -
 POST   /console/sign-in                                          -      -
+GET    /console/from-airflow                                     -      -
 GET    /console/invitation/{token}                               -      -
 POST   /console/invitation/{token}                               -      -
 POST   /console/sign-out                                         VIEWER session:write

@@ -133,7 +133,7 @@ def test_no_page_has_a_script_or_a_style_of_its_own(owner: Browser, there: Sampl
 def test_only_airflow_may_show_pages_in_frames(owner: Browser) -> None:
     policy = owner.open("/console/workflows").headers["content-security-policy"]
     (frames,) = re.findall(r"frame-ancestors ([^;]*)", policy)
-    assert frames == "'self' http://127.0.0.1:8080"
+    assert frames == "'self' http://127.0.0.1:8080 http://localhost:8080"
 
 
 def test_nothing_that_anybody_has_written_becomes_a_part_of_a_page(

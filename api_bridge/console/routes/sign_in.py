@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from api_bridge import cookies, denied_requests
@@ -13,7 +15,7 @@ from api_bridge.errors import STATUSES
 from api_bridge.natures import any_query, hashing
 from api_bridge.routing import Router
 from automations.errors import DomainError, NotAuthenticated, TooManyRequests, ValidationFailed
-from automations.services.access import sign_ins
+from automations.services.access import sign_ins, vouchers
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
 from automations.services.access.sign_ins import (
     MAX_PASSWORD_LENGTH,
@@ -49,6 +51,24 @@ def sign_in(request: Request, form: Posted) -> Response:
         denied_requests.note(request, error)
         return _asking(request, then, email=email, workspace=workspace, error=error)
     return _begun(opened, then)
+
+
+@router.get("/from-airflow")
+@any_query
+def enter_from_airflow(
+    request: Request,
+    voucher: Annotated[str, Query(max_length=2_000)] = "",
+    next: str = addresses.HOME,  # noqa: A002
+) -> Response:
+    """Sign in whom Airflow vouches for, once; whoever has signed in stays who they are."""
+    session = request.cookies.get(cookies.COOKIE)
+    try:
+        if session:
+            sign_ins.authenticate(session)
+            return answers.lead_on(addresses.safe(next))
+    except NotAuthenticated:
+        pass  # It has ended.
+    return _begun(vouchers.redeem(voucher), next)
 
 
 @router.get("/invitation/{token}")

@@ -25,6 +25,18 @@ def hit(session: Session, key: str, *, limit: int, seconds: int, by: int = 1) ->
     return left if hits > limit else None
 
 
+def use_once(session: Session, key: str, until: datetime) -> bool:
+    """Use what may be used once; False when it was used before, by whichever process.
+
+    Args:
+        until: when it is worth nothing any more, the same at each use.
+    """
+    window = int(until.timestamp())
+    made = insert(RateLimit).values(key=key, window=window, hits=1, ends_at=until)
+    query = made.on_conflict_do_nothing().returning(RateLimit.hits)
+    return session.scalar(query) is not None
+
+
 def wait(session: Session, key: str, *, limit: int, seconds: int) -> int | None:
     """The seconds to wait when what was counted is over the limit, else None; counts nothing."""
     window, left = _window(seconds)

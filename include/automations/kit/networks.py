@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
+LOOPBACK = ("127.0.0.1", "localhost")
+"""Names of this machine; to browsers they are two sites."""
+
 
 def network(address: str) -> str:
     """The address, or its /64: whoever has an IPv6 address has 2^64 of them."""

@@ -32,7 +32,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         *("retention", "retention_with", "log_format", "log_level"),
     ),
     "Limits": ("mails_per_caller", "mails_per_workspace", "uploads_kept", "uploads_daily"),
-    "Airflow's users": ("airflow_admins", "airflow_username"),
+    "Airflow's users": ("airflow_admins", "airflow_roles", "airflow_username"),
     "Secrets": tuple(GENERATORS),
 }
 _ABOUT = """\

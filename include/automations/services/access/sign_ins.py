@@ -92,7 +92,7 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
             raise NotAuthenticated("The password was changed just now.")
         if passwords.is_outdated(known):
             row.password_hash = passwords.hashed(password)
-        return _opened(session, member)
+        return opened(session, member)
 
 
 def authenticate(token: str) -> Principal:
@@ -212,7 +212,7 @@ def accept(token: str, password: str, address: str) -> NewSession:
         row.invite_hash = row.invite_expires_at = None
         sign_ins.end_others(session, member.id, None)
         audit.record(session, "member.password", member, email=member.email)
-        return _opened(session, member)
+        return opened(session, member)
 
 
 def _signed_in(by: Principal) -> tuple[str, str]:
@@ -222,14 +222,15 @@ def _signed_in(by: Principal) -> tuple[str, str]:
     return by.member_id, by.session_id
 
 
-def _opened(session: Session, member: MemberRow) -> NewSession:
+def opened(session: Session, member: MemberRow, lasts: timedelta = LASTS) -> NewSession:
+    """Begin a session of a member, in a transaction of its own or of others."""
     token = f"ss_{secrets.token_urlsafe(32)}"
     made = SignIn(
         workspace_id=member.workspace_id,
         member_id=member.id,
         token_hash=hash_token(token),
         ip=audit.current().ip,
-        expires_at=datetime.now(UTC) + LASTS,
+        expires_at=datetime.now(UTC) + lasts,
     )
     session.add(made)
     row = sign_ins.password(session, member.id)

@@ -1,0 +1,129 @@
+"""Signing in to the console by Airflow's word: its server vouches for a user, once and at once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from automations.db import members, rate_limits, sign_ins
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Member
+from automations.domain.principals import RANKS
+from automations.errors import NotAllowed, NotAuthenticated
+from automations.services.access import key_cache
+from automations.services.access.bootstrap import ensure_workspace
+from automations.services.access.sign_ins import NewSession, opened
+from automations.services.audit import audit
+from automations.settings import get_settings
+from automations.tokens import derive_token
+
+LASTS = timedelta(seconds=60)
+"""From Airflow to the bridge is one redirect."""
+_SESSION_LASTS = timedelta(hours=12)
+"""Whom Airflow lets in no longer is out of the console by the next day."""
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
+_NOT_GOOD = "Airflow’s word for you is used or too old: open the page from Airflow once more."
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """Who somebody is in Airflow, and which role that gives them here."""
+
+    user: str
+    role: str
+    until: datetime
+    id: str
+
+
+def role_of(names: Iterable[str]) -> str:
+    """The highest role that a user's roles in Airflow give here.
+
+    Raises:
+        NotAllowed: they give none.
+    """
+    pairs = (one.partition(":") for one in get_settings().airflow_roles)
+    given = {name.casefold(): role for name, _, role in pairs}
+    found = [given[name.casefold()] for name in names if name.casefold() in given]
+    if not found:
+        raise NotAllowed("Your role in Airflow gives none here: AUTOMATIONS_AIRFLOW_ROLES.")
+    return max(found, key=lambda role: RANKS[role])
+
+
+def issue(user: str, role: str) -> str:
+    """Vouch for a user of Airflow."""
+    until = datetime.now(UTC) + LASTS
+    said = {"user": user, "role": role, "until": int(until.timestamp()), "id": secrets.token_hex()}
+    body = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
+    return f"{body}.{_signature(body)}"
+
+
+def read(voucher: str) -> Voucher:
+    """What a voucher says.
+
+    Raises:
+        NotAuthenticated: it is none of ours, or too old.
+    """
+    body, _, signature = voucher.partition(".")
+    if not hmac.compare_digest(signature.encode(), _signature(body).encode()):
+        raise NotAuthenticated(_NOT_GOOD)
+    said = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    until = datetime.fromtimestamp(said["until"], UTC)
+    if until <= datetime.now(UTC):
+        raise NotAuthenticated(_NOT_GOOD)
+    return Voucher(said["user"], said["role"], until, said["id"])
+
+
+def redeem(voucher: str) -> NewSession:
+    """Begin a session of whom Airflow vouches for: a member of the default workspace.
+
+    They are made when they come for the first time, and have the role that Airflow gives them now.
+    No other member is ever taken for them, whatever they are called there.
+
+    Raises:
+        NotAuthenticated: it is no voucher, is too old, or was used before.
+    """
+    found = read(voucher)
+    workspace_id = ensure_workspace()
+    with unit_of_work() as session:
+        if not rate_limits.use_once(session, f"voucher:{found.id}", found.until):
+            raise NotAuthenticated(_NOT_GOOD)
+        member = _member(session, workspace_id, found)
+        return opened(session, member, _SESSION_LASTS)
+
+
+def _member(session: Session, workspace_id: str, voucher: Voucher) -> Member:
+    address = _address(voucher.user)
+    member = sign_ins.member(session, workspace_id, address)
+    if member is None:
+        member = Member(
+            workspace_id=workspace_id, name=voucher.user, email=address, role=voucher.role
+        )
+        session.add(member)
+        session.flush()
+        audit.record(session, "member.create", member, email=address, role=voucher.role)
+    elif member.role != voucher.role:
+        before, member.role = member.role, voucher.role
+        above = [name for name, rank in RANKS.items() if rank > RANKS[member.role]]
+        members.lower_keys(session, member, above)
+        audit.record(session, "member.update", member, email=address, role=[before, member.role])
+        key_cache.forget()
+    return member
+
+
+def _address(user: str) -> str:
+    """An address that nobody has mail at, and no two users share."""
+    plain = user.casefold()
+    if not _PLAIN.fullmatch(plain):
+        plain = f"user-{hashlib.sha256(user.casefold().encode()).hexdigest()[:32]}"
+    return f"{plain}@airflow.invalid"
+
+
+def _signature(body: str) -> str:
+    return hmac.digest(derive_token("voucher").encode(), body.encode(), hashlib.sha256).hex()

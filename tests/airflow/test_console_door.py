@@ -1,0 +1,103 @@
+"""The way from Airflow's UI to the console, through Airflow's own api-server."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from starlette.testclient import TestClient
+
+from automations.services.access import vouchers
+from automations_airflow.console_door import _roles
+from automations_airflow.console_tabs import TABS
+from tests.environment import Environment
+
+OPEN = "/automations/console/open"
+RUN = "cmx0000000000000000000001"
+
+
+@pytest.fixture(scope="module")
+def server(airflow_dsn: str) -> Iterator[TestClient]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own
+        with TestClient(create_app(), base_url="http://localhost:8080") as client:
+            yield client
+
+
+@pytest.fixture(autouse=True)
+def key(environment: Environment) -> None:
+    environment.set(AUTOMATIONS_ENCRYPTION_KEY="k" * 43 + "=")
+
+
+def headers(role: str | None) -> dict[str, str]:
+    user = SimpleAuthManagerUser(username="Ada", role=role)
+    return {"authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
+
+
+def led(server: TestClient, query: str, role: str = "ADMIN") -> tuple[str, vouchers.Voucher, str]:
+    """Where the door leads: the address, the voucher and the page behind it."""
+    answer = server.get(f"{OPEN}{query}", headers=headers(role), follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    url = urlsplit(answer.headers["location"])
+    given = parse_qs(url.query)
+    address = f"{url.scheme}://{url.netloc}{url.path}"
+    return address, vouchers.read(given["voucher"][0]), given["next"][0]
+
+
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("", "/console/workflows"),
+        ("?dag=automation_w1", "/console/workflows/w1"),
+        (f"?dag=automation_w1&run={RUN}", f"/console/runs/{RUN}"),
+        (f"?dag=automation_w1&run={RUN}&task=ask", f"/console/runs/{RUN}/steps/ask"),
+    ],
+)
+def test_a_user_is_led_to_the_page_of_what_they_look_at(
+    server: TestClient, query: str, page: str
+) -> None:
+    address, voucher, then = led(server, query)
+    # Under the name that they have Airflow at, or a frame would have no cookies.
+    assert address == "http://localhost:8800/console/from-airflow"
+    assert (voucher.user, voucher.role, then) == ("Ada", "ADMIN", page)
+
+
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [("ADMIN", "ADMIN"), ("OP", "MEMBER"), ("USER", "MEMBER"), ("VIEWER", "VIEWER")],
+)
+def test_a_role_in_airflow_gives_one_here(server: TestClient, there: str, here: str) -> None:
+    assert led(server, "", there)[1].role == here
+
+
+def test_the_roles_are_a_setting(server: TestClient, environment: Environment) -> None:
+    environment.set(AUTOMATIONS_ENCRYPTION_KEY="k" * 43 + "=", AUTOMATIONS_AIRFLOW_ROLES="Op:ADMIN")
+    assert led(server, "", "OP")[1].role == "ADMIN"
+    answer = server.get(OPEN, headers=headers("ADMIN"), follow_redirects=False)
+    assert answer.status_code == 403
+
+
+def test_nobody_is_led_whom_airflow_does_not_know(server: TestClient) -> None:
+    assert server.get(OPEN, follow_redirects=False).status_code == 401
+
+
+def test_a_dag_of_other_making_has_no_page(server: TestClient) -> None:
+    answer = server.get(f"{OPEN}?dag=etl", headers=headers("ADMIN"), follow_redirects=False)
+    assert answer.status_code == 404
+
+
+def test_roles_are_found_as_other_auth_managers_keep_them() -> None:
+    roles = [SimpleNamespace(name="Viewer"), SimpleNamespace(name="Op")]
+    assert _roles(SimpleNamespace(roles=roles)) == ["Viewer", "Op"]
+    assert _roles(SimpleNamespace()) == []
+
+
+def test_tabs_lead_through_the_door_of_the_reader_s_own_airflow(server: TestClient) -> None:
+    assert {tab["destination"] for tab in TABS} == {"nav", "dag", "dag_run", "task_instance"}
+    assert all(str(tab["href"]).startswith(OPEN) for tab in TABS)

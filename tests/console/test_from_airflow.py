@@ -1,0 +1,98 @@
+"""Whom Airflow vouches for is let in, once and at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+import time_machine
+from fastapi import FastAPI
+
+from api_bridge.cookies import COOKIE
+from automations.errors import NotAuthenticated
+from automations.services.access import members, vouchers
+from tests.console.conftest import Browser
+from tests.console.sample import Sample
+
+
+def enter(browser: Browser, voucher: str, then: str = "/console/runs") -> None:
+    browser.open(f"/console/from-airflow?voucher={voucher}&next={quote(then, safe='')}")
+
+
+def role_of(there: Sample, name: str) -> str:
+    found = [one.role for one in members.list_all(there.workspace) if one.name == name]
+    return ", ".join(found)
+
+
+def test_a_user_of_airflow_comes_to_the_page_without_a_password(
+    app: FastAPI, there: Sample
+) -> None:
+    browser = Browser(app)
+    enter(browser, vouchers.issue("Grace", "VIEWER"), f"/console/runs/{there.runs['failed']}")
+    assert browser.path == f"/console/runs/{there.runs['failed']}"
+    assert "grace@airflow.invalid" in browser.text
+    assert browser.actions() == set()
+
+
+def test_their_role_is_what_airflow_says_now(app: FastAPI, there: Sample) -> None:
+    for role in ("MEMBER", "ADMIN", "VIEWER"):
+        enter(Browser(app), vouchers.issue("Grace", role))
+        assert role_of(there, "Grace") == role
+
+
+def test_a_voucher_works_once(app: FastAPI, there: Sample) -> None:
+    voucher = vouchers.issue("Grace", "OWNER")
+    enter(Browser(app), voucher)
+    second = Browser(app)
+    enter(second, voucher)
+    assert second.path == "/console/sign-in"
+    assert COOKIE not in second.http.cookies
+
+
+def test_a_voucher_works_for_a_minute(there: Sample) -> None:
+    voucher = vouchers.issue("Grace", "OWNER")
+    with (
+        time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)),
+        pytest.raises(NotAuthenticated),
+    ):
+        vouchers.redeem(voucher)
+
+
+@pytest.mark.parametrize("voucher", ["", "x", ".", "e30.00", "a.b.c", "é.é"])
+def test_what_is_no_voucher_lets_nobody_in(app: FastAPI, there: Sample, voucher: str) -> None:
+    browser = Browser(app)
+    enter(browser, voucher)
+    assert browser.path == "/console/sign-in"
+
+
+def test_a_voucher_that_was_changed_lets_nobody_in(there: Sample) -> None:
+    body, _, signature = vouchers.issue("Grace", "VIEWER").partition(".")
+    other = vouchers.issue("Grace", "OWNER").partition(".")[0]
+    with pytest.raises(NotAuthenticated):
+        vouchers.redeem(f"{other}.{signature}")
+    with pytest.raises(NotAuthenticated):
+        vouchers.redeem(f"{body}.{signature[:-1]}")
+
+
+def test_who_has_signed_in_stays_who_they_are(owner: Browser) -> None:
+    voucher = vouchers.issue("Grace", "VIEWER")
+    enter(owner, voucher)
+    assert "owner@b.example" in owner.text
+    # It was not used by that.
+    assert vouchers.redeem(voucher).member.role == "VIEWER"
+
+
+@pytest.mark.parametrize("user", ["owner@b.example", "OWNER Lovelace", "ow ner", "é", "a" * 300])
+def test_nobody_is_taken_for_another_member(there: Sample, user: str) -> None:
+    before = {one.id for one in members.list_all(there.workspace)}
+    made = vouchers.redeem(vouchers.issue(user, "VIEWER")).member
+    assert made.id not in before
+    assert made.email.endswith("@airflow.invalid")
+    assert vouchers.redeem(vouchers.issue(user, "VIEWER")).member.id == made.id
+
+
+def test_it_leads_to_pages_of_the_console_only(app: FastAPI, there: Sample) -> None:
+    browser = Browser(app)
+    enter(browser, vouchers.issue("Grace", "VIEWER"), "//evil.example/")
+    assert browser.path == "/console/workflows"
