@@ -79,8 +79,27 @@ KEPT: dict[str, bytes] = {
     "a key in two objects": b'[{"a": 1}, {"a": 2}]',
     "brackets in a text": b'["' + b"[" * 1_000 + b'"]',
     "64 levels": b"[" * 64 + b"]" * 64,
+    **{
+        f"{what} without an end, in a text": b'["' + unit * (900_000 // len(unit)) + b'"]'
+        for what, unit in {
+            "digits": b"9",
+            "noughts": b"0",
+            "digits and points": b"0.",
+            "sixteen digits and a point": b"1234567890123456.",
+            "sixteen digits and a letter": b"1234567890123456f",
+            "exponents": b"1e",
+            "points": b".",
+            "signs": b"-",
+            "blanks": b" ",
+            "brackets": b"[",
+            "backslashes": b"\\\\",
+            "quotes": b'\\"',
+            "escapes": b"\\u0039",
+            "letters": b"a",
+        }.items()
+    },
 }
-"""Bodies that look odd, and are taken as they are."""
+"""Bodies that look odd, and are taken as they are; and soon, however long what they hold is."""
 
 JSON_TYPES = (
     "application/json",

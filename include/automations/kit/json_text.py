@@ -15,8 +15,11 @@ from automations.kit.storable import MAX_SENT_DEPTH, storable
 from automations.kit.values import JSON
 
 _BOM = "\ufeff"
-_MAY_LOSE = re.compile(rb"(?=[0-9.]{16})[0-9]+\.[0-9]|[0-9]{16}[eE]|[eE][-+]?[0-9]{3}")
-"""What is in every text that has a number with more digits than any double, or out of its range."""
+_MAY_LOSE = re.compile(rb"(?<![0-9])(?=[0-9.]{16})[0-9]++\.[0-9]|[0-9]{16}[eE]|[eE][-+]?[0-9]{3}")
+"""What is in every text that has a number with more digits than any double, or out of its range.
+
+Digits are looked through from the first of them only, and once: senders write millions of them.
+"""
 
 _HALVES = ("lone leading surrogate in hex escape", "unexpected end of hex escape")
 
