@@ -47,7 +47,18 @@ _BY_TIME = ("delay", "retry")
 
 def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
     """Begin a node, unless it has ended, waits, or is not to be done at all."""
-    run = _run_of(session, ref)
+    return _come_in(session, ref, _run_of(session, ref))
+
+
+def enter_ahead(session: Session, ref: TaskRef) -> Entered | Verdict:
+    """Begin a node in the process of one before it, unless the run does not simply go on."""
+    run = runs.lock_run(session, ref.run_id)
+    if run is None or run.status != RunStatus.RUNNING or run.generation != ref.generation:
+        return Skip("The run has not simply gone on.")
+    return _come_in(session, ref, run)
+
+
+def _come_in(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     loaded = load(session, ref.workflow_id, ref.version)
     if ref.generation > run.generation:
         runs.renew(session, run, ref.generation)
@@ -83,14 +94,6 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
         row = _stands(session, ref, StepStatus.WAITING)
         return parked(wait_for_slot(session, row, datetime.now(UTC)))
     return _begun(session, ref, run, loaded)
-
-
-def enter_ahead(session: Session, ref: TaskRef) -> Entered | Verdict:
-    """Begin a node in the process of one before it, unless the run does not simply go on."""
-    run = runs.lock_run(session, ref.run_id)
-    if run is None or run.status != RunStatus.RUNNING or run.generation != ref.generation:
-        return Skip("The run has not simply gone on.")
-    return enter(session, ref)
 
 
 def _put_off(
