@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from automations.adapters.documents import parts, templates
+from automations.adapters.documents import package, parts, templates
 from automations.adapters.documents.problems import TemplateProblem
 from tests.letters import letter, repacked
 
@@ -178,3 +178,47 @@ def test_a_field_that_only_the_data_makes_one_is_refused(tmp_path: Path) -> None
     templates.fill_docx(template, {"a": 'INCLUDETEXT "/etc/passwd"'}, made)
     with pytest.raises(TemplateProblem, match="INCLUDETEXT"):
         parts.check(made)
+
+
+def changed(old: bytes, new: bytes) -> bytes:
+    """A letter with other words in its parts."""
+    made = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(letter("Dear {{ name }}"))) as given,
+        zipfile.ZipFile(made, "w") as written,
+    ):
+        for name in given.namelist():
+            written.writestr(name, given.read(name).replace(old, new))
+    return made.getvalue()
+
+
+MAIN = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (COMPOUND, "Word 97 (.doc): save it as .docx"),
+        (COMPOUND + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
+        (b"%PDF-1.7", "is a PDF, no DOCX"),
+        (b"{\\rtf1 Dear}", "is in Rich Text Format, no DOCX"),
+        (
+            changed(MAIN, b"application/vnd.ms-word.document.macroEnabled.main+xml"),
+            "has macros (.docm): save it as .docx",
+        ),
+        (changed(MAIN, MAIN.replace(b"document.main", b"template.main")), "(.dotx): save it as"),
+        (
+            changed(
+                b"http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+                b"http://purl.oclc.org/ooxml/wordprocessingml/main",
+            ),
+            "Strict Open XML document: save it as",
+        ),
+    ],
+    ids=["doc", "encrypted", "pdf", "rtf", "docm", "dotx", "strict"],
+)
+def test_what_people_take_for_a_docx_is_refused_by_its_name(content: bytes, told: str) -> None:
+    with pytest.raises(TemplateProblem) as refused:
+        package.check(content)
+    assert told in str(refused.value)
