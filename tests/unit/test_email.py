@@ -160,6 +160,9 @@ def test_all_rejected_fails_and_only_a_temporary_no_is_retried(
         ({"body": "x" * 1_000_001}, "at most 1000000"),
         ({"replyTo": "nobody"}, "must be an e-mail address"),
         ({"to": [f"a{n}@b.example" for n in range(MAX_RECIPIENTS + 1)]}, "at most 100"),
+        # So many that they can only be counted, and not looked at one by one.
+        ({"to": "a@b.example," * 1_000_000}, "at most 100"),
+        ({"cc": "Ada <a@b.example>," * 500_000}, "at most 100"),
         ({"attachments": [{"filename": "a", "content": "%%%"}]}, "must be base64"),
         ({"attachments": [{"filename": "", "content": ""}]}, "at least 1 character"),
         ({"attachments": [{"filename": "a\r\nb", "content": ""}]}, "must be one line"),

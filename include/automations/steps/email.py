@@ -97,22 +97,23 @@ def _addresses(value: object) -> list[object]:
     if not isinstance(value, str) or is_template(value) or "<" not in value:
         return [value]
     found: list[object] = []
-    rest = value
-    while rest:
-        mailbox = _MAILBOX.match(rest)
+    position = 0
+    while position < len(value):
+        mailbox = _MAILBOX.match(value, position)
         if mailbox is None:
             return [value]  # which is no address
         found.append(mailbox[1] or mailbox[2])
-        rest = rest[mailbox.end() :]
+        position = mailbox.end()
     return found
 
 
 Address = Annotated[Text, AfterValidator(check_address)]
 Addresses = Annotated[
     list[Address],
+    # Here, so that they are counted before each of them is looked at.
+    Field(max_length=MAX_RECIPIENTS),
     BeforeValidator(listed),
     BeforeValidator(_without_names),
-    Field(max_length=MAX_RECIPIENTS),
     ONE_OR_MORE,
 ]
 Line = Annotated[Text, AfterValidator(_one_line), Field(max_length=998)]
