@@ -24,10 +24,12 @@ from automations.launcher import stack
 from automations.launcher.setup import owner_key_file
 from automations.settings import Settings
 from automations_client import Client
+from automations_client.shapes import RunStatus
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 MAX_BYTES = 150_000
 SIZE = "1280,760"
+_WAITS: RunStatus = "PAUSED"
 _LOADING = 25_000
 """Milliseconds that the browser's own clock goes on while the page loads what it shows."""
 
@@ -80,7 +82,7 @@ def main() -> int:
     with Client(settings.bridge_base, owner_key_file(settings).read_text().strip()) as api:
         workflow = api.workflows.create(ORDER)
         run = api.workflows.execute(workflow["id"], INPUT)["runId"]
-        api.runs.wait(workflow["id"], run, until=("PAUSED",))
+        api.runs.wait(workflow["id"], run, until=(_WAITS,))
         page = f"{settings.airflow_base}/dags/automation_{workflow['id']}/runs/{run}"
         FOLDER.mkdir(exist_ok=True)
         made = FOLDER / "run.png"
