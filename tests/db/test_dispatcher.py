@@ -79,6 +79,19 @@ def test_a_job_that_airflow_fails_at_holds_up_no_other(here: str) -> None:
         until("the one", lambda: broken in airflow.made)
 
 
+def test_airflow_is_back_though_it_fails_at_all_runs_of_one_automation(here: str) -> None:
+    one, *others = sorted(automation(here) for _ in range(3))
+    broken = executed(here, one, 3)
+    fine = [run for other in others for run in executed(here, other, 2)]
+    airflow = Airflow()
+    airflow.away = True
+    with dispatching(airflow) as dispatcher:
+        until("the breaker", lambda: not dispatcher.reaches_airflow)
+        airflow.fails_at.update(broken)
+        airflow.away = False
+        until("the others", lambda: sorted(airflow.made) == sorted(fine))
+
+
 class Cutting(Airflow):
     """Ends the server's side of all our connections while it makes its first run."""
 

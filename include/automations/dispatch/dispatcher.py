@@ -104,6 +104,7 @@ class Dispatcher:
         # Held while some are claimed, too: whose turn it is, is one after the other.
         self._claiming = threading.Lock()
         self._turns = {group: Turns() for group in _GROUPS}
+        self._probes = Turns()
         self._order = deque(_GROUPS)
         self._places_in_airflow = threading.Semaphore(_WORKERS - 1)
         self._stopping = threading.Event()
@@ -253,7 +254,10 @@ class Dispatcher:
         """See by one job whether Airflow is back; False when none is there."""
         # Without a permit: one run too many, for a moment, is better than not to notice.
         with unit_of_work() as session:
-            claimed = jobs.claim(session, 1, _AIRFLOW_KINDS, holder=self._holder)
+            # By another automation's each time: Airflow may fail at one of them for good.
+            claimed = jobs.claim(
+                session, 1, _AIRFLOW_KINDS, holder=self._holder, turns=self._probes
+            )
         for job in claimed:
             self._carry(job, probe=True)
         return bool(claimed)
