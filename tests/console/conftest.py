@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -36,11 +36,17 @@ class Browser:
         """Load a page."""
         return self._take(self.http.get(path, **more))
 
-    def press(self, action: str, number: int = 0, **values: str) -> Any:
+    def press(
+        self,
+        action: str,
+        number: int = 0,
+        typed: Mapping[str, str] | None = None,
+        **values: str,
+    ) -> Any:
         """Send the form of the page with this action, with values typed into it."""
         forms = [one for one in self.root.forms if (one.action or self.path) == action]
         data = {name: value for name, value in forms[number].form_values()}  # noqa: C416
-        return self._take(self.http.post(action, data={**data, **values}))
+        return self._take(self.http.post(action, data={**data, **(typed or {}), **values}))
 
     def send(self, path: str, token: str | None = None, **values: str) -> Any:
         """Send a form that is on no page, with a token of one's own or the right one."""

@@ -1,0 +1,288 @@
+"""What is done by pressing buttons: it happens, it is said, and what cannot be is said, too."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from api_bridge.console import live
+from api_bridge.cookies import COOKIE
+from automations.db import waits
+from automations.db.session import unit_of_work
+from automations.db.tables import Run, Wait, Workflow
+from automations.db.waits import NewWait
+from automations.domain.statuses import RunStatus
+from automations.services.workflows import workflows
+from tests.console.conftest import HEADERS, Browser
+from tests.console.sample import KYC, Sample
+from tests.doubles import ports
+
+
+def run_of(run_id: str) -> Run:
+    with unit_of_work() as session:
+        return session.get_one(Run, run_id)
+
+
+def status_of(workflow_id: str) -> str:
+    with unit_of_work() as session:
+        return session.get_one(Workflow, workflow_id).status
+
+
+class TestAutomations:
+    def test_they_are_found_by_name_status_and_trigger(self, owner: Browser, there: Sample) -> None:
+        for query, names in {
+            "q=kyc": ["KYC review"],
+            "q=%25": [],
+            "trigger=schedule": ["Monthly evidence"],
+            "status=PAUSED": [],
+            "": ["Monthly evidence", "KYC review"],
+        }.items():
+            owner.open(f"/console/workflows?{query}")
+            found = owner.root.xpath("//tbody//a[@class='strong']/text()")
+            assert found == names, query
+        assert owner.open("/console/workflows?status=NONE").status_code == 400
+
+    def test_a_list_goes_on_behind_its_page(self, owner: Browser, there: Sample) -> None:
+        for number in range(25):
+            body = {"name": f"One {number}", "steps": []}
+            workflows.create(there.people["OWNER"], body, ports())
+        owner.open("/console/workflows?q=o")
+        (following,) = owner.root.xpath("//a[@rel='next']/@href")
+        first = set(owner.root.xpath("//tbody//a[@class='strong']/@href"))
+        assert len(first) == 25
+        owner.open(following)
+        assert first.isdisjoint(owner.root.xpath("//tbody//a[@class='strong']/@href"))
+
+    def test_one_is_paused_activated_and_archived(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/workflows/{there.workflow}"
+        for status, said in (("PAUSED", "is paused"), ("ACTIVE", "is active")):
+            owner.open(page)
+            owner.press(f"{page}/status")
+            assert status_of(there.workflow) == status
+            assert said in owner.text
+        owner.press(f"{page}/status", 1)
+        assert status_of(there.workflow) == "ARCHIVED"
+        owner.open(page)
+        assert "is archived" not in owner.text, "it is said once"
+
+    def test_a_copy_is_a_draft_of_its_own(self, owner: Browser, there: Sample) -> None:
+        owner.open(f"/console/workflows/{there.workflow}")
+        owner.press(f"/console/workflows/{there.workflow}/duplicate")
+        assert owner.heading() == "KYC review (copy) Draft"
+        assert owner.path != f"/console/workflows/{there.workflow}"
+
+    def test_a_version_is_compared_and_restored(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/workflows/{there.workflow}/versions"
+        owner.open(f"{page}/2")
+        added = owner.root.xpath("//div[@class='l-added']/code/text()")
+        assert added == ["description: Checks a new client."]
+        owner.open(page)
+        owner.press(f"{page}/1/restore")
+        assert "is the newest one again" in owner.text
+        found = workflows.get(there.workspace, there.workflow)
+        assert (found.version, found.definition["description"]) == (3, KYC["description"])
+        assert owner.open(f"{page}/9").status_code == 404
+
+    def test_the_file_is_what_apply_takes(self, owner: Browser, there: Sample) -> None:
+        answer = owner.open(f"/console/workflows/{there.workflow}/export")
+        assert "KYC%20review.yaml" in answer.headers["content-disposition"]
+        assert "name: KYC review" in answer.text
+
+
+class TestRunForm:
+    def test_a_run_is_started_with_what_was_typed(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/workflows/{there.workflow}"
+        owner.open(f"{page}/run")
+        typed = {
+            "input.company": "ACME",
+            "input.country": "DE",
+            "input.amount": "12.5",
+            "input.politicallyExposed": "false",
+        }
+        owner.press(f"{page}/execute", typed=typed)
+        assert "The run has begun" in owner.text
+        run = run_of(owner.path.rpartition("/")[2])
+        assert run.input == {
+            "company": "ACME",
+            "country": "DE",
+            "amount": 12.5,
+            "politicallyExposed": False,
+        }
+
+    def test_what_is_wrong_is_said_at_its_input_and_stays_typed(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        page = f"/console/workflows/{there.workflow}"
+        owner.open(f"{page}/run")
+        answer = owner.press(
+            f"{page}/execute", typed={"input.amount": "many", "input.company": "A"}
+        )
+        assert answer.status_code == 400
+        (amount,) = owner.root.xpath("//input[@name='input.amount']")
+        assert amount.get("aria-invalid") == "true"
+        said = owner.root.get_element_by_id(amount.get("aria-describedby"))
+        assert "number" in said.text_content()
+        assert owner.root.xpath("//input[@name='input.company']/@value") == ["A"]
+
+    def test_without_a_schema_it_is_json(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/workflows/{there.digest}"
+        owner.open(f"{page}/run")
+        assert owner.press(f"{page}/execute", json="[1]").status_code == 400
+        assert "must be a JSON object" in owner.text
+        owner.press(f"{page}/execute", json='{"a": 1}')
+        assert run_of(owner.path.rpartition("/")[2]).input == {"a": 1}
+
+
+class TestRuns:
+    def test_they_are_filtered(self, owner: Browser, there: Sample) -> None:
+        for query, number in {
+            "status=FAILED": 1,
+            f"workflow={there.digest}": 0,
+            "trigger=manual": 5,
+            "since=hour": 5,
+            "trigger=schedule": 0,
+        }.items():
+            owner.open(f"/console/runs?{query}")
+            assert len(owner.root.xpath("//tbody/tr")) == number, query
+
+    def test_one_is_cancelled(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/runs/{there.runs['running']}"
+        owner.open(page)
+        owner.press(f"{page}/cancel")
+        assert owner.heading() == "KYC review Cancelled"
+        owner.send(f"{page}/cancel")
+        assert owner.answer.status_code == 409
+        assert "ended already" in owner.text
+
+    def test_a_failed_one_is_retried_and_run_again(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/runs/{there.runs['failed']}"
+        owner.open(page)
+        owner.press(f"{page}/retry")
+        assert run_of(there.runs["failed"]).status == RunStatus.RUNNING
+        owner.open(f"/console/runs/{there.runs['completed']}")
+        owner.press(f"/console/runs/{there.runs['completed']}/replay")
+        fresh = run_of(owner.path.rpartition("/")[2])
+        assert fresh.replay_of_run_id == there.runs["completed"]
+
+    def test_several_are_cancelled_and_those_that_cannot_be_are_named(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        owner.open("/console/runs")
+        done, going = there.runs["completed"], there.runs["running"]
+        token = owner.root.xpath("//input[@name='csrf']/@value")[0]
+        body = {"csrf": token, "act": "cancel", "run": [done, going]}
+        answer = owner.http.post("/console/runs/bulk", data=body)
+        assert answer.status_code == 400
+        assert "1 of 2 runs were changed." in answer.text
+        assert done in answer.text
+        assert run_of(going).status == RunStatus.CANCELLED
+        assert owner.http.post("/console/runs/bulk", data={"csrf": token}).status_code == 400
+
+    def test_what_waits_for_a_time_is_let_go_on(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/runs/{there.runs['waiting']}"
+        owner.open(page)
+        owner.press(f"{page}/resume", data="not json")
+        assert owner.answer.status_code == 400
+        owner.open(page)
+        owner.press(f"{page}/resume", data='{"by": "hand"}')
+        assert "The run goes on." in owner.text
+        with unit_of_work() as session:
+            wait = session.query(Wait).filter(Wait.run_id == there.runs["waiting"]).one()
+        assert (wait.decision, wait.data, wait.decided_by) == (
+            "resumed",
+            {"by": "hand"},
+            "owner@b.example",
+        )
+
+    def test_it_is_saved_whole(self, owner: Browser, there: Sample) -> None:
+        answer = owner.open(f"/console/runs/{there.runs['failed']}/export")
+        assert json.loads(answer.text)["status"] == "FAILED"
+        assert answer.headers["content-disposition"].startswith("attachment")
+
+
+class TestApprovals:
+    def test_one_is_decided_with_a_comment(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/approvals/{there.runs['asked']}"
+        owner.open(page)
+        assert "ACME GmbH" in owner.text
+        owner.press(page, decision="approved", comment="Fine")
+        assert (owner.path, "Approved." in owner.text) == ("/console/approvals", True)
+        with unit_of_work() as session:
+            wait = session.query(Wait).filter(Wait.run_id == there.runs["asked"]).one()
+        assert (wait.decision, wait.data) == ("approved", {"comment": "Fine"})
+        assert owner.open(page).status_code == 409
+
+    def test_several_are_decided_at_once(self, owner: Browser, there: Sample) -> None:
+        owner.open("/console/approvals")
+        owner.press("/console/approvals/bulk", run=there.runs["asked"], decision="rejected")
+        assert "Rejected." in owner.text
+        assert "Nothing to decide" in owner.text
+
+    def test_a_form_is_filled_in_and_what_is_wrong_is_said(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        fields = [
+            {"id": "1", "key": "limit", "type": "number", "label": "Limit",
+             "validation": {"required": True}},
+        ]  # fmt: skip
+        run_id = there.runs["running"]
+        question = {
+            "subject": "How much?",
+            "body": "",
+            "form": {"sections": [{"id": "s", "fields": fields}]},
+        }
+        with unit_of_work() as session:
+            until = datetime.now(UTC) + timedelta(days=1)
+            waits.open_wait(session, NewWait(run_id, "ask", 0, "decision", until, question))
+        page = f"/console/approvals/{run_id}"
+        owner.open(page)
+        assert owner.press(page, decision="approved").status_code == 400
+        owner.press(page, typed={"decision": "approved", "data.limit": "12"})
+        with unit_of_work() as session:
+            wait = session.query(Wait).filter(Wait.run_id == run_id).one()
+        assert (wait.decision, wait.data) == ("approved", {"limit": 12})
+
+    def test_others_than_those_who_are_asked_are_told_so(
+        self, browsers: dict[str, Browser], there: Sample
+    ) -> None:
+        with unit_of_work() as session:
+            wait = session.query(Wait).filter(Wait.run_id == there.runs["asked"]).one()
+            waits.add_approvers(session, wait, ["admin@b.example"])
+        browsers["MEMBER"].open(f"/console/approvals/{there.runs['asked']}")
+        assert "Others are asked to decide this." in browsers["MEMBER"].text
+        browsers["ADMIN"].open("/console/approvals")
+        assert "You are asked" in browsers["ADMIN"].text
+
+
+def test_an_event_is_matched_once_more(owner: Browser, there: Sample) -> None:
+    page = f"/console/events/{there.event}"
+    owner.open(page)
+    assert "is started by hand" in owner.text
+    owner.press(f"{page}/replay")
+    assert "The event is matched once more." in owner.text
+
+
+def test_notifications_are_read(owner: Browser, there: Sample) -> None:
+    owner.open("/console/notifications")
+    owner.press("/console/notifications/read")
+    assert owner.actions() == set()
+
+
+def test_a_stream_tells_of_a_change_and_is_refused_beyond_its_bounds(
+    app: FastAPI, there: Sample
+) -> None:
+    headers = {**HEADERS, "Accept": "text/event-stream"}
+    run_id = there.runs["running"]
+    with TestClient(app, headers=headers) as http:
+        http.cookies.set(COOKIE, there.tokens["VIEWER"], domain="testserver.local")
+        before = http.get(f"/console/runs/{run_id}/stream", headers={"Accept": "*/*"}).text
+        with unit_of_work() as session:
+            session.get_one(Run, run_id).status = RunStatus.CANCELLED
+        after = http.get(f"/console/runs/{run_id}/stream", headers={"Accept": "*/*"}).text
+        assert before.startswith("event: changed\ndata: RUNNING/")
+        assert after.startswith("event: changed\ndata: CANCELLED/")
+        assert http.get("/console/runs/nothing/stream").status_code == 404
+    assert live.MAX_OF_A_CALLER < live.MAX_STREAMS

@@ -1,0 +1,133 @@
+"""The console in Chromium: accessible, live, quick to filter, and nothing goes wrong in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page, expect, sync_playwright
+
+from automations.db import runs
+from automations.db.session import unit_of_work
+from automations.domain.statuses import RunStatus
+from tests.console.sample import Sample
+from tests.console.screenshots import addresses, launched, serving, signed_in
+
+pytestmark = pytest.mark.slow
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """Debian's Chromium, installed where CI may do that."""
+    if shutil.which("chromium") is None and os.environ.get("CI") and os.geteuid() == 0:
+        for command in ("update", "install -y --no-install-recommends chromium"):
+            subprocess.run(f"apt-get -q {command}", shell=True, check=False, capture_output=True)
+    if shutil.which("chromium") is None:
+        pytest.skip("apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = launched(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def url(there: Sample) -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+def opened(chromium: Chromium, url: str, token: str | None, faults: list[str], **look: str) -> Page:
+    page = signed_in(chromium, url, token, **look)
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    return page
+
+
+def test_every_page_is_accessible_in_light_and_dark(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    faults: list[str] = []
+    found: dict[str, list[str]] = {}
+    for scheme in ("light", "dark"):
+        page = opened(chromium, url, there.tokens["OWNER"], faults, color_scheme=scheme)
+        for name, path in addresses(there).items():
+            if name == "error":
+                continue  # its status is written to the browser's console
+            page.goto(f"{url}{path}")
+            result = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
+            assert len(result.response["passes"]) > 10, name
+            for one in result.response["violations"]:
+                nodes = [node["html"][:160] for node in one["nodes"]][:3]
+                found.setdefault(f"{name} {scheme} {one['id']}", []).extend(nodes)
+        page.context.close()
+    assert found == {}
+    assert faults == []
+
+
+def test_a_run_s_page_follows_it_without_being_loaded_anew(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    faults: list[str] = []
+    page = opened(chromium, url, there.tokens["VIEWER"], faults)
+    page.goto(f"{url}/console/runs/{there.runs['running']}")
+    page.evaluate("window.same = true")
+    expect(page.locator("h1 .badge")).to_have_text("Running")
+    with unit_of_work() as session:
+        runs.end_run(session, there.runs["running"], RunStatus.COMPLETED, None)
+    expect(page.locator("h1 .badge")).to_have_text("Completed", timeout=20_000)
+    assert page.evaluate("window.same") is True
+    assert faults == []
+
+
+def test_a_list_is_filtered_while_one_types_and_times_are_the_reader_s(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    faults: list[str] = []
+    page = opened(chromium, url, there.tokens["VIEWER"], faults, timezone_id="Asia/Tokyo")
+    page.goto(f"{url}/console/workflows")
+    page.keyboard.press("/")
+    page.keyboard.type("kyc")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert page.url.endswith("?q=kyc")
+    page.goto(f"{url}/console/runs")
+    moment = page.locator("tbody time").first
+    expect(moment).to_have_text("10 minutes ago")
+    assert "GMT+9" in str(moment.get_attribute("title"))
+    assert faults == []
+
+
+def test_a_run_is_started_by_the_keyboard_alone(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    faults: list[str] = []
+    page = opened(chromium, url, there.tokens["MEMBER"], faults)
+    page.goto(f"{url}/console/workflows/{there.workflow}/run")
+    page.get_by_label("Company *").focus()
+    page.keyboard.type("ACME")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1 .badge")).to_have_text("Running")
+    assert "/console/runs/" in page.url
+    assert faults == []
+
+
+def test_a_phone_shows_no_page_wider_than_itself(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    context = chromium.new_context(viewport={"width": 360, "height": 740})
+    context.add_cookies(
+        [{"name": "automations_session", "value": there.tokens["OWNER"], "url": url}]
+    )
+    page = context.new_page()
+    wide = []
+    for name, path in addresses(there).items():
+        page.goto(f"{url}{path}")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(name)
+    assert wide == []
