@@ -69,7 +69,7 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
         Conflict: the connection is disabled, or does not fit its tables any more.
     """
     delivery.check()
-    connection = require(token, address)
+    connection = _find(token, address)
     audit.identify(connection.workspace_id)
     limits.check({f"pipeline:webhook:{connection.id}": _MAX_PER_MINUTE})
     content = delivery.content()
@@ -94,13 +94,17 @@ def _sync(
     )
 
 
-def require(token: str, address: str) -> PipelineConnection:
-    """The connection of a URL.
+def require(token: str, address: str) -> None:
+    """Refuse a URL that no connection has.
 
     Raises:
         NotFound: no connection has this URL.
         TooManyRequests: so many that are none were asked for from the address.
     """
+    _find(token, address)
+
+
+def _find(token: str, address: str) -> PipelineConnection:
     with reading() as session:
         found = connections.find_by_webhook(session, hash_token(token))
     if found is None:
