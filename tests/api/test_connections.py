@@ -12,6 +12,8 @@ from typing import ClassVar
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from api_bridge import __main__, connections
 from api_bridge.connections import MAX_HEAD_BYTES, MAX_PIPELINED, Connection
@@ -159,3 +161,41 @@ def test_the_process_may_have_as_many_files_as_it_takes_connections() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (2_000, before[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            b"GET / HTTP/1.1\r\n",
+            b"POST /api/session HTTP/1.1\r\n",
+            b"Host: 127.0.0.1\r\n",
+            b"\r\n",
+        ),
+        *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"5\r\nabcde\r\n", b"0\r\n"),
+        *(
+            b"Connection: close\r\n",
+            b"Expect: 100-continue\r\n",
+            b"HTTP/1.1 200 OK\r\n",
+            b"\0",
+            b"\xff",
+        ),
+        *(
+            b"Content-Type: application/json\r\n",
+            b'{"email": 1}',
+            b": ",
+            b"\n",
+            b"PRI * HTTP/2.0\r\n",
+        ),
+    ]
+) | st.binary(max_size=8)
+
+
+@given(said=st.lists(PIECES, max_size=12))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_said_is_no_failure_of_ours(here: tuple[str, int], said: list[bytes]) -> None:
+    with socket.create_connection(here, PATIENCE) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(b"".join(said))
+            connection.shutdown(socket.SHUT_WR)
+        for line in heard(connection).split(b"\r\n"):
+            assert not line.startswith(b"HTTP/1.1 5"), said
