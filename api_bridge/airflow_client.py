@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence, Set
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 _TIMEOUT = (3.05, 30)
 """Seconds to connect, a little over TCP's first repeat, and to be answered."""
 _POOL = 16
+_VERSION = re.compile(r"; version (\d+)$")
+"""At the end of what Airflow is told of a timetable."""
 _BATCHES = "/automations/batches/runs"
 """Where our plugin in Airflow's server takes many runs at once."""
 _WITHOUT_BATCHES = 60.0
@@ -55,13 +58,10 @@ class AirflowClient:
         answer = self._call("GET", f"/dags/{dag_id}", missing_ok=True)
         if answer is None or answer.get("has_import_errors") or answer.get("is_stale"):
             return None
-        versions = [
-            int(tag["name"][1:])
-            for tag in answer.get("tags", [])
-            if tag["name"].startswith("v") and tag["name"][1:].isdigit()
-        ]
+        # Stored with the structure; see the first of docs/decisions.
+        version = _VERSION.search(answer.get("timetable_description") or "")
         revision = answer.get("bundle_version")
-        return Visible(versions[0], int(revision)) if versions and revision else None
+        return Visible(int(version[1]), int(revision)) if version and revision else None
 
     def start(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None]:
         if time.monotonic() >= self._batches_from:

@@ -31,7 +31,7 @@ from automations_airflow.packs import (
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Of the pack files; raised when all must be written anew."""
 
 REPARSE_SECONDS = 1.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from automations.definitions.triggers import Manual, ScheduleTrigger
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import WorkflowStatus
 from automations.steps.registry import STEP_TYPES
+from automations_airflow.dag_docs import dag_doc, steps_table, task_doc, trigger_in_words
 from automations_airflow.links import workflow_url
 from automations_airflow.operators import OPERATORS, BrokenDefinitionOperator
 from automations_airflow.params import params_of
@@ -59,29 +60,45 @@ def build(published: Published, task_id: str | None = None) -> DAG:
 
 def _build(published: Published, definition: Definition, task_id: str | None) -> DAG:
     plan, trigger = Plan(definition.steps), definition.trigger
+    words = trigger_in_words(published, definition)
     dag = _dag(
         published,
         definition.name,
         definition.description,
         [trigger.type],
-        _scheduling(published, definition),
+        _scheduling(published, definition, words),
     )
     # Before each task Airflow would hold them against the run's input once more, by its own rules.
     if isinstance(trigger, Manual) and task_id is None:
         dag.params = ParamsDict(params_of(trigger.input_schema))
+    # Never ends in ".md": Airflow would open it as a file.
+    dag.doc_md = f"{dag.doc_md}{steps_table(definition)}"
     if not plan.nodes:
         EmptyOperator(task_id="no_steps", task_display_name="No steps", dag=dag)
     groups = _Groups(dag, plan)
     tasks = {node.id: _task(published, node, dag, groups.of(node)) for node in plan.nodes.values()}
     for node in plan.nodes.values():
         tasks[node.id].set_upstream([tasks[upstream] for upstream in node.upstream])
+        _label(dag, node)
     return dag
+
+
+def _label(dag: DAG, node: Node) -> None:
+    """Name the ways from a node that branches."""
+    ways: dict[str, list[str]] = {}
+    for arm, target in node.arms.items():
+        if target is not None:
+            ways.setdefault(target, []).append(arm)
+    for target, arms in ways.items():
+        dag.set_edge_info(node.id, target, {"label": ", ".join(arms)})
 
 
 def _stand_in(published: Published, reason: str, task_id: str | None) -> DAG:
     name = published.definition.get("name")
     shown = name if isinstance(name, str) and name else published.workflow_id
-    dag = _dag(published, shown, f"This definition cannot be run.\n\n    {reason}", ["broken"])
+    said = f"This definition cannot be run.\n\n    {reason}"
+    scheduling = _Scheduling(AutomationTimetable("cannot be run", published.version))
+    dag = _dag(published, shown, said, ["broken"], scheduling)
     BrokenDefinitionOperator(
         task_id=task_id or "broken_definition",
         task_display_name="Broken definition",
@@ -95,22 +112,28 @@ def _stand_in(published: Published, reason: str, task_id: str | None) -> DAG:
 class _Scheduling:
     """When Airflow itself starts runs, and how many may go at once; parked runs count."""
 
-    timetable: Any = field(default_factory=AutomationTimetable)
+    timetable: AutomationTimetable | ScheduleTimetable
     max_active_runs: int = UNLIMITED
     catchup: bool = False
 
 
-def _scheduling(published: Published, definition: Definition) -> _Scheduling:
+def _scheduling(published: Published, definition: Definition, words: str) -> _Scheduling:
     since, trigger = published.scheduled_since, definition.trigger
     if (
         not isinstance(trigger, ScheduleTrigger)
         or published.status != WorkflowStatus.ACTIVE
         or not since
     ):
-        return _Scheduling()
+        return _Scheduling(AutomationTimetable(words, published.version))
     due = trigger.schedule(definition.timezone)
     return _Scheduling(
-        ScheduleTimetable(due.cron, due.interval, due.timezone, datetime.fromisoformat(since)),
+        ScheduleTimetable(
+            due.cron,
+            due.interval,
+            due.timezone,
+            datetime.fromisoformat(since),
+            published.version,
+        ),
         # "skip" and "allow" are decided when a run comes:
         # see automations.services.runs.from_airflow.
         max_active_runs=1 if trigger.overlap == "queue" else UNLIMITED,
@@ -123,20 +146,22 @@ def _dag(
     name: str,
     description: str,
     tags: list[str],
-    scheduling: _Scheduling | None = None,
+    scheduling: _Scheduling,
 ) -> DAG:
-    scheduling = scheduling or _Scheduling()
     url = workflow_url(published.workflow_id)
+    # A comma would make two owners of one.
+    owner = (published.owner or OWNER).replace(",", " ")
+    tags = [TAG, *tags, published.status.lower()]
+    if published.workspace:
+        tags.append(f"workspace:{published.workspace}"[:100])
     return DAG(
         dag_id(published.workflow_id),
         dag_display_name=name,
         description=description or None,
-        # Never ends in ".md": Airflow would open it as a file.
-        doc_md=f"{description}\n\nVersion {published.version} of [this automation]({url}).",
-        # The version's tag makes every version a DAG version of Airflow's.
-        tags=[TAG, *tags, f"v{published.version}"],
-        owner_links={OWNER: url},
-        default_args={"owner": OWNER},
+        doc_md=dag_doc(published, description, scheduling.timetable.summary, url),
+        tags=tags,
+        owner_links={owner: url},
+        default_args={"owner": owner},
         schedule=scheduling.timetable,
         max_active_runs=scheduling.max_active_runs,
         catchup=scheduling.catchup,
@@ -151,6 +176,7 @@ def _task(published: Published, node: Node, dag: DAG, group: TaskGroup) -> Any:
     return OPERATORS[step.type](
         task_id=node.id,
         task_display_name=step.name,
+        doc_md=task_doc(step),
         workflow_id=published.workflow_id,
         version=published.version,
         trigger_rule="none_failed_min_one_success" if node.joins else "all_success",

@@ -14,10 +14,34 @@ from automations.definitions.schedules import Schedule
 from automations.kit.ids import new_id
 
 
-class AutomationTimetable(NullTimetable):
-    """Schedules nothing, and gives a run started by hand in Airflow an id like the API's."""
+def described(words: str, version: int) -> str:
+    """What Airflow shows beside a summary; its end says which version was parsed."""
+    return f"{words[:900]}; version {version}"
 
-    description = "Started by the automation's trigger"
+
+class AutomationTimetable(NullTimetable):
+    """Schedules nothing, and gives a run started by hand in Airflow an id like the API's.
+
+    Args:
+        words: what starts the automation, for people.
+        version: the automation's, by which the dispatcher knows what Airflow has parsed.
+    """
+
+    def __init__(self, words: str, version: int) -> None:
+        super().__init__()
+        self._words, self._version = words, version
+        self.description = described(words, version)
+
+    @property
+    def summary(self) -> str:
+        return self._words
+
+    def serialize(self) -> dict[str, Any]:
+        return {"words": self._words, "version": self._version}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        return cls(**data)
 
     def generate_run_id(self, *, run_type: DagRunType, **facts: Any) -> str:
         if run_type == DagRunType.MANUAL:
@@ -31,18 +55,21 @@ class ScheduleTimetable(Timetable):
     Args:
         since: nothing before or at this instant is due. It stays the same from parse to parse, so
             that a parse right after a due time does not lose the run.
+        version: the automation's, as that of any other.
     """
 
     def __init__(
-        self, cron: str | None, interval: str | None, timezone: str, since: datetime
+        self, cron: str | None, interval: str | None, timezone: str, since: datetime, version: int
     ) -> None:
         self._schedule = Schedule(cron, interval, timezone)
         self._since = since
-        self.description = f"{self.summary}, {timezone}"
+        self._version = version
+        self.description = described(self.summary, version)
 
     @property
     def summary(self) -> str:
-        return str(self._schedule.cron or self._schedule.interval)
+        schedule = self._schedule
+        return f"{schedule.cron or schedule.interval}, {schedule.timezone}"
 
     def next_dagrun_info(
         self,
@@ -85,6 +112,7 @@ class ScheduleTimetable(Timetable):
             "interval": schedule.interval,
             "timezone": schedule.timezone,
             "since": self._since.isoformat(),
+            "version": self._version,
         }
 
     @classmethod

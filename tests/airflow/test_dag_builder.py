@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.types import DagRunType
 
+from automations.domain.statuses import WorkflowStatus
 from automations.execution.deaths import MAX_DEATHS
 from automations.kit.ids import PATTERN
 from automations_airflow.dag_builder import build
@@ -56,11 +58,79 @@ def test_the_dag_says_what_the_automation_is() -> None:
     assert dag.dag_id == f"automation_{workflow_id(7)}"
     assert dag.dag_display_name == "Näme {{ x }} 'q'"
     assert dag.get_task("a").task_display_name == "The a"
-    assert dag.tags == {"automation", "manual", "v1"}
+    assert dag.tags == {"automation", "manual", "active"}
     assert dag.doc_md is not None
     assert dag.doc_md.startswith("Sends.\n\nVersion 1 of")
+    assert dag.doc_md.endswith("| 1 | The a | email |")
     assert dag.owner_links["automations"].endswith(f"/api/workflows/{workflow_id(7)}")
     assert (dag.catchup, dag.is_paused_upon_creation) == (False, False)
+
+
+def test_it_says_whose_it_is_what_starts_it_and_all_of_its_steps() -> None:
+    table = {"type": "event", "triggerType": "ROW_ADDED", "filterTableId": workflow_id(1)}
+    body = [email("inner"), {**delay("off", 1), "disabled": True}]
+    loop = {**email("each", 1), "type": "loop", "config": {"collection": [1], "steps": body}}
+    steps = condition("c", then=[email("yes")], else_=[email("no")]), loop
+    one = replace(
+        published(*steps, trigger=table),
+        workspace="sales",
+        subject="Ven|dors",
+        owner="Anna, of sales",
+        status=WorkflowStatus.PAUSED,
+        edited_by="ben",
+        edited_at="2026-03-01T09:00:00+00:00",
+    )
+    dag = build(one)
+    assert dag.tags == {"automation", "event", "paused", "workspace:sales"}
+    assert dag.get_task("c").owner == "Anna  of sales"
+    assert list(dag.owner_links) == ["Anna  of sales"]
+    assert reread(dag).timetable.summary == "on ROW_ADDED of Ven|dors"
+    text = str(dag.doc_md)
+    for said in (
+        "PAUSED",
+        "workspace sales",
+        "started: on ROW\\_ADDED of Ven\\|dors",
+        "ask Anna, of sales",
+        "last edit by ben on 2026-03-01",
+        "| 1 | The c | condition |\n| 1.1 | then: The yes | email |",
+        "| 1.1 | else: The no | email |",
+        "| 2 | The each | loop |\n| 2.1 | steps: The inner | email |",
+        "| 2.2 | steps: The off (disabled) | delay |",
+    ):
+        assert said in text, text
+    assert dag.edge_info["c"] == {"yes": {"label": "then"}, "no": {"label": "else"}}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "words"),
+    [
+        ({"type": "manual"}, "by hand"),
+        ({"type": "webhook"}, "webhook"),
+        ({"type": "form_submission", "formId": workflow_id(1)}, "on submissions of Vendors"),
+        ({"type": "event", "triggerType": "com.example.paid"}, "on com.example.paid"),
+        (
+            {"type": "schedule", "cron": "0 9 * * *", "timezone": "Europe/Warsaw"},
+            "0 9 * * *, Europe/Warsaw",
+        ),
+    ],
+)
+def test_the_column_of_schedules_says_what_starts_it(trigger: dict[str, Any], words: str) -> None:
+    subject = "Vendors" if "formId" in trigger else None
+    for since in (None, "2026-03-01T09:00:00+00:00"):
+        one = replace(
+            published(email("a"), trigger=trigger), subject=subject, scheduled_since=since
+        )
+        timetable = reread(build(replace(one, version=12))).timetable
+        assert timetable.summary == words
+        # By its end the dispatcher knows what Airflow has parsed.
+        assert timetable.description == f"{words}; version 12"
+
+
+def test_a_task_says_what_its_step_does_and_no_value_of_its_configuration() -> None:
+    doc = str(build(published(email("a"))).get_task("a").doc_md)
+    assert "email" in doc
+    assert doc.endswith("Configured: to, subject, body.")
+    assert "ada@b.example" not in doc
 
 
 def test_a_description_that_looks_like_a_file_is_not_opened() -> None:

@@ -89,7 +89,7 @@ def test_the_overlap_that_queues_is_airflows() -> None:
 def test_the_timetable_survives_airflows_storage(config: dict[str, Any]) -> None:
     built = dag(**config)
     assert due(stored(built), 5) == due(built.timetable, 5)
-    assert stored(built).summary == next(iter(config.values()))
+    assert stored(built).summary == f"{next(iter(config.values()))}, {WARSAW}"
     one, other = (DagSerialization.to_dict(dag(**config)) for _ in range(2))
     assert one == other
 

@@ -223,7 +223,7 @@ class TestReading:
     def test_a_dag_that_cannot_run_is_not_visible(
         self, airflow: Airflow, client: AirflowClient, flaw: dict[str, bool]
     ) -> None:
-        dag = {"bundle_version": "7", "tags": [{"name": "v2"}]}
+        dag = {"bundle_version": "7", "timetable_description": "by hand; version 2"}
         airflow.answers["GET", "/dags/automation_c1"] = (200, dag)
         found = client.visible("automation_c1")
         assert found is not None

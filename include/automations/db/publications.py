@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
 
 from automations.db import workflows
-from automations.db.session import unit_of_work
-from automations.db.tables import Run, Workflow, WorkflowVersion
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import (
+    DataTable,
+    Form,
+    MatterTemplate,
+    Run,
+    Workflow,
+    WorkflowVersion,
+    Workspace,
+)
 from automations.definitions.published import PACK_SIZE, Published
 from automations.domain.statuses import UNFINISHED
 
@@ -43,7 +54,9 @@ class SqlPublications:
             live,
         ).order_by(Workflow.number)
         with unit_of_work() as session:
-            return [_as_published(row) for row in session.execute(query)]
+            rows = session.execute(query).all()
+            names = _subject_names(session, [row[1].definition for row in rows])
+            return [_as_published(row, names) for row in rows]
 
     def at(self, workflow_id: str, revision: int) -> Published | None:
         query = (
@@ -53,19 +66,49 @@ class SqlPublications:
         )
         with unit_of_work() as session:
             row = session.execute(query).first()
-            return _as_published(row) if row else None
+            return _as_published(row, {}) if row else None
 
 
-def _published(*conditions: ColumnElement[bool]) -> Select[Workflow, WorkflowVersion]:
+_SUBJECTS = {
+    "formId": (Form.id, Form.title),
+    "filterFormId": (Form.id, Form.title),
+    "filterTableId": (DataTable.id, DataTable.name),
+    "filterMatterTemplateId": (MatterTemplate.id, MatterTemplate.name),
+}
+"""What a trigger may be for, by the field that names it."""
+
+
+def _subject_names(session: Session, definitions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The names of what the triggers of definitions are for, by id."""
+    named: dict[str, str] = {}
+    for field, (key, name) in _SUBJECTS.items():
+        ids = {one for definition in definitions if (one := _trigger(definition).get(field))}
+        if ids:
+            found = session.execute(select(key, name).where(key.in_(ids)))
+            named |= {subject_id: called for subject_id, called in found}  # noqa: C416
+    return named
+
+
+def _trigger(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    trigger = definition.get("trigger")
+    return trigger if isinstance(trigger, dict) else {}
+
+
+def _published(*conditions: ColumnElement[bool]) -> Select[Workflow, WorkflowVersion, str]:
     return (
-        select(Workflow, WorkflowVersion)
+        select(Workflow, WorkflowVersion, Workspace.slug)
         .join(WorkflowVersion, WorkflowVersion.workflow_id == Workflow.id)
+        .join(Workspace, Workspace.id == Workflow.workspace_id)
         .where(and_(*conditions))
     )
 
 
-def _as_published(row: Row[Workflow, WorkflowVersion]) -> Published:
-    workflow, version = row
+def _as_published(
+    row: Row[Workflow, WorkflowVersion, str], subjects: Mapping[str, str]
+) -> Published:
+    workflow, version, workspace = row
+    trigger = _trigger(version.definition)
+    named = [subjects[one] for field in _SUBJECTS if (one := str(trigger.get(field))) in subjects]
     since = version.scheduled_since
     return Published(
         workflow_id=workflow.id,
@@ -76,4 +119,9 @@ def _as_published(row: Row[Workflow, WorkflowVersion]) -> Published:
         definition=version.definition,
         scheduled_since=since.isoformat() if since else None,
         republished=workflow.republished,
+        workspace=workspace,
+        subject=named[0] if named else None,
+        owner=workflow.created_by,
+        edited_by=version.created_by,
+        edited_at=version.created_at.isoformat(),
     )

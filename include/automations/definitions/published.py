@@ -22,6 +22,11 @@ class Published:
         revision: of the installation's definitions, at which this version was written.
         scheduled_since: since when its schedule has been in force, as ISO 8601.
         republished: the revision at which it was last published anew, unchanged; 0 for never.
+        workspace: the slug of its workspace.
+        subject: the name of the form, table or template that its trigger is for.
+        owner: who has made it.
+        edited_by: who has written this version.
+        edited_at: when, as ISO 8601.
         definition: the stored JSON of ``automations.model.Definition``.
     """
 
@@ -33,6 +38,11 @@ class Published:
     definition: Mapping[str, Any]
     scheduled_since: str | None = None
     republished: int = 0
+    workspace: str = ""
+    subject: str | None = None
+    owner: str | None = None
+    edited_by: str | None = None
+    edited_at: str | None = None
 
 
 class Publications(Protocol):
