@@ -27,6 +27,8 @@ _ONCE = frozenset(
     }
 )
 """Headers of which one reader takes the first, and another the last."""
+_MAX_CONTENT_TYPE = 1_000
+"""Bytes; its parameters are read in a time that grows with their square."""
 _ONCE_OF_A_KIND = b"ce-"
 """Attributes of CloudEvents."""
 
@@ -80,6 +82,8 @@ def _problem(scope: Scope, hosts: Iterable[str]) -> tuple[str, str] | None:
         if name in seen and (name in _ONCE or name.startswith(_ONCE_OF_A_KIND)):
             shown = name.decode("latin-1")
             return shown, f"The header {shown} comes twice: send it once."
+        if name == b"content-type" and len(value) > _MAX_CONTENT_TYPE:
+            return "content-type", f"The header Content-Type is over {_MAX_CONTENT_TYPE} bytes."
         seen.add(name)
         if name == b"host":
             host = value.decode("latin-1")

@@ -229,3 +229,12 @@ def test_a_proxy_that_is_no_network_keeps_the_bridge_from_starting(
     environment.set(AUTOMATIONS_TRUSTED_PROXIES=value)
     with pytest.raises(ValidationError, match="trusted_proxies"):
         Settings()
+
+
+@pytest.mark.parametrize("unit", [";", "a=", '"', ";a*0='", "=?", "/"])
+def test_a_type_of_content_that_is_a_book_is_refused(api: Api, unit: str) -> None:
+    for path in ("/api/session", "/api/forms/x/public", "/api/webhooks/x", "/api/tables"):
+        kind = "application/json" + unit * (60_000 // len(unit))
+        answer = api.http.post(path, content=b"{}", headers={"Content-Type": kind})
+        assert answer.status_code == 400
+        assert "Content-Type is over 1000 bytes" in answer.text
