@@ -6,6 +6,8 @@ _LONG = 26_000
 _BLOCKS = 5_000
 
 UNREADABLE: dict[str, str] = {
+    "a NUL": r"{{ 'a\0b' }}",
+    "half a pair": r"{{ '\ud800' }}",
     "minus signs": "{{ " + "-" * _LONG + "1 }}",
     "plus signs": "{{ " + "+" * _LONG + "1 }}",
     "minus signs with blanks": "{{ " + "- " * _LONG + "1 }}",

@@ -30,6 +30,21 @@ class InexactNumber(ValueError):
         super().__init__(f"holds the number {short}, which cannot be kept exactly")
 
 
+class InexactText(ValueError):
+    """A text is a number that would be changed by being kept."""
+
+    def __init__(self) -> None:
+        super().__init__("has more digits than can be kept; with decimals there may be 15")
+
+
+def truncated(text: str) -> int | None:
+    """The whole part of the number that a text is, exactly; None when it is no number."""
+    text = text.strip()
+    if len(text) > MAX_DIGITS or not _WRITTEN.fullmatch(text):
+        return None
+    return int(Decimal(text))
+
+
 def typed(text: str) -> int | float | None:
     """The number that a person has typed, or a cell holds; None when it is no number.
 
@@ -40,14 +55,14 @@ def typed(text: str) -> int | float | None:
     if not _WRITTEN.fullmatch(text):
         return None
     if len(text) > MAX_DIGITS:
-        raise _too_long()
+        raise InexactText
     if _WHOLE.fullmatch(text):
         return int(text)
     written, value = Decimal(text), float(text)
     if written == written.to_integral_value() and abs(written) < _WHOLE_ARE_EXACT:
         return int(written)
     if math.isinf(value) or Decimal(repr(value)) != written:
-        raise _too_long()
+        raise InexactText
     return value
 
 
@@ -72,7 +87,3 @@ def of_json(text: str) -> float:
     if digits > _MAX_DIGITS_OF_A_DOUBLE or Decimal(f"{value:.{max(digits, 1) - 1}e}") != written:
         raise InexactNumber(text)
     return value
-
-
-def _too_long() -> ValueError:
-    return ValueError("has more digits than can be kept; with decimals there may be 15")

@@ -19,6 +19,7 @@ from automations.domain.template_language.filters import FILTERS
 from automations.domain.template_language.functions import FUNCTIONS
 from automations.domain.template_language.names import path
 from automations.domain.template_language.predicates import PREDICATES
+from automations.kit.storable import fault
 
 _MAX_BRACKETS = 20
 """Within each other: the parser calls itself for each."""
@@ -182,6 +183,8 @@ def _check_node(node: nodes.Node, callable_names: Set[str]) -> None:
         problem = f"'{'.'.join(path(node.node) or ['this'])}' cannot be called"
     elif isinstance(node, nodes.Const) and not values.is_bounded(node.value):
         problem = "a number is too large"
+    elif isinstance(node, nodes.Const) and (unkept := fault(node.value)) is not None:
+        problem = f"a text in it {unkept}"
     if problem is None and isinstance(node, nodes.Call | nodes.Filter | nodes.Test):
         # None of them knows how many there are before they are made.
         problem = "* and ** are not known here" if node.dyn_args or node.dyn_kwargs else None

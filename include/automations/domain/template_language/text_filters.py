@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from automations.domain.template_language import values
 from automations.domain.template_language.faults import TemplateFault
 from automations.domain.template_language.run import Run
+from automations.kit.numbers import InexactText, truncated, typed
 
 _MAX_WIDTH = 1_000
 """Of what is padded: wider is no text for people."""
@@ -172,27 +173,39 @@ def _quoted(run: Run, value: Any, safe: str = "/") -> str:
 
 def _whole(run: Run, value: Any, default: Any = None, base: int = 10) -> int:
     try:
-        if isinstance(value, str):
-            text = value.strip()
-            return int(values.number(int(text, base) if _is_whole(text) else int(float(text))))
-        return int(values.number(int(value)))
+        return int(values.number(_whole_of(value, base) if isinstance(value, str) else int(value)))
     except (TypeError, ValueError, OverflowError) as error:
         if default is None:
             raise TemplateFault(f"{values.kind(value)} is no whole number") from error
         return int(default)
 
 
-def _is_whole(text: str) -> bool:
-    return not any(mark in text for mark in ".eE") or text[:2] in ("0x", "0X")
+def _whole_of(text: str, base: int) -> int:
+    found = truncated(text)
+    if base == 10 and found is not None:
+        return found
+    if (base == 10 and text.strip()[:2] not in ("0x", "0X")) or "_" in text or not text.isascii():
+        raise ValueError("is no whole number")
+    return int(text, base)
 
 
 def _real(run: Run, value: Any, default: Any = None) -> float:
     try:
-        return values.number(float(value))
+        return values.number(_real_of(value) if isinstance(value, str) else float(value))
     except (TypeError, ValueError, OverflowError) as error:
         if default is None:
-            raise TemplateFault(f"{values.kind(value)} is no number") from error
+            told = error if isinstance(error, InexactText) else "is no number"
+            raise TemplateFault(f"{values.kind(value)} {told}") from error
         return float(default)
+
+
+def _real_of(text: str) -> float:
+    found = typed(text)
+    if found is None:
+        raise ValueError("is no number")
+    if int(float(found)) != int(found):
+        raise InexactText
+    return float(found)
 
 
 def _round(run: Run, value: float, precision: int = 0, method: str = "common") -> float:
