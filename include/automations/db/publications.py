@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, union
 
 from automations.db import workflows
 from automations.db.session import Session, unit_of_work
@@ -31,13 +31,12 @@ class SqlPublications:
 
     def packs(self, since: int) -> list[int]:
         pack = func.div(Workflow.number, PACK_SIZE)
-        query = (
-            select(pack)
-            .join(WorkflowVersion, WorkflowVersion.workflow_id == Workflow.id)
-            .where(or_(WorkflowVersion.revision > since, Workflow.republished > since))
-            .group_by(pack)
-            .order_by(pack)
+        # By an index of each: one condition on both tables reads all versions that there are.
+        changed = union(
+            select(WorkflowVersion.workflow_id).where(WorkflowVersion.revision > since),
+            select(Workflow.id).where(Workflow.republished > since),
         )
+        query = select(pack).where(Workflow.id.in_(changed)).group_by(pack).order_by(pack)
         with unit_of_work() as session:
             return [int(number) for number in session.scalars(query)]
 
