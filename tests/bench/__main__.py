@@ -11,7 +11,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from tests.bench import api, busy, compare, events, first_run, idle, steps
+from tests.bench import api, busy, compare, events, first_run, idle, many, steps
 from tests.bench.measuring import BenchError
 
 
@@ -91,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
         measure=lambda console, options: compare.main(
             console, options.repeat, options.burst, not options.skip_stock, options.json
         )
+    )
+    text = "How long very many automations take to be published, and an edit beside them."
+    crowd = commands.add_parser("many", help=text, description=text)
+    crowd.add_argument("--automations", type=_positive, default=1_000)
+    crowd.add_argument("--edits", type=_positive, default=20)
+    crowd.set_defaults(
+        measure=lambda console, options: many.main(console, options.automations, options.edits)
     )
     text = "What each process uses while there is nothing to do, beside stock Airflow's."
     resting = commands.add_parser("idle", help=text, description=text)

@@ -55,15 +55,15 @@ def main(console: Console, seconds: int, with_stock: bool) -> bool:
             stock.up()
             stacks["stock Airflow"] = stock.pids
         time.sleep(SETTLING)
-        before = {name: _used(pids()) for name, pids in stacks.items()}
+        before = {name: used(pids()) for name, pids in stacks.items()}
         began = time.monotonic()
         time.sleep(seconds)
         for name, pids in stacks.items():
-            _report(console, name, _parts(before[name], pids(), time.monotonic() - began))
+            _report(console, name, parts(before[name], pids(), time.monotonic() - began))
     return True
 
 
-def _used(pids: Iterable[int]) -> dict[tuple[int, float], float]:
+def used(pids: Iterable[int]) -> dict[tuple[int, float], float]:
     """Seconds of processor time, children that have ended included, by process."""
     found = {}
     for process in tree(pids):
@@ -78,7 +78,7 @@ def _seconds(process: psutil.Process) -> float:
     return float(times.user + times.system + ended)
 
 
-def _parts(
+def parts(
     before: dict[tuple[int, float], float], pids: Iterable[int], seconds: float
 ) -> dict[str, Part]:
     used: dict[str, float] = defaultdict(float)

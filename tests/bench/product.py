@@ -88,8 +88,11 @@ class Stack:
         """MB of all processes of the stack."""
         return memory(self.pids())
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return answer_of(self._http.post(self.bridge + path, json=body, timeout=60))
+    def post(self, path: str, body: Any, patience: float = 60) -> Any:
+        return answer_of(self._http.post(self.bridge + path, json=body, timeout=patience))
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return answer_of(self._http.patch(self.bridge + path, json=body, timeout=60))
 
     def post_cloud_event(self, event: Mapping[str, Any]) -> Any:
         headers = {"Content-Type": "application/cloudevents+json"}
