@@ -12,7 +12,7 @@ from airflow.plugins_manager import AirflowPlugin
 from automations.settings import get_settings
 from automations_airflow import answered_by, bundle, listener, server_apps  # noqa: F401
 from automations_airflow.console_tabs import TABS
-from automations_airflow.links import RunLink
+from automations_airflow.links import ApprovalLink, ChildLink, RunLink, StepLink
 from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
 
 answered_by.watch()
@@ -23,7 +23,12 @@ class AutomationsPlugin(AirflowPlugin):
 
     name = "automations"
     timetables: ClassVar[list[Any]] = [AutomationTimetable, ScheduleTimetable]
-    operator_extra_links: ClassVar[list[Any]] = [RunLink()]
+    operator_extra_links: ClassVar[list[Any]] = [
+        RunLink(),
+        StepLink(),
+        ApprovalLink(),
+        ChildLink(),
+    ]
     fastapi_apps: ClassVar[list[Any]] = server_apps.APPS
     listeners: ClassVar[list[Any]] = [listener]
     external_views: ClassVar[list[Any]] = [

@@ -11,7 +11,8 @@ DOOR = "/automations/console"
 """Where the door to the console is mounted in Airflow's api-server."""
 
 
-def _door(query: str = "") -> str:
+def door(query: str = "") -> str:
+    """The door's address, of what the query names."""
     # Of the address that the reader has Airflow at: their session there is of no other one.
     base = urlsplit(get_settings().airflow_base).path.rstrip("/")
     return f"{base}{DOOR}/open{query}"
@@ -20,25 +21,25 @@ def _door(query: str = "") -> str:
 TABS: list[dict[str, Any]] = [
     {
         "name": "Automations",
-        "href": _door(),
+        "href": door(),
         "destination": "nav",
         "url_route": "automations-console",
     },
     {
         "name": "Automation",
-        "href": _door("?dag={DAG_ID}"),
+        "href": door("?dag={DAG_ID}"),
         "destination": "dag",
         "url_route": "automation",
     },
     {
         "name": "Console",
-        "href": _door("?dag={DAG_ID}&run={RUN_ID}"),
+        "href": door("?dag={DAG_ID}&run={RUN_ID}"),
         "destination": "dag_run",
         "url_route": "automation-run",
     },
     {
         "name": "Console",
-        "href": _door("?dag={DAG_ID}&run={RUN_ID}&task={TASK_ID}"),
+        "href": door("?dag={DAG_ID}&run={RUN_ID}&task={TASK_ID}"),
         "destination": "task_instance",
         "url_route": "automation-step",
     },

@@ -27,7 +27,7 @@ from automations.execution.verdicts import (
 )
 from automations.kit import tracing
 from automations.steps.registry import STEP_TYPES
-from automations_airflow.links import RunLink
+from automations_airflow.links import links_of
 from automations_airflow.overtaking import left_out, overtake
 from automations_airflow.retries import (
     AttemptFailed,
@@ -58,6 +58,8 @@ class StepTask:
     template_fields_renderers: ClassVar[dict[str, str]] = {"config": "json"}
     overwrite_rtif_after_execution = True
     config: Mapping[str, Any] | None = None
+    summary: Mapping[str, Any] | None = None
+    """Of what it came to, once it has."""
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
         """Definitions hold our own templates: Airflow's Jinja never sees them."""
@@ -86,6 +88,7 @@ class StepTask:
             engine, ref = wiring.engine(AIRFLOW_SECRETS), self._ref(context)
             verdict = ask(engine, ref, journal)
             if isinstance(verdict, Proceed):
+                self.summary = verdict.summary
                 overtake(verdict, context, ref, lambda behind: engine.run_ahead(behind, _journal()))
             return self._act(verdict, context)
         except DatabaseUnavailable as error:
@@ -146,8 +149,6 @@ class StepTask:
 class StepOperator(StepTask, BaseOperator):
     """A step that does its work at once."""
 
-    operator_extra_links = (RunLink(),)
-
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.workflow_id = workflow_id
@@ -156,8 +157,6 @@ class StepOperator(StepTask, BaseOperator):
 
 class StepSensor(StepTask, BaseSensorOperator):
     """A step that waits, at no worker's cost."""
-
-    operator_extra_links = (RunLink(),)
 
     def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -198,5 +197,11 @@ OPERATORS: dict[str, type[StepOperator] | type[StepSensor]] = {}
 for _name, _type in STEP_TYPES.items():
     _base = StepSensor if _type.pauses else StepOperator
     OPERATORS[_name] = globals()[class_name(_name)] = type(
-        class_name(_name), (_base,), {"__module__": __name__, "__doc__": _type.__doc__}
+        class_name(_name),
+        (_base,),
+        {
+            "__module__": __name__,
+            "__doc__": _type.__doc__,
+            "operator_extra_links": links_of(_name),
+        },
     )

@@ -116,7 +116,8 @@ def _mark_of(one: Overtaken, task: Any, run_id: str) -> Mark:
         for key, value in pushed.items()
     }
     key = SimpleNamespace(**names)
-    xcoms |= {link.xcom_key: link.get_link(task, ti_key=key) for link in task.operator_extra_links}
+    done: Any = SimpleNamespace(summary=one.verdict.summary)
+    xcoms |= {link.xcom_key: link.get_link(done, ti_key=key) for link in task.operator_extra_links}
     shown = SimpleNamespace(template_fields=task.template_fields, config=dict(one.config))
     return Mark(
         one.node_id,

@@ -62,7 +62,7 @@ def test_the_dag_says_what_the_automation_is() -> None:
     assert dag.doc_md is not None
     assert dag.doc_md.startswith("Sends.\n\nVersion 1 of")
     assert dag.doc_md.endswith("| 1 | The a | email |")
-    assert dag.owner_links["automations"].endswith(f"/api/workflows/{workflow_id(7)}")
+    assert dag.owner_links["automations"].endswith(f"/console/workflows/{workflow_id(7)}")
     assert (dag.catchup, dag.is_paused_upon_creation) == (False, False)
 
 

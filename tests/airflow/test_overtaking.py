@@ -99,7 +99,7 @@ def test_what_was_overtaken_is_handed_over_as_airflow_would_know_it(engine: Engi
     assert choice.started <= choice.ended <= x.started <= x.ended
     assert choice.xcoms["return_value"]["result"] is True
     assert choice.xcoms["skipmixin_key"] == {"skipped": ["y"]}
-    assert choice.xcoms["_link_RunLink"].endswith(f"/workflows/{run.workflow_id}/runs/{run.id}")
+    assert choice.xcoms["_link_RunLink"].endswith(f"&run={run.id}")
     assert "skipmixin_key" not in x.xcoms
     assert x.rendered is not None
     assert x.rendered["config"]["subject"] == "x"
