@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _TIMEOUT = (3.05, 30)
 """Seconds to connect, a little over TCP's first repeat, and to be answered."""
 _POOL = 16
+_NOTE_LENGTH = 1_000
+"""The most that Airflow takes."""
 _VERSION = re.compile(r"; version (\d+)$")
 """At the end of what Airflow is told of a timetable."""
 _BATCHES = "/automations/batches/runs"
@@ -77,7 +79,8 @@ class AirflowClient:
     def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
         """By the plugin's route in Airflow's server; None when that cannot do it."""
         wanted = [
-            {"dag_id": run.dag_id, "run_id": run.run_id, "conf": dict(run.conf)} for run in runs
+            {"dag_id": run.dag_id, "run_id": run.run_id, "conf": dict(run.conf)} | _note(run)
+            for run in runs
         ]
         response = self._send("POST", _BATCHES, {"runs": wanted})
         if response.status_code != 200:
@@ -88,6 +91,7 @@ class AirflowClient:
     def _start(self, run: NewDagRun) -> OrchestratorError | None:
         path = f"/dags/{run.dag_id}/dagRuns"
         body = {"dag_run_id": run.run_id, "logical_date": None, "conf": dict(run.conf)}
+        body |= _note(run)
         try:
             answer = self._call("POST", path, body, missing_ok=True, conflict_ok=True)
         except OrchestratorError as error:
@@ -298,6 +302,10 @@ def _failure(run: NewDagRun, made: Mapping[str, Any]) -> OrchestratorError | Non
             return NotVisibleYet(_UNKNOWN.format(run.dag_id))
         case _:
             return OrchestratorError(f"Airflow refused {run.run_id}: {made['reason']}")
+
+
+def _note(run: NewDagRun) -> dict[str, str]:
+    return {"note": run.note[:_NOTE_LENGTH]} if run.note else {}
 
 
 def _marks_as(event: Mapping[str, Any], *states: str) -> bool:

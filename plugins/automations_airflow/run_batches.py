@@ -54,6 +54,7 @@ class NewRun(BaseModel):
     dag_id: str
     run_id: str
     conf: dict[str, Any]
+    note: str | None = Field(None, max_length=1_000)
 
 
 class Batch(BaseModel):
@@ -142,6 +143,7 @@ class _Maker:
                     triggered_by=DagRunTriggeredByType.REST_API,
                     triggering_user_name=self._user_name,
                     state=DagRunState.QUEUED,
+                    note=run.note,
                     session=self._session,
                 )
                 self._session.add(self._log_entry(run))
@@ -211,6 +213,7 @@ class _Maker:
                 triggered_by=DagRunTriggeredByType.REST_API,
                 triggering_user_name=self._user_name,
                 bundle_version=None if dag.disable_bundle_versioning else model.bundle_version,
+                note=run.note,
             )
             row.log_template_id = template
             row.created_dag_version = versions[run.dag_id]

@@ -158,3 +158,19 @@ def test_too_many_at_once_are_refused(server: TestClient, dag: str) -> None:
     answer = server.post(BATCHES, json={"runs": runs}, headers=headers())
     assert answer.status_code == 422
     assert count(DagRun.id > 0) == 0
+
+
+@pytest.mark.parametrize("names", [("alone",), ("together", "other")])
+def test_a_run_of_a_batch_has_its_note(
+    server: TestClient, dag: str, names: tuple[str, ...]
+) -> None:
+    wanted = [
+        {"dag_id": dag, "run_id": name, "conf": {}, "note": f"Started by {name}."} for name in names
+    ]
+    answer = server.post(BATCHES, json={"runs": wanted}, headers=headers())
+    assert [one["outcome"] for one in answer.json()] == ["there"] * len(names)
+    with create_session() as session:
+        found = session.scalars(select(DagRun).where(DagRun.run_id.in_(names)))
+        assert {run.run_id: run.note for run in found} == {
+            name: f"Started by {name}." for name in names
+        }

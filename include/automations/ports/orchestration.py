@@ -94,11 +94,16 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class NewDagRun:
-    """A DagRun that is to be made."""
+    """A DagRun that is to be made.
+
+    Args:
+        note: what started it, for people.
+    """
 
     dag_id: str
     run_id: str
     conf: Mapping[str, Any]
+    note: str | None = None
 
 
 class Orchestrator(Protocol):

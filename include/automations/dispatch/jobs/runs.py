@@ -14,7 +14,7 @@ from automations.domain.statuses import UNFINISHED, Decision, RunStatus
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.kit import tracing
 from automations.ports import NewDagRun, Visible
-from automations.services.runs import admission, cancellations, failure_reports, replays
+from automations.services.runs import admission, cancellations, failure_reports, notes, replays
 
 _FAILS_AT_ALL = 2
 
@@ -77,7 +77,8 @@ class StartRun(AirflowHandler):
                     jobs.done(session, job)
                 else:
                     revision = versions.revision(session, run.workflow_id, run.version)
-                    made = NewDagRun(dag_id(run.workflow_id), run.in_airflow, run.input)
+                    dag, note = dag_id(run.workflow_id), notes.origin(session, run)
+                    made = NewDagRun(dag, run.in_airflow, run.input, note)
                     found.append(_Start(job, run, made, Visible(run.version, revision)))
         return found
 

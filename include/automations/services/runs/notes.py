@@ -1,0 +1,37 @@
+"""What started a run, in a line for people who see its DagRun in Airflow."""
+
+from __future__ import annotations
+
+from automations.db.session import Session
+from automations.db.tables import Run
+from automations.definitions.published import dag_id
+
+_BY = {
+    "form_submission": "a form's submission",
+    "event": "an event",
+    "webhook": "a webhook delivery",
+    "error": "the failure of another run",
+    "workflow": "another automation",
+}
+_MAX_NAME = 200
+
+
+def origin(session: Session, run: Run) -> str:
+    """What started it, and by whom: the note of its DagRun."""
+    what = _BY.get(run.trigger_type)
+    who = f" by {_plain(run.started_by)}" if run.started_by else ""
+    said = f"Started through {what}{who}" if what else f"Started{who}"
+    if run.event_id is not None:
+        said += f" (event {run.event_id})"
+    parent = session.get(Run, run.parent_run_id) if run.parent_run_id else None
+    if parent is not None:
+        path = f"/dags/{dag_id(parent.workflow_id)}/runs/{parent.in_airflow}"
+        said += f", as a child of run [{parent.id}]({path})"
+    if run.replay_of_run_id is not None:
+        said += f", as a replay of run {run.replay_of_run_id}"
+    return f"{said}."
+
+
+def _plain(text: str) -> str:
+    words = " ".join(text.split())[:_MAX_NAME]
+    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|" else mark for mark in words)
