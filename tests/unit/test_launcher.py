@@ -268,7 +268,8 @@ def test_status_of_a_home_that_is_down_is_json_and_an_error(
 ) -> None:
     assert main(["status", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert set(report) == {"bridge", "airflow", "mail", "parts"}
+    assert set(report) == {"bridge", "airflow", "mail", "parts", "heldUp"}
+    assert report["heldUp"] is None
     assert get_settings().mail_token in report["mail"]
     assert set(report["parts"]) == {
         *("postgres", "mail", "api-server", "scheduler", "dag-processor", "triggerer", "bridge")
