@@ -196,6 +196,14 @@ GET    /console/events                                           VIEWER events:r
 GET    /console/events/{event_id}                                VIEWER events:read
 POST   /console/events/{event_id}/replay                         ADMIN  events:write
 GET    /console/notifications                                    VIEWER notifications:read
+GET    /console/submissions                                      VIEWER forms:read
+POST   /console/submissions/{submission_id}/decide               MEMBER forms:write
+GET    /console/members                                          VIEWER members:read
+POST   /console/members                                          ADMIN  members:write
+POST   /console/members/{member_id}/invitation                   ADMIN  members:write
+POST   /console/members/{member_id}/role                         ADMIN  members:write
+POST   /console/members/{member_id}/remove                       ADMIN  members:write
+GET    /console/audit                                            ADMIN  audit-logs:read
 POST   /console/notifications/read                               VIEWER notifications:write
 POST   /console/notifications/{notification_id}/read             VIEWER notifications:write
 """

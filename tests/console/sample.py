@@ -15,14 +15,17 @@ from automations.db.tables import (
     Run,
     RunStep,
     StepLog,
+    Submission,
     Wait,
     WorkflowVersion,
 )
 from automations.db.waits import NewWait
+from automations.domain.forms.schema import FormSchema
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, StepStatus
 from automations.services.access import members, sign_ins
 from automations.services.access.bootstrap import ensure_workspace
+from automations.services.forms import forms
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.doubles import ports
@@ -140,6 +143,7 @@ class Sample:
     digest: str = ""
     runs: dict[str, str] = field(default_factory=dict)
     event: str = ""
+    submission: str = ""
 
 
 def make(kyc: dict[str, Any] | None = None) -> Sample:
@@ -165,6 +169,11 @@ def make(kyc: dict[str, Any] | None = None) -> Sample:
         name: by_hand.execute(owner, made.workflow, {"company": name}).id
         for name in ("completed", "failed", "waiting", "asked", "running")
     }
+    schema = FormSchema.model_validate(
+        {"sections": [{"id": "s", "fields": [{"id": "1", "key": "note", "type": "text"}]}]}
+    )
+    form = forms.create(made.workspace, title="Signup", description="", form=schema)
+    made.submission = forms.submit(made.workspace, form.id, {"note": "I would like to."}).id
     _settle(made)
     _tell(made)
     return made
@@ -292,6 +301,8 @@ def say(made: Sample, text: str) -> None:
         for event in session.query(Event):
             event.type = event.source = event.reason = text
             event.data = {text: text}
+        for sent in session.query(Submission):
+            sent.data = {text: text}
         for told in session.query(Notification):
             told.title = told.message = told.link = text
         for version in session.query(WorkflowVersion):
@@ -322,4 +333,6 @@ def pages(there: Sample) -> list[str]:
         "/console/events",
         f"/console/events/{there.event}",
         "/console/notifications",
+        "/console/submissions",
+        "/console/members",
     ]

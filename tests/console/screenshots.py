@@ -89,6 +89,9 @@ def addresses(there: Sample) -> dict[str, str]:
         "events": "/console/events",
         "event": f"/console/events/{there.event}",
         "notifications": "/console/notifications",
+        "submissions": "/console/submissions",
+        "members": "/console/members",
+        "audit": "/console/audit",
         "empty": "/console/workflows?q=nothing",
         "error": "/console/runs/nothing",
     }

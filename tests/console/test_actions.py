@@ -17,7 +17,7 @@ from automations.db.waits import NewWait
 from automations.domain.statuses import RunStatus
 from automations.services.workflows import workflows
 from tests.console.conftest import HEADERS, Browser
-from tests.console.sample import KYC, Sample
+from tests.console.sample import KYC, PASSWORD, Sample
 from tests.doubles import ports
 
 
@@ -255,6 +255,42 @@ class TestApprovals:
         assert "Others are asked to decide this." in browsers["MEMBER"].text
         browsers["ADMIN"].open("/console/approvals")
         assert "You are asked" in browsers["ADMIN"].text
+
+
+class TestPeople:
+    def test_a_submission_is_decided_once(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/submissions/{there.submission}/decide"
+        owner.open("/console/submissions")
+        assert "I would like to." in owner.text
+        owner.press(page, decision="approved")
+        assert "Approved." in owner.text
+        assert owner.send(page, decision="rejected").status_code == 409
+
+    def test_a_member_is_added_invited_and_removed(
+        self, app: FastAPI, owner: Browser, there: Sample
+    ) -> None:
+        owner.open("/console/members")
+        owner.press("/console/members", name="Joan", email="joan@b.example", role="MEMBER")
+        (link,) = owner.root.xpath("//div[@role='status']//code/text()")
+        joan = Browser(app)
+        path = link.partition("8800")[2]
+        joan.open(path)
+        joan.press(path, password=PASSWORD, again=PASSWORD)
+        assert "joan@b.example" in joan.text
+        (change,) = owner.root.xpath("//tr[contains(., 'joan@')]//form[contains(@action, 'role')]")
+        owner.press(change.action, role="VIEWER")
+        assert "The role is changed." in owner.text
+        owner.press(change.action.replace("/role", "/remove"))
+        assert "joan@b.example" not in owner.text
+        assert joan.open("/console/runs").url.path == "/console/sign-in"
+
+    def test_what_was_done_is_in_the_audit_log_of_administrators(
+        self, browsers: dict[str, Browser], there: Sample
+    ) -> None:
+        browsers["ADMIN"].open("/console/audit?action=workflow.execute")
+        assert len(browsers["ADMIN"].root.xpath("//tbody/tr")) == 5
+        assert browsers["MEMBER"].open("/console/audit").status_code == 403
+        assert "Audit log" not in browsers["MEMBER"].open("/console/runs").text
 
 
 def test_an_event_is_matched_once_more(owner: Browser, there: Sample) -> None:

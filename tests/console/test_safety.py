@@ -33,6 +33,11 @@ FORMS = {
     "/console/approvals/bulk": "MEMBER",
     "/console/events/{event}/replay": "ADMIN",
     "/console/notifications/read": "VIEWER",
+    "/console/submissions/{submission}/decide": "MEMBER",
+    "/console/members": "ADMIN",
+    "/console/members/{member}/role": "ADMIN",
+    "/console/members/{member}/invitation": "ADMIN",
+    "/console/members/{member}/remove": "ADMIN",
 }
 """What forms do, and the role that it takes."""
 
@@ -42,7 +47,13 @@ HOSTILE = f"\"'><img src=x onerror=alert(1)>{SCRIPT}{{{{7*7}}}}javascript:alert(
 
 def addresses_of(there: Sample) -> dict[str, str]:
     """The addresses of forms with their roles."""
-    names = {"workflow": there.workflow, "event": there.event, **there.runs}
+    names = {
+        "workflow": there.workflow,
+        "event": there.event,
+        "submission": there.submission,
+        "member": str(there.people["VIEWER"].member_id),
+        **there.runs,
+    }
     return {path.format_map(names): role for path, role in FORMS.items()}
 
 

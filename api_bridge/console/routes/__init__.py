@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from api_bridge.console.routes import (
     approvals,
+    audit,
     events,
     home,
+    members,
     notifications,
     runs,
     sign_in,
+    submissions,
     workflows,
 )
 
@@ -20,4 +23,7 @@ ROUTERS = (
     approvals.router,
     events.router,
     notifications.router,
+    submissions.router,
+    members.router,
+    audit.router,
 )

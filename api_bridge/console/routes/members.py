@@ -1,0 +1,94 @@
+"""The members of the workspace: who they are, what they may, and inviting them."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api_bridge.console import answers
+from api_bridge.console.posted import Posted, text
+from api_bridge.deps import Admin, Viewer
+from api_bridge.routing import Router
+from automations.domain.principals import RANKS, Principal
+from automations.errors import NotFound, ValidationFailed
+from automations.services.access import members, sign_ins
+from automations.settings import get_settings
+
+ROOT = "/console/members"
+router = Router(prefix=ROOT, tags=["members"])
+
+_MAX_NAME = 200
+_ROLES = tuple(RANKS)
+
+
+@router.get("")
+def show_list(request: Request, caller: Viewer) -> Response:
+    """The members."""
+    return _page(request, caller)
+
+
+@router.post("")
+def add(request: Request, caller: Admin, form: Posted) -> Response:
+    """Add a member, and show the link by which they set a password."""
+    name, email = text(form, "name").strip(), text(form, "email").strip()
+    if not 0 < len(name) <= _MAX_NAME:
+        raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} characters"]})
+    made = members.create(caller, name=name, email=email, role=_role(text(form, "role")))
+    return _inviting(request, caller, made.id)
+
+
+@router.post("/{member_id}/invitation")
+def invite(request: Request, caller: Admin, member_id: str, form: Posted) -> Response:
+    """Show a link by which a member sets a password; those before are void."""
+    return _inviting(request, caller, member_id)
+
+
+@router.post("/{member_id}/role")
+def change_role(caller: Admin, member_id: str, form: Posted) -> Response:
+    """Give a member another role."""
+    _there(caller, member_id)
+    members.update(caller, member_id, role=_role(text(form, "role")))
+    return answers.lead_on(ROOT, "member.changed")
+
+
+@router.post("/{member_id}/remove")
+def remove(caller: Admin, member_id: str, form: Posted) -> Response:
+    """Remove a member: their keys are revoked, their sessions end."""
+    _there(caller, member_id)
+    if text(form, "sure") != "yes":
+        raise ValidationFailed({"sure": ["must be yes"]})
+    members.delete(caller, member_id)
+    return answers.lead_on(ROOT, "member.removed")
+
+
+def _there(caller: Principal, member_id: str) -> members.Member:
+    found = members.get(caller.workspace_id, member_id)
+    if found is None:
+        raise NotFound(f"There is no member {member_id}.")
+    return found
+
+
+def _role(given: str) -> str:
+    if given not in RANKS:
+        raise ValidationFailed({"role": [f"must be one of {', '.join(RANKS)}"]})
+    return given
+
+
+def _inviting(request: Request, caller: Principal, member_id: str) -> Response:
+    invited = _there(caller, member_id)
+    token, _ = sign_ins.invite(caller, member_id)
+    # Shown now and never again: it is in no address that anybody else could load.
+    link = f"{get_settings().bridge_base}/console/invitation/{token}"
+    return _page(request, caller, link, invited.email)
+
+
+def _page(request: Request, caller: Principal, link: str = "", whose: str = "") -> Response:
+    return answers.page(
+        request,
+        "members.html",
+        caller,
+        rows=members.list_all(caller.workspace_id),
+        roles=[role for role in _ROLES if caller.may(role)],
+        link=link,
+        whose=whose,
+    )
