@@ -155,7 +155,7 @@ def test_a_failure_may_be_passed_over_or_lead_to_steps_of_its_own(
     )
     outbox.failures = [StepError("one"), StepError("two")]
     assert isinstance(engine.run(task(run, "a")), Proceed)
-    assert engine.run(task(run, "b")) == Proceed({}, ("rescue",))
+    assert engine.run(task(run, "b")) == Proceed({"error": "two"}, ("rescue",))
     engine.run(task(run, "rescue"))
     assert [mail.body for mail in outbox.sent] == ["two"]
     assert reload(run).status == "COMPLETED"

@@ -170,7 +170,10 @@ def test_each_attempt_says_which_it_is_and_when_the_next_one_comes(engine: Engin
 
 def test_a_failure_that_the_run_survives_says_so(engine: Engine) -> None:
     run, log = begin(call("https://a.example/500", onError="continue")), Log()
-    assert isinstance(engine.run(task(run, "call"), log), Proceed)
+    verdict = engine.run(task(run, "call"), log)
+    assert isinstance(verdict, Proceed)
+    # What Airflow shows of it, too.
+    assert verdict.summary["error"] == "The service answered 500."
     assert len(log.errors) == 1
     assert log.texts[-1] == "The run goes on with the next step, as its onError says."
 

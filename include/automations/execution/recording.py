@@ -14,6 +14,7 @@ from automations.domain.statuses import UNFINISHED, AttemptStatus, Decision, Run
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, pause_of
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep, Verdict
+from automations.kit.excerpts import excerpt
 from automations.kit.values import JSON
 from automations.steps.outcomes import (
     Branch,
@@ -32,6 +33,8 @@ from automations.steps.registry import STEP_TYPES
 
 _SUMMARY_LENGTH = 500
 """Of what Airflow shows of a step, which it keeps in its own database."""
+_ERROR_LENGTH = 200
+"""Of an error in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +202,8 @@ def _summary(output: Any) -> dict[str, JSON]:
     small = {
         key: value for key, value in output.items() if isinstance(value, str | int | float | bool)
     }
+    error = output.get("error")
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        # Of a step that the run goes on from by onError: in Airflow it is as green as any.
+        small["error"] = excerpt(error["message"], _ERROR_LENGTH)
     return small if len(json.dumps(small)) <= _SUMMARY_LENGTH else {"keys": sorted(output)}
