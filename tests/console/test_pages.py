@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from automations.services.runs import by_hand
+from automations.services.workflows import workflows
 from tests.console.conftest import Browser
 from tests.console.sample import ROLES, Sample, pages
+from tests.doubles import ports
 
 MAX_BYTES = 200_000
 
@@ -21,3 +24,18 @@ def test_every_page_is_shown_to_every_role(
         assert len(answer.content) < MAX_BYTES, path
         assert browser.heading(), path
         assert len(browser.root.xpath("//main")) == 1, path
+
+
+def test_an_automation_of_as_many_steps_as_there_may_be_is_shown_as_far_as_it_is_read(
+    owner: Browser, there: Sample
+) -> None:
+    config = {"to": "a@b.example", "subject": "<&>" * 60, "body": "x"}
+    step = {"type": "email", "config": config, "retry": {"maxAttempts": 3}}
+    steps = [{**step, "id": f"s{number}", "name": f"Step {number}"} for number in range(500)]
+    made = workflows.create(there.people["OWNER"], {"name": "Long", "steps": steps}, ports())
+    run = by_hand.execute(there.people["OWNER"], made.id, {})
+    for page in (f"/console/workflows/{made.id}", f"/console/runs/{run.id}"):
+        answer = owner.open(page)
+        assert (answer.status_code, len(answer.content) < MAX_BYTES) == (200, True), page
+        assert "Step 149" in owner.text
+        assert "and more steps" in owner.text

@@ -83,6 +83,7 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
         caller,
         one=_row(found),
         steps=flow.drawn(definition),
+        is_cut=flow.is_cut(definition),
         definition=definition,
         webhook_url=url,
         runs=newest,

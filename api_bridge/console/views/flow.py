@@ -14,6 +14,8 @@ from automations.domain.fields import is_template, parse_duration
 from automations.domain.runs import RunDetail
 from automations.steps.registry import STEP_TYPES
 
+MAX_DRAWN = 150
+"""Steps of one page: more make it slow to load, and nobody reads them so."""
 _MAX_SUMMARY = 140
 _SAYS_MOST = (
     "to", "approvers", "url", "expression", "collection", "duration", "until", "channel", "formId",
@@ -61,7 +63,12 @@ def drawn(definition: Mapping[str, Any], detail: RunDetail | None = None) -> lis
     for line in detail.logs if detail else ():
         if line.iteration is not None:
             counts.setdefault(line.step_id, Counter())[line.status] += 1
-    return [_step(one, statuses, counts) for one in _ordered(definition.get("steps"))]
+    return _steps(definition.get("steps"), statuses, counts, [MAX_DRAWN])
+
+
+def is_cut(definition: Mapping[str, Any]) -> bool:
+    """Whether there are more steps than are drawn."""
+    return sum(1 for _ in _all(definition.get("steps"))) > MAX_DRAWN
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:
@@ -103,16 +110,34 @@ def _nested(step: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "onError", step["onError"]
 
 
+def _steps(
+    steps: Any,
+    statuses: Mapping[str, str],
+    counts: Mapping[str, Counter[str]],
+    left: list[int],
+) -> list[Step]:
+    """Steps as they are drawn, as many as are left to be."""
+    shown: list[Step] = []
+    for one in _ordered(steps):
+        if left[0] == 0:
+            break
+        left[0] -= 1
+        shown.append(_step(one, statuses, counts, left))
+    return shown
+
+
 def _step(
-    step: Mapping[str, Any], statuses: Mapping[str, str], counts: Mapping[str, Counter[str]]
+    step: Mapping[str, Any],
+    statuses: Mapping[str, str],
+    counts: Mapping[str, Counter[str]],
+    left: list[int],
 ) -> Step:
     kind, step_id = str(step.get("type")), str(step.get("id"))
     known = STEP_TYPES.get(kind)
     arms = [
-        Arm(
-            name, texts.text(f"flow.{name}"), [_step(one, statuses, counts) for one in _ordered(of)]
-        )
+        Arm(name, texts.text(f"flow.{name}"), nested)
         for name, of in _nested(step)
+        if (nested := _steps(of, statuses, counts, left))
     ]
     return Step(
         id=step_id,
