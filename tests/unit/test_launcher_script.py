@@ -216,10 +216,10 @@ def debian(root: Path, tmp_path: Path) -> Path:
     return asked
 
 
-def up(root: Path, **more: str) -> str:
+def up(root: Path, command: str = "up", **more: str) -> str:
     programs = str(root.parent / "programs")
-    done = run(root / "automations", "up", **{"PATH": programs, "FAILS": "0", **more})
-    assert done.stdout.startswith("ran up"), done.stderr
+    done = run(root / "automations", command, **{"PATH": programs, "FAILS": "0", **more})
+    assert done.stdout.startswith(f"ran {command}"), done.stderr
     return done.stderr
 
 
@@ -235,6 +235,16 @@ def test_the_systems_packages_are_installed_once_by_name(root: Path, debian: Pat
     assert install.endswith(" writer fonts-all")
     assert up(root) == ""
     assert len(debian.read_text().splitlines()) == 2
+
+
+@is_root
+def test_the_tests_have_a_browser_installed_too_and_nobody_else(root: Path, debian: Path) -> None:
+    stamp(root, "requirements-dev")
+    (root / "requirements-debian-dev.txt").write_text("browser\n")
+    up(root)
+    assert "Installing Chromium" in up(root, "test")
+    assert debian.read_text().splitlines()[-1].endswith(" browser")
+    assert up(root, "test") == ""
 
 
 @is_root
