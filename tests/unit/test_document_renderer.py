@@ -427,7 +427,9 @@ class TestHostileTemplates:
         assert error.value.retryable is False
 
     def test_what_computes_for_longer_than_it_may_is_ended(self) -> None:
-        long = letter(*["Dear {{ name }}"] * 40_000)
+        paragraphs = b"<w:p><w:r><w:t>y</w:t></w:r></w:p>" * 100_000
+        end = b"<w:sectPr"
+        long = repacked(letter("x"), {DOCUMENT: lambda xml: xml.replace(end, paragraphs + end, 1)})
         with pytest.raises(StepError, match="took more time than it may") as error:
             ConfinedRenderer(Limits(seconds=1)).render("docx", long, {"name": "Ada"}, "docx")
         assert (error.value.kind, error.value.retryable) == ("limit", False)
@@ -472,7 +474,7 @@ class TestHostilePackages:
             ConfinedRenderer().placeholders("docx", content)
         return error.value.message
 
-    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK" * 50, b"%PDF-1.7", b"\0" * 99])
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK" * 50, b"\0" * 99])
     def test_what_is_no_zip_is_refused(self, content: bytes) -> None:
         assert "not a sound DOCX" in self.refused(content)
 
