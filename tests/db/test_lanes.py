@@ -215,6 +215,19 @@ def test_who_has_its_share_in_airflow_leaves_the_room_to_others(here: str) -> No
     assert owners(taken(turns, room=Room({full: 2, other: 1}, 0))) == {full: 2, other: 1}
 
 
+def test_a_workspace_that_has_its_share_in_airflow_keeps_no_other_from_the_last_room(
+    here: str,
+) -> None:
+    there = workspace("there")
+    full, other = automation(here), automation(there)
+    queue(here, full, 100)
+    queue(there, other, 3)
+    turns, room = Turns(), Room({full: 0}, 1)
+    found = [taken(turns, 1, room=room) for _ in range(4)]
+    assert [len(some) for some in found] == [1, 1, 1, 0]
+    assert owners(subject for some in found for subject in some) == {other: 3}
+
+
 def test_airflow_has_room_for_a_single_run_at_any_time_in_a_burst(
     here: str, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,6 +218,8 @@ class Turns:
     ) -> dict[int, str]:
         """Lock those who are next in line, and give their ids and lines in the order of turns."""
         values = {"kinds": list(kinds)}
+        # Any of the first workspaces may have none but automations that are given nothing.
+        blocked = sum(number < 1 for number in room.of_lanes.values())
         session.execute(_LINE_UP, values)
         waiting = session.execute(
             _WORKSPACES,
@@ -225,7 +227,7 @@ class Turns:
                 **values,
                 "after_urgent": self._last[True].workspace,
                 "after": self._last[False].workspace,
-                "most": limit + len(room.full),
+                "most": limit + len(room.full) + blocked,
                 "full": list(room.full),
             },
         ).all()
@@ -236,7 +238,8 @@ class Turns:
             there = [row.workspace_id for row in waiting if row.urgent is urgent]
             if there and len(found) < limit:
                 left = limit - len(found)
-                found |= self._pick(session, left, values, urgent, there[:left], room)
+                some = there[: left + blocked]
+                found |= self._pick(session, left, values, urgent, some, room)
         return found
 
     def _pick(
@@ -249,7 +252,7 @@ class Turns:
         room: Room,
     ) -> dict[int, str]:
         last = self._last[urgent]
-        share = math.ceil(limit / len(workspaces))
+        share = math.ceil(limit / min(limit, len(workspaces)))
         blocked = sum(number < 1 for number in room.of_lanes.values())
         picked = session.execute(
             _PICK,
