@@ -50,10 +50,17 @@ class Deletions(SchedulerThread):
 
     def look(self, connection: Connection) -> None:
         gone = connection.execute(_DELETED).all()
+        failed: Exception | None = None
         for dag, owner, at in gone:
             automation = workflow_id(dag)
             if automation is None or self._seen.get(dag) == at:
                 continue
             log.warning("%s was deleted by %s: it is published anew", dag, owner)
-            self._recover(automation, owner or "unknown", at)
-            self._seen[dag] = at
+            try:
+                self._recover(automation, owner or "unknown", at)
+            except Exception as error:  # noqa: BLE001 -- raised when the others have had their turn
+                failed = failed or error
+            else:
+                self._seen[dag] = at
+        if failed is not None:
+            raise failed

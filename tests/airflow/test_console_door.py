@@ -15,10 +15,13 @@ from starlette.testclient import TestClient
 from automations.services.access import vouchers
 from automations_airflow.console_door import _roles
 from automations_airflow.console_tabs import TABS
+from tests.airflow.definitions import workflow_id
 from tests.environment import Environment
 
 OPEN = "/automations/console/open"
 RUN = "cmx0000000000000000000001"
+AUTOMATION = workflow_id(1)
+DAG = f"automation_{AUTOMATION}"
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +57,9 @@ def led(server: TestClient, query: str, role: str = "ADMIN") -> tuple[str, vouch
     ("query", "page"),
     [
         ("", "/console/workflows"),
-        ("?dag=automation_w1", "/console/workflows/w1"),
-        (f"?dag=automation_w1&run={RUN}", f"/console/runs/{RUN}"),
-        (f"?dag=automation_w1&run={RUN}&task=ask", f"/console/runs/{RUN}/steps/ask"),
+        (f"?dag={DAG}", f"/console/workflows/{AUTOMATION}"),
+        (f"?dag={DAG}&run={RUN}", f"/console/runs/{RUN}"),
+        (f"?dag={DAG}&run={RUN}&task=ask", f"/console/runs/{RUN}/steps/ask"),
     ],
 )
 def test_a_user_is_led_to_the_page_of_what_they_look_at(

@@ -94,8 +94,10 @@ def test_what_could_not_be_recovered_is_tried_again(
 
     deletions = Deletions(airflow_database, recover)
     logged(connection, dag_id(FIRST))
+    logged(connection, dag_id(SECOND))
     with pytest.raises(OSError, match="away"):
         deletions.look(connection)
+    assert tries == [FIRST, SECOND], "one holds up no other"
     deletions.look(connection)
     deletions.look(connection)
-    assert tries == [FIRST, FIRST]
+    assert tries == [FIRST, SECOND, FIRST]

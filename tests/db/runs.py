@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from automations.db import run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
 from automations.execution.verdicts import TaskRef
 from automations.services.runs.template_names import first_variables
+from automations.services.workflows import definitions
 
 MAIL = {"to": "ada@b.example", "subject": "Hi", "body": "{{input.text}}"}
 
@@ -48,6 +49,17 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
         )
         assert run is not None
         return run
+
+
+def forget_how_to_read(run: Run) -> None:
+    """Have the run's version as an earlier release has stored it, that this one does not take."""
+    with unit_of_work() as session:
+        session.execute(
+            update(WorkflowVersion)
+            .where(WorkflowVersion.workflow_id == run.workflow_id)
+            .values(definition={"name": "Test", "steps": "of an earlier release"})
+        )
+    definitions.forget()
 
 
 def step(name: str, kind: str, order: int, config: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
 from automations.ports import Act, ActKind, DagRunFailure, DagRunState
 from automations.services.runs import reading
-from tests.db.runs import begin, reload, row, step, task
+from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
 
 LOOK = {"rules": [{"field": "{{input.text}}", "operator": "exists"}]}
@@ -104,6 +104,19 @@ def test_what_is_seen_late_is_not_lost(engine: Engine) -> None:
     airflow.deleted = {run.id}
     following.look(NOW + timedelta(seconds=3))
     assert [action for action, *_ in audited()] == ["run.clear", "run.delete"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [(ActKind.CLEAR, {}), (ActKind.MARK, {"state": "failed"})]
+)
+def test_an_act_is_on_record_also_where_the_definition_cannot_be_read_any_more(
+    engine: Engine, kind: ActKind, more: dict[str, str]
+) -> None:
+    run = waiting(engine)
+    forget_how_to_read(run)
+    look(act(run, kind, "ask", **more), times=2)
+    assert [action for action, *_ in audited()] == [f"run.{kind}"]
+    assert logged(run) == []
 
 
 def test_a_run_that_airflow_did_not_delete_is_not_said_to_be(engine: Engine) -> None:

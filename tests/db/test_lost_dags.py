@@ -22,6 +22,7 @@ from automations.services.runs import by_hand, lost_dags
 from automations.services.waits import decisions
 from automations.services.workflows import workflows
 from automations.steps.outcomes import Answer
+from tests.db.runs import forget_how_to_read
 from tests.db.workspace import principal
 from tests.doubles import ports
 
@@ -147,6 +148,21 @@ def test_after_an_edit_a_run_goes_on_by_the_newest_version_or_says_why_not(here:
     assert (load(going).status, load(going).version) == ("PAUSED", 2)
     assert load(failing).status == "FAILED"
     assert "it cannot go on by version 2: step 'Set'" in str(load(failing).error)
+
+
+def test_a_run_whose_version_cannot_be_read_any_more_fails_and_keeps_no_other_one(
+    here: str,
+) -> None:
+    workflow = automation(here)
+    (failing, _), (going, _) = asked(here, workflow), asked(here, workflow)
+    workflows.update(principal(here), workflow, {"name": "Other"}, ports())
+    with unit_of_work() as session:
+        session.execute(update(Run).where(Run.id == going).values(version=2))
+    forget_how_to_read(load(failing))
+    deleted(workflow)
+    assert load(failing).status == "FAILED"
+    assert "cannot be read any more" in str(load(failing).error)
+    assert (load(going).status, load(going).dispatched_at) == ("PAUSED", None)
 
 
 def test_what_airflow_was_given_since_is_left_alone(here: str) -> None:

@@ -15,7 +15,7 @@ from automations.dispatch.reconciler import Reconciler
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Skip, Sleep
 from automations.ports import DagRunState
-from tests.db.runs import begin, reload, row, step, task
+from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
 
 LOOK = {"rules": [{"field": "{{input.text}}", "operator": "exists"}]}
@@ -102,6 +102,16 @@ def test_the_last_step_is_done_when_airflow_has_ended_the_run(
     assert found is not None
     assert (found.status, (found.output or {})["override"]) == ("DONE", True)
     assert named().actor == "ada"
+
+
+def test_a_run_that_airflow_has_ended_is_complete_also_where_its_definition_cannot_be_read(
+    engine: Engine,
+) -> None:
+    run = waiting(engine)
+    forget_how_to_read(run)
+    state = DagRunState(dag_id(run.workflow_id), run.id, "success", "1", {}, None, "manual")
+    Reconciler(Airflow()).apply(state)
+    assert reload(run).status == "COMPLETED"
 
 
 def test_an_earlier_step_that_is_begun_again_overrides_nothing(engine: Engine) -> None:

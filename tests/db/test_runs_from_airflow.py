@@ -231,6 +231,34 @@ def test_a_run_of_nobodys_is_left_alone() -> None:
         assert session.scalars(select(Run)).all() == []
 
 
+class Telling(Unreachable):
+    """An Airflow that tells of runs."""
+
+    def __init__(self, *states: DagRunState) -> None:
+        self._states = list(states)
+
+    def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
+        return self._states[offset : offset + limit]
+
+
+def test_a_run_of_which_airflow_tells_nonsense_holds_up_no_other_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    workflow, good = scheduled(), new_id()
+    told = DagRunState(dag_id(workflow), good, "running", "1", {}, None, "scheduled", DUE)
+    Reconciler(
+        Telling(
+            replace(told, run_id=new_id(), bundle_version="4f1c2ab"),
+            # Of a DAG of other making, in a bundle that has revisions of another kind.
+            replace(told, dag_id="automation_report", run_id=new_id(), bundle_version="4f1c2ab"),
+            told,
+        )
+    ).follow()
+    with unit_of_work() as session:
+        assert session.scalars(select(Run.id)).all() == [good]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
 class Knowing(Unreachable):
     """An Airflow in which a run has failed, and that knows why."""
 

@@ -73,7 +73,8 @@ def dag_id(workflow_id: str) -> str:
 def workflow_id(dag_id: str) -> str | None:
     """The automation of a DAG, or None for a DAG of other making."""
     prefix, _, rest = dag_id.partition("_")
-    return rest if prefix == "automation" and rest else None
+    # Anybody may name a DAG "automation_report".
+    return rest if prefix == "automation" and re.fullmatch(PATTERN, rest) else None
 
 
 def run_id(workflow_id: str, dag_run_id: str) -> str:

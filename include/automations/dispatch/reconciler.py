@@ -14,7 +14,7 @@ from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.acts import Acts
 from automations.dispatch.holds import Holds
 from automations.domain.statuses import UNFINISHED, RunStatus
-from automations.errors import OrchestratorError
+from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.execution import overrides
 from automations.ports import DagRunFailure, DagRunState, Orchestrator
 from automations.services.runs.from_airflow import AirflowRun, record_run
@@ -94,7 +94,7 @@ class Reconciler:
         while page == _PAGE:
             states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE)
             for state in states:
-                self.apply(state)
+                self._apply_alone(state)
             page = len(states)
             offset += page
         with unit_of_work() as session:
@@ -115,7 +115,7 @@ class Reconciler:
             dag = dag_id(run.workflow_id)
             state = self._orchestrator.run_state(dag, run.in_airflow)
             if state is not None:
-                self.apply(state)
+                self._apply_alone(state)
             # With its DAG it goes on as soon as that is back; see services.runs.lost_dags.
             elif self._orchestrator.knows(dag):
                 self._end_deleted(run, self._orchestrator.deleted_by(dag, run.in_airflow))
@@ -134,6 +134,15 @@ class Reconciler:
         """Keep the numbers of runs few rows each."""
         with unit_of_work() as session:
             run_counts.sum_up(session)
+
+    def _apply_alone(self, state: DagRunState) -> None:
+        """Apply what Airflow says of one run; what is wrong with it holds up no other one."""
+        try:
+            self.apply(state)
+        except (OrchestratorError, DatabaseUnavailable):
+            raise
+        except Exception:
+            log.exception("What Airflow says of %s of %s is left", state.run_id, state.dag_id)
 
     def apply(self, state: DagRunState) -> None:
         """Bring one of our runs to what Airflow says of it."""

@@ -12,6 +12,7 @@ from automations.db import jobs, run_steps, waits
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Wait
 from automations.domain.statuses import PARKED, Decision
+from automations.errors import Unreadable
 from automations.execution.entered import Entered
 from automations.execution.recording import Recorder, line_of
 from automations.execution.verdicts import TaskRef
@@ -33,7 +34,10 @@ def settle(session: Session, run: Run, begun: TaskRef | None = None) -> None:
     wait = waits.open_wait_of(session, run.id)
     if wait is None or wait.kind == waits.SLOT:
         return
-    loaded = load(session, run.workflow_id, run.version)
+    try:
+        loaded = load(session, run.workflow_id, run.version)
+    except Unreadable:
+        return  # what the step would have put out is known to nobody; the run ends all the same
     row = run_steps.step(session, run.id, wait.node_id)
     if row is None or (begun is not None and not _is_behind(begun, wait, loaded)):
         return

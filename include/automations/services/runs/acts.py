@@ -11,6 +11,7 @@ from automations.db.tables import Run, RunStep
 from automations.definitions import published
 from automations.domain.people import IN_AIRFLOW
 from automations.domain.statuses import AttemptStatus, StepStatus
+from automations.errors import Unreadable
 from automations.kit.values import JSON
 from automations.ports import Act, ActKind
 from automations.services.audit import audit
@@ -39,9 +40,10 @@ def record(session: Session, act: Act, state: str | None) -> None:
     run = runs.lock_run(session, published.run_id(workflow.id, act.run_id))
     if run is None or run.workflow_id != workflow.id:
         return
-    loaded = load(session, run.workflow_id, run.version)
-    rows = [row for row in run_steps.rows(session, run.id) if row.node_id in loaded.plan.nodes]
-    named = [task for task in act.tasks if task in loaded.plan.nodes]
+    loaded = _readable(session, run)
+    nodes = {} if loaded is None else loaded.plan.nodes
+    rows = [row for row in run_steps.rows(session, run.id) if row.node_id in nodes]
+    named = [task for task in act.tasks if task in nodes]
     details: dict[str, JSON] = {"workflowId": workflow.id}
     if named:
         details["stepIds"] = list(named)
@@ -50,6 +52,8 @@ def record(session: Session, act: Act, state: str | None) -> None:
     if act.note:
         details["note"] = act.note
     audit.record(session, f"run.{act.kind}", run, by=by, **details)
+    if loaded is None:
+        return
     if act.kind == ActKind.MARK:
         _mark(
             session,
@@ -62,6 +66,13 @@ def record(session: Session, act: Act, state: str | None) -> None:
             _stand(session, run, act, named[0])
     elif act.kind == ActKind.CLEAR:
         _log(session, run, loaded, act, named or _ids(rows)[:1], AttemptStatus.CLEARED)
+
+
+def _readable(session: Session, run: Run) -> Loaded | None:
+    try:
+        return load(session, run.workflow_id, run.version)
+    except Unreadable:
+        return None
 
 
 def _ids(rows: Iterable[RunStep]) -> list[str]:

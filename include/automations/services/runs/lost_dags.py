@@ -13,6 +13,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.domain.statuses import UNFINISHED, Hold, RunStatus
 from automations.domain.workflows import HeldUp
+from automations.errors import Unreadable
 from automations.services.audit import audit
 from automations.services.runs import admission, replays
 
@@ -61,5 +62,8 @@ def _obstacle(session: Session, workflow: Workflow, run: Run) -> str | None:
         return "steps of it had been cleared or retried, which a new DagRun knows nothing of"
     if run.version == workflow.version:
         return None
-    reason = replays.obstacle_to(session, run, workflow.version)
+    try:
+        reason = replays.obstacle_to(session, run, workflow.version)
+    except Unreadable as unreadable:
+        reason = unreadable.message
     return reason and f"it cannot go on by version {workflow.version}: {reason}"
