@@ -31,8 +31,10 @@ def public(api: Api, *sections: dict[str, Any]) -> Page:
 
 
 def submissions() -> list[dict[str, Any]]:
+    """What was sent, the oldest first."""
     with unit_of_work() as session:
-        return [one.data for one in session.scalars(select(Submission))]
+        sent = session.scalars(select(Submission).order_by(Submission.created_at))
+        return [one.data for one in sent]
 
 
 PREFILL = {"email": "known@b.example"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from automations.db.session import unit_of_work
-from automations.db.tables import RateLimit, Submission
+from automations.db.tables import RateLimit
 from tests.api.conftest import FORM, Api
-from tests.api.forms import sent_form
+from tests.api.forms import sent_form, submissions
 from tests.browsing import Page
 
 JSON = {"Accept": "application/json"}
@@ -24,11 +24,6 @@ def form(api: Api) -> str:
 @pytest.fixture
 def link(api: Api, form: str) -> str:
     return sent_form(api, form)
-
-
-def submissions() -> list[dict[str, Any]]:
-    with unit_of_work() as session:
-        return [one.data for one in session.scalars(select(Submission))]
 
 
 def field(kind: str, key: str = "x", **more: Any) -> dict[str, Any]:
