@@ -110,7 +110,7 @@ def test_what_is_seen_late_is_not_lost(engine: Engine) -> None:
     ("kind", "more"), [(ActKind.CLEAR, {}), (ActKind.MARK, {"state": "failed"})]
 )
 def test_an_act_is_on_record_also_where_the_definition_cannot_be_read_any_more(
-    engine: Engine, kind: ActKind, more: dict[str, str]
+    engine: Engine, kind: ActKind, more: dict[str, Any]
 ) -> None:
     run = waiting(engine)
     forget_how_to_read(run)
