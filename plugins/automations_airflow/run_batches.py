@@ -147,8 +147,10 @@ class _Maker:
                     session=self._session,
                 )
                 self._session.add(self._log_entry(run))
-        except IntegrityError:
-            pass  # somebody else has made it meanwhile
+        except IntegrityError as error:
+            # Most often somebody else has made it meanwhile.
+            if not _there(self._session, [run]):
+                return Made(run_id=run.run_id, outcome="refused", reason=str(error.orig))
         except Refused as refused:
             return Made(run_id=run.run_id, outcome="refused", reason=str(refused))
         except Exception as error:  # noqa: BLE001 -- it is told, and the others are made

@@ -15,7 +15,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -108,6 +108,22 @@ def test_of_two_that_make_the_same_run_one_does(server: TestClient, dag: str) ->
         assert all(one == [("there", None)] * 20 for one in found)
     assert count(DagRun.id > 0) == 20
     assert count(TaskInstance.task_id == "a") == 20
+
+
+def test_a_run_that_the_database_refuses_is_not_said_to_be_there(
+    server: TestClient, dag: str, airflow_database: Engine
+) -> None:
+    """As it refuses the run of a DAG that somebody deletes at the same time."""
+    alter = "ALTER TABLE dag_run {} CONSTRAINT refused"
+    with airflow_database.connect() as connection:
+        connection.execute(text(f"{alter.format('ADD')} CHECK (run_id <> 'two')"))
+        try:
+            found = made(server, *((dag, name, {}) for name in ("one", "two", "three")))
+        finally:
+            connection.execute(text(alter.format("DROP")))
+    assert [outcome for outcome, _ in found] == ["there", "refused", "there"]
+    assert "refused" in str(found[1][1])
+    assert count(DagRun.id > 0) == 2
 
 
 def test_what_is_there_is_left_and_what_cannot_be_made_harms_no_other(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from automations.db import held_up
+from automations.db.publications import SqlPublications
 from automations.db.session import unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions.published import dag_id
@@ -29,6 +30,7 @@ class Airflow(Unreachable):
         self.stopped: set[str] = set()
         self.deleted: set[str] = set()
         self.named = True
+        self.asked: list[str] = []
 
     def paused(self) -> Set[str]:
         return self.stopped
@@ -37,6 +39,7 @@ class Airflow(Unreachable):
         return ("anna", SINCE) if self.named else None
 
     def knows(self, dag: str) -> bool:
+        self.asked.append(dag)
         return dag not in self.deleted
 
 
@@ -109,3 +112,20 @@ def test_a_dag_that_is_deleted_is_known_until_it_is_back(here: str) -> None:
     airflow.deleted = set()
     Holds(airflow).look()
     assert held(workflow) is None
+
+
+@pytest.mark.parametrize("deleted_there_first", [True, False])
+def test_a_dag_of_an_automation_that_is_deleted_here_too_is_not_waited_for(
+    here: str, deleted_there_first: bool
+) -> None:
+    workflow, airflow = automation(here), Airflow()
+    airflow.deleted = {dag_id(workflow)}
+    if deleted_there_first:
+        lost_dags.recover(workflow, "anna", SINCE)
+    workflows.delete(principal(here), workflow)
+    revision = SqlPublications().revision()
+    if not deleted_there_first:
+        lost_dags.recover(workflow, "anna", SINCE)
+    Holds(airflow).look()
+    assert airflow.asked == []
+    assert SqlPublications().revision() == revision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Workflow
@@ -36,9 +36,15 @@ def end(session: Session, workflow_id: str, kind: Hold) -> None:
 
 
 def kinds(session: Session) -> dict[str, Hold]:
-    """Why they stand still, by automation."""
+    """Why they stand still, by automation.
+
+    Without those whose DAG is gone that are deleted here, too: nobody is to wait for it.
+    """
     rows = session.execute(
-        select(Workflow.id, Workflow.held_up).where(Workflow.held_up.is_not(None))
+        select(Workflow.id, Workflow.held_up).where(
+            Workflow.held_up.is_not(None),
+            or_(Workflow.deleted_at.is_(None), Workflow.held_up != Hold.DELETED),
+        )
     )
     return {workflow_id: kind for workflow_id, kind in rows if kind is not None}
 

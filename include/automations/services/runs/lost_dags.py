@@ -27,7 +27,8 @@ def recover(workflow_id: str, by: str, at: datetime) -> None:
     """
     with unit_of_work() as session:
         workflow = workflows.by_id(session, workflow_id)
-        if workflow is None:
+        # One that was deleted here, too, never comes back there; its runs are ended by a job.
+        if workflow is None or workflow.deleted_at is not None:
             return
         actor = audit.Actor("airflow", by)
         audit.record(session, "workflow.republish", workflow, by=actor, name=workflow.name)
