@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 from automations.db import versions, workflows
 from automations.db.session import Session, reading, unit_of_work
@@ -14,6 +12,7 @@ from automations.definitions.triggers import HIDDEN
 from automations.domain.principals import Principal
 from automations.domain.workflows import Version, WorkflowDetail
 from automations.errors import NotFound
+from automations.kit.line_diffs import Line, differences
 from automations.ports import Ports
 from automations.services.workflows.exports import Stored, written
 from automations.services.workflows.webhook_secrets import is_reference
@@ -22,16 +21,7 @@ from automations.services.workflows.workflows import change, check_references, r
 MAX_LISTED = 200
 """Versions that a list shows: whoever looks for older ones knows their numbers."""
 _MAX_COMPARED = 20_000
-"""Lines before and after: the time of a comparison grows with their square."""
-_CONTEXT = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a comparison; a gap stands for lines that are the same."""
-
-    kind: Literal["same", "added", "removed", "gap"]
-    text: str
+"""Lines before and after: a page has no more."""
 
 
 def listed(workspace_id: str, workflow_id: str) -> Sequence[Version]:
@@ -66,7 +56,7 @@ def compared(workspace_id: str, workflow_id: str, before: int, after: int) -> Se
         new = _text(session, workspace_id, workflow_id, after).splitlines()
     if len(old) + len(new) > _MAX_COMPARED:
         return [Line("gap", f"{len(old)} → {len(new)}")]
-    return list(_lines(old, new))
+    return differences(old, new)
 
 
 def restore(by: Principal, workflow_id: str, number: int, ports: Ports) -> WorkflowDetail:
@@ -103,20 +93,3 @@ def _stored(session: Session, workflow_id: str, number: int) -> Any:
     if stored is None:
         raise NotFound(f"The automation has no version {number}.")
     return stored
-
-
-def _lines(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    last = 0
-    for group in matcher.get_grouped_opcodes(_CONTEXT):
-        if group[0][1] > last:
-            yield Line("gap", "")
-        for tag, old_from, old_to, new_from, new_to in group:
-            if tag == "equal":
-                yield from (Line("same", line) for line in old[old_from:old_to])
-                continue
-            yield from (Line("removed", line) for line in old[old_from:old_to])
-            yield from (Line("added", line) for line in new[new_from:new_to])
-        last = group[-1][2]
-    if 0 < last < len(old):
-        yield Line("gap", "")
