@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -31,7 +33,7 @@ def test_a_user_of_airflow_comes_to_the_page_without_a_password(
     browser = Browser(app)
     enter(browser, vouchers.issue("Grace", "VIEWER"), f"/console/runs/{there.runs['failed']}")
     assert browser.path == f"/console/runs/{there.runs['failed']}"
-    assert "grace@airflow.invalid" in browser.text
+    assert "grace-f2465f78e06e9352f9f8@airflow.invalid" in browser.text
     assert browser.actions() == set()
 
 
@@ -90,6 +92,45 @@ def test_nobody_is_taken_for_another_member(there: Sample, user: str) -> None:
     assert made.id not in before
     assert made.email.endswith("@airflow.invalid")
     assert vouchers.redeem(vouchers.issue(user, "VIEWER")).member.id == made.id
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada", "Ada"),
+        ("smith", "\u017fmith"),
+        ("strasse", "stra\u00dfe"),
+        ("a b", "a_b"),
+        ("a-b", "a_b"),
+        ("a-b", "a b"),
+        # As the first one's address is made.
+        ("Ada", f"ada-{hashlib.sha256(b'Ada').hexdigest()[:20]}"),
+    ],
+)
+def test_no_two_users_are_one_member(there: Sample, one: str, other: str) -> None:
+    lower = vouchers.redeem(vouchers.issue(one, "VIEWER")).member
+    higher = vouchers.redeem(vouchers.issue(other, "OWNER")).member
+    assert lower.email != higher.email
+    assert role_of(there, one) == "VIEWER"
+    assert vouchers.redeem(vouchers.issue(other, "OWNER")).member.id == higher.id
+
+
+def test_a_user_of_airflow_is_given_no_password(browsers: dict[str, Browser]) -> None:
+    made = vouchers.redeem(vouchers.issue("grace", "VIEWER")).member
+    admin = browsers["ADMIN"]
+    admin.open("/console/members")
+    path = f"/console/members/{made.id}/invitation"
+    assert path not in admin.actions()
+    assert admin.send(path).status_code == 409
+    assert "comes from Airflow" in admin.text
+    assert admin.http.patch(f"/api/members/{made.id}", json={"email": made.email}).is_success
+
+
+def test_a_user_who_opens_two_pages_at_once_is_one_member(there: Sample) -> None:
+    given = [vouchers.issue("grace", "VIEWER") for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        entered = list(threads.map(vouchers.redeem, given))
+    assert len({one.member.id for one in entered}) == 1
 
 
 def test_it_leads_to_pages_of_the_console_only(app: FastAPI, there: Sample) -> None:

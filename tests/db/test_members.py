@@ -87,6 +87,17 @@ def test_what_is_no_address_is_refused(email: str) -> None:
         members.create(principal(workspace(), "ADMIN"), name="A", email=email, role="MEMBER")
 
 
+def test_nobody_takes_the_address_of_a_user_of_airflow() -> None:
+    here = workspace()
+    admin, ada = principal(here, "ADMIN"), member(here, "ada", "MEMBER")
+    for address in ("root@airflow.invalid", "Root@Airflow.Invalid"):
+        with pytest.raises(ValidationFailed, match="email"):
+            members.create(admin, name="Root", email=address, role="VIEWER")
+        with pytest.raises(ValidationFailed, match="email"):
+            members.update(admin, ada.id, email=address)
+    assert [one.email for one in members.list_all(here)] == [ada.email]
+
+
 def test_only_an_owner_makes_changes_and_removes_owners() -> None:
     here = workspace()
     ada, bob = member(here, "ada", "OWNER"), member(here, "bob")

@@ -20,6 +20,8 @@ from automations.services.audit import audit
 from automations.steps.email import Address
 
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
+AIRFLOW_DOMAIN = "@airflow.invalid"
+"""What addresses of users of Airflow end with, who come from there and have no mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,16 @@ class Member:
     email: str
     role: str
     created_at: datetime
+
+    @property
+    def is_of_airflow(self) -> bool:
+        """Whether it is Airflow that says who this is, and no password."""
+        return is_of_airflow(self.email)
+
+
+def is_of_airflow(address: str) -> bool:
+    """Whether an address is that of a user of Airflow."""
+    return address.endswith(AIRFLOW_DOMAIN)
 
 
 def list_all(workspace_id: str) -> Sequence[Member]:
@@ -86,7 +98,7 @@ def update(
             _check_one_stays(owners, member)
         member.name = name or member.name
         member.role = role or member.role
-        if email is not None:
+        if email is not None and email.lower() != member.email:
             member.email = _address(email)
         _save(session, member)
         above = [name for name, rank in RANKS.items() if rank > RANKS[member.role]]
@@ -134,9 +146,13 @@ def _check_one_stays(owners: set[str], member: MemberRow) -> None:
 
 def _address(email: str) -> str:
     try:
-        return _ADDRESS.validate_python(email, context=LITERAL).lower()
+        address = _ADDRESS.validate_python(email, context=LITERAL).lower()
     except ValidationError as error:
         raise ValidationFailed({"email": ["must be an e-mail address"]}) from error
+    if is_of_airflow(address):
+        # Whoever has it is taken for that user, with the role that Airflow gives them.
+        raise ValidationFailed({"email": ["is kept for a user of Airflow, who comes from there"]})
+    return address
 
 
 def _save(session: Session, member: MemberRow) -> None:

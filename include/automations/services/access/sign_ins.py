@@ -157,6 +157,7 @@ def invite(by: Principal, member_id: str) -> tuple[str, datetime]:
 
     Raises:
         NotAllowed: whoever has the token may do more than whoever asks for it.
+        Conflict: it is Airflow that says who the member is.
     """
     token, expires_at = secrets.token_urlsafe(32), datetime.now(UTC) + INVITE_LASTS
     with unit_of_work() as session:
@@ -165,6 +166,8 @@ def invite(by: Principal, member_id: str) -> tuple[str, datetime]:
             raise NotFound(f"There is no member {member_id}.")
         if not by.may(member.role):
             raise NotAllowed(f"With the role {by.role} nobody of role {member.role} is invited.")
+        if people.is_of_airflow(member.email):
+            raise Conflict(f"{member.name} comes from Airflow, and has no password here.")
         if by.scopes is not None:
             raise NotAllowed("An API key with scopes cannot invite: a session has no such limits.")
         sign_ins.invite(session, member_id, hash_token(token), expires_at)

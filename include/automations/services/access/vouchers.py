@@ -19,6 +19,7 @@ from automations.domain.principals import RANKS
 from automations.errors import NotAllowed, NotAuthenticated
 from automations.services.access import key_cache
 from automations.services.access.bootstrap import ensure_workspace
+from automations.services.access.members import AIRFLOW_DOMAIN
 from automations.services.access.sign_ins import NewSession, opened
 from automations.services.audit import audit
 from automations.settings import get_settings
@@ -29,6 +30,8 @@ LASTS = timedelta(seconds=60)
 _SESSION_LASTS = timedelta(hours=12)
 """Whom Airflow lets in no longer is out of the console by the next day."""
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
+_MADE = re.compile(r".*-[0-9a-f]{20}")
+_FOREIGN = re.compile(r"[^a-z0-9._-]+")
 _NOT_GOOD = "Airflow’s word for you is used or too old: open the page from Airflow once more."
 
 
@@ -102,13 +105,17 @@ def _member(session: Session, workspace_id: str, voucher: Voucher) -> Member:
     address = _address(voucher.user)
     member = sign_ins.member(session, workspace_id, address)
     if member is None:
-        member = Member(
+        made = Member(
             workspace_id=workspace_id, name=voucher.user, email=address, role=voucher.role
         )
-        session.add(member)
-        session.flush()
-        audit.record(session, "member.create", member, email=address, role=voucher.role)
-    elif member.role != voucher.role:
+        if members.save(session, made):
+            audit.record(session, "member.create", made, email=address, role=voucher.role)
+            return made
+        # Two pages of theirs were opened at once.
+        member = sign_ins.member(session, workspace_id, address)
+        if member is None:
+            raise NotAuthenticated(_NOT_GOOD)
+    if member.role != voucher.role:
         before, member.role = member.role, voucher.role
         above = [name for name, rank in RANKS.items() if rank > RANKS[member.role]]
         members.lower_keys(session, member, above)
@@ -119,10 +126,11 @@ def _member(session: Session, workspace_id: str, voucher: Voucher) -> Member:
 
 def _address(user: str) -> str:
     """An address that nobody has mail at, and no two users share."""
-    plain = user.casefold()
-    if not _PLAIN.fullmatch(plain):
-        plain = f"user-{hashlib.sha256(user.casefold().encode()).hexdigest()[:32]}"
-    return f"{plain}@airflow.invalid"
+    if _PLAIN.fullmatch(user) and not _MADE.fullmatch(user):
+        return f"{user}{AIRFLOW_DOMAIN}"
+    # Names that differ in a letter's size, or in what it is folded to, are two users'.
+    readable = _FOREIGN.sub("_", user.casefold())[:40].strip("._") or "user"
+    return f"{readable}-{hashlib.sha256(user.encode()).hexdigest()[:20]}{AIRFLOW_DOMAIN}"
 
 
 def _signature(body: str) -> str:
