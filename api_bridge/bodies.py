@@ -25,6 +25,8 @@ MAX_BODY_BYTES = 1_000_000
 MAX_FILES_BYTES = 16_000_000
 """Of a route that takes files, or tens of thousands of rows: 10 MB are 13.4 MB in base64."""
 
+MAX_SIGN_IN_BYTES = 20_000
+"""Of what everybody may send; the longest fields, escaped letter by letter, have fewer."""
 _LIMIT = "_body_limit"
 
 

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from api_bridge import cookies
-from api_bridge.bodies import Body, body_limit
+from api_bridge.bodies import MAX_SIGN_IN_BYTES, Body, body_limit
 from api_bridge.deps import Admin, Viewer, client_address
 from api_bridge.natures import hashing
 from api_bridge.routing import Router
@@ -23,9 +23,6 @@ from automations.services.access.sign_ins import (
 )
 
 router = Router(prefix="/api", tags=["session"])
-
-_MAX_BYTES = 20_000
-"""Of what everybody may send; the longest fields, escaped letter by letter, have fewer."""
 
 
 class Credentials(Body):
@@ -60,7 +57,7 @@ class NewPassword(Body):
 
 @router.post("/session")
 @hashing
-@body_limit(_MAX_BYTES)
+@body_limit(MAX_SIGN_IN_BYTES)
 def sign_in(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
     """Sign in: begins a session of 7 days at most, in a cookie that scripts cannot read."""
     cookies.check_origin(request, unless_silent=True)
@@ -77,7 +74,7 @@ def sign_in(request: Request, response: Response, credentials: Credentials) -> d
 
 @router.post("/session/invitation")
 @hashing
-@body_limit(_MAX_BYTES)
+@body_limit(MAX_SIGN_IN_BYTES)
 def accept_invitation(
     request: Request, response: Response, invitation: Invitation
 ) -> dict[str, Any]:

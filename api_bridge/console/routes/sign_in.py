@@ -8,6 +8,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 
 from api_bridge import cookies, denied_requests
+from api_bridge.bodies import MAX_SIGN_IN_BYTES, body_limit
 from api_bridge.console import addresses, answers
 from api_bridge.console.posted import Posted, text
 from api_bridge.deps import Viewer, client_address
@@ -37,6 +38,7 @@ def show_sign_in(request: Request, next: str = addresses.HOME) -> Response:  # n
 
 @router.post("/sign-in")
 @hashing
+@body_limit(MAX_SIGN_IN_BYTES)
 def sign_in(request: Request, form: Posted) -> Response:
     """Sign in, and lead on to the page that was asked for."""
     cookies.check_origin(request, unless_silent=True)
@@ -81,6 +83,7 @@ def show_invitation(request: Request, token: str) -> Response:
 @router.post("/invitation/{token}")
 @any_query
 @hashing
+@body_limit(MAX_SIGN_IN_BYTES)
 def accept_invitation(request: Request, token: str, form: Posted) -> Response:
     """Set a password by an invitation, once, and sign in."""
     cookies.check_origin(request, unless_silent=True)
