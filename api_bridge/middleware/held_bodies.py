@@ -10,6 +10,8 @@ from automations.errors import TooManyRequests, Unavailable
 
 MAX_HELD, MAX_HELD_OF_ONE = 256_000_000, 64_000_000
 """In one process. Four of the largest bodies of one sender; the others' have room beside them."""
+MAX_HELD_OF_STRANGERS = 128_000_000
+"""Of all whom nobody knows: addresses are cheap, and the members have room beside them."""
 _AGAIN_AFTER = 5
 
 
@@ -18,13 +20,16 @@ class HeldBody:
 
     Args:
         sender: a workspace, or the address of whom nobody knows.
+        is_known: whether it is a workspace.
     """
 
     _lock: ClassVar = threading.Lock()
     _of: ClassVar[Counter[str]] = Counter()
+    _of_strangers: ClassVar[Counter[str]] = Counter()
 
-    def __init__(self, sender: str) -> None:
+    def __init__(self, sender: str, *, is_known: bool) -> None:
         self._sender = sender
+        self._counters = (self._of,) if is_known else (self._of, self._of_strangers)
         self._size = 0
 
     @classmethod
@@ -38,20 +43,26 @@ class HeldBody:
 
         Raises:
             TooManyRequests: the sender has so many bodies here already.
-            Unavailable: all senders together have.
+            Unavailable: all senders together have, or all whom nobody knows.
         """
         with self._lock:
             if self._of[self._sender] + size > MAX_HELD_OF_ONE:
                 raise TooManyRequests(_AGAIN_AFTER)
-            if self._of.total() + size > MAX_HELD:
+            room = (MAX_HELD, MAX_HELD_OF_STRANGERS)
+            if any(
+                counter.total() + size > most
+                for counter, most in zip(self._counters, room, strict=False)
+            ):
                 raise Unavailable("There are too many large bodies at once; try again.")
-            self._of[self._sender] += size
+            for counter in self._counters:
+                counter[self._sender] += size
             self._size += size
 
     def let_go(self) -> None:
         """Hold nothing any more."""
         with self._lock:
-            self._of[self._sender] -= self._size
+            for counter in self._counters:
+                counter[self._sender] -= self._size
+                if not counter[self._sender]:
+                    del counter[self._sender]
             self._size = 0
-            if not self._of[self._sender]:
-                del self._of[self._sender]

@@ -68,7 +68,7 @@ class RequestGuard:
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
-        held = HeldBody(_sender(request))
+        held = _held(request)
         try:
             body = await _read(receive, announced, limit, held)
             if body is None:
@@ -85,9 +85,11 @@ def _announced(request: Request) -> int | None:
     return int(length) if length.isascii() and length.isdigit() else None
 
 
-def _sender(request: Request) -> str:
+def _held(request: Request) -> HeldBody:
     caller = getattr(request.state, "caller", None)
-    return network(client_address(request)) if caller is None else str(caller.workspace_id)
+    if caller is None:
+        return HeldBody(network(client_address(request)), is_known=False)
+    return HeldBody(str(caller.workspace_id), is_known=True)
 
 
 async def _read(receive: Receive, length: int | None, limit: int, held: HeldBody) -> bytes | None:

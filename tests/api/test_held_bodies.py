@@ -130,6 +130,24 @@ def test_all_together_hold_no_more_than_there_is_room_for(
     until_held(0)
 
 
+def test_whom_nobody_knows_leave_room_for_members(
+    here: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_bodies, "MAX_HELD_OF_STRANGERS", 30_000)
+    key = create_key("OWNER", "another")
+    stranger = "POST /api/session", 19_000
+    with begun(here, *stranger):
+        until_held(18_999)
+        with begun(here, *stranger, source="127.0.0.3") as refused:
+            assert refused.recv(65_536).startswith(b"HTTP/1.1 503")
+        member = head("POST /api/tables", "Content-Length: 60000", f"Authorization: Bearer {key}")
+        assert asked(here, member + b" " * 60_000).startswith(b"HTTP/1.1 400")
+    until_held(0)
+    with begun(here, *stranger, source="127.0.0.3") as taken:
+        taken.sendall(b" ")
+        assert taken.recv(65_536).startswith(b"HTTP/1.1 400")
+
+
 def test_a_body_that_takes_too_long_is_given_up(
     here: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +159,12 @@ def test_a_body_that_takes_too_long_is_given_up(
 
 
 def test_who_signs_in_sends_little(here: tuple[str, int]) -> None:
-    for door in ("POST /api/session", "POST /api/session/invitation"):
+    for door in (
+        "POST /api/session",
+        "POST /api/session/invitation",
+        "POST /console/sign-in",
+        "POST /console/invitation/x",
+    ):
         answer = asked(here, head(door, "Content-Length: 900000"))
         assert answer.startswith(b"HTTP/1.1 413"), answer
     with reading() as session:
