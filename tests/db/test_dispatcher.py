@@ -12,6 +12,7 @@ from automations.dispatch import dispatcher as dispatcher_module
 from automations.domain.events import NewEvent
 from automations.errors import OrchestratorError
 from automations.ports import NewDagRun
+from automations.services.runs import cancellations
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import cut_connections
 
@@ -90,6 +91,26 @@ def test_airflow_is_back_though_it_fails_at_all_runs_of_one_automation(here: str
         airflow.fails_at.update(broken)
         airflow.away = False
         until("the others", lambda: sorted(airflow.made) == sorted(fine))
+
+
+class Slow(Airflow):
+    """Takes so long to make a run that it is cancelled meanwhile."""
+
+    def start_one(self, run: NewDagRun) -> OrchestratorError | None:
+        with unit_of_work() as session:
+            found = session.get_one(Run, run.run_id)
+            cancellations.end(session, found, "Cancelled.")
+        until("the cancellation", lambda: count(Job.kind == JobKind.FAIL_RUN) == 0)
+        return super().start_one(run)
+
+
+def test_a_run_that_is_cancelled_while_airflow_makes_it_is_ended_there(here: str) -> None:
+    airflow = Slow()
+    runs = executed(here, automation(here), 1)
+    with dispatching(airflow):
+        until("the run to be ended there", lambda: airflow.failed == runs)
+    assert airflow.made == runs
+    assert count(Run.status == "CANCELLED") == 1
 
 
 class Cutting(Airflow):

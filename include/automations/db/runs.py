@@ -322,12 +322,16 @@ def end_lost_tests(session: Session, older_than: timedelta) -> None:
 
 
 def mark_dispatched(session: Session, run_id: str) -> None:
-    """Note that Airflow has the run."""
-    session.execute(
+    """Note that Airflow has the run; one that was cancelled meanwhile is ended there, too."""
+    status = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.dispatched_at.is_(None))
         .values(dispatched_at=func.clock_timestamp())
+        .returning(Run.status)
     )
+    if status == RunStatus.CANCELLED:
+        # Whoever has cancelled it may have been told that there is nothing to end.
+        jobs.enqueue(session, JobKind.FAIL_RUN, run_id)
 
 
 def is_any_unfinished(session: Session) -> bool:

@@ -122,9 +122,12 @@ class FailRun(AirflowHandler):
 
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
-            run = session.get_one(Run, job.subject_id)
-        if run.dispatched_at is not None:
-            self._orchestrator.fail(dag_id(run.workflow_id), run.in_airflow)
+            # Locked: who is about to note that Airflow has it asks for this job again, behind it.
+            run = session.get_one(Run, job.subject_id, with_for_update=True)
+            if run.dispatched_at is None:
+                jobs.done(session, job)
+                return
+        self._orchestrator.fail(dag_id(run.workflow_id), run.in_airflow)
         done(job)
 
 
