@@ -68,6 +68,16 @@ def test_what_is_no_voucher_lets_nobody_in(app: FastAPI, there: Sample, voucher:
     assert browser.path == "/console/sign-in"
 
 
+def test_who_only_checks_the_address_uses_no_voucher(app: FastAPI, there: Sample) -> None:
+    voucher = vouchers.issue("grace", "VIEWER")
+    checked = Browser(app).http.head(
+        f"/console/from-airflow?voucher={voucher}", follow_redirects=False
+    )
+    assert (checked.status_code, checked.headers["location"]) == (303, "/console/workflows")
+    assert COOKIE not in checked.cookies
+    assert vouchers.redeem(voucher).member.role == "VIEWER"
+
+
 def test_a_voucher_that_was_changed_lets_nobody_in(there: Sample) -> None:
     body, _, signature = vouchers.issue("Grace", "VIEWER").partition(".")
     other = vouchers.issue("Grace", "OWNER").partition(".")[0]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from automations.db.session import unit_of_work
+from automations.db.tables import Submission, Wait
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.console.conftest import Browser
@@ -24,6 +28,37 @@ def test_every_page_is_shown_to_every_role(
         assert len(answer.content) < MAX_BYTES, path
         assert browser.heading(), path
         assert len(browser.root.xpath("//main")) == 1, path
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {f"key {number}": f"value {number}" for number in range(5_000)},
+        {"list": [f"item {number}" for number in range(5_000)]},
+        {"map": {f"key {number}": [number] * 9 for number in range(5_000)}},
+        {"text": "word " * 100_000, "word " * 10_000: "x"},
+        [["word " * 100] * 100] * 500,
+        "word " * 100_000,
+    ],
+    ids=["keys", "list", "map", "text", "nested", "bare"],
+)
+def test_what_is_decided_on_makes_no_page_heavy(owner: Browser, there: Sample, data: Any) -> None:
+    with unit_of_work() as session:
+        for wait in session.query(Wait).filter(Wait.kind == "decision"):
+            wait.question = {**wait.question, "data": data}
+        for submission in session.query(Submission):
+            submission.data = data if isinstance(data, dict) else {"data": data}
+    asked = there.runs["asked"]
+    for page, most in {
+        "/console/approvals": 50_000,
+        "/console/submissions": 200_000,
+        f"/console/approvals/{asked}": 2_000_000,
+        f"/console/runs/{asked}": 2_000_000,
+    }.items():
+        answer = owner.open(page)
+        assert (answer.status_code, len(answer.content) < most) == (200, True), page
+    owner.open(f"/console/approvals/{asked}")
+    assert "cut" in owner.text or "..." in owner.text
 
 
 def test_an_automation_of_as_many_steps_as_there_may_be_is_shown_as_far_as_it_is_read(

@@ -11,11 +11,12 @@ from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, AuditLog, Run, Wait
+from automations.domain.people import airflow_user
 from automations.domain.principals import Principal
 from automations.errors import Conflict, Gone, NotAllowed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople
-from automations.services.access import api_keys, people
+from automations.services.access import api_keys, people, vouchers
 from automations.services.access.members import Member
 from automations.services.runs import by_hand, children, replays
 from automations.services.waits import decisions
@@ -116,6 +117,11 @@ class TestIdentities:
             for other in ways:
                 assert self.same(run.workspace_id, one, other), (one, other)
             assert not self.same(run.workspace_id, one, f"member:{bob.id}"), one
+
+    @pytest.mark.parametrize("user", ["ada", "Ada", "stra\u00dfe", "\u0130nci", "a b"])
+    def test_a_user_of_airflow_is_the_same_in_the_console(self, run: Run, user: str) -> None:
+        made = vouchers.redeem(vouchers.issue(user, "MEMBER")).member
+        assert self.same(made.workspace_id, f"member:{made.id}", airflow_user(user))
 
     def test_a_key_without_a_member_is_its_makers(self, run: Run) -> None:
         root = member(run.workspace_id, "root", "OWNER")

@@ -63,6 +63,8 @@ def enter_from_airflow(
     next: str = addresses.HOME,  # noqa: A002
 ) -> Response:
     """Sign in whom Airflow vouches for, once; whoever has signed in stays who they are."""
+    if request.method == "HEAD":
+        return answers.lead_on(addresses.safe(next))
     session = request.cookies.get(cookies.COOKIE)
     try:
         if session:

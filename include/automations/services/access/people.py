@@ -13,6 +13,7 @@ from automations.db.session import Session
 from automations.db.tables import Member
 from automations.domain import people
 from automations.domain.principals import RANKS
+from automations.services.access.members import is_of_airflow
 
 OPERATOR = "operator"
 """Whoever runs the installation."""
@@ -62,4 +63,10 @@ def _holder(session: Session, key_id: str, found: set[str]) -> tuple[str, str]:
 
 
 def _of_member(member: Member | None) -> set[str]:
-    return {people.member(member.id), people.mailbox(member.email)} if member else set()
+    if member is None:
+        return set()
+    found = {people.member(member.id), people.mailbox(member.email)}
+    if is_of_airflow(member.email):
+        # The database has no way of its own to fold a name as Airflow's users' are.
+        found.add(people.airflow_user(member.name))
+    return found
