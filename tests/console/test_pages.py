@@ -45,7 +45,7 @@ def test_every_page_is_shown_to_every_role(
 def test_what_is_decided_on_makes_no_page_heavy(owner: Browser, there: Sample, data: Any) -> None:
     with unit_of_work() as session:
         for wait in session.query(Wait).filter(Wait.kind == "decision"):
-            wait.question = {**wait.question, "data": data}
+            wait.question = {"subject": "May we?", "body": "", "data": data}
         for submission in session.query(Submission):
             submission.data = data if isinstance(data, dict) else {"data": data}
     asked = there.runs["asked"]

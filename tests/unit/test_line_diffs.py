@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -87,12 +88,12 @@ def test_lines_that_are_alike_by_the_thousand_are_compared_with_little_work(
                 looked_at += 1
                 yield one
 
-    chain = line_diffs.difflib.SequenceMatcher._SequenceMatcher__chain_b  # type: ignore[attr-defined]
+    chain = difflib.SequenceMatcher._SequenceMatcher__chain_b  # type: ignore[attr-defined]
 
     def counting(self: Any) -> None:
         chain(self)
         self.b2j = {line: Counted(places) for line, places in self.b2j.items()}
 
-    monkeypatch.setattr(line_diffs.difflib.SequenceMatcher, "_SequenceMatcher__chain_b", counting)
+    monkeypatch.setattr(difflib.SequenceMatcher, "_SequenceMatcher__chain_b", counting)
     assert differences(old, new)
     assert looked_at < 2_000_000
