@@ -28,8 +28,23 @@ _ALL = "~"
 """In an address: whichever there are; the entities name them."""
 
 
-def acts_of(event: Mapping[str, Any]) -> Iterator[Act]:
-    """The acts that an entry of the log tells of; one for each run of many."""
+def acts_of(event: Mapping[str, Any]) -> list[Act]:
+    """The acts that an entry of the log tells of; one for each run of many.
+
+    Airflow notes what it is sent before it looks at it: of what has no sense, nothing is told.
+    """
+    try:
+        return [act for act in _told_by(event) if _is_sound(act)]
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return []
+
+
+def _is_sound(act: Act) -> bool:
+    texts = (act.dag_id, act.run_id, act.state, act.note, *act.tasks)
+    return all(text is None or isinstance(text, str) for text in texts)
+
+
+def _told_by(event: Mapping[str, Any]) -> Iterator[Act]:
     extra = extra_of(event)
     match event["event"]:
         case "patch_dag" if isinstance(extra.get("is_paused"), bool):

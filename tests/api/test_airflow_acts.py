@@ -58,6 +58,25 @@ def test_an_entry_tells_who_has_done_what(
     assert (act.dag_id, act.run_id) == ("automation_c1", told["run_id"])
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        event("bulk_dag_runs", {"actions": "all"}),
+        event("bulk_dag_runs", {"actions": 7}),
+        event("bulk_dag_runs", {"actions": [{"action": "delete", "entities": [7]}]}),
+        event("bulk_task_instances", {"actions": [["update"]]}),
+        event("post_clear_task_instances", {"task_ids": [[]]}),
+        event("post_clear_task_instances", {"task_ids": [7]}),
+        event("post_clear_task_instances", {"task_ids": [[{}]]}),
+        event("patch_task_instance", {"new_state": {"of": "mind"}}, task_id="a"),
+        event("patch_dag_run", {"state": "failed", "note": ["x"]}),
+    ],
+)
+def test_of_what_airflow_was_sent_that_has_no_sense_nothing_is_told(told: dict[str, Any]) -> None:
+    """Airflow notes what it is sent before it refuses it."""
+    assert acts_of(told) == []
+
+
 def test_one_entry_for_many_runs_tells_of_each() -> None:
     entities = [{"dag_run_id": run, "dag_id": "automation_c1", "state": "failed"} for run in "xy"]
     actions = [

@@ -15,6 +15,7 @@ from automations.db.tables import AuditLog, Run, StepLog
 from automations.definitions.published import dag_id
 from automations.dispatch.acts import Acts
 from automations.dispatch.reconciler import Reconciler
+from automations.errors import OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
 from automations.ports import Act, ActKind, DagRunFailure, DagRunState
@@ -117,6 +118,33 @@ def test_an_act_is_on_record_also_where_the_definition_cannot_be_read_any_more(
     look(act(run, kind, "ask", **more), times=2)
     assert [action for action, *_ in audited()] == [f"run.{kind}"]
     assert logged(run) == []
+
+
+class Refusing(Airflow):
+    """One that takes some names for none."""
+
+    def task_state(self, dag: str, run_id: str, task_id: str) -> str | None:
+        raise OrchestratorError("Airflow refused it.")
+
+    def run_state(self, dag: str, run_id: str) -> DagRunState | None:
+        raise OrchestratorError("Airflow refused it.")
+
+
+def test_an_odd_act_holds_up_no_other_one(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    run = waiting(engine)
+    odd: Any = ["a list"]
+    following = Acts(
+        Refusing(
+            act(run, ActKind.MARK, odd, state="failed", number=1),
+            act(run, ActKind.MARK, "a/b?c", state="failed", number=2),
+            act(run, ActKind.DELETE, number=3),
+            act(run, ActKind.CLEAR, "ask", number=4),
+        )
+    )
+    for turn in range(2):
+        following.look(NOW + timedelta(seconds=1 + turn))
+    assert [action for action, *_ in audited()] == ["run.mark", "run.clear"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_a_run_that_airflow_did_not_delete_is_not_said_to_be(engine: Engine) -> None:

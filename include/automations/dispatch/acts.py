@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 
 from automations.db import watermarks
-from automations.db.session import unit_of_work
+from automations.db.session import Session, unit_of_work
+from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.ports import Act, ActKind, Orchestrator
 from automations.services.runs import acts
+
+log = logging.getLogger(__name__)
 
 _INTERVAL = timedelta(seconds=2)
 _LAG = timedelta(seconds=1)
@@ -50,7 +54,7 @@ class Acts:
         fresh = [(act, self._state(act)) for act in new if not self._was_refused(act)]
         with unit_of_work() as session:
             for act, state in fresh:
-                acts.record(session, act, state)
+                _record_alone(session, act, state)
             recent = sorted({act.id for act in found})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
 
@@ -58,10 +62,29 @@ class Acts:
         """Whether a run that was to be deleted is there: Airflow deletes none that goes on."""
         if act.kind != ActKind.DELETE or act.run_id is None:
             return False
-        return self._orchestrator.run_state(act.dag_id, act.run_id) is not None
+        try:
+            return self._orchestrator.run_state(act.dag_id, act.run_id) is not None
+        except OrchestratorUnavailable:
+            raise
+        except OrchestratorError:  # whoever has named the run may have named none
+            return True
 
     def _state(self, act: Act) -> str | None:
         """How the task stands that was marked, since Airflow may have refused that."""
         if act.kind != ActKind.MARK or act.run_id is None or len(act.tasks) != 1:
             return None
-        return self._orchestrator.task_state(act.dag_id, act.run_id, act.tasks[0])
+        try:
+            return self._orchestrator.task_state(act.dag_id, act.run_id, act.tasks[0])
+        except OrchestratorUnavailable:
+            raise
+        except OrchestratorError:  # whoever has named the task may have named none
+            return None
+
+
+def _record_alone(session: Session, act: Act, state: str | None) -> None:
+    """Put an act on record; what is wrong with it holds up no other one."""
+    try:
+        with session.begin_nested():
+            acts.record(session, act, state)
+    except Exception:
+        log.exception("An act of %s in Airflow is not put on record: %r", act.by, act)
