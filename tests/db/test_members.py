@@ -11,7 +11,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import ApiKey, Matter
 from automations.errors import Conflict, NotAllowed, NotFound, ValidationFailed
 from automations.ports import NewMatter, Notice
-from automations.services.access import members
+from automations.services.access import members, sign_ins
 from automations.services.integrations import notifications
 from automations.services.integrations.notifications import WorkspaceNotifier
 from automations.services.matters import matters
@@ -85,6 +85,20 @@ def test_a_change_to_an_address_that_is_taken_changes_nothing() -> None:
 def test_what_is_no_address_is_refused(email: str) -> None:
     with pytest.raises(ValidationFailed):
         members.create(principal(workspace(), "ADMIN"), name="A", email=email, role="MEMBER")
+
+
+def test_nobody_comes_to_be_an_owner_by_an_invitation_from_before() -> None:
+    here = workspace()
+    owner, admin = principal(here, "OWNER"), principal(here, "ADMIN")
+    bob, eve = member(here, "bob", "MEMBER"), member(here, "eve", "MEMBER")
+    tokens = {one.name: sign_ins.invite(admin, one.id)[0] for one in (bob, eve)}
+    members.update(owner, bob.id, role="OWNER")
+    members.update(owner, eve.id, role="ADMIN")
+    with pytest.raises(NotFound):
+        sign_ins.accept(tokens["bob"], "correct horse battery", "127.0.0.1")
+    assert sign_ins.accept(tokens["eve"], "correct horse battery", "127.0.0.1").member == (
+        members.get(here, eve.id)
+    )
 
 
 def test_nobody_takes_the_address_of_a_user_of_airflow() -> None:

@@ -77,6 +77,14 @@ def invite(session: Session, member_id: str, invite_hash: str, expires_at: datet
     session.execute(query.on_conflict_do_update(index_elements=["member_id"], set_=values))
 
 
+def void_invitation(session: Session, member_id: str) -> None:
+    """Let nobody set a member's password by an invitation that was given out."""
+    values = {"invite_hash": None, "invite_expires_at": None}
+    session.execute(
+        update(MemberPassword).where(MemberPassword.member_id == member_id).values(values)
+    )
+
+
 def invited(session: Session, invite_hash: str) -> tuple[Member, MemberPassword] | None:
     """Who was invited by this hash, until the end of the transaction; no longer than it lasts."""
     found = session.scalar(

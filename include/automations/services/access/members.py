@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from automations.db import members
+from automations.db import members, sign_ins
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member as MemberRow
 from automations.domain.fields import LITERAL
@@ -96,6 +96,9 @@ def update(
         _check_owner(by, member.role, role)
         if role is not None and role != "OWNER":
             _check_one_stays(owners, member)
+        if role == "OWNER" and before != "OWNER":
+            # Whoever has it may be an ADMIN, who would come to be an OWNER by it.
+            sign_ins.void_invitation(session, member.id)
         member.name = name or member.name
         member.role = role or member.role
         if email is not None and email.lower() != member.email:
