@@ -19,12 +19,15 @@ from automations_airflow.scheduler_threads import SchedulerThread
 
 log = logging.getLogger(__name__)
 
-# Written a moment before the DAG is gone, and also when it could not be deleted.
+# Written a moment before the DAG is gone, and also when it could not be deleted. Where its file was
+# just being parsed the DAG is back at once, but none of its versions is as old as the entry.
 _DELETED = text("""
 SELECT DISTINCT ON (l.dag_id) l.dag_id, l.owner, l.dttm FROM log l
 WHERE l.event IN ('delete_dag', 'cli_dag_delete') AND l.dttm > now() - interval '1 day'
     AND l.dag_id ~ '^automation_c[0-9a-z]{24}$'
-    AND NOT EXISTS (SELECT FROM dag d WHERE d.dag_id = l.dag_id)
+    AND NOT EXISTS (
+        SELECT FROM dag_version v WHERE v.dag_id = l.dag_id AND v.created_at < l.dttm
+    )
 ORDER BY l.dag_id, l.dttm DESC
 """)
 

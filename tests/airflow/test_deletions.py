@@ -23,7 +23,7 @@ def logged(connection: Connection, dag: str, event: str = "delete_dag", owner: s
     )
 
 
-def known(connection: Connection, dag: str) -> None:
+def known(connection: Connection, dag: str, since: str = "-1 minute") -> None:
     connection.execute(text("INSERT INTO dag_bundle (name) VALUES ('b') ON CONFLICT DO NOTHING"))
     required = (
         "SELECT column_name, data_type FROM information_schema.columns"
@@ -35,6 +35,13 @@ def known(connection: Connection, dag: str) -> None:
     names = ", ".join(values)
     places = ", ".join(f":{name}" for name in values)
     connection.execute(text(f"INSERT INTO dag ({names}) VALUES ({places})"), values)
+    connection.execute(
+        text(
+            "INSERT INTO dag_version (id, version_number, dag_id, created_at, last_updated)"
+            " VALUES (gen_random_uuid(), 1, :dag, now() + CAST(:since AS interval), now())"
+        ),
+        {"dag": dag, "since": since},
+    )
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def test_a_dag_that_is_gone_is_recovered_once_and_by_whom_it_was_deleted_is_know
     deletions = Deletions(airflow_database, recover)
     logged(connection, dag_id(FIRST))
     logged(connection, dag_id(SECOND), "delete_dag", "bob")
-    known(connection, dag_id(SECOND))  # it could not be deleted, or is back
+    known(connection, dag_id(SECOND))  # it could not be deleted
     logged(connection, "somebody_elses")
     for _ in range(2):
         deletions.look(connection)
@@ -78,6 +85,17 @@ def test_airflows_own_deletion_leaves_the_entry_of_its_log_behind(
     deletions.look(connection)
     assert found == []
     delete_dag(dag_id(FIRST))
+    deletions.look(connection)
+    assert found == [FIRST]
+
+
+def test_a_dag_that_was_being_parsed_meanwhile_and_is_back_at_once_is_recovered_too(
+    connection: Connection, airflow_database: Engine
+) -> None:
+    found: list[str] = []
+    deletions = Deletions(airflow_database, lambda automation, *_: found.append(automation))
+    logged(connection, dag_id(FIRST))
+    known(connection, dag_id(FIRST), "0.1 seconds")
     deletions.look(connection)
     assert found == [FIRST]
 

@@ -68,6 +68,19 @@ def deleted(workflow: str) -> None:
     lost_dags.recover(workflow, "ada", datetime.now(UTC) + timedelta(seconds=1))
 
 
+def test_a_deletion_that_is_told_of_once_more_changes_nothing(here: str) -> None:
+    workflow = automation(here)
+    run_id, _ = asked(here, workflow)
+    at = datetime.now(UTC) + timedelta(seconds=1)
+    lost_dags.recover(workflow, "ada", at)
+    with unit_of_work() as session:
+        runs.mark_dispatched(session, run_id)
+        session.execute(delete(Job))
+    lost_dags.recover(workflow, "ada", at)
+    assert load(run_id).dispatched_at is not None
+    assert jobs() == []
+
+
 def test_a_run_that_waits_is_begun_once_more_and_waits_where_it_did(here: str) -> None:
     workflow = automation(here)
     run_id, waits = asked(here, workflow)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -244,6 +244,14 @@ def republish(session: Session, workflow_id: str) -> None:
     values = {"republished": _next_revision(session)}
     session.execute(update(Workflow).where(Workflow.id == workflow_id).values(values))
     jobs.notify(session, PUBLISHED)
+
+
+def note_recovery(session: Session, workflow_id: str, at: datetime) -> None:
+    """Note that what somebody's deletion of its DAG at a moment has broken is mended."""
+    mended = or_(Workflow.recovered_from.is_(None), Workflow.recovered_from < at)
+    session.execute(
+        update(Workflow).where(Workflow.id == workflow_id, mended).values(recovered_from=at)
+    )
 
 
 def newest_revision(session: Session) -> int:

@@ -46,6 +46,8 @@ class Workflow(Base):
     """Why its runs stand still in Airflow, when they do."""
     held_up_by: Mapped[str | None]
     held_up_since: Mapped[datetime | None]
+    recovered_from: Mapped[datetime | None]
+    """When somebody last deleted its DAG of which all is mended again."""
     trigger_key: Mapped[str | None]
     """What an event must carry to start this automation, for the dispatcher's index."""
     webhook_salt: Mapped[str | None]

@@ -30,6 +30,8 @@ def recover(workflow_id: str, by: str, at: datetime) -> None:
         # One that was deleted here, too, never comes back there; its runs are ended by a job.
         if workflow is None or workflow.deleted_at is not None:
             return
+        if workflow.recovered_from is not None and workflow.recovered_from >= at:
+            return  # A scheduler that has just begun reads the same entries once more.
         actor = audit.Actor("airflow", by)
         audit.record(session, "workflow.republish", workflow, by=actor, name=workflow.name)
         workflows.republish(session, workflow_id)
@@ -38,6 +40,9 @@ def recover(workflow_id: str, by: str, at: datetime) -> None:
     for run_id in lost:
         with unit_of_work() as session:
             _begin_again(session, session.get_one(Workflow, workflow_id), run_id, actor)
+    # Last: whoever dies before has all of it done again.
+    with unit_of_work() as session:
+        workflows.note_recovery(session, workflow_id, at)
 
 
 def _begin_again(session: Session, workflow: Workflow, run_id: str, by: audit.Actor) -> None:

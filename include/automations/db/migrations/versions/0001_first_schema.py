@@ -280,6 +280,7 @@ def _automations() -> None:
         sa.Column('held_up', sa.Text(), nullable=True),
         sa.Column('held_up_by', sa.Text(), nullable=True),
         sa.Column('held_up_since', sa.DateTime(timezone=True), nullable=True),
+        sa.Column('recovered_from', sa.DateTime(timezone=True), nullable=True),
         sa.Column('trigger_key', sa.Text(), nullable=True),
         sa.Column('webhook_salt', sa.Text(), nullable=True),
         sa.Column('webhook_hash', sa.Text(), nullable=True),
