@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from api_bridge.cookies import COOKIE
 from automations.errors import NotAuthenticated
+from automations.launcher.setup import SetupError, invite
 from automations.services.access import members, vouchers
 from tests.console.conftest import Browser
 from tests.console.sample import Sample
@@ -134,6 +135,12 @@ def test_a_user_of_airflow_is_given_no_password(browsers: dict[str, Browser]) ->
     assert admin.send(path).status_code == 409
     assert "comes from Airflow" in admin.text
     assert admin.http.patch(f"/api/members/{made.id}", json={"email": made.email}).is_success
+
+
+def test_the_operator_is_told_so_too(there: Sample) -> None:
+    made = vouchers.redeem(vouchers.issue("grace", "VIEWER")).member
+    with pytest.raises(SetupError, match="comes from Airflow"):
+        invite(made.email, "OWNER")
 
 
 def test_a_user_who_opens_two_pages_at_once_is_one_member(there: Sample) -> None:

@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2 import errors
 from sqlalchemy.engine import make_url
 
-from automations.errors import ValidationFailed
+from automations.errors import Conflict, ValidationFailed
 from automations.launcher.airflow_config import (
     airflow_environment,
     parts_environment,
@@ -91,7 +91,7 @@ def invite(email: str, role: str, workspace: str | None = None) -> str:
 
     try:
         return invite_by_address(ensure_workspace(workspace), email, role)
-    except ValidationFailed as error:
+    except (Conflict, ValidationFailed) as error:
         raise SetupError(error.message) from error
 
 
