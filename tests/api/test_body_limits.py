@@ -20,6 +20,8 @@ LITTLE = BodyLimit(20_000, 20_000)
 SMALLER = {
     ("POST", "/api/session"): LITTLE,
     ("POST", "/api/session/invitation"): LITTLE,
+    ("POST", "/console/sign-in"): LITTLE,
+    ("POST", "/console/invitation/x"): LITTLE,
 }
 LARGER = {
     ("POST", "/api/workflows/send-email"): FILES,
