@@ -98,7 +98,7 @@ class Transport:
                     raise error_answer
             left -= 1
             # Clients that failed together come back one by one.
-            own = min(pause, self._max_pause) * random.uniform(0.5, 1)  # noqa: S311
+            own = min(pause, self._max_pause) * random.uniform(0.5, 1)  # noqa: S311 -- spreads tries
             time.sleep(own if wished is None else wished)
             pause *= 2
 

@@ -15,13 +15,17 @@ from automations.services.runs import acts
 log = logging.getLogger(__name__)
 
 _INTERVAL = timedelta(seconds=2)
+"""Soon enough for who looks at the run that they have just marked, and one request each."""
 _LAG = timedelta(seconds=1)
 """Airflow notes what is asked of it a moment before it is done."""
 _OVERLAP = timedelta(seconds=5)
 """What was noted earlier may be seen later, and clocks differ."""
 _FIRST_LOOK = timedelta(minutes=5)
+"""How far back a new installation looks: what was done before it is none of its business."""
 _PAGE = 100
+"""As many as Airflow's API gives at once."""
 _MARK = "airflow_acts"
+"""The name under which it is kept how far the log was read."""
 
 
 class Acts:

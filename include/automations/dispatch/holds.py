@@ -12,6 +12,7 @@ from automations.domain.workflows import HeldUp
 from automations.ports import Orchestrator
 
 _INTERVAL = timedelta(seconds=2)
+"""An automation that stands still says so while its owner still wonders; and one request each."""
 
 
 class Holds:

@@ -66,7 +66,7 @@ def unknown_to_fontconfig(characters: Iterable[str], folder: Path) -> list[str]:
     try:
         listed = subprocess.run(
             # By the PATH, as everything of the system is.
-            ["fc-list", "--format", "%{charset}\n"],  # noqa: S607
+            ["fc-list", "--format", "%{charset}\n"],  # noqa: S607 -- from PATH, as soffice
             env={"FONTCONFIG_FILE": str(configuration(folder))},
             capture_output=True,
             text=True,

@@ -113,7 +113,7 @@ class _Tag:
 @lru_cache
 def _environment(max_tokens: int) -> Environment:
     # It parses only: what is written out is escaped by whoever evaluates it.
-    environment = Environment(  # noqa: S701
+    environment = Environment(  # noqa: S701 -- only parses
         extensions=["jinja2.ext.loopcontrols", _Bounded], keep_trailing_newline=True
     )
     environment.extend(max_tokens=max_tokens)
