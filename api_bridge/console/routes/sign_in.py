@@ -63,8 +63,6 @@ def enter_from_airflow(
     next: str = addresses.HOME,  # noqa: A002
 ) -> Response:
     """Sign in whom Airflow vouches for, once; whoever has signed in stays who they are."""
-    if request.method == "HEAD":
-        return answers.lead_on(addresses.safe(next))
     session = request.cookies.get(cookies.COOKIE)
     try:
         if session:
@@ -72,6 +70,9 @@ def enter_from_airflow(
             return answers.lead_on(addresses.safe(next))
     except NotAuthenticated:
         pass  # It has ended.
+    if request.method == "HEAD":
+        vouchers.read(voucher)  # What looks at a link first must not use it up.
+        return answers.lead_on(addresses.safe(next))
     return _begun(vouchers.redeem(voucher), next)
 
 
