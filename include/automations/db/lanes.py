@@ -193,6 +193,11 @@ class Room:
     of_others: int | None = None
     full: Sequence[str] = ()
 
+    @property
+    def closed(self) -> int:
+        """How many automations are given nothing: any of the first in line may be one of them."""
+        return sum(number < 1 for number in self.of_lanes.values())
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -218,8 +223,6 @@ class Turns:
     ) -> dict[int, str]:
         """Lock those who are next in line, and give their ids and lines in the order of turns."""
         values = {"kinds": list(kinds)}
-        # Any of the first workspaces may have none but automations that are given nothing.
-        blocked = sum(number < 1 for number in room.of_lanes.values())
         session.execute(_LINE_UP, values)
         waiting = session.execute(
             _WORKSPACES,
@@ -227,7 +230,7 @@ class Turns:
                 **values,
                 "after_urgent": self._last[True].workspace,
                 "after": self._last[False].workspace,
-                "most": limit + len(room.full) + blocked,
+                "most": limit + len(room.full) + room.closed,
                 "full": list(room.full),
             },
         ).all()
@@ -238,7 +241,7 @@ class Turns:
             there = [row.workspace_id for row in waiting if row.urgent is urgent]
             if there and len(found) < limit:
                 left = limit - len(found)
-                some = there[: left + blocked]
+                some = there[: left + room.closed]
                 found |= self._pick(session, left, values, urgent, some, room)
         return found
 
@@ -253,7 +256,6 @@ class Turns:
     ) -> dict[int, str]:
         last = self._last[urgent]
         share = math.ceil(limit / min(limit, len(workspaces)))
-        blocked = sum(number < 1 for number in room.of_lanes.values())
         picked = session.execute(
             _PICK,
             {
@@ -263,7 +265,7 @@ class Turns:
                 "workspaces": workspaces,
                 "after": [last.lanes.get(one, "") for one in workspaces],
                 "share": share,
-                "lanes": share + blocked,
+                "lanes": share + room.closed,
                 "allowed": json.dumps(room.of_lanes),
                 "allowance": limit if room.of_others is None else room.of_others,
             },

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from automations.db import watermarks
 from automations.db.session import Session, unit_of_work
+from automations.dispatch.pace import Pace
 from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.ports import Act, ActKind, Orchestrator
 from automations.services.runs import acts
@@ -33,14 +34,12 @@ class Acts:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self._pace = Pace(_INTERVAL)
 
     def follow(self) -> None:
         """Look, every now and then."""
-        now = datetime.now(UTC)
-        if now - self._looked_at >= _INTERVAL:
-            self._looked_at = now
-            self.look(now - _LAG)
+        if self._pace.is_due():
+            self.look(datetime.now(UTC) - _LAG)
 
     def look(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from automations.db import held_up
 from automations.db.session import unit_of_work
 from automations.definitions.published import dag_id, workflow_id
+from automations.dispatch.pace import Pace
 from automations.domain.statuses import Hold
 from automations.domain.workflows import HeldUp
 from automations.ports import Orchestrator
@@ -20,15 +21,12 @@ class Holds:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self._pace = Pace(_INTERVAL)
 
     def follow(self) -> None:
         """Look, every now and then."""
-        now = datetime.now(UTC)
-        if now - self._looked_at < _INTERVAL:
-            return
-        self._looked_at = now
-        self.look()
+        if self._pace.is_due():
+            self.look()
 
     def look(self) -> None:
         """Note which DAGs somebody has paused since, and which are as they should be again."""

@@ -13,6 +13,7 @@ from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.acts import Acts
 from automations.dispatch.holds import Holds
+from automations.dispatch.pace import Pace
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.execution import overrides
@@ -49,7 +50,7 @@ class Reconciler:
         self._orchestrator = orchestrator
         self._holds = Holds(orchestrator)
         self._acts = Acts(orchestrator)
-        self._swept_at = self._mended_at = datetime.min.replace(tzinfo=UTC)
+        self._mends, self._sweeps = Pace(_SWEEP_INTERVAL), Pace(_SWEEP_INTERVAL)
         self._sweep_after = ""
 
     def run(self, stopping: threading.Event) -> None:
@@ -75,10 +76,8 @@ class Reconciler:
 
     def mend(self) -> None:
         """Put right what a process that died has left, every now and then; Airflow is not asked."""
-        now = datetime.now(UTC)
-        if now - self._mended_at < _SWEEP_INTERVAL:
+        if not self._mends.is_due():
             return
-        self._mended_at = now
         with unit_of_work() as session:
             runs.end_lost_tests(session, _MAX_TEST_TIME)
             slots.look_again(session)
@@ -102,10 +101,8 @@ class Reconciler:
 
     def sweep(self) -> None:
         """Look at unfinished runs one by one, some at a time: a net below ``follow``."""
-        now = datetime.now(UTC)
-        if now - self._swept_at < _SWEEP_INTERVAL:
+        if not self._sweeps.is_due():
             return
-        self._swept_at = now
         with unit_of_work() as session:
             page = runs.unfinished(
                 session, after=self._sweep_after, older_than=_SWEEP_INTERVAL, limit=_SWEEP_SIZE

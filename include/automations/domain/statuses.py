@@ -70,10 +70,6 @@ class AttemptStatus(StrEnum):
     CLEARED = "cleared"
 
 
-BY_HAND = (AttemptStatus.MARKED, AttemptStatus.CLEARED)
-"""Of lines that tell of no attempt, but of somebody in Airflow."""
-
-
 class WaitStatus(StrEnum):
     """Whether a run still waits for something."""
 

@@ -70,7 +70,9 @@ def go_on(ref: TaskRef, done: Proceed, run: Run, budget: timedelta) -> None:
         budget: the time after which none is begun.
     """
     until = time.monotonic() + budget.total_seconds()
-    plan, verdict = _plan(ref), done
+    with reading() as session:
+        plan = load(session, ref.workflow_id, ref.version).plan
+    verdict = done
     while not verdict.repeated and time.monotonic() < until:
         node = _behind(plan, ref.node_id, verdict)
         if node is None or not _may_be_overtaken(node):
@@ -84,11 +86,13 @@ def go_on(ref: TaskRef, done: Proceed, run: Run, budget: timedelta) -> None:
 
 def leg(ref: TaskRef, done: Proceed) -> Leg:
     """What is recorded of the nodes behind one, whichever process has done them."""
-    plan = _plan(ref)
     with reading() as session:
+        plan = load(session, ref.workflow_id, ref.version).plan
+        node = _behind(plan, ref.node_id, done)
+        if node is None:
+            return Leg((), {})
         rows = run_steps.steps(session, ref.run_id, ref.generation)
     overtaken: list[Overtaken] = []
-    node = _behind(plan, ref.node_id, done)
     while node is not None and (row := _done(rows.get(node.id))) is not None:
         overtaken.append(row)
         node = _behind(plan, row.node_id, row.verdict)
@@ -96,11 +100,6 @@ def leg(ref: TaskRef, done: Proceed) -> Leg:
         row.node_id: row.started_at for row in rows.values() if row.status == StepStatus.SKIPPED
     }
     return Leg(tuple(overtaken), left_out)
-
-
-def _plan(ref: TaskRef) -> Plan:
-    with reading() as session:
-        return load(session, ref.workflow_id, ref.version).plan
 
 
 def _behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
