@@ -62,11 +62,13 @@ def serving() -> Iterator[str]:
             thread.join(30)
 
 
-def signed_in(browser: Browser, url: str, token: str | None, **more: Any) -> Page:
+def signed_in(
+    browser: Browser, url: str, token: str | None, cookie: str = COOKIE, **more: Any
+) -> Page:
     """A page of a browser of its own, whose cookie has a session."""
     context = browser.new_context(**more)
     if token is not None:
-        context.add_cookies([{"name": COOKIE, "value": token, "url": url}])
+        context.add_cookies([{"name": cookie, "value": token, "url": url}])
     return context.new_page()
 
 
