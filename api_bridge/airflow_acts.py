@@ -12,17 +12,22 @@ from automations.ports import Act, ActKind
 CLEARS = ("clear_dag_run", "post_clear_task_instances")
 """What clears steps of a run."""
 
+OF_MANY = ("bulk_dag_runs", "bulk_task_instances")
+"""What is done to several at once, which the entry alone names: it is found by no run's id."""
+
 EVENTS = (
     "patch_dag",
     "patch_dag_run",
-    "bulk_dag_runs",
     "delete_dag_run",
     "patch_task_instance",
-    "bulk_task_instances",
     "create_backfill",
+    *OF_MANY,
     *CLEARS,
 )
 """The names of the events that are read."""
+
+TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries exceeded")
+"""What Airflow's scheduler notes of a task that did not come to its own end."""
 
 _ALL = "~"
 """In an address: whichever there are; the entities name them."""
@@ -71,7 +76,7 @@ def extra_of(event: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry of the log holds beside its names."""
     try:
         extra = json.loads(event["extra"] or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return extra if isinstance(extra, dict) else {}
 
@@ -117,3 +122,28 @@ def _act(
         note=(said or {}).get("note") or None,
         more=more or {},
     )
+
+
+def marks_as(event: Mapping[str, Any], *states: str) -> bool:
+    """Whether an entry of the log marks a run or a task as one of these."""
+    if event["event"] not in ("patch_dag_run", "patch_task_instance"):
+        return False
+    extra = extra_of(event)
+    return extra.get("state") in states or extra.get("new_state") in states
+
+
+def mark_of(act: Act, dag_id: str, run_id: str, task_id: str | None, *states: str) -> bool:
+    """Whether an act marks a run, or a task of it, as one of these states."""
+    of_run = (act.kind, act.dag_id, act.run_id) == (ActKind.MARK, dag_id, run_id)
+    return of_run and act.state in states and (not act.tasks or task_id in (None, *act.tasks))
+
+
+def pauses(event: Mapping[str, Any]) -> bool:
+    """Whether it pauses a DAG."""
+    return event["event"] == "patch_dag" and extra_of(event).get("is_paused") is True
+
+
+def trouble(event: Mapping[str, Any]) -> str:
+    """What the executor said, where it said something, and else what the scheduler did."""
+    extra = str(event["extra"] or event["event"])
+    return extra.partition("Extra info: ")[2] or extra

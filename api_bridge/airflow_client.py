@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
 import requests
+from pydantic import TypeAdapter
 from requests.adapters import HTTPAdapter
 
-from api_bridge.airflow_acts import CLEARS, EVENTS, acts_of, extra_of
-from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import Act, DagRunFailure, DagRunState, NewDagRun, Visible
+from api_bridge import run_batches
+from api_bridge.airflow_acts import (
+    CLEARS,
+    EVENTS,
+    OF_MANY,
+    TROUBLES,
+    acts_of,
+    extra_of,
+    mark_of,
+    marks_as,
+    pauses,
+    trouble,
+)
+from automations.errors import (
+    NotVisibleYet,
+    OrchestratorError,
+    OrchestratorUnavailable,
+)
+from automations.ports import (
+    Act,
+    DagRunFailure,
+    DagRunState,
+    DagStanding,
+    NewDagRun,
+    ProviderOperator,
+    Visible,
+)
 from automations.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,17 +52,18 @@ log = logging.getLogger(__name__)
 _TIMEOUT = (3.05, 30)
 """Seconds to connect, a little over TCP's first repeat, and to be answered."""
 _POOL = 16
-_NOTE_LENGTH = 1_000
-"""The most that Airflow takes."""
+_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+"""By which variables a file of certificates is named."""
 _VERSION = re.compile(r"; version (\d+)$")
 """At the end of what Airflow is told of a timetable."""
-_BATCHES = "/automations/batches/runs"
-"""Where our plugin in Airflow's server takes many runs at once."""
+_OPERATORS = "/automations/operators/all"
+"""Where it lists operators."""
 _WITHOUT_BATCHES = 60.0
 """Seconds until that is tried again after it could not."""
 _AT_ONCE = 4
 """Runs that are made at the same time where each takes a request: the server does not more."""
-_UNKNOWN = "Airflow does not know {} yet."
+_RETURNED = "return_value"
+"""The key of what a task returns, among its XComs."""
 _PAGE = 100
 """The most that Airflow gives at once."""
 
@@ -52,6 +80,8 @@ class AirflowClient:
         self._http = requests.Session()
         # A .netrc entry or a proxy of the environment must not replace the token.
         self._http.trust_env = False
+        # What signs the certificates of a house's own servers is still to be believed.
+        self._http.verify = next(filter(None, map(os.environ.get, _AUTHORITIES)), True)
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=1)
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
@@ -78,25 +108,93 @@ class AirflowClient:
 
     def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
         """By the plugin's route in Airflow's server; None when that cannot do it."""
-        wanted = [
-            {"dag_id": run.dag_id, "run_id": run.run_id, "conf": dict(run.conf)} | _note(run)
-            for run in runs
-        ]
-        response = self._send("POST", _BATCHES, {"runs": wanted})
+        wanted = [run_batches.wanted(run) for run in runs]
+        response = self._send("POST", run_batches.PATH, {"runs": wanted})
         if response.status_code != 200:
             log.info("Airflow's server makes no batches of runs: %d", response.status_code)
             return None
-        return [_failure(run, made) for run, made in zip(runs, response.json(), strict=True)]
+        return [
+            run_batches.failure(run, made) for run, made in zip(runs, response.json(), strict=True)
+        ]
 
     def _start(self, run: NewDagRun) -> OrchestratorError | None:
+        if run.before is not None and run.before.exact:
+            # A run that is made so is one of the newest version: it waits for the other route.
+            return NotVisibleYet(f"{run.dag_id} cannot be started at an older version now.")
         path = f"/dags/{run.dag_id}/dagRuns"
         body = {"dag_run_id": run.run_id, "logical_date": None, "conf": dict(run.conf)}
-        body |= _note(run)
+        body |= run_batches.note(run)
         try:
             answer = self._call("POST", path, body, missing_ok=True, conflict_ok=True)
         except OrchestratorError as error:
             return error
-        return NotVisibleYet(_UNKNOWN.format(run.dag_id)) if answer is None else None
+        return run_batches.unknown(run) if answer is None else None
+
+    def standing(self, dag_id: str) -> DagStanding | None:
+        answer = self._call("GET", f"/dags/{dag_id}", missing_ok=True)
+        if answer is None:
+            return None
+        return DagStanding(
+            paused=bool(answer.get("is_paused")),
+            gone=bool(answer.get("is_stale")),
+            broken=bool(answer.get("has_import_errors")),
+        )
+
+    def trigger(self, run: NewDagRun) -> None:
+        # By itself: what may not be made of others' DAGs is to keep no run of ours from its batch.
+        if (problem := self._start(run)) is not None:
+            raise problem
+
+    def returned(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        left = limit
+        for task, index in self._returning(dag_id, run_id):
+            path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{_RETURNED}"
+            answer = self._call("GET", path, params={"map_index": index}, missing_ok=True)
+            if answer is None:
+                continue
+            value = answer["value"]
+            left -= len(json.dumps(value))
+            if left < 0:
+                raise OrchestratorError(
+                    f"What the tasks of {run_id} have returned is more than {limit} bytes of JSON."
+                )
+            if index < 0:
+                found[task] = value
+            else:
+                found.setdefault(task, []).append(value)
+        return found
+
+    def _returning(self, dag_id: str, run_id: str) -> Iterator[tuple[str, int]]:
+        """The tasks that have returned something, those that are mapped in order."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/~/xcomEntries"
+        offset, page = 0, _PAGE
+        while page == _PAGE:
+            params = {"xcom_key": _RETURNED, "limit": _PAGE, "offset": offset}
+            answer = self._call("GET", path, params=params, missing_ok=True) or {}
+            entries = answer.get("xcom_entries", ())
+            page = len(entries)
+            offset += page
+            yield from ((entry["task_id"], entry["map_index"]) for entry in entries)
+
+    def operators(self) -> list[ProviderOperator]:
+        return _LISTED.validate_json(self.own("GET", _OPERATORS).content)
+
+    def assets(self, scheme: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        offset, page = 0, _PAGE
+        while page == _PAGE:
+            params = {"uri_pattern": f"{scheme}%", "limit": _PAGE, "offset": offset}
+            answer = self._call("GET", "/assets", params={**params, "order_by": "id"}) or {}
+            listed = answer.get("assets", ())
+            page = len(listed)
+            offset += page
+            found |= {one["uri"]: one["id"] for one in listed if one["uri"].startswith(scheme)}
+        return found
+
+    def change_asset(self, asset_id: int, extra: Mapping[str, Any]) -> None:
+        body = {"asset_id": asset_id, "extra": dict(extra)}
+        self._call("POST", "/assets/events", body, missing_ok=True)
 
     def answer(
         self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
@@ -168,7 +266,7 @@ class AirflowClient:
         return found
 
     def paused_by(self, dag_id: str) -> tuple[str, datetime] | None:
-        paused = (e for e in self._events(dag_id=dag_id) if _pauses(e))
+        paused = (e for e in self._events(dag_id=dag_id) if pauses(e))
         last = next(paused, None)
         return None if last is None else (last["owner"], datetime.fromisoformat(last["when"]))
 
@@ -184,12 +282,18 @@ class AirflowClient:
         events = self._events(dag_id=dag_id, run_id=run_id)
         # What was marked before a clear has not failed it since.
         since = list(takewhile(lambda event: event["event"] not in CLEARS, events))
-        mark = next((e for e in since if _marks_as(e, "failed")), None)
+        mark = next((e for e in since if marks_as(e, "failed")), None)
+        by, note = (mark["owner"], extra_of(mark).get("note")) if mark else (None, None)
+        if mark is None:
+            cleared = events[len(since)]["event_log_id"] if len(since) < len(events) else 0
+            act = self._mark_among_many(dag_id, run_id, None, "failed")
+            if act is not None and act.id > cleared:
+                by, note = act.by, act.note
         return DagRunFailure(
-            marked_by=None if mark is None else mark["owner"],
+            marked_by=by,
             tasks=tuple(ti["task_display_name"] for ti in failed.get("task_instances", ())),
-            error=next((_trouble(e) for e in events if e["event"] in _TROUBLES), None),
-            note=None if mark is None else extra_of(mark).get("note"),
+            error=next((trouble(e) for e in events if e["event"] in TROUBLES), None),
+            note=note,
         )
 
     def acts(
@@ -209,7 +313,18 @@ class AirflowClient:
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         events = self._events(dag_id=dag_id, run_id=run_id)
         of_task = (e for e in events if e["task_id"] in (task_id, None))
-        return next((e["owner"] for e in of_task if _marks_as(e, "success", "skipped")), None)
+        by = next((e["owner"] for e in of_task if marks_as(e, "success", "skipped")), None)
+        if by is None:
+            act = self._mark_among_many(dag_id, run_id, task_id, "success", "skipped")
+            by = None if act is None else act.by
+        return by
+
+    def _mark_among_many(
+        self, dag_id: str, run_id: str, task_id: str | None, *states: str
+    ) -> Act | None:
+        """The newest act by which a run, or a task, was marked together with others."""
+        told = (act for e in self._events(included_events=list(OF_MANY)) for act in acts_of(e))
+        return next((act for act in told if mark_of(act, dag_id, run_id, task_id, *states)), None)
 
     def _events(self, **of: Any) -> list[dict[str, Any]]:
         """What is in Airflow's audit log of a DAG, of a run, or of a time, newest first."""
@@ -245,6 +360,13 @@ class AirflowClient:
             )
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
+
+    def own(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """What a route of our plugin's in Airflow's server answers."""
+        response = self._send(method, path, body)
+        if response.status_code != 200:
+            raise OrchestratorError(f"Airflow refuses {path}: {response.status_code}")
+        return response
 
     def _send(
         self, method: str, path: str, body: Any, params: Mapping[str, Any] | None = None
@@ -288,41 +410,9 @@ class AirflowClient:
             self._token = None
 
 
+_LISTED = TypeAdapter(list[ProviderOperator])
+
 _CONFLICT: dict[str, Any] = {}
-
-_TROUBLES = ("state mismatch", "heartbeat timeout", "stuck in queued tries exceeded")
-"""What Airflow's scheduler notes of a task that did not come to its own end."""
-
-
-def _failure(run: NewDagRun, made: Mapping[str, Any]) -> OrchestratorError | None:
-    match made["outcome"]:
-        case "there":
-            return None
-        case "unknown":
-            return NotVisibleYet(_UNKNOWN.format(run.dag_id))
-        case _:
-            return OrchestratorError(f"Airflow refused {run.run_id}: {made['reason']}")
-
-
-def _note(run: NewDagRun) -> dict[str, str]:
-    return {"note": run.note[:_NOTE_LENGTH]} if run.note else {}
-
-
-def _marks_as(event: Mapping[str, Any], *states: str) -> bool:
-    if event["event"] not in ("patch_dag_run", "patch_task_instance"):
-        return False
-    extra = extra_of(event)
-    return extra.get("state") in states or extra.get("new_state") in states
-
-
-def _pauses(event: Mapping[str, Any]) -> bool:
-    return event["event"] == "patch_dag" and extra_of(event).get("is_paused") is True
-
-
-def _trouble(event: Mapping[str, Any]) -> str:
-    """What the executor said, where it said something, and else what the scheduler did."""
-    extra = str(event["extra"] or event["event"])
-    return extra.partition("Extra info: ")[2] or extra
 
 
 def _state(run: Mapping[str, Any]) -> DagRunState:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from automations_client import shapes
+from automations_client import figures, shapes
 
 ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/workflows", "get"): list[shapes.Workflow],
@@ -24,6 +24,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/workflows/runs/{run_id}/resume", "post"): shapes.RunState,
     ("/api/events/{event_id}", "get"): shapes.EventDetail,
     ("/api/events/{event_id}/replay", "post"): shapes.Event,
+    ("/api/figures", "get"): figures.Figures,
     ("/api/forms", "get"): list[shapes.Form],
     ("/api/forms", "post"): shapes.Form,
     ("/api/forms/{form_id}", "get"): shapes.Form,

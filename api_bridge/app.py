@@ -26,6 +26,7 @@ from api_bridge.routes import (
     documents,
     events,
     evidence,
+    figures,
     form_pages,
     forms,
     health,
@@ -36,6 +37,7 @@ from api_bridge.routes import (
     members,
     metrics,
     notifications,
+    operators,
     pipelines,
     runs,
     schedules,
@@ -96,9 +98,10 @@ def create_app() -> FastAPI:
         version="0.1.0",
         description="Automations with multi-step pipelines and per-step audit logs.",
         lifespan=_lifespan,
-        # FastAPI's own load their scripts from elsewhere.
+        # FastAPI's own load their scripts from elsewhere, and describe the API anew each time.
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
     )
     # The last one added is the outermost.
     app.add_middleware(Gate)
@@ -115,7 +118,9 @@ def create_app() -> FastAPI:
         definition_files,
         workflows,
         runs,
+        figures,
         step_tests,
+        operators,
         schedules,
         webhooks,
         form_pages,

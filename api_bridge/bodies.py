@@ -82,7 +82,9 @@ def json_of(body: bytes, content_type: str) -> JSON:
 class Body(Lenient):
     """A camelCase body that refuses unknown fields."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", json_schema_extra=describe_nulls
+    )
 
     def given(self) -> dict[str, Any]:
         """The fields that the client sent, and only those."""

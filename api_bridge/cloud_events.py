@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from fastapi import HTTPException
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from starlette.datastructures import Headers
 
 from api_bridge.bodies import json_of
@@ -18,6 +26,7 @@ from automations.definitions.field_errors import field_errors
 from automations.definitions.triggers import EVENT_TYPE
 from automations.errors import ValidationFailed
 from automations.kit import json_text
+from automations.kit.declared_text import text_of
 from automations.kit.form_bodies import charset_of, media_type
 from automations.kit.values import JSON
 from automations.services.events.events import Sent
@@ -26,8 +35,28 @@ ONE, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json
 MAX_BATCH = 1_000
 """Events that are taken in one transaction."""
 _OF_EVENTS = "application/cloudevents"
+_SOURCE = r"^[!-~]+$"
 _TEXT = re.compile(r"text/.+|[a-z]+/(?:.+\+)?xml|application/(?:javascript|yaml|x-www-form-.+)")
+_JSON = re.compile(r"[a-z]+/(?:x-|.+\+)?json")
 _ESCAPED = re.compile(r"\\(.)")
+
+
+def _reference(value: Any, check: ValidatorFunctionWrapHandler) -> str:
+    return _fitting(value, check, "must be a URI: printable ASCII without blanks, the rest escaped")
+
+
+def _type(value: Any, check: ValidatorFunctionWrapHandler) -> str:
+    return _fitting(value, check, "must have 1 to 200 characters, without blanks among them")
+
+
+def _fitting(value: Any, check: ValidatorFunctionWrapHandler, wanted: str) -> str:
+    try:
+        text: str = check(value)
+    except ValidationError as error:
+        if isinstance(value, str):
+            raise ValueError(wanted) from error
+        raise
+    return text
 
 
 class CloudEvent(BaseModel):
@@ -38,8 +67,10 @@ class CloudEvent(BaseModel):
     specversion: Literal["1.0"]
     # Both are in one index, whose entries have a limit.
     id: str = Field(min_length=1, max_length=300)
-    source: str = Field(min_length=1, max_length=1_000, pattern=r"^[!-~]+$")
-    type: str = Field(pattern=EVENT_TYPE)
+    source: Annotated[
+        str, Field(min_length=1, max_length=1_000, pattern=_SOURCE), WrapValidator(_reference)
+    ]
+    type: Annotated[str, Field(pattern=EVENT_TYPE), WrapValidator(_type)]
     subject: str | None = Field(None, max_length=500)
     time: Instant | None = None
     datacontenttype: str | None = Field(None, max_length=300)
@@ -135,14 +166,14 @@ def _content(content: bytes, content_type: str | None, path: str = "body") -> di
     """
     if not content:
         return _shown(None)
-    if content_type is not None and json_text.is_json(content_type):
+    if content_type is not None and _JSON.fullmatch(media_type(content_type)):
         try:
             return _shown(json_text.parsed(json_text.decoded(content, charset_of(content_type))))
         except ValueError as error:
             raise ValidationFailed({path: [str(error)]}) from error
     if content_type is None or _TEXT.fullmatch(media_type(content_type)):
         try:
-            text = json_text.decoded(content, charset_of(content_type or "") or "utf-8")
+            text = text_of(content, content_type or "")
         except ValueError:
             text = "\0"
         if "\0" not in text:

@@ -19,18 +19,24 @@ def documented(*content_types: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The file.", "content": kinds}}
 
 
-def download(name: str, content: bytes, content_type: str) -> Response:
-    """A file to save."""
+def download(name: str, content: bytes, content_type: str, *, shown: bool = False) -> Response:
+    """A file to save.
+
+    Args:
+        shown: whether it is to be looked at in the browser: of kinds only that run nothing there.
+    """
+    return Response(content, media_type=content_type, headers=attached(name, shown=shown))
+
+
+def attached(name: str, *, shown: bool = False) -> dict[str, str]:
+    """The headers of such a file."""
+    way = "inline" if shown else "attachment"
     # For old clients; the name as it is follows in RFC 8187's form.
     plain = re.sub(r"[^\w.() -]", "_", name, flags=re.ASCII)
-    return Response(
-        content,
-        media_type=content_type,
-        headers={
-            "Content-Disposition": (
-                f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-            ),
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return {
+        "Content-Disposition": (
+            f"{way}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import datetime
@@ -14,14 +16,24 @@ from starlette.datastructures import FormData
 from automations.domain.forms.schema import DISPLAY, FILES, FormField, FormSchema, Section
 from automations.domain.forms.uploads import MAX_FILES, Upload, upload
 from automations.errors import ValidationFailed
+from automations.kit import json_text
+from automations.kit.clock import in_zone
+from automations.kit.form_bodies import CHARSET
 from automations.kit.numbers import typed
 
 ADD, REMOVE = "add", "remove"
 """The names of the buttons that change how many items there are, and send nothing."""
+_PLACE = r"[0-9]{1,6}"
 _MAX_INPUTS = 5_000
 """Of all items of a section: a page of more takes seconds to make, and nobody fills it in."""
+_MAX_OPTIONS = 50_000
+"""Of all items of a section that a page offers: each is an element, anew in every item."""
 _NUMBERS = ("number", "currency", "rating")
 _LISTS = ("checkbox", "multiselect")
+_AS_IT_IS = (*_LISTS, *_NUMBERS, *FILES, "yesno", "signature")
+"""The types whose inputs show no text, or other things than texts as none."""
+_TWICE = "is there more than once: send it once"
+_NO_FILE = "takes no file"
 _ANSWERS = {
     **dict.fromkeys(("yes", "true", "1", "on"), True),
     **dict.fromkeys(("no", "false", "0", "off"), False),
@@ -106,6 +118,11 @@ def takes_files(schema: Mapping[str, Any]) -> bool:
     return any(field.type in FILES for section in sections for field in section.fields)
 
 
+def reason(form: FormData) -> str | None:
+    """Why somebody decides so, as the page of a decision has sent it; None when it says nothing."""
+    return one_break(the_one(form, "reason") or "").strip() or None
+
+
 def edits(form: FormData) -> bool:
     """Whether an item was added or removed, so that nothing is sent yet."""
     return ADD in form or REMOVE in form
@@ -144,24 +161,68 @@ def elsewhere(groups: Sequence[Group], problems: Problems) -> Problems:
     return {path: messages for path, messages in problems.items() if path not in names}
 
 
-def read(schema: Mapping[str, Any], form: FormData) -> Filled:
+def read(schema: Mapping[str, Any], form: FormData, *, beside: Collection[str] = ()) -> Filled:
     """The data that a page's form holds, in the types of its fields.
+
+    Args:
+        beside: the names of what the page sends with it, such as a decision.
 
     Raises:
         ValidationFailed: it has more items than a page has.
     """
     filled = Filled()
+    form = FormData([(_sent_as(name), value) for name, value in form.multi_items()])
+    sent: dict[str, list[Any]] = {}
+    for name, value in form.multi_items():
+        sent.setdefault(name, []).append(value)
+    known = {ADD, REMOVE, CHARSET, *beside}
     for section in FormSchema.model_validate(schema).sections:
         if not section.repeatable:
-            filled.data |= _values(section, "data", form, filled)
+            filled.data |= _values(section, "data", sent, filled)
+            known |= _names(section, "data")
             continue
         key = section.items_key
-        filled.data[key] = items = [
-            _values(section, f"data.{key}.{index}", form, filled)
-            for index in range(_number_of_items(section, form))
-        ]
+        places = [f"data.{key}.{index}" for index in range(_number_of_items(section, form))]
+        filled.data[key] = items = [_values(section, place, sent, filled) for place in places]
+        known |= {_sent_as(f"items.{key}")}.union(*(_names(section, place) for place in places))
         filled.focus = _edited(section, items, form) or filled.focus
+    filled.problems |= {
+        name: ['is no field of this form, all of which begin with "data."']
+        for name in sent
+        if name not in known
+    }
     return filled
+
+
+def the_one(form: FormData, name: str) -> str | None:
+    """The text that a form has sent under a name that may be there once; None when it is absent.
+
+    Raises:
+        ValidationFailed: it is there more than once, or is a file.
+    """
+    sent: list[Any] = form.getlist(name)
+    if len(sent) > 1:
+        raise ValidationFailed({name: [_TWICE]})
+    if sent and not isinstance(sent[0], str):
+        raise ValidationFailed({name: [_NO_FILE]})
+    return sent[0] if sent else None
+
+
+def check_names(given: Iterable[str], known: Collection[str]) -> None:
+    """Raise ValidationFailed for what would be passed over in silence."""
+    wrong = {name: ["unknown field"] for name in given if name not in (*known, CHARSET)}
+    if wrong:
+        raise ValidationFailed(wrong)
+
+
+def _sent_as(name: str) -> str:
+    """The name of an input as browsers send it, who write line breaks and quotes anew."""
+    return one_break(name.replace("%0D%0A", "\n").replace("%22", '"'))
+
+
+def _names(section: Section, path: str) -> set[str]:
+    shown = (field.key for field in section.fields if field.type not in DISPLAY)
+    return {_sent_as(f"{path}.{key}") for key in shown}
 
 
 def _items(section: Section, data: Mapping[str, Any]) -> list[Any]:
@@ -192,46 +253,63 @@ def _inputs(
 def _most(section: Section) -> int:
     """The most items of a section that a page has."""
     bounds = section.bounds
-    return max(bounds.least, min(bounds.most, _MAX_INPUTS // max(1, len(section.fields))))
+    options = sum(len(field.options) for field in section.fields)
+    fitting = min(_MAX_INPUTS // max(1, len(section.fields)), _MAX_OPTIONS // max(1, options))
+    return max(bounds.least, min(bounds.most, fitting))
 
 
 def _number_of_items(section: Section, form: FormData) -> int:
     """How many the page showed: an item whose boxes are all empty sends nothing itself."""
-    try:
-        number = int(str(form.get(f"items.{section.items_key}", "0")))
-    except ValueError:
-        return 0
+    shown = str(form.get(_sent_as(f"items.{section.items_key}"), "0"))
+    said = int(shown) if re.fullmatch(_PLACE, shown) else 0
+    number = max([said, *(place + 1 for place in _places(section, form))])
     if number > _most(section):
         message = f"must have at most {_most(section)} items"
         raise ValidationFailed({f"data.{section.items_key}": [message]})
-    return max(0, number)
+    return number
+
+
+def _places(section: Section, form: FormData) -> Iterator[int]:
+    """Where the items stand of which something was sent, whoever has counted them."""
+    key = re.escape(_sent_as(section.items_key))
+    place = re.compile(rf"data\.{key}\.({_PLACE})\.", re.ASCII)
+    return (int(found[1]) for name in form if (found := place.match(name)))
 
 
 def _edited(section: Section, items: list[Any], form: FormData) -> str | None:
     """Add or remove the item that was asked for; what to focus then."""
     key = section.items_key
-    if form.get(ADD) == key and len(items) < _most(section):
+    added, removed = (_sent_as(str(form.get(name, ""))) for name in (ADD, REMOVE))
+    if added == _sent_as(key) and len(items) < _most(section):
         items.append({})
         return f"data.{key}.{len(items) - 1}"
     for index in range(len(items)):
-        if form.get(REMOVE) == f"{key}.{index}" and len(items) > section.bounds.least:
+        if removed == _sent_as(f"{key}.{index}") and len(items) > section.bounds.least:
             del items[index]
             return f"data.{key}"
     return None
 
 
-def _values(section: Section, path: str, form: FormData, filled: Filled) -> dict[str, Any]:
+def _values(
+    section: Section, path: str, given: Mapping[str, Sequence[Any]], filled: Filled
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in section.fields:
         name = f"{path}.{field.key}"
-        sent: list[Any] = form.getlist(name)
+        if field.type in DISPLAY:
+            continue
+        sent = given.get(_sent_as(name), ())
+        texts = [one for one in sent if isinstance(one, str) and one]
+        files = [one for one in sent if isinstance(one, SentFile) and (one.name or one.content)]
         value: Any = None
         if field.type in FILES:
-            files = [one for one in sent if isinstance(one, SentFile) and one.name]
             value = _file(name, files, filled) if files else None
-        elif field.type not in DISPLAY:
-            texts = [one for one in sent if isinstance(one, str) and one]
+            if texts:
+                filled.problems[name] = ["takes a file, sent as multipart/form-data"]
+        else:
             value = _value(field, name, texts, filled)
+            if files:
+                filled.problems[name] = [_NO_FILE]
         if value is not None:
             values[field.key] = value
     return values
@@ -252,24 +330,47 @@ def _file(name: str, files: Sequence[SentFile], filled: Filled) -> dict[str, Any
 
 
 def _value(field: FormField, name: str, given: Sequence[str], filled: Filled) -> Any:
+    options = [option.value for option in field.options]
+    if field.type in _LISTS and not options:
+        return [line for one in given for line in one_break(one).split("\n") if line]
     if field.type in _LISTS:
-        return list(given)
+        return [as_it_was(one, options) for one in given]
     if not given:
         return None
+    if len(given) > 1:
+        filled.problems[name] = [_TWICE]
     match field.type:
         case "yesno":
             return _ANSWERS.get(given[0].lower(), given[0])
         case "datetime":
             return _moment(field, given[0])
+        case "table_fill":
+            return _rows(one_break(given[0]))
         case kind if kind in _NUMBERS:
             return _number(name, given[0], filled)
         case _:
-            return one_break(given[0])
+            return as_it_was(given[0], options)
+
+
+def _rows(text: str) -> Any:
+    """A table that was filled in as JSON, as it is shown; anything else is a text."""
+    if not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        return json_text.parsed(text)
+    except ValueError:
+        return text
 
 
 def one_break(text: str) -> str:
     """A text with one letter for each line break: browsers send two."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def as_it_was(typed: str, known: Iterable[str]) -> str:
+    """A text that was typed; where it is one of those that were there, with its own line breaks."""
+    bare = one_break(typed)
+    return next((one for one in known if one_break(one) == bare), bare)
 
 
 def _number(name: str, text: str, filled: Filled) -> int | float | str:
@@ -284,22 +385,35 @@ def _number(name: str, text: str, filled: Filled) -> int | float | str:
 def _moment(field: FormField, text: str) -> str:
     """An instant with its offset, of what was typed in the field's time zone."""
     try:
-        moment = datetime.fromisoformat(text)
+        return in_zone(text, field.timezone)
     except ValueError:
         return text
-    if moment.tzinfo is not None or "T" not in text:
-        return text
-    return moment.replace(tzinfo=ZoneInfo(field.timezone)).isoformat().replace("+00:00", "Z")
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _typed(field: FormField, value: Any) -> Any:
     """A value as its input shows it."""
-    if field.type != "datetime" or not isinstance(value, str):
+    if field.type == "yesno" and isinstance(value, str):
+        return _ANSWERS.get(value.lower(), value)
+    if field.type in _LISTS and not field.options and isinstance(value, list):
+        return "\n".join(map(_as_text, value))
+    if field.type not in _AS_IT_IS and value is not None:
+        value = _as_text(value)
+    if field.type != "datetime" or value is None:
         return value
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return value
     if moment.tzinfo is not None:
-        moment = moment.astimezone(ZoneInfo(field.timezone)).replace(tzinfo=None)
+        try:
+            moment = moment.astimezone(ZoneInfo(field.timezone)).replace(tzinfo=None)
+        except OverflowError:
+            # The first and last days of the calendar are in no other zone.
+            return value
+    if moment.microsecond:
+        return moment.isoformat()
     return moment.isoformat(timespec="seconds" if moment.second else "minutes")

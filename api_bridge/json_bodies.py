@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Annotated, Any, Protocol
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from api_bridge.bodies import json_of
 from api_bridge.threads import in_thread
+from automations.definitions.field_errors import MAX_FAULTS, too_many
+from automations.errors import ValidationFailed
 from automations.kit.json_text import is_json
 
 
 class BodyField(Protocol):
     """The model of the JSON that a route takes."""
 
-    def validate(
-        self, value: Any, values: dict[str, Any], *, loc: tuple[int | str, ...]
-    ) -> tuple[Any, list[Any]]:
-        """The value as the endpoint gets it, and what is wrong with it."""
-        ...
+    field_info: FieldInfo
+
+
+class Declared:
+    """The JSON that a route takes, read and checked.
+
+    FastAPI's own check makes an object of each fault that a body has, however many these are.
+    """
+
+    def __init__(self, field: BodyField) -> None:
+        self._info = field.field_info
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        # When it is needed: all of them together would have the bridge start later.
+        declared: Any = Annotated[self._info.annotation, self._info]
+        return TypeAdapter(declared)
+
+    def checked(self, body: bytes, content_type: str) -> Any:
+        """The value as the endpoint gets it.
+
+        Raises:
+            ValidationFailed, RequestValidationError: it is not what is declared.
+        """
+        value = json_of(body, content_type)
+        if value is None:
+            # Whether that may be is for the endpoint's own declaration to say.
+            return None
+        try:
+            return self._adapter.validate_python(value)
+        except ValidationError as error:
+            if error.error_count() > MAX_FAULTS:
+                raise ValidationFailed({"body": [too_many(error)]}) from error
+            raise RequestValidationError(error.errors(include_url=False)) from error
 
 
 class ParsedRequest(Request):
@@ -30,7 +64,7 @@ class ParsedRequest(Request):
         return self.state.parsed_body
 
 
-async def read(request: Request, field: BodyField) -> None:
+async def read(request: Request, declared: Declared) -> None:
     """Read and check the body that an endpoint declares.
 
     Raises:
@@ -44,15 +78,4 @@ async def read(request: Request, field: BodyField) -> None:
     if not is_json(content_type):
         raise HTTPException(415, "Send application/json, and say so in Content-Type.")
     # Some milliseconds for each 100 kB, in which the event loop serves others.
-    request.state.parsed_body = await in_thread(_checked, field, body, content_type)
-
-
-def _checked(field: BodyField, body: bytes, content_type: str) -> Any:
-    value = json_of(body, content_type)
-    if value is None:
-        # Whether that may be is for the endpoint's own declaration to say.
-        return None
-    checked, errors = field.validate(value, {}, loc=("body",))
-    if errors:
-        raise RequestValidationError(errors)
-    return checked
+    request.state.parsed_body = await in_thread(declared.checked, body, content_type)

@@ -110,6 +110,8 @@ def _gauges(found: Totals) -> Iterator[Metric]:
     yield _gauge("runs", "Runs in flight.", _one(now.runs), ("status",))
     held = "Runs that Airflow works on; parked ones are not among them."
     yield _gauge("runs_in_airflow", held, {(): now.in_airflow}, ())
+    express = "Express workers that are there, on whichever machines."
+    yield _gauge("express_workers", express, {(): now.express_workers}, ())
     held_up = "Automations whose DAG somebody has paused or deleted in Airflow."
     yield _gauge("held_up", held_up, _one(now.held_up), ("reason",))
     yield _gauge("waits", "Pauses that are open.", _one(now.waits), ("kind",))

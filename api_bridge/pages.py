@@ -141,7 +141,7 @@ def _form(body: bytes, content_type: str) -> FormData:
         next(texts) if part.filename is None else (part.name, SentFile(part.filename, part.content))
         for part in parts
     ]
-    if any("\0" in value for _, value in items if isinstance(value, str)):
+    if any("\0" in part for pair in items for part in pair if isinstance(part, str)):
         raise ValueError("must not hold a NUL character")
     return FormData(items)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, get_args, get_origin
@@ -10,6 +11,8 @@ from pydantic import BaseModel
 from starlette.datastructures import QueryParams
 
 from automations.errors import ValidationFailed
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 class QueryNames:
@@ -22,6 +25,7 @@ class QueryNames:
     def __init__(self, declared: Iterable[Any]) -> None:
         self._once: set[str] = set()
         self._often: set[str] = set()
+        self._numbers: set[str] = set()
         for field in declared:
             annotation = field.field_info.annotation
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -34,6 +38,8 @@ class QueryNames:
         kinds = (annotation, *get_args(annotation))
         several = any(get_origin(kind) is list for kind in kinds)
         (self._often if several else self._once).add(name)
+        if int in kinds:
+            self._numbers.add(name)
 
     def check(self, given: QueryParams) -> None:
         """Raise ValidationFailed for parameters that would be passed over in silence."""
@@ -47,6 +53,12 @@ class QueryNames:
             name: ["comes twice: send it once"]
             for name, count in counts.items()
             if count > 1 and name in self._once
+        }
+        # Python's own way of writing them, 1_000, is nobody's who writes an address.
+        wrong |= {
+            name: ["must be a whole number"]
+            for name, value in given.multi_items()
+            if name in self._numbers and name not in wrong and not _WHOLE.fullmatch(value.strip())
         }
         if wrong:
             raise ValidationFailed(wrong)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 _HEADERS = {
@@ -31,12 +32,27 @@ _SHOWN = {
 
 def add(app: FastAPI) -> None:
     """Serve the pages and what they load."""
+    app.add_route("/openapi.json", _description(app), include_in_schema=False)
     for path, (name, media_type) in _SHOWN.items():
         app.add_route(path, _file(name, media_type), include_in_schema=False)
     # Who opens the address that ./automations up has shown.
-    app.add_route("/", lambda _: RedirectResponse("/docs"), include_in_schema=False)
+    app.add_route("/", lambda _: RedirectResponse("/console"), include_in_schema=False)
     # Of this wheel only the files: Swagger UI and ReDoc as their makers publish them.
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_offline") / "static")))
+
+
+def _description(app: FastAPI) -> Callable[[Request], Response]:
+    lock = Lock()
+    made: list[bytes] = []
+
+    def answer(request: Request) -> Response:
+        # Made once: it takes a second of the processor, and anybody may ask for it.
+        with lock:
+            if not made:
+                made.append(bytes(JSONResponse(app.openapi()).body))
+        return Response(made[0], media_type="application/json")
+
+    return answer
 
 
 def _file(name: str, media_type: str) -> Callable[[Request], Response]:

@@ -46,11 +46,13 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        field = self.body_field
+        declared = None if field is None else json_bodies.Declared(field)
 
         async def handle_parsed(request: Request) -> Response:
             parsed = json_bodies.ParsedRequest(request.scope, request.receive)
-            if self.body_field is not None:
-                await json_bodies.read(parsed, self.body_field)
+            if declared is not None:
+                await json_bodies.read(parsed, declared)
             return await handle(parsed)
 
         return handle_parsed

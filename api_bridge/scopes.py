@@ -22,8 +22,12 @@ _TEST = ("POST", "/api/workflows/{workflow_id}/steps/{step_id}/test")
 _OWN_NAMES = {
     ("POST", "/api/workflows/{workflow_id}/execute"): "workflows:execute",
     _TEST: TEST,
+    # It shows what steps read, on data of the caller's.
+    ("POST", "/api/workflows/{workflow_id}/test"): TEST,
     ("POST", "/api/workflows/runs/{run_id}/resume"): "runs:resume",
     ("POST", "/console/workflows/{workflow_id}/execute"): "workflows:execute",
+    ("POST", "/console/workflows/{workflow_id}/edit/test"): TEST,
+    ("POST", "/console/workflows/{workflow_id}/edit/try"): TEST,
     ("POST", "/console/runs/{run_id}/resume"): "runs:resume",
     ("POST", "/console/approvals/bulk"): "runs:resume",
     ("POST", "/console/approvals/{run_id}"): "runs:resume",

@@ -6,8 +6,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.prompt_handler import PromptHandler
 
 
 class Answering:
@@ -25,7 +27,7 @@ class Answering:
         self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         told = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(PromptHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -45,7 +47,7 @@ class Answering:
                     self.end_headers()
                     self.wfile.write(told.body)
 
-            do_GET = do_PATCH = do_POST  # noqa: N815 -- the library's names
+            do_GET = do_PATCH = do_POST
 
             def _refuse(self, status: int, headers: dict[str, str]) -> None:
                 if status:
@@ -54,9 +56,6 @@ class Answering:
                         self.send_header(name, value)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
@@ -72,7 +71,7 @@ class Answering:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield

@@ -76,5 +76,8 @@ class Page:
         self.text: str = answer.text
         self.headers = answer.headers
         self.root = html.fromstring(answer.text)
+        # As a browser reads it: the line break behind the tag is none of the text's.
+        for area in self.root.iter("textarea"):
+            area.text = (area.text or "").removeprefix("\n")
         self._chosen: list[tuple[str, tuple[str, bytes]]] = []
         self.form: Any = self.root.forms[0] if self.root.forms else None

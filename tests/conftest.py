@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 import pytest
 from hypothesis import settings
 
@@ -21,29 +24,47 @@ from tests.model_provider import Provider
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Have what a test has logged go from its process to the one that tells it, whatever it is.
+
+    That is sent in UTF-8, which half a character has no place in: the whole run would end with it.
+    """
+    report = yield
+    report.sections = [(name, _encodable(said)) for name, said in report.sections]
+    told = str(report.longrepr or "")
+    if told != _encodable(told):
+        report.longrepr = _encodable(told)
+    return report
+
+
+def _encodable(said: str) -> str:
+    return said.encode("utf-8", "backslashreplace").decode()
+
+
 DATABASE = "tests"
 
 _END_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-# Nothing is deleted where nothing is: most tests fill few of the tables.
 _EMPTY = """
 DO $$
-DECLARE place text; filled boolean;
 BEGIN
     SET LOCAL session_replication_role = replica;
-    FOR place IN
-        SELECT quote_ident(tablename) FROM pg_tables
+    EXECUTE (
+        SELECT string_agg('DELETE FROM ' || quote_ident(tablename), '; ') FROM pg_tables
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'
-    LOOP
-        EXECUTE 'SELECT EXISTS (SELECT FROM ' || place || ')' INTO filled;
-        IF filled THEN EXECUTE 'DELETE FROM ' || place; END IF;
-    END LOOP;
+    );
     PERFORM setval(quote_ident(sequencename)::regclass, start_value, false)
     FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;
 END $$
 """
+
+
+# The data are gone with the tests: nothing is waited for to be on a disk.
+_IN_MEMORY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 def free_port() -> int:
@@ -57,6 +78,8 @@ class Server:
 
     def __init__(self, embedded: EmbeddedPostgres) -> None:
         self.embedded = embedded
+        # Kept from test to test: what a new connection has to learn takes longer than to empty.
+        self._emptying: psycopg2.extensions.connection | None = None
 
     def dsn(self, database: str) -> str:
         server = self.embedded
@@ -65,46 +88,69 @@ class Server:
     def empty(self) -> None:
         """Make the tests' database as it was when it was new, in a few milliseconds."""
         try:
-            self.run(_END_OTHERS, DATABASE)
-            self.run(_EMPTY, DATABASE)
-        except psycopg2.Error:  # a test has changed the tables themselves
+            if self._emptying is None:
+                self._emptying = self._connect(DATABASE)
+            with self._emptying.cursor() as cursor:
+                cursor.execute(_END_OTHERS)
+                cursor.execute(_EMPTY)
+        except psycopg2.Error:  # a test has changed the tables themselves, or ended the connection
             self.renew()
 
     def renew(self) -> None:
         """Make the tests' database anew, from the template."""
+        self.close()
         self.run(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         self.run(f"CREATE DATABASE {DATABASE} TEMPLATE automations")
 
+    def close(self) -> None:
+        """Close the connection that is kept."""
+        if self._emptying is not None:
+            self._emptying.close()
+            self._emptying = None
+
     def run(self, statement: str, database: str = "postgres") -> None:
+        with closing(self._connect(database)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def rows(self, statement: str, database: str) -> list[tuple[Any, ...]]:
+        """What a query of a database answers."""
+        with closing(self._connect(database)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def _connect(self, database: str) -> psycopg2.extensions.connection:
         server = self.embedded
-        connection = psycopg2.connect(
+        connection: psycopg2.extensions.connection = psycopg2.connect(
             host="127.0.0.1",
             port=server.port,
             user="automations",
             password=server.password,
             dbname=database,
         )
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-        finally:
-            connection.close()
+        connection.autocommit = True
+        return connection
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     embedded = EmbeddedPostgres(
-        Path(tmp_path_factory.mktemp("postgres")) / "data", free_port(), secrets.token_hex(8)
+        Path(tmp_path_factory.mktemp("postgres")) / "data",
+        free_port(),
+        secrets.token_hex(8),
+        _IN_MEMORY,
     )
     embedded.start()
     try:
         embedded.ensure_databases()
         server = Server(embedded)
+        # So that a password is proved in a moment: each test connects anew, and nobody attacks.
+        password = embedded.password
+        server.run(f"SET scram_iterations = 1; ALTER ROLE automations PASSWORD '{password}'")
         migrate.upgrade(server.dsn("automations"))
         session.dispose()
         server.renew()
         yield server
+        server.close()
     finally:
         session.dispose()
         embedded.stop()

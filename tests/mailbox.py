@@ -22,6 +22,7 @@ class Mailbox:
     def __init__(self, *, utf8: bool = True) -> None:
         self.envelopes: list[Envelope] = []
         self.answer = "250 OK"
+        self.user = self.USER
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -40,7 +41,7 @@ class Mailbox:
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         given = (data.login.decode(), data.password.decode())
-        return AuthResult(success=given == self.USER, handled=False)
+        return AuthResult(success=given == self.user, handled=False)
 
     async def handle_RCPT(  # noqa: N802  # the name that the server calls
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -48,7 +48,10 @@ class World:
         self.owner = Principal(self.workspace, "OWNER", "bench")
         made = members.create(self.owner, name="Ada", email="ada@b.example", role="OWNER")
         self.member = made.id
-        self._content = letter(*LETTER)
+
+    @cached_property
+    def _content(self) -> bytes:
+        return letter(*LETTER)
 
     @cached_property
     def table(self) -> str:

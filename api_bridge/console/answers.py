@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api_bridge.console import addresses, assets, csrf, texts
-from api_bridge.console.views import moments, words
+from api_bridge.console import addresses, assets, csrf, navigation, texts
+from api_bridge.console.views import moments, plots, words
+from api_bridge.downloads import download
 from automations.domain.forms import uploads
 from automations.domain.principals import Principal
 from automations.kit.networks import LOOPBACK
@@ -37,6 +39,7 @@ _templates.globals.update(
     t=texts.text,
     n=texts.number,
     asset=assets.address,
+    navigation=navigation.groups,
     exact=moments.exact,
     iso=moments.iso,
     duration=moments.duration,
@@ -44,6 +47,10 @@ _templates.globals.update(
     trigger_word=words.trigger,
     origin_word=words.origin,
     period_word=words.period,
+    kind_word=plots.kind,
+    operator_word=words.operator,
+    severity_word=words.severity,
+    source_word=words.source,
     pretty=words.pretty,
     accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
     largest=uploads.MAX_BYTES // 1_000_000,
@@ -82,6 +89,33 @@ def page(
     return answer
 
 
+def framing(answer: Response) -> Response:
+    """The page, which may show another one of ours in a frame."""
+    answer.headers["Content-Security-Policy"] += "; frame-src 'self'"
+    return answer
+
+
+def framed() -> dict[str, str]:
+    """What guards what pages of ours show in a frame: it runs nothing and sends nothing."""
+    return headers() | {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+        f"form-action 'none'; base-uri 'none'; sandbox; frame-ancestors {_frame_ancestors()}"
+    }
+
+
+def shown_file(name: str, content: bytes, content_type: str) -> Response:
+    """A PDF or a picture that a page shows: it loads nothing, and is in no frame of others."""
+    answer = download(name, content, content_type, shown=True)
+    answer.headers.update(
+        headers()
+        | {
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+            f"base-uri 'none'; form-action 'none'; frame-ancestors {_frame_ancestors()}"
+        }
+    )
+    return answer
+
+
 def lead_on(to: str, said: str | None = None) -> Response:
     """Where a form leads when it was taken: loading the page again sends nothing again.
 
@@ -98,19 +132,29 @@ def lead_on(to: str, said: str | None = None) -> Response:
     return answer
 
 
+def as_file(name: str, value: Any) -> Response:
+    """A JSON value to save."""
+    written = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return download(name, written.encode(), "application/json")
+
+
 def headers() -> dict[str, str]:
     """What guards every page: no script, style or frame of others; nothing kept on the way."""
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
         "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-        f"frame-ancestors 'self' {' '.join(_airflow_origins(get_settings().airflow_base))}",
+        f"frame-ancestors {_frame_ancestors()}",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Robots-Tag": "noindex, nofollow",
     }
+
+
+def _frame_ancestors() -> str:
+    return " ".join(("'self'", *_airflow_origins(get_settings().airflow_base)))
 
 
 @lru_cache(maxsize=4)

@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import pages
 from api_bridge.console import csrf
+from automations.errors import ValidationFailed
 
 
 async def _posted(request: Request) -> FormData:
@@ -31,6 +32,24 @@ def text(form: FormData, name: str, default: str = "") -> str:
     """The text of one input; the default when it is absent."""
     found = form.get(name)
     return found if isinstance(found, str) else default
+
+
+def number(form: FormData, name: str) -> int:
+    """The whole number of one input; 0 when it is absent.
+
+    Raises:
+        ValidationFailed: it is none.
+    """
+    written = text(form, name, "0")
+    if not written.isdecimal() or len(written) > 9:
+        raise ValidationFailed({name: ["must be a number"]})
+    return int(written)
+
+
+def place_named(written: str) -> int:
+    """The place in a list that a button names; -1 when it is none."""
+    is_place = written.isascii() and written.isdigit() and len(written) < 4
+    return int(written) if is_place else -1
 
 
 def texts(form: FormData, name: str) -> list[str]:

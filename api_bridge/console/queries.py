@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, TypeVar
@@ -12,10 +13,14 @@ from fastapi import Query, Request
 from automations.errors import ValidationFailed
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 Text = Annotated[str, Query(max_length=500)]
 """A text of a form that filters a list."""
 PAGE_SIZE = 25
+MAX_EXPORTED = 10_000
+"""Lines of a list in one file: whoever needs more asks for a shorter time, or the API."""
+_EXPORTED_AT_ONCE = 1_000
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 """How far a list goes back, by the words for it."""
 
@@ -47,9 +52,32 @@ def since(given: str) -> datetime | None:
     return datetime.now(UTC) - PERIODS[given]
 
 
+def numbered(request: Request, page: int) -> str:
+    """The address of a list's page by its number, asked for alike."""
+    kept = [(name, value) for name, value in request.query_params.items() if name != "page"]
+    return f"{request.url.path}?{urlencode([*kept, ('page', str(page))])}"
+
+
 def following(request: Request, cursor: str | None) -> str | None:
     """The address of a list's next page, asked for alike; None at the end."""
     if cursor is None:
         return None
     kept = [(name, value) for name, value in request.query_params.items() if name != "cursor"]
     return f"{request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+
+
+def beside(request: Request, name: str) -> str:
+    """The address of another form of a list, asked for alike: whole, without its pages."""
+    kept = [(key, value) for key, value in request.query_params.items() if key != "cursor"]
+    return f"{request.url.path}/{name}{'?' * bool(kept)}{urlencode(kept)}"
+
+
+def each(page_after: Callable[[str | None, int], tuple[Sequence[T], str | None]]) -> Iterator[T]:
+    """What a list holds, page by page, as far as a file takes it."""
+    cursor, left = None, MAX_EXPORTED
+    while left > 0:
+        found, cursor = page_after(cursor, min(left, _EXPORTED_AT_ONCE))
+        yield from found
+        left -= len(found)
+        if cursor is None:
+            return

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from fastapi import Request, Response
 from pydantic import Field, StringConstraints
 
-from api_bridge import scopes
+from api_bridge import links, scopes
 from api_bridge.bodies import Body
 from api_bridge.deps import Admin
 from api_bridge.instants import Instant
+from api_bridge.paging import Behind, Limit
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from automations.kit.titles import Name
@@ -53,9 +54,16 @@ class Rotation(Body):
 
 
 @router.get("")
-def list_api_keys(caller: Admin) -> list[dict[str, Any]]:
-    """List the API keys that are not revoked; their tokens are shown by nobody."""
-    return [audit_views.api_key(key) for key in api_keys.list_all(caller.workspace_id)]
+def list_api_keys(
+    caller: Admin, request: Request, response: Response, limit: Limit = 100, cursor: Behind = None
+) -> list[dict[str, Any]]:
+    """List the API keys that are not revoked, newest first; their tokens are shown by nobody.
+
+    The header `Link` (rel="next") has the next page's address, as long as there is one.
+    """
+    found, following = api_keys.page_after(caller.workspace_id, cursor, limit)
+    links.lead_on(request, response, following, limit)
+    return [audit_views.api_key(key) for key in found]
 
 
 @router.post("", status_code=201)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -11,18 +12,29 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData
 
 from api_bridge import form_inputs, pages
-from api_bridge.bodies import MAX_FILES_BYTES, body_limit
+from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.natures import any_query, behind
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.errors import DomainError, ValidationFailed
 from automations.kit.clock import timestamp
+from automations.kit.form_bodies import grouped
 from automations.services.waits import decisions
 from automations.services.waits.decisions import CallbackView
 
 router = Router(prefix="/api/workflows/callback", tags=["callback"])
 
 TEMPLATE = "callback.html"
+_BESIDE = ("decision", "reason")
+"""What a decision sends beside its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed into the page of a decision."""
+
+    data: Mapping[str, Any]
+    reason: str
 
 
 def _look(request: Request) -> Response | None:
@@ -51,9 +63,12 @@ def show(request: Request, token: str) -> Response:
 @body_limit(multipart=MAX_FILES_BYTES)
 @behind(_look)
 async def decide(request: Request, token: str) -> Response:
-    """Decide, once; or call a step's callback, whose body is kept as it is."""
+    """Decide, once; or call a step's callback, whose body is kept as a webhook's is read."""
     try:
         given = await pages.sent(request)
+    except HTTPException as error:
+        # People's pages send nothing else; services call with what they have.
+        given = {"other": await delivery_of(request), "refused": error}
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
     return await in_thread(_decide, request, token, given)
@@ -65,11 +80,14 @@ def _decide(request: Request, token: str, given: dict[str, Any]) -> Response:
         if decisions.is_callback(token):
             run_id = decisions.receive(token, _called_with(given))
             return JSONResponse({"runId": run_id, "received": True}, headers=pages.HEADERS)
+        if "refused" in given:
+            raise given["refused"]
         asked = decisions.view(token) if "form" in given else None
         if asked is not None and asked.form is not None:
             return _decide_form(request, token, given["form"], asked, asked.form)
-        decision, data = _answer(given)
-        return _decided(request, decisions.decide(token, decision=decision, data=data))
+        decision, data, reason = _answer(given)
+        view = decisions.decide(token, decision=decision, data=data, reason=reason)
+        return _decided(request, view)
     except DomainError as error:
         return pages.failed(request, TEMPLATE, error)
 
@@ -77,23 +95,26 @@ def _decide(request: Request, token: str, given: dict[str, Any]) -> Response:
 def _decide_form(
     request: Request, token: str, form: FormData, asked: CallbackView, schema: Mapping[str, Any]
 ) -> Response:
-    filled = form_inputs.read(schema, form)
+    decision = str(form_inputs.the_one(form, "decision"))
+    filled = form_inputs.read(schema, form, beside=_BESIDE)
+    typed = Typed(filled.data, form_inputs.reason(form) or "")
     if form_inputs.edits(form):
-        return _page(asked, 200, filled.data, filled.problems, filled.focus)
+        return _page(asked, 200, typed, filled.problems, filled.focus)
     try:
         if filled.problems:
             raise ValidationFailed(filled.problems)
         view = decisions.decide(
             token,
-            decision=str(form.get("decision")),
+            decision=decision,
             data=filled.data or None,
             sent=filled.uploads,
+            reason=typed.reason or None,
         )
     except ValidationFailed as error:
         if pages.wants_json(request):
             raise
         # What was typed is shown again, so that nothing has to be typed twice.
-        return _page(asked, 400, filled.data, error.field_errors)
+        return _page(asked, 400, typed, error.field_errors)
     return _decided(request, view)
 
 
@@ -111,43 +132,52 @@ def _decided(request: Request, view: CallbackView) -> Response:
 
 
 def _called_with(given: dict[str, Any]) -> Any:
+    if "other" in given:
+        content = given["other"].content()
+        if "bodyBase64" in content.shown:
+            raise HTTPException(415, "A callback takes JSON, a form or text, in its charset.")
+        return content.shown["body"]
     if "form" not in given:
         return given.get("json")
-    data = dict(given["form"])
-    if not all(isinstance(value, str) for value in data.values()):
+    pairs = given["form"].multi_items()
+    if not all(isinstance(value, str) for _, value in pairs):
         raise HTTPException(415, "A callback takes no files.")
-    return data
+    return grouped(pairs)
 
 
-def _answer(given: dict[str, Any]) -> tuple[str, Any]:
+def _answer(given: dict[str, Any]) -> tuple[str, Any, str | None]:
     if "form" not in given:
         body = given.get("json")
         body = body if isinstance(body, dict) else {}
-        unknown = {field: ["unknown field"] for field in sorted(body.keys() - {"decision", "data"})}
+        known = {*_BESIDE, "data"}
+        unknown = {field: ["unknown field"] for field in sorted(body.keys() - known)}
         if unknown:
             raise ValidationFailed(unknown)
-        return str(body.get("decision")), body.get("data")
+        reason = body.get("reason")
+        if not isinstance(reason, str | None):
+            raise ValidationFailed({"reason": ["must be a text"]})
+        return str(body.get("decision")), body.get("data"), reason
     form = given["form"]
-    comment = form_inputs.one_break(str(form.get("comment", "")))
-    data = {"comment": comment} if comment else None
-    return str(form.get("decision")), data
+    form_inputs.check_names(form, _BESIDE)
+    return str(form_inputs.the_one(form, "decision")), None, form_inputs.reason(form)
 
 
 def _page(
     view: CallbackView,
     status: int = 200,
-    typed: dict[str, Any] | None = None,
+    typed: Typed | None = None,
     problems: dict[str, list[str]] | None = None,
     focus: str | None = None,
 ) -> Response:
     groups = None
     if view.form is not None:
-        groups = form_inputs.shown(view.form, typed or {}, problems, focus)
+        groups = form_inputs.shown(view.form, typed.data if typed else {}, problems, focus)
     return pages.page(
         TEMPLATE,
         status,
         view=view,
         groups=groups,
+        reason=typed.reason if typed else "",
         files=view.form is not None and form_inputs.takes_files(view.form),
         problems=problems or {},
         elsewhere=form_inputs.elsewhere(groups or [], problems or {}),

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from api_bridge import form_inputs, pages
+from api_bridge import form_inputs, pages, shown_form
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.form_inputs import Filled
 from api_bridge.natures import any_query, behind
@@ -21,7 +21,6 @@ from automations.services.waits.form_requests import FormView
 
 router = Router(prefix="/api/forms", tags=["form pages"])
 
-TEMPLATE = "form.html"
 _PER_PUBLIC_FORM = 3_000
 """Views and submissions a minute, by all who fill it in; each address has its own limit."""
 _SENT: dict[int | str, dict[str, Any]] = {
@@ -33,12 +32,12 @@ _SENT: dict[int | str, dict[str, Any]] = {
 
 def _look_for_request(request: Request) -> Response | None:
     token = request.path_params["token"]
-    return pages.refusal(request, TEMPLATE, "form", token, form_requests.view)
+    return pages.refusal(request, shown_form.TEMPLATE, "form", token, form_requests.view)
 
 
 def _look_for_public(request: Request) -> Response | None:
     form_id = request.path_params["form_id"]
-    return pages.refusal(request, TEMPLATE, "form", form_id, form_requests.view_public)
+    return pages.refusal(request, shown_form.TEMPLATE, "form", form_id, form_requests.view_public)
 
 
 @router.get("/requests/{token}", responses=pages.SHOWN)
@@ -100,13 +99,13 @@ def _show(
 ) -> Response:
     try:
         pages.limit(request, "form", token, per_token=per_token)
-        return _page(view(token), 200)
+        return shown_form.page(view(token), 200)
     except DomainError as error:
-        return pages.failed(request, TEMPLATE, error)
+        return pages.failed(request, shown_form.TEMPLATE, error)
 
 
 def _sent() -> Response:
-    return pages.page(TEMPLATE, 200, view=None, submitted=True)
+    return pages.page(shown_form.TEMPLATE, 200, view=None, submitted=True)
 
 
 async def _submit(
@@ -120,7 +119,7 @@ async def _submit(
     try:
         given = await pages.sent(request)
     except DomainError as error:
-        return pages.failed(request, TEMPLATE, error)
+        return pages.failed(request, shown_form.TEMPLATE, error)
     return await in_thread(_take, request, token, given, view, submit, per_token)
 
 
@@ -142,10 +141,11 @@ def _take(
             filled = form_inputs.read(shown.schema, given["form"])
             data = filled.data
             if form_inputs.edits(given["form"]):
-                return _page(shown, 200, data, filled.problems, filled.focus)
+                return shown_form.page(shown, 200, data, filled.problems, filled.focus)
             if filled.problems:
                 raise ValidationFailed(filled.problems)
         elif isinstance(given.get("json"), dict):
+            form_inputs.check_names(given["json"], ["data"])
             data = given["json"].get("data")
         if not isinstance(data, dict):
             raise ValidationFailed({"data": ["must be an object"]})
@@ -153,32 +153,12 @@ def _take(
     except ValidationFailed as error:
         if shown is not None and data is not None and not pages.wants_json(request):
             # What was typed is shown again, so that nothing has to be typed twice.
-            return _page(shown, 400, data, error.field_errors)
-        return pages.failed(request, TEMPLATE, error)
+            return shown_form.page(shown, 400, data, error.field_errors)
+        return pages.failed(request, shown_form.TEMPLATE, error)
     except DomainError as error:
-        return pages.failed(request, TEMPLATE, error)
+        return pages.failed(request, shown_form.TEMPLATE, error)
     if pages.wants_json(request):
         return JSONResponse({"submissionId": submission_id}, 201, headers=pages.HEADERS)
     # Who loads the page again must not send again. Relative: a proxy may have a path before ours.
     last = request.url.path.rpartition("/")[2]
     return Response(status_code=303, headers={**pages.HEADERS, "Location": f"{last}/sent"})
-
-
-def _page(
-    view: FormView,
-    status: int,
-    typed: dict[str, Any] | None = None,
-    problems: dict[str, list[str]] | None = None,
-    focus: str | None = None,
-) -> Response:
-    values = view.prefill if typed is None else typed
-    groups = form_inputs.shown(view.schema, values, problems, focus)
-    return pages.page(
-        TEMPLATE,
-        status,
-        view=view,
-        groups=groups,
-        files=form_inputs.takes_files(view.schema),
-        problems=problems or {},
-        elsewhere=form_inputs.elsewhere(groups, problems or {}),
-    )

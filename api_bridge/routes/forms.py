@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge import links
 from api_bridge.bodies import Edited
 from api_bridge.deps import Admin, Forced, Member, Viewer
+from api_bridge.paging import Behind, Limit
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
-from automations.domain.fields import Lenient
-from automations.domain.forms.schema import FormSchema
+from automations.domain.forms.schema import FormSchema, WrittenForm
 from automations.domain.statuses import SubmissionStatus
 from automations.kit.titles import Name
 from automations.services.forms import forms
@@ -21,17 +21,12 @@ from automations.services.forms import forms
 router = Router(prefix="/api", tags=["forms"])
 
 
-class NewForm(Lenient):
+class NewForm(WrittenForm):
     """A form to create."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    title: Name
-    description: str = Field("", max_length=5_000)
     public: bool = Field(
         False, strict=True, description="Whether anybody may fill it in, without a key."
     )
-    form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
 
 
 class FormChange(Edited):
@@ -125,11 +120,8 @@ def list_submissions(
         SubmissionStatus | None,
         Query(description="Only submissions of this status."),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[
-        str | None,
-        Query(max_length=500, description="As in the Link header of the page before."),
-    ] = None,
+    limit: Limit = 20,
+    cursor: Behind = None,
 ) -> list[dict[str, Any]]:
     """List submissions, newest first.
 

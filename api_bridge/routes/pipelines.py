@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
+from api_bridge import links
 from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
 from api_bridge.natures import any_query, behind, outside, patient
-from api_bridge.paging import Cursor, Limit
+from api_bridge.paging import Behind, Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import pagination
 from api_bridge.views import pipelines as pipeline_views
@@ -92,9 +93,16 @@ def list_connector_types(caller: Viewer) -> list[dict[str, Any]]:
 
 
 @router.get("/connections")
-def list_connections(caller: Viewer) -> list[dict[str, Any]]:
-    """List all connections, by name."""
-    return [pipeline_views.connection(one) for one in connections.list_all(caller.workspace_id)]
+def list_connections(
+    caller: Viewer, request: Request, response: Response, limit: Limit = 100, cursor: Behind = None
+) -> list[dict[str, Any]]:
+    """List connections, by name.
+
+    The header `Link` (rel="next") has the next page's address, as long as there is one.
+    """
+    found, following = connections.page_after(caller.workspace_id, cursor, limit)
+    links.lead_on(request, response, following, limit)
+    return [pipeline_views.connection(one) for one in found]
 
 
 @router.post("/connections", status_code=201)
@@ -155,7 +163,9 @@ def check_connection(caller: Admin, connection_id: str) -> dict[str, Any]:
 @outside
 def discover(caller: Admin, connection_id: str) -> dict[str, Any]:
     """List the paths in the records of the first page, for a mapping."""
-    found = probes.fields(caller.workspace_id, connection_id, wiring.ports().http)
+    one = connections.get(caller.workspace_id, connection_id)
+    http = wiring.ports().http
+    found = probes.fields(caller.workspace_id, one.connector_type, one.config, http)
     return {"fields": [{"path": path, "example": example} for path, example in found.items()]}
 
 

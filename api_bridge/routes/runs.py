@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from api_bridge.bodies import Body
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.instants import Instant
 from api_bridge.paging import PageNumber
@@ -28,13 +29,14 @@ from automations.services.waits import decisions
 router = Router(prefix="/api/workflows", tags=["runs"])
 
 
-class Decision(BaseModel):
+class Decision(Body):
     """An answer to a pause."""
-
-    model_config = ConfigDict(extra="forbid")
 
     decision: str | None = Field(None, description="approved or rejected, for an approval.")
     data: Any = Field(None, description="Optional context data; an approval's form values.")
+    reason: str | None = Field(
+        None, max_length=5_000, description="Why it is decided so, or goes on now."
+    )
 
 
 class RunQuery(BaseModel):
@@ -138,17 +140,13 @@ def cancel_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
     return {"runId": run.id, "status": run.status}
 
 
-class Selection(BaseModel):
+class Selection(Body):
     """Which runs to replay."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: RunStatus | None = Field(None, description="Only runs of this status.")
     since: Instant | None = Field(None, description="Started at or after.")
     until: Instant | None = Field(None, description="Started before.")
-    trigger_type: TriggerType | None = Field(
-        None, alias="triggerType", description="Only runs that were started so."
-    )
+    trigger_type: TriggerType | None = Field(None, description="Only runs that were started so.")
     limit: int = Field(
         100, ge=1, le=replays.MAX_BATCH, strict=True, description="The newest so many."
     )
@@ -177,10 +175,8 @@ def replay_run(caller: Member, workflow_id: str, run_id: str) -> dict[str, Any]:
     }
 
 
-class RunRetry(BaseModel):
+class RunRetry(Body):
     """How a failed run is to go on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     version: Literal["original", "latest"] = Field(
         "original",
@@ -203,5 +199,7 @@ def retry_run(
 def resume(caller: Member, run_id: str, decision: Decision | None = None) -> dict[str, Any]:
     """Resume a paused run, once."""
     given = decision or Decision()
-    run = decisions.resume(caller, run_id, decision=given.decision, data=given.data)
+    run = decisions.resume(
+        caller, run_id, decision=given.decision, data=given.data, reason=given.reason
+    )
     return {"runId": run.id, "status": run.status}

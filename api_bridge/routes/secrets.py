@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Response
+from fastapi import Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api_bridge import links
 from api_bridge.deps import Admin
+from api_bridge.paging import Behind, Limit
 from api_bridge.routing import Router
 from api_bridge.views import integrations as views
 from automations.domain.fields import SECRET_NAME
@@ -30,9 +32,16 @@ class NewSecret(BaseModel):
 
 
 @router.get("")
-def list_secrets(caller: Admin) -> list[dict[str, Any]]:
-    """List the names and fingerprints of all secrets."""
-    return [views.secret(one) for one in secrets.list_all(caller.workspace_id)]
+def list_secrets(
+    caller: Admin, request: Request, response: Response, limit: Limit = 100, cursor: Behind = None
+) -> list[dict[str, Any]]:
+    """List the names and fingerprints of secrets, by name.
+
+    The header `Link` (rel="next") has the next page's address, as long as there is one.
+    """
+    found, following = secrets.page_after(caller.workspace_id, cursor, limit)
+    links.lead_on(request, response, following, limit)
+    return [views.secret(one) for one in found]
 
 
 @router.put("/{name}")

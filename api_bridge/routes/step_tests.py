@@ -1,47 +1,35 @@
-"""Tests of single steps."""
+"""Tests of single steps, and trials of whole automations."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api_bridge import scopes
+from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
+from api_bridge.bodies import Body
 from api_bridge.deps import EffectId, Member
 from api_bridge.natures import outside, patient
 from api_bridge.routing import Router
+from api_bridge.views import step_tests as views
 from automations import wiring
-from automations.execution import step_tests
-from automations.execution.recording import output_of
-from automations.execution.step_tests import Given, StepTestResult
-from automations.kit.clock import timestamp
-from automations.steps.outcomes import (
-    Branch,
-    Done,
-    Fail,
-    Outcome,
-    WaitForCallback,
-    WaitForDecision,
-    WaitForRun,
-    WaitForSubmissions,
-    WaitUntil,
-)
+from automations.domain.statuses import Decision
+from automations.execution import step_tests, trials
+from automations.execution.given import Given
+from automations.execution.trial_steps import SampleAnswer
 
 router = Router(prefix="/api/workflows", tags=["workflows"])
 
 
-class StepTest(BaseModel):
-    """What a step finds when it is tested."""
-
-    model_config = ConfigDict(extra="forbid")
+class Found(Body):
+    """What is found by what is tried."""
 
     run_id: str | None = Field(
         None,
-        alias="runId",
         max_length=100,
-        description="A run of the automation whose input, trigger, variables and outputs the step "
-        "finds, below what is given here.",
+        description="A run of the automation whose input, trigger, variables and outputs are "
+        "found, below what is given here.",
     )
     input: dict[str, Any] = Field(default_factory=dict, description="{{input.…}}")
     variables: dict[str, Any] = Field(
@@ -52,14 +40,17 @@ class StepTest(BaseModel):
     )
     trigger: dict[str, Any] = Field(default_factory=dict, description="{{trigger.…}}")
     submission: dict[str, Any] = Field(default_factory=dict, description="{{submission.…}}")
+
+
+class StepTest(Found):
+    """What a step finds when it is tested."""
+
     loop: dict[str, Any] | None = Field(
         None, description="{{loop.…}}, for a step in the body of a loop."
     )
-    dry_run: bool = Field(
-        False, alias="dryRun", strict=True, description="Render the config only, and do nothing."
-    )
+    dry_run: bool = Field(False, strict=True, description="Render the config only, and do nothing.")
 
-    def given(self) -> Given:
+    def as_given(self) -> Given:
         """The same without how it is to be done."""
         return Given(**self.model_dump(exclude={"dry_run"}))
 
@@ -85,67 +76,58 @@ def try_step(
     nobody is asked. The test is on record as a run whose trigger type is `test`.
     """
     wanted = test or StepTest.model_validate({})
-    engine, workspace, given = wiring.engine(), caller.workspace_id, wanted.given()
+    engine, workspace, given = (
+        wiring.engine(ASKED_OF_AIRFLOW),
+        caller.workspace_id,
+        wanted.as_given(),
+    )
     if wanted.dry_run:
-        return _shown(step_tests.render(engine, workspace, workflow_id, step_id, given))
+        return views.step_test(step_tests.render(engine, workspace, workflow_id, step_id, given))
     scopes.require(caller.scopes, scopes.TEST)
-    return _shown(step_tests.run(engine, caller, workflow_id, step_id, given, effect_id))
+    return views.step_test(step_tests.run(engine, caller, workflow_id, step_id, given, effect_id))
 
 
-def _shown(result: StepTestResult) -> dict[str, Any]:
-    outcome = result.outcome
-    failed = isinstance(outcome, Fail)
-    waiting = step_tests.waits(outcome)
-    return {
-        "stepId": result.step.id,
-        "stepType": result.step.type,
-        "stepName": result.step.name,
-        "runId": result.run_id,
-        "status": _status(outcome),
-        "config": result.config,
-        "output": None if outcome is None or failed else output_of(outcome),
-        "arm": outcome.arm if isinstance(outcome, Branch) else None,
-        "variables": dict(outcome.variables) if isinstance(outcome, Done) else {},
-        "waitsFor": _wait(step_tests.awaited(outcome)) if outcome and waiting else None,
-        "error": _error(outcome) if isinstance(outcome, Fail) else None,
-        "durationMs": round(result.duration.total_seconds() * 1000),
+class PauseAnswer(Body):
+    """How a pause is passed."""
+
+    decision: Literal["approved", "rejected", "expired"] | None = Field(
+        None, description="What people decide; approved when absent. Any pause may have expired."
+    )
+    data: Any = Field(
+        None,
+        description="What comes with it: the data of a decision, the body that a callback is sent, "
+        "what is filled into a form, what the run or operator that is waited for has put out.",
+    )
+
+
+class NewTrial(Found):
+    """What an automation is tried with."""
+
+    answers: dict[str, PauseAnswer] = Field(
+        default_factory=dict, description="How pauses are passed, by ids or names of steps."
+    )
+
+
+@router.post("/{workflow_id}/test")
+@patient
+@outside
+def try_automation(
+    caller: Member, workflow_id: str, trial: NewTrial | None = None
+) -> dict[str, Any]:
+    """Try a whole automation with sample data: nothing is done outside, and nothing is on record.
+
+    Each step says under `effects` what it would do: which mail, request, row, document. What it
+    can find out without an effect is real: conditions, scripts, rows that are there. What others
+    would answer is what `steps` says that the step puts out, else what it has put out in the run
+    `runId`, else made up: `assumed` says so, and a step whose templates need more of it is
+    `unknown`. Pauses are shown under `waitsFor` and passed by `answers`. Secrets are looked up and
+    never used. Of a loop the first 3 items are tried; of all, 300 steps or 60 seconds at most.
+    """
+    wanted = trial or NewTrial.model_validate({})
+    given = Given(**wanted.model_dump(exclude={"answers"}))
+    answers = {
+        name: SampleAnswer(Decision(one.decision) if one.decision else None, one.data)
+        for name, one in wanted.answers.items()
     }
-
-
-def _status(outcome: Outcome | None) -> str:
-    match outcome:
-        case None:
-            return "rendered"
-        case Fail():
-            return "failed"
-        case _:
-            return "waiting" if step_tests.waits(outcome) else "success"
-
-
-def _error(fail: Fail) -> dict[str, Any]:
-    return {"message": fail.error, "kind": fail.kind, "retryable": fail.retryable}
-
-
-def _wait(outcome: Outcome) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    match outcome:
-        case WaitUntil(when):
-            return {"kind": "delay", "dueAt": timestamp(when)}
-        case WaitForDecision(question, expires_in):
-            return {
-                "kind": "decision",
-                "dueAt": timestamp(now + expires_in),
-                "subject": question.subject,
-                "body": question.body,
-                "data": question.data,
-                "form": question.form,
-                "approvers": list(question.approvers),
-                "quorum": question.quorum,
-            }
-        case WaitForCallback(_, expires_in):
-            return {"kind": "callback", "dueAt": timestamp(now + expires_in)}
-        case WaitForSubmissions(_, expires_in):
-            return {"kind": "form", "dueAt": timestamp(now + expires_in)}
-        case WaitForRun(run_id):
-            return {"kind": "child", "runId": run_id}
-    raise TypeError(f"{outcome!r} is nothing to wait for")
+    found = trials.run(wiring.ports(), caller.workspace_id, workflow_id, given, answers)
+    return views.trial(found)

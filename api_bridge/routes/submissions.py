@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import Request, Response
 from pydantic import Field
 
+from api_bridge import links
 from api_bridge.bodies import Edited
 from api_bridge.deps import Member, Viewer
+from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
 from automations.services.forms import forms, submissions
@@ -33,9 +36,22 @@ def change_submission(
 
 
 @router.get("/{submission_id}/snapshots")
-def list_snapshots(caller: Viewer, submission_id: str) -> list[dict[str, Any]]:
-    """List what a submission held before each of its changes, the oldest first."""
-    found = submissions.snapshots(caller.workspace_id, submission_id)
+def list_snapshots(
+    caller: Viewer,
+    request: Request,
+    response: Response,
+    submission_id: str,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> list[dict[str, Any]]:
+    """List what a submission held before each of its changes, the oldest first.
+
+    The header `Link` (rel="next") has the next page's address, as long as there is one.
+    """
+    found, following = submissions.snapshots_after(
+        caller.workspace_id, submission_id, cursor, limit
+    )
+    links.lead_on(request, response, following, limit)
     return [views.snapshot(snapshot) for snapshot in found]
 
 

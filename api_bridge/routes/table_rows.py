@@ -53,16 +53,20 @@ async def _source(request: Request) -> Source:
     declared = request.headers.get("content-type", "")
     body = await request.body()
     if media_type(declared) == "text/csv":
-        try:
-            return json_text.decoded(body, charset_of(declared))
-        except ValueError as error:
-            raise ValidationFailed({"body": [str(error)]}) from error
+        return await in_thread(_csv, body, declared)
     if not json_text.is_json(declared):
         raise HTTPException(415, "Send application/json or text/csv.")
     given = await in_thread(json_of, body, declared)
     if not isinstance(given, list):
         raise ValidationFailed({"body": ["must be a list of objects with values by columns"]})
     return given
+
+
+def _csv(body: bytes, content_type: str) -> str:
+    try:
+        return json_text.decoded(body, charset_of(content_type))
+    except ValueError as error:
+        raise ValidationFailed({"body": [str(error)]}) from error
 
 
 @router.get("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -21,11 +22,13 @@ from automations.services.events.webhooks import Result
 
 router = Router(prefix="/api", tags=["webhooks"])
 
-_MAX_WAITING = 100
-"""Senders that may wait for a result at once; more are answered as if none did."""
+_MAX_WAITING, _MAX_OF_A_URL = 100, 25
+"""Senders that may wait for a result at once, of all URLs and of one; more are answered as if none
+did."""
 _FIRST_LOOK, _MAX_PAUSE = 0.05, 0.5
 
-_waiting: set[object] = set()
+_waiting: Counter[str] = Counter()
+"""How many wait, by the URL's token."""
 
 _BODY = {
     "requestBody": {
@@ -58,9 +61,10 @@ async def deliver(request: Request, token: str) -> JSONResponse:
     )
     answer: dict[str, Any] = {"eventId": accepted.event_id, "duplicate": accepted.duplicate}
     status = 200 if accepted.duplicate else 202
-    if accepted.wait is None or len(_waiting) >= _MAX_WAITING:
+    is_full = _waiting.total() >= _MAX_WAITING or _waiting[token] >= _MAX_OF_A_URL
+    if accepted.wait is None or is_full:
         return JSONResponse(answer, status)
-    result = await _result(accepted.event_id, accepted.wait)
+    result = await _result(token, accepted.event_id, accepted.wait)
     if result is None or result.run_id is None:
         return JSONResponse(answer, status)
     answer |= {"runId": result.run_id, "status": result.status}
@@ -69,11 +73,10 @@ async def deliver(request: Request, token: str) -> JSONResponse:
     return JSONResponse({**answer, "outputs": result.outputs}, 200)
 
 
-async def _result(event_id: str, wait: timedelta) -> Result | None:
+async def _result(token: str, event_id: str, wait: timedelta) -> Result | None:
     """What the run has come to when it ends, or when the time is up; no thread waits with it."""
     until, pause = time.monotonic() + wait.total_seconds(), _FIRST_LOOK
-    waiter = object()
-    _waiting.add(waiter)
+    _waiting[token] += 1
     try:
         while True:
             result = await in_thread(webhooks.result, event_id)
@@ -83,7 +86,9 @@ async def _result(event_id: str, wait: timedelta) -> Result | None:
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, _MAX_PAUSE)
     finally:
-        _waiting.discard(waiter)
+        _waiting[token] -= 1
+        if not _waiting[token]:
+            del _waiting[token]
 
 
 @router.post("/workflows/{workflow_id}/rotate-webhook")

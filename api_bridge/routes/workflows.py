@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Body, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from api_bridge import links
+from api_bridge.bodies import Body as RequestBody
 from api_bridge.bodies import check_read_only
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.routing import Router
@@ -28,10 +29,8 @@ _DEFAULT_PAGE_SIZE = 20
 Payload = Annotated[Any, Body(description="A definition; see the documentation of its fields.")]
 
 
-class Execution(BaseModel):
+class Execution(RequestBody):
     """What a run by hand is given."""
-
-    model_config = ConfigDict(extra="forbid")
 
     input: dict[str, Any] = Field(
         default_factory=dict,

@@ -6,7 +6,7 @@ from typing import Any
 
 from api_bridge.views.workflows import held_up
 from automations.domain.runs import RunDetail, RunSummary, StartedRun, StepLog
-from automations.domain.statuses import StepStatus
+from automations.domain.statuses import StepStatus, WaitKind
 from automations.kit.clock import timestamp
 
 
@@ -47,7 +47,9 @@ def run_detail(detail: RunDetail) -> dict[str, Any]:
             "kind": detail.pause.kind,
             "stepId": detail.pause.node_id,
             # Another run ends it; the time that is stored is none that anybody has set.
-            "dueAt": None if detail.pause.kind == "child" else timestamp(detail.pause.due_at),
+            "dueAt": None
+            if detail.pause.kind == WaitKind.CHILD
+            else timestamp(detail.pause.due_at),
         },
         "modelUsage": {
             "tokens": detail.model_tokens,

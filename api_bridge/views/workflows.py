@@ -55,6 +55,7 @@ def workflow(found: WorkflowDetail) -> dict[str, Any]:
         "trigger": trigger,
         "variables": definition.get("variables", {}),
         "timezone": definition.get("timezone"),
+        "execution": definition.get("execution", "airflow"),
         "budget": definition.get("budget"),
         "concurrency": definition.get("concurrency"),
         "rateLimit": definition.get("rateLimit"),

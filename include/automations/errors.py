@@ -25,6 +25,7 @@
   + OrchestratorError           Airflow refused or could not be reached
     - OrchestratorUnavailable   not reachable now, or failing; try again
     - NotVisibleYet             the DAG version that a run needs is not there yet
+    - VersionGone               nor will it ever be again
   + SettingsFault               what settings say cannot be taken; for who starts the installation
 """
 
@@ -32,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 
 
 class AutomationsError(Exception):
@@ -57,6 +59,10 @@ class DomainError(AutomationsError):
         return {}
 
 
+MAX_NAMED = 100
+"""Fields of a payload that are named: who sends thousands of wrong ones is told so."""
+
+
 class ValidationFailed(DomainError):
     """The payload is invalid."""
 
@@ -68,7 +74,10 @@ class ValidationFailed(DomainError):
         first = next(iter(field_errors.items()), None)
         named = f"{first[0]}: {first[1][0]}" if first else None
         super().__init__(message or (f"Invalid payload: {named}" if named else None))
-        self.field_errors = {path: list(messages) for path, messages in field_errors.items()}
+        named_ones = islice(field_errors.items(), MAX_NAMED)
+        self.field_errors = {path: list(messages) for path, messages in named_ones}
+        if (more := len(field_errors) - len(self.field_errors)) > 0:
+            self.field_errors.setdefault("body", []).append(f"{more} more fields are wrong")
 
     @property
     def details(self) -> dict[str, object]:
@@ -254,6 +263,10 @@ class OrchestratorUnavailable(OrchestratorError):
 
 class NotVisibleYet(OrchestratorError):
     """Airflow does not know this version of the automation yet."""
+
+
+class VersionGone(OrchestratorError):
+    """Airflow has no version of the automation by which a run can go on."""
 
 
 class SettingsFault(AutomationsError):

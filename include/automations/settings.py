@@ -1,12 +1,14 @@
 """The settings of one installation, read once from the environment and the home folder.
 
 Precedence, highest first: ``AUTOMATIONS_*`` environment variables, ``<home>/settings.env``,
-``<home>/secrets.json`` (generated once by the launcher), the defaults below.
+files of the secrets' folder, ``<home>/secrets.json`` (generated once by the launcher), the defaults
+below.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +22,7 @@ from pydantic_settings import (
     JsonConfigSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
 )
 
@@ -28,6 +31,8 @@ from automations.kit.ages import parse_age
 
 PREFIX = "AUTOMATIONS_"
 ROOT = Path(__file__).resolve().parents[2]
+IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
+"""Whether this is run from a checkout, which has a launcher; else it is installed in an Airflow."""
 
 _CONFIDENTIAL = (
     "postgres_password",
@@ -42,6 +47,7 @@ _CONFIDENTIAL = (
     "ai_api_key",
     "metrics_token",
     "mail_token",
+    "queue_password",
 )
 
 
@@ -67,9 +73,39 @@ def _are_roles(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _are_dags(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        if not re.fullmatch(r"(?:[\w-]+/)?[\w.~:*?+-]+", one):
+            raise ValueError("must be ids of DAGs such as etl_* or acme/etl_*")
+    return value
+
+
+def _are_operators(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        if not re.fullmatch(r"(?:[\w-]+/)?[\w.*?]+", one):
+            raise ValueError(
+                "must be dotted paths such as airflow.providers.http.operators.http.HttpOperator, "
+                "airflow.providers.amazon.* or acme/airflow.providers.amazon.*"
+            )
+    return value
+
+
+def _are_connections(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        if not re.fullmatch(r"(?:[\w-]+/)?[\w.#!():*?-]+", one):
+            raise ValueError("must be ids of connections such as smtp_* or acme/smtp_*")
+    return value
+
+
 def _is_dsn(value: str) -> str:
     if urlsplit(value).scheme not in ("postgresql", "postgresql+psycopg2"):
         raise ValueError("must be postgresql+psycopg2://user:password@host:5432/database")
+    return value
+
+
+def _is_queue(value: str) -> str:
+    if urlsplit(value).scheme not in ("redis", "rediss") or not urlsplit(value).hostname:
+        raise ValueError("must be redis://:password@host:6379/0")
     return value
 
 
@@ -90,8 +126,19 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 
 
 def default_home() -> Path:
-    """The home folder: ``AUTOMATIONS_HOME``, or ``.automations`` beside the launcher."""
-    return Path(os.environ.get("AUTOMATIONS_HOME") or ROOT / ".automations").expanduser().absolute()
+    """The home folder: ``AUTOMATIONS_HOME``, or one beside the launcher or in Airflow's home."""
+    beside = ROOT / ".automations" if IS_CHECKOUT else Path(_airflow_home()) / "automations"
+    return Path(os.environ.get("AUTOMATIONS_HOME") or beside).expanduser().absolute()
+
+
+def _airflow_home() -> str:
+    """Where Airflow by itself has its files."""
+    return os.environ.get("AIRFLOW_HOME") or "~/airflow"
+
+
+def secrets_folder() -> Path:
+    """Where containers are given secrets as files: ``AUTOMATIONS_SECRETS_DIR``, or Docker's."""
+    return Path(os.environ.get("AUTOMATIONS_SECRETS_DIR") or "/run/secrets").expanduser().absolute()
 
 
 class Settings(BaseSettings):
@@ -114,11 +161,23 @@ class Settings(BaseSettings):
     postgres_port: Port = Field(5455, description="The embedded PostgreSQL.")
     mail_smtp_port: Port = Field(2525, description="The development mail catcher, SMTP.")
     mail_web_port: Port = Field(8825, description="The development mail catcher, pages and JSON.")
+    backend_port: int = Field(
+        8850,
+        ge=1,
+        le=65_300,
+        description="First of the ports, on the loopback, of what is behind the proxy of the "
+        "profile distributed, and of its queue.",
+    )
     demo_port: Port = Field(8826, description="The local source of ./automations demo dependabot.")
 
     database_dsn: Dsn | None = Field(None, description="Our database; embedded when absent.")
     airflow_database_dsn: Dsn | None = Field(
         None, description="Airflow's database; embedded when absent."
+    )
+    queue_url: Annotated[str, AfterValidator(_is_queue)] | None = Field(
+        None,
+        description="A Redis or Valkey of your own for the profile distributed; started with it "
+        "when absent.",
     )
     public_url: Url | None = Field(
         None, description="Base URL of the API in links we send; host and port when absent."
@@ -147,6 +206,11 @@ class Settings(BaseSettings):
         "there: the highest of theirs. Who has none of these is not let in from Airflow.",
     )
     airflow_username: str = Field("bridge", description="The bridge's user in Airflow.")
+    airflow_tabs: bool = Field(
+        False,
+        description="Whether Airflow's UI has the console's tabs on the pages of DAGs, runs and "
+        "tasks: of all there are, for Airflow has none of some only. The launcher's Airflow does.",
+    )
 
     smtp_host: str | None = Field(None, description="Mail server; the catcher when absent.")
     smtp_port: Port = Field(587, description="The mail server's port.")
@@ -179,6 +243,25 @@ class Settings(BaseSettings):
         description="Hosts (host or host:port) that http_request and workspaces' mail servers may "
         "be at though not public.",
     )
+    dag_allow: Annotated[Names, AfterValidator(_are_dags)] = Field(
+        (),
+        description="DAGs of this Airflow that run_workflow may run by dagId: ids with * and ?, or "
+        "acme/etl_* for the workspace with the slug acme only. None by default: Airflow's DAGs "
+        "belong to no workspace, and whoever writes an automation could run each with any conf.",
+    )
+    operator_allow: Annotated[Names, AfterValidator(_are_operators)] = Field(
+        (),
+        description="Operators of Airflow's providers that airflow_operator may run: dotted paths "
+        "with * and ?, or acme/airflow.providers.amazon.* for the workspace with the slug acme "
+        "only. None by default: an operator acts with Airflow's connections and on its workers.",
+    )
+    connection_allow: Annotated[Names, AfterValidator(_are_connections)] = Field(
+        (),
+        description="Connections of Airflow that email, slack, http_request and ai may use by "
+        "connId: ids with * and ?, or acme/smtp_* for the workspace with the slug acme only. None "
+        "by default: they belong to no workspace, and were made for DAGs that administrators "
+        "write.",
+    )
     slack_token: str | None = Field(None, description="Slack app's token for the slack step.")
     slack_base_url: Url = Field("https://slack.com/api/", description="Slack's Web API.")
     ai_provider: Literal["openai", "anthropic"] | None = Field(
@@ -187,6 +270,14 @@ class Settings(BaseSettings):
     ai_model: str | None = Field(None, description="The model when a step names none.")
     ai_api_key: str | None = Field(None, description="The provider's key.")
     ai_base_url: Url | None = Field(None, description="Of a server with the provider's API.")
+    profile: Literal["single", "distributed"] = Field(
+        "single",
+        description="What ./automations up starts: one of each part, or what several machines "
+        "would have, with Celery's workers. up --profile says it, too, and installs what it needs.",
+    )
+    celery_workers: int = Field(
+        2, ge=1, le=64, description="Workers of Celery that the profile distributed starts."
+    )
     dispatcher: Literal["embedded", "off"] = Field(
         "embedded", description="Whether the bridge process also dispatches."
     )
@@ -207,6 +298,13 @@ class Settings(BaseSettings):
         ge=0,
         le=2 * 1024 * MEGABYTE - 1,
         description="Bytes of files a day that one public form, or one webhook, takes.",
+    )
+    submissions_daily: int = Field(
+        500 * MEGABYTE,
+        ge=0,
+        le=2 * 1024 * MEGABYTE - 1,
+        description="Bytes of answers a day that one public form takes beside files; a tenth of "
+        "them from one address.",
     )
     uploads_kept: int = Field(
         5 * 1024 * MEGABYTE,
@@ -232,6 +330,19 @@ class Settings(BaseSettings):
         description="For how long, after its own step, a task's process begins further ones, until "
         "one may wait, is heavy or is tried again; 0: each step is done by its own task.",
     )
+    express_seconds: float = Field(
+        5,
+        ge=0,
+        le=60,
+        description="For how long an express worker begins further steps of a run whose automation "
+        "says `express`, before Airflow takes it over; 0: Airflow's workers do all steps.",
+    )
+    express_workers: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="Express workers that ./automations up starts; 0: none on this machine.",
+    )
     parking: bool = Field(True, description="Take waiting runs out of the scheduler's rotation.")
 
     # Secrets, generated into <home>/secrets.json by the launcher.
@@ -244,6 +355,7 @@ class Settings(BaseSettings):
     mail_token: str = Field(
         "", description="First part of the paths of the mail catcher's pages: they have no sign-in."
     )
+    queue_password: str = Field("", description="Of the queue that the launcher starts.")
     encryption_key: str = Field(
         "",
         description="Fernet keys of secrets and credentials, with commas; the first encrypts.",
@@ -259,10 +371,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         home = default_home()
+        files = secrets_folder()
+        written = home / "settings.env"
+        # What goes through each setting for a file that is not there doubles the time it takes.
+        of_home = [DotEnvSettingsSource(settings_cls, written)] if written.is_file() else []
         return (
             init_settings,
             env_settings,
-            DotEnvSettingsSource(settings_cls, env_file=home / "settings.env"),
+            *of_home,
+            SecretsSettingsSource(settings_cls, secrets_dir=files if files.is_dir() else None),
             JsonConfigSettingsSource(settings_cls, json_file=home / "secrets.json"),
         )
 
@@ -301,6 +418,11 @@ class Settings(BaseSettings):
     def airflow_base(self) -> str:
         """Base URL of Airflow, without a trailing slash."""
         return (self.airflow_url or f"http://{self.host}:{self.airflow_port}").rstrip("/")
+
+    @property
+    def catches_mail(self) -> bool:
+        """Whether the mail catcher runs, and gets what no server of ours or a workspace's sends."""
+        return not self.smtp_host and self.mail_default == "development" and bool(self.mail_token)
 
     @property
     def mail_base(self) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from automations.adapters import telemetry
 from automations.adapters.documents.renderer import ConfinedRenderer
-from automations.adapters.http import GuardedHttpClient, guarded_address
-from automations.adapters.language_model.accounts import ModelAccount
+from automations.adapters.http import GuardedHttpClient, guarded_server
+from automations.adapters.language_model.accounts import ModelAccount, connected
 from automations.adapters.language_model.asking import ProviderModels
 from automations.adapters.quickjs.runner import QuickJsRunner
-from automations.adapters.slack import SlackAccount, SlackChat
+from automations.adapters.slack import SlackChat
+from automations.adapters.slack_connections import SlackAccount
 from automations.adapters.smtp import SmtpTransport
 from automations.adapters.webhook_signatures import WebhookSignatures
+from automations.db import workflows
+from automations.db.channels import Channel
 from automations.db.publications import SqlPublications
 from automations.definitions.published import Publications
 from automations.execution.engine import Engine
 from automations.kit import tracing
 from automations.ports import (
     DocumentRenderer,
+    HostConnection,
     MailTransport,
     Ports,
     SecretSource,
@@ -27,15 +32,20 @@ from automations.ports import (
 )
 from automations.services.documents.documents import StoredDocuments
 from automations.services.evidence.evidence import WorkspaceEvidence
+from automations.services.integrations.connections import AllowedConnections
 from automations.services.integrations.integrations import credentials_of
 from automations.services.integrations.mail import WorkspaceMailer
 from automations.services.integrations.notifications import WorkspaceNotifier
 from automations.services.matters.matters import WorkspaceMatters
 from automations.services.runs.children import StartedRuns
+from automations.services.runs.dag_calls import CalledDags
 from automations.services.runs.model_usage import RunSpending
 from automations.services.tables.row_steps import WorkspaceTables
 from automations.services.waits.form_requests import SentForms
 from automations.settings import get_settings
+
+_LOOK_UP = 30.0
+"""Seconds in which the address of a server of models must be found."""
 
 
 @lru_cache(maxsize=1)
@@ -54,8 +64,10 @@ def ports() -> Ports:
         language_model=ProviderModels(_model_account, RunSpending()),
         documents=StoredDocuments(document_renderer()),
         children=StartedRuns(),
+        dags=CalledDags(),
         evidence=WorkspaceEvidence(),
         tables=WorkspaceTables(),
+        connections=AllowedConnections(),
     )
 
 
@@ -83,25 +95,40 @@ def _slack_account(workspace_id: str) -> SlackAccount | None:
     return SlackAccount(token) if token else None
 
 
-def _model_account(workspace_id: str, provider: str | None) -> ModelAccount | None:
+def _model_account(
+    workspace_id: str, provider: str | None, connection: HostConnection | None
+) -> ModelAccount | None:
+    if connection is not None:
+        return _guarded(connected(connection, provider))
     settings = get_settings()
     found = credentials_of(workspace_id, "AI_PROVIDER")
     if found is not None and provider in (None, found[0]["provider"]):
         config, credentials = found
-        base_url, address = config.get("baseUrl"), None
-        if base_url is not None:
-            # What a workspace sets may not lead into our own network, nor later to elsewhere.
-            server = urlsplit(str(base_url))
-            port = server.port or (80 if server.scheme == "http" else 443)
-            address = guarded_address(server.hostname or "", port, settings.http_allow)
-        return ModelAccount(
-            config["provider"], config.get("model"), credentials.get("apiKey"), base_url, address
+        return _guarded(
+            ModelAccount(
+                config["provider"],
+                config.get("model"),
+                credentials.get("apiKey"),
+                config.get("baseUrl"),
+            )
         )
     if settings.ai_provider is None or provider not in (None, settings.ai_provider):
         return None
     return ModelAccount(
         settings.ai_provider, settings.ai_model, settings.ai_api_key, settings.ai_base_url
     )
+
+
+def _guarded(account: ModelAccount) -> ModelAccount:
+    """The account with the address that its server has now.
+
+    It may not lead into our own network, nor later to elsewhere.
+    """
+    if account.base_url is None:
+        return account
+    until = time.monotonic() + _LOOK_UP
+    address = guarded_server(str(account.base_url), until, get_settings().http_allow)
+    return replace(account, address=address)
 
 
 @lru_cache(maxsize=1)
@@ -119,6 +146,11 @@ def begin_tracing(service: str) -> None:
     """Let this process record its spans, when the environment names a collector."""
     if not tracing.is_on():
         tracing.use(telemetry.provider(service))
+
+
+def announcements() -> Channel:
+    """Where who publishes hears that there is something to publish."""
+    return Channel(workflows.PUBLISHED)
 
 
 def publications() -> Publications:

@@ -46,7 +46,7 @@ class ApiKeys:
         self._transport = transport
 
     def all(self) -> list[ApiKey]:
-        return cast(list[ApiKey], self._transport.json("GET", address("api-keys")))
+        return cast(list[ApiKey], self._transport.all(address("api-keys")))
 
     def create(
         self,
@@ -84,7 +84,7 @@ class Secrets:
         self._transport = transport
 
     def all(self) -> list[Secret]:
-        return cast(list[Secret], self._transport.json("GET", address("secrets")))
+        return cast(list[Secret], self._transport.all(address("secrets")))
 
     def put(self, name: str, value: str) -> Secret:
         """Set a secret, usable as ``{{secret.NAME}}``."""

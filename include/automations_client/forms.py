@@ -92,7 +92,11 @@ class Submissions:
     def snapshots(self, submission_id: str) -> list[Snapshot]:
         """What a submission held before each of its changes, the oldest first."""
         path = address("submissions", submission_id, "snapshots")
-        return cast(list[Snapshot], self._transport.json("GET", path))
+
+        def page(cursor: str | None) -> Page[Snapshot]:
+            return linked(self._transport.send("GET", path, Content(query={"cursor": cursor})))
+
+        return list(through(page))
 
     def approve(self, submission_id: str) -> Submission:
         path = address("submissions", submission_id, "approve")

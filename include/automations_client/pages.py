@@ -10,6 +10,9 @@ import httpx
 
 T = TypeVar("T")
 
+_LARGEST = 100
+"""The most that a page may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
@@ -37,6 +40,15 @@ def linked(answer: httpx.Response) -> Page[Any]:
     following = answer.links.get("next", {}).get("url")
     cursor = None if following is None else httpx.URL(following).params["cursor"]
     return Page(answer.json(), next_cursor=cursor)
+
+
+def all_linked(get: Callable[[dict[str, Any]], httpx.Response]) -> list[Any]:
+    """All of a bare list, page by page.
+
+    Args:
+        get: asks for a page by what comes behind the address.
+    """
+    return [*through(lambda cursor: linked(get({"limit": _LARGEST, "cursor": cursor})))]
 
 
 def through(get: Callable[[str | None], Page[T]], first: str | None = None) -> Iterator[T]:

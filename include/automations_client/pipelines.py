@@ -18,7 +18,7 @@ class Pipelines:
 
     def all(self) -> list[Connection]:
         """All connections, by name."""
-        return cast(list[Connection], self._transport.json("GET", _path()))
+        return cast(list[Connection], self._transport.all(_path()))
 
     def get(self, connection_id: str) -> Connection:
         return cast(Connection, self._transport.json("GET", _path(connection_id)))

@@ -45,6 +45,7 @@ class Workflow(TypedDict):
     trigger: Json
     variables: Json
     timezone: str | None
+    execution: Literal["airflow", "express"]
     budget: Json | None
     concurrency: Json | None
     rateLimit: Json | None

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from automations_client.errors import ApiError, Unreachable, api_error
+from automations_client.pages import all_linked
 
 Query: TypeAlias = Mapping[str, str | int | datetime | Sequence[str] | None]
 
@@ -56,6 +57,10 @@ class Transport:
         """The body of the answer; None when there is none."""
         answer = self.send(method, path, Content(body=body, query=query))
         return answer.json() if answer.content else None
+
+    def all(self, path: str) -> list[Any]:
+        """All of a bare list that comes in pages."""
+        return all_linked(lambda query: self.send("GET", path, Content(query=query)))
 
     def send(self, method: str, path: str, content: Content | None = None) -> httpx.Response:
         """Send a request.

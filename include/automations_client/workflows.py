@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal, cast
 
+from automations_client.figures import Figures
 from automations_client.pages import Page, linked, through
-from automations_client.shapes import AppliedFile, StartedRun, Stats, UpdatedWorkflow, Workflow
+from automations_client.shapes import (
+    AppliedFile,
+    StartedRun,
+    Stats,
+    UpdatedWorkflow,
+    Workflow,
+)
 from automations_client.transport import Content, Transport, address
 
 
@@ -76,6 +84,21 @@ class Workflows:
     def stats(self) -> Stats:
         """How many automations and runs there are."""
         return cast(Stats, self._transport.json("GET", address("workflows", "stats")))
+
+    def figures(
+        self,
+        period: Literal["day", "week", "month", "quarter", "year"] = "week",
+        until: date | None = None,
+        workflow_id: str | None = None,
+    ) -> Figures:
+        """What became of the runs of a time, of one automation or all, and what waits now.
+
+        Args:
+            until: its last day; today when None.
+        """
+        day = None if until is None else until.isoformat()
+        query = {"period": period, "until": day, "workflowId": workflow_id}
+        return cast(Figures, self._transport.json("GET", address("figures"), query=query))
 
     def export(
         self, ids: Sequence[str] = (), form: Literal["yaml", "json"] = "yaml"

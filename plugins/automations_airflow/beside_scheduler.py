@@ -10,10 +10,14 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from automations.settings import get_settings
-from automations_airflow import airflow_versions, parking
+from automations_airflow import airflow_versions, installation, parking
+from automations_airflow.asset_consumers import AssetConsumers
 from automations_airflow.deletions import Deletions
+from automations_airflow.lost_tasks import LostTasks
 from automations_airflow.marking import Marker
 from automations_airflow.resting import Rest, Waker
+from automations_airflow.resuming import Resumer
+from automations_airflow.task_results import TaskResults
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +32,20 @@ def start() -> None:
         )
         return
     engine = create_engine(dsn, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    transactions = create_engine(dsn, poolclass=NullPool)
     # Also when it is switched off: what is on its way is marked then, too.
-    Marker(create_engine(dsn, poolclass=NullPool)).start()
+    Marker(transactions).start()
     Deletions(engine).start()
+    AssetConsumers(engine).start()
+    if installation.is_own() and installation.uses_celery():
+        LostTasks(engine).start()
+        TaskResults(engine).start()
     if get_settings().parking:
         rest = Rest()
-        parking.Parker(engine, rest).start()
+        parker = parking.Parker(engine, rest)
+        parker.start()
         Waker(engine, rest).start()
+        Resumer(transactions, parker.hurry).start()
         return
     log.info("Waiting runs are not parked: switched off")
     with engine.connect() as connection:

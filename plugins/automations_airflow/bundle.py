@@ -19,9 +19,12 @@ from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
 from automations import wiring
 from automations.definitions.published import Publications
+from automations.settings import get_settings
 from automations_airflow.packs import (
     DEFINITIONS,
     FOLDER,
+    OPERATORS,
+    OPERATORS_FILE,
     STUB,
     definitions,
     definitions_file,
@@ -36,6 +39,9 @@ FORMAT = 3
 
 REPARSE_SECONDS = 1.5
 """Longer than a parse that is under way may still take."""
+SHARE_OF_FAILURES = 20
+"""What asking in vain has taken, so many times, passes until it is asked for again: meanwhile the
+other bundles of this Airflow are looked after."""
 
 
 class AutomationBundle(BaseDagBundle):
@@ -47,13 +53,16 @@ class AutomationBundle(BaseDagBundle):
         self,
         *,
         publications: Callable[[], Publications] = wiring.publications,
+        refresh_interval: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # As often as Airflow looks at bundles at all: it is one small query.
+        super().__init__(refresh_interval=refresh_interval, **kwargs)
         self._publications = publications
         # Beside the files that it speaks of: who removes them removes it, too.
         self._state = self.path / "published.json"
         self._stubs = self.base_dir / "stubs"
+        self._not_before = float("-inf")
 
     @property
     def path(self) -> Path:
@@ -71,13 +80,27 @@ class AutomationBundle(BaseDagBundle):
 
     def refresh(self) -> None:
         """Bring the newest definitions to the files; without the database they stay as they are."""
+        began = time.monotonic()
+        if began < self._not_before:
+            return
         with self.lock():
             for folder in (FOLDER, DEFINITIONS):
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
+            self._offer_operators()
             try:
                 self._publish()
             except Exception:  # An error here would take the dag-processor down.
                 log.exception("Cannot publish automations now")
+                now = time.monotonic()
+                self._not_before = now + SHARE_OF_FAILURES * (now - began)
+
+    def _offer_operators(self) -> None:
+        """Have the DAG that runs operators, where any may be run."""
+        file = self.path / FOLDER / OPERATORS_FILE
+        if not get_settings().operator_allow:
+            file.unlink(missing_ok=True)
+        elif not file.exists():
+            _write(file, OPERATORS)
 
     def _publish(self) -> None:
         """Write what changed, and only then the revision."""
@@ -88,7 +111,7 @@ class AutomationBundle(BaseDagBundle):
         if newest < published:  # The database is another one.
             published = 0
             for folder in (FOLDER, DEFINITIONS):
-                for file in (self.path / folder).iterdir():
+                for file in (self.path / folder).glob("pack_*"):
                     file.unlink()
         while newest > published:
             seen = newest
@@ -123,12 +146,12 @@ class AutomationBundle(BaseDagBundle):
 
     def _pin(self) -> None:
         link = self.path / FOLDER
-        if link.exists():
+        if link.exists() and (link / OPERATORS_FILE).exists():
             return
         with self.lock():
+            self._add_stubs()
             if link.exists():
                 return
-            self._add_stubs()
             link.unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
             # In a real folder, so that Airflow's clean-up of versions removes the link alone.
@@ -138,6 +161,8 @@ class AutomationBundle(BaseDagBundle):
         """Make the stubs of packs that came since the last version was pinned on this machine."""
         self._stubs.mkdir(parents=True, exist_ok=True)
         existing = {file.name for file in self._stubs.iterdir()}
+        if OPERATORS_FILE not in existing:
+            _write(self._stubs / OPERATORS_FILE, OPERATORS)
         for number in self._publications().packs(0):
             if file_name(number) not in existing:
                 _write(self._stubs / file_name(number), STUB)

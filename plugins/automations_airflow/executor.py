@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow.executors.base_executor import BaseExecutor, get_execution_api_server_url
 
+from automations_airflow import warm_tasks
 from automations_airflow.workers import Ended, Worker
 
 FORK_INTERVAL = 0.2
@@ -130,7 +131,7 @@ class PipeExecutor(BaseExecutor):
         self._may_fork_at = now + FORK_INTERVAL
         server = get_execution_api_server_url(self.conf)
         run = partial(self.run_workload, server=server, subprocess_logs_to_stdout=True)
-        worker = Worker(run)
+        worker = Worker(partial(warm_tasks.carry_out, run))
         self._workers.append(worker)
         return worker.hand(workload, deaths)
 

@@ -1,9 +1,10 @@
 """Knows the processes behind Airflow's jobs, so that what a dead one had is taken over at once.
 
 Airflow takes a scheduler or a triggerer for dead when its heartbeat is old, and what is a long
-time for a dead one is a short time for a starved one. So each notes its process in a table of
-ours beside Airflow's. One that starts on the same machine sees which are gone, and says so; the
-threshold of heartbeats, which has to be long, is for other machines only.
+time for a dead one is a short time for a starved one; a dead dag-processor it never notices. So
+each notes its process in a table of ours beside Airflow's. One that starts on the same machine
+sees which are gone, and says so; the threshold of heartbeats, which has to be long, is for other
+machines only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, event, text
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_PATIENCE = timedelta(seconds=10)
 """How old a heartbeat must be where processes cannot be seen: several times its interval."""
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 # Several parts start at once, and PostgreSQL's IF NOT EXISTS is no protection from that.
 _CREATE = """
@@ -82,7 +86,9 @@ def take_over(connection: Connection, job_id: int, host: str) -> list[int]:
     if gone:
         connection.execute(_END, {"ids": gone})
     connection.execute(text(_FORGET))
-    mine = {"pid": os.getpid(), "created": processes.created(os.getpid())}
+    # Since the machine's start: the clock may be set while the process lives.
+    since = processes.created(os.getpid()) - processes.booted()
+    mine = {"pid": os.getpid(), "created": since}
     connection.execute(text(_NOTE), {**me, **mine})
     return gone
 
@@ -101,11 +107,17 @@ def _inserted(_mapper: Any, connection: Connection, job: Any) -> None:
 
 
 def _is_alive(pid: int, created: float) -> bool:
-    return pid != os.getpid() and processes.is_alive(pid, created)
+    return pid != os.getpid() and processes.is_alive(pid, processes.booted() + created)
 
 
 def _namespace() -> str:
-    """Whose process numbers are seen from here."""
+    """Whose process numbers are seen from here: of which start of which machine, and where in it.
+
+    All machines give the outermost place one name; and they may have one hostname, too.
+    """
+    seen = ""
     with suppress(OSError):
-        return os.readlink("/proc/self/ns/pid")
-    return ""
+        seen += _BOOT.read_text().strip() + " "
+    with suppress(OSError):
+        seen += os.readlink("/proc/self/ns/pid")
+    return seen

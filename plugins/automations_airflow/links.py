@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from airflow.sdk import BaseOperatorLink
 
-from automations.definitions.published import run_id, workflow_id
 from automations.settings import get_settings
 from automations_airflow.console_tabs import door
 
@@ -50,7 +49,7 @@ class ApprovalLink(BaseOperatorLink):
     name = "Approval page"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{console_url()}/approvals/{_run_of(ti_key)}"
+        return approval_page(ti_key.dag_id, ti_key.run_id)
 
 
 class ChildLink(BaseOperatorLink):
@@ -60,14 +59,18 @@ class ChildLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         summary: Any = getattr(operator, "summary", None) or {}
-        child = summary.get("runId")
-        return f"{console_url()}/runs/{child}" if child else ""
+        child, dag = summary.get("runId"), summary.get("dagId")
+        if dag:
+            base = urlsplit(get_settings().airflow_base).path.rstrip("/")
+            return f"{base}/dags/{dag}/runs/{child}"
+        return door(f"?{urlencode({'run': child})}") if child else ""
 
 
 def links_of(step_type: str) -> tuple[BaseOperatorLink, ...]:
     """The links of a type's tasks."""
     own: dict[str, tuple[BaseOperatorLink, ...]] = {
         "approval": (ApprovalLink(),),
+        "airflow_operator": (ChildLink(),),
         "run_workflow": (ChildLink(),),
     }
     return (RunLink(), StepLink(), *own.get(step_type, ()))
@@ -78,5 +81,6 @@ def _door(ti_key: TaskInstanceKey, **more: str) -> str:
     return door("?" + urlencode({"dag": ti_key.dag_id, "run": ti_key.run_id, **more}))
 
 
-def _run_of(ti_key: TaskInstanceKey) -> str:
-    return run_id(workflow_id(ti_key.dag_id) or "", ti_key.run_id)
+def approval_page(dag_id: str, run_id: str) -> str:
+    """Where a decision is made that a run waits for, with the form that it takes."""
+    return door("?" + urlencode({"dag": dag_id, "run": run_id, "page": "approval"}))

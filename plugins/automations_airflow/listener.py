@@ -9,7 +9,8 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from automations_airflow import beside_scheduler, job_processes
+from automations.domain.assets import SCHEME
+from automations_airflow import airflow_versions, beside_scheduler, installation, job_processes
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +23,28 @@ _started_in: set[int] = set()
 def on_starting(component: Any) -> None:
     """Note whose process a job is; warm what the scheduler forks, begin what is beside it.
 
-    Where DAGs are parsed, have the code of each be its own definition.
+    Where DAGs are parsed, have the code of each be its own definition, and hear of new ones.
     """
     part = _part(component)
-    if part is None or os.getpid() in _started_in:
+    if part is None or os.getpid() in _started_in or not installation.publishes():
         return
     _started_in.add(os.getpid())
+    # Of another Airflow's scheduler, tasks may go on in processes that outlive it.
+    if installation.is_own():
+        job_processes.watch(type(component))
     if part == "dag-processor":
         # Only here, where Airflow's tables of code are written.
-        from automations_airflow import dag_code
+        from automations_airflow import dag_code, processor_loop
 
         dag_code.watch()
+        # Others' DAGs are parsed as often as others have configured.
+        if installation.is_own():
+            processor_loop.take_over()
         return
-    job_processes.watch(type(component))
+    if part == "triggerer" and airflow_versions.is_tested():
+        from automations_airflow import resuming
+
+        resuming.take_turns()
     if part != "scheduler":
         return
     # Only the scheduler needs it, and it is slow to import.
@@ -56,10 +66,15 @@ def _part(component: Any) -> str | None:
 @hookimpl
 def on_asset_event_emitted(asset_event: Any) -> None:
     """Put an asset's event into the inbox, by a connection of our own."""
+    if not installation.publishes():
+        return
     # Most processes never need it.
     from automations.services.events import assets
 
     asset = asset_event.asset
+    # What the bridge tells Airflow has begun here.
+    if asset_event.source_dag_id is None and asset.uri.startswith(SCHEME):
+        return
     source = {
         "sourceDagId": asset_event.source_dag_id,
         "sourceTaskId": asset_event.source_task_id,

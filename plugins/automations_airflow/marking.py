@@ -55,13 +55,14 @@ UPDATE task_instance t SET
     hostname = CASE WHEN m.state = 'success' THEN :host ELSE t.hostname END,
     unixname = CASE WHEN m.state = 'success' THEN :user ELSE t.unixname END,
     pid = CASE WHEN m.state = 'success' THEN :pid ELSE t.pid END,
-    scheduled_dttm = CASE WHEN m.state = 'success' THEN m.started ELSE t.scheduled_dttm END,
-    queued_dttm = CASE WHEN m.state = 'success' THEN m.started ELSE t.queued_dttm END,
+    scheduled_dttm
+        = coalesce(t.scheduled_dttm, CASE WHEN m.state = 'success' THEN m.started END),
+    queued_dttm = coalesce(t.queued_dttm, CASE WHEN m.state = 'success' THEN m.started END),
     updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:marks AS jsonb))
     AS m (task text, state text, started timestamptz, ended timestamptz)
 WHERE t.dag_id = :dag AND t.run_id = :run AND t.map_index = -1 AND t.task_id = m.task
-    AND t.state IS NULL
+    AND (t.state IS NULL OR t.task_id = :leader)
 """)
 
 _PUSH = text("""
@@ -107,7 +108,8 @@ class Marks:
     """One leg: what a task's process has done of the tasks behind it.
 
     Args:
-        leader: the task in whose process it was done, and the id of this try at it.
+        leader: the task in whose process it was done, and the id of this try at it; it may be one
+            of the tasks.
         generation: the DagRun's clear_number.
     """
 
@@ -148,15 +150,21 @@ def mark(connection: Connection, marks: Marks) -> bool:
         return False
     if stand[leader].id != leaders_id or stand[leader].state not in ("running", SUCCESS):
         return False
-    if any(stand[task].state not in (None, state) for task, state in wanted.items()):
+    others = (task for task in wanted if task != leader)
+    if any(stand[task].state not in (None, wanted[task]) for task in others):
         return False
     rest = {"marks": json.dumps([asdict(one) for one in marks.tasks])}
-    process = {"host": marks.host, "user": marks.user, "pid": marks.pid}
+    process = {"host": marks.host, "user": marks.user, "pid": marks.pid, "leader": leader}
     marked = connection.execute(_MARK, {**names, **process, **rest}).rowcount
     if marked:
         connection.execute(_PUSH, {**names, "id": run, **rest})
         connection.execute(_SHOW, {**names, **rest})
     return bool(marked)
+
+
+def is_in_others_hands(error: DBAPIError) -> bool:
+    """Whether nothing was marked since somebody has rows of the leg locked."""
+    return getattr(error.orig, "pgcode", None) == _LOCK_NOT_AVAILABLE
 
 
 class Marker(SchedulerThread):
@@ -176,13 +184,19 @@ class Marker(SchedulerThread):
 
     def watch(self, connection: Connection) -> None:
         with handovers.listening() as wait:
+            taker = self._taker(connection)
             while not self._stopped.is_set():
-                self.look(connection)
+                while taker.take():
+                    pass
                 wait(self.interval)
 
     def look(self, connection: Connection) -> None:
-        while handovers.take(lambda handed: self._mark(connection, handed)):
+        taker = self._taker(connection)
+        while taker.take():
             pass
+
+    def _taker(self, connection: Connection) -> handovers.Taker:
+        return handovers.Taker(lambda handed: self._mark(connection, handed))
 
     def _mark(self, connection: Connection, handed: Mapping[str, Any]) -> bool:
         """Mark one leg; False when somebody has its rows locked, so that it is tried again."""
@@ -192,7 +206,7 @@ class Marker(SchedulerThread):
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
-            if getattr(error.orig, "pgcode", None) == _LOCK_NOT_AVAILABLE:
+            if is_in_others_hands(error):
                 return False
             log.exception(LEFT, handed)
         except Exception:  # one that cannot be read must hold up no other

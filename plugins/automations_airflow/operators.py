@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from airflow.sdk import BaseOperator, BaseSensorOperator
+from airflow.sdk import BaseOperator, BaseSensorOperator, TaskInstanceState
 from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
@@ -27,14 +27,17 @@ from automations.execution.verdicts import (
 )
 from automations.kit import tracing
 from automations.steps.registry import STEP_TYPES
+from automations_airflow import lineage
+from automations_airflow.finished_tasks import left_out
 from automations_airflow.links import links_of
-from automations_airflow.overtaking import left_out, overtake
+from automations_airflow.overtaking import overtake
 from automations_airflow.retries import (
     AttemptFailed,
     DatabaseAway,
     StepFailed,
     StepRetryPolicy,
     told_deaths,
+    told_failure,
 )
 from automations_airflow.secrets import AIRFLOW_SECRETS
 from automations_airflow.waiting import answer_of, ask, park_for_people, park_until
@@ -49,6 +52,7 @@ class StepTask:
     workflow_id: str
     version: int
     task_id: str
+    step_type: ClassVar[str]
 
     # A step's outcome may leave out successors, which Airflow must not run when they are cleared.
     inherits_from_skipmixin = True
@@ -67,6 +71,8 @@ class StepTask:
         self.template_fields = ()
 
     def execute(self, context: Any) -> Any:
+        if (failed := told_failure()) is not None:
+            raise failed
         return self._do(context, lambda engine, ref, journal: engine.run(ref, journal))
 
     def resume(
@@ -89,7 +95,7 @@ class StepTask:
             verdict = ask(engine, ref, journal)
             if isinstance(verdict, Proceed):
                 self.summary = verdict.summary
-                overtake(verdict, context, ref, lambda behind: engine.run_ahead(behind, _journal()))
+                overtake(engine, verdict, context, ref, _journal)
             return self._act(verdict, context)
         except DatabaseUnavailable as error:
             raise DatabaseAway(error.message) from error
@@ -97,12 +103,22 @@ class StepTask:
             self._show(journal.config)
             tracing.flush()
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What the step has read and written; the provider of OpenLineage asks for it."""
+        return lineage.told(lineage.of_step(self.step_type, self.config))
+
     def _show(self, config: Mapping[str, Any] | None) -> None:
         if config is not None:
             self.config, self.template_fields = config, ("config",)
 
     def _ref(self, context: Any) -> TaskRef:
         run = context["dag_run"]
+
+        def is_skipped(task_id: str) -> bool:
+            ti = context["ti"]
+            found = ti.get_task_states(ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
+            return bool(found.get(ti.run_id, {}).get(task_id) == TaskInstanceState.SKIPPED)
+
         return TaskRef(
             run_id=run_id(self.workflow_id, run.run_id),
             dag_run_id=run.run_id,
@@ -115,6 +131,7 @@ class StepTask:
             started_by=run.triggering_user_name,
             due_at=run.logical_date,
             deaths=told_deaths(),
+            is_skipped=is_skipped,
         )
 
     def _act(self, verdict: Verdict, context: Any) -> Any:
@@ -203,5 +220,6 @@ for _name, _type in STEP_TYPES.items():
             "__module__": __name__,
             "__doc__": _type.__doc__,
             "operator_extra_links": links_of(_name),
+            "step_type": _name,
         },
     )

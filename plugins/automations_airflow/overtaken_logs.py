@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.log import init_log_file, load_remote_log_handler
 from airflow.utils.helpers import log_filename_template_renderer
+
+from automations.definitions.published import run_id, workflow_id
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,25 @@ def logging_as(task_id: str, ti: Any) -> Iterator[None]:
             for handler, stream in streams:
                 if stream is not None:
                     handler.setStream(stream)
+    _upload(path)
+
+
+def write_log(run: Mapping[str, str], task_id: str, told: Iterable[Sequence[str]]) -> None:
+    """Write what was told of a step into the file that Airflow shows as its task's first try.
+
+    Args:
+        run: its ``dag_id`` and ``run_id``.
+        told: of each line when it was written, its level, who has written it and its text.
+    """
+    path = _path(task_id, SimpleNamespace(**run))
+    workflow = workflow_id(run["dag_id"]) or ""
+    # As every line of a task's own process has it.
+    about = {"workflowId": workflow, "runId": run_id(workflow, run["run_id"]), "stepId": task_id}
+    # Anew: who makes the run once more, after a failure, writes the same once more.
+    with init_log_file(path).open("w", encoding="utf-8") as file:
+        for at, level, logger, text in told:
+            line = {"timestamp": at, "level": level, "event": text, "logger": logger, **about}
+            file.write(f"{json.dumps(line, ensure_ascii=False)}\n")
     _upload(path)
 
 

@@ -46,6 +46,15 @@ from automations_airflow.packs import add_dags_at
 add_dags_at(globals(), __file__)
 """
 
+OPERATORS_FILE = "operators.py"
+"""Beside the packs: the DAG by which steps run operators of Airflow's providers."""
+OPERATORS = """\
+# The Airflow DAG by which steps of automations run operators; written by the automations bundle.
+from automations_airflow.operator_dag import build
+
+dag = build()
+"""
+
 
 def file_name(pack: int) -> str:
     """The name of a pack's file, the same in every version of the bundle."""

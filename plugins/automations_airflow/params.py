@@ -18,6 +18,9 @@ from automations.kit.values import JSON
 MAX_FIELDS = 100
 """Of a form; nobody fills in more, and every parse makes them."""
 
+NOTHING = {"null": "(none)"}
+"""What a choice that is not made is called: the form would say ``null``."""
+
 _SHOWN = ("title", "description_md", "examples", "section", "values_display")
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
 _FORMATS = ("date", "date-time", "multiline")
@@ -127,6 +130,7 @@ def _allow_none(rules: dict[str, Any]) -> None:
         rules["type"] = kinds if "null" in kinds else [*kinds, "null"]
     if "enum" in rules and None not in rules["enum"]:
         rules["enum"] = [*rules["enum"], None]
+        rules["values_display"] = {**rules.get("values_display", {}), **NOTHING}
 
 
 def _resolved(part: Any, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:

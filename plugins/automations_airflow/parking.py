@@ -8,29 +8,58 @@ is written: whoever looks at the run sees it as it is.
 
 What is named there is a hint. It holds as long as the thread that puts runs back does its work in
 the same process; without it the scheduler looks at all of them, as it would by itself.
+
+Left out, too, are runs with a task in somebody's hands of which nothing has changed since the last
+look: in a burst most of them stand in the executor's queue, and a look at one costs 25 ms.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from airflow.models.dagrun import DagRun
-from airflow.utils.state import DagRunState
-from sqlalchemy import Connection, Engine, any_, column, exists, func, select, table, text
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.state import DagRunState, TaskInstanceState
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Interval,
+    any_,
+    column,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.orm import Session, aliased
 
+from automations_airflow.own_dags import PATTERN, is_own
 from automations_airflow.resting import Rest, let_rest
 from automations_airflow.scheduler_threads import SchedulerThread
 from automations_airflow.waiting import QUESTION_KEY
 
 log = logging.getLogger(__name__)
 
-THOROUGH_TURNS = 10
-"""Every so many looks the dear one is taken, too."""
+THOROUGH = 5.0
+"""Seconds between two looks of which the dear one is a part."""
 TRUSTED = 30.0
 """Seconds since the last look for which what is parked is left out: later, nobody may look."""
+
+SETTLES = timedelta(seconds=2)
+"""So much older than the last look a change must be to have been seen by it: a change is dated
+before it is committed."""
+UNSEEN = timedelta(seconds=10)
+"""The longest time without a look at a run of which a task is in hand: what else may be due, such
+as the end of the run's own time, is so in seconds."""
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS automations_parked_run (
@@ -38,6 +67,11 @@ CREATE TABLE IF NOT EXISTS automations_parked_run (
     task_instance_id uuid NOT NULL
 )
 """
+
+# Several schedulers do the same: one after the other, or they would wait for each other's rows in
+# a circle. PostgreSQL gives it back when the process dies.
+_ALONE = text("SELECT pg_advisory_lock(hashtext('automations_parking'))")
+_NO_LONGER_ALONE = text("SELECT pg_advisory_unlock(hashtext('automations_parking'))")
 
 # Of runs that are gone.
 _TIDY = """
@@ -73,7 +107,7 @@ SELECT r.id, waiting.id FROM seen JOIN dag_run r ON r.id = seen.id CROSS JOIN LA
     SELECT t.id FROM task_instance t
     WHERE t.dag_id = r.dag_id AND t.run_id = r.run_id AND {_WAITING} LIMIT 1
 ) waiting
-WHERE r.dag_id ~ '^automation_c[0-9a-z]{{24}}$' AND r.run_after <= now() AND NOT {_BUSY}
+WHERE r.dag_id ~ '{PATTERN}' AND r.run_after <= now() AND NOT {_BUSY}
 ON CONFLICT DO NOTHING
 """  # noqa: S608 -- the conditions above
 
@@ -109,8 +143,19 @@ FROM asked WHERE h.ti_id = asked.id AND h.responded_at IS NULL
 
 def prepare(connection: Connection) -> None:
     """Make our table, and forget what is no longer parked."""
-    connection.execute(text(_CREATE))
-    connection.execute(text(_TIDY))
+    with _alone(connection):
+        connection.execute(text(_CREATE))
+        connection.execute(text(_TIDY))
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Have no other scheduler park or wake meanwhile."""
+    connection.execute(_ALONE)
+    try:
+        yield
+    finally:
+        connection.execute(_NO_LONGER_ALONE)
 
 
 def park(connection: Connection) -> int:
@@ -143,13 +188,14 @@ class Parker(SchedulerThread):
 
     task = "park runs"
     interval = 0.5
-    """By so much an answered run may come back late."""
+    """By so much an answered run may come back late of which nobody tells."""
 
     def __init__(self, engine: Engine, rest: Rest) -> None:
         super().__init__(engine)
         self._rest = rest
-        self._turn = 0
+        self._looked_well = float("-inf")
         self._looked = float("-inf")
+        self._told = threading.Event()
 
     @property
     def is_trusted(self) -> bool:
@@ -160,13 +206,24 @@ class Parker(SchedulerThread):
         prepare(connection)
         leave_out(self, self._rest)
         let_rest(self._rest)
-        super().watch(connection)
+        while not self._stopped.is_set():
+            self._told.wait(self.interval)
+            self._told.clear()
+            self.look(connection)
+
+    def hurry(self) -> None:
+        """Have it look now, since somebody may have been answered."""
+        self._told.set()
 
     def look(self, connection: Connection) -> None:
+        with _alone(connection):
+            self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
         woken = wake_answered(connection)
-        if self._turn % THOROUGH_TURNS == 0:
+        if time.monotonic() - self._looked_well > THOROUGH:
+            self._looked_well = time.monotonic()
             woken += wake_busy(connection)
-        self._turn += 1
         refreshed = refresh_questions(connection)
         parked = park(connection)
         self._looked = time.monotonic()
@@ -177,15 +234,36 @@ class Parker(SchedulerThread):
 
 
 _PARKED = table("automations_parked_run", column("dag_run_id"))
-_RUNNING = aliased(DagRun)
-# Found by their numbers before anything is read of them: with all of their columns, thousands of
-# rows take three times as long to be told apart.
-_AWAKE = func.array(
+_RUNNING, _TASK = aliased(DagRun), aliased(TaskInstance)
+_AWAKE = (
     select(_RUNNING.id)
     .where(_RUNNING.state == DagRunState.RUNNING)
     .where(~exists().where(_PARKED.c.dag_run_id == _RUNNING.id))
-    .scalar_subquery()
 )
+_OF_RUN = (_TASK.dag_id == _RUNNING.dag_id) & (_TASK.run_id == _RUNNING.run_id)
+_IN_HAND = _TASK.state.in_(
+    (
+        TaskInstanceState.SCHEDULED,
+        TaskInstanceState.QUEUED,
+        TaskInstanceState.RUNNING,
+        TaskInstanceState.RESTARTING,
+    )
+)
+# A retry of Airflow's is due by the clock alone.
+_MAY_BE_DUE = _TASK.state.in_(
+    (TaskInstanceState.UP_FOR_RETRY, TaskInstanceState.UP_FOR_RESCHEDULE)
+) | (_TASK.updated_at >= _RUNNING.last_scheduling_decision - literal(SETTLES, Interval))
+_TO_DECIDE = or_(
+    _RUNNING.last_scheduling_decision.is_(None),
+    _RUNNING.last_scheduling_decision < func.now() - literal(UNSEEN, Interval),
+    exists().where(_OF_RUN, _MAY_BE_DUE),
+    ~exists().where(_OF_RUN, _IN_HAND),
+    ~_RUNNING.dag_id.regexp_match(PATTERN),
+)
+# Found by their numbers before anything is read of them: with all of their columns, thousands of
+# rows take three times as long to be told apart.
+_TO_EXAMINE = func.array(_AWAKE.where(_TO_DECIDE).scalar_subquery())
+_WORKING = exists(_AWAKE.where(_RUNNING.dag_id.regexp_match(PATTERN)))
 _EXAMINE = DagRun.get_running_dag_runs_to_examine
 """Airflow's own query, which is left as it is but for one condition more."""
 
@@ -200,7 +278,7 @@ class _WithoutParked:
         return getattr(self._session, name)
 
     def scalars(self, query: Any, *given: Any, **more: Any) -> Any:
-        return self._session.scalars(query.where(DagRun.id == any_(_AWAKE)), *given, **more)
+        return self._session.scalars(query.where(DagRun.id == any_(_TO_EXAMINE)), *given, **more)
 
 
 def leave_out(parker: Parker, rest: Rest) -> None:
@@ -209,7 +287,9 @@ def leave_out(parker: Parker, rest: Rest) -> None:
     def examine(session: Session) -> list[DagRun]:
         seen: Any = _WithoutParked(session) if parker.is_trusted else session
         found = list(_EXAMINE(session=seen))
-        rest.found(len(found))
+        # What runs may end at any moment, and is to be seen at once.
+        if any(is_own(run.dag_id) for run in found) or session.scalar(select(_WORKING)):
+            rest.found()
         return found
 
     # What it gives is only gone through, and so may be a list.

@@ -15,9 +15,11 @@ from airflow.configuration import conf
 
 from automations.execution.verdicts import AskPeople
 from automations.services.waits import questions
+from automations.services.waits.answers import REASON
 from automations.services.waits.questions import Standing
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
+from automations_airflow.params import NOTHING
 
 SUBJECT_LENGTH = 250
 
@@ -27,11 +29,15 @@ def standing_of(verdict: AskPeople) -> Standing:
     return questions.standing(verdict.wait_id, _users())
 
 
-def request_of(verdict: AskPeople, standing: Standing) -> dict[str, Any]:
-    """What Airflow is given of a question."""
+def request_of(verdict: AskPeople, standing: Standing, page: str) -> dict[str, Any]:
+    """What Airflow is given of a question.
+
+    Args:
+        page: where it is answered in the console, with all that its form has.
+    """
     return {
         "subject": verdict.question.subject[:SUBJECT_LENGTH],
-        "body": body_of(verdict, standing),
+        "body": body_of(verdict, standing, page),
         "options": list(verdict.options),
         "params": params_of(verdict.question),
         "assigned_users": _assigned(standing),
@@ -54,7 +60,7 @@ def _assigned(standing: Standing) -> list[dict[str, str]]:
     return [{"id": user, "name": user} for user in dict.fromkeys(users)]
 
 
-def body_of(verdict: AskPeople, standing: Standing) -> str:
+def body_of(verdict: AskPeople, standing: Standing, page: str) -> str:
     """The question as Markdown: what was refused, its text, its data, and how it stands."""
     question = verdict.question
     parts = [f"> **An answer was not taken.** {_plain(standing.refused)}"] * bool(standing.refused)
@@ -62,8 +68,8 @@ def body_of(verdict: AskPeople, standing: Standing) -> str:
         parts.append(question.body)
     if question.data is not None:
         parts.append(_fenced(json.dumps(question.data, indent=2, ensure_ascii=False)))
-    parts += _unshown(question.form)
-    parts.append(" · ".join(_facts(verdict, standing)))
+    parts += _unshown(question.form, page)
+    parts.append(" · ".join((*_facts(verdict, standing), f"[Its page in the console]({page})")))
     return "\n\n".join(parts)
 
 
@@ -75,7 +81,7 @@ def _facts(verdict: AskPeople, standing: Standing) -> Iterator[str]:
     yield f"Until {verdict.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _unshown(form: Mapping[str, Any] | None) -> Iterator[str]:
+def _unshown(form: Mapping[str, Any] | None, page: str) -> Iterator[str]:
     """What of a form Airflow has no inputs for, and where it is filled in."""
     lists = [one for one in (form or {}).get("sections", ()) if one.get("repeatable")]
     names = ", ".join(f"“{_plain(one.get('title') or one.get('id') or 'items')}”" for one in lists)
@@ -84,19 +90,19 @@ def _unshown(form: Mapping[str, Any] | None) -> Iterator[str]:
     least = max((one.get("repeatableConfig") or {}).get("minItems") or 0 for one in lists)
     must = " An approval needs them, and so cannot be given here." if least else ""
     yield (
-        f"*The lists {names} cannot be filled in here, but on the form's own page, to which those "
-        f"who were asked have a link by mail, or by the API.*{must}"
+        f"*The lists {names} cannot be filled in here, but on [the form's own page]({page}), to "
+        f"which those who were asked have a link by mail, too, or by the API.*{must}"
     )
 
 
 def params_of(question: Question) -> dict[str, Any]:
     """The fields that an answer may fill in, as Airflow's form shows them."""
-    if question.form is None:
-        return {"comment": _param("Comment", "A remark on the decision.", {"type": "string"})}
-    return {
+    fields = {
         field["key"]: _field(field, section.get("title") or None)
-        for section, field in _fields(question.form)
+        for section, field in _fields(question.form or {})
     }
+    why = {"type": "string", "format": "multiline"}
+    return {**fields, REASON: _param("Reason", "Why it is decided so.", why)}
 
 
 _TYPES: Mapping[str, Mapping[str, Any]] = {
@@ -154,6 +160,7 @@ def _param(title: str, description: str | None, schema: Mapping[str, Any]) -> di
     shown: dict[str, Any] = {**schema, "title": title, "type": [schema["type"], "null"]}
     if "enum" in schema:
         shown["enum"] = [*schema["enum"], None]
+        shown["values_display"] = {**schema.get("values_display", {}), **NOTHING}
     return {"value": None, "description": description, "schema": shown}
 
 

@@ -1,10 +1,9 @@
-"""Lets the scheduler rest longer while there is nothing to do, and wakes it when there is.
+"""Has the scheduler look more often while automations have something to do, and be woken for more.
 
-Airflow's scheduler looks for work ten times a second here, so that a run begins at once; with
-nothing to do that is most of what an idle installation uses. When it has found no run to look at
-for a while it rests for a second at a time, and is woken by whoever makes one or puts one back.
-What nobody tells of (a run that is triggered in Airflow's UI, a schedule's) waits for that second,
-as it does in Airflow by itself.
+A run of an automation begins at once: while there is one to look at, the scheduler looks for work
+ten times a second. With none it sleeps as its own option says, and is woken by whoever makes one or
+puts one back. What nobody tells of (a run that is triggered in Airflow's UI, a schedule's) waits
+for the end of that sleep, as it does in Airflow by itself; so do the runs of all other DAGs.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from automations_airflow.scheduler_threads import SchedulerThread
 
 CHANNEL = "automations_scheduler"
 """What is notified, in Airflow's database, of runs that were made."""
-REST = 1.0
-"""Seconds: what nobody tells of is seen as late at most."""
+EAGER = 0.1
+"""Seconds of sleep while there is something to do."""
 LINGERS = 2.0
 """Seconds without a run to look at after which there is nothing to do."""
 _LOOK = 60.0
@@ -40,15 +39,14 @@ class Rest:
         """Have the scheduler look now."""
         self._told.set()
 
-    def found(self, runs: int) -> None:
-        """Note how many runs it had to look at."""
-        if runs:
-            self._busy_until = time.monotonic() + LINGERS
+    def found(self) -> None:
+        """Note that runs of automations are under way."""
+        self._busy_until = time.monotonic() + LINGERS
 
     def sleep(self, seconds: float) -> None:
-        """Sleep as long as it wishes, or longer, but no longer than until there is something."""
-        if time.monotonic() >= self._busy_until:
-            seconds = max(seconds, REST)
+        """Sleep as long as it wishes, or shorter, and no longer than until there is something."""
+        if time.monotonic() < self._busy_until:
+            seconds = min(seconds, EAGER)
         if self._told.wait(seconds):
             self._told.clear()
             self._busy_until = time.monotonic() + LINGERS

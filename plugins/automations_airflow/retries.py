@@ -8,16 +8,23 @@ them, and what begins anew with a new scheduler adds to it.
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
 from automations.execution.deaths import MAX_DEATHS
+from automations.execution.verdicts import Retry
 
 DEATHS = "AUTOMATIONS_DEATHS"
 """The variable by which a task's process is told how many of its predecessors were killed."""
+
+FAILED_BEFORE = "AUTOMATIONS_FAILED_BEFORE"
+"""The variable by which a task's process is told of the attempt that its worker has made."""
 
 DEATH_DELAY = timedelta(seconds=2)
 """What has killed it, such as a lack of memory, may be over then."""
@@ -75,6 +82,29 @@ class StepRetryPolicy(RetryPolicy):
 def max_retries(attempts: int) -> int:
     """How often Airflow may try a task again whose step may be attempted so often."""
     return attempts - 1 + MAX_DEATHS + MAX_OUTAGES
+
+
+@contextmanager
+def telling(failed: Retry) -> Iterator[None]:
+    """Have a process that is forked in the block be told that this try is over."""
+    said = {"error": failed.error, "delay": failed.delay.total_seconds()}
+    os.environ[FAILED_BEFORE] = json.dumps(said)
+    try:
+        yield
+    finally:
+        del os.environ[FAILED_BEFORE]
+
+
+def told_failure() -> AttemptFailed | None:
+    """How the attempt of this try has failed, where it was made before this process began.
+
+    By the record alone a delay that is over by now would have the next attempt made in this try.
+    """
+    told = os.environ.get(FAILED_BEFORE)
+    if told is None:
+        return None
+    failed = json.loads(told)
+    return AttemptFailed(failed["error"], timedelta(seconds=failed["delay"]))
 
 
 def told_deaths() -> int:

@@ -1,4 +1,4 @@
-"""Secrets that administrators keep in Airflow, or in the secrets backend behind it."""
+"""Secrets and connections that are kept in Airflow, or in the secrets backend behind it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSecretsBacke
 from airflow.sdk.log import mask_secret
 
 from automations.errors import StepError
+from automations.ports import HostConnection
 from automations.services.integrations.secrets import PREFIX
 
 
 class AirflowSecrets:
     """``secret.NAME`` as the variable ``AUTOMATIONS_SECRET_NAME``, or a connection's password.
 
-    Other variables and connections are out of reach: whoever may write automations could read them.
+    Other variables are out of reach, and other connections but those that a setting allows: whoever
+    may write automations could read them.
     """
 
     def read(self, names: Set[str]) -> Mapping[str, str]:
@@ -23,6 +25,35 @@ class AirflowSecrets:
         for value in found.values():
             mask_secret(value)
         return {name: value for name, value in found.items() if value}
+
+    def connection(self, conn_id: str) -> HostConnection | None:
+        try:
+            found = _connection(conn_id)
+        except AirflowSecretsBackendAccessDenied as error:
+            why = f"Airflow's secrets backend refuses the connection {conn_id}."
+            raise StepError(why, kind="config") from error
+        if found is not None:
+            for value in found.secrets:
+                mask_secret(value)
+        return found
+
+
+def _connection(conn_id: str) -> HostConnection | None:
+    try:
+        found = Connection.get(conn_id)
+    except AirflowNotFoundException:
+        return None
+    extra = found.extra_dejson
+    return HostConnection(
+        id=conn_id,
+        kind=found.conn_type or "",
+        host=found.host,
+        port=found.port,
+        schema=found.schema,
+        login=found.login,
+        password=found.password,
+        extra=extra if isinstance(extra, dict) else {},
+    )
 
 
 def _of(key: str) -> str | None:

@@ -35,6 +35,16 @@ APPS = [
         "name": "Automations: batches of runs",
     },
     {
+        "app": ServerApp("operator_list"),
+        "url_prefix": "/automations/operators",
+        "name": "Automations: operators that steps may run",
+    },
+    {
+        "app": ServerApp("connection_reader"),
+        "url_prefix": "/automations/connections",
+        "name": "Automations: connections for tests of steps",
+    },
+    {
         "app": ServerApp("console_door"),
         "url_prefix": "/automations/console",
         "name": "Automations: the door to the console",

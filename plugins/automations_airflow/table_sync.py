@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator, XComArg
 
+from automations.domain import assets
 from automations.services.pipelines import loads
 
 Records = Iterable[Any] | Callable[[Any], Iterable[Any]] | XComArg
@@ -28,7 +29,7 @@ class TableSyncOperator(BaseOperator):
     template_fields = ()
 
     def __init__(self, *, connection: str, records: Records, **kwargs: Any) -> None:
-        alias = AssetAlias(f"automation://connection/{connection}")
+        alias = AssetAlias(f"{assets.SCHEME}connection/{connection}")
         super().__init__(outlets=[*kwargs.pop("outlets", ()), alias], **kwargs)
         self.connection = connection
         self.alias = alias
@@ -55,6 +56,6 @@ class TableSyncOperator(BaseOperator):
         return records(context) if callable(records) else records
 
     def _changed(self, context: Any, run_id: str, counts: Mapping[str, Any]) -> None:
-        asset = Asset(f"automation://table/{counts['tableId']}")
+        asset = Asset(assets.table(counts["tableId"]))
         extra = {"pipelineRunId": run_id} | {part: counts[part] for part in ("created", "updated")}
         context["outlet_events"][self.alias].add(asset, extra=extra)

@@ -15,6 +15,7 @@ from automations.execution.verdicts import AskPeople, Sleep
 from automations.services.waits import answers
 from automations.settings import get_settings
 from automations.steps.outcomes import Answer
+from automations_airflow.links import approval_page
 from automations_airflow.questions import request_of, standing_of
 from automations_airflow.triggers import WaitTrigger
 
@@ -29,7 +30,7 @@ def ask(verdict: AskPeople, context: Any) -> None:
     """Put a question on Airflow's Required Actions page, as it stands now."""
     ti = context["ti"]
     standing = standing_of(verdict)
-    request = request_of(verdict, standing)
+    request = request_of(verdict, standing, approval_page(ti.dag_id, ti.run_id))
     upsert_hitl_detail(ti_id=ti.id, **request)
     # Airflow keeps the first question of a task that asks once more.
     if standing.has_moved or ti.try_number > 1 or context["dag_run"].clear_number:
@@ -66,9 +67,12 @@ def answer_of(event: Mapping[str, Any]) -> Answer | None:
     user = event.get("responded_by_user") or {}
     if user.get("id") == get_settings().airflow_username:
         return None
+    given = dict(event.get("params_input") or {})
+    reason = given.pop(answers.REASON, None)
     return Answer(
         decision=answers.decision_of(event["chosen_options"][0]),
         by=f"{IN_AIRFLOW}{user.get('name') or user.get('id') or 'unknown'}",
         at=event["responded_at"],
-        data=event.get("params_input") or None,
+        data=given or None,
+        reason=reason or None,
     )

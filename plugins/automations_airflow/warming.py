@@ -16,11 +16,16 @@ from automations_airflow.secrets import AIRFLOW_SECRETS
 log = logging.getLogger(__name__)
 
 
-def warm() -> None:
-    """Load plugins and bundles, set up the database mapping and do a run; a fork keeps it all."""
+def load() -> None:
+    """Load plugins and set up the database mapping, for which no database is needed."""
     get_listener_manager()
-    DagBundlesManager()
     configure_mappers()
+
+
+def warm() -> None:
+    """Load bundles as well, and do a run; a fork keeps it all."""
+    load()
+    DagBundlesManager()
     try:
         warm_up(wiring.engine(AIRFLOW_SECRETS), wiring.ports())
     except Exception:  # the first runs are slower then, no more

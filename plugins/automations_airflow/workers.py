@@ -24,6 +24,7 @@ import psutil
 from setproctitle import setproctitle
 
 from automations_airflow.retries import DEATHS
+from automations_airflow.task_ends import watched
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +54,17 @@ class Ended:
 
     Args:
         error: why it could not be carried out.
-        killed: whether a signal has ended its process.
+        killed: whether a signal has ended its process that was not Airflow's own.
+        last: whether the worker ends with it.
     """
 
     error: str | None = None
     killed: bool = False
+    last: bool = False
+
+
+class Spent(Exception):
+    """A workload is over, and what its worker is in the middle of is better left with it."""
 
 
 class Worker:
@@ -152,28 +159,40 @@ def _work(pipe: Connection, run: Run) -> None:
     # The scheduler decides when workers end, not whoever presses Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _yield_to_others()
+    yield_to_others()
     with suppress(EOFError, OSError):
         while True:
-            if sys.platform != "darwin":  # where it is not safe after a fork
-                setproctitle(f"{_TITLE} <idle>")
+            say_idle()
             workload, deaths = pipe.recv()
             pipe.send(Taken())
             # Read by the task's process, which is a fork of this one.
             os.environ[DEATHS] = str(deaths)
-            pipe.send(_carry_out(workload, run))
+            ended = _carry_out(workload, run)
+            pipe.send(ended)
+            if ended.last:
+                return
 
 
 def _carry_out(workload: Any, run: Run) -> Ended:
     try:
-        code = run(workload, proctitle=f"{_TITLE} {workload.display_name}")
+        with watched() as is_death:
+            code = run(workload, proctitle=f"{_TITLE} {workload.display_name}")
+    except Spent:
+        return Ended(last=True)
     except Exception as error:
         log.exception("Cannot carry out %s", workload.display_name)
         return Ended(f"{type(error).__name__}: {error}"[:_MAX_ERROR])
-    return Ended(killed=isinstance(code, int) and code < 0)
+    return Ended(killed=is_death(code))
 
 
-def _yield_to_others() -> None:
+def say_idle() -> None:
+    """Have the process named as one that carries out nothing."""
+    if sys.platform != "darwin":  # where it is not safe after a fork
+        setproctitle(f"{_TITLE} <idle>")
+
+
+def yield_to_others() -> None:
+    """Let the scheduler, and what matters more, have the machine first."""
     os.nice(NICENESS)
     with suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))

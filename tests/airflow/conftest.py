@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import secrets
 import shutil
+import socket
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from sqlalchemy import Engine, create_engine, text
 
-from automations.settings import ROOT
+from api_bridge.airflow_client import AirflowClient
+from automations.settings import ROOT, Settings
 from tests.conftest import Server
 
 _HOME = Path(tempfile.mkdtemp(prefix="airflow-tests-"))
@@ -29,6 +35,15 @@ os.environ.update(
         "AIRFLOW__CORE__FERNET_KEY": "",
         "AIRFLOW__CORE__DAGS_FOLDER": str(_HOME / "dags"),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+            [
+                {
+                    "name": "automations",
+                    "classpath": "automations_airflow.bundle.AutomationBundle",
+                    "kwargs": {},
+                }
+            ]
+        ),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(_HOME / "bundles"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
     }
@@ -72,3 +87,36 @@ def airflow_database(airflow_dsn: str) -> Iterator[Engine]:
         connection.execute(text("DROP TABLE IF EXISTS automations_parked_run"))
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def airflow_url(airflow_dsn: str) -> Iterator[str]:
+    """Where Airflow's api-server answers."""
+    from airflow.api_fastapi.app import create_app
+
+    with warnings.catch_warnings(), socket.socket() as listening:
+        warnings.simplefilter("ignore")  # Airflow's own
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(create_app(), log_level="warning"))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        deadline = time.monotonic() + 60
+        while not server.started:
+            assert time.monotonic() < deadline, "Airflow's server does not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def client(airflow_url: str, airflow_database: Engine) -> Iterator[AirflowClient]:
+    """The bridge's client of a real Airflow's server, signed in."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    client = AirflowClient(Settings(airflow_url=airflow_url))
+    user = SimpleAuthManagerUser(username="bridge", role="ADMIN")
+    client._token = get_auth_manager().generate_jwt(user)
+    yield client
+    client._http.close()

@@ -19,8 +19,10 @@ from airflow.sdk.definitions.context import (
 
 from automations import wiring
 from automations.definitions.published import PACK_SIZE, dag_id
+from automations.ports import OPERATOR_DAG
 from automations_airflow.bundle import AutomationBundle
 from tests.airflow.definitions import Shelf, email, published, workflow_id
+from tests.environment import Environment
 
 
 @pytest.fixture
@@ -67,7 +69,30 @@ def parse(made: AutomationBundle, file: str = "pack_00000.py") -> Any:
 
 
 def times(made: AutomationBundle) -> dict[str, float]:
-    return {file.name: file.stat().st_mtime_ns for file in (made.path / "packs").iterdir()}
+    return {file.name: file.stat().st_mtime_ns for file in (made.path / "packs").glob("*.py")}
+
+
+def test_the_dag_of_operators_is_there_where_any_may_be_run(
+    name: str, shelf: Shelf, environment: Environment
+) -> None:
+    shelf.put(published(email("a")))
+    assert "operators.py" not in times(bundle(name, shelf))
+    environment.set(AUTOMATIONS_OPERATOR_ALLOW="airflow.providers.standard.*")
+    made = bundle(name, shelf)
+    assert set(parse(made, "operators.py")) == {OPERATOR_DAG}
+    assert set(parse(made)) == {dag_id(workflow_id(0))}
+    environment.set(AUTOMATIONS_OPERATOR_ALLOW=None)
+    assert "operators.py" not in times(bundle(name, shelf))
+
+
+def test_a_pinned_version_has_the_dag_of_operators_also_when_it_was_pinned_before(
+    name: str, shelf: Shelf
+) -> None:
+    shelf.put(published(email("a")))
+    pinned = bundle(name, shelf, version="1")
+    (pinned.path / "packs" / "operators.py").unlink()  # as an earlier release has pinned it
+    again = bundle(name, shelf, version="1")
+    assert set(parse(again, "operators.py")) == {OPERATOR_DAG}
 
 
 def test_an_automation_is_in_the_file_of_its_number(name: str, shelf: Shelf) -> None:
@@ -217,7 +242,8 @@ def test_pinning_a_version_adds_a_link_and_a_pinned_one_asks_for_nothing(
         shelf.put(published(email("a"), number=number))
     bundle(name, shelf)
     pinned = bundle(name, shelf, "999")
-    stubs = {stub: stub.stat().st_mtime_ns for stub in (pinned.path / "packs").iterdir()}
+    stubs = {stub: stub.stat().st_mtime_ns for stub in (pinned.path / "packs").glob("*.py")}
+    stubs.pop(pinned.path / "packs" / "operators.py")
     assert len(stubs) == 1000 / PACK_SIZE
     before = shelf.reads
     other = bundle(name, shelf, "1000")
@@ -250,3 +276,28 @@ def test_what_is_published_anew_is_parsed_anew_at_a_later_revision(name: str, sh
     # Once is enough.
     made.refresh()
     assert times(made) == after
+
+
+class Slow(Shelf):
+    """A database that takes a while to say that it is not there."""
+
+    asked = 0
+
+    def revision(self) -> int:
+        self.asked += 1
+        time.sleep(0.02)
+        raise ConnectionError("nobody there")
+
+
+def test_what_takes_long_in_vain_is_not_asked_again_at_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Slow()
+    made = bundle(name, away)
+    made.refresh()
+    assert away.asked == 1
+    # The other bundles of the same Airflow have had their turns.
+    past = time.monotonic() + 600
+    monkeypatch.setattr(time, "monotonic", lambda: past)
+    made.refresh()
+    assert away.asked == 2

@@ -13,8 +13,8 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from starlette.testclient import TestClient
 
 from automations.services.access import vouchers
+from automations_airflow import console_tabs, installation
 from automations_airflow.console_door import _roles
-from automations_airflow.console_tabs import TABS
 from tests.airflow.definitions import workflow_id
 from tests.environment import Environment
 
@@ -60,6 +60,8 @@ def led(server: TestClient, query: str, role: str = "ADMIN") -> tuple[str, vouch
         (f"?dag={DAG}", f"/console/workflows/{AUTOMATION}"),
         (f"?dag={DAG}&run={RUN}", f"/console/runs/{RUN}"),
         (f"?dag={DAG}&run={RUN}&task=ask", f"/console/runs/{RUN}/steps/ask"),
+        (f"?dag={DAG}&run={RUN}&page=approval", f"/console/approvals/{RUN}"),
+        (f"?run={RUN}", f"/console/runs/{RUN}"),
     ],
 )
 def test_a_user_is_led_to_the_page_of_what_they_look_at(
@@ -69,6 +71,30 @@ def test_a_user_is_led_to_the_page_of_what_they_look_at(
     # Under the name that they have Airflow at, or a frame would have no cookies.
     assert address == "http://localhost:8800/console/from-airflow"
     assert (voucher.user, voucher.role, then) == ("Ada", "ADMIN", page)
+
+
+def test_a_voucher_is_for_the_browser_that_asks(server: TestClient) -> None:
+    server.cookies.clear()
+    first = led(server, "")[1]
+    token = server.cookies[vouchers.BROWSER]
+    assert first.is_asked_by(token)
+    # Each of its tabs may ask at once.
+    assert led(server, "")[1].is_asked_by(token)
+    server.cookies.clear()
+    assert not led(server, "")[1].is_asked_by(token)
+    assert not first.is_asked_by(None)
+    server.cookies.clear()
+
+
+@pytest.mark.parametrize("known", ["", "x", "a" * 42, "a" * 44, "a b" * 15])
+def test_a_token_that_is_none_is_given_anew(server: TestClient, known: str) -> None:
+    headers_ = headers("ADMIN") | {"cookie": f"{vouchers.BROWSER}={known}"}
+    answer = server.get(OPEN, headers=headers_, follow_redirects=False)
+    given = answer.headers["set-cookie"]
+    assert "HttpOnly" in given
+    assert "SameSite=lax" in given
+    assert f"{vouchers.BROWSER}={known};" not in given
+    server.cookies.clear()
 
 
 @pytest.mark.parametrize(
@@ -101,6 +127,25 @@ def test_roles_are_found_as_other_auth_managers_keep_them() -> None:
     assert _roles(SimpleNamespace()) == []
 
 
-def test_tabs_lead_through_the_door_of_the_reader_s_own_airflow(server: TestClient) -> None:
-    assert {tab["destination"] for tab in TABS} == {"nav", "dag", "dag_run", "task_instance"}
-    assert all(str(tab["href"]).startswith(OPEN) for tab in TABS)
+def test_tabs_lead_through_the_door_of_the_reader_s_own_airflow(environment: Environment) -> None:
+    environment.set(AUTOMATIONS_AIRFLOW_TABS="true")
+    shown = [view for view in console_tabs.views() if view["name"] != "Automations API"]
+    assert {view["destination"] for view in shown} == {"nav", "dag", "dag_run", "task_instance"}
+    assert all(str(view["href"]).startswith(OPEN) for view in shown)
+
+
+def test_on_the_pages_of_others_dags_nothing_is_shown_unless_that_is_wished() -> None:
+    assert {view["destination"] for view in console_tabs.views()} == {"nav"}
+
+
+def test_an_airflow_that_no_automations_are_published_to_shows_nothing(
+    environment: Environment,
+) -> None:
+    environment.set(AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST="[]")
+    assert not installation.publishes()
+    assert console_tabs.views() == []
+
+
+def test_the_door_is_where_the_reader_has_airflow(environment: Environment) -> None:
+    environment.set(AIRFLOW__API__BASE_URL="https://data.example.com/airflow/")
+    assert console_tabs.door("?dag=x") == f"/airflow{OPEN}?dag=x"

@@ -39,7 +39,7 @@ class Processor:
         made.initialize()
         with create_session() as session:
             session.merge(DagBundleModel(name=self.name))
-        for pack in sorted((made.path / "packs").iterdir()):
+        for pack in sorted((made.path / "packs").glob("*.py")):
             bag = BundleDagBag(
                 dag_folder=os.fspath(pack), bundle_path=made.path, bundle_name=self.name,
                 load_op_links=False,

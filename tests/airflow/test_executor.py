@@ -21,12 +21,15 @@ from airflow.utils.state import TaskInstanceState
 from automations_airflow import executor as executors
 from automations_airflow.executor import PipeExecutor
 from automations_airflow.retries import DEATHS
-from automations_airflow.workers import NICENESS
+from automations_airflow.workers import NICENESS, Spent
+from tests.airflow.ended_tasks import end_by_airflow
 
 SLEEPS = "sleeps"
 RAISES = "raises"
 KILLED = "killed"
+CLEARED = "cleared"
 QUICK = "quick"
+SPENT = "spent"
 
 
 def carry_out(workload: ExecuteTask) -> int:
@@ -39,13 +42,17 @@ def carry_out(workload: ExecuteTask) -> int:
         told.write(os.environ[DEATHS])
     if workload.ti.task_id.startswith(KILLED):
         return -9
+    if workload.ti.task_id.startswith(CLEARED):
+        return end_by_airflow(workload)
+    if workload.ti.task_id.startswith(SPENT):
+        raise Spent
     if workload.ti.task_id.startswith(RAISES):
         raise ConnectionError("no server")
     if workload.ti.task_id.startswith(SLEEPS):
         task = os.fork()
         if task == 0:
             (folder / f"{workload.ti.task_id}.task").write_text(str(os.getpid()))
-            time.sleep(60)
+            time.sleep(600)
             os._exit(0)
         os.waitpid(task, 0)
     return 0
@@ -95,7 +102,7 @@ class Bench:
         for key, (state, info) in self.executor.get_event_buffer().items():
             self.events.append((key, state, info))
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], Any], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, (self.events, self.executor.running)
@@ -128,7 +135,7 @@ def kill(pid: int) -> None:
 
 
 def wait_until_dead(*pids: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while any(is_alive(pid) for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -217,6 +224,24 @@ def test_a_task_is_told_of_its_deaths_once_each(bench: Bench) -> None:
     told = {name: (bench.folder / f"{name}.deaths").read_text() for name in (KILLED, f"{SLEEPS}1")}
     # The first of each has no predecessor.
     assert told == {KILLED: "011", f"{SLEEPS}1": "01"}
+
+
+def test_a_task_that_airflow_itself_has_ended_has_not_died(bench: Bench) -> None:
+    for number in range(2):
+        bench.give(CLEARED)
+        bench.until(partial(bench.has_ended, number + 1))
+    assert (bench.folder / f"{CLEARED}.deaths").read_text() == "00"
+
+
+def test_a_worker_that_was_broken_off_ends_with_its_work_which_has_not_died(bench: Bench) -> None:
+    workload = bench.give(SPENT)
+    bench.until(partial(bench.has_ended, 1))
+    assert bench.ended(workload) == [TaskInstanceState.SUCCESS]
+    bench.give(SPENT)
+    bench.until(partial(bench.has_ended, 2))
+    assert (bench.folder / f"{SPENT}.deaths").read_text() == "00"
+    worker = bench.pid(SPENT)
+    bench.until(lambda: not is_alive(worker))
 
 
 def test_a_worker_that_does_not_take_its_work_is_replaced(
@@ -322,9 +347,9 @@ def test_workers_end_with_a_killed_scheduler(tmp_path: Path) -> None:
         child.give(f"{QUICK}1")
         child.until(lambda: len(child.events) == 2)
         (tmp_path / "ready").touch()
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (tmp_path / "ready").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import psutil
 import pytest
+from airflow.dag_processing.manager import DagFileProcessorManager
 from airflow.jobs.job import Job
+from airflow.models.dagcode import DagCode
 from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, event, select, text
 
-from automations.launcher import processes
-from automations_airflow import job_processes
+from automations.launcher import probes, processes
+from automations.launcher.run_state import PartState, RunFolder, RunState
+from automations_airflow import dag_code, job_processes, listener
 
 HOST = "one"
 
@@ -58,7 +64,12 @@ def note(
             "UPDATE automations_job_process SET pid = :pid, created = :created,"
             " processes = coalesce(:namespace, processes) WHERE job_id = :job"
         ),
-        {"job": job, "pid": pid, "created": processes.created(pid), "namespace": namespace},
+        {
+            "job": job,
+            "pid": pid,
+            "created": processes.created(pid) - processes.booted(),
+            "namespace": namespace,
+        },
     )
 
 
@@ -83,6 +94,29 @@ def test_the_job_of_a_process_that_lives_is_left_alone_however_starved_it_is(
 ) -> None:
     living = add_job(connection, silent=3600)
     note(connection, living, other.pid)
+    assert job_processes.take_over(connection, add_job(connection), HOST) == []
+
+
+def test_a_clock_that_was_set_ends_no_life(
+    connection: Connection, other: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living = add_job(connection)
+    note(connection, living, other.pid)
+    before = psutil.boot_time()
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: before + 60)
+    assert processes.booted() == before + 60
+    assert job_processes.take_over(connection, add_job(connection), HOST) == []
+
+
+def test_another_machine_of_the_same_name_is_seen_by_its_heartbeats_alone(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("another machine's\n")
+    living = add_job(connection)
+    with monkeypatch.context() as there:
+        there.setattr(job_processes, "_BOOT", boot)
+        note(connection, living, 1_000_000)
     assert job_processes.take_over(connection, add_job(connection), HOST) == []
 
 
@@ -136,3 +170,54 @@ def test_airflows_own_job_is_noted_with_it_and_a_dead_triggerer_counts_as_none(
             assert noted.all() == [(mine.id, os.getpid())]
     finally:
         event.remove(Job, "after_insert", job_processes._inserted)
+
+
+def test_a_dag_processor_that_starts_takes_note_that_the_one_before_it_is_dead(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = add_job(connection, "DagProcessorJob")
+    note(connection, dead, 1_000_000)
+    # Only in the launcher's own Airflow.
+    monkeypatch.setenv(
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS", "automations_airflow.task_logs.LOGGING_CONFIG"
+    )
+    monkeypatch.setattr(sys, "argv", ["airflow", "dag-processor"])
+    monkeypatch.setattr(listener, "_started_in", set())
+    # As it is afterwards, too.
+    serve = DagFileProcessorManager._service_processor_sockets
+    monkeypatch.setattr(DagFileProcessorManager, "_service_processor_sockets", serve)
+    listener.on_starting(Job())
+    try:
+        with create_session() as session:
+            mine = Job(job_type="DagProcessorJob", state="running")
+            mine.hostname = HOST
+            session.add(mine)
+        assert states(connection) == {dead: "failed", mine.id: "running"}
+    finally:
+        event.remove(Job, "after_insert", job_processes._inserted)
+        for when in ("before_insert", "before_update"):
+            event.remove(DagCode, when, dag_code._show)
+
+
+def test_each_of_several_parts_of_a_kind_is_known_by_its_own_heartbeat(
+    connection: Connection,
+    airflow_dsn: str,
+    other: subprocess.Popen[bytes],
+    tmp_path: Path,
+) -> None:
+    here = socket.gethostname()
+    RunFolder(tmp_path).write(
+        RunState(
+            parts={"scheduler": PartState(pid=other.pid), "scheduler-2": PartState(pid=os.getpid())}
+        )
+    )
+
+    def works(name: str) -> bool:
+        return probes.airflow_process(airflow_dsn, tmp_path, name)(0)
+
+    assert not works("scheduler"), "none has begun on this database"
+    for pid, silent in ((other.pid, 0.0), (os.getpid(), probes.HEARTBEAT_PATIENCE + 10)):
+        note(connection, add_job(connection, silent=silent), pid, host=here)
+    assert works("scheduler")
+    assert not works("scheduler-2")
+    assert not works("scheduler-3")

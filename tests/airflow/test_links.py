@@ -33,20 +33,20 @@ def test_a_task_leads_to_its_run_and_step_and_an_approval_to_its_page() -> None:
         "Run in the console": f"{DOOR}&run={run}",
         "Step in the console": f"{DOOR}&run={run}&task=step",
     }
-    assert links("approval", run)["Approval page"] == f"/approvals/{run}"
+    assert links("approval", run)["Approval page"] == f"{DOOR}&run={run}&page=approval"
 
 
 def test_a_run_that_was_started_by_a_step_is_led_to_once_it_is_known() -> None:
     assert links("run_workflow", new_id())["Child run"] == ""
     done = SimpleNamespace(summary={"runId": "c1"})
-    assert links("run_workflow", new_id(), done)["Child run"] == "/runs/c1"
+    assert links("run_workflow", new_id(), done)["Child run"] == "/automations/console/open?run=c1"
+    of_dag = SimpleNamespace(summary={"runId": "r1", "dagId": "etl"})
+    assert links("run_workflow", new_id(), of_dag)["Child run"] == "/dags/etl/runs/r1"
 
 
 def test_the_run_of_a_backfill_is_named_as_it_can_stand_in_an_address() -> None:
     leads = links("approval", "backfill__2026-11-29T00:00:00+00:00")
     assert leads["Run in the console"].endswith("&run=backfill__2026-11-29T00%3A00%3A00%2B00%3A00")
-    # The approval's page knows our id.
-    assert "backfill" not in leads["Approval page"]
 
 
 @pytest.mark.parametrize("kind", STEP_TYPES)

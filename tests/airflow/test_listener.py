@@ -24,15 +24,17 @@ from tests.environment import Environment
 URI = "automation://table/c000000000000000000000001"
 
 
-def emitted(name: str = "sales", uri: str = URI, extra: Any = None) -> None:
-    """What Airflow does after a task with the outlet has succeeded."""
+def emitted(
+    name: str = "sales", uri: str = URI, extra: Any = None, *, by: str | None = "load"
+) -> None:
+    """What Airflow does after a task with the outlet has succeeded, or when its API is told."""
     asset = SerializedAsset(name=name, uri=uri, group="asset", extra={}, watchers=[])
     event = AssetEvent(
         asset=asset,
         extra=extra or {},
-        source_dag_id="load",
-        source_task_id="sync",
-        source_run_id="r1",
+        source_dag_id=by,
+        source_task_id="sync" if by else None,
+        source_run_id="r1" if by else None,
         source_map_index=-1,
         source_aliases=[],
         partition_key=None,
@@ -95,6 +97,17 @@ def test_an_asset_that_nobody_listens_to_is_recorded_with_the_reason() -> None:
         event = session.scalars(select(Event)).one()
     assert event.status == "SKIPPED"
     assert event.reason is not None
+
+
+@pytest.mark.usefixtures("database")
+def test_what_the_bridge_tells_airflow_does_not_come_back() -> None:
+    listening(URI)
+    emitted(by=None)
+    emitted("of others", "s3://bucket/of-others", by=None)
+    with unit_of_work() as session:
+        assert [event.data["assetName"] for event in session.scalars(select(Event))] == [
+            "of others"
+        ]
 
 
 def test_without_our_database_airflows_own_work_goes_on(

@@ -8,33 +8,25 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
-from airflow.models.serialized_dag import SerializedDagModel
-from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.models.taskinstance import clear_task_instances
 from airflow.models.xcom import XComModel
-from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
-from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import Connection, Engine, create_engine, select, text
 
-from automations.kit.ids import new_id
 from automations.services.runs import handovers
-from automations_airflow.dag_builder import build
 from automations_airflow.marking import Mark, Marker, Marks, mark
+from tests.airflow.airflow_runs import START, AirflowRun
 from tests.airflow.definitions import condition, email, published
 from tests.db.runs import MAIL, begin, step
-
-START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -51,83 +43,12 @@ def engine(airflow_database: Engine) -> Iterator[Engine]:
     made.dispose()
 
 
-class Running:
+class Running(AirflowRun):
     """A run in Airflow whose first task has begun."""
 
     def __init__(self, *steps: dict[str, Any]) -> None:
-        dag = build(published(*(steps or (email("a"), email("b", 1), email("c", 2)))))
-        lazy = LazyDeserializedDAG.from_dag(dag)
-        self.dag_id, self.run_id = dag.dag_id, new_id()
-        with create_session() as session:
-            session.merge(DagBundleModel(name="tests"))
-            session.flush()
-            SerializedDAG.bulk_write_to_db("tests", "1", [lazy], None, session=session)
-            SerializedDagModel.write_dag(
-                lazy, bundle_name="tests", bundle_version="1", session=session
-            )
-            session.flush()
-            stored = SerializedDagModel.get_dag(self.dag_id, session=session)
-            assert stored is not None
-            stored.create_dagrun(
-                run_id=self.run_id,
-                run_after=START,
-                start_date=START,
-                run_type=DagRunType.MANUAL,
-                triggered_by=DagRunTriggeredByType.TEST,
-                state=DagRunState.RUNNING,
-                session=session,
-            )
-        self.schedule()
+        super().__init__(published(*(steps or (email("a"), email("b", 1), email("c", 2)))))
         self.put("a", "running")
-
-    def schedule(self) -> None:
-        """One look of Airflow's scheduler at the run."""
-        runner = SchedulerJobRunner(job=Job())
-        with create_session() as session:
-            runner._schedule_dag_run(self.dag_run(session), session)
-
-    def dag_run(self, session: Any) -> DagRun:
-        found = session.scalar(select(DagRun).where(DagRun.run_id == self.run_id))
-        assert isinstance(found, DagRun)
-        return found
-
-    def put(self, task: str, state: str | None) -> None:
-        with create_session() as session:
-            self.task(task, session).state = state
-
-    def task(self, task: str, session: Any = None) -> TaskInstance:
-        query = select(TaskInstance).where(
-            TaskInstance.run_id == self.run_id, TaskInstance.task_id == task
-        )
-        if session is not None:
-            found = session.scalar(query)
-        else:
-            with create_session() as opened:
-                found = opened.scalar(query)
-        assert isinstance(found, TaskInstance)
-        return found
-
-    def states(self) -> dict[str, str | None]:
-        with create_session() as session:
-            rows = session.scalars(select(TaskInstance).where(TaskInstance.run_id == self.run_id))
-            return {row.task_id: row.state for row in rows}
-
-    @property
-    def state(self) -> str:
-        with create_session() as session:
-            return str(self.dag_run(session).state)
-
-    def clear(self, *tasks: str) -> None:
-        """As somebody does it in Airflow."""
-        with create_session() as session:
-            clear_task_instances([self.task(task, session) for task in tasks], session)
-
-    def xcoms(self, task: str) -> dict[str, Any]:
-        with create_session() as session:
-            query = select(XComModel).where(
-                XComModel.run_id == self.run_id, XComModel.task_id == task
-            )
-            return {row.key: row.value for row in session.scalars(query)}
 
     def marks(self, *tasks: Mark, generation: int = 0) -> Marks:
         return Marks(
@@ -322,7 +243,7 @@ def meanwhile(engine: Engine, marks: Marks) -> Iterator[list[bool]]:
                 time.sleep(0.005)
         yield came_to
     finally:
-        thread.join(10)
+        thread.join(60)
 
 
 def test_what_is_cleared_while_it_waits_for_the_run_is_not_marked(engine: Engine) -> None:
@@ -369,7 +290,7 @@ class TestTheThread:
         marker.start()
         yield marker
         marker.stop()
-        marker.join(5)
+        marker.join(60)
         assert not marker.is_alive()
 
     def test_who_hands_over_is_told_when_it_is_marked(self, marker: Marker) -> None:
@@ -404,7 +325,7 @@ class TestTheThread:
                 # Others lock tasks first, and then the run: in a ring this one has given way.
                 lock = "SELECT FROM dag_run WHERE run_id = :run FOR UPDATE"
                 holder.execute(text(lock), {"run": run.run_id})
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while run.states()["c"] is None and time.monotonic() < until:
             time.sleep(0.02)
         assert run.states() == {"a": "running", "b": "success", "c": "success"}

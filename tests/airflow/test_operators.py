@@ -17,6 +17,7 @@ from automations import wiring
 from automations.execution.deaths import MAX_DEATHS
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep
 from automations.kit import tracing
+from automations.services.waits.answers import REASON
 from automations.settings import get_settings
 from automations.steps.registry import STEP_TYPES
 from automations_airflow import operators
@@ -152,6 +153,24 @@ def test_a_task_is_told_how_many_of_its_processes_were_killed(
     assert task._ref({"dag_run": run}).deaths == 2
 
 
+@pytest.mark.parametrize(("state", "skipped"), [("skipped", True), ("success", False)])
+def test_airflow_is_asked_whether_another_task_is_skipped(state: str, skipped: bool) -> None:
+    class Instance(Pushes):
+        dag_id, run_id = "automation", "r"
+
+        def get_task_states(self, dag_id: str, **of: Any) -> dict[str, Any]:
+            assert (dag_id, of) == ("automation", {"task_ids": ["ask"], "run_ids": ["r"]})
+            return {"r": {"ask": state}}
+
+    task = task_of(email("a"))
+    run = SimpleNamespace(
+        run_id="r", clear_number=0, run_type="manual", conf={}, triggering_user_name=None,
+        logical_date=None,
+    )  # fmt: skip
+    ref = task._ref({"dag_run": run, "ti": Instance(task)})
+    assert ref.is_skipped("ask") is skipped
+
+
 def test_giving_up_fails_the_task_without_a_retry() -> None:
     with pytest.raises(StepFailed, match="no such host") as raised:
         act(GiveUp("no such host"))
@@ -201,7 +220,7 @@ def test_a_sleep_defers_to_the_trigger() -> None:
 def answered(option: str, user: str = "ada") -> dict[str, Any]:
     return {
         "chosen_options": [option],
-        "params_input": {"comment": "fine"},
+        "params_input": {"note": "fine", REASON: "It is."},
         "responded_at": SOON,
         "responded_by_user": {"id": user, "name": user},
     }
@@ -211,7 +230,7 @@ def test_an_answer_given_in_airflow_names_who_gave_it() -> None:
     answer = answer_of(answered("Reject"))
     assert answer is not None
     assert (answer.decision, answer.by, answer.at) == ("rejected", "airflow:ada", SOON)
-    assert answer.data == {"comment": "fine"}
+    assert (answer.data, answer.reason) == ({"note": "fine"}, "It is.")
 
 
 def test_an_answer_that_the_bridge_passed_on_is_read_from_our_database() -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +22,12 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Handover, Run, WorkflowVersion
 from automations.definitions.published import Published
 from automations.domain.statuses import WorkflowStatus
+from automations.execution.attempt import KeepConfig
 from automations.execution.engine import Engine
-from automations.execution.verdicts import Proceed, TaskRef, Verdict
+from automations.execution.entered import Entered
+from automations.execution.journal import Journal
+from automations.execution.verdicts import Proceed
+from automations.steps.outcomes import Outcome
 from automations_airflow import airflow_versions, overtaking
 from automations_airflow.dag_builder import build
 from automations_airflow.marking import Marks
@@ -69,14 +73,26 @@ def context(run: Run) -> dict[str, Any]:
     return {"ti": ti}
 
 
-def lead(
-    engine: Engine, run: Run, by: Callable[[TaskRef], Verdict] | None = None, **how: Any
-) -> None:
+class Watched(Engine):
+    """Does something before or after each attempt."""
+
+    def __init__(self, around: Callable[[str], AbstractContextManager[None]]) -> None:
+        super().__init__(ports(mailer=Outbox()))
+        self._around = around
+
+    def attempt(
+        self, entered: Entered, journal: Journal | None = None, keep: KeepConfig | None = None
+    ) -> Outcome:
+        with self._around(entered.ref.node_id):
+            return super().attempt(entered, journal, keep)
+
+
+def lead(engine: Engine, run: Run, **how: Any) -> None:
     """What the process of the run's first task does."""
     ref = task(run, "a", **how)
     done = engine.run(ref)
     assert isinstance(done, Proceed)
-    overtake(done, context(run), ref, by or engine.run_ahead)
+    overtake(engine, done, context(run), ref, Journal)
 
 
 def handed_over() -> list[Marks]:
@@ -137,63 +153,67 @@ def test_after_a_clear_airflow_alone_knows_what_is_done_anew(engine: Engine) -> 
 
 
 def test_an_error_behind_the_step_is_not_its_own(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = begin(mail("a"), mail("b", 1), mail("c", 2))
 
-    def fail(behind: TaskRef) -> Verdict:
-        if behind.node_id == "c":
+    @contextmanager
+    def fail(node_id: str) -> Iterator[None]:
+        if node_id == "c":
             raise RuntimeError("a bug of ours")
-        return engine.run_ahead(behind)
+        yield
 
-    lead(engine, run, fail)
+    lead(Watched(fail), run)
     (marks,) = handed_over()
     assert [one.task for one in marks.tasks] == ["b"]
     assert "a bug of ours" in caplog.text
 
 
 def test_a_database_that_is_away_when_it_hands_over_fails_nothing(
-    engine: Engine, environment: Environment
+    database: str, environment: Environment
 ) -> None:
     run = begin(mail("a"), mail("b", 1))
 
-    def lose(behind: TaskRef) -> Verdict:
-        verdict = engine.run_ahead(behind)
-        environment.set(AUTOMATIONS_DATABASE_DSN="postgresql+psycopg2://n@127.0.0.1:1/none")
-        return verdict
+    @contextmanager
+    def lose(node_id: str) -> Iterator[None]:
+        yield
+        if node_id == "b":
+            environment.set(AUTOMATIONS_DATABASE_DSN="postgresql+psycopg2://n@127.0.0.1:1/none")
 
-    ref = task(run, "a")
+    engine, ref = Watched(lose), task(run, "a")
     done, given = engine.run(ref), context(run)
     assert isinstance(done, Proceed)
-    overtake(done, given, ref, lose)
+    overtake(engine, done, given, ref, Journal)
 
 
-def test_each_step_has_the_time_of_its_own_task(engine: Engine) -> None:
+def test_each_step_has_the_time_of_its_own_task(database: str) -> None:
     run = begin(mail("a"), mail("b", 1, timeout="PT90S"), mail("c", 2))
     left: dict[str, float] = {}
 
-    def look(behind: TaskRef) -> Verdict:
-        left[behind.node_id] = signal.getitimer(signal.ITIMER_REAL)[0]
-        return engine.run_ahead(behind)
+    @contextmanager
+    def look(node_id: str) -> Iterator[None]:
+        left[node_id] = signal.getitimer(signal.ITIMER_REAL)[0]
+        yield
 
     with alarm_after(50):
-        lead(engine, run, look)
+        lead(Watched(look), run)
     assert 100 < left["b"] <= 120
     assert left["c"] == 0
 
 
 def test_a_step_whose_time_is_over_is_left_to_its_own_task(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = begin(mail("a"), mail("b", 1, timeout="PT90S"), mail("c", 2))
 
-    def hang(behind: TaskRef) -> Verdict:
-        if behind.node_id == "b":
+    @contextmanager
+    def hang(node_id: str) -> Iterator[None]:
+        if node_id == "b":
             signal.raise_signal(signal.SIGALRM)
-        return engine.run_ahead(behind)
+        yield
 
     with alarm_after(50):
-        lead(engine, run, hang)
+        lead(Watched(hang), run)
     assert AirflowTaskTimeout.__name__ in caplog.text
     assert row(run, "c") is None
 

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from automations.kit.ids import new_id
 from automations_airflow.dag_builder import build
-from automations_airflow.params import params_of
+from automations_airflow.params import NOTHING, params_of
 from tests.airflow.definitions import email, published
 
 SCHEMA: dict[str, Any] = {
@@ -63,7 +63,7 @@ def test_choices_have_their_labels() -> None:
         "values_display": {"a": "First", "b": "Second"},
     }  # fmt: skip
     assert shown("size")["enum"] == [1, 2, None]
-    assert shown("size")["values_display"] == {"1": "Small", "2": "Large"}
+    assert shown("size")["values_display"] == {"1": "Small", "2": "Large", **NOTHING}
     assert shown("tags")["examples"] == ["x", "y"]
 
 

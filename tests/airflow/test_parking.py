@@ -17,6 +17,7 @@ from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 
+from automations.ports import OPERATOR_DAG
 from automations_airflow import parking, scheduler_threads
 from automations_airflow.parking import Parker
 from automations_airflow.resting import Rest
@@ -118,6 +119,10 @@ def set_task(connection: Connection, run: int, task: str, state: str | None, at:
     )
 
 
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
 def rows(connection: Connection) -> list[Any]:
     """All that Airflow keeps of runs."""
     return list(connection.execute(select(DagRun.__table__).order_by(DagRun.__table__.c.id)))
@@ -211,6 +216,70 @@ def test_a_run_that_another_scheduler_has_in_hand_is_skipped_as_ever(
         assert other.submit(examined).result() == set(), "its row is locked"
 
 
+@pytest.mark.parametrize("state", ["scheduled", "queued", "running"])
+def test_a_run_of_which_nothing_has_changed_since_the_last_look_is_left_out(
+    connection: Connection, dag: str, parker: Parker, state: str
+) -> None:
+    run = add_run(connection, ("success", state, None), last_scheduling_decision=ago(1))
+    assert examined() == set()
+    set_task(connection, run, "t1", "success", ago(0.1))
+    assert examined() == {run}
+
+
+def test_what_was_changed_shortly_before_the_last_look_may_not_have_been_seen_by_it(
+    connection: Connection, dag: str, parker: Parker
+) -> None:
+    run = add_run(connection, BUSY, last_scheduling_decision=ago(1))
+    set_task(connection, run, "t1", "running", ago(2))
+    assert examined() == {run}
+
+
+def test_a_run_with_a_task_in_hand_is_looked_at_once_in_a_while(
+    connection: Connection, dag: str, parker: Parker
+) -> None:
+    run = add_run(connection, BUSY, last_scheduling_decision=ago(60))
+    assert examined() == {run}
+
+
+@pytest.mark.parametrize("tasks", [("success",), ("running", "up_for_retry"), (None, None)])
+def test_a_run_in_which_something_may_be_due_is_looked_at(
+    connection: Connection, dag: str, parker: Parker, tasks: tuple[str | None, ...]
+) -> None:
+    run = add_run(connection, tasks, last_scheduling_decision=ago(1))
+    assert examined() == {run}
+
+
+def test_runs_of_other_dags_are_looked_at_as_ever(
+    connection: Connection, dag: str, parker: Parker
+) -> None:
+    connection.execute(text("UPDATE dag SET dag_id = 'theirs'"))
+    run = add_run(connection, BUSY, dag_id="theirs", last_scheduling_decision=ago(1))
+    assert examined() == {run}
+
+
+def test_the_scheduler_does_not_rest_while_a_run_is_under_way(
+    connection: Connection, dag: str, airflow_database: Engine
+) -> None:
+    class Noted(Rest):
+        times = 0
+
+        def found(self) -> None:
+            self.times += 1
+
+    rest = Noted()
+    parker = Parker(airflow_database, Rest())
+    parking.leave_out(parker, rest)
+    parker._looked = time.monotonic()
+    waiting = add_run(connection, WAITING)
+    parking.park(connection)
+    assert examined() == set()
+    assert rest.times == 0
+    add_run(connection, BUSY, last_scheduling_decision=ago(1))
+    assert examined() == set()
+    assert rest.times == 1
+    assert is_parked(connection, waiting)
+
+
 @pytest.mark.parametrize("state", ["awaiting_input", "deferred"])
 def test_both_ways_of_waiting_are_parked(connection: Connection, state: str) -> None:
     run = add_run(connection, (state,))
@@ -230,6 +299,12 @@ def test_a_run_with_a_task_on_its_way_is_left_alone(connection: Connection, stat
 def test_a_run_without_a_waiting_task_is_left_alone(connection: Connection) -> None:
     add_run(connection, ("success", None))
     assert parking.park(connection) == 0
+
+
+def test_a_deferred_operator_that_a_step_waits_for_is_parked(connection: Connection) -> None:
+    run = add_run(connection, ("deferred",), dag_id=OPERATOR_DAG)
+    assert parking.park(connection) == 1
+    assert is_parked(connection, run)
 
 
 def test_a_run_that_the_scheduler_has_not_looked_at_since_is_left_alone(
@@ -360,7 +435,7 @@ def test_the_thread_parks_and_wakes_by_itself(airflow_database: Engine) -> None:
             assert eventually(lambda: not is_parked(connection, run))
         finally:
             parker.stop()
-            parker.join(5)
+            parker.join(60)
         assert not parker.is_alive()
 
 
@@ -385,17 +460,55 @@ def test_the_thread_goes_on_after_any_error(
             assert eventually(lambda: is_parked(connection, run))
         finally:
             parker.stop()
-            parker.join(5)
+            parker.join(60)
             broken.dispose()
     assert errors == []
     seen = [record.exc_info[0] for record in caplog.records if record.exc_info]
     assert seen == [KeyError, RuntimeError]
 
 
-def eventually(condition: Any, seconds: float = 5) -> bool:
-    turn = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return True
-        turn.wait(0.05)
-    return False
+def eventually(condition: Any) -> bool:
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_several_schedulers_that_begin_at_once_make_the_table_once(
+    airflow_database: Engine,
+) -> None:
+    def begin(barrier: threading.Barrier) -> None:
+        with airflow_database.connect() as connection:
+            barrier.wait()
+            parking.prepare(connection)
+
+    with ThreadPoolExecutor(4) as schedulers:
+        for _ in range(5):
+            with airflow_database.connect() as connection:
+                connection.execute(text("DROP TABLE IF EXISTS automations_parked_run"))
+            barrier = threading.Barrier(4)
+            for done in [schedulers.submit(begin, barrier) for _ in range(4)]:
+                done.result()
+
+
+def test_several_schedulers_park_and_wake_the_same_runs_one_after_the_other(
+    airflow_database: Engine, connection: Connection, dag: str
+) -> None:
+    runs = [add_run(connection, WAITING) for _ in range(60)]
+
+    def look() -> None:
+        parker = Parker(airflow_database, Rest())
+        with airflow_database.connect() as own:
+            for _ in range(20):
+                parker.look(own)
+
+    with ThreadPoolExecutor(3) as schedulers:
+        looking = [schedulers.submit(look) for _ in range(3)]
+        for run in runs[::2]:
+            set_task(connection, run, "t1", "scheduled", datetime.now(UTC))
+        for done in looking:
+            done.result()
+    Parker(airflow_database, Rest()).look(connection)
+    assert [is_parked(connection, run) for run in runs] == [False, True] * 30

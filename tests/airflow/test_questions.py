@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.models.hitl import HITLDetail
 from airflow.sdk.definitions.param import Param, ParamsDict
+from sqlalchemy import event
 
 from automations.execution.verdicts import AskPeople
-from automations.services.waits.answers import ANSWERED_BY
+from automations.services.waits.answers import ANSWERED_BY, REASON
 from automations.services.waits.questions import Standing
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
-from automations_airflow import answered_by
+from automations_airflow import answered_by, nursery
+from automations_airflow.params import NOTHING
 from automations_airflow.questions import body_of, params_of, request_of
 
+PAGE = "/automations/console/open?dag=d&run=r&page=approval"
+LINK = f"[Its page in the console]({PAGE})"
 UNTIL = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
@@ -30,23 +36,24 @@ def form(*fields: dict[str, Any], **section: Any) -> dict[str, Any]:
 
 
 def test_data_cannot_leave_its_fence() -> None:
-    body = body_of(asking(data={"a": "```\n# big"}), Standing())
+    body = body_of(asking(data={"a": "```\n# big"}), Standing(), PAGE)
     assert body.startswith("OK?\n\n````json\n")
     assert "\n````\n\nUntil 2026-03-01 09:30 UTC" in body
 
 
 def test_it_says_who_is_asked_until_when_and_how_far_it_is() -> None:
     standing = Standing(asked=("ada@b.example", "bob@b.example"), approvals=1)
-    body = body_of(asking(quorum=2), standing)
+    body = body_of(asking(quorum=2), standing, PAGE)
     assert body.endswith(
-        "Asked: ada@b.example, bob@b.example · 1 of 2 approvals · Until 2026-03-01 09:30 UTC"
+        "Asked: ada@b.example, bob@b.example · 1 of 2 approvals · Until 2026-03-01 09:30 UTC · "
+        + LINK
     )
-    assert "approvals" not in body_of(asking(), Standing())
+    assert "approvals" not in body_of(asking(), Standing(), PAGE)
 
 
 def test_a_refused_answer_is_above_all_and_writes_no_markdown() -> None:
     refused = "ben: data.amount must be\n# 100 [at](http://x) most"
-    body = body_of(asking(), Standing(refused=refused))
+    body = body_of(asking(), Standing(refused=refused), PAGE)
     first, second = body.split("\n\n")[:2]
     assert first == (
         "> **An answer was not taken.** ben: data.amount must be \\# 100 \\[at\\](http://x) most"
@@ -55,14 +62,14 @@ def test_a_refused_answer_is_above_all_and_writes_no_markdown() -> None:
 
 
 def test_only_users_of_airflow_are_assigned_and_the_bridge_may_answer_for_others() -> None:
-    assert request_of(asking(), Standing())["assigned_users"] == []
-    assigned = request_of(asking(), Standing(entitled=("ada", "admin")))["assigned_users"]
+    assert request_of(asking(), Standing(), PAGE)["assigned_users"] == []
+    assigned = request_of(asking(), Standing(entitled=("ada", "admin")), PAGE)["assigned_users"]
     bridge = get_settings().airflow_username
     assert [user["id"] for user in assigned] == ["ada", "admin", bridge]
 
 
-def test_without_a_form_it_takes_a_comment() -> None:
-    assert list(params_of(Question("s", "b"))) == ["comment"]
+def test_it_takes_a_reason_also_without_a_form() -> None:
+    assert list(params_of(Question("s", "b"))) == [REASON]
 
 
 def test_its_form_has_labels_limits_help_and_sections() -> None:
@@ -80,12 +87,13 @@ def test_its_form_has_labels_limits_help_and_sections() -> None:
         {"key": "line", "type": "divider"},
     )
     params = params_of(Question("s", "b", form=form(*fields, title="Details")))
-    assert list(params) == ["why", "size", "amount", "tags"]
+    assert list(params) == ["why", "size", "amount", "tags", REASON]
+    assert "section" not in params.pop(REASON)["schema"]
     assert {param["schema"]["section"] for param in params.values()} == {"Details"}
     why, size, amount, tags = (params[key]["schema"] for key in ("why", "size", "amount", "tags"))
     assert (why["title"], why["maxLength"], why["format"]) == ("Why?", 200, "multiline")
     assert params["why"]["description"] == "Needed to approve. In a sentence."
-    assert (size["enum"], size["values_display"]) == (["s", None], {"s": "Small"})
+    assert (size["enum"], size["values_display"]) == (["s", None], {"s": "Small", **NOTHING})
     assert (amount["minimum"], amount["maximum"]) == (1, 100)
     assert (tags["examples"], tags["values_display"]) == (["x"], {"x": "Ex"})
 
@@ -104,7 +112,7 @@ def test_airflow_wants_no_field_of_whoever_rejects() -> None:
     params = params_of(Question("s", "b", form=form(*fields)))
     given = {key: Param(one["value"], schema=one["schema"]) for key, one in params.items()}
     # As Airflow itself checks what a form sends.
-    assert ParamsDict(given).validate() == dict.fromkeys(kinds)
+    assert ParamsDict(given).validate() == dict.fromkeys([*kinds, REASON])
 
 
 @pytest.mark.parametrize(("least", "said"), [(1, True), (0, False)])
@@ -113,9 +121,10 @@ def test_what_airflow_cannot_show_is_said_and_where_it_can_be_filled_in(
 ) -> None:
     items = {"title": "Invoices", "repeatable": True, "repeatableConfig": {"minItems": least}}
     asked = asking(form=form({"key": "item", "type": "text"}, **items))
-    assert params_of(asked.question) == {}
-    body = body_of(asked, Standing())
+    assert list(params_of(asked.question)) == [REASON]
+    body = body_of(asked, Standing(), PAGE)
     assert "“Invoices” cannot be filled in here" in body
+    assert f"[the form's own page]({PAGE})" in body
     assert ("so cannot be given here" in body) is said
 
 
@@ -125,13 +134,26 @@ def answered(by: str, **given: Any) -> Any:
 
 def test_what_the_bridge_passes_on_is_shown_as_whose_it_is() -> None:
     bridge = get_settings().airflow_username
-    answer = answered(bridge, comment="fine", **{ANSWERED_BY: "ada@b.example"})
+    answer = answered(bridge, note="fine", **{ANSWERED_BY: "ada@b.example"})
     answered_by.name(None, None, answer)
     assert answer.responded_by == {"id": "ada@b.example", "name": "ada@b.example"}
-    assert answer.params_input == {"comment": "fine"}
+    assert answer.params_input == {"note": "fine"}
 
 
 def test_nobody_else_answers_under_the_name_of_another() -> None:
     answer = answered("ben", **{ANSWERED_BY: "ada@b.example"})
     answered_by.name(None, None, answer)
     assert answer.responded_by["id"] == "ben"
+
+
+def test_an_api_server_that_is_forked_shows_so_whose_an_answer_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["nursery", "server"])
+    answered_by.watch()  # as the plugin does, which is imported there
+    assert not event.contains(HITLDetail, "before_update", answered_by.name)
+    try:
+        nursery.be_known_as("airflow", ["api-server"])
+        assert event.contains(HITLDetail, "before_update", answered_by.name)
+    finally:
+        event.remove(HITLDetail, "before_update", answered_by.name)

@@ -16,15 +16,14 @@ from automations_airflow.resting import CHANNEL, Rest, Waker
 
 @pytest.fixture
 def rest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
-    """One that has had nothing to do for long, and would sleep for ten minutes."""
+    """One that has had nothing to do for long."""
     monkeypatch.setattr(resting, "LINGERS", 0.0)
-    monkeypatch.setattr(resting, "REST", 600.0)
     yield Rest()
     scheduler_job_runner.time = time  # type: ignore[attr-defined]
 
 
 class Sleeper:
-    """The scheduler's loop, as far as it sleeps."""
+    """The scheduler's loop, as far as it sleeps: for ten minutes, if it is let."""
 
     def __init__(self, rest: Rest) -> None:
         self.looks = 0
@@ -33,12 +32,12 @@ class Sleeper:
 
     def _loop(self) -> None:
         while True:
-            self._rest.sleep(0.001)
+            self._rest.sleep(600.0)
             self.looks += 1
 
 
 def until(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.01)
@@ -52,15 +51,22 @@ def test_with_nothing_to_do_it_sleeps_until_it_is_told(rest: Rest) -> None:
         until(lambda told=told: sleeper.looks == told)  # type: ignore[misc]
 
 
-def test_as_long_as_there_are_runs_it_sleeps_as_it_wishes(
+def test_as_long_as_there_are_runs_of_automations_it_looks_often(
     rest: Rest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resting, "LINGERS", 600.0)
-    rest.found(0)
+    monkeypatch.setattr(resting, "EAGER", 0.001)
     sleeper = Sleeper(rest)
-    rest.found(1)
+    rest.found()
     rest.wake()
     until(lambda: sleeper.looks > 20)
+
+
+def test_who_wishes_to_sleep_for_less_does_so(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resting, "EAGER", 600.0)
+    monkeypatch.setattr(resting, "LINGERS", 600.0)
+    rest.found()
+    rest.sleep(0.0)
 
 
 def test_who_is_told_before_it_sleeps_does_not_sleep(rest: Rest) -> None:
@@ -88,5 +94,5 @@ def test_a_notification_wakes_it(rest: Rest, airflow_database: Engine) -> None:
     waker.stop()
     with airflow_database.connect() as connection:
         connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
-    waker.join(10)
+    waker.join(60)
     assert not waker.is_alive()

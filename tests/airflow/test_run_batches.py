@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,8 +42,8 @@ def airflow(airflow_database: Engine) -> Iterator[None]:
         yield
 
 
-def headers(role: str = "ADMIN") -> dict[str, str]:
-    user = SimpleAuthManagerUser(username="bridge", role=role)
+def headers(role: str = "ADMIN", name: str = "bridge") -> dict[str, str]:
+    user = SimpleAuthManagerUser(username=name, role=role)
     return {"authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
 
 
@@ -67,13 +68,15 @@ def dag() -> str:
 def test_a_run_of_a_batch_is_what_the_public_route_makes(
     server: TestClient, dag: str, names: tuple[str, ...]
 ) -> None:
-    body = {"dag_run_id": "public", "logical_date": None, "conf": {"x": 1}}
+    now = datetime.now(UTC).isoformat()
+    body = {"dag_run_id": "public", "logical_date": now, "conf": {"x": 1}}
     answer = server.post(f"/api/v2/dags/{dag}/dagRuns", json=body, headers=headers())
     assert answer.status_code == 200, answer.text
     assert made(server, *((dag, name, {"x": 1}) for name in names)) == [("there", None)] * len(
         names
     )
     own = {"id", "run_id", "run_after", "queued_at", "created_at", "updated_at", "context_carrier"}
+    own |= {"logical_date", "data_interval_start", "data_interval_end"}
     of_task = {"id", "run_id", "updated_at", "context_carrier"}
     with create_session() as session:
         runs = list(session.scalars(select(DagRun).order_by(DagRun.id)))
@@ -88,6 +91,30 @@ def test_a_run_of_a_batch_is_what_the_public_route_makes(
     assert count(Log.run_id == names[0]) == 1
 
 
+def test_each_run_has_a_date_of_its_own_and_is_in_the_calendar(
+    server: TestClient, dag: str
+) -> None:
+    for names in (["c"], ["a", "d"], ["b"], ["e"]):
+        made(server, *((dag, name, {}) for name in names))
+    shown = server.get(f"/ui/calendar/{dag}?granularity=daily", headers=headers()).json()
+    assert sum(day["count"] for day in shown["dag_runs"]) == 5
+    with create_session() as session:
+        for run in session.scalars(select(DagRun)):
+            assert run.logical_date is not None
+            assert abs(run.logical_date - run.run_after) < timedelta(minutes=5)
+            assert run.data_interval_start == run.data_interval_end == run.logical_date
+
+
+def test_a_dag_whose_last_run_has_failed_is_counted_on_the_home_page(
+    server: TestClient, dag: str
+) -> None:
+    made(server, (dag, "one", {}))
+    with create_session() as session:
+        session.execute(update(DagRun).values(state="failed"))
+    counted = server.get("/ui/dashboard/dag_stats", headers=headers()).json()
+    assert counted["failed_dag_count"] == 1
+
+
 def columns(row: Any, own: set[str]) -> str:
     """All that a row has but for what is its own."""
     return str({c.key: getattr(row, c.key) for c in row.__table__.columns if c.key not in own})
@@ -100,6 +127,22 @@ def tasks(session: Session, run_id: str, own: set[str]) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("count_of_runs", [1, 2])
+@pytest.mark.parametrize(("caller", "shown"), [("bridge", "ada@b.example"), ("eve", "eve")])
+def test_a_run_is_shown_as_theirs_who_started_it_where_the_bridge_says_so(
+    server: TestClient, dag: str, count_of_runs: int, caller: str, shown: str
+) -> None:
+    names = [f"{caller}{count_of_runs}of{number}" for number in range(count_of_runs)]
+    wanted = [{"dag_id": dag, "run_id": n, "conf": {}, "by": "ada@b.example"} for n in names]
+    answer = server.post(BATCHES, json={"runs": wanted}, headers=headers(name=caller))
+    assert answer.status_code == 200, answer.text
+    with create_session() as session:
+        users = session.scalars(select(DagRun.triggering_user_name)).all()
+    assert users == [shown] * len(names)
+    # Who has asked Airflow for it is in the audit log as ever.
+    assert count(Log.run_id.in_(names), Log.owner == caller) == len(names)
+
+
 def test_of_two_that_make_the_same_run_one_does(server: TestClient, dag: str) -> None:
     """Also when neither saw the other one's: what is made together is then made one by one."""
     names = [f"r{number}" for number in range(20)]
@@ -110,19 +153,28 @@ def test_of_two_that_make_the_same_run_one_does(server: TestClient, dag: str) ->
     assert count(TaskInstance.task_id == "a") == 20
 
 
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("run_id <> 'two'", "refused"),
+        ("run_id <> 'two' OR CAST(conf ->> 'pin' AS integer) > 0", "DataError"),
+    ],
+)
 def test_a_run_that_the_database_refuses_is_not_said_to_be_there(
-    server: TestClient, dag: str, airflow_database: Engine
+    server: TestClient, dag: str, airflow_database: Engine, check: str, said: str
 ) -> None:
     """As it refuses the run of a DAG that somebody deletes at the same time."""
     alter = "ALTER TABLE dag_run {} CONSTRAINT refused"
     with airflow_database.connect() as connection:
-        connection.execute(text(f"{alter.format('ADD')} CHECK (run_id <> 'two')"))
+        connection.execute(text(f"{alter.format('ADD')} CHECK ({check})"))
         try:
-            found = made(server, *((dag, name, {}) for name in ("one", "two", "three")))
+            runs = ((dag, name, {"pin": "s3cret"}) for name in ("one", "two", "three"))
+            found = made(server, *runs)
         finally:
             connection.execute(text(alter.format("DROP")))
     assert [outcome for outcome, _ in found] == ["there", "refused", "there"]
-    assert "refused" in str(found[1][1])
+    assert said in str(found[1][1])
+    assert "s3cret" not in str(found[1][1])
     assert count(DagRun.id > 0) == 2
 
 

@@ -53,6 +53,23 @@ def end(engine: Engine, wait_id: str, notify: bool = True) -> None:
             connection.execute(text("SELECT pg_notify('automations_wait', :id)"), {"id": wait_id})
 
 
+async def all_looked_for(hub: Waits, count: int) -> None:
+    """Wait until so many are waited for, and the database was asked for each."""
+    async with asyncio.timeout(60):
+        while len(hub._waiting) < count or hub._unchecked:
+            await asyncio.sleep(0.02)
+
+
+def connections(engine: Engine) -> int:
+    """How many clients the database has."""
+    of_clients = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend'"
+    )
+    with engine.connect() as connection:
+        return int(connection.execute(of_clients).scalar_one())
+
+
 def soon(after: timedelta) -> datetime:
     return datetime.now(UTC) + after
 
@@ -79,7 +96,7 @@ def test_a_notified_wait_ends_at_once(ours: Engine, monkeypatch: pytest.MonkeyPa
         hub = waits(ours)
         other = asyncio.create_task(hub.end_of("other", soon(FAR)))
         task = asyncio.create_task(hub.end_of("w", soon(FAR)))
-        await asyncio.sleep(0.5)
+        await all_looked_for(hub, 2)
         await asyncio.to_thread(end, ours, "w")
         how = await asyncio.wait_for(task, 60)
         assert not other.done()
@@ -103,8 +120,9 @@ def test_what_was_missed_while_the_connection_was_lost_is_noticed(ours: Engine) 
     open_waits(ours, "w")
 
     async def scenario() -> str:
-        task = asyncio.create_task(waits(ours).end_of("w", soon(FAR)))
-        await asyncio.sleep(0.5)
+        hub = waits(ours)
+        task = asyncio.create_task(hub.end_of("w", soon(FAR)))
+        await all_looked_for(hub, 1)
         await asyncio.to_thread(_cut_and_end)
         return await asyncio.wait_for(task, 60)
 
@@ -125,7 +143,7 @@ def test_what_was_missed_while_the_connection_was_lost_is_noticed(ours: Engine) 
 def test_without_the_database_the_clock_still_runs(ours: Engine) -> None:
     async def scenario() -> str:
         hub = Waits("postgresql://nobody@127.0.0.1:1/none")
-        return await asyncio.wait_for(hub.end_of("w", soon(timedelta(seconds=0.5))), 5)
+        return await asyncio.wait_for(hub.end_of("w", soon(timedelta(seconds=0.5))), 60)
 
     assert asyncio.run(scenario()) == "elapsed"
 
@@ -137,15 +155,12 @@ def test_thousands_of_waits_share_one_connection(ours: Engine) -> None:
     async def scenario() -> float:
         """What two seconds of nothing cost, as a share of what it cost to begin to wait."""
         hub = waits(ours)
+        before = connections(ours)
         began = time.process_time()
         tasks = [asyncio.create_task(hub.end_of(one, soon(FAR))) for one in ids]
-        await asyncio.sleep(1)
+        await all_looked_for(hub, len(ids))
         opened = time.process_time() - began
-        with ours.connect() as connection:
-            listeners = connection.execute(
-                text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-            ).scalar_one()
-        assert listeners == 2  # this one and the hub's
+        assert connections(ours) - before == 1
         began = time.process_time()
         await asyncio.sleep(2)
         idle = time.process_time() - began

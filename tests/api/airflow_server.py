@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.prompt_handler import PromptHandler
 
 
 class Airflow(ThreadingHTTPServer):
@@ -18,7 +20,7 @@ class Airflow(ThreadingHTTPServer):
         self.asked: list[tuple[str, str, dict[str, list[str]], Any]] = []
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(PromptHandler):
     protocol_version = "HTTP/1.1"
     server: Airflow
 
@@ -36,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.asked.append((self.command, path, parse_qs(address.query), body))
             self._send(*self.server.answers.get((self.command, path), (404, {"detail": "no"})))
 
-    do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_DELETE = _handle
 
     def _send(self, status: int, body: Any) -> None:
         raw = json.dumps(body).encode() if status != 204 else b""
@@ -45,6 +47,3 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
-
-    def log_message(self, *_: Any) -> None:
-        pass

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver
+from automations.domain.statuses import WaitKind
 from automations.tokens import hash_token
 from tests.api.conftest import Api
 
@@ -48,7 +49,7 @@ def ask(api: Api, form: dict[str, Any] | None = None, body: str = "May we?") -> 
                 run_id=run,
                 node_id=workflow["steps"][0]["id"],
                 generation=0,
-                kind="decision",
+                kind=WaitKind.DECISION,
                 due_at=datetime.now(UTC) + timedelta(days=1),
                 question=question,
                 approvers=["boss@example.com"],

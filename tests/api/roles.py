@@ -87,6 +87,7 @@ class World:
         api, ids = self.api, self.ids
         workflow = api.workflow(trigger={"type": "webhook", "config": {"verification": "none"}})
         ids["workflow_id"] = workflow["id"]
+        ids["slug"] = "kyc-review"
         ids["workflow_step_id"] = ids["node_id"] = workflow["steps"][0]["id"]
         execute = f"/api/workflows/{workflow['id']}/execute"
         ids["run_id"] = api.call("POST", execute).json()["runId"]

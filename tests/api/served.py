@@ -13,7 +13,8 @@ from fastapi import FastAPI
 
 from api_bridge.connections import Connection
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds: a machine may be as busy as it likes."""
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 

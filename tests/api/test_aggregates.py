@@ -153,3 +153,24 @@ def test_what_does_not_fit_is_refused_with_its_field(
 ) -> None:
     asked = {"function": "count", **change}
     assert list(errors(ask(api, path, **asked))) == [field]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "total"),
+    [
+        ([9007199254740993, 1], 9007199254740994),
+        ([0.1, 0.2], 0.3),
+        ([10**30, 1], 10**30 + 1),
+        ([9007199254740993, 0.5], None),
+    ],
+)
+def test_a_sum_is_exact_or_refused(api: Api, sizes: list[float], total: float | None) -> None:
+    path = f"/api/tables/{table(api)['id']}"
+    for size in sizes:
+        add(api, f"{path}/rows", size=size)
+    answer = ask(api, path, "sum", column="size")
+    if total is None:
+        assert "more digits than can be kept" in errors(answer)["column"][0]
+    else:
+        assert answer.json()["value"] == total
+    assert ask(api, path, "max", column="size").json()["value"] == max(sizes)

@@ -70,6 +70,7 @@ def test_an_entry_tells_who_has_done_what(
         event("post_clear_task_instances", {"task_ids": [[{}]]}),
         event("patch_task_instance", {"new_state": {"of": "mind"}}, task_id="a"),
         event("patch_dag_run", {"state": "failed", "note": ["x"]}),
+        event("patch_dag_run", '{"state": ' + "[" * 100_000),
     ],
 )
 def test_of_what_airflow_was_sent_that_has_no_sense_nothing_is_told(told: dict[str, Any]) -> None:

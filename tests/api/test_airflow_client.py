@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api_bridge.airflow_client import AirflowClient
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
-from automations.ports import DagRunFailure, NewDagRun
+from automations.ports import DagRunFailure, DagStanding, NewDagRun
 from automations.settings import Settings
 from tests.api.airflow_server import Airflow
+from tests.free_ports import free_ports
+from tests.tls import Front, make_certificate
 
 RUN = {
     "dag_id": "automation_c1",
@@ -33,6 +37,26 @@ def client(airflow: Airflow) -> Iterator[AirflowClient]:
     client._http.close()
 
 
+def test_certificates_that_a_house_has_signed_itself_are_believed_where_they_are_named(
+    airflow: Airflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path)
+    airflow.answers["GET", "/dags/automation_c1"] = (404, {})
+    (port,) = free_ports(1)
+    settings = Settings(airflow_url=f"https://localhost:{port}", airflow_password="secret")
+    with Front(port, airflow.server_port, certificate):
+        for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            monkeypatch.delenv(variable, raising=False)
+        stranger = AirflowClient(settings)
+        with pytest.raises(OrchestratorUnavailable):
+            stranger.knows("automation_c1")
+        stranger._http.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        client = AirflowClient(settings)
+        assert client.knows("automation_c1") is False
+        client._http.close()
+
+
 class TestStart:
     path = "/dags/automation_c1/dagRuns"
     run = NewDagRun("automation_c1", "c2", {"a": 1})
@@ -48,6 +72,14 @@ class TestStart:
             "logical_date": None,
             "conf": {"a": 1},
         }
+
+    def test_who_has_started_a_run_is_said_with_it(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        airflow.answers["POST", self.batches] = (200, [{"run_id": "c2", "outcome": "there"}])
+        by_ada = NewDagRun("automation_c1", "c2", {}, by="ada@b.example")
+        assert client.start([by_ada]) == [None]
+        assert airflow.asked[-1][3]["runs"][0]["by"] == "ada@b.example"
 
     def test_a_run_that_exists_is_left_as_it_is(
         self, airflow: Airflow, client: AirflowClient
@@ -108,6 +140,69 @@ class TestStart:
         assert client.start([self.run, self.run]) == [None, None]
         assert client.start([self.run]) == [None]
         assert [path for _, path, _, _ in airflow.asked] == [self.batches, *[self.path] * 3]
+
+
+class TestOtherDags:
+    """DAGs that are no automations."""
+
+    run = NewDagRun("etl", "r1", {"a": 1}, "why")
+    xcoms = "/dags/etl/dagRuns/r1/taskInstances/~/xcomEntries"
+
+    @pytest.mark.parametrize(
+        ("answer", "standing"),
+        [
+            ({}, DagStanding()),
+            ({"is_paused": True}, DagStanding(paused=True)),
+            ({"is_stale": True}, DagStanding(gone=True)),
+            ({"has_import_errors": True}, DagStanding(broken=True)),
+        ],
+    )
+    def test_whether_one_can_be_run(
+        self, airflow: Airflow, client: AirflowClient, answer: Any, standing: DagStanding
+    ) -> None:
+        airflow.answers["GET", "/dags/etl"] = (200, answer)
+        assert client.standing("etl") == standing
+        assert client.standing("nobodys") is None
+
+    def test_a_run_is_made_by_itself_and_once(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        for status in (200, 409):
+            airflow.answers["POST", "/dags/etl/dagRuns"] = (status, {})
+            client.trigger(self.run)
+        body = {"dag_run_id": "r1", "logical_date": None, "conf": {"a": 1}, "note": "why"}
+        assert [(path, asked) for _, path, _, asked in airflow.asked] == [
+            ("/dags/etl/dagRuns", body)
+        ] * 2
+
+    def test_a_conf_that_is_refused_is_told(self, airflow: Airflow, client: AirflowClient) -> None:
+        airflow.answers["POST", "/dags/etl/dagRuns"] = (400, {"detail": "a is no date"})
+        with pytest.raises(OrchestratorError, match="a is no date"):
+            client.trigger(self.run)
+
+    def returning(self, airflow: Airflow, *values: tuple[str, int, Any]) -> None:
+        entries = [{"task_id": task, "map_index": index} for task, index, _ in values]
+        airflow.answers["GET", self.xcoms] = (200, {"xcom_entries": entries})
+        for task, _, value in values:
+            path = f"/dags/etl/dagRuns/r1/taskInstances/{task}/xcomEntries/return_value"
+            airflow.answers["GET", path] = (200, {"value": value})
+
+    def test_what_tasks_have_returned_is_by_their_ids(
+        self, airflow: Airflow, client: AirflowClient
+    ) -> None:
+        self.returning(airflow, ("load", -1, {"n": 1}), ("each", 0, "1"), ("each", 1, "1"))
+        assert client.returned("etl", "r1", 100) == {"load": {"n": 1}, "each": ["1", "1"]}
+        assert [asked[2] for asked in airflow.asked[1:]] == [
+            {"map_index": [index]} for index in ("-1", "0", "1")
+        ]
+
+    def test_more_than_is_wanted_is_refused(self, airflow: Airflow, client: AirflowClient) -> None:
+        self.returning(airflow, ("load", -1, "x" * 60), ("again", -1, "x" * 60))
+        with pytest.raises(OrchestratorError, match="more than 100 bytes"):
+            client.returned("etl", "r1", 100)
+
+    def test_tasks_that_return_nothing_are_nothing(self, client: AirflowClient) -> None:
+        assert client.returned("etl", "r1", 100) == {}
 
 
 class TestToken:
@@ -275,9 +370,10 @@ class TestFailure:
             self.event("patch_dag_run", '{"state": "queued"}', "ada"),
         )
         assert failure == DagRunFailure(None, ("Tell",), "ConnectError: refused")
-        path, query = airflow.asked[-1][1:3]
+        (path, query), (_, of_many) = (asked[1:3] for asked in airflow.asked[-2:])
         assert (path, query["order_by"]) == ("/eventLogs", ["-event_log_id"])
         assert (query["dag_id"], query["run_id"]) == (["automation_c1"], ["c2"])
+        assert of_many["included_events"] == ["bulk_dag_runs", "bulk_task_instances"]
 
     @pytest.mark.parametrize(
         ("name", "extra"),
@@ -291,6 +387,30 @@ class TestFailure:
     ) -> None:
         failure = self.ask(airflow, client, self.event(name, extra, "ada"))
         assert failure.marked_by == "ada"
+
+    @pytest.mark.parametrize("of_task", [False, True])
+    def test_who_marked_it_together_with_others_is_named(
+        self, airflow: Airflow, client: AirflowClient, of_task: bool
+    ) -> None:
+        state = "success" if of_task else "failed"
+        named = {"dag_id": "automation_c1", "dag_run_id": "c2"}
+        one = (
+            {**named, "task_id": "ask", "new_state": state}
+            if of_task
+            else {**named, "state": state}
+        )
+        others = {**one, "dag_run_id": "c3"}
+        more = {"event_log_id": 9, "when": "2026-03-01T09:00:00Z", "dag_id": "~", "run_id": None}
+        for entities, by in (([others], None), ([others, one], "ada")):
+            said = json.dumps({"actions": [{"action": "update", "entities": entities}]})
+            name = "bulk_task_instances" if of_task else "bulk_dag_runs"
+            log = {"event_logs": [{**self.event(name, said, "ada"), **more, "task_id": None}]}
+            airflow.answers["GET", "/eventLogs"] = (200, log)
+            if of_task:
+                assert client.marked_by("automation_c1", "c2", "ask") == by
+                assert client.marked_by("automation_c1", "c2", "other") is None
+            else:
+                assert self.ask(airflow, client).marked_by == by
 
     def test_without_a_right_to_the_audit_log_the_tasks_are_known(
         self, airflow: Airflow, client: AirflowClient

@@ -67,10 +67,10 @@ class Writes:
             "run_id": api.call("POST", f"/api/workflows/{workflow}/execute").json()["runId"],
         }
         document = app.openapi()
-        self.schemas = document["components"]["schemas"]
+        self.schemas, self._paths = document["components"]["schemas"], document["paths"]
         self.all = [
             (method.upper(), path, self._names(operation["requestBody"]))
-            for path, operations in sorted(document["paths"].items())
+            for path, operations in sorted(self._paths.items())
             for method, operation in sorted(operations.items())
             if method in WRITES and "requestBody" in operation and path not in NOT_HERE
         ]
@@ -78,15 +78,27 @@ class Writes:
     def address(self, path: str) -> str:
         return re.sub(r"\{(\w+)\}", lambda found: self.ids.get(found[1], "x"), path)
 
+    def optional(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+        """Every field that may be absent, with its schema."""
+        for method, path, _ in self.all:
+            operation = self._paths[path][method.lower()]
+            schema = self._schema(operation["requestBody"])
+            for name, field in schema.get("properties", {}).items():
+                if name not in schema.get("required", ()):
+                    yield method, path, name, field
+
     def _names(self, body: dict[str, Any]) -> list[str]:
-        schema = body["content"].get("application/json", {}).get("schema", {})
+        return sorted(self._schema(body).get("properties", {}))
+
+    def _schema(self, body: dict[str, Any]) -> dict[str, Any]:
+        schema: dict[str, Any] = body["content"].get("application/json", {}).get("schema", {})
         while "$ref" in schema or "anyOf" in schema:
             schema = (
                 schema["anyOf"][0]
                 if "anyOf" in schema
                 else self.schemas[schema["$ref"].split("/")[-1]]
             )
-        return sorted(schema.get("properties", {}))
+        return schema
 
 
 def _steps() -> list[dict[str, Any]]:
@@ -268,3 +280,13 @@ def test_the_bodies_that_are_changed_fit(writes: Writes) -> None:
         body = json.loads(writes.address(json.dumps(fits)))
         answer = writes.api.call(method, writes.address(path), body)
         assert answer.status_code in (200, 201, 409), (path, answer.text)
+
+
+def test_null_says_that_a_field_is_absent_wherever_one_may_be(writes: Writes) -> None:
+    for method, path, name, _ in writes.optional():
+        answer = writes.api.call(method, writes.address(path), {name: None})
+        told = answer.json() if answer.content and answer.status_code >= 400 else {}
+        wrong = told.get("details", {}).get("fieldErrors", {})
+        # What is changed keeps its name: null takes away what may be absent.
+        if (method, name) != ("PATCH", "name"):
+            assert name not in wrong, (method, path, wrong)

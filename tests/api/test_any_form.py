@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -14,6 +14,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import RateLimit
 from automations.settings import get_settings
 from tests.api.conftest import Api
+from tests.hostile.parameters import CHARSETS, MORE
 
 KINDS = (
     *("text", "email", "number", "select", "multiselect", "checkbox", "yesno", "rating", "date"),
@@ -41,14 +42,17 @@ PARTS = st.text(st.characters(max_codepoint=0x2FF), max_size=6) | st.sampled_fro
     [
         *("9" * 5_000, "1e999", "0.12345678901234567890", "NaN", "-", "[[1]]", "[" * 3_000, "\0"),
         *('{"a": 1}', "0001-01-01T00:00:00+14:00", "2026-02-30", "on", "true", "25:00", "\ufeff"),
+        *("9999-12-31T23:59:59-14:00", "0001-01-01", "2026-02-29T24:00", "section_r_items", "999"),
     ]
 )
 NAMES = st.sampled_from(KINDS).flatmap(
     lambda kind: st.sampled_from(
         [
-            *(kind, f"{kind}.0", f"{kind}.0.a", f"section_r_items.0.{kind}", f"{kind}[0][a]"),
-            *(f"section_r_items.99999.{kind}", f"{kind}" + ".0" * 90, f"section_r_items.x.{kind}"),
-            *("decision", "comment", "payload", "_charset_", "add", "remove", ""),
+            *(f"data.{kind}", f"data.section_r_items.0.{kind}", f"data.section_r_items.999.{kind}"),
+            *(kind, f"data.{kind}.0", f"data.{kind}[0][a]", f"data.section_r_items.x.{kind}"),
+            *(f"data.section_r_items.99999.{kind}", f"data.{kind}" + ".0" * 90),
+            *("decision", "reason", "payload", "_charset_", "charsets", "add", "remove", ""),
+            *("items.section_r_items", "data.section_r_items"),
         ]
     )
 )
@@ -59,6 +63,7 @@ TYPES = st.sampled_from(
         *("application/x-www-form-urlencoded; charset=utf-16", "text/csv; charset=windows-1252"),
         *("multipart/form-data", "application/cloudevents+json", "application/xml", "text/plain"),
         *("application/x-www-form-urlencoded; charset=nope", "application/cloudevents-batch+json"),
+        *(f"{kind}; {more}" for kind in ("application/json", "text/csv") for more in CHARSETS),
     ]
 )
 once = settings(
@@ -91,12 +96,12 @@ def post(api: Api, path: str, body: bytes, kind: str, **more: str) -> Any:
     return api.http.post(path, content=body, headers=headers)
 
 
-@given(pairs=PAIRS)
+@given(pairs=PAIRS, more=st.sampled_from(["", *(header for header, _ in MORE.values())]))
 @once
-def test_no_form_that_was_filled_in(api: Api, doors: dict[str, str], pairs: Any) -> None:
+def test_no_form_that_was_filled_in(api: Api, doors: dict[str, str], pairs: Any, more: str) -> None:
     encoded = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs).encode()
     parts = "".join(
-        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        f'--x\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'
         for name, value in pairs
     )
     for path in (doors["form"], doors["hook"], doors["callback"]):
@@ -111,10 +116,14 @@ def test_no_form_that_was_filled_in(api: Api, doors: dict[str, str], pairs: Any)
 @given(
     names=st.lists(st.sampled_from([*(one["key"] for one in TABLE["columns"]), "zz"]), max_size=4),
     lines=st.lists(st.lists(PARTS, max_size=4), max_size=3),
+    said=st.just("") | st.characters(exclude_categories=["Cs"]).map("sep={}\r\n".format),
 )
+@example(names=["text"], lines=[["a"]], said='sep="\n')
+@example(names=["text"], lines=[["a"]], said="sep=\r\n")
+@example(names=["text"], lines=[["a"]], said="sep=\r\r\n")
 @once
-def test_no_csv(api: Api, doors: dict[str, str], names: list[str], lines: Any) -> None:
-    text = "\n".join([",".join(names), *(",".join(line) for line in lines)])
+def test_no_csv(api: Api, doors: dict[str, str], names: list[str], lines: Any, said: str) -> None:
+    text = said + "\n".join([",".join(names), *(",".join(line) for line in lines)])
     answer = post(api, doors["import"], text.encode(), "text/csv")
     assert answer.status_code < 500, (text, answer.text)
 

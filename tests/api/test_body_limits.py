@@ -21,6 +21,7 @@ SMALLER = {
     ("POST", "/api/session"): LITTLE,
     ("POST", "/api/session/invitation"): LITTLE,
     ("POST", "/console/sign-in"): LITTLE,
+    ("POST", "/console/from-airflow"): LITTLE,
     ("POST", "/console/invitation/x"): LITTLE,
 }
 LARGER = {
@@ -36,6 +37,9 @@ LARGER = {
     ("POST", "/api/webhooks/x"): FILES_OF_A_FORM,
     ("PUT", "/api/webhooks/x"): FILES_OF_A_FORM,
     ("POST", "/console/approvals/x"): FILES_OF_A_FORM,
+    ("POST", "/console/documents/templates"): FILES_OF_A_FORM,
+    ("POST", "/console/documents/templates/x"): FILES_OF_A_FORM,
+    ("POST", "/console/tables/x/import"): FILES_OF_A_FORM,
 }
 
 

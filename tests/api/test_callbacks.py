@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, RateLimit, Run, Wait
+from automations.settings import get_settings
 from tests.api.approvals import Asked, ask
 from tests.api.conftest import Api
 
@@ -60,7 +63,7 @@ class TestShow:
 
 class TestDecide:
     def test_a_button_decides(self, asked: Asked) -> None:
-        page = asked.api.http.post(asked.path, data={"decision": "approved", "comment": "ok"})
+        page = asked.api.http.post(asked.path, data={"decision": "approved", "reason": "ok"})
         assert page.status_code == 200
         assert "approved" in page.text
         assert asked.status() == "RUNNING"
@@ -68,7 +71,7 @@ class TestDecide:
             wait = session.scalars(select(Wait)).one()
             kinds = set(session.scalars(select(Job.kind)))
         assert (wait.decision, wait.decided_by) == ("approved", "boss@example.com")
-        assert wait.data == {"comment": "ok"}
+        assert (wait.data, wait.reason) == (None, "ok")
         assert "answer_wait" in kinds
 
     def test_a_client_decides_in_json(self, asked: Asked) -> None:
@@ -107,6 +110,27 @@ class TestDecide:
         assert answer.json()["details"]["fieldErrors"] == {"note": ["unknown field"]}
         assert asked.status() == "PAUSED"
 
+    @pytest.mark.parametrize(
+        ("sent", "named"),
+        [
+            ("decision=approved&decision=rejected", "decision"),
+            ("decision=approved&reason=a&reason=b", "reason"),
+            ("decision=approved&note=x", "note"),
+        ],
+    )
+    @pytest.mark.parametrize("form", [None, FORM])
+    def test_what_a_page_sends_twice_or_beside_decides_nothing(
+        self, api: Api, sent: str, named: str, form: dict[str, Any] | None
+    ) -> None:
+        asked = ask(api, form)
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        }
+        answer = api.http.post(asked.path, content=sent, headers=headers)
+        assert list(answer.json()["details"]["fieldErrors"]) == [named]
+        assert asked.status() == "PAUSED"
+
     def test_the_forms_fields_are_checked(self, api: Api) -> None:
         asked = ask(api, FORM)
         answer = api.http.post(asked.path, json={"decision": "approved", "data": {"amount": "x"}})
@@ -123,7 +147,7 @@ class TestDecide:
     @pytest.mark.parametrize(
         ("body", "content_type", "status"),
         [
-            (b"decision=approved&comment=%00", "application/x-www-form-urlencoded", 400),
+            (b"decision=approved&reason=%00", "application/x-www-form-urlencoded", 400),
             (b"", "application/x-www-form-urlencoded", 400),
             (b"{bad", "application/json", 400),
             (b"[1]", "application/json", 400),
@@ -155,12 +179,37 @@ class TestDecide:
             (kept,) = session.scalars(select(Wait.data))
         assert kept == {"amount": 9007199254740993}
 
-    def test_a_comment_has_one_letter_for_each_line_break(self, asked: Asked) -> None:
-        typed = {"decision": "approved", "comment": "a\r\nb"}
+    def test_a_file_is_no_reason_and_no_decision(self, asked: Asked) -> None:
+        for name in ("reason", "decision"):
+            sent = {"decision": "approved"} if name == "reason" else {}
+            answer = asked.api.http.post(
+                asked.path,
+                data=sent,
+                files={name: ("a.txt", b"approved")},
+                headers={"Accept": "application/json"},
+            )
+            assert answer.status_code == 400
+            assert answer.json()["details"]["fieldErrors"] == {name: ["takes no file"]}
+        assert asked.status() == "PAUSED"
+
+    def test_a_reason_has_one_letter_for_each_line_break(self, asked: Asked) -> None:
+        typed = {"decision": "approved", "reason": "a\r\nb"}
         assert asked.api.http.post(asked.path, data=typed).status_code == 200
         with unit_of_work() as session:
-            (kept,) = session.scalars(select(Wait.data))
-        assert kept == {"comment": "a\nb"}
+            (kept,) = session.scalars(select(Wait.reason))
+        assert kept == "a\nb"
+
+    def test_a_reason_may_be_given_beside_a_form_and_stays_when_that_is_wrong(
+        self, api: Api
+    ) -> None:
+        asked = ask(api, FORM)
+        typed = {"decision": "approved", "reason": "They are known.", "data.amount": "no number"}
+        page = api.http.post(asked.path, data=typed)
+        assert (page.status_code, "They are known." in page.text) == (400, True)
+        assert api.http.post(asked.path, data={**typed, "data.amount": "5"}).status_code == 200
+        with unit_of_work() as session:
+            wait = session.scalars(select(Wait)).one()
+        assert (wait.data, wait.reason) == ({"amount": 5}, "They are known.")
 
 
 class TestLimits:
@@ -185,3 +234,54 @@ class TestLimits:
         assert asked.api.http.get(f"{asked.path}x").status_code == 404
         with unit_of_work() as session:
             assert session.get_one(Run, asked.run).status == "PAUSED"
+
+
+class TestCalledBack:
+    def url(self, api: Api, key: str = "k") -> str:
+        run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
+        with unit_of_work() as session:
+            found = callbacks.hand_out(session, run, key)
+        return found.removeprefix(get_settings().bridge_base)
+
+    @pytest.mark.parametrize(
+        ("kind", "body", "kept"),
+        [
+            ("application/json", b'{"n": 9007199254740993}', {"n": 9007199254740993}),
+            ("application/json; charset=iso-8859-1", b'"M\xfcller"', "Müller"),
+            ("text/json", b"[1]", [1]),
+            ("text/plain; charset=UTF-8", b'{"Type": "Notification"}', {"Type": "Notification"}),
+            ("text/plain", b"done", "done"),
+            (None, b'{"a": 1}', {"a": 1}),
+            ("text/xml; charset=windows-1252", b"<a>\x80</a>", "<a>€</a>"),
+            ("application/x-www-form-urlencoded", b"a=1&a=2&b=%C5%BB", {"a": ["1", "2"], "b": "Ż"}),
+            ("text/plain", b"", None),
+        ],
+    )
+    def test_what_a_service_sends_is_kept_as_it_was_sent(
+        self, api: Api, kind: str | None, body: bytes, kept: Any
+    ) -> None:
+        path = self.url(api)
+        headers = {} if kind is None else {"Content-Type": kind}
+        answer = api.http.post(path, content=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        with unit_of_work() as session:
+            found = callbacks.by_key(session, "k")
+            assert found is not None
+            assert found.data == kept
+
+    @pytest.mark.parametrize(
+        ("kind", "body", "status"),
+        [
+            ("application/pdf", b"%PDF-1.7", 415),
+            ("text/plain", b"\xe9", 415),
+            ("text/json", b"{", 400),
+        ],
+    )
+    def test_what_cannot_be_kept_is_refused_and_may_be_sent_again(
+        self, api: Api, kind: str, body: bytes, status: int
+    ) -> None:
+        path = self.url(api)
+        headers = {"Content-Type": kind, "Accept": "application/json"}
+        refused = api.http.post(path, content=body, headers=headers)
+        assert refused.status_code == status, refused.text
+        assert api.http.post(path, json={"again": True}).status_code == 200

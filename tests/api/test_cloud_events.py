@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import httpx
@@ -30,6 +31,14 @@ DATA: list[tuple[str | None, Any, dict[str, Any]]] = [
     ("text/plain", '{"not": "parsed"}', {"data": '{"not": "parsed"}'}),
     ("text/plain; charset=windows-1252", "José".encode("cp1252"), {"data": "José"}),
     ("application/xml", "<a>ż</a>", {"data": "<a>ż</a>"}),
+    (
+        "application/xml",
+        '<?xml version="1.0" encoding="ISO-8859-1"?><n>José</n>'.encode("latin-1"),
+        {"data": '<?xml version="1.0" encoding="ISO-8859-1"?><n>José</n>'},
+    ),
+    ("text/json", b'{"n": 9007199254740993}', {"n": 9007199254740993}),
+    ("application/x-json", b'{"n": 1}', {"n": 1}),
+    (None, {"type": "card", "submission": {"a": 1}}, {"type": "card", "submission": {"a": 1}}),
     ("application/octet-stream", _BYTES, {"data": None, "dataBase64": "AP+J"}),
     ("application/octet-stream", b"text", {"data": None, "dataBase64": "dGV4dA=="}),
     ("image/png", _BYTES, {"data": None, "dataBase64": "AP+J"}),
@@ -47,7 +56,9 @@ ATTRIBUTES: list[dict[str, Any]] = [
 
 def post(live: Live, headers: dict[str, str], body: bytes | str | None) -> Any:
     authorized = {"Authorization": f"Bearer {live.key}", **headers}
-    answer = httpx.post(f"{live.url}/api/events", headers=authorized, content=body or b"")
+    answer = httpx.post(
+        f"{live.url}/api/events", headers=authorized, content=body or b"", timeout=60
+    )
     assert answer.status_code == 202, answer.text
     return answer.json()
 
@@ -55,7 +66,7 @@ def post(live: Live, headers: dict[str, str], body: bytes | str | None) -> Any:
 def arrived(live: Live, taken: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """An event's attributes and its data, as steps find them."""
     authorized = {"Authorization": f"Bearer {live.key}"}
-    answer = httpx.get(f"{live.url}/api/events/{taken['id']}", headers=authorized)
+    answer = httpx.get(f"{live.url}/api/events/{taken['id']}", headers=authorized, timeout=60)
     data = answer.json()["data"]
     return data.pop("cloudEvent"), data
 
@@ -104,7 +115,7 @@ def test_the_sdk_of_before_is_understood_too(live: Live) -> None:
 
 def refused(live: Live, headers: dict[str, str], body: bytes) -> list[str]:
     authorized = {"Authorization": f"Bearer {live.key}", **headers}
-    answer = httpx.post(f"{live.url}/api/events", headers=authorized, content=body)
+    answer = httpx.post(f"{live.url}/api/events", headers=authorized, content=body, timeout=60)
     assert answer.status_code == 400, answer.text
     return list(answer.json()["details"]["fieldErrors"])
 
@@ -127,3 +138,28 @@ def test_a_quoted_header_is_what_is_quoted(live: Live) -> None:
     binary = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/a", "ce-type": "a.b"}
     taken = post(live, {**binary, "ce-subject": r'"a \"b\" %C5%82"'}, b"")
     assert arrived(live, taken)[0]["subject"] == 'a "b" ł'
+
+
+def test_what_is_wrong_in_a_batch_is_named_with_its_place(live: Live) -> None:
+    one = {"specversion": "1.0", "id": "1", "source": "/a", "type": "a.b"}
+    batch = {"Content-Type": "application/cloudevents-batch+json"}
+    for change, named in [
+        ({"type": "ROW_ADDED"}, "1.type"),
+        ({"source": "/ł"}, "1.source"),
+        ({"time": "x"}, "1.time"),
+    ]:
+        body = json.dumps([one, {**one, "id": "2", **change}]).encode()
+        assert refused(live, batch, body) == [named]
+
+
+def test_a_source_or_a_type_that_cannot_be_is_refused_in_words(live: Live) -> None:
+    one = {"specversion": "1.0", "id": "1", "source": "/a", "type": "a.b"}
+    headers = {
+        "Authorization": f"Bearer {live.key}",
+        "Content-Type": "application/cloudevents+json",
+    }
+    for change, told in [({"source": "/ł"}, "must be a URI"), ({"type": "a b"}, "without blanks")]:
+        answer = httpx.post(
+            f"{live.url}/api/events", headers=headers, json={**one, **change}, timeout=60
+        )
+        assert told in answer.text

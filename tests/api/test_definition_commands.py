@@ -47,8 +47,8 @@ def test_a_file_differs_is_applied_and_is_the_same(
     assert main(["diff", str(file), "--url", live.url]) == 1
     shown = capsys.readouterr().out
     assert "would be changed" in shown
-    assert "-      duration: PT1H" in shown
-    assert "+      duration: PT2H" in shown
+    assert "-    duration: PT1H" in shown
+    assert "+    duration: PT2H" in shown
 
 
 def test_what_is_exported_is_the_same_when_it_is_applied(

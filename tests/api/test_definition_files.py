@@ -107,13 +107,23 @@ class TestImport:
         assert (after["action"], after["id"], after["version"]) == ("update", made["id"], 2)
         lines = after["diff"].splitlines()
         assert [line for line in lines if line.startswith(("-", "+"))][2:] == [
-            "-            subject: Hello",
-            "+            subject: Goodbye",
+            "-        subject: Hello",
+            "+        subject: Goodbye",
         ]
         shown = api.call("GET", f"/api/workflows/{made['id']}").json()
         inner = [body["steps"][0]["config"]["then"][0]["id"] for body in (before, shown)]
         assert inner[0] == inner[1]
         assert [step["id"] for step in shown["steps"]] == [step["id"] for step in before["steps"]]
+
+    def test_a_key_that_another_has_is_told_beside_what_else_is_wrong(self, api: Api) -> None:
+        taken, mine = (api.workflow(name=name, key=name)["id"] for name in ("taken", "mine"))
+        file = [{"id": mine, "key": "taken", "name": "mine"}, {"name": "", "steps": []}]
+        answer = api.call("POST", "/api/workflows/import", file)
+        assert errors(answer) == {
+            "0.key": ["'taken' is the key of another automation"],
+            "1.name": ["must not be empty"],
+        }
+        assert api.call("GET", f"/api/workflows/{taken}").json()["version"] == 1
 
     def test_what_the_file_does_not_say_is_no_more_but_the_status_stays(self, api: Api) -> None:
         (made,) = applied(api, FILE)
@@ -290,9 +300,7 @@ class TestExport:
         (made,) = applied(api, FILE)
         text = exported(api, made["id"])
         assert text.startswith("key: welcome\nname: Welcome\nstatus: ACTIVE\ntrigger:\n")
-        assert (
-            "            body: |\n              Dear Ada,\n              it is {{now}}.\n" in text
-        )
+        assert "        body: |\n          Dear Ada,\n          it is {{now}}.\n" in text
 
     def test_all_are_one_file_the_first_one_first(self, api: Api) -> None:
         applied(api, FILE)

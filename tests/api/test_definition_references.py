@@ -123,7 +123,7 @@ class TestApply:
         assert (versions(), [one["id"] for one in tried]) == (0, [None, None])
         done = applied(api, text)
         for parent in (tried[0], done[0]):
-            assert "+      workflowKey: child\n" in parent["diff"]
+            assert "+    workflowKey: child\n" in parent["diff"]
             assert "workflowId" not in parent["diff"]
 
     def test_a_key_that_the_file_gives_away_is_that_of_the_one_that_gets_it(self, api: Api) -> None:

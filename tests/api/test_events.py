@@ -10,6 +10,7 @@ import pytest
 
 from automations.definitions.triggers import RESERVED_TYPES
 from tests.api.conftest import Api
+from tests.api.playing import Playing
 
 EVENT = {
     "specversion": "1.0",
@@ -126,3 +127,47 @@ class TestRead:
         path = f"/api/events/{event}/replay"
         assert api.call("POST", path, role="MEMBER").status_code == 403
         assert api.call("POST", path, role="ADMIN").status_code == 409
+
+
+SHOWN = {
+    "name": "Show",
+    "type": "code",
+    "order": 0,
+    "config": {
+        "code": "return input",
+        "input": {"trigger": "{{trigger}}", "sent": "{{submission}}"},
+    },
+}
+
+
+def _shown(playing: Playing, workflow: str) -> Any:
+    playing.match_events()
+    run = playing.runs(workflow)["runs"][0]["id"]
+    playing.finish(run)
+    (output,) = playing.detail(workflow, run)["state"]["stepOutputs"].values()
+    return output
+
+
+def test_an_events_own_fields_are_those_that_steps_find(api: Api, playing: Playing) -> None:
+    workflow = playing.workflow(
+        SHOWN, trigger={"type": "event", "config": {"triggerType": "card.used"}}
+    )
+    data = {"type": "card", "submission": {"a": 1}, "amount": 5}
+    event = {"specversion": "1.0", "id": "1", "source": "/a", "type": "card.used", "data": data}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    assert api.call("POST", "/api/events", event, headers=headers).status_code == 202
+    output = _shown(playing, workflow)
+    assert {name: output["trigger"][name] for name in data} == data
+    assert output["sent"] == {"a": 1}
+
+
+def test_a_decided_submission_is_found_as_the_triggers_too(api: Api, playing: Playing) -> None:
+    form = api.form()
+    config = {"triggerType": "FORM_APPROVED", "filterFormId": form}
+    workflow = playing.workflow(SHOWN, trigger={"type": "event", "config": config})
+    given = {"formId": form, "data": {"email": "ada@b.example"}}
+    sent = api.call("POST", "/api/submissions", given).json()["id"]
+    api.call("POST", f"/api/submissions/{sent}/approve")
+    output = _shown(playing, workflow)
+    assert output["trigger"]["type"] == "event"
+    assert output["trigger"]["submission"] == output["sent"] == {"email": "ada@b.example"}

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from starlette.datastructures import FormData
 
+from api_bridge import form_inputs
 from automations.db.session import unit_of_work
 from automations.db.tables import Wait
 from tests.api.approvals import ask
 from tests.api.conftest import Api
 from tests.api.forms import REQUIRED, field, public, submissions
 from tests.browsing import Page
+from tests.growth import growth
 
 PEOPLE: dict[str, Any] = {
     "id": "people",
@@ -188,6 +191,27 @@ class TestBounds:
         answer = api.http.post(page.path, json={"data": data})
         errors = answer.json()["details"]["fieldErrors"]
         assert errors == {"data.section_people_items": [said]}
+
+    def test_a_page_has_so_many_options_in_all_items(self, api: Api) -> None:
+        options = [{"label": str(n), "value": str(n)} for n in range(500)]
+        country = field("select", "Country", options=options)
+        page = public(api, {"id": "trips", "repeatable": True, "fields": [country]})
+        sent = {"items.section_trips_items": "101", "add": "section_trips_items"}
+        answer = api.http.post(page.path, data=sent)
+        assert (answer.status_code, "at most 100 items" in answer.text) == (400, True)
+        data = {"data": {"section_trips_items": [{"country": "7"}] * 200}}
+        assert api.http.post(page.path, json=data).status_code == 201
+
+    def test_what_no_field_has_sent_is_looked_at_once(self) -> None:
+        fields = [field("text", f"F{number}") for number in range(5)]
+        schema = {"sections": [{"id": "r", "repeatable": True, "fields": fields}]}
+
+        def sent(others: int) -> None:
+            more = ((f"x{number % 9}", "") for number in range(others))
+            form = FormData([("items.section_r_items", "500"), *more])
+            assert len(form_inputs.read(schema, form).data["section_r_items"]) == 500
+
+        assert growth(sent, 100, 9_900) < 5
 
     @pytest.mark.parametrize("config", [{"minItems": 2, "maxItems": 1}, {"minItems": -1}])
     def test_bounds_that_nothing_fits_are_refused(self, api: Api, config: dict[str, int]) -> None:

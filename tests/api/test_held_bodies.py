@@ -163,6 +163,7 @@ def test_who_signs_in_sends_little(here: tuple[str, int]) -> None:
         "POST /api/session",
         "POST /api/session/invitation",
         "POST /console/sign-in",
+        "POST /console/from-airflow",
         "POST /console/invitation/x",
     ):
         answer = asked(here, head(door, "Content-Length: 900000"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import Any, cast
 
 import pytest
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from automations.kit.values import JSON
 from tests.api.conftest import Api
 from tests.growth import growth
+from tests.prompt_handler import PromptHandler
 
 
 @pytest.fixture
@@ -20,15 +21,12 @@ def listener() -> Iterator[tuple[str, list[str]]]:
     """A server that notes what it is asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(PromptHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"{}")
-
-        def log_message(self, *_: Any) -> None:
-            pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -179,12 +179,12 @@ def test_a_request_that_is_still_carried_out_is_a_conflict(api: Api) -> None:
     @app.post("/slow")
     async def slow() -> dict[str, bool]:
         begun.set()
-        await asyncio.to_thread(go_on.wait, 10)
+        await asyncio.to_thread(go_on.wait, 60)
         return {"done": True}
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(post, api, "/slow", {})
-        assert begun.wait(10)
+        assert begun.wait(60)
         answer = post(api, "/slow", {})
         assert (answer.status_code, answer.json()["code"]) == (409, "IN_PROGRESS")
         go_on.set()

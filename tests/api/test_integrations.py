@@ -308,7 +308,7 @@ class TestUse:
         models = wiring.ports().language_model
         assert "not a public address" in str(models.missing(workspace, None, None))
         environment.set(AUTOMATIONS_HTTP_ALLOW="127.0.0.1:9")
-        found = wiring._model_account(workspace, None)
+        found = wiring._model_account(workspace, None, None)
         assert found is not None
         assert found.address == "127.0.0.1"
 

@@ -18,7 +18,7 @@ from automations.db import counters, run_steps, runs, waits
 from automations.db.run_steps import LogLine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
-from automations.domain.statuses import AttemptStatus, RunStatus
+from automations.domain.statuses import AttemptStatus, RunStatus, WaitKind
 from tests.api.conftest import Api
 from tests.environment import Environment
 
@@ -144,7 +144,7 @@ class TestInstallation:
                     run_id=run_id,
                     node_id="n",
                     generation=0,
-                    kind="decision",
+                    kind=WaitKind.DECISION,
                     due_at=datetime.now(UTC),
                 ),
             )
@@ -217,7 +217,7 @@ class TestDispatcher:
             assert value(read(client), "airflow_up") == 1
             for _ in range(2):
                 execute(api, workflow)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while value(read(client), "airflow_up"):
                 assert time.monotonic() < deadline
         client = TestClient(app, client=("127.0.0.1", 1))

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from lxml import html
+from starlette.testclient import TestClient
 
+from api_bridge.app import create_app
 from tests.api.conftest import Api
 
 _ADDRESSES = ("src", "href", "spec-url", "action")
@@ -53,12 +55,25 @@ def test_swagger_ui_is_started_with_the_apis_description(api: Api) -> None:
     assert 'url: "/openapi.json"' in api.http.get("/docs/start.js").text
 
 
-def test_the_bare_address_leads_there(api: Api) -> None:
-    answer = api.http.get("/")
-    assert [one.headers["location"] for one in answer.history] == ["/docs"]
-    assert answer.headers["content-type"].startswith("text/html")
+def test_the_bare_address_leads_to_the_console(api: Api) -> None:
+    answer = api.http.get("/", follow_redirects=False)
+    assert answer.headers["location"] == "/console"
 
 
 @pytest.mark.parametrize("path", ["/docs/assets/../start.js", "/docs/assets/%2e%2e/core.py"])
 def test_nothing_beside_the_files_is_served(api: Api, path: str) -> None:
     assert "core" not in api.http.get(path).text
+
+
+def test_the_description_is_made_once_however_often_it_is_asked_for(database: str) -> None:
+    app = create_app()
+    made: list[int] = []
+
+    def describe() -> dict[str, Any]:
+        made.append(1)
+        return {"openapi": "3.1.0"}
+
+    app.openapi = describe  # type: ignore[method-assign]  # FastAPI's own way
+    http = TestClient(app, base_url="http://127.0.0.1")
+    assert [http.get("/openapi.json").json() for _ in range(3)] == [{"openapi": "3.1.0"}] * 3
+    assert len(made) == 1

@@ -25,7 +25,7 @@ from automations.db.session import unit_of_work
 from automations.settings import get_settings
 from tests.api.conftest import FORM, Api, Live
 from tests.hostile import bodies as hostile
-from tests.hostile import cursors
+from tests.hostile import cursors, parameters
 
 TABLE = {
     "name": "x",
@@ -127,6 +127,25 @@ class TestJson:
                 assert answer.status_code == 400, (path, answer.text)
                 assert "NUL" in answer.json()["error"]
 
+    def test_thousands_of_faults_are_counted_and_not_named(self, doors: Doors) -> None:
+        unknown = {f"a{number}": 1 for number in range(50_000)}
+        for path in doors.paths:
+            for body in (
+                unknown,
+                {"data": unknown},
+                {"steps": [1] * 50_000},
+                {"data": [1] * 9_000},
+            ):
+                answer = doors.post(path, json.dumps(body).encode())
+                assert answer.status_code < 500, (path, answer.text)
+                assert len(answer.content) < 60_000, path
+
+    def test_no_charset_is_a_failure_of_ours(self, doors: Doors) -> None:
+        for more in parameters.CHARSETS:
+            for path in doors.paths:
+                answer = doors.post(path, b'{"a": 1}', f"application/json; {more}")
+                assert answer.status_code < 500, (more, path, answer.text)
+
     def test_a_body_of_another_type_is_refused_as_such(self, api: Api) -> None:
         key = api.keys["OWNER"].encode()
         for kind in (*hostile.OTHER_TYPES, None):
@@ -190,6 +209,19 @@ class TestQuery:
         answer = api.call("GET", path)
         assert answer.status_code == 400
         assert list(answer.json()["details"]["fieldErrors"]) == [name]
+
+    @pytest.mark.parametrize("number", ["1_0", "1.0", "0x1", "1e1", "٥", "true", ""])
+    def test_a_number_is_written_in_digits(self, api: Api, number: str) -> None:
+        for path, name in (
+            ("/api/workflows", "limit"),
+            ("/api/workflows/x/runs", "pageSize"),
+            ("/api/workflows/x/schedule", "count"),
+            ("/api/documents", "pageSize"),
+            ("/api/tables/x/rows", "limit"),
+        ):
+            answer = api.call("GET", path, params={name: number})
+            assert answer.status_code == 400, (path, answer.text)
+            assert list(answer.json()["details"]["fieldErrors"]) == [name], path
 
     def test_a_parameter_that_is_a_list_may_come_often(self, api: Api) -> None:
         first, second = api.workflow()["id"], api.workflow(name="Other")["id"]

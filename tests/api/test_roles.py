@@ -37,6 +37,7 @@ PATCH  /api/workflows/{workflow_id}                              ADMIN  workflow
 DELETE /api/workflows/{workflow_id}                              ADMIN  workflows:write
 POST   /api/workflows/{workflow_id}/execute                      MEMBER workflows:execute
 POST   /api/workflows/{workflow_id}/steps/{step_id}/test         MEMBER workflows:test
+POST   /api/workflows/{workflow_id}/test                         MEMBER workflows:test
 GET    /api/workflows/{workflow_id}/runs                         VIEWER runs:read
 GET    /api/workflows/{workflow_id}/runs/export                  VIEWER runs:read
 GET    /api/workflows/{workflow_id}/runs/{run_id}                VIEWER runs:read
@@ -45,6 +46,7 @@ POST   /api/workflows/{workflow_id}/runs/replay                  ADMIN  runs:wri
 POST   /api/workflows/{workflow_id}/runs/{run_id}/replay         MEMBER runs:write
 POST   /api/workflows/{workflow_id}/runs/{run_id}/retry          MEMBER runs:write
 POST   /api/workflows/runs/{run_id}/resume                       MEMBER runs:resume
+GET    /api/operators                                            VIEWER workflows:read
 GET    /api/workflows/{workflow_id}/schedule                     VIEWER schedules:read
 PUT    /api/webhooks/{token}                                     -      -
 POST   /api/webhooks/{token}                                     -      -
@@ -56,6 +58,7 @@ GET    /api/forms/{form_id}/public/sent                          -      -
 GET    /api/forms/requests/{token}/sent                          -      -
 POST   /api/forms/{form_id}/public                               -      -
 GET    /api/forms                                                VIEWER forms:read
+GET    /api/figures                                              VIEWER runs:read
 POST   /api/forms                                                ADMIN  forms:write
 GET    /api/forms/{form_id}                                      VIEWER forms:read
 PATCH  /api/forms/{form_id}                                      ADMIN  forms:write
@@ -159,11 +162,16 @@ GET    /healthz                                                  -      -
 GET    /readyz                                                   -      -
 GET    /metrics                                                  -      -
 GET    /console                                                  VIEWER session:read
+GET    /console/start                                            VIEWER session:read
+GET    /console/workflows/new                                    ADMIN  workflows:read
+POST   /console/workflows/new                                    ADMIN  workflows:write
+POST   /console/workflows/new/{slug}                             ADMIN  workflows:write
 GET    /console/static/{name}                                    -      -
 POST   /console/theme                                            VIEWER session:write
 GET    /console/sign-in                                          -      -
 POST   /console/sign-in                                          -      -
 GET    /console/from-airflow                                     -      -
+POST   /console/from-airflow                                     -      -
 GET    /console/invitation/{token}                               -      -
 POST   /console/invitation/{token}                               -      -
 POST   /console/sign-out                                         VIEWER session:write
@@ -173,11 +181,17 @@ GET    /console/workflows/{workflow_id}/versions                 VIEWER workflow
 GET    /console/workflows/{workflow_id}/versions/{number}        VIEWER workflows:read
 POST   /console/workflows/{workflow_id}/versions/{number}/restore ADMIN workflows:write
 GET    /console/workflows/{workflow_id}/definition               VIEWER workflows:read
+GET    /console/workflows/{workflow_id}/figures                  VIEWER runs:read
+GET    /console/figures                                          VIEWER runs:read
 GET    /console/workflows/{workflow_id}/export                   VIEWER workflows:read
 GET    /console/workflows/{workflow_id}/run                      MEMBER workflows:read
 POST   /console/workflows/{workflow_id}/execute                  MEMBER workflows:execute
 POST   /console/workflows/{workflow_id}/status                   ADMIN  workflows:write
 POST   /console/workflows/{workflow_id}/duplicate                ADMIN  workflows:write
+GET    /console/workflows/{workflow_id}/edit                     ADMIN  workflows:read
+POST   /console/workflows/{workflow_id}/edit                     ADMIN  workflows:write
+POST   /console/workflows/{workflow_id}/edit/test                ADMIN  workflows:test
+POST   /console/workflows/{workflow_id}/edit/try                 ADMIN  workflows:test
 GET    /console/runs                                             VIEWER runs:read
 POST   /console/runs/bulk                                        MEMBER runs:write
 GET    /console/runs/{run_id}                                    VIEWER runs:read
@@ -197,12 +211,103 @@ GET    /console/events/{event_id}                                VIEWER events:r
 POST   /console/events/{event_id}/replay                         ADMIN  events:write
 GET    /console/notifications                                    VIEWER notifications:read
 GET    /console/submissions                                      VIEWER forms:read
+GET    /console/submissions/{submission_id}                      VIEWER forms:read
 POST   /console/submissions/{submission_id}/decide               MEMBER forms:write
+GET    /console/forms                                            VIEWER forms:read
+POST   /console/forms                                            ADMIN  forms:write
+GET    /console/forms/{form_id}                                  VIEWER forms:read
+GET    /console/forms/{form_id}/preview                          VIEWER forms:read
+GET    /console/forms/{form_id}/edit                             ADMIN  forms:read
+POST   /console/forms/{form_id}/edit                             ADMIN  forms:write
+POST   /console/forms/{form_id}/public                           ADMIN  forms:write
+POST   /console/forms/{form_id}/duplicate                        ADMIN  forms:write
+POST   /console/forms/{form_id}/delete                           ADMIN  forms:write
+GET    /console/documents                                        VIEWER documents:read
+GET    /console/documents/{document_id}                          VIEWER documents:read
+GET    /console/documents/{document_id}/content                  VIEWER documents:read
+GET    /console/documents/{document_id}/view                     VIEWER documents:read
+GET    /console/documents/templates                              VIEWER documents:read
+POST   /console/documents/templates                              ADMIN  documents:write
+GET    /console/documents/templates/{template_id}                VIEWER documents:read
+POST   /console/documents/templates/{template_id}                ADMIN  documents:write
+GET    /console/documents/templates/{template_id}/content        VIEWER documents:read
+POST   /console/documents/templates/{template_id}/delete         ADMIN  documents:write
+POST   /console/documents/templates/{template_id}/test           MEMBER documents:write
+GET    /console/tables                                           VIEWER tables:read
+GET    /console/tables/new                                       ADMIN  tables:read
+POST   /console/tables/new                                       ADMIN  tables:write
+GET    /console/tables/{table_id}                                VIEWER tables:read
+GET    /console/tables/{table_id}/columns                        ADMIN  tables:read
+POST   /console/tables/{table_id}/columns                        ADMIN  tables:write
+POST   /console/tables/{table_id}/delete                         ADMIN  tables:write
+GET    /console/tables/{table_id}/import                         MEMBER tables:read
+POST   /console/tables/{table_id}/import                         MEMBER tables:write
+POST   /console/tables/{table_id}/import/rows                    MEMBER tables:write
+POST   /console/tables/{table_id}/import/discard                 MEMBER tables:write
+GET    /console/tables/{table_id}/export                         VIEWER tables:read
+GET    /console/tables/{table_id}/rows/new                       MEMBER tables:read
+POST   /console/tables/{table_id}/rows                           MEMBER tables:write
+POST   /console/tables/{table_id}/rows/delete                    MEMBER tables:write
+GET    /console/tables/{table_id}/rows/{row_id}                  VIEWER tables:read
+POST   /console/tables/{table_id}/rows/{row_id}                  MEMBER tables:write
+GET    /console/matters                                          VIEWER matters:read
+GET    /console/matters/list                                     VIEWER matters:read
+GET    /console/matters/new                                      MEMBER matters:read
+POST   /console/matters/new                                      MEMBER matters:write
+POST   /console/matters/move                                     MEMBER matters:write
+GET    /console/matters/{matter_id}                              VIEWER matters:read
+POST   /console/matters/{matter_id}                              MEMBER matters:write
+POST   /console/matters/{matter_id}/act                          MEMBER matters:write
+POST   /console/matters/{matter_id}/cancel                       MEMBER matters:write
+GET    /console/matters/boards/new                               ADMIN  matters:read
+POST   /console/matters/boards/new                               ADMIN  matters:write
+GET    /console/matters/boards/{template_id}                     ADMIN  matters:read
+POST   /console/matters/boards/{template_id}                     ADMIN  matters:write
+POST   /console/matters/boards/{template_id}/delete              ADMIN  matters:write
 GET    /console/members                                          VIEWER members:read
 POST   /console/members                                          ADMIN  members:write
 POST   /console/members/{member_id}/invitation                   ADMIN  members:write
 POST   /console/members/{member_id}/role                         ADMIN  members:write
 POST   /console/members/{member_id}/remove                       ADMIN  members:write
+GET    /console/secrets                                          ADMIN  secrets:read
+POST   /console/secrets                                          ADMIN  secrets:write
+POST   /console/secrets/{name}/delete                            ADMIN  secrets:write
+GET    /console/integrations                                     ADMIN  integrations:read
+GET    /console/integrations/new                                 ADMIN  integrations:read
+POST   /console/integrations                                     ADMIN  integrations:write
+GET    /console/integrations/{integration_id}                    ADMIN  integrations:read
+POST   /console/integrations/{integration_id}                    ADMIN  integrations:write
+POST   /console/integrations/{integration_id}/enabled            ADMIN  integrations:write
+POST   /console/integrations/{integration_id}/test               ADMIN  integrations:write
+POST   /console/integrations/{integration_id}/delete             ADMIN  integrations:write
+GET    /console/api-keys                                         ADMIN  api-keys:read
+POST   /console/api-keys                                         ADMIN  api-keys:write
+POST   /console/api-keys/{key_id}/rotate                         ADMIN  api-keys:write
+POST   /console/api-keys/{key_id}/revoke                         ADMIN  api-keys:write
+GET    /console/security-events                                  ADMIN  security-events:read
+GET    /console/security-events/export                           ADMIN  security-events:read
+GET    /console/evidence                                         VIEWER evidence:read
+GET    /console/evidence/verify                                  VIEWER evidence:read
+GET    /console/evidence/{snapshot_id}                           VIEWER evidence:read
+GET    /console/evidence/{snapshot_id}/download                  VIEWER evidence:read
+GET    /console/pipelines                                        VIEWER pipelines:read
+GET    /console/pipelines/new                                    ADMIN  pipelines:read
+POST   /console/pipelines/new                                    ADMIN  pipelines:write
+POST   /console/pipelines/new/fields                             ADMIN  pipelines:write
+POST   /console/pipelines/sync                                   MEMBER pipelines:write
+GET    /console/pipelines/{connection_id}                        VIEWER pipelines:read
+GET    /console/pipelines/{connection_id}/edit                   ADMIN  pipelines:read
+POST   /console/pipelines/{connection_id}/edit                   ADMIN  pipelines:write
+POST   /console/pipelines/{connection_id}/edit/fields            ADMIN  pipelines:write
+POST   /console/pipelines/{connection_id}/delete                 ADMIN  pipelines:write
+POST   /console/pipelines/{connection_id}/records                MEMBER pipelines:write
+POST   /console/pipelines/{connection_id}/webhook                ADMIN  pipelines:write
+POST   /console/pipelines/{connection_id}/sync                   MEMBER pipelines:write
+POST   /console/pipelines/{connection_id}/syncs/{sync_id}/stop   MEMBER pipelines:write
+POST   /console/pipelines/{connection_id}/check                  ADMIN  pipelines:write
+POST   /console/pipelines/{connection_id}/enabled                ADMIN  pipelines:write
+GET    /console/mail                                             ADMIN  mail:read
+GET    /console/audit/export                                     ADMIN  audit-logs:read
 GET    /console/audit                                            ADMIN  audit-logs:read
 POST   /console/notifications/read                               VIEWER notifications:write
 POST   /console/notifications/{notification_id}/read             VIEWER notifications:write
@@ -216,11 +321,16 @@ PAGES = {"/", "/docs", "/docs/start.js", "/redoc", "/openapi.json"}
 NAMED_IN_BODY = {("POST", "/api/submissions"), ("POST", "/api/matters")}
 """Routes whose body, and not their address, says whose thing it is."""
 
-OWN_NAMES = {"/api/secrets/{name}"}
-"""Addresses that hold a name of one's own choosing and no id."""
+OWN_NAMES = {
+    "/api/secrets/{name}",
+    "/console/secrets/{name}/delete",
+    "/console/workflows/new/{slug}",
+}
+"""Addresses that hold a name of one's own choosing, or one for all, and no id."""
 
 UNAUDITED = {
     ("POST", "/api/workflows/{workflow_id}/steps/{step_id}/test"),
+    ("POST", "/api/workflows/{workflow_id}/test"),
     ("POST", "/api/tables/{table_id}/aggregate"),
     ("POST", "/api/tables/{table_id}/rows/query"),
     ("POST", "/api/integrations/{integration_id}/test"),
@@ -231,6 +341,20 @@ UNAUDITED = {
     ("POST", "/api/notifications/mark-all-read"),
     # The version that is in force is restored to what it is.
     ("POST", "/console/workflows/{workflow_id}/versions/{number}/restore"),
+    # What is changed there is on record when it is saved.
+    ("POST", "/console/workflows/{workflow_id}/edit"),
+    ("POST", "/console/workflows/{workflow_id}/edit/try"),
+    ("POST", "/console/integrations/{integration_id}/test"),
+    ("POST", "/console/pipelines/{connection_id}/check"),
+    ("POST", "/console/pipelines/{connection_id}/edit/fields"),
+    ("POST", "/console/pipelines/sync"),
+    ("POST", "/console/forms/{form_id}/edit"),
+    # What comes out is kept nowhere.
+    ("POST", "/console/documents/templates/{template_id}/test"),
+    # Nothing was typed anew, or no file is kept.
+    ("POST", "/console/tables/{table_id}/rows/{row_id}"),
+    ("POST", "/console/tables/{table_id}/import/discard"),
+    ("POST", "/console/matters/{matter_id}"),
     ("POST", "/console/notifications/read"),
     ("POST", "/console/notifications/{notification_id}/read"),
     ("PATCH", "/api/notifications/mark-all-read"),

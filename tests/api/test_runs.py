@@ -14,6 +14,7 @@ from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, StepLog, Wait
 from automations.dispatch.jobs.registry import Handlers
+from automations.domain.statuses import WaitKind
 from tests.api.conftest import Api
 from tests.doubles import ports
 
@@ -111,7 +112,9 @@ class TestDetail:
         with unit_of_work() as session:
             waits.open_wait(
                 session,
-                waits.NewWait(run_id=run, node_id="n", generation=0, kind="child", due_at=START),
+                waits.NewWait(
+                    run_id=run, node_id="n", generation=0, kind=WaitKind.CHILD, due_at=START
+                ),
             )
         shown = api.call("GET", f"/api/workflows/{workflow}/runs/{run}").json()["run"]
         assert shown["pause"] == {"kind": "child", "stepId": "n", "dueAt": None}
@@ -197,7 +200,7 @@ class TestChangeInFlight:
                     run_id=run,
                     node_id=kept["id"],
                     generation=0,
-                    kind="delay",
+                    kind=WaitKind.DELAY,
                     due_at=datetime.now(UTC),
                 ),
             )
@@ -281,7 +284,11 @@ class TestDeletedAutomation:
             waits.open_wait(
                 session,
                 waits.NewWait(
-                    run_id=ids[1], node_id="n", generation=0, kind="delay", due_at=datetime.now(UTC)
+                    run_id=ids[1],
+                    node_id="n",
+                    generation=0,
+                    kind=WaitKind.DELAY,
+                    due_at=datetime.now(UTC),
                 ),
             )
         assert api.call("DELETE", f"/api/workflows/{workflow}").status_code == 204
@@ -309,7 +316,11 @@ class TestCancel:
             waits.open_wait(
                 session,
                 waits.NewWait(
-                    run_id=run, node_id="n", generation=0, kind="delay", due_at=datetime.now(UTC)
+                    run_id=run,
+                    node_id="n",
+                    generation=0,
+                    kind=WaitKind.DELAY,
+                    due_at=datetime.now(UTC),
                 ),
             )
         path = f"/api/workflows/{workflow}/runs/{run}"

@@ -39,7 +39,7 @@ class Outbox:
 def outbox(monkeypatch: pytest.MonkeyPatch) -> Outbox:
     """The bridge's engine with this mailer and nothing else outside."""
     made = Outbox()
-    monkeypatch.setattr(wiring, "engine", lambda: Engine(ports(mailer=made)))
+    monkeypatch.setattr(wiring, "engine", lambda _: Engine(ports(mailer=made)))
     return made
 
 
@@ -265,3 +265,39 @@ def test_a_test_whose_process_died_is_ended_later(api: Api, outbox: Outbox) -> N
     Reconciler(ports()).mend()  # type: ignore[arg-type]  # Airflow is not asked
     run = api.call("GET", f"/api/workflows/{workflow}/runs/{run_id}").json()["run"]
     assert (run["status"], run["error"]) == ("FAILED", "The test did not come to its end.")
+
+
+def test_a_whole_automation_is_tried_without_effects(api: Api, outbox: Outbox) -> None:
+    ask = step("approval", {"message": "May {{input.who}}?", "onReject": "continue"}, "Ask")
+    told = mail("{{steps.Ask.decision}} {{steps.Ask.data.why}}", "Tell", order=1)
+    workflow = api.workflow(steps=[ask, told])["id"]
+    body = {
+        "input": {"who": "we"},
+        "answers": {"Ask": {"decision": "rejected", "data": {"why": "no"}}},
+    }
+    before = waits_and_jobs()
+    answer = api.call("POST", f"/api/workflows/{workflow}/test", body, role="MEMBER")
+    assert answer.status_code == 200, answer.text
+    trial = answer.json()
+    assert (trial["status"], trial["error"]) == ("completed", None)
+    asked, mailed = trial["steps"]
+    assert (asked["waitsFor"]["kind"], asked["waitsFor"]["body"]) == ("decision", "May we?")
+    assert asked["answer"] == {"decision": "rejected", "data": {"why": "no"}}
+    (effect,) = mailed["effects"]
+    assert (effect["kind"], effect["details"]["body"]) == ("mail", "rejected no")
+    assert (outbox.sent, waits_and_jobs()) == ([], before)
+
+
+def test_a_trial_takes_the_role_and_the_scope_of_who_may_run_it(api: Api) -> None:
+    workflow = api.workflow(steps=[mail("x")])["id"]
+    path = f"/api/workflows/{workflow}/test"
+    assert api.call("POST", path, role="VIEWER").status_code == 403
+    assert api.call("POST", path, role="STRANGER").status_code == 404
+    wrong = api.call("POST", path, {"answers": {"Nobody": {}}})
+    assert (wrong.status_code, list(wrong.json()["details"]["fieldErrors"])) == (
+        400,
+        ["answers.Nobody"],
+    )
+    made = api.call("POST", "/api/api-keys", {"name": "x", "scopes": ["workflows:execute"]})
+    api.keys["EXECUTE"] = made.json()["token"]
+    assert api.call("POST", path, role="EXECUTE").status_code == 403

@@ -102,6 +102,11 @@ class TestChange:
             assert list(answers) == [200] * 6
         kept = api.call("GET", f"{path}/snapshots").json()
         assert [row["number"] for row in kept] == [1, 2, 3, 4, 5, 6]
+        page = api.call("GET", f"{path}/snapshots?limit=4")
+        assert [row["number"] for row in page.json()] == [1, 2, 3, 4]
+        following = api.call("GET", page.links["next"]["url"])
+        assert [row["number"] for row in following.json()] == [5, 6]
+        assert "next" not in following.links
 
     def test_values_are_checked_against_the_form_as_it_is_now(self, api: Api) -> None:
         made = submit(api)

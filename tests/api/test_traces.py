@@ -198,7 +198,7 @@ def test_a_step_that_is_tested_has_a_span_inside_the_requests(
     traced: Api, collector: Collector, service: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine(ports(http=GuardedHttpClient((service.address,))))
-    monkeypatch.setattr(wiring, "engine", lambda: engine)
+    monkeypatch.setattr(wiring, "engine", lambda _: engine)
     workflow = traced.workflow(steps=[calls(service)])["id"]
     path = f"/api/workflows/{workflow}/steps/call/test"
     assert traced.call("POST", path, {}).json()["status"] == "success"

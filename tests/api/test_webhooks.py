@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select, text, update
 from standardwebhooks.webhooks import Webhook
 
+from api_bridge.routes import webhooks as routes
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, WorkflowVersion
@@ -446,6 +447,27 @@ class TestResult:
         assert (again.json()["runId"], again.json()["status"]) == (run.id, "RUNNING")
         last = deliver(api, workflow, {}, Idempotency_Key="k")
         assert (last.status_code, last.json()["status"]) == (200, "FAILED")
+
+    def test_who_waits_at_one_url_leaves_room_for_the_others(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(routes, "_MAX_OF_A_URL", 1)
+        workflow = hooked(api, respond="result", respondTimeout="PT20S")
+        answers: list[Any] = []
+        waiting = threading.Thread(target=lambda: answers.append(deliver(api, workflow, {})))
+        waiting.start()
+        deadline = time.monotonic() + 20
+        while not routes._waiting and time.monotonic() < deadline:
+            time.sleep(0.01)
+        at_once = deliver(api, workflow, {"n": 2})
+        assert set(at_once.json()) == {"eventId", "duplicate"}
+        assert not answers
+        match()
+        with unit_of_work() as session:
+            for run_id in session.scalars(select(Run.id)).all():
+                runs.end_run(session, run_id, RunStatus.COMPLETED)
+        waiting.join()
+        assert answers[0].status_code == 200
 
     def test_nobody_waits_for_an_automation_that_is_not_active(self, api: Api) -> None:
         workflow = hooked(api, respond="result", respondTimeout="PT20S", status="PAUSED")

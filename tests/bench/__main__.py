@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 
 import requests
 from rich.console import Console
 
-from tests.bench import api, busy, compare, events, first_run, idle, many, steps
+from tests.bench import api, beside, busy, events, first_run, idle, many, recovery, steps
+from tests.bench.compare import command as compare
 from tests.bench.measuring import BenchError
 
 
@@ -81,15 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     crowded.set_defaults(
         measure=lambda console, options: busy.main(console, options.runs, options.processes)
     )
-    text = "Chains and a burst of light steps: ahead of their tasks, or not, beside stock Airflow."
-    beside = commands.add_parser("compare", help=text, description=text)
-    beside.add_argument("--repeat", type=_positive, default=5, help="Runs of each chain.")
-    beside.add_argument("--burst", type=_natural, default=100, help="Runs at once; 0: none.")
-    beside.add_argument("--skip-stock", action="store_true", help="Leave stock Airflow out.")
-    beside.add_argument("--json", type=Path, help="A file for the figures.")
-    beside.set_defaults(
-        measure=lambda console, options: compare.main(
-            console, options.repeat, options.burst, not options.skip_stock, options.json
+    text = "The same graphs ahead of their tasks, on stock Airflow and on engines of others."
+    compare.add_to(commands.add_parser("compare", help=text, description=text), _positive)
+    text = "What automations cost the other DAGs of an Airflow that they are installed in."
+    guest = commands.add_parser("beside", help=text, description=text)
+    guest.add_argument("--dags", type=_positive, default=60, help="New ones, each time.")
+    guest.add_argument("--runs", type=_positive, default=20, help="Started at once.")
+    guest.add_argument("--repeat", type=_positive, default=3, help="The median counts.")
+    guest.set_defaults(
+        measure=lambda console, options: beside.main(
+            console, options.dags, options.runs, options.repeat
         )
     )
     text = "How long very many automations take to be published, and an edit beside them."
@@ -105,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     resting.add_argument("--skip-stock", action="store_true", help="Leave stock Airflow out.")
     resting.set_defaults(
         measure=lambda console, options: idle.main(console, options.seconds, not options.skip_stock)
+    )
+    text = "How soon the next step begins after each part, a step or everything was killed."
+    back = commands.add_parser("recovery", help=text, description=text)
+    back.add_argument("--write", action="store_true", help="Put it into docs/reliability.md.")
+    back.add_argument("--profile", choices=recovery.PROFILES, default="single")
+    back.set_defaults(
+        measure=lambda console, options: recovery.main(console, options.write, options.profile)
     )
     return parser
 

@@ -178,11 +178,13 @@ def _seed_runs(cursor: Any, workspace: str, ids: list[str], runs: int) -> list[s
         minutes = (
             f"2026-01-01 00:00:00+00\t2026-01-01 00:{number // 60 % 60:02}:{number % 60:02}+00"
         )
-        rows.write(f"{run_id}\t{workspace}\t{workflow}\t1\t{status}\tmanual\t{minutes}\n")
+        rows.write(
+            f"{run_id}\t{workspace}\t{workflow}\t1\t{status}\tmanual\t{{}}\t{{}}\t{{}}\t[]\t{minutes}\n"
+        )
     _copy(
         cursor,
         "run (id, workspace_id, workflow_id, version, status, trigger_type,"
-        " started_at, completed_at)",
+        " trigger_data, input, variables, starters, started_at, completed_at)",
         rows,
     )
     return busiest

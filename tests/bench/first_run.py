@@ -19,6 +19,7 @@ from tests.bench.product import Stack
 
 RUNNABLE_TARGET = 2.0
 RUN_TARGET = 3.0
+EXPRESS_TARGET = 0.06
 RATIO_TARGET = 1.2
 SETTLE = 5.0
 PARKED_RUN_PATIENCE = 5.0
@@ -35,6 +36,7 @@ class Figures:
     runnable: float
     first_run: float
     five_steps: float
+    express: float
     megabytes: float
 
 
@@ -93,16 +95,21 @@ def _product(console: Console, report: Report, home: Path, repeat: int, parked: 
         console.print("Starting a stack …")
         report.row("start of the stack", stack.up())
         five = stack.create("Five steps", _light(5))
-        stack.wait_runnable(five)
-        alone = _measure(console, stack, five, repeat, "alone")
+        express = stack.create("Five steps, express", _light(5), execution="express")
+        for workflow in (five, express):
+            stack.wait_runnable(workflow)
+        alone = _measure(console, stack, (five, express), repeat, "alone")
         report.row("new automation runnable after", alone.runnable, RUNNABLE_TARGET)
         report.row("its first run (1 step) COMPLETED after", alone.first_run)
         report.row("5-step run COMPLETED after", alone.five_steps, RUN_TARGET)
+        report.row("the same, express, by its record", alone.express, EXPRESS_TARGET)
         report.row("memory of the stack", alone.megabytes, unit="MB")
         if parked:
             seconds = _park(console, stack, parked)
             report.row(f"{parked} runs PAUSED after", seconds)
-            beside = _measure(console, stack, five, repeat, f"beside {parked} parked runs")
+            beside = _measure(
+                console, stack, (five, express), repeat, f"beside {parked} parked runs"
+            )
             report.section()
             report.row(f"beside {parked} parked runs: runnable after", beside.runnable)
             report.ratio(beside.runnable, alone.runnable)
@@ -110,6 +117,7 @@ def _product(console: Console, report: Report, home: Path, repeat: int, parked: 
             report.ratio(beside.first_run, alone.first_run)
             report.row("5-step run COMPLETED after", beside.five_steps)
             report.ratio(beside.five_steps, alone.five_steps)
+            report.row("the same, express, by its record", beside.express)
             report.row("memory of the stack", beside.megabytes, unit="MB")
     finally:
         console.print("Stopping the stack …")
@@ -120,23 +128,30 @@ def _light(count: int) -> list[dict[str, Any]]:
     return [{"name": f"Step {number}", **LIGHT} for number in range(1, count + 1)]
 
 
-def _measure(console: Console, stack: Stack, five: str, repeat: int, where: str) -> Figures:
+def _measure(
+    console: Console, stack: Stack, workflows: tuple[str, str], repeat: int, where: str
+) -> Figures:
+    five, express = workflows
     time.sleep(SETTLE)
     stack.time_run(five)  # not counted: everything is warm after it
-    firsts, runs = [], []
+    stack.time_express(express)
+    firsts, runs, quick = [], [], []
     for number in range(repeat):
         workflow = stack.create(f"New {where} {number}", _light(1))
         firsts.append(stack.first_run(workflow, time.monotonic()))
         runs.append(stack.time_run(five))
+        quick.append(stack.time_express(express))
         console.print(
             f"{where}, {number + 1}: runnable {firsts[-1][0]:.2f} s, "
-            f"first run {firsts[-1][1]:.2f} s, 5 steps {runs[-1]:.2f} s",
+            f"first run {firsts[-1][1]:.2f} s, 5 steps {runs[-1]:.2f} s, "
+            f"express {quick[-1]:.3f} s",
             highlight=False,
         )
     return Figures(
         median(first[0] for first in firsts),
         median(first[1] for first in firsts),
         median(runs),
+        median(quick),
         stack.memory(),
     )
 

@@ -17,7 +17,8 @@ from cryptography.fernet import Fernet
 
 from automations.db import migrate
 from automations.launcher.postgres import EmbeddedPostgres
-from tests.bench.measuring import ROOT, end, free_ports, plain_environment, until
+from tests.bench.measuring import ROOT, end, plain_environment, until
+from tests.free_ports import free_ports
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def lone_bridge(
             processes[0].pid,
         )
         for address in (f"{found.address}/docs", f"{found.bare}/docs"):
-            until(f"{address} to answer", lambda address=address: _answers(address), 60)  # type: ignore[misc]
+            until(f"{address} to answer", lambda address=address: _answers(address), 180)  # type: ignore[misc]
         yield found
     finally:
         end(processes)

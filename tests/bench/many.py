@@ -21,6 +21,8 @@ FILE = 1_000
 """Automations in a file, which is taken in one transaction."""
 WATCHED = 30.0
 """Seconds for which the parts are looked at when everything is published."""
+TOLD = 0.5
+"""Seconds of processor time from which a part is named."""
 STEPS = [
     {
         "name": f"Look {number}",
@@ -50,6 +52,7 @@ def main(console: Console, automations: int, edits: int) -> bool:
         limit = 60 + automations / 4
         until("all DAGs", lambda: _dags(airflow) >= automations or None, limit, poll=0.5)
         published = time.monotonic() - began
+        console.print(f"all DAGs are there after {published:.0f} s")
         publishing = parts(before, stack.pids(), published)
         took = sorted(_edit(stack, airflow, ids[number * 7 % len(ids)]) for number in range(edits))
         before, began = used(stack.pids()), time.monotonic()
@@ -63,7 +66,9 @@ def main(console: Console, automations: int, edits: int) -> bool:
             table.add_column(heading, justify="left" if heading == "what" else "right")
         table.add_row("imported after", f"{imported:.1f} s", "")
         table.add_row("all DAGs are there after", f"{published:.1f} s", f"{target:.0f} s")
-        table.add_row("    of which the dag-processor", _seconds(publishing, published), "")
+        for part, of in sorted(publishing.items(), key=lambda item: -item[1].share):
+            if of.share * published >= TOLD:
+                table.add_row(f"    {part}, of a core", f"{of.share * published:.1f} s", "")
         table.add_row("an edit runnable after, median", f"{took[len(took) // 2]:.2f} s", "")
         table.add_row("    p95", f"{p95:.2f} s", "1.50 s")
         table.add_row("dag-processor afterwards", f"{processor:.1%}", "10 %")
@@ -71,10 +76,6 @@ def main(console: Console, automations: int, edits: int) -> bool:
         table.add_row("memory of the stack", f"{stack.memory():.0f} MB", "")
         console.print(table)
         return published <= target and p95 <= 1.5 and processor <= 0.1
-
-
-def _seconds(found: dict[str, Any], seconds: float) -> str:
-    return f"{found['airflow dag-processor'].share * seconds:.1f} s"
 
 
 def _import(stack: Stack, number: int) -> list[str]:
@@ -113,8 +114,8 @@ def _edit(stack: Stack, airflow: Any, workflow: str) -> float:
     def is_there() -> bool | None:
         with airflow.cursor() as cursor:
             cursor.execute(
-                "SELECT EXISTS (SELECT FROM dag_tag WHERE dag_id = %s AND name = %s)",
-                (f"automation_{workflow}", f"v{version + 1}"),
+                "SELECT timetable_description LIKE %s FROM dag WHERE dag_id = %s",
+                (f"%; version {version + 1}", f"automation_{workflow}"),
             )
             return bool(cursor.fetchone()[0]) or None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -32,17 +31,6 @@ def until(what: str, look: Callable[[], T | None], seconds: float, poll: float =
             return found
         time.sleep(poll)
     raise BenchError(f"waited {seconds:.0f} s for {what}")
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def plain_environment() -> dict[str, str]:

@@ -27,9 +27,10 @@ from automations.execution.verdicts import AskPeople, Proceed, Sleep, TaskRef
 from automations.launcher.postgres import EmbeddedPostgres
 from automations.services.workflows import definitions
 from automations.steps.registry import STEP_TYPES
-from tests.bench.measuring import BenchError, free_ports
+from tests.bench.measuring import BenchError
 from tests.e2e.counterparts import Counterparts
 from tests.environment import Environment
+from tests.free_ports import free_ports
 from tests.mailbox import Mailbox
 from tests.step_world import World
 

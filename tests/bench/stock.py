@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from tests.bench.measuring import (
     BenchError,
     answer_of,
     end,
-    free_ports,
     memory,
     plain_environment,
     until,
 )
+from tests.free_ports import free_ports
 
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 DAG_ID = "chain"
@@ -32,36 +32,23 @@ from airflow.sdk import DAG, chain
 with DAG("{DAG_ID}", schedule=None, is_paused_upon_creation=False):
     chain(*[EmptyOperator(task_id=f"step_{{number}}") for number in range(5)])
 """
-TASKS = """
-from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG, chain
-
-with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False):
-    chain(*[
-        PythonOperator(task_id=f"step_{{number}}", python_callable=lambda: {{"result": True}})
-        for number in range({count})
-    ])
-"""
-"""As somebody would write by hand what our automation of so many light steps does."""
 START = 180.0
 PATIENCE = 300.0
 BURST_PATIENCE = 1_800.0
-
-
-def tasks_dag(count: int) -> str:
-    """The id of the DAG with so many light tasks in a row."""
-    return f"tasks_{count}"
+SETTLES = 8.0
+"""Seconds before a question is answered: an answer that comes before the scheduler has heard of
+the end of the process that has asked, five seconds later, fails the run or is lost."""
 
 
 class StockAirflow:
     """Airflow as it comes, on the same kind of PostgreSQL server as ours.
 
     Args:
-        chains: of how many light tasks it has DAGs, beside that of empty ones.
+        dags: the code of DAGs that it has beside that of empty tasks, by their ids.
     """
 
-    def __init__(self, folder: Path, chains: Sequence[int] = ()) -> None:
-        self._chains = chains
+    def __init__(self, folder: Path, dags: Mapping[str, str] | None = None) -> None:
+        self._dags = {DAG_ID: DAG, **(dags or {})}
         self._folder = folder
         postgres_port, self._port, log_port, trigger_log_port = free_ports(4)
         self._postgres = EmbeddedPostgres(folder / "postgres", postgres_port, "stock")
@@ -86,10 +73,8 @@ class StockAirflow:
 
     def up(self) -> None:
         (self._folder / "dags").mkdir(parents=True)
-        (self._folder / "dags" / "chain.py").write_text(DAG)
-        for count in self._chains:
-            dag = TASKS.format(dag_id=tasks_dag(count), count=count)
-            (self._folder / "dags" / f"{tasks_dag(count)}.py").write_text(dag)
+        for dag_id, source in self._dags.items():
+            (self._folder / "dags" / f"{dag_id}.py").write_text(source)
         self._postgres.start()
         migration = self._start("db", "migrate")
         try:
@@ -102,7 +87,7 @@ class StockAirflow:
         for part in PARTS:
             self._start(part)
         until("stock Airflow's API", self._signed_in, START, poll=0.5)
-        for dag_id in (DAG_ID, *map(tasks_dag, self._chains)):
+        for dag_id in self._dags:
             until("stock Airflow's DAG", partial(self._has_dag, dag_id), START, poll=0.5)
 
     def down(self) -> None:
@@ -125,25 +110,48 @@ class StockAirflow:
 
     def time_burst(self, runs: int, dag_id: str = DAG_ID) -> float:
         """Seconds from triggering the first of many runs until all are a success."""
-        path = f"{self._base}/api/v2/dags/{dag_id}/dagRuns"
         began = time.monotonic()
-        going = {
-            answer_of(self._http.post(path, json={"logical_date": None}, timeout=30))["dag_run_id"]
-            for _ in range(runs)
-        }
+        going = [self._trigger(dag_id) for _ in range(runs)]
 
         def ended() -> bool | None:
-            for run in list(going):
-                state = answer_of(self._http.get(f"{path}/{run}", timeout=30))["state"]
-                if state == "failed":
-                    raise BenchError("stock Airflow's run failed")
-                if state != "success":
+            while going:
+                if not self._is_success(dag_id, going[-1]):
                     return None
-                going.discard(run)
+                going.pop()
             return True
 
         until("stock Airflow's runs", ended, PATIENCE if runs == 1 else BURST_PATIENCE)
         return time.monotonic() - began
+
+    def time_answer(self, dag_id: str, task_id: str) -> float:
+        """Seconds from the answer to an approval until the run is a success."""
+        run = self._trigger(dag_id)
+        task = f"{self._runs(dag_id)}/{run}/taskInstances/{task_id}"
+        path = f"{task}/-1/hitlDetails"
+
+        def asked() -> bool | None:
+            asks = answer_of(self._http.get(task, timeout=30))["state"] == "awaiting_input"
+            return asks or None
+
+        until("stock Airflow's question", asked, PATIENCE)
+        time.sleep(SETTLES)
+        began = time.monotonic()
+        answer_of(self._http.patch(path, json={"chosen_options": ["Approve"]}, timeout=30))
+        until("the run", lambda: self._is_success(dag_id, run) or None, PATIENCE)
+        return time.monotonic() - began
+
+    def _runs(self, dag_id: str) -> str:
+        return f"{self._base}/api/v2/dags/{dag_id}/dagRuns"
+
+    def _trigger(self, dag_id: str) -> str:
+        made = self._http.post(self._runs(dag_id), json={"logical_date": None}, timeout=30)
+        return str(answer_of(made)["dag_run_id"])
+
+    def _is_success(self, dag_id: str, run: str) -> bool:
+        state = answer_of(self._http.get(f"{self._runs(dag_id)}/{run}", timeout=30))["state"]
+        if state == "failed":
+            raise BenchError("stock Airflow's run failed")
+        return bool(state == "success")
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{arguments[0]}.log").open("ab") as log:

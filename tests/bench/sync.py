@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +16,7 @@ import requests
 from automations.launcher.dependabot_source import alert
 from tests.bench.lone_bridge import LoneBridge
 from tests.bench.measuring import BenchError, answer_of, memory, until
+from tests.prompt_handler import PromptHandler
 
 PAGE = 100
 PATIENCE = 600
@@ -59,7 +60,7 @@ class Alerts(ThreadingHTTPServer):
             thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PromptHandler):
     server: Alerts
     protocol_version = "HTTP/1.1"
 
@@ -73,9 +74,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 class Synced:

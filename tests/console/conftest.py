@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from lxml import html
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import expect, sync_playwright
 from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
 from api_bridge.cookies import COOKIE
 from tests.console import sample
 from tests.console.sample import Sample
+from tests.console.screenshots import launched
 
 HEADERS = {
     "Accept": "text/html,application/xhtml+xml",
     "Origin": "http://testserver",
     "Sec-Fetch-Site": "same-origin",
 }
+
+PATIENCE = 60_000
+"""Milliseconds that a busy machine may take until a page is as it is expected."""
+
+
+def sent(value: str) -> str:
+    """A text as a browser sends it: with line breaks of its own."""
+    return "\r\n".join(re.split(r"\r\n|\r|\n", value))
 
 
 class Browser:
@@ -41,18 +54,36 @@ class Browser:
         action: str,
         number: int = 0,
         typed: Mapping[str, str] | None = None,
+        to: str | None = None,
         **values: str,
     ) -> Any:
-        """Send the form of the page with this action, with values typed into it."""
+        """Send the form of the page with this action, with values typed into it.
+
+        Args:
+            to: where a button sends it instead.
+        """
         forms = [one for one in self.root.forms if (one.action or self.path) == action]
-        data = {name: value for name, value in forms[number].form_values()}  # noqa: C416
-        return self._take(self.http.post(action, data={**data, **(typed or {}), **values}))
+        # A browser leaves out the line break behind an area's tag, and those within one line.
+        areas = {one.get("name") for one in forms[number].iter("textarea")}
+        lines = {one.get("name") for one in forms[number].iter("input") if one.type == "text"}
+        data: dict[str, list[str]] = {}
+        for name, value in forms[number].form_values():
+            if name in areas:
+                value = (value or "").removeprefix("\n")
+            elif name in lines:
+                value = value.replace("\r", "").replace("\n", "")
+            data.setdefault(name, []).append(sent(value))
+        return self._take(self.http.post(to or action, data={**data, **(typed or {}), **values}))
 
     def send(self, path: str, token: str | None = None, **values: str) -> Any:
         """Send a form that is on no page, with a token of one's own or the right one."""
         if token is None:
             (token,) = set(self.root.xpath("//input[@name='csrf']/@value"))
         return self._take(self.http.post(path, data={"csrf": token, **values}))
+
+    def post(self, path: str, **more: Any) -> Any:
+        """Send something as it is, and take the page that answers."""
+        return self._take(self.http.post(path, **more))
 
     @property
     def path(self) -> str:
@@ -105,3 +136,15 @@ def browsers(app: FastAPI, there: Sample) -> Iterator[dict[str, Browser]]:
 def owner(browsers: dict[str, Browser]) -> Browser:
     """The owner's browser."""
     return browsers["OWNER"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """Debian's Chromium, which ``./automations test`` installs where it may."""
+    if shutil.which("chromium") is None:
+        pytest.skip("apt-get install chromium")
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        browser = launched(playwright)
+        yield browser
+        browser.close()

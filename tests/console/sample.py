@@ -22,12 +22,13 @@ from automations.db.tables import (
 from automations.db.waits import NewWait
 from automations.domain.forms.schema import FormSchema
 from automations.domain.principals import Principal
-from automations.domain.statuses import RunStatus, StepStatus
+from automations.domain.statuses import RunStatus, StepStatus, WaitKind
 from automations.services.access import members, sign_ins
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.forms import forms
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
+from tests.console import records, sample_forms, things
 from tests.doubles import ports
 
 PASSWORD = "correct horse battery"
@@ -144,6 +145,16 @@ class Sample:
     runs: dict[str, str] = field(default_factory=dict)
     event: str = ""
     submission: str = ""
+    things: dict[str, str] = field(default_factory=dict)
+    form: str = ""
+    questionnaire: str = ""
+    answered: str = ""
+    template: str = ""
+    documents: dict[str, str] = field(default_factory=dict)
+    table: str = ""
+    rows: list[str] = field(default_factory=list)
+    board: str = ""
+    matters: list[str] = field(default_factory=list)
 
 
 def make(kyc: dict[str, Any] | None = None) -> Sample:
@@ -173,9 +184,14 @@ def make(kyc: dict[str, Any] | None = None) -> Sample:
         {"sections": [{"id": "s", "fields": [{"id": "1", "key": "note", "type": "text"}]}]}
     )
     form = forms.create(made.workspace, title="Signup", description="", form=schema)
+    made.form = form.id
     made.submission = forms.submit(made.workspace, form.id, {"note": "I would like to."}).id
+    sample_forms.fill(made)
+    made.table, made.rows = records.table(made.people["OWNER"])
+    made.board, made.matters = records.board(made.people["OWNER"])
     _settle(made)
     _tell(made)
+    things.add(made)
     return made
 
 
@@ -205,7 +221,7 @@ def _settle(made: Sample) -> None:
                 run_id=made.runs["asked"],
                 node_id="ask",
                 generation=0,
-                kind="decision",
+                kind=WaitKind.DECISION,
                 due_at=now + timedelta(days=7),
                 question=question,
             ),
@@ -216,7 +232,7 @@ def _settle(made: Sample) -> None:
                 run_id=made.runs["waiting"],
                 node_id="later",
                 generation=0,
-                kind="delay",
+                kind=WaitKind.DELAY,
                 due_at=now + timedelta(days=7),
             ),
         )
@@ -296,7 +312,7 @@ def say(made: Sample, text: str) -> None:
             step.input, step.output = {text: text}, {text: {text: text}}
         for line in session.query(StepLog):
             line.output = line.step_name = text
-        for wait in session.query(Wait).filter(Wait.kind == "decision"):
+        for wait in session.query(Wait).filter(Wait.kind == WaitKind.DECISION):
             wait.question = {"subject": text, "body": text, "data": {text: [text]}}
         for event in session.query(Event):
             event.type = event.source = event.reason = text
@@ -307,6 +323,9 @@ def say(made: Sample, text: str) -> None:
             told.title = told.message = told.link = text
         for version in session.query(WorkflowVersion):
             version.created_by = text
+        sample_forms.say(session, text)
+    things.say(text)
+    records.say(text)
 
 
 def pages(there: Sample) -> list[str]:
@@ -314,6 +333,7 @@ def pages(there: Sample) -> list[str]:
     workflow = f"/console/workflows/{there.workflow}"
     of_runs = [f"/console/runs/{run_id}" for run_id in there.runs.values()]
     return [
+        "/console/start",
         "/console/workflows",
         "/console/workflows?q=kyc&status=ACTIVE&trigger=manual",
         "/console/workflows?q=nothing",
@@ -323,6 +343,7 @@ def pages(there: Sample) -> list[str]:
         f"{workflow}/versions/2",
         f"{workflow}/definition",
         f"/console/workflows/{there.digest}",
+        *things.pages(there),
         "/console/runs",
         f"/console/runs?workflow={there.workflow}&status=FAILED&since=day&trigger=manual",
         *of_runs,
@@ -334,5 +355,24 @@ def pages(there: Sample) -> list[str]:
         f"/console/events/{there.event}",
         "/console/notifications",
         "/console/submissions",
+        *sample_forms.pages(there),
         "/console/members",
+        *records.pages(there.table, there.rows, there.board, there.matters),
+    ]
+
+
+def editor_pages(there: Sample) -> list[str]:
+    """Those that only who may change automations has."""
+    builder = f"/console/workflows/{there.workflow}/edit"
+    steps = ("register", "risky", "ask", "note", "each", "hello", "later")
+    return [
+        *things.admin_pages(there),
+        "/console/workflows/new",
+        builder,
+        *(f"{builder}?at=step.{step}" for step in steps),
+        *(f"{builder}?at={name}" for name in ("trigger", "settings", "yaml", "sample", "trial")),
+        f"{builder}?at=add.risky/then/1",
+        f"{builder}?at=step.gone",
+        *sample_forms.editor_pages(there),
+        *records.editor_pages(there.table, there.rows, there.board),
     ]

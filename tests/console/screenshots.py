@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from api_bridge.cookies import COOKIE
 from automations.db import migrate
 from automations.launcher.postgres import EmbeddedPostgres
-from tests.console import sample
+from tests.console import records, sample, sample_forms, things
 from tests.console.sample import Sample
 
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
@@ -76,12 +76,22 @@ def addresses(there: Sample) -> dict[str, str]:
     """The pages that are worth a picture, by name."""
     workflow = f"/console/workflows/{there.workflow}"
     return {
+        "start": "/console/start",
+        "new": "/console/workflows/new",
         "workflows": "/console/workflows",
         "workflow": workflow,
         "versions": f"{workflow}/versions",
         "version": f"{workflow}/versions/2",
         "definition": f"{workflow}/definition",
         "run-form": f"{workflow}/run",
+        "builder": f"{workflow}/edit?at=step.risky",
+        "builder-mail": f"{workflow}/edit?at=step.hello",
+        "builder-trigger": f"{workflow}/edit?at=trigger",
+        "builder-add": f"{workflow}/edit?at=add./steps/2",
+        "builder-settings": f"{workflow}/edit?at=settings",
+        "builder-yaml": f"{workflow}/edit?at=yaml",
+        "builder-sample": f"{workflow}/edit?at=sample",
+        "builder-trial": f"{workflow}/edit?at=trial",
         "runs": "/console/runs",
         "run-failed": f"/console/runs/{there.runs['failed']}",
         "run-asked": f"/console/runs/{there.runs['asked']}",
@@ -92,16 +102,18 @@ def addresses(there: Sample) -> dict[str, str]:
         "event": f"/console/events/{there.event}",
         "notifications": "/console/notifications",
         "submissions": "/console/submissions",
+        **sample_forms.addresses(there),
         "members": "/console/members",
         "audit": "/console/audit",
+        **records.pictures(there.table, there.rows, there.board, there.matters),
         "empty": "/console/workflows?q=nothing",
+        **things.shown(there),
         "error": "/console/runs/nothing",
     }
 
 
-def take(folder: Path, wanted: str) -> None:
+def take(there: Sample, folder: Path, wanted: str) -> None:
     """Take the pictures whose names fit."""
-    there = sample.make()
     with serving() as url, sync_playwright() as playwright:
         browser = launched(playwright)
         for size, (width, height) in SIZES.items():
@@ -123,10 +135,9 @@ def take(folder: Path, wanted: str) -> None:
         browser.close()
 
 
-def main() -> None:
-    """Make a database, fill it, and take the pictures."""
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def filled() -> Iterator[Sample]:
+    """A database of its own, with something of everything in it."""
     with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -135,6 +146,7 @@ def main() -> None:
         os.environ |= {
             "AUTOMATIONS_HOME": home,
             "AUTOMATIONS_DISPATCHER": "off",
+            "AUTOMATIONS_MAIL_TOKEN": "shown",
             "AUTOMATIONS_ENCRYPTION_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
             "AUTOMATIONS_DATABASE_DSN": "postgresql+psycopg2://automations:"
             f"{postgres.password}@127.0.0.1:{port}/automations",
@@ -143,9 +155,19 @@ def main() -> None:
         try:
             postgres.ensure_databases()
             migrate.upgrade(os.environ["AUTOMATIONS_DATABASE_DSN"])
-            take(folder, sys.argv[2] if len(sys.argv) > 2 else "")
+            there = sample.make()
+            things.add_history(there)
+            yield there
         finally:
             postgres.stop()
+
+
+def main() -> None:
+    """Fill a database, and take the pictures."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with filled() as there:
+        take(there, folder, sys.argv[2] if len(sys.argv) > 2 else "")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Wait, Workflow
 from automations.db.waits import NewWait
-from automations.domain.statuses import RunStatus
+from automations.domain.statuses import RunStatus, WaitKind
 from automations.services.workflows import workflows
 from tests.console.conftest import HEADERS, Browser
 from tests.console.sample import KYC, PASSWORD, Sample
@@ -204,22 +204,45 @@ class TestRuns:
 
 
 class TestApprovals:
-    def test_one_is_decided_with_a_comment(self, owner: Browser, there: Sample) -> None:
+    def test_one_is_decided_with_a_reason_that_its_run_shows(
+        self, owner: Browser, there: Sample
+    ) -> None:
         page = f"/console/approvals/{there.runs['asked']}"
         owner.open(page)
         assert "ACME GmbH" in owner.text
-        owner.press(page, decision="approved", comment="Fine")
+        owner.press(page, decision="approved", reason="Fine,\r\nfor once")
         assert (owner.path, "Approved." in owner.text) == ("/console/approvals", True)
         with unit_of_work() as session:
             wait = session.query(Wait).filter(Wait.run_id == there.runs["asked"]).one()
-        assert (wait.decision, wait.data) == ("approved", {"comment": "Fine"})
+        assert (wait.decision, wait.reason) == ("approved", "Fine,\nfor once")
         assert owner.open(page).status_code == 409
+        run = f"/console/runs/{there.runs['asked']}"
+        for shown in (run, f"{run}/steps/ask"):
+            owner.open(shown)
+            assert "approved, owner@b.example" in owner.text
+            assert "Fine, for once" in owner.text
 
     def test_several_are_decided_at_once(self, owner: Browser, there: Sample) -> None:
         owner.open("/console/approvals")
         owner.press("/console/approvals/bulk", run=there.runs["asked"], decision="rejected")
         assert "Rejected." in owner.text
         assert "Nothing to decide" in owner.text
+
+    def test_nothing_that_is_sent_is_passed_over(self, owner: Browser, there: Sample) -> None:
+        page = f"/console/approvals/{there.runs['asked']}"
+        owner.open(page)
+        token = owner.root.xpath("//input[@name='csrf']/@value")[0]
+        for sent in ({"note": "x"}, {"decision": ["approved", "rejected"]}):
+            body = {"csrf": token, "decision": "approved", **sent}
+            assert owner.http.post(page, data=body).status_code == 400
+        for bulk, act in (("approvals", "decision"), ("runs", "act")):
+            body = {"csrf": token, act: "approved" if act == "decision" else "cancel"}
+            many = [f"run{number}" for number in range(101)]
+            answer = owner.http.post(f"/console/{bulk}/bulk", data={**body, "run": many})
+            assert (answer.status_code, "at most at once" in answer.text) == (400, True)
+        with unit_of_work() as session:
+            wait = session.query(Wait).filter(Wait.run_id == there.runs["asked"]).one()
+        assert wait.decision is None
 
     def test_a_form_is_filled_in_and_what_is_wrong_is_said(
         self, owner: Browser, there: Sample
@@ -236,7 +259,7 @@ class TestApprovals:
         }
         with unit_of_work() as session:
             until = datetime.now(UTC) + timedelta(days=1)
-            waits.open_wait(session, NewWait(run_id, "ask", 0, "decision", until, question))
+            waits.open_wait(session, NewWait(run_id, "ask", 0, WaitKind.DECISION, until, question))
         page = f"/console/approvals/{run_id}"
         owner.open(page)
         assert owner.press(page, decision="approved").status_code == 400

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from automations.db import runs
 from automations.db.session import unit_of_work
 from automations.domain.statuses import RunStatus
+from automations.services.pipelines import pulls, syncs
+from tests.console import things, weights
 from tests.console.sample import Sample
-from tests.console.screenshots import addresses, launched, serving, signed_in
+from tests.console.screenshots import addresses, serving, signed_in
 
 pytestmark = pytest.mark.slow
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
-    """Debian's Chromium, which ``./automations test`` installs where it may."""
-    if shutil.which("chromium") is None:
-        pytest.skip("apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = launched(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -48,6 +38,7 @@ def opened(chromium: Chromium, url: str, token: str | None, faults: list[str], *
 def test_every_page_is_accessible_in_light_and_dark(
     chromium: Chromium, url: str, there: Sample
 ) -> None:
+    things.add_history(there)
     faults: list[str] = []
     found: dict[str, list[str]] = {}
     for scheme in ("light", "dark"):
@@ -76,7 +67,7 @@ def test_a_run_s_page_follows_it_without_being_loaded_anew(
     expect(page.locator("h1 .badge")).to_have_text("Running")
     with unit_of_work() as session:
         runs.end_run(session, there.runs["running"], RunStatus.COMPLETED, None)
-    expect(page.locator("h1 .badge")).to_have_text("Completed", timeout=20_000)
+    expect(page.locator("h1 .badge")).to_have_text("Completed")
     assert page.evaluate("window.same") is True
     assert faults == []
 
@@ -126,3 +117,31 @@ def test_a_phone_shows_no_page_wider_than_itself(
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(name)
     assert wide == []
+
+
+def test_every_page_is_light_with_all_that_it_loads(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    things.add_history(there)
+    page = signed_in(chromium, url, there.tokens["OWNER"])
+    heavy = {}
+    for name, path in addresses(there).items():
+        size, _ = weights.measured(page, f"{url}{path}", 1)
+        assert size > 1_000, name
+        if size > weights.MAX_BYTES:
+            heavy[name] = size
+    assert heavy == {}
+
+
+def test_a_pipeline_s_page_follows_its_sync(chromium: Chromium, url: str, there: Sample) -> None:
+    faults: list[str] = []
+    sync = pulls.start(there.workspace, there.things["http"])
+    page = opened(chromium, url, there.tokens["MEMBER"], faults)
+    page.goto(f"{url}/console/pipelines/{there.things['http']}")
+    page.evaluate("window.same = true")
+    expect(page.locator("#pipeline-now")).to_contain_text("is being read")
+    syncs.stop(there.workspace, there.things["http"], sync.id)
+    expect(page.locator("#pipeline-syncs .badge")).to_have_text("Stopped")
+    expect(page.locator("#pipeline-now")).to_be_empty()
+    assert page.evaluate("window.same") is True
+    assert faults == []

@@ -8,10 +8,11 @@ import pytest
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Submission, Wait
+from automations.domain.statuses import WaitKind
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.console.conftest import Browser
-from tests.console.sample import ROLES, Sample, pages
+from tests.console.sample import ROLES, Sample, editor_pages, pages
 from tests.doubles import ports
 
 MAX_BYTES = 200_000
@@ -22,7 +23,8 @@ def test_every_page_is_shown_to_every_role(
     browsers: dict[str, Browser], there: Sample, role: str
 ) -> None:
     browser = browsers[role]
-    for path in pages(there):
+    may_edit = role in ("OWNER", "ADMIN")
+    for path in [*pages(there), *(editor_pages(there) if may_edit else [])]:
         answer = browser.open(path)
         assert answer.status_code == 200, (path, answer.text[:2000])
         assert len(answer.content) < MAX_BYTES, path
@@ -44,7 +46,7 @@ def test_every_page_is_shown_to_every_role(
 )
 def test_what_is_decided_on_makes_no_page_heavy(owner: Browser, there: Sample, data: Any) -> None:
     with unit_of_work() as session:
-        for wait in session.query(Wait).filter(Wait.kind == "decision"):
+        for wait in session.query(Wait).filter(Wait.kind == WaitKind.DECISION):
             wait.question = {"subject": "May we?", "body": "", "data": data}
         for submission in session.query(Submission):
             submission.data = data if isinstance(data, dict) else {"data": data}
@@ -69,6 +71,10 @@ def test_an_automation_of_as_many_steps_as_there_may_be_is_shown_as_far_as_it_is
     steps = [{**step, "id": f"s{number}", "name": f"Step {number}"} for number in range(500)]
     made = workflows.create(there.people["OWNER"], {"name": "Long", "steps": steps}, ports())
     run = by_hand.execute(there.people["OWNER"], made.id, {})
+    page = f"/console/workflows/{made.id}/edit?at=trigger"
+    answer = owner.open(page)
+    assert (answer.status_code, len(answer.content) < MAX_BYTES) == (200, True)
+    assert "edit them as YAML" in owner.text
     for page in (f"/console/workflows/{made.id}", f"/console/runs/{run.id}"):
         answer = owner.open(page)
         assert (answer.status_code, len(answer.content) < MAX_BYTES) == (200, True), page

@@ -16,13 +16,18 @@ from automations.services.access import sign_ins
 from automations.services.workflows import workflows
 from tests.console import sample
 from tests.console.conftest import Browser
-from tests.console.sample import PASSWORD, ROLES, Sample, pages
+from tests.console.sample import PASSWORD, ROLES, Sample, editor_pages, pages
 from tests.doubles import ports
 
 FORMS = {
     "/console/workflows/{workflow}/execute": "MEMBER",
     "/console/workflows/{workflow}/status": "ADMIN",
     "/console/workflows/{workflow}/duplicate": "ADMIN",
+    "/console/workflows/new": "ADMIN",
+    "/console/workflows/new/kyc-review": "ADMIN",
+    "/console/workflows/{workflow}/edit": "ADMIN",
+    "/console/workflows/{workflow}/edit/test": "ADMIN",
+    "/console/workflows/{workflow}/edit/try": "ADMIN",
     "/console/workflows/{workflow}/versions/1/restore": "ADMIN",
     "/console/runs/{running}/cancel": "MEMBER",
     "/console/runs/{failed}/retry": "MEMBER",
@@ -34,10 +39,58 @@ FORMS = {
     "/console/events/{event}/replay": "ADMIN",
     "/console/notifications/read": "VIEWER",
     "/console/submissions/{submission}/decide": "MEMBER",
+    "/console/pipelines/{http}/sync": "MEMBER",
+    "/console/pipelines/{push}/syncs/{sync}/stop": "MEMBER",
+    "/console/pipelines/sync": "MEMBER",
+    "/console/pipelines/{push}/records": "MEMBER",
+    "/console/pipelines/{push}/webhook": "ADMIN",
+    "/console/pipelines/new": "ADMIN",
+    "/console/pipelines/new/fields": "ADMIN",
+    "/console/pipelines/{http}/edit": "ADMIN",
+    "/console/pipelines/{http}/edit/fields": "ADMIN",
+    "/console/pipelines/{http}/delete": "ADMIN",
+    "/console/pipelines/{http}/check": "ADMIN",
+    "/console/pipelines/{http}/enabled": "ADMIN",
+    "/console/secrets": "ADMIN",
+    "/console/secrets/REGISTRY_KEY/delete": "ADMIN",
+    "/console/integrations": "ADMIN",
+    "/console/integrations/{integration}": "ADMIN",
+    "/console/integrations/{integration}/enabled": "ADMIN",
+    "/console/integrations/{integration}/test": "ADMIN",
+    "/console/integrations/{integration}/delete": "ADMIN",
+    "/console/api-keys": "ADMIN",
+    "/console/api-keys/{key}/rotate": "ADMIN",
+    "/console/api-keys/{key}/revoke": "ADMIN",
+    "/console/forms": "ADMIN",
+    "/console/forms/{questionnaire}/edit": "ADMIN",
+    "/console/forms/{questionnaire}/public": "ADMIN",
+    "/console/forms/{questionnaire}/duplicate": "ADMIN",
+    "/console/forms/{questionnaire}/delete": "ADMIN",
+    "/console/documents/templates": "ADMIN",
+    "/console/documents/templates/{template}": "ADMIN",
+    "/console/documents/templates/{template}/delete": "ADMIN",
+    "/console/documents/templates/{template}/test": "MEMBER",
     "/console/members": "ADMIN",
     "/console/members/{member}/role": "ADMIN",
     "/console/members/{member}/invitation": "ADMIN",
     "/console/members/{member}/remove": "ADMIN",
+    "/console/tables/new": "ADMIN",
+    "/console/tables/{table}/columns": "ADMIN",
+    "/console/tables/{table}/delete": "ADMIN",
+    "/console/tables/{table}/import": "MEMBER",
+    "/console/tables/{table}/import/rows": "MEMBER",
+    "/console/tables/{table}/import/discard": "MEMBER",
+    "/console/tables/{table}/rows": "MEMBER",
+    "/console/tables/{table}/rows/delete": "MEMBER",
+    "/console/tables/{table}/rows/{row}": "MEMBER",
+    "/console/matters/new": "MEMBER",
+    "/console/matters/move": "MEMBER",
+    "/console/matters/{matter}": "MEMBER",
+    "/console/matters/{matter}/act": "MEMBER",
+    "/console/matters/{matter}/cancel": "MEMBER",
+    "/console/matters/boards/new": "ADMIN",
+    "/console/matters/boards/{board}": "ADMIN",
+    "/console/matters/boards/{board}/delete": "ADMIN",
 }
 """What forms do, and the role that it takes."""
 
@@ -51,8 +104,15 @@ def addresses_of(there: Sample) -> dict[str, str]:
         "workflow": there.workflow,
         "event": there.event,
         "submission": there.submission,
+        "questionnaire": there.questionnaire,
+        "template": there.template,
+        "table": there.table,
+        "row": there.rows[0],
+        "board": there.board,
+        "matter": there.matters[0],
         "member": str(there.people["VIEWER"].member_id),
         **there.runs,
+        **there.things,
     }
     return {path.format_map(names): role for path, role in FORMS.items()}
 
@@ -131,7 +191,7 @@ def test_a_page_of_another_site_can_send_nothing(owner: Browser, there: Sample) 
 
 
 def test_no_page_has_a_script_or_a_style_of_its_own(owner: Browser, there: Sample) -> None:
-    for path in [*pages(there), "/console/runs/nothing"]:
+    for path in [*pages(there), *editor_pages(there), "/console/runs/nothing"]:
         answer = owner.open(path)
         policy = answer.headers["content-security-policy"]
         assert "unsafe" not in policy
@@ -157,7 +217,11 @@ def test_nothing_that_anybody_has_written_becomes_a_part_of_a_page(
     sample.say(there, HOSTILE)
     seen = 0
     browser = browsers["OWNER"]
-    for path in [*pages(there), f"/console/workflows/{there.workflow}/run"]:
+    for path in [
+        *pages(there),
+        *editor_pages(there),
+        f"/console/workflows/{there.workflow}/run",
+    ]:
         answer = browser.open(path)
         assert answer.status_code == 200, path
         assert inline(answer.text) == [], path
@@ -270,7 +334,7 @@ def test_a_template_has_no_words_of_its_own() -> None:
         text = re.sub(r"<code>./automations[^<]*</code>", " ", text)
         text = re.sub(r"<[^>]*>", " ", text, flags=re.DOTALL)
         # Attributes that are put together apart from their element.
-        text = re.sub(r'[\w-]+="[^"]*"| required\b', " ", text)
+        text = re.sub(r'[\w-]+="[^"]*"| (?:required|data-[\w-]+)\b', " ", text)
         text = re.sub(r"&\w+;", " ", text)
         words = re.findall(r"[A-Za-z]{2,}", text)
         if words and path.name != "icons.html":
@@ -281,8 +345,8 @@ def test_a_template_has_no_words_of_its_own() -> None:
 def test_every_text_is_said_somewhere() -> None:
     folder = Path(texts.__file__).parent
     files = [*folder.rglob("*.html"), *folder.rglob("*.py")]
-    written = " ".join(path.read_text() for path in files if path.name != "texts.py")
-    families = set(re.findall(r'"([a-z_]+\.)" ~', written)) | set(
+    written = " ".join(path.read_text() for path in files if not path.name.endswith("texts.py"))
+    families = set(re.findall(r'"([a-z_.]+\.)" ~', written)) | set(
         re.findall(r'f"([a-z_.]+\.)\{', written)
     )
     unsaid = [

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from automations.db.session import unit_of_work
 from automations.dispatch.dispatcher import Dispatcher
-from automations.errors import OrchestratorError, OrchestratorUnavailable
-from automations.ports import NewDagRun, Visible
+from automations.errors import OrchestratorError, OrchestratorUnavailable, VersionGone
+from automations.ports import DoneBefore, NewDagRun, Visible
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.db.workspace import principal
@@ -28,10 +28,14 @@ class Airflow:
     def __init__(self) -> None:
         self.away = False
         self.fails_at: set[str] = set()
+        self.gone: set[str] = set()
+        """Runs whose versions it does not know any more."""
         self.unseen = 0
         """How often a DAG is asked for before it is there."""
         self.tries = 0
         self.made: list[str] = []
+        self.before: dict[str, DoneBefore] = {}
+        """What was done of those that are made, where anything was."""
         self.failed: list[str] = []
 
     def visible(self, dag_id: str) -> Visible | None:
@@ -49,7 +53,11 @@ class Airflow:
     def start_one(self, run: NewDagRun) -> OrchestratorError | None:
         if run.run_id in self.fails_at:
             return OrchestratorUnavailable("Airflow fails at it.")
+        if run.run_id in self.gone:
+            return VersionGone("It is gone.")
         self.made.append(run.run_id)
+        if run.before is not None:
+            self.before[run.run_id] = run.before
         return None
 
     def fail(self, dag_id: str, run_id: str) -> None:
@@ -60,6 +68,9 @@ class Airflow:
 
     def paused(self) -> frozenset[str]:
         return frozenset()
+
+    def assets(self, scheme: str) -> dict[str, int]:
+        return {}
 
     def acts(self, *_: Any) -> tuple[list[Any], int]:
         return [], 0
@@ -75,7 +86,7 @@ def dispatching(airflow: Airflow, **roles: Any) -> Iterator[Dispatcher]:
         dispatcher.stop()
 
 
-def until(what: str, look: Callable[[], bool], seconds: float = 20) -> None:
+def until(what: str, look: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < deadline, f"waited for {what}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from automations.errors import StepError
 from automations.kit.values import JSON
@@ -19,10 +19,13 @@ class Outbox:
         self.busy = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
+        self.watch: Callable[[Mail], object] = lambda _: None
+        """Is told of each before it is sent."""
 
     def send(self, mail: Mail) -> MailReceipt:
         self.busy.set()
-        assert self.go_on.wait(10)
+        self.watch(mail)
+        assert self.go_on.wait(60)
         if self.failures:
             raise self.failures.pop(0)
         self.sent.append(mail)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from automations.db import run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunStep, StepLog, Wait, Workflow, WorkflowVersion, Workspace
 from automations.execution.verdicts import TaskRef
+from automations.kit.ids import new_id
 from automations.services.runs.template_names import first_variables
 from automations.services.workflows import definitions
 
@@ -20,7 +21,7 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
     """A run of an automation with these steps, as execute leaves it."""
     definition = {"name": "Test", "steps": list(steps), "variables": {"limit": 5}, **more}
     with unit_of_work() as session:
-        workspace = Workspace(slug="w", name="W")
+        workspace = Workspace(slug=new_id(), name="W")
         session.add(workspace)
         session.flush()
         workflow = Workflow(workspace_id=workspace.id, name="Test", status="ACTIVE", version=1)
@@ -30,7 +31,7 @@ def begin(*steps: dict[str, Any], text: str = "hello", **more: Any) -> Run:
             WorkflowVersion(
                 workflow_id=workflow.id,
                 version=1,
-                revision=1,
+                revision=1 + (session.scalar(select(func.max(WorkflowVersion.revision))) or 0),
                 status="ACTIVE",
                 definition=definition,
             )

@@ -77,7 +77,8 @@ def audited() -> list[tuple[str, str, dict[str, Any]]]:
 
 def logged(run: Run) -> list[tuple[str, str, Any]]:
     with unit_of_work() as session:
-        lines = session.scalars(select(StepLog).where(StepLog.run_id == run.id))
+        query = select(StepLog).where(StepLog.run_id == run.id).order_by(StepLog.id)
+        lines = session.scalars(query)
         return [(one.step_id, one.status, json.loads(one.output)) for one in lines]
 
 
@@ -193,6 +194,14 @@ def test_a_step_that_is_marked_as_done_counts_as_completed(engine: Engine) -> No
     ]
     ((action, by, _),) = audited()
     assert (action, by) == ("run.mark", "anna")
+
+
+def test_a_step_that_waits_and_is_skipped_has_its_line_and_no_decision(engine: Engine) -> None:
+    run = waiting(engine)
+    look(act(run, ActKind.MARK, "ask", state="skipped"), stands="skipped")
+    (line,) = logged(run)
+    assert line == ("ask", "marked", {"by": "airflow:anna", "state": "skipped"})
+    assert reload(run).status == "PAUSED"
 
 
 def test_a_mark_that_airflow_has_refused_changes_nothing(engine: Engine) -> None:

@@ -11,13 +11,15 @@ import pytest
 from sqlalchemy import select, update
 
 from automations.db.session import unit_of_work
-from automations.db.tables import Approver, AuditLog, Run, Wait
+from automations.db.tables import Approver, AuditLog, Run, RunStep, Wait
 from automations.domain.statuses import DECISIONS, Decision
-from automations.errors import AutomationsError, Conflict, Gone
+from automations.errors import AutomationsError, Conflict, Gone, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Sleep
 from automations.ports import HttpRequest, HttpResponse
+from automations.services.runs import browsing
 from automations.services.waits import answers, decisions
+from automations.services.waits.answers import MAX_REASON
 from automations.services.waits.questions import Standing, standing
 from automations.steps.outcomes import Answer
 from automations.tokens import derive_token, hash_token
@@ -55,25 +57,32 @@ class Paused:
             return session.get_one(Wait, self.wait_id)
 
 
-def by_the_api(paused: Paused, decision: str | None, data: Any, by: str) -> None:
-    run = paused.run
-    decisions.resume(principal(run.workspace_id, name=by), run.id, decision=decision, data=data)
+def by_the_api(
+    paused: Paused, decision: str | None, data: Any, by: str, reason: str | None = None
+) -> None:
+    run, who = paused.run, principal(paused.run.workspace_id, name=by)
+    decisions.resume(who, run.id, decision=decision, data=data, reason=reason)
 
 
-def by_a_link(paused: Paused, decision: str | None, data: Any, by: str) -> None:
+def by_a_link(
+    paused: Paused, decision: str | None, data: Any, by: str, reason: str | None = None
+) -> None:
     token = derive_token(by)
     with unit_of_work() as session:
         session.execute(update(Approver).values(address=by, token_hash=hash_token(token)))
-    decisions.decide(token, decision=str(decision), data=data)
+    decisions.decide(token, decision=str(decision), data=data, reason=reason)
 
 
-def in_airflow(paused: Paused, decision: str | None, data: Any, by: str) -> None:
+def in_airflow(
+    paused: Paused, decision: str | None, data: Any, by: str, reason: str | None = None
+) -> None:
     # Who decides nothing there presses the button to continue.
     answer = Answer(
         decision or Decision.RESUMED,  # type: ignore[arg-type]  # also what is no decision
         f"airflow:{by}",
         datetime.now(UTC),
         data,
+        reason=reason,
     )
     ref = task(paused.run, paused.wait.node_id)
     verdict = paused.engine.resume(ref, paused.wait_id, answer)
@@ -81,7 +90,7 @@ def in_airflow(paused: Paused, decision: str | None, data: Any, by: str) -> None
         raise Conflict
 
 
-Door = Callable[[Paused, str | None, Any, str], None]
+Door = Callable[..., None]
 every_door = pytest.mark.parametrize("door", [by_the_api, by_a_link, in_airflow])
 
 
@@ -117,6 +126,39 @@ def test_an_answer_that_fits_ends_the_pause(engine: Engine, door: Door) -> None:
     assert (wait.status, wait.decision, wait.data) == ("ANSWERED", "approved", {"comment": "fine"})
     assert wait.decided_by == ("airflow:bob" if door is in_airflow else "bob")
     assert wait.override is (door is not by_a_link)
+
+
+@every_door
+def test_a_reason_goes_with_the_answer_to_the_run(engine: Engine, door: Door) -> None:
+    paused = asking(engine)
+    door(paused, "rejected", None, "bob", "It is too dear.")
+    assert paused.wait.reason == "It is too dear."
+    if door is not in_airflow:
+        engine.resume(task(paused.run, "ask"), paused.wait_id, None)
+    with unit_of_work() as session:
+        node = session.get_one(RunStep, (paused.run.id, "ask"))
+        assert node.output is not None
+        assert (node.output["decision"], node.output["reason"]) == ("rejected", "It is too dear.")
+
+
+@every_door
+def test_a_reason_that_is_too_long_is_refused(engine: Engine, door: Door) -> None:
+    paused = asking(engine)
+    error = refused(door, paused, "approved", None, "bob", "x" * (MAX_REASON + 1))
+    if isinstance(error, ValidationFailed):
+        assert list(error.field_errors) == ["reason"]
+
+
+def test_the_reasons_of_all_who_were_asked_are_kept(engine: Engine) -> None:
+    paused = asking(engine, approvers=[ADA, "bob@b.example"], quorum=2)
+    for address, reason in ((ADA, "One."), ("bob@b.example", "Two.")):
+        token = derive_token(address)
+        with unit_of_work() as session:
+            of = update(Approver).where(Approver.address == address)
+            session.execute(of.values(token_hash=hash_token(token)))
+        decisions.decide(token, decision="approved", data=None, reason=reason)
+    votes = browsing.story(paused.run.workspace_id, paused.run.id).votes
+    assert [(vote.by, vote.reason) for vote in votes] == [(ADA, "One."), ("bob@b.example", "Two.")]
 
 
 @every_door

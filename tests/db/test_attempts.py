@@ -16,7 +16,7 @@ from automations.errors import StepError
 from automations.execution import step_tests
 from automations.execution.attempts import MAX_TRACEBACKS
 from automations.execution.engine import Engine
-from automations.execution.step_tests import Given
+from automations.execution.given import Given
 from automations.execution.verdicts import GiveUp, Proceed, Retry
 from automations.ports import HttpRequest, HttpResponse
 from automations.services.integrations import secrets

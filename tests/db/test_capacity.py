@@ -17,15 +17,17 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.dispatch import dispatcher
 from automations.domain.events import NewEvent
-from automations.domain.statuses import RunStatus
+from automations.domain.statuses import RunStatus, WaitKind
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import workspace
 from tests.environment import Environment
 
+pytestmark = pytest.mark.slow  # each starts dispatchers, and waits for them
+
 LIMIT = 3
-PARKED = ("delay", "decision", "callback", "form", "child", "retry", "slot")
+PARKED = list(WaitKind)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def end(run: str) -> None:
         assert runs.end_run(session, run, RunStatus.COMPLETED)
 
 
-def park(run: str, kind: str, awaited: str | None = None) -> None:
+def park(run: str, kind: WaitKind, awaited: str | None = None) -> None:
     with unit_of_work() as session:
         waits.open_wait(
             session,
@@ -152,7 +154,7 @@ def test_more_wait_until_others_have_ended_and_come_in_order(here: str, airflow:
 
 
 @pytest.mark.parametrize("kind", PARKED)
-def test_a_run_that_is_parked_leaves_its_place(here: str, airflow: Airflow, kind: str) -> None:
+def test_a_run_that_is_parked_leaves_its_place(here: str, airflow: Airflow, kind: WaitKind) -> None:
     first = executed(here, automation(here), 10)[:LIMIT]
     with dispatching(airflow):
         handed_over(LIMIT, airflow)
@@ -193,7 +195,7 @@ def test_parents_that_all_wait_for_children_never_wait_for_each_other(
     waiting: dict[str, str] = {}
     seen = 0
     with dispatching(airflow):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while count(Run.status != "COMPLETED"):
             assert time.monotonic() < deadline, f"{seen} came to Airflow"
             for run in airflow.made[seen:]:
@@ -201,7 +203,7 @@ def test_parents_that_all_wait_for_children_never_wait_for_each_other(
                 if run in parents:
                     started = child(run, workflow, awaited=True)
                     waiting[started] = run
-                    park(run, "child", started)
+                    park(run, WaitKind.CHILD, started)
                 else:
                     end(run)
             for parent in [run for run in waiting.values() if is_woken(run)]:
@@ -300,7 +302,7 @@ def test_two_dispatchers_exceed_the_limit_by_no_more_than_they_have_in_hand(
         for _ in range(2):
             stack.enter_context(dispatching(airflow))
         ended = 0
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while ended < len(order):
             assert time.monotonic() < deadline, f"{ended} ended"
             most = max(most, works_on())

@@ -13,7 +13,7 @@ from automations.db import run_steps, runs, waits
 from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow
-from automations.domain.statuses import RunStatus, StepStatus
+from automations.domain.statuses import RunStatus, StepStatus, WaitKind
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep
 from automations.services.runs.cancellations import cancel
@@ -150,7 +150,7 @@ def wait_in(run: Run) -> None:
                 run_id=run.id,
                 node_id="check",
                 generation=0,
-                kind="callback",
+                kind=WaitKind.CALLBACK,
                 due_at=datetime.now(UTC) + timedelta(hours=1),
             ),
         )
@@ -247,7 +247,7 @@ def test_a_child_that_is_being_started_is_seen_by_who_cancels(engine: Engine) ->
                 parent_run_id=run.id,
             ),
         )
-    cancelling.join(10)
+    cancelling.join(60)
     assert child is not None
     assert reload(child).status == "CANCELLED"
 

@@ -26,6 +26,7 @@ from automations.services.runs import by_hand, cancellations, replays
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
 from automations.services.workflows import workflows
+from tests.db.dispatching import count, until
 from tests.db.workspace import principal
 from tests.doubles import ports
 
@@ -320,12 +321,13 @@ def in_flight() -> int:
         return session.scalar(query) or 0
 
 
+@pytest.mark.slow
 def test_many_dispatchers_never_let_more_in_and_keep_the_order(
     here: str, handlers: Handlers
 ) -> None:
-    limit, count = 3, 40
+    limit = 3
     workflow = automation(here, limit)
-    order = executed(here, workflow, count)
+    order = executed(here, workflow, 40)
     ended, most, failures = threading.Event(), [0], []
 
     def again_and_again(act: Callable[[], None]) -> None:
@@ -365,13 +367,14 @@ def test_many_dispatchers_never_let_more_in_and_keep_the_order(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     assert failures == []
     assert ended.is_set()
     assert most[0] <= limit
     assert started() == order
 
 
+@pytest.mark.slow
 def test_two_dispatchers_that_run_hand_out_each_slot_once(here: str) -> None:
     class Airflow:
         """Knows every DAG, and ends each run as soon as it is made."""
@@ -400,12 +403,7 @@ def test_two_dispatchers_that_run_hand_out_each_slot_once(here: str) -> None:
     for one in dispatchers:
         one.start()
     try:
-        for _ in range(400):
-            with unit_of_work() as session:
-                left = session.scalar(select(func.count()).where(Run.status == "RUNNING"))
-            if not left:
-                break
-            threading.Event().wait(0.05)
+        until("all to end", lambda: count(Run.status == "RUNNING") == 0)
     finally:
         for one in dispatchers:
             one.stop()

@@ -10,7 +10,7 @@ from automations.errors import StepError
 from automations.execution.deaths import MAX_DEATHS
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Sleep, TaskRef
-from automations.services.runs import reading
+from automations.services.runs import killed, reading
 from automations.services.waits import decisions
 from tests.db.delays import let_pass
 from tests.db.roles import Outbox
@@ -104,6 +104,19 @@ def test_what_a_user_has_done_anew_begins_with_no_death(engine: Engine, outbox: 
     assert isinstance(engine.run(after(1, task(run, "mail", generation=1))), Proceed)
 
 
+def test_a_death_that_nobody_has_seen_is_none_of_what_a_user_has_done_anew(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL))
+    kill(engine, outbox, task(run, "mail"))
+    killed.note(run.id)
+    kill(engine, outbox, task(run, "mail", generation=1))
+    assert isinstance(engine.run(task(run, "mail", generation=1)), Proceed)
+    done = row(run, "mail")
+    assert done is not None
+    assert (done.deaths, done.unseen_deaths) == (0, 0)
+
+
 def test_a_step_that_is_killed_whenever_it_goes_on_after_its_wait_fails_too(
     engine: Engine,
 ) -> None:
@@ -115,3 +128,27 @@ def test_a_step_that_is_killed_whenever_it_goes_on_after_its_wait_fails_too(
     for _ in range(MAX_DEATHS - 1):
         assert isinstance(engine.run(after(1, task(run, "wait"))), Sleep)
     assert isinstance(engine.run(after(1, task(run, "wait"))), GiveUp)
+
+
+def test_deaths_that_a_worker_has_noted_are_counted_when_the_step_is_begun_again(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(step("mail", "email", 0, MAIL))
+    for _ in range(MAX_DEATHS):
+        kill(engine, outbox, task(run, "mail"))
+        killed.note(run.id)
+    assert isinstance(engine.run(task(run, "mail")), GiveUp)
+    assert [line.status for line in logs(run)] == ["retrying"] * 3 + ["failed"]
+    ended = row(run, "mail")
+    assert ended is not None
+    assert (ended.deaths, ended.unseen_deaths) == (MAX_DEATHS, 0)
+
+
+def test_a_death_of_what_had_begun_nothing_is_no_steps(engine: Engine) -> None:
+    run = begin(step("mail", "email", 0, MAIL))
+    killed.note(run.id)
+    assert isinstance(engine.run(task(run, "mail")), Proceed)
+    killed.note(run.id)
+    done = row(run, "mail")
+    assert done is not None
+    assert (done.deaths, done.unseen_deaths) == (0, 0)

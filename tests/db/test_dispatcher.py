@@ -16,6 +16,8 @@ from automations.services.runs import cancellations
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import cut_connections
 
+pytestmark = pytest.mark.slow  # each starts dispatchers, and waits for them
+
 
 def test_the_database_takes_every_kind_of_job_and_no_other(database: str) -> None:
     allowed = text(

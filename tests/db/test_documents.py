@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from automations.adapters.documents.renderer import ConfinedRenderer
 from automations.db.session import unit_of_work
-from automations.db.tables import Document, DocumentDelivery, Run
+from automations.db.tables import Document, DocumentDelivery, Effect, Run
 from automations.errors import StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
@@ -23,6 +23,8 @@ from automations.services.documents.documents import StoredDocuments
 from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.letters import letter, texts
+
+pytestmark = pytest.mark.slow  # each renders documents by an office program
 
 
 class Counting(ConfinedRenderer):
@@ -109,6 +111,16 @@ def test_a_repeat_gets_the_same_document_and_renders_nothing(run: Run) -> None:
     assert renderer.rendered == 1
     assert documents.generate(replace(wanted, key="another")) != first
     assert count(Document) == 2
+
+
+def test_a_repeat_finds_what_another_version_has_made(run: Run) -> None:
+    documents, wanted = StoredDocuments(ConfinedRenderer()), order(run, template(run, "x"))
+    first = documents.generate(wanted)
+    with unit_of_work() as session:
+        effect = session.get_one(Effect, wanted.key)
+        effect.result = {**effect.result, "renamedSince": 1}
+    assert documents.generate(wanted) == first
+    assert count(Document) == 1
 
 
 def test_two_repeats_at_once_keep_one_document(run: Run) -> None:

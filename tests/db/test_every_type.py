@@ -14,6 +14,7 @@ from automations import wiring
 from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import (
+    DagCall,
     DataRow,
     Document,
     DocumentDelivery,
@@ -24,8 +25,10 @@ from automations.db.tables import (
     Run,
     Wait,
 )
+from automations.execution import trials
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
+from automations.execution.given import Given
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Sleep, TaskRef, Verdict
 from automations.steps.base import EXAMPLE_INPUT
 from automations.steps.outcomes import Outcome
@@ -76,6 +79,7 @@ def children(_: Place) -> list[Any]:
 
 EFFECTS: dict[str, tuple[int, Callable[[Place], list[Any]]]] = {
     "ai": (2, lambda place: [json.dumps(body) for _, body in place.counterparts.posted]),
+    "airflow_operator": (1, lambda _: rows(DagCall)),
     "approval": (1, lambda _: rows(Wait)),
     "create_matter": (1, lambda _: rows(Matter)),
     "delay": (1, lambda _: rows(Wait)),
@@ -100,7 +104,7 @@ class Killed(BaseException):
 class Dying(Engine):
     """Is killed after the effect, before the record."""
 
-    def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
+    def record(self, entered: Entered, outcome: Outcome) -> Verdict:
         raise Killed
 
 
@@ -164,3 +168,25 @@ def test_a_step_does_the_same_in_a_loop_for_each_item_under_keys_of_their_own(
     if kind in EFFECTS:
         effects = EFFECTS[kind][1](place)
         assert len(effects) == len(set(effects)) == 2
+
+
+INSIDE = ("code", "condition", "loop")
+"""Types that do nothing outside of the run."""
+
+
+@pytest.mark.parametrize("kind", STEP_TYPES)
+def test_a_trial_says_what_a_step_would_do_and_does_nothing(place: Place, kind: str) -> None:
+    workflow = place.automation(kind, place.config(kind))
+    given, before = Given(input=EXAMPLE_INPUT), rows(Run)
+    trial = trials.run(wiring.ports(), place.workspace, workflow, given, {})
+    assert trial.status == "completed", trial.error
+    tried = trial.steps[0]
+    assert tried.status == "done"
+    assert tried.config is not None
+    if kind in INSIDE:
+        assert not tried.effects
+        assert not tried.waits
+    if kind in EFFECTS:
+        assert tried.effects or tried.waits
+        assert EFFECTS[kind][1](place) == []
+    assert rows(Run) == before

@@ -16,6 +16,7 @@ from automations.db.session import statement, unit_of_work
 from automations.db.tables import Job, JobKind, Run, Wait
 from automations.dispatch import dispatcher
 from automations.dispatch.capacity import _share
+from automations.domain.statuses import WaitKind
 from automations.services.workflows import workflows
 from tests.db.dispatching import STEP, Airflow, automation, count, dispatching, executed, until
 from tests.db.workspace import principal, workspace
@@ -154,7 +155,7 @@ def test_jobs_of_every_subject_stand_in_the_line_of_their_automation(here: str) 
     (run,) = queue(here, one, 1)
     with unit_of_work() as session:
         session.add(
-            Wait(id="wait", run_id=run, node_id="x", generation=0, kind="delay", due_at=NOW)
+            Wait(id="wait", run_id=run, node_id="x", generation=0, kind=WaitKind.DELAY, due_at=NOW)
         )
         for kind, subject in (
             (JobKind.ANSWER_WAIT, "wait"),
@@ -257,6 +258,7 @@ def touched(query: Any, values: dict[str, object]) -> int:
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number_of_lanes", [1, 10_000])
 def test_a_claim_costs_the_same_however_many_wait_and_in_however_many_lines(
     database: str, number_of_lanes: int

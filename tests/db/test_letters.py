@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from automations.db.tables import Approver, Form, FormRequest, Job, JobKind, Run
 from automations.dispatch.jobs.registry import Handlers
 from automations.errors import StepError
 from automations.execution.engine import Engine
+from automations.ports import Mail, MailReceipt
 from automations.services.integrations.mail import WorkspaceMailer
 from automations.services.runs import reading
 from automations.services.waits.form_requests import SentForms
@@ -68,6 +70,7 @@ def handlers(mailbox: Mailbox) -> Handlers:
     return Handlers(Airflow(), ports(mailer=MAILER))  # type: ignore[arg-type]  # as much as is asked
 
 
+@pytest.mark.slow
 def test_who_is_refused_delays_nobody_and_is_named_in_the_runs_log(mailbox: Mailbox) -> None:
     run = asking("550-ada@b.example", "450-bob@b.example", "eve@b.example", "zoe@b.example")
     with dispatching(Airflow(), mailer=MAILER):
@@ -86,6 +89,30 @@ def test_who_is_refused_delays_nobody_and_is_named_in_the_runs_log(mailbox: Mail
     shown = reading.detail(run.workspace_id, run.workflow_id, run.id)
     assert [line.step_name for line in shown.logs] == ["ask"]
     assert shown.run.status == "PAUSED"
+
+
+@pytest.mark.parametrize("code", [550, 450])
+def test_a_server_may_say_anything(mailbox: Mailbox, code: int) -> None:
+    run = asking("ada@b.example")
+    mailbox.answer = f"{code} no\0way \x1b[31m"
+    with dispatching(Airflow(), mailer=MAILER):
+        until("the try", lambda: count(Job.kind == "ask_approver", Job.error.is_not(None)) == 1)
+        if code == 550:
+            until("the log", lambda: len(told(run)) == 1)
+    with unit_of_work() as session:
+        error = session.scalars(select(Job.error).where(Job.kind == "ask_approver")).one()
+    assert "no\ufffdway \ufffd[31m" in str(error)
+
+
+def test_whatever_keeps_a_job_from_being_done_is_kept_with_it(mailbox: Mailbox) -> None:
+    asking("ada@b.example")
+
+    def send(mail: Mail) -> MailReceipt:
+        raise RuntimeError("a\0b \ud800")
+
+    with dispatching(Airflow(), mailer=SimpleNamespace(send=send)):
+        until("the try", lambda: count(Job.kind == "ask_approver", Job.failures > 0) == 1)
+    assert count(Job.error == "RuntimeError: a\ufffdb ?") == 1
 
 
 def test_so_is_one_whom_a_form_is_sent_to(mailbox: Mailbox) -> None:

@@ -2,70 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
 import pytest
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import func, select
 
 from automations import wiring
-from automations.db.session import engine, raw_connection, unit_of_work
+from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Matter, Notification, Run
 from automations.domain.statuses import RunStatus
 from automations.errors import DatabaseUnavailable
 from automations.execution.verdicts import AskPeople, Proceed, Sleep, TaskRef, Verdict
 from automations.steps.registry import STEP_TYPES
+from tests.db.cutting import at, cut_off
 from tests.db.place import Place
 
 OURS = {"create_matter": Matter, "notification": Notification, "table_operations": DataRow}
 """What a step of a type makes of our own, which is there once however often it is done."""
 
 
-@contextmanager
-def cut(position: int) -> Iterator[list[int]]:
-    """End the server's side of the connection that makes the statement, or commit, of this number.
-
-    Yields:
-        a list that has the number when it came to that.
-    """
-    counted = 0
-    done: list[int] = []
-
-    def count(connection: Connection) -> None:
-        nonlocal counted
-        counted += 1
-        if counted == position:
-            done.append(position)
-            pid = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
-            terminate(pid)
-
-    def before(connection: Connection, *_: Any) -> None:
-        count(connection)
-
-    event.listen(engine(), "before_cursor_execute", before)
-    event.listen(engine(), "commit", count)
-    try:
-        yield done
-    finally:
-        event.remove(engine(), "before_cursor_execute", before)
-        event.remove(engine(), "commit", count)
-
-
-def terminate(pid: int) -> None:
-    other: psycopg2.extensions.connection = raw_connection()
-    try:
-        other.autocommit = True
-        with other.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-    finally:
-        other.close()
-
-
 def done(ref: TaskRef, position: int) -> tuple[Verdict, bool]:
     """What a step comes to that is cut off once, and done again as Airflow does; and if it was."""
-    with cut(position) as cuts:
+    with at(position, cut_off) as cuts:
         try:
             return wiring.engine().run(ref), bool(cuts)
         except DatabaseUnavailable as away:

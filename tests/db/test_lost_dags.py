@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -218,3 +219,17 @@ def test_a_dag_run_that_was_deleted_alone_fails_its_run_and_one_with_its_dag_doe
         assert (seen.status, seen.error) == ("FAILED", "The DagRun was deleted in Airflow by ada.")
     else:
         assert seen.status == "PAUSED"
+
+
+def test_several_schedulers_that_see_a_deletion_at_once_recover_from_it_once(here: str) -> None:
+    workflow = automation(here)
+    run_id, _ = asked(here, workflow)
+    at = datetime.now(UTC) + timedelta(seconds=1)
+    with ThreadPoolExecutor(4) as schedulers:
+        tries = [schedulers.submit(lost_dags.recover, workflow, "ada", at) for _ in range(4)]
+        for one in tries:
+            one.result()
+    with unit_of_work() as session:
+        actions = session.scalars(select(AuditLog.action)).all()
+    assert actions.count("workflow.republish") == actions.count("run.restart") == 1
+    assert load(run_id).dispatched_at is None

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from automations.db import migrate
+from automations.db import migrate, session
 from automations.db.session import engine
 from automations.db.tables import Base
 from automations.domain.metrics import BOUNDS
+from automations.launcher.setup import SetupError, _upgrade
+from automations.launcher.status import report
+from automations.settings import get_settings
 from tests.conftest import Server
 
 DESCRIBED = "described"
@@ -80,7 +85,78 @@ def test_the_database_sorts_durations_into_the_buckets_that_metrics_name(databas
     assert f"ARRAY{milliseconds}" in str(body)
 
 
+def test_migrations_are_read_once_however_often_it_is_asked_whether_they_are_done(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert migrate.is_current(database)
+    monkeypatch.delattr(ScriptDirectory, "from_config")
+    assert migrate.is_current(database)
+
+
 def test_a_migrated_database_is_current_and_migrating_again_changes_nothing(database: str) -> None:
     assert migrate.is_current(database)
     migrate.upgrade(database)
     assert migrate.is_current(database)
+
+
+CHANGES = {
+    "older": (
+        "UPDATE alembic_version SET version_num = '0000'",
+        "older than this code .* ./automations migrate brings it up to date",
+    ),
+    "newer": (
+        "UPDATE alembic_version SET version_num = 'f00d'",
+        "newer than this code, which does not know its revision f00d",
+    ),
+    "empty": ("DROP TABLE alembic_version", "no tables yet: ./automations migrate makes them"),
+    "between": ("ALTER TABLE wait DROP COLUMN question", r"it has no wait\.question"),
+}
+
+
+@pytest.fixture
+def changed(postgres: Server, database: str) -> Iterator[str]:
+    """A database that tests may spoil."""
+    try:
+        yield database
+    finally:
+        session.dispose()
+        postgres.renew()
+
+
+@pytest.mark.parametrize("change", ["newer", "empty", "between"])
+def test_of_a_database_that_does_not_fit_the_code_status_says_so_and_what_to_do(
+    changed: str, change: str
+) -> None:
+    statement, words = CHANGES[change]
+    with engine(changed).begin() as connection:
+        connection.execute(text(statement))
+    answer = report(get_settings())
+    assert re.search(words, str(answer["database"]))
+    assert answer["heldUp"] is None
+
+
+def test_one_of_an_earlier_release_is_told_to_be_migrated(
+    changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement, words = CHANGES["older"]
+    with engine(changed).begin() as connection:
+        connection.execute(text(statement))
+    # There was no earlier release yet.
+    monkeypatch.setattr(migrate, "knows", lambda revision: revision == "0000")
+    assert re.search(words, str(migrate.fault(changed)))
+
+
+@pytest.mark.parametrize("change", ["newer", "between"])
+def test_one_that_cannot_be_brought_up_to_date_stops_what_would_use_it(
+    changed: str, change: str
+) -> None:
+    statement, words = CHANGES[change]
+    with engine(changed).begin() as connection:
+        connection.execute(text(statement))
+    with pytest.raises(SetupError, match=words):
+        _upgrade(changed)
+
+
+def test_a_database_that_fits_has_no_fault(database: str) -> None:
+    assert migrate.fault(database) is None
+    assert report(get_settings())["database"] is None

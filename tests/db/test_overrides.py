@@ -1,7 +1,8 @@
-"""Steps that wait and that somebody marks as done in Airflow."""
+"""Steps that wait and that somebody marks in Airflow: as done, or as skipped."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,12 @@ LOOK = {"rules": [{"field": "{{input.text}}", "operator": "exists"}]}
 
 class Airflow(Unreachable):
     """One in which Ada has marked everything."""
+
+    def __init__(self, stands: str = "success") -> None:
+        self._stands = stands
+
+    def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        return self._stands
 
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         return "ada"
@@ -121,3 +128,33 @@ def test_an_earlier_step_that_is_begun_again_overrides_nothing(engine: Engine) -
     engine.run(task(run, "first"))
     with unit_of_work() as session:
         assert session.scalars(select(Wait.status)).one() == "OPEN"
+
+
+def test_one_that_is_skipped_is_left_out_and_decides_nothing(engine: Engine) -> None:
+    arms = {"rules": LOOK["rules"], "then": [step("ask", "approval", 0, {"message": "OK?"})]}
+    run = begin(step("if", "condition", 0, arms), step("after", "condition", 1, LOOK))
+    engine.run(task(run, "if"))
+    assert isinstance(engine.run(task(run, "ask")), AskPeople)
+    # Behind the join Airflow goes on, as there is another way to it.
+    behind = replace(task(run, "after"), is_skipped=lambda node: node == "ask")
+    assert isinstance(engine.run(behind), Proceed)
+    assert reload(run).status == "COMPLETED"
+    _is_left_out(run)
+
+
+def test_a_run_in_which_all_that_is_left_was_skipped_is_complete(engine: Engine) -> None:
+    run = waiting(engine)
+    state = DagRunState(dag_id(run.workflow_id), run.id, "success", "1", {}, None, "manual")
+    Reconciler(Airflow("skipped")).apply(state)
+    assert reload(run).status == "COMPLETED"
+    _is_left_out(run)
+
+
+def _is_left_out(run: Run) -> None:
+    found = row(run, "ask")
+    assert found is not None
+    assert (found.status, found.output) == ("SKIPPED", None)
+    with unit_of_work() as session:
+        wait = session.scalars(select(Wait)).one()
+        assert (wait.status, wait.decision) == ("CANCELLED", None)
+        assert session.scalars(select(Job).where(Job.kind == "name_override")).all() == []

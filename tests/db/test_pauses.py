@@ -16,7 +16,7 @@ from automations.db import jobs, runs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, JobKind, Run, Wait
 from automations.dispatch.jobs.registry import Handlers
-from automations.domain.statuses import Decision, RunStatus
+from automations.domain.statuses import Decision, RunStatus, WaitKind
 from automations.errors import Gone, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.pauses import pause_of
@@ -289,7 +289,7 @@ def asked_run(question: Question, by: str | None = "test") -> Wait:
                 run_id=run.id,
                 node_id="ask",
                 generation=0,
-                kind="decision",
+                kind=WaitKind.DECISION,
                 due_at=datetime.now(UTC) + timedelta(days=1),
                 question=asdict(question),
                 approvers=question.approvers,

@@ -25,6 +25,7 @@ from automations.services.integrations import secrets
 from automations.services.pipelines import connections, probes, pulls, syncs
 from automations.services.pipelines.syncs import Sync
 from automations.services.tables import tables
+from tests.db.dispatching import Airflow, dispatching, until
 from tests.db.workspace import at_once
 from tests.doubles import ports
 
@@ -402,7 +403,7 @@ class TestConfig:
         connection = connect(here, register, source)
         config = connections.get(here, connection).config
         assert probes.problem(here, "http", config, http) is None
-        found = probes.fields(here, connection, http)
+        found = probes.fields(here, "http", config, http)
         assert found["security_advisory.cvss.score"] == 7.5
         assert found["dependency.package.name"] == "semver"
         source.token = "another"
@@ -443,16 +444,7 @@ def test_a_schedule_begins_syncs_again_and_again(
 def test_a_dispatcher_reads_a_source_to_its_end(
     here: str, connection: str, http: GuardedHttpClient
 ) -> None:
-    dispatcher = Dispatcher(ports(), ports(http=http))  # type: ignore[arg-type]  # no Airflow
     run = pulls.start(here, connection)
-    wanted = ("dispatcher-listener", "dispatcher-slow")
-    threads = [one for one in dispatcher._threads if one.name.startswith(wanted)]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 30
-    while reload(run.id).status == "RUNNING" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    dispatcher._stopping.set()
-    for thread in threads:
-        thread.join(10)
+    with dispatching(Airflow(), http=http):
+        until("the sync to end", lambda: reload(run.id).status != "RUNNING")
     assert reload(run.id).status == "COMPLETED"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,14 +12,21 @@ from sqlalchemy import text
 
 from automations.db import counters, rate_limits
 from automations.db.session import engine, unit_of_work
-from automations.db.tables import Approver, AuditLog, Job, Run
+from automations.db.tables import Approver, AuditLog, Job, RowFile, Run
 from automations.definitions.published import dag_id
 from automations.dispatch.housekeeping import Housekeeper
+from automations.domain.forms.schema import FormSchema
+from automations.domain.tables.columns import TableShape
 from automations.errors import OrchestratorUnavailable
 from automations.ports import EvidenceRequest
 from automations.services.evidence import evidence
+from automations.services.forms import edits as form_edits
+from automations.services.forms import forms
 from automations.services.runs import reading, retention
+from automations.services.tables import row_files, tables
+from automations.services.workflows import edits
 from tests.db.runs import begin, step
+from tests.db.workspace import principal
 from tests.environment import Environment
 
 NOW = datetime.now(UTC)
@@ -448,3 +456,46 @@ def test_submissions_and_documents_go_only_when_told(young: Run) -> None:
     with unit_of_work() as session:
         assert set(session.scalars(text("SELECT id FROM submission"))) == {"asked", "new"}
         assert list(session.scalars(text("SELECT id FROM document"))) == ["kept"]
+
+
+def test_edits_that_nobody_has_gone_on_with_go(young: Run, airflow: Airflow) -> None:
+    by = principal(young.workspace_id)
+    later = replace(by, key_id="another", member_id=None)
+    for editor in (by, later):
+        edits.apply(editor, young.workflow_id, 1, 0, "", lambda draft: {**draft, "name": "New"})
+    sql(
+        "UPDATE workflow_edit SET changed_at = now() - interval '91 days' WHERE editor_id <> :kept",
+        kept=later.editor,
+    )
+    assert retention.would_prune(BEFORE)["workflow_edit"] == 1
+    assert prune(airflow)["workflow_edit"] == 1
+    assert (rows("workflow_edit"), rows("workflow_edit_state")) == (1, 2)
+
+
+def test_edits_of_forms_that_nobody_has_gone_on_with_go(young: Run, airflow: Airflow) -> None:
+    by = principal(young.workspace_id)
+    schema = FormSchema.model_validate({"sections": []})
+    form = forms.create(by.workspace_id, title="Form", description="", form=schema).id
+    for editor in (by, replace(by, key_id="another")):
+        form_edits.apply(editor, form, 1, 0, "", lambda draft: {**draft, "title": "New"})
+    sql(
+        "UPDATE form_edit SET changed_at = now() - interval '91 days' WHERE editor_id = :old",
+        old="another",
+    )
+    assert retention.would_prune(BEFORE)["form_edit"] == 1
+    assert prune(airflow)["form_edit"] == 1
+    assert rows("form_edit") == 1
+
+
+def test_files_whose_rows_nobody_has_added_go(young: Run, airflow: Airflow) -> None:
+    by = principal(young.workspace_id)
+    shape = TableShape.model_validate({"name": "T", "columns": [{"key": "a", "type": "text"}]})
+    table = tables.create(by.workspace_id, shape).id
+    row_files.keep(by, table, "old.csv", b"a\n1\n")
+    sql("UPDATE row_file SET kept_at = now() - interval '91 days'")
+    with unit_of_work() as session:
+        made = dict.fromkeys(("editor_id", "name"), "new")
+        session.add(RowFile(table_id=table, content=b"a\n2\n", **made))
+    assert retention.would_prune(BEFORE)["row_file"] == 1
+    assert prune(airflow)["row_file"] == 1
+    assert rows("row_file") == 1

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event, text
 
-from automations.db import runs
+from automations.db import locks, runs
+from automations.db.session import engine as database_engine
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.domain.statuses import RunStatus
 from automations.errors import StepError
 from automations.execution import run_ahead
-from automations.execution.engine import Engine
+from automations.execution.engine import Engine, lock_of
+from automations.execution.journal import Journal
 from automations.execution.run_ahead import Leg
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Sleep, TaskRef, Verdict
 from automations.services.runs import cancellations
@@ -42,17 +46,22 @@ def lead(
     engine: Engine,
     ref: TaskRef,
     budget: timedelta = MINUTE,
-    before: Callable[[str], object] = lambda _: None,
+    within: Callable[[str], object] = lambda _: None,
 ) -> Leg:
-    """What a task's process does: its own step, those behind it, and then it hands over."""
+    """What a task's process does: its own step, those behind it, and then it hands over.
 
-    def run(behind: TaskRef) -> Verdict:
-        before(behind.node_id)
-        return engine.run_ahead(behind)
+    Args:
+        within: is called with each node that was begun, before it is done.
+    """
+
+    @contextmanager
+    def host(node_id: str) -> Iterator[Journal]:
+        within(node_id)
+        yield Journal()
 
     done = engine.run(ref)
     assert isinstance(done, Proceed)
-    run_ahead.go_on(ref, done, run, budget)
+    run_ahead.go_on(engine, ref, done, host, budget)
     return run_ahead.leg(ref, done)
 
 
@@ -144,7 +153,7 @@ def test_a_step_that_is_tried_again_ends_it_and_keeps_its_delay_in_its_own_task(
     def fail(node: str) -> None:
         outbox.failures = [StepError("busy", kind="mail", retryable=True)]
 
-    assert names(lead(engine, task(run, "a"), before=fail)) == []
+    assert names(lead(engine, task(run, "a"), within=fail)) == []
     early = engine.run(task(run, "b"))
     assert isinstance(early, Retry)
     assert timedelta(minutes=4) < early.delay < timedelta(minutes=5)
@@ -163,7 +172,7 @@ def test_a_step_that_fails_ends_it_and_fails_in_its_own_task_too(
         if node == "c":
             outbox.failures = [StepError("no", kind="mail")]
 
-    assert names(lead(engine, task(run, "a"), before=fail)) == ["b"]
+    assert names(lead(engine, task(run, "a"), within=fail)) == ["b"]
     assert reload(run).status == "FAILED"
     assert isinstance(engine.run(task(run, "c")), GiveUp)
     assert row(run, "d") is None
@@ -176,7 +185,7 @@ def test_a_failure_that_is_passed_over_does_not_end_it(engine: Engine, outbox: O
         if node == "b":
             outbox.failures = [StepError("no", kind="mail")]
 
-    assert names(lead(engine, task(run, "a"), before=fail)) == ["b", "c"]
+    assert names(lead(engine, task(run, "a"), within=fail)) == ["b", "c"]
     assert reload(run).status == "COMPLETED"
 
 
@@ -188,8 +197,11 @@ def test_a_run_that_is_cancelled_meanwhile_goes_no_further(engine: Engine, outbo
             owner = principal(run.workspace_id)
             cancellations.cancel(owner, run.workflow_id, run.id)
 
-    assert names(lead(engine, task(run, "a"), before=cancel)) == ["b"]
-    assert subjects(outbox) == ["a", "b"]
+    assert names(lead(engine, task(run, "a"), within=cancel)) == ["b"]
+    # What was under way is done, and in the log.
+    assert subjects(outbox) == ["a", "b", "c"]
+    assert [line.step_id for line in logs(run)] == ["a", "b", "c"]
+    assert row(run, "d") is None
     assert reload(run).status == "CANCELLED"
 
 
@@ -202,8 +214,9 @@ def test_a_run_that_airflow_has_failed_meanwhile_goes_no_further(
         with unit_of_work() as session:
             runs.end_run(session, run.id, RunStatus.FAILED, "Marked as failed in Airflow.")
 
-    assert names(lead(engine, task(run, "a"), before=fail)) == []
-    assert subjects(outbox) == ["a"]
+    assert names(lead(engine, task(run, "a"), within=fail)) == []
+    assert subjects(outbox) == ["a", "b"]
+    assert row(run, "c") is None
 
 
 def test_a_run_that_is_cleared_meanwhile_goes_no_further_under_the_old_keys(
@@ -212,12 +225,87 @@ def test_a_run_that_is_cleared_meanwhile_goes_no_further_under_the_old_keys(
     run = begin(mail("a"), mail("b", 1), mail("c", 2))
 
     def clear(node: str) -> None:
-        if node == "c":
-            assert isinstance(engine.run(task(run, "a", generation=1)), Proceed)
+        assert isinstance(engine.run(task(run, "a", generation=1)), Proceed)
 
-    lead(engine, task(run, "a"), before=clear)
-    assert subjects(outbox) == ["a", "b", "a"]
+    lead(engine, task(run, "a"), within=clear)
+    assert subjects(outbox) == ["a", "a", "b"]
     assert row(run, "c") is None
+
+
+def test_a_step_that_its_own_task_has_in_hand_is_left_to_it(engine: Engine, outbox: Outbox) -> None:
+    run = begin(*(mail(name, order) for order, name in enumerate("abcd")))
+    with locks.exclusive(lock_of(task(run, "c"))):
+        assert names(lead(engine, task(run, "a"))) == ["b"]
+    assert subjects(outbox) == ["a", "b"]
+    assert row(run, "c") is None
+    assert names(lead(engine, task(run, "c"))) == ["d"]
+
+
+def test_its_own_task_waits_for_a_step_that_is_done_ahead_of_it(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(*(mail(name, order) for order, name in enumerate("abcd")))
+    had = {}
+
+    def look(node: str) -> None:
+        for one in "abcd":
+            with locks.try_exclusive(lock_of(task(run, one))) as free:
+                had[node, one] = free
+
+    lead(engine, task(run, "a"), within=look)
+    assert [one for one in "bcd" if not had["b", one]] == ["b"]
+    assert not had["c", "c"]
+    assert not had["d", "d"]
+    assert had["d", "b"]  # two behind, it is free again
+    for one in "abcd":
+        with locks.try_exclusive(lock_of(task(run, one))) as free:
+            assert free
+
+
+def test_each_step_is_one_transaction_of_few_statements(engine: Engine) -> None:
+    made: list[str] = []
+
+    def count(*given: Any) -> None:
+        made.append(given[2])
+
+    def statements(steps: int) -> int:
+        run = begin(*(mail(str(number), number) for number in range(steps)))
+        lead(engine, task(run, "0"))
+        made.clear()
+        again = begin(*(mail(str(number), number) for number in range(steps)))
+        lead(engine, task(again, "0"))
+        return len(made)
+
+    event.listen(database_engine(), "before_cursor_execute", count)
+    try:
+        few, many = statements(5), statements(15)
+    finally:
+        event.remove(database_engine(), "before_cursor_execute", count)
+    # Locks moved, the run, the step, its end, what is settled, the log, and the next one.
+    assert (many - few) / 10 == 7
+
+
+def test_a_step_that_cannot_be_begun_costs_the_one_before_it_nothing(
+    engine: Engine, outbox: Outbox
+) -> None:
+    run = begin(mail("a"), mail("b", 1), mail("c", 2))
+    refuse = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'not c'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON run_step FOR EACH ROW
+        WHEN (NEW.node_id = 'c') EXECUTE FUNCTION refuse()
+    """
+    with unit_of_work() as session:
+        session.execute(text(refuse))
+    try:
+        assert names(lead(engine, task(run, "a"))) == ["b"]
+    finally:
+        with unit_of_work() as session:
+            session.execute(text("DROP FUNCTION refuse CASCADE"))
+    assert subjects(outbox) == ["a", "b"]
+    assert [line.step_id for line in logs(run)] == ["a", "b"]
+    assert names(lead(engine, task(run, "c"))) == []
+    assert reload(run).status == "COMPLETED"
 
 
 def test_no_step_is_begun_when_the_time_is_over(engine: Engine, outbox: Outbox) -> None:
@@ -236,7 +324,7 @@ def test_after_a_crash_the_next_process_hands_over_what_is_done_and_begins_nothi
             outbox.failures = [Killed()]  # type: ignore[list-item]  # raised like any other
 
     with pytest.raises(Killed):
-        lead(engine, task(run, "a"), before=die)
+        lead(engine, task(run, "a"), within=die)
     assert names(lead(engine, task(run, "a"))) == ["b"]
     assert subjects(outbox) == ["a", "b"]
     # The step in which the process was killed has a task of its own, which its deaths are told to.
@@ -251,7 +339,7 @@ def test_it_goes_on_behind_a_step_that_has_waited(engine: Engine, outbox: Outbox
     parked = engine.run(ref)
     assert isinstance(parked, Sleep)
     done = resumed(engine, ref, parked)
-    run_ahead.go_on(ref, done, engine.run_ahead, MINUTE)
+    run_ahead.go_on(engine, ref, done, lambda _: nullcontext(Journal()), MINUTE)
     assert names(run_ahead.leg(ref, done)) == ["a", "b"]
     assert reload(run).status == "COMPLETED"
 

@@ -33,6 +33,25 @@ def test_the_server_looks_whether_the_other_end_of_a_connection_is_there(
             assert session.execute(text("SHOW tcp_keepalives_idle")).scalar_one() == "30"
 
 
+def test_a_connection_that_only_reads_tells_the_server_nothing_of_it(database: str) -> None:
+    told = text("SELECT source FROM pg_settings WHERE name = 'default_transaction_isolation'")
+    for _ in range(3):
+        with reading() as session:
+            assert session.execute(told).scalar_one() == "default"
+        with unit_of_work() as session:
+            assert session.execute(told).scalar_one() == "default"
+
+
+def test_what_is_read_apart_and_what_is_done_together_end_as_they_should(database: str) -> None:
+    begun = text("SELECT now()")  # when the transaction began
+    with reading() as session:
+        assert len({session.execute(begun).scalar_one() for _ in range(2)}) == 2
+    with unit_of_work() as session:
+        assert len({session.execute(begun).scalar_one() for _ in range(2)}) == 1
+    with statement() as connection:
+        assert len({connection.execute(begun).scalar_one() for _ in range(2)}) == 2
+
+
 def test_so_it_does_for_the_connection_by_which_a_dispatcher_is_known_to_be_there(
     database: str,
 ) -> None:

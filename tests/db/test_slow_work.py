@@ -15,6 +15,7 @@ from automations.db import jobs, waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, JobKind, Wait
 from automations.dispatch.slow_work import SHARE, WORKERS, SlowWork
+from automations.domain.statuses import WaitKind
 from automations.services.integrations import integrations
 from automations.services.integrations.mail import WorkspaceMailer
 from tests.db.dispatching import Airflow, automation, dispatching, executed, until
@@ -65,7 +66,7 @@ def asked(run_id: str, *approvers: str) -> Wait:
                 run_id=run_id,
                 node_id="ask",
                 generation=0,
-                kind="decision",
+                kind=WaitKind.DECISION,
                 due_at=datetime.now(UTC) + timedelta(days=1),
                 question={"subject": "Approval needed", "body": "OK?"},
                 approvers=approvers or ("ada@b.example",),

@@ -88,6 +88,7 @@ def test_the_log_says_what_a_step_is_was_given_did_and_came_to_and_no_secret(
 
 DID = {
     "ai": "openai's gpt-4o-mini answered in",
+    "airflow_operator": " of operator airflow.providers.standard.operators.bash.BashOperator asked",
     "approval": "Waits for a decision by",
     "code": "console: ***",
     "condition": "  result: true",
@@ -219,7 +220,7 @@ def test_a_wait_says_for_whom_until_when_and_then_who_decided_what(database: str
     engine.run(task(run, "ask"), again)
     assert again.texts == [f"Waits as before, until {parked.expires_at:%Y-%m-%d %H:%M:%S} UTC."]
     by = principal(run.workspace_id, name="Grace")
-    decisions.resume(by, run.id, decision="approved", data={"comment": "fine"})
+    decisions.resume(by, run.id, decision="approved", data=None, reason="fine")
     after = Log()
     assert isinstance(engine.resume(task(run, "ask"), parked.wait_id, None, after), Proceed)
     assert "Step 'ask' (Ask for approval) goes on: approved by Grace at " in after.texts[0]

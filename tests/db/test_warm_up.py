@@ -70,7 +70,7 @@ def test_a_fork_has_connections_of_its_own_and_all_that_its_parent_has_compiled(
         child = context.Process(target=look)
         child.start()
         there, known = answers.get()
-        child.join(10)
+        child.join(60)
         assert child.exitcode == 0
         assert backend(session) == here, "the parent's connection is as it was"
     assert there != here

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 
-from automations.db.session import unit_of_work
+from automations.db.session import Session, unit_of_work
 from automations.db.tables import ApiKey, Workflow, Workspace
 from automations.domain.matters import Board
 from automations.domain.principals import Principal
@@ -98,3 +98,23 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return list(pool.map(tried, acts))
+
+
+def behind(first: Callable[[Session], object], act: Callable[[], object]) -> object:
+    """What an act comes to that begins before the transaction of another one has ended."""
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work() as session:
+            first(session)
+            acting = pool.submit(at_once, act)
+            while not _somebody_waits():
+                assert not acting.done(), "it waits for nobody"
+        return acting.result()[0]
+
+
+def _somebody_waits() -> bool:
+    with unit_of_work(apart=True) as session:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(session.scalar(text(waiting)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,9 +21,14 @@ import requests
 from automations_client import Client
 from tests.collector import Collector
 from tests.e2e.counterparts import Counterparts
+from tests.free_ports import free_ports, free_row
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB", "DEMO")
+BACKENDS = 8
+"""Ports of what is behind the proxy of the profile distributed."""
+AIRFLOWS_USERS = {"admin": "admin", "bridge": "op", "ulla": "user", "vera": "viewer"}
+"""With the roles that they have in Airflow."""
 T = TypeVar("T")
 
 
@@ -41,12 +45,15 @@ def until(what: str, look: Callable[[], T | None], seconds: float = 60) -> T:
 class Stack:
     """A running stack and its clients."""
 
-    def __init__(self, home: Path, counterparts: Counterparts, collector: Collector) -> None:
+    def __init__(
+        self, home: Path, counterparts: Counterparts, collector: Collector, **settings: str
+    ) -> None:
         self.home = home
         self._open = ExitStack()
         self.counterparts = counterparts
         self.collector = collector
-        ports = _free_ports(len(PORTS))
+        ports = free_ports(len(PORTS))
+        self.backend_port = free_row(BACKENDS)
         self._environment = {
             **os.environ,
             "AUTOMATIONS_HOME": str(home),
@@ -57,13 +64,19 @@ class Stack:
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             # Only what a caller wants to have traced.
             "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+            "AUTOMATIONS_AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{name}:{role}" for name, role in AIRFLOWS_USERS.items()
+            ),
             "AUTOMATIONS_HTTP_ALLOW": f"{counterparts.address},127.0.0.1:{ports[5]}",
             **{
                 f"AUTOMATIONS_{name}_PORT": str(port)
                 for name, port in zip(PORTS, ports, strict=True)
             },
+            "AUTOMATIONS_BACKEND_PORT": str(self.backend_port),
+            **settings,
         }
         self.bridge, self.airflow = (f"http://127.0.0.1:{port}" for port in ports[:2])
+        self.postgres_port = ports[2]
         self._mail = f"http://127.0.0.1:{ports[4]}"
         self.demo_port = ports[5]
 
@@ -78,10 +91,14 @@ class Stack:
             check=False,
         )
 
-    def up(self) -> None:
-        self.http = self._open.enter_context(requests.Session())
+    def again(self) -> None:
+        """Start what has ended, as a user does: by one command."""
         answer = self.command("up", "--detach")
         assert answer.returncode == 0, answer.stdout + answer.stderr
+
+    def up(self) -> None:
+        self.http = self._open.enter_context(requests.Session())
+        self.again()
         key = (self.home / "owner.key").read_text().strip()
         self.http.headers["Authorization"] = f"Bearer {key}"
         self.client = self._open.enter_context(Client(self.bridge, key))
@@ -92,6 +109,12 @@ class Stack:
     def down(self) -> None:
         self._open.close()
         self.command("down")
+
+    def anew(self, **settings: str) -> None:
+        """Take it down, and bring it up with other settings."""
+        self.command("down")
+        self._environment |= settings
+        self.again()
 
     def api(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
         """Ask the API once: for what a test says about statuses."""
@@ -148,7 +171,7 @@ class Stack:
             closing(
                 psycopg2.connect(
                     host="127.0.0.1",
-                    port=self._environment["AUTOMATIONS_POSTGRES_PORT"],
+                    port=self.postgres_port,
                     dbname="automations",
                     user="automations",
                     password=secrets["postgres_password"],
@@ -183,22 +206,25 @@ class Stack:
         )
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+def profile(config: pytest.Config) -> str:
+    """Which one the stack is to have: the environment's, or that of the one file asked for."""
+    asked = {Path(argument.partition("::")[0]).name for argument in config.args}
+    default = "distributed" if asked == {"test_distributed.py"} else "single"
+    return os.environ.get("AUTOMATIONS_PROFILE") or default
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Stack]:
     counterparts, collector = Counterparts(), Collector()
     counterparts.start()
-    running = Stack(tmp_path_factory.mktemp("home"), counterparts, collector)
+    running = Stack(
+        tmp_path_factory.mktemp("home"),
+        counterparts,
+        collector,
+        AUTOMATIONS_PROFILE=profile(request.config),
+    )
     with collector.listening():
         try:
             running.up()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from contextlib import suppress
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import requests
 
+from tests.prompt_handler import PromptHandler
+
 TS = "1503435956.000247"
+REPORTS = 240
+"""How often a service calls back that is not answered."""
 
 
 class Counterparts(ThreadingHTTPServer):
@@ -23,6 +29,11 @@ class Counterparts(ThreadingHTTPServer):
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.keys: list[str | None] = []
         """The idempotency keys of the same."""
+        self.signed: list[str | None] = []
+        """How the same were signed."""
+        self.arrived: list[float] = []
+        """When the same came, in seconds of the epoch."""
+        self.counting = threading.Lock()
         self.gate = threading.Event()
         """While it is not set, who asks for ``/held`` waits; after that it is an echo."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
@@ -46,6 +57,8 @@ class Counterparts(ThreadingHTTPServer):
     def environment(self) -> dict[str, str]:
         """The settings of a stack whose outside world this is."""
         return {
+            "AUTOMATIONS_CONNECTION_ALLOW": "kept_*",
+            "AUTOMATIONS_OPERATOR_ALLOW": "airflow.providers.standard.*",
             "AUTOMATIONS_SLACK_TOKEN": "xoxb-test",
             "AUTOMATIONS_SLACK_BASE_URL": f"{self.url}/api/",
             "AUTOMATIONS_AI_PROVIDER": "openai",
@@ -55,13 +68,16 @@ class Counterparts(ThreadingHTTPServer):
         }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PromptHandler):
     server: Counterparts
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.posted.append((self.path, body))
-        self.server.keys.append(self.headers["Idempotency-Key"])
+        with self.server.counting:
+            self.server.posted.append((self.path, body))
+            self.server.keys.append(self.headers["Idempotency-Key"])
+            self.server.signed.append(self.headers["Authorization"])
+            self.server.arrived.append(time.time())
         if self.path == "/api/chat.postMessage":
             self._answer({"ok": True, "ts": TS, "channel": body["channel"]})
         elif self.path == "/v1/chat/completions":
@@ -82,12 +98,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
 
 def _report(url: str) -> None:
-    requests.post(url, json={"state": "ready"}, timeout=30)
+    """Call back until somebody has heard it."""
+    for _ in range(REPORTS):
+        with suppress(requests.RequestException):
+            if requests.post(url, json={"state": "ready"}, timeout=30).status_code < 500:
+                return
+        time.sleep(0.5)
 
 
 def _completion(text: str) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -50,11 +54,11 @@ def test_an_approver_decides_by_the_link_once(stack: Stack) -> None:
     assert page.status_code == 200
     assert "noindex" in page.headers["X-Robots-Tag"]
     assert stack.run(workflow, run)["status"] == "PAUSED"
-    form = {"decision": "approved", "comment": "fine"}
+    form = {"decision": "approved", "reason": "fine"}
     assert requests.post(link.group(0), data=form, timeout=10).status_code == 200
     done = stack.wait(workflow, run, "COMPLETED")
     assert outputs(done)["Ask"]["decidedBy"] == "link@example.com"
-    assert outputs(done)["Ask"]["data"] == {"comment": "fine"}
+    assert outputs(done)["Ask"]["reason"] == "fine"
     assert requests.post(link.group(0), data=form, timeout=10).status_code == 410
     assert requests.get(link.group(0)[:-3] + "xyz", timeout=10).status_code == 404
 
@@ -207,6 +211,32 @@ def test_an_approval_that_is_marked_as_done_in_airflow_is_an_override(stack: Sta
     assert until("the line of the audit log", named)["actor"]["type"] == "airflow"
 
 
+def test_an_approval_that_is_skipped_in_airflow_is_none(stack: Stack) -> None:
+    rules = [{"field": "{{input.ask}}", "operator": "exists"}]
+    ask = {**approval(), "name": "Review"}
+    asks = {
+        "name": "If",
+        "type": "condition",
+        "order": 0,
+        "config": {"rules": rules, "then": [ask]},
+    }
+    workflow = stack.create(asks, email("Tell", 1, "skipped@example.com"))
+    run = stack.execute(workflow, ask=True)
+    task = required_action(stack, workflow, run)["task_instance"]["task_id"]
+    path = f"/dags/automation_{workflow}/dagRuns/{run}/taskInstances/{task}"
+    stack.in_airflow("PATCH", path, {"new_state": "skipped"})
+    done = stack.wait(workflow, run, "COMPLETED")
+    assert task not in {*done["state"]["completedNodeIds"], *done["state"]["stepOutputs"]}
+    assert len(stack.mails("skipped@example.com")) == 1
+
+    def logged() -> Any:
+        lines = stack.run(workflow, run)["logs"]
+        return next((line for line in lines if line["status"] == "marked"), None)
+
+    said = until("the line of who has skipped it", logged)
+    assert (said["stepName"], json.loads(said["output"])["state"]) == ("Review", "skipped")
+
+
 def test_a_failed_step_is_retried_without_the_steps_before_it(stack: Stack) -> None:
     broken = {
         "name": "Fetch",
@@ -290,8 +320,16 @@ def test_a_killed_scheduler_loses_nothing_and_sends_nothing_twice(stack: Stack) 
 
 def test_status_tells_the_truth_after_a_part_was_killed(stack: Stack) -> None:
     stack.healthy()
-    pid = stack.kill("triggerer")
-    assert stack.command("status", "--json").returncode == 1
+    pid = stack.pid("triggerer")
+    supervisor = psutil.Process(pid).parent()
+    assert supervisor is not None
+    supervisor.suspend()  # or it would be there again before anybody has asked
+    try:
+        os.kill(pid, signal.SIGKILL)
+        assert stack.command("status", "--json").returncode == 1
+    finally:
+        supervisor.resume()
+    until("another one", lambda: True if stack.pid("triggerer") != pid else None)
     stack.healthy()
     assert stack.pid("triggerer") != pid
 

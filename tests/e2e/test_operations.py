@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -220,14 +221,60 @@ def test_secrets_that_airflow_keeps_are_used_by_steps_and_shown_nowhere(
     assert VARIABLE not in json.dumps(done)
     assert PASSWORD not in json.dumps(done)
     tasks = f"/dags/automation_{workflow}/dagRuns/{run}/taskInstances"
-    handed_on = stack.in_airflow("GET", f"{tasks}/~/xcomEntries?limit=100")
-    assert handed_on["total_entries"] >= 2
+
+    def pushed() -> list[Any] | None:
+        entries = stack.in_airflow("GET", f"{tasks}/~/xcomEntries?limit=100")["xcom_entries"]
+        values = {"First", "Second"} <= {entry["task_display_name"] for entry in entries}
+        return entries if values else None
+
+    # A run is COMPLETED when its last step is; its tasks end in Airflow a moment later.
+    handed_on = until("both tasks to have pushed what they hand on", pushed)
     values = [
         stack.in_airflow("GET", f"{tasks}/{entry['task_id']}/xcomEntries/{entry['key']}")
-        for entry in handed_on["xcom_entries"]
+        for entry in handed_on
     ]
     assert not any(value in json.dumps(values) for value in (VARIABLE, PASSWORD))
     assert logs_with(stack.home, VARIABLE, PASSWORD) == []
+
+
+@pytest.mark.parametrize("execution", ["airflow", "express"])
+def test_a_connection_that_airflow_keeps_signs_a_step_and_its_test(
+    stack: Stack, execution: str
+) -> None:
+    host, _, port = stack.counterparts.address.partition(":")
+    password = f"s3cret-of-{execution}"
+    kept = {
+        "connection_id": f"kept_{execution}",
+        "conn_type": "http",
+        "host": host,
+        "port": int(port),
+        "login": "ada",
+        "password": password,
+    }
+    stack.in_airflow("POST", "/connections", kept)
+    config = {
+        "method": "POST",
+        "url": "/echo",
+        "body": {"text": "{{input.text}}"},
+        "connId": kept["connection_id"],
+    }
+    call = {"id": "call", "name": "Call", "type": "http_request", "order": 0, "config": config}
+    workflow = stack.create(call, execution=execution)
+    signed = "Basic " + base64.b64encode(f"ada:{password}".encode()).decode()
+    run = stack.execute(workflow, text="hello")
+    done = stack.wait(workflow, run, "COMPLETED")
+    assert outputs(done)["Call"]["body"] == {"text": "hello"}
+    assert stack.counterparts.signed[-1] == signed
+    test = f"/api/workflows/{workflow}/steps/call/test"
+    # What it would not read of the run's own input.
+    tried = stack.api("POST", test, {"input": {"text": f"I am {password}"}})
+    assert (tried["status"], tried["output"]["body"]) == ("success", {"text": "I am ***"})
+    assert stack.counterparts.signed.count(signed) == 2
+    refused = stack.client.workflows.get(workflow)["steps"]
+    refused[0]["config"]["connId"] = "others"
+    body = {"steps": refused}
+    answer = stack.http.patch(f"{stack.bridge}/api/workflows/{workflow}", json=body, timeout=30)
+    assert "AUTOMATIONS_CONNECTION_ALLOW names it not" in answer.text
 
 
 def test_a_backup_of_the_running_stack_runs_elsewhere(

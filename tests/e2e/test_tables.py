@@ -11,6 +11,7 @@ from automations.launcher.dependabot_demo import REGISTER, connection
 from automations.launcher.dependabot_source import DependabotSource, alert
 from tests.e2e.automations import first_run
 from tests.e2e.conftest import Stack, until
+from tests.e2e.in_airflow import run_path
 
 STOCK = {
     "name": "Stock",
@@ -173,6 +174,21 @@ def test_the_example_dag_syncs_and_its_lineage_starts_an_automation(stack: Stack
     (asset,) = events_of(stack, table, "ASSET")
     assert asset["data"]["assetUri"] == f"automation://table/{table}"
     assert asset["data"]["extra"]["created"] == 3
+    # The run shows the task that has made the event, and the asset who consumes it.
+    path = f"{run_path(by_asset, first_run(stack, by_asset))}/upstreamAssetEvents"
+    (source,) = stack.in_airflow("GET", path)["asset_events"]
+    assert (source["source_dag_id"], source["source_run_id"]) == (
+        "stock_levels",
+        begun["dag_run_id"],
+    )
+
+    def consumers() -> list[str] | None:
+        pattern = f"/assets?uri_pattern=automation://table/{table}"
+        found = stack.in_airflow("GET", pattern)["assets"]
+        named = [one["dag_id"] for asset in found for one in asset["consuming_tasks"]]
+        return named or None
+
+    assert until("the consumer to be named", consumers) == [f"automation_{by_asset}"]
 
 
 def test_the_demo_of_dependabot_shows_what_it_promises(stack: Stack) -> None:

@@ -35,6 +35,9 @@ TAKEN: dict[str, tuple[str, bytes]] = {
     "nothing": ("identity", TEXT),
     "no name": ("", TEXT),
     "only commas": (" , ,", TEXT),
+    "none by its name": ("none", TEXT),
+    "a charset": ("UTF-8", TEXT),
+    "a transfer coding": ("chunked, gzip", _PACKED),
 }
 """Unpacked, each is the text."""
 

@@ -101,6 +101,13 @@ GREEDY: dict[str, str] = {
         "{% set n = namespace(a=[1, 2], b=[1, 2]) %}{% for i in range(60) %}"
         "{% set n.a = [n.a, n.a] %}{% set n.b = [n.b, n.b] %}{% endfor %}{{ n.a in [n.b] }}"
     ),
+    "the search for a long text among such": (
+        "{% set a = ['x' * 400000 ~ 'a', 'x' * 400000 ~ 'b'] %}{{ a[0] in [a[1]] * 150000 }}"
+    ),
+    "long texts in their order": "{{ (['A' * 400000] * 90000)|sort }}",
+    "long texts without repeats": "{{ (['A' * 400000] * 90000)|unique }}",
+    "the last of long texts": "{{ (['A' * 400000] * 90000)|max }}",
+    "groups of long texts": "{{ ([['A' * 400000]] * 90000)|groupby(0) }}",
     "such lists in their order": (
         "{% set n = namespace(a=[1, 2], b=[1, 2]) %}{% for i in range(60) %}"
         "{% set n.a = [n.a, n.a] %}{% set n.b = [n.b, n.b] %}{% endfor %}{{ [n.a, n.b]|sort }}"
@@ -125,6 +132,8 @@ GREEDY: dict[str, str] = {
     "a wide format by a value": "{{ '%*d'|format(1000000000, 1) }}",
     "an exact format": "{{ '%.1000000000f'|format(1) }}",
     "formats of formats": "{{ ('%9999d' * 1000)|format(1) }}",
+    "a format without an end": "{{ ('%' ~ '0' * 900000)|format(1) }}",
+    "formats without an end": "{{ ('%' * 9 ~ ' ' * 900000)|format(1) }}",
     "a modulo that is a format": "{{ '%1000000000d' % 1 }}",
     "a long replacement": "{{ ('a' * 1000)|replace('a', 'b' * 100000) }}",
     "a replacement of nothing": "{{ ('a' * 1000)|replace('', 'b' * 100000) }}",

@@ -15,11 +15,12 @@ from automations.adapters.language_model.asking import ProviderModels
 from automations.domain.fields import RENDERED
 from automations.errors import StepError
 from automations.kit.values import JSON
-from automations.ports import Spent
+from automations.ports import HostConnection, Spent
 from automations.steps.ai import Ai, AiConfig
 from automations.steps.outcomes import Done, Fail, Outcome
 from tests.doubles import context, ports
-from tests.hostile import codings
+from tests.dripping import dripping
+from tests.hostile import codings, drips
 from tests.model_provider import USAGE, Provider, account
 
 SCHEMA = {
@@ -161,6 +162,19 @@ def test_an_answer_that_ends_in_an_error_may_be_asked_for_again(provider: Provid
         ({"error": {"message": "No credits", "code": 402}}, "quota", False, "No credits"),
         ({"error": {"message": "No such thing", "code": "x"}}, "rejected", False, "No such thing"),
         ({"error": "model not loaded"}, "rejected", False, "model not loaded"),
+        ({"error": {"message": "Slower", "code": "429"}}, "rate_limited", True, "Slower"),
+        ({"error": {"message": "Down", "status": 503}}, "unavailable", True, "Down"),
+        ([{"error": {"message": "Busy", "code": 503}}], "unavailable", True, "Busy"),
+        ({"detail": "no such route"}, "rejected", False, "no such route"),
+        ({"detail": [{"loc": ["body"], "msg": "too long"}]}, "rejected", False, "too long"),
+        ({"code": 1211, "msg": "unknown model"}, "rejected", False, "unknown model"),
+        ({"errors": [{"message": "bad key"}]}, "rejected", False, "bad key"),
+        (
+            {"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "Gone"}}]},
+            "unavailable",
+            True,
+            "Gone",
+        ),
         (
             {"object": "error", "message": "bad thing", "code": 40303},
             "rejected",
@@ -170,12 +184,77 @@ def test_an_answer_that_ends_in_an_error_may_be_asked_for_again(provider: Provid
     ],
 )
 def test_an_error_that_comes_as_an_answer_keeps_its_message(
-    provider: Provider, body: dict[str, Any], kind: str, retryable: bool, message: str
+    provider: Provider, body: Any, kind: str, retryable: bool, message: str
 ) -> None:
     provider.answers(body)
     error = refusal(provider)
     assert (error.kind, error.retryable) == (kind, retryable)
     assert message in error.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "retryable", "message"),
+    [
+        ("SAFETY", "rejected", False, "content filter"),
+        ("content-filter", "rejected", False, "content filter"),
+        ("content_filter: PROHIBITED_CONTENT", "rejected", False, "content filter"),
+        ("RECITATION", "rejected", False, "content filter"),
+        ("insufficient_system_resource", "unavailable", True, "insufficient_system_resource"),
+        ("abort", "unavailable", True, "abort"),
+    ],
+)
+def test_an_end_by_another_word_is_no_answer(
+    provider: Provider, reason: str, kind: str, retryable: bool, message: str
+) -> None:
+    provider.says("Half a te", reason=reason)
+    error = refusal(provider)
+    assert (error.kind, error.retryable) == (kind, retryable), error.message
+    assert message in error.message
+
+
+@pytest.mark.parametrize("reason", ["MAX_TOKENS", "max_tokens", "model_length", "length"])
+def test_a_text_that_was_cut_says_so_by_whatever_word(provider: Provider, reason: str) -> None:
+    provider.says("Half a te", reason=reason)
+    assert output(ask(provider))["truncated"] is True
+
+
+@pytest.mark.parametrize("reason", ["stop", "STOP", "eos", "end_turn", "stop_sequence", "", None])
+def test_a_text_that_is_whole_is_taken_by_whatever_word(
+    provider: Provider, reason: str | None
+) -> None:
+    provider.says("Whole")
+    body = json.loads(provider.body)
+    body["choices"][0]["finish_reason"] = reason
+    provider.answers(body)
+    found = output(ask(provider))
+    assert (found["text"], "truncated" in found) == ("Whole", False)
+
+
+def test_a_text_in_parts_is_read_as_one(provider: Provider) -> None:
+    provider.says("")
+    body = json.loads(provider.body)
+    parts = [{"type": "text", "text": text} for text in ("Hel", "lo")]
+    body["choices"][0]["message"]["content"] = parts
+    provider.answers(body)
+    assert output(ask(provider))["text"] == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'[{"error": {"code": 400, "message": "API key not valid"}}]', "API key not valid"),
+        (b'{"detail": "Too many tokens"}', "Too many tokens"),
+        (b'{"message": "Not now"}', "Not now"),
+        (b'{"error": {"error": {"message": "Deep"}}}', "Deep"),
+    ],
+)
+def test_a_refusal_is_told_in_words_wherever_they_stand(
+    provider: Provider, body: bytes, said: str
+) -> None:
+    provider.answers(body, 400)
+    error = refusal(provider)
+    assert (error.kind, error.retryable) == ("rejected", False)
+    assert said in error.message
 
 
 def test_without_usage_there_is_no_cost(provider: Provider) -> None:
@@ -373,6 +452,15 @@ class TestRefusals:
         error = refusal(provider, seconds=0.3)
         assert (error.kind, error.retryable) == ("timeout", True)
 
+    @pytest.mark.parametrize("name", drips.HTTP)
+    def test_whatever_drips_ends_with_the_steps_time_limit(
+        self, provider: Provider, name: str
+    ) -> None:
+        with dripping(*drips.HTTP[name]) as port:
+            error = refusal(provider, seconds=0.5, base_url=f"http://127.0.0.1:{port}/v1")
+        # What is packed may be refused before.
+        assert error.kind in (("timeout", "too_large") if "gzip" in name else ("timeout",))
+
     def test_a_closed_port_may_be_tried_again(self, provider: Provider) -> None:
         provider.server.socket.close()
         error = refusal(provider)
@@ -499,7 +587,9 @@ class TestSetUp:
     def test_the_account_is_that_of_the_workspace_and_provider(self) -> None:
         asked: list[tuple[str, str | None]] = []
 
-        def accounts(workspace_id: str, provider: str | None) -> ModelAccount:
+        def accounts(
+            workspace_id: str, provider: str | None, connection: HostConnection | None
+        ) -> ModelAccount:
             asked.append((workspace_id, provider))
             return ModelAccount("anthropic", "m", "k")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,7 +47,7 @@ def configured(**config: Any) -> ApprovalConfig:
 
 
 def resumed(decision: Decision, **config: Any) -> Done | Fail | Branch:
-    answer = Answer(decision, "boss@b.example", NOW, {"note": "fine"})
+    answer = Answer(decision, "boss@b.example", NOW, {"note": "fine"}, reason="It is.")
     outcome = Approval().resume(configured(**config), context(), answer)
     assert isinstance(outcome, Done | Fail | Branch)
     return outcome
@@ -59,7 +60,17 @@ def output(decision: str) -> dict[str, JSON]:
         "decidedAt": "2026-03-01T12:00:00.000Z",
         "override": False,
         "data": {"note": "fine"},
+        "reason": "It is.",
     }
+
+
+@pytest.mark.parametrize("name", ["Ask\nthe boss", "Ask\r\nthe boss", "Ask\u2028the boss"])
+def test_the_subject_of_its_mail_is_one_line_whatever_the_step_is_called(name: str) -> None:
+    outcome = Approval().run(
+        configured(approvers=["a@b.example"]), replace(context(), step_name=name)
+    )
+    assert isinstance(outcome, WaitForDecision)
+    assert outcome.question.subject == "Approval needed: Ask the boss"
 
 
 def test_it_asks_with_everything_that_the_deciders_need() -> None:

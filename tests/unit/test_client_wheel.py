@@ -12,21 +12,19 @@ import pytest
 
 from automations.settings import ROOT
 
-PROJECT = ("pyproject.toml", "README.md", "LICENSE", "NOTICE")
-
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
     """The wheel, built from a copy: a build leaves things beside its sources."""
     project = tmp_path / "project"
     shutil.copytree(
-        ROOT / "include", project / "include", ignore=shutil.ignore_patterns("__pycache__")
+        ROOT / "include" / "automations_client",
+        project,
+        ignore=shutil.ignore_patterns("__pycache__"),
     )
-    for name in PROJECT:
-        shutil.copy(ROOT / name, project)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
     subprocess.run([*command, "--no-index", "--wheel-dir", str(tmp_path), str(project)], check=True)
-    (built,) = tmp_path.glob("airflow_automations-*.whl")
+    (built,) = tmp_path.glob("airflow_automations_client-*.whl")
     return built
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
-from automations.domain.templating import render
-from automations.errors import StepError
+from automations.domain.templating import Kind, render
+from automations.errors import StepError, TemplateError
 from automations.kit.comparison import compare
 from automations.kit.values import JSON
 from automations.steps.base import StepContext
@@ -300,3 +300,22 @@ def test_a_config_that_says_too_little_or_too_much_is_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         ConditionConfig.model_validate(config)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "input.text is eq 5",
+        "input.text is ne 5",
+        "input.text is gt 4",
+        "input.text is le 9",
+        "['5'] | select('eq', 5) | list | length > 0",
+        "['5'] | reject('==', 5) | list | length > 0",
+        "[{'a': '5'}] | selectattr('a', 'eq', 5) | list | length > 0",
+    ],
+)
+def test_an_expressions_words_refuse_what_its_signs_refuse(expression: str) -> None:
+    names = {"input": {"text": "5"}}
+    with pytest.raises(TemplateError, match="cannot be compared"):
+        render(f"{{{{{expression}}}}}", names, where="config", kind=Kind.CONDITION)
+    assert render("{{input.text is eq 5}}", names, where="config") is False

@@ -78,7 +78,13 @@ def test_documents_and_lists_are_several_automations() -> None:
         ("a: 1\na: 2", "line 2, column 1: 'a' comes twice"),
         ("a: [1", "line 2, column 1: did not find"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
-        ("a: !!binary eA==", "not JSON"),
+        ("a: !!binary eA==", "line 1, column 4: !!binary is not JSON"),
+        ("a: !!omap [x: 1]", "!!omap is not JSON"),
+        ("a: !!timestamp 2026-01-01", "!!timestamp is not JSON"),
+        ("a: !!int 1_0", "'1_0' is not written as !!int is here"),
+        ("a: !!int x", "line 1, column 4: 'x' is not written"),
+        ('a: !!float ".inf"', "'.inf' is not written as !!float"),
+        ("a: {{input.x}}", "a value that begins with {{ stands in quotes"),
         ("a: 0.12345678901234567890123", "cannot be kept exactly"),
         ("a: 1e-999", "cannot be kept exactly"),
         ("a: " + "9" * 4_100, "too large"),
@@ -102,6 +108,7 @@ def test_what_cannot_be_read_is_named(text: str, part: str) -> None:
     assert part in refusal(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["yaml", "json"])
 @settings(deadline=None)
 @given(definitions=st.lists(st.dictionaries(TEXT, VALUES, min_size=1), min_size=1, max_size=3))
@@ -114,11 +121,17 @@ def test_texts_of_several_lines_are_blocks_and_names_come_first() -> None:
     assert write([{"steps": [step], "name": "x"}], "yaml") == (
         "name: x\n"
         "steps:\n"
-        "  - name: M\n"
-        "    type: email\n"
-        "    order: 0\n"
-        "    config:\n"
-        "      body: |\n"
-        "        Dear\n"
-        "        {{input.name}}\n"
+        "- name: M\n"
+        "  type: email\n"
+        "  order: 0\n"
+        "  config:\n"
+        "    body: |\n"
+        "      Dear\n"
+        "      {{input.name}}\n"
+    )
+
+
+def test_an_emoji_is_written_as_itself() -> None:
+    assert write([{"name": "Done 👍", "steps": ["C:\\Users"]}], "yaml") == (
+        "name: Done 👍\nsteps:\n- C:\\Users\n"
     )

@@ -48,6 +48,13 @@ def due(**config: Any) -> datetime:
     return outcome.when
 
 
+@pytest.mark.parametrize("amount", [True, "1_000", "1_0.5", "yes", "٥"])
+def test_what_is_no_number_is_no_amount_whoever_gives_it(amount: Any) -> None:
+    for context_ in (None, RENDERED):
+        with pytest.raises(ValidationError):
+            DelayConfig.model_validate({"amount": amount, "unit": "days"}, context=context_)
+
+
 @pytest.mark.parametrize(
     ("config", "wait"),
     [

@@ -13,7 +13,18 @@ from docx.enum.text import WD_ALIGN_PARAGRAPH
 
 from automations.adapters.documents import losses, plain, typesetting
 from tests.letters import letter, repacked
-from tests.word_templates import body, complex_field, control, in_header, p, r, row, table, xml
+from tests.word_templates import (
+    body,
+    cell,
+    complex_field,
+    control,
+    in_header,
+    p,
+    r,
+    row,
+    table,
+    xml,
+)
 
 Build = Callable[[Any], None]
 
@@ -41,6 +52,21 @@ def numbered_heading(document: Any) -> None:
 def later_first_page(document: Any) -> None:
     document.sections[0].first_page_header.paragraphs[0].text = "Of the second section's first page"
     document.add_section(WD_SECTION.CONTINUOUS).different_first_page_header_footer = True
+
+
+def two_lists(document: Any) -> None:
+    document.add_paragraph("One", style="List Number")
+    document.add_paragraph("Of another", style="List Number 2")
+
+
+def roman_notes(document: Any) -> None:
+    form = xml('<w:footnotePr><w:numFmt w:val="lowerRoman"/></w:footnotePr>')
+    document.sections[0]._sectPr.insert(0, form)
+
+
+def form_field(kind: str) -> str:
+    data = f'<w:ffData><w:name w:val="f"/>{kind}</w:ffData>'
+    return f'<w:r><w:fldChar w:fldCharType="begin">{data}</w:fldChar></w:r>'
 
 
 def styled(document: Any) -> None:
@@ -81,6 +107,33 @@ def table_style(document: Any) -> None:
         (in_header(p("<m:oMath/>")), "formulas in headers and footers"),
         (in_header("<w:p/>", footer=(table(row("a")),)), "tables in headers and footers"),
         (in_header(control(p(r("a")))), "content controls in headers and footers"),
+        (two_lists, "numbers of lists"),
+        (elements(p(form_field("<w:checkBox><w:checked/></w:checkBox>"))), "form fields"),
+        (elements(p(form_field('<w:ddList><w:listEntry w:val="a"/></w:ddList>'))), "form fields"),
+        (elements(p("<w:r><w:dayLong/></w:r>")), "dates"),
+        (elements(p(complex_field(' DATE \\@ "yyyy" ', r("2019")))), "dates"),
+        (in_header(p('<w:fldSimple w:instr="TIME"/>')), "dates"),
+        (elements(p(r("x", "<w:dstrike/>"))), "formatting"),
+        (elements(p(r("x", '<w:position w:val="6"/>'))), "formatting"),
+        (elements(p(r("x", '<w:spacing w:val="40"/>'))), "formatting"),
+        (elements(p(r("x", '<w:u w:val="wave"/>'))), "formatting"),
+        (elements(p(r("x", '<w:em w:val="dot"/>'))), "formatting"),
+        (
+            elements(
+                p('<w:r><w:footnoteReference w:customMarkFollows="1" w:id="2"/><w:t>*</w:t></w:r>')
+            ),
+            "marks of notes",
+        ),
+        (roman_notes, "marks of notes"),
+        (
+            elements(
+                table(row("a", "b"), row("c"), columns=2).replace(
+                    f"<w:tr>{cell(p(r('c')))}",
+                    f'<w:tr><w:trPr><w:gridBefore w:val="1"/></w:trPr>{cell(p(r("c")))}',
+                )
+            ),
+            "cells out of line",
+        ),
     ],
 )
 def test_it_is_named(build: Build, name: str, tmp_path: Path) -> None:
@@ -101,6 +154,10 @@ def test_it_is_named(build: Build, name: str, tmp_path: Path) -> None:
         lambda document: document.add_heading("Plain", 2) and None,
         lambda document: document.add_paragraph("One", style="List Bullet") and None,
         lambda document: document.add_paragraph("One", style="List Number") and None,
+        elements(p(r("x", '<w:spacing w:val="0"/><w:u w:val="none"/><w:dstrike w:val="0"/>'))),
+        elements(p(r("x"), properties='<w:spacing w:before="120" w:line="360"/>')),
+        elements(p('<w:r><w:footnoteReference w:id="2"/></w:r>')),
+        elements(p(form_field("<w:textInput/>"), r("x"))),
     ],
 )
 def test_what_is_shown_is_not_named(build: Build, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ import pypdfium2
 import pytest
 from docx import Document
 from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 from docx.shared import Cm
 
 from automations.adapters.documents import page, pandoc, soffice
@@ -91,8 +93,22 @@ class TestFilling:
             assert b">T</dc:title>" in package.read("docProps/core.xml")
 
     def test_data_is_text_whatever_marks_it_holds(self) -> None:
-        value = "<w:p/> & {{ 7*7 }} {% if %} \x01\x0bźż"
-        assert filled(letter("{{ value }}"), {"value": value}) == ["<w:p/> & {{ 7*7 }} {% if %} źż"]
+        value = "<w:p/> & {{ 7*7 }} {% if %} źż"
+        data = {"value": value, "unused": "\x01"}
+        assert filled(letter("{{ value }}"), data) == [value]
+
+    @pytest.mark.parametrize("template_format", ["docx", "markdown"])
+    def test_a_character_that_no_document_can_hold_is_told(self, template_format: str) -> None:
+        def made(text: str, data: dict[str, Any]) -> list[str]:
+            content = letter(text) if template_format == "docx" else text.encode()
+            return filled(content, data, template_format)
+
+        for character in ("\x01", "\x0b", "\x0c", "\x1f", "\ufffe"):
+            data = {"value": f"Ada{character}B"}
+            with pytest.raises(TemplateError, match=f"U.{ord(character):04X}, which no document"):
+                made("{{ value }}", data)
+            written = character.encode("unicode_escape").decode()
+            assert made(f"{{{{ value | replace('{written}', '+') }}}}", data) == ["Ada+B"]
 
     def test_values_are_written_as_in_other_templates(self) -> None:
         template = letter("{{ a }}|{{ b }}|{{ c }}|{{ d }}")
@@ -337,6 +353,32 @@ class TestLibreOffice:
             assert text.get_text_range().strip() == f"Dear {name} 漢"
             text.close()
             document.close()
+
+    @pytest.mark.skipif(soffice.find() is None, reason="LibreOffice is not installed")
+    @pytest.mark.parametrize(
+        ("written", "drawn"),
+        [
+            ('<w:bdo w:val="rtl"><w:r><w:t>{{ a }} d</w:t></w:r></w:bdo>', "d cba"),
+            ('<w:bdo w:val="rtl"><w:r><w:t>ab</w:t></w:r><w:r><w:t>cd</w:t></w:r></w:bdo>', "dcba"),
+            ('<w:bdo w:val="ltr"><w:r><w:t>abc!</w:t></w:r></w:bdo>', "abc!"),
+            ('<w:dir w:val="rtl"><w:r><w:t>abc!</w:t></w:r></w:dir>', "!abc"),
+        ],
+    )
+    def test_text_runs_in_the_direction_that_it_is_given(self, written: str, drawn: str) -> None:
+        def build(document: Any) -> None:
+            document.element.body.insert(0, parse_xml(f"<w:p {nsdecls('w')}>{written}</w:p>"))
+
+        made = ConfinedRenderer().render("docx", letter("x", build=build), {"a": "abc"}, "pdf")
+        assert (made.engine, made.losses) == ("libreoffice", ())
+        document = pypdfium2.PdfDocument(made.content)
+        text = document[0].get_textpage()
+        places = [
+            (round(text.get_charbox(index)[0]), text.get_text_range(index, 1))
+            for index in range(text.get_text_range().index("\r"))
+        ]
+        text.close()
+        document.close()
+        assert "".join(letter for _, letter in sorted(places)) == drawn
 
     def test_it_makes_the_pdf_with_a_profile_of_its_own(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -597,3 +639,18 @@ class TestHostilePackages:
     def test_markdown_that_is_no_text_is_refused(self) -> None:
         with pytest.raises(TemplateError, match="not UTF-8"):
             ConfinedRenderer().placeholders("markdown", b"\xff\xfe\x00")
+
+
+class TestShowing:
+    def test_a_document_is_shown_as_it_is_and_no_template(self, renderer: ConfinedRenderer) -> None:
+        made = renderer.pdf(letter("{{ 7 * 7 }} and {% for x in y %}"))
+        assert made.content.startswith(b"%PDF-")
+        assert made.engine == "typst"
+
+    def test_what_a_pdf_loses_keeps_nobody_from_looking(self, renderer: ConfinedRenderer) -> None:
+        made = renderer.pdf(letter("Dear \U000f0000"))
+        assert any("without a font" in one for one in made.losses)
+
+    def test_what_is_no_document_is_refused(self, renderer: ConfinedRenderer) -> None:
+        with pytest.raises(TemplateError, match="is a PDF, no DOCX"):
+            renderer.pdf(b"%PDF-1.4")

@@ -187,7 +187,7 @@ def test_it_dies_with_the_process_that_started_it(make: Make, tmp_path: Path) ->
         ],
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not server.is_ready():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -33,8 +33,13 @@ ELSEWHERE = {
 """Kinds that are not written where an error is made."""
 
 
-def made() -> Iterator[tuple[str, bool]]:
+@pytest.fixture(scope="module")
+def made() -> list[tuple[str, bool]]:
     """The kinds of the errors that are made, and whether each may be retried."""
+    return list(_made())
+
+
+def _made() -> Iterator[tuple[str, bool]]:
     for path in INCLUDE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
@@ -51,13 +56,13 @@ def made() -> Iterator[tuple[str, bool]]:
                 yield str(kind.value), retryable is not None and not is_false
 
 
-def test_every_kind_that_is_made_is_on_the_list_and_no_other() -> None:
-    kinds = {kind for kind, _ in made()} | ELSEWHERE.keys()
+def test_every_kind_that_is_made_is_on_the_list_and_no_other(made: list[tuple[str, bool]]) -> None:
+    kinds = {kind for kind, _ in made} | ELSEWHERE.keys()
     assert kinds - OF_PIPELINES == {kind.name for kind in ErrorKind}
 
 
-def test_what_may_be_retried_is_on_the_list_as_such() -> None:
-    retried = {kind for kind, retryable in (*made(), *ELSEWHERE.items()) if retryable}
+def test_what_may_be_retried_is_on_the_list_as_such(made: list[tuple[str, bool]]) -> None:
+    retried = {kind for kind, retryable in (*made, *ELSEWHERE.items()) if retryable}
     assert retried == set(RETRIED)
 
 

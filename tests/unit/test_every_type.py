@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 
 from automations.definitions.checking import parse
@@ -22,6 +22,7 @@ LIGHT = {"name": "Light", "type": "condition", "order": 0, "config": {"expressio
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("ai", {"temperature": 3}, "temperature"),
+    ("airflow_operator", {"operator": ""}, "operator"),
     ("approval", {"expiresIn": "P8D"}, "expiresIn"),
     ("code", {"memoryMb": 1}, "memoryMb"),
     ("condition", {"then": [{**LIGHT, "order": -1}]}, "then.0.order"),
@@ -108,13 +109,13 @@ def test_what_is_kept_where_members_read_it_names_no_secret(kind: str) -> None:
     assert all("may name no secret" in message for (message,) in found.values())
 
 
+DESCRIBED = {kind: one.Config.model_json_schema() for kind, one in STEP_TYPES.items()}
 OF_NO_FIELD: tuple[JSON, ...] = ({"zzz": [{}]}, [[[]]], True)
 
 
 def of_another_shape() -> Iterator[tuple[str, str, Any]]:
     """For each field of each type that does not take just anything: what it does not take."""
-    for kind, step_type in STEP_TYPES.items():
-        described = step_type.Config.model_json_schema()
+    for kind, described in DESCRIBED.items():
         for field, shape in described.get("properties", {}).items():
             taken = Draft202012Validator({**shape, "$defs": described.get("$defs", {})})
             for value in OF_NO_FIELD:
@@ -138,7 +139,7 @@ def wants_text(shape: Any) -> bool:
 def numbers_for_texts() -> Iterator[tuple[str, str, Any]]:
     """For each field of each type that holds texts, and no numbers: numbers there."""
     for kind, step_type in STEP_TYPES.items():
-        described = step_type.Config.model_json_schema().get("properties", {})
+        described = DESCRIBED[kind].get("properties", {})
         for info in step_type.Config.model_fields.values():
             shapes = described.get(info.alias, {}).get("anyOf", [described.get(info.alias, {})])
             written = any(isinstance(mark, AsWritten) for mark in info.metadata)

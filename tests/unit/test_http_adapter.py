@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import logging
+import socket
 import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -21,7 +22,9 @@ from automations.adapters.content_codings import unpacked
 from automations.adapters.http import GuardedHttpClient
 from automations.errors import StepError
 from automations.ports import HttpRequest, HttpResponse
-from tests.hostile import codings
+from tests.dripping import dripping
+from tests.hostile import codings, drips
+from tests.prompt_handler import PromptHandler
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -30,10 +33,11 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(PromptHandler):
     seen: ClassVar[list[tuple[str, str, dict[str, str], bytes]]]
     let_go: ClassVar[threading.Event]
     packed: ClassVar[tuple[str, bytes]]
+    status: ClassVar[int] = 200
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -43,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         answer: Callable[[], None] = getattr(self, f"answer_{route.strip('/')}", self.answer_ok)
         answer()
 
-    do_POST = do_PUT = do_HEAD = do_GET  # noqa: N815  # the names that the server looks for
+    do_POST = do_PUT = do_HEAD = do_GET  # the names that the server looks for
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
@@ -65,6 +69,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_same(self) -> None:
         self.reply(307, Location="/ok")
+
+    def answer_nowhere(self) -> None:
+        self.reply(302, Location="http://[x")
+
+    def answer_misspelled(self) -> None:
+        self.reply(302, Location="//xn--a/")
 
     def answer_inside(self) -> None:
         self.reply(302, Location="http://localhost:1/secret")
@@ -88,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_packed(self) -> None:
         coding, content = self.packed
-        self.reply(200, content, Content_Encoding=coding)
+        self.reply(self.status, content, Content_Encoding=coding)
 
     def answer_twice(self) -> None:
         self.send_response(200)
@@ -132,9 +142,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"\0\1\2 this is not HTTP\r\n\r\n")
         self.close_connection = True
 
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
     def handle(self) -> None:
         try:
             super().handle()
@@ -177,7 +184,7 @@ def service() -> Iterator[Service]:
 
 
 def call(client: GuardedHttpClient, url: str, **more: Any) -> HttpResponse:
-    asked = {"method": "GET", "timeout": timedelta(seconds=5), **more}
+    asked = {"method": "GET", "timeout": timedelta(seconds=60), **more}
     return client.request(HttpRequest(url=url, **asked))
 
 
@@ -246,6 +253,53 @@ def test_a_name_is_resolved_once_so_a_second_answer_changes_nothing(service: Ser
     client = GuardedHttpClient(["rebinding.test"], resolve=rebinding)
     assert call(client, service.url(host="rebinding.test")).status == 200
     assert asked == ["rebinding.test"]
+
+
+@pytest.mark.parametrize("allowed", ["faß.test", "xn--fa-hia.test"])
+def test_a_name_is_looked_up_as_it_stands_in_the_request(service: Service, allowed: str) -> None:
+    """The system would look for another one, whose owner is another."""
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    client = GuardedHttpClient([allowed], resolve=resolve)
+    assert call(client, service.url(host="faß.test")).status == 200
+    assert asked == ["xn--fa-hia.test"]
+    assert service.seen[0][2]["host"] == f"xn--fa-hia.test:{service.port}"
+
+
+def test_name_servers_that_say_nothing_are_given_up_in_the_time_of_the_request() -> None:
+    let_go = threading.Event()
+
+    def silent(host: str, port: int) -> list[str]:
+        let_go.wait()
+        return []
+
+    client = GuardedHttpClient(resolve=silent)
+    try:
+        error = refused(client, "http://slow.test/", timeout=timedelta(seconds=0.2))
+    finally:
+        let_go.set()
+    assert (error.kind, error.retryable) == ("timeout", True)
+
+
+@given(st.text(max_size=40) | st.text(":/?#[]@%.-xn0é\\", max_size=30))
+def test_whatever_is_taken_for_an_address_is_refused_in_words(text: str) -> None:
+    def unknown(host: str, port: int) -> list[str]:
+        raise OSError(host)
+
+    for address in (text, f"http://{text}", f"https://a.test/{text}", f"http://a.test:{text}"):
+        assert refused(GuardedHttpClient(resolve=unknown), address).kind in (
+            *("blocked", "config", "connection"),
+        )
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/misspelled"])
+def test_a_redirect_to_what_is_no_address_is_refused_in_words(service: Service, path: str) -> None:
+    client = GuardedHttpClient(["127.0.0.1"])
+    assert refused(client, service.url(path)).kind == "config"
 
 
 @pytest.mark.parametrize("path", ["/inside", "/metadata", "/file"])
@@ -361,6 +415,13 @@ def test_an_answer_that_cannot_be_unpacked_is_told_and_no_post_is_repeated(
     assert error.message.startswith("The answer of a.test ")
 
 
+def test_an_error_that_cannot_be_unpacked_says_its_status(service: Service) -> None:
+    service.handler.packed, service.handler.status = codings.REFUSED["brotli"], 503
+    error = refused(allowing("a.test"), service.url("/packed", "a.test"), method="POST")
+    assert (error.kind, error.retryable) == ("coding", True)
+    assert error.message.startswith("The answer of a.test has the status 503, and has the content")
+
+
 def test_the_error_names_a_coding_that_is_not_known(service: Service) -> None:
     service.handler.packed = codings.REFUSED["brotli"]
     assert "'br'" in refused(allowing("a.test"), service.url("/packed", "a.test")).message
@@ -431,6 +492,21 @@ def test_a_header_that_cannot_be_sent_is_refused_without_being_told(
 def test_the_time_limit_holds_for_silence_and_for_a_drip(service: Service, path: str) -> None:
     error = refused(allowing("a.test"), service.url(path, "a.test"), timeout=timedelta(seconds=0.5))
     assert (error.kind, error.retryable) == ("timeout", True)
+
+
+@pytest.mark.parametrize("name", drips.HTTP)
+def test_the_time_limit_holds_for_whatever_drips(name: str) -> None:
+    with dripping(*drips.HTTP[name]) as port:
+        where = f"http://a.test:{port}/"
+        error = refused(allowing("a.test"), where, timeout=timedelta(seconds=0.5))
+    assert (error.kind, error.retryable) == ("timeout", True)
+
+
+def test_the_time_limit_holds_for_a_service_that_takes_nothing(service: Service) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        where = f"http://a.test:{deaf.getsockname()[1]}/"
+        more = {"method": "POST", "content": b"x" * 20_000_000, "timeout": timedelta(seconds=0.5)}
+        assert refused(allowing("a.test"), where, **more).kind == "timeout"
 
 
 def test_garbage_instead_of_http_may_be_tried_again(service: Service) -> None:

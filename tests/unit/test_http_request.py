@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from automations.domain.fields import RENDERED
 from automations.domain.statuses import Decision
+from automations.domain.templating import render_config
 from automations.errors import StepError
 from automations.kit.values import JSON
 from automations.ports import HttpRequest, HttpResponse
@@ -80,6 +81,53 @@ def test_a_body_is_sent_in_its_form(config: dict[str, Any], content: bytes, medi
     _, request = run(method="POST", **config)
     assert request.content == content
     assert media in request.headers["content-type"]
+
+
+_LATIN = "charset=ISO-8859-1"
+
+
+@pytest.mark.parametrize(
+    ("media", "config", "content"),
+    [
+        (f"text/plain; {_LATIN}", {"text": "José"}, b"Jos\xe9"),
+        ("text/csv; charset=windows-1252", {"text": "5 €"}, b"5 \x80"),
+        (f"application/json; {_LATIN}", {"body": {"a": "é"}}, b'{"a": "\xe9"}'),
+        ("application/x-www-form-urlencoded; charset=iso-8859-2", {"form": {"ł": "ó"}}, b"%B3=%F3"),
+        ("text/plain; charset=utf-16", {"text": "ż"}, "ż".encode("utf-16")),
+        ("application/xml", {"text": '<?xml version="1.0" encoding="cp1250"?><a>ł</a>'}, None),
+        ("application/xml", {"text": "<a>ł</a>"}, "<a>ł</a>".encode()),
+    ],
+)
+def test_a_body_is_sent_in_the_charset_that_it_is_said_to_be_in(
+    media: str, config: dict[str, Any], content: bytes | None
+) -> None:
+    _, request = run(method="POST", headers={"Content-Type": media}, **config)
+    wanted = config["text"].encode("cp1250") if content is None else content
+    assert (request.content, request.headers["content-type"]) == (wanted, media)
+
+
+@pytest.mark.parametrize(
+    ("charset", "told"),
+    [("iso-8859-1", "has 'ł', which the charset iso-8859-1"), ("klingon", "'klingon', which is")],
+)
+@pytest.mark.parametrize("config", [{"text": "ł"}, {"body": ["ł"]}, {"form": {"a": "ł"}}])
+def test_what_the_charset_does_not_have_is_not_sent(
+    charset: str, told: str, config: dict[str, Any]
+) -> None:
+    with pytest.raises(StepError, match=told) as refused:
+        run(method="POST", headers={"Content-Type": f"text/plain; charset={charset}"}, **config)
+    assert (refused.value.kind, refused.value.retryable) == ("config", False)
+
+
+@pytest.mark.parametrize("field", ["query", "form", "headers"])
+def test_one_template_may_give_all_of_a_field(field: str) -> None:
+    saved = HttpRequestConfig.model_validate({"url": "https://a.example", field: "{{input.x}}"})
+    rendered = render_config(saved, {"input": {"x": {"a": "1"}}}, where="step")
+    assert getattr(HttpRequestConfig.model_validate(rendered, context=RENDERED), field) == {
+        "a": "1"
+    }
+    with pytest.raises(ValidationError, match="template"):
+        HttpRequestConfig.model_validate({"url": "https://a.example", field: "a=1"})
 
 
 def test_a_content_type_of_the_users_own_is_kept() -> None:
@@ -221,7 +269,16 @@ def test_retry_after_is_honoured_for_an_hour_at_most(value: str, delay: timedelt
         ({"maxBytes": 0}, "greater than or equal to 1"),
         ({"maxBytes": 10_000_001}, "less than or equal to 10000000"),
         ({"expectedStatus": ["ok"]}, "must be of the documented type"),
+        ({"expectedStatus": ["2_00"]}, "must be a number"),
         ({"verify": False}, "Extra inputs"),
+        (
+            {"form": {"a": 1}, "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+            "form is sent as application/x-www-form-urlencoded, and no multipart/form-data",
+        ),
+        (
+            {"body": {"a": 1}, "headers": {"content-type": "application/x-www-form-urlencoded"}},
+            "body is sent as JSON",
+        ),
     ],
 )
 def test_a_config_that_cannot_be_requested_is_refused(config: dict[str, Any], message: str) -> None:
@@ -326,3 +383,18 @@ def test_a_header_is_looked_at_again_when_its_template_is_rendered() -> None:
     HttpRequestConfig.model_validate(config)
     with pytest.raises(ValidationError, match="must be printable ASCII"):
         HttpRequestConfig.model_validate(config, context=RENDERED)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"url": "/customers"}, "a url that is a path needs connId"),
+        ({"url": "https://a.example", "connId": "crm"}, "takes a url that is a path"),
+        ({"url": "/customers", "connId": ""}, "at least 1 character"),
+    ],
+)
+def test_a_connection_goes_with_a_path_and_a_path_with_a_connection(
+    config: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        HttpRequestConfig.model_validate(config)

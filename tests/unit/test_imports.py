@@ -111,6 +111,9 @@ def test_a_table_that_python_has_written_comes_back(
         ),
         ("name\n a \n", [{"name": " a "}]),
         ("name|size\na;b,c|1\n", [{"name": "a;b,c", "size": 1}]),
+        ('"Full\nname";Size\r\na;1\r\n', [{"name": "a", "size": 1}]),
+        ('Size,"Full\r\n  name"\n1,"a\rb"\n', [{"name": "a\rb", "size": 1}]),
+        ("name\ra\rb\r", [{"name": "a"}, {"name": "b"}]),
         ("name, ,size,\na,,1,\nb,,2\n", [{"name": "a", "size": 1}, {"name": "b", "size": 2}]),
     ],
 )
@@ -132,6 +135,8 @@ def test_what_spreadsheets_write_is_read(text: str, rows: list[dict[str, Any]]) 
         ("name,,size\na,x,1\n", "header.1", "has no name, but values below it"),
         ("name;size\na;1.234,5\n", "rows.0.data.size", "a number such as -1234.5"),
         ("name;zzz\na;b\n", "header.1", "'zzz' is not a column"),
+        ('"Full\nname";"z\nz"\na;b\n', "header.1", "'z z' is not a column"),
+        ("name;tags\na;x\n".replace("x", '"x;y;x"'), "rows.0.data.tags", "has 'x' twice"),
     ],
 )
 def test_what_does_not_fit_is_named(text: str, path: str, said: str) -> None:
@@ -153,3 +158,22 @@ def test_a_required_column_does_not_ask_for_values_of_an_empty_line() -> None:
         [{"key": "a", "type": "text", "required": True}, {"key": "b", "type": "text"}]
     )
     assert rows_of(columns, "a;b\nx;\n;\n") == [{"a": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "cell", "kept"),
+    [([], " a ", " a "), ([" a ", "b"], " a ", " a "), (["a"], " a ", "a"), (["a"], "  ", None)],
+)
+def test_a_choice_is_read_as_it_is_or_without_blanks_around_it(
+    options: list[str], cell: str, kept: str | None
+) -> None:
+    columns = columns_of(
+        [{"key": "kind", "type": "select", "options": options}, {"key": "n", "type": "number"}]
+    )
+    (row,) = rows_of(columns, f'kind,n\n"{cell}",1\n')
+    assert row.get("kind") == kept
+
+
+@pytest.mark.parametrize("said", ["sep=;", "SEP=;", '"sep=;"'])
+def test_the_separator_may_be_said_as_spreadsheets_say_it(said: str) -> None:
+    assert rows_of(COLUMNS, f"{said}\nname;size\na,b;1\n") == [{"name": "a,b", "size": 1}]

@@ -49,10 +49,11 @@ def test_a_job_that_nothing_handles_is_named() -> None:
 
 def test_who_needs_airflow_and_who_takes_room_in_it() -> None:
     assert with_trait("airflow") == {
-        "start_run", "start_child", "answer_wait", "fail_run", "retry_run", "retry_latest",
-        "name_override",
+        "start_run", "start_child", "show_run", "answer_wait", "fail_run", "retry_run",
+        "retry_latest", "name_override", "call_dag", "end_dag_run",
     }  # fmt: skip
     assert with_trait("limited") == {"start_run"}
+    assert with_trait("express") == {"express_run"}
     # Whatever speaks to a mail server or a source has workers of its own.
     assert with_trait("slow") == {
         "sync_pipeline", "ask_approver", "remind_approver", "send_form",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 
 from automations.kit.json_schema.schemas import Schema, SchemaFault
 from automations.kit.json_schema.validation import (
@@ -55,6 +55,15 @@ def nested(depth: int) -> dict[str, Any]:
         ({"anyOf": [{"pattern": "(?=x)"}]}, "not a pattern that can be used"),
         ({"patternProperties": {"(?<=x)": {}}}, "not a pattern that can be used"),
         (nested(5_000), "too deep"),
+        ({"properties": {"a": {"dependencies": {}}}}, "use dependentRequired or dependentSchemas"),
+        ({"additionalItems": False}, "use items, behind prefixItems"),
+        ({"properties": {"a": {"maxlength": 3}}}, "properties.a.maxlength: is not known here"),
+        ({"requred": ["a"]}, "use required"),
+        ({"min_length": 1}, "use minLength"),
+        ({"anyof": [{}]}, "use anyOf"),
+        ({"x-maxlength": 1, "multiple": True, "enumNames": [], "readOnly": True}, None),
+        ({"properties": {"maxlength": {}, "requred": {"default": 1, "examples": []}}}, None),
+        ({"const": {"maxlength": 1}, "enum": [{"requred": 1}], "default": {"anyof": 1}}, None),
     ],
 )
 def test_a_schema_that_cannot_be_used_is_named(schema: dict[str, Any], fault: str | None) -> None:
@@ -160,13 +169,15 @@ def keywords(inner: st.SearchStrategy[JSON]) -> st.SearchStrategy[JSON]:
 schemas = st.recursive(st.booleans() | keywords(st.booleans()), keywords, max_leaves=6)
 
 
+@pytest.mark.slow
 @given(schema=schemas, value=values)
 def test_the_same_values_are_allowed_as_by_the_library(schema: JSON, value: JSON) -> None:
     assert schema_fault(schema) is None
     found = violations(Schema.read(schema), value, work=10_000_000)
-    assert (not found) is jsonschema.Draft202012Validator(schema).is_valid(value)
+    assert (not found) is Draft202012Validator(schema).is_valid(value)
 
 
+@pytest.mark.slow
 @given(schema=schemas | values, value=values.map(lambda value: [[value] * 30] * 30))
 def test_no_schema_takes_more_than_it_may(schema: JSON, value: JSON) -> None:
     calls = 0

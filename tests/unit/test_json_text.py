@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from decimal import Decimal
 
 import pytest
@@ -34,12 +35,25 @@ def test_what_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
         parse(hostile.TEXTS[name])
 
 
+@pytest.mark.parametrize("inside", [b"[],", b'{"a":{}},'])
+def test_what_would_take_the_memory_of_all_is_refused_before_it_is_read(inside: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="holds more than 2,000,000 lists and objects"):
+            parse(b"[" + inside * 2_000_001 + b"1]")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000_000
+
+
 @pytest.mark.parametrize("name", sorted(hostile.KEPT))
 def test_what_only_looks_odd_is_taken(name: str) -> None:
     body = hostile.KEPT[name]
     assert parse(body) == json.loads(body)
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_every_value_arrives_as_it_was_sent(value: JSON) -> None:
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):

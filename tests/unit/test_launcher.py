@@ -18,7 +18,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from automations.launcher import stack
+from automations.launcher import probes, stack
 from automations.launcher.airflow_config import (
     airflow_environment,
     airflow_options,
@@ -29,9 +29,11 @@ from automations.launcher.airflow_config import (
 )
 from automations.launcher.cli import main
 from automations.launcher.logs import show
-from automations.launcher.parts import Part, all_parts
+from automations.launcher.nursery import Nursery
+from automations.launcher.part import Part
+from automations.launcher.parts import all_parts
 from automations.launcher.probes import Blocked, Unknown
-from automations.launcher.processes import created
+from automations.launcher.processes import can_adopt, created
 from automations.launcher.progress import Progress
 from automations.launcher.run_state import PartState, RunFolder, RunState
 from automations.launcher.secrets import GENERATORS, ensure_secrets
@@ -81,6 +83,15 @@ def test_a_home_that_is_open_to_others_is_closed_to_them(
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (home, home / "mail")]
     assert modes == [0o700, 0o700]
     assert stat.S_IMODE((home / "owner.key").stat().st_mode) == 0o600
+
+
+def test_so_is_one_behind_a_link(home: Path, environment: Environment) -> None:
+    link = home.with_name("link")
+    link.symlink_to(home)
+    home.chmod(0o755)
+    environment.set(AUTOMATIONS_HOME=str(link))
+    stack.open_home()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize(("processors", "tasks"), [(1, 8), (2, 16), (4, 32), (64, 32)])
@@ -263,16 +274,35 @@ def test_a_part_whose_pid_is_another_process_by_now_is_stopped(
     assert part_states(settings) == {"a": "stopped"}
 
 
+def test_a_nursery_is_as_its_supervisor_says_for_nobody_else_hears_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = Part("nursery", list, {}, probes.nursery(Nursery()))
+    monkeypatch.setattr("automations.launcher.status.all_parts", lambda _: [part])
+    for state in ("healthy", "unhealthy"):
+        known = PartState(state, os.getpid(), created(os.getpid()))
+        RunFolder(settings.home).write(RunState(parts={"nursery": known}))
+        assert part_states(settings) == {"nursery": state}
+
+
+def test_what_works_on_the_database_is_not_started_while_that_is_away(settings: Settings) -> None:
+    parts = {part.name: part for part in all_parts(settings)}
+    for name in ("api-server", "scheduler", "dag-processor", "triggerer", "bridge"):
+        assert parts[name].needs == ("postgres", "setup")
+
+
 def test_status_of_a_home_that_is_down_is_json_and_an_error(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["status", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert set(report) == {"bridge", "airflow", "mail", "parts", "heldUp"}
+    assert set(report) == {"bridge", "airflow", "mail", "parts", "database", "heldUp"}
     assert report["heldUp"] is None
     assert get_settings().mail_token in report["mail"]
     assert set(report["parts"]) == {
-        *("postgres", "mail", "api-server", "scheduler", "dag-processor", "triggerer", "bridge")
+        *("postgres", "mail", "api-server", "scheduler", "dag-processor", "triggerer", "bridge"),
+        *(("nursery", "server-nursery") if can_adopt() else ()),
+        "express",
     }
     assert set(report["parts"].values()) == {"stopped"}
 
@@ -299,6 +329,7 @@ def test_down_when_nothing_is_up_is_no_error(
     assert "Not up" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_up_with_a_taken_port_says_so_and_starts_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -338,6 +369,23 @@ def test_wrong_values_are_named_by_their_settings_and_never_shown(
 def test_an_empty_value_is_none(home: Path, environment: Environment) -> None:
     environment.set(AUTOMATIONS_PUBLIC_URL="", AUTOMATIONS_BRIDGE_PORT="")
     assert stack.open_home().bridge_base == "http://127.0.0.1:8800"
+
+
+def test_what_is_set_nowhere_else_is_read_from_files_of_secrets(
+    home: Path, tmp_path: Path, environment: Environment
+) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "automations_smtp_password").write_text("from a file\n")
+    (folder / "automations_encryption_key").write_text("shared by several homes\n")
+    (folder / "automations_slack_token").write_text("from a file\n")
+    (folder / "somebody_elses").write_text("…")
+    environment.set(AUTOMATIONS_SECRETS_DIR=str(folder), AUTOMATIONS_SLACK_TOKEN="from outside")
+    settings = stack.open_home()
+    assert settings.smtp_password == "from a file"
+    # A home's own is the last that is asked.
+    assert settings.encryption_key == "shared by several homes"
+    assert settings.slack_token == "from outside"
 
 
 def test_lines_of_the_settings_file_that_mean_nothing_are_refused(
@@ -407,6 +455,7 @@ def test_a_home_that_cannot_be_written_or_read_is_said(
     assert (tmp_path / "secrets.json").read_text() == "{"
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_and_a_part_that_is_none_are_said(
     home: Path, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -443,5 +492,5 @@ def test_a_stale_state_ends_what_a_killed_supervisor_left(home: Path) -> None:
     state = PartState("healthy", left.pid, created(left.pid))
     folder.write(RunState(parts={"bridge": state}))
     stack.clear_leftovers(folder)
-    assert left.wait(10) != 0
+    assert left.wait(60) != 0
     assert folder.read() == RunState()

@@ -105,6 +105,34 @@ def test_the_tests_want_the_development_requirements_too(root: Path) -> None:
     assert "Installing requirements-dev.txt" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        (("up", "--profile", "distributed"), {}),
+        (("up", "--detach", "--profile=distributed"), {}),
+        (("up",), {"AUTOMATIONS_PROFILE": "distributed"}),
+    ],
+)
+def test_a_profile_has_requirements_of_its_own(
+    root: Path, arguments: tuple[str, ...], more: dict[str, str]
+) -> None:
+    make_ready(root)
+    stamp(root)
+    (root / "requirements-distributed.txt").write_text("nothing-of-this-name-exists==1.0\n")
+    done = run(root / "automations", *arguments, PIP_NO_INDEX="1", UV_OFFLINE="1", **more)
+    assert "Installing requirements-distributed.txt" in done.stderr
+
+
+def test_who_has_a_profiles_requirements_has_those_of_all(root: Path) -> None:
+    (root / "requirements-distributed.txt").write_text("# more\n")
+    distributed = ("up", "--profile", "distributed")
+    done = run(root / "automations", *distributed, PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+    assert "Installing requirements-distributed.txt" in done.stderr
+    assert done.stdout.startswith("ran up")
+    for again in (distributed, ("status",), ("up",), ("up", "--profile", "single")):
+        assert run(root / "automations", *again).stderr == ""
+
+
 def test_a_folder_that_is_something_else_is_left_alone(root: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
@@ -245,6 +273,18 @@ def test_the_tests_have_a_browser_installed_too_and_nobody_else(root: Path, debi
     assert "Installing Chromium" in up(root, "test")
     assert debian.read_text().splitlines()[-1].endswith(" browser")
     assert up(root, "test") == ""
+
+
+@is_root
+def test_a_profile_has_its_servers_installed_and_nobody_else(root: Path, debian: Path) -> None:
+    (root / "requirements-debian-distributed.txt").write_text("proxy\nqueue\n")
+    (root / "requirements-distributed.txt").write_text("# more\n")
+    stamp(root, "requirements-distributed")
+    up(root)
+    assert not debian.read_text().splitlines()[-1].endswith("queue")
+    assert "Installing HAProxy and Redis" in up(root, AUTOMATIONS_PROFILE="distributed")
+    assert debian.read_text().splitlines()[-1].endswith(" proxy queue")
+    assert up(root, AUTOMATIONS_PROFILE="distributed") == ""
 
 
 @is_root

@@ -57,17 +57,18 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=40)
 @given(value=VALUES)
-def test_no_encoding_of_a_value_is_left(encoding: str, value: str) -> None:
-    encoded = ENCODINGS[encoding](value)
-    core = encoded.strip('"\\=')
-    masked = Masker([value]).text(f"<{encoded}>")
-    assert MASK in masked
-    assert core not in masked
+def test_no_encoding_of_a_value_is_left(value: str) -> None:
+    masker = Masker([value])
+    for encoding, encode in ENCODINGS.items():
+        encoded = encode(value)
+        core = encoded.strip('"\\=')
+        masked = masker.text(f"<{encoded}>")
+        assert MASK in masked, encoding
+        assert core not in masked, encoding
 
 
+@pytest.mark.slow
 @given(value=VALUES, before=st.binary(max_size=7), after=st.binary(max_size=7))
 @settings(max_examples=500)
 def test_base64_hides_a_value_at_every_place_of_a_longer_text(

@@ -42,7 +42,11 @@ def test_links_are_followed_as_they_are_and_only_at_the_source() -> None:
     following = way.following(page(link='</alerts?after=x>; rel="next"'), None)
     assert following == f"{SOURCE}?after=x"
     assert way.address(SOURCE, {"a": 1}, following) == (following, {})
-    for away in ("https://evil.example/", "http://api.b.example/alerts", "//evil.example"):
+    nowhere = ("http://[x", "//a" + "\u0301\u0316" * 100_000)
+    for away in (
+        *("https://evil.example/", "http://api.b.example/alerts", "//evil.example"),
+        *nowhere,
+    ):
         with pytest.raises(StepError, match="leads away"):
             way.following(page(link=f'<{away}>; rel="next"'), None)
 

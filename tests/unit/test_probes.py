@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from automations.launcher import probes
 from automations.launcher.probes import Blocked
+from tests.prompt_handler import PromptHandler
 
 
 class Airflow(ThreadingHTTPServer):
@@ -27,7 +31,7 @@ class Airflow(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PromptHandler):
     server: Airflow
 
     def do_GET(self) -> None:
@@ -36,9 +40,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
@@ -82,3 +83,16 @@ def test_without_its_database_airflows_api_is_blocked(airflow: Airflow) -> None:
     airflow.answers["/api/v2/monitor/health"] = health("unhealthy")
     with pytest.raises(Blocked):
         probes.airflow_api(airflow.url)(0)
+
+
+def test_a_part_that_touches_a_file_lives_while_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "worker.beat"
+    probe = probes.beat(path)
+    assert not probe(0)
+    path.touch()
+    now = time.time()
+    assert probe(now - 5)
+    os.utime(path, (now - probes.HEARTBEAT_PATIENCE - 10,) * 2)
+    assert not probe(0)
+    path.touch()
+    assert not probe(time.time() + 5), "its predecessor's word does not count"

@@ -25,7 +25,7 @@ def run(
     given: JSON = None,
     variables: dict[str, JSON] | None = None,
     *,
-    seconds: float = 5,
+    seconds: float = 60,
     megabytes: int = 32,
 ) -> ScriptResult:
     limits = ScriptLimits(seconds, megabytes * 1_000_000)

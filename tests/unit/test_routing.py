@@ -32,7 +32,7 @@ def name_thread() -> dict[str, str]:
 @patient
 def wait() -> dict[str, str]:
     entered.release()
-    let_go.wait(30)
+    let_go.wait(120)
     return {"thread": threading.current_thread().name}
 
 
@@ -44,7 +44,7 @@ def somebody(name: str, workspace: str) -> Principal:
 @patient
 def wait_for(caller: Annotated[Principal, Depends(somebody)]) -> dict[str, str]:
     entered.release()
-    let_go.wait(30)
+    let_go.wait(120)
     return {"name": caller.name}
 
 

@@ -23,7 +23,8 @@ UP = textwrap.dedent(
     import sys
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from automations.launcher import probes, stack
-    from automations.launcher.parts import Part, parts_environment
+    from automations.launcher.airflow_config import parts_environment
+    from automations.launcher.part import Part
     from automations.settings import get_settings
 
     class Bridge(BaseHTTPRequestHandler):
@@ -128,5 +129,5 @@ def test_commands_and_what_they_start_use_the_same(home: Home) -> None:
 def test_down_ends_it_and_the_defaults_hold_again(home: Home) -> None:
     done = home.command(sys.executable, "-m", "automations.launcher", "down")
     assert "Down after" in done.stdout
-    assert home.process.wait(10) == 0
+    assert home.process.wait(60) == 0
     assert home.status()["bridge"] == "http://127.0.0.1:8800"

@@ -48,6 +48,9 @@ def test_five_fields_that_are_due_some_day_are_a_schedule(expression: str) -> No
         ("61 * * * *", "no cron expression"),
         ("a b c d e", "no cron expression"),
         ("*/0 * * * *", "no cron expression"),
+        ("*/90 * * * *", "longer than all 60 values of its minute"),
+        ("0 */36 * * *", "longer than all 24 values of its hour"),
+        ("0 0 1 */18 *", "have an interval instead"),
         ("0 9 * * 9999999999999999999999", "no cron expression"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from automations.adapters.http import GuardedHttpClient
-from automations.adapters.slack import SlackAccount, SlackChat
+from automations.adapters.slack import SlackChat
+from automations.adapters.slack_connections import SlackAccount
 from automations.domain.fields import RENDERED
 from automations.domain.templating import Kind, render, render_config
 from automations.errors import StepError
@@ -19,7 +20,8 @@ from automations.steps.outcomes import Done, Outcome
 from automations.steps.slack import Slack, SlackConfig
 from tests.answering import Answering
 from tests.doubles import context
-from tests.hostile import codings
+from tests.dripping import dripping
+from tests.hostile import codings, drips
 
 TS = "1503435956.000247"
 ACCOUNT = SlackAccount("xoxb-1", "#general")
@@ -132,6 +134,19 @@ def test_what_is_inserted_into_the_texts_of_blocks_shows_as_it_is() -> None:
     assert section["accessory"] == {"type": "button", "url": url, "value": HOSTILE}
     assert context_["elements"] == [{"type": "mrkdwn", "text": SHOWN}, elements[1]]
     assert whole["text"] == {"type": "mrkdwn", "text": SHOWN}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "markdown", "text": "{{input.x}}"},
+        {"type": "section", "text": {"type": "{{input.kind}}", "text": "{{input.x}}"}},
+    ],
+)
+def test_no_kind_of_text_in_a_block_lets_outsiders_call_a_channel(block: dict[str, Any]) -> None:
+    found = rendered({"blocks": [block]}, x="<!channel>", kind="mrkdwn")["blocks"][0]
+    shown = found["text"] if isinstance(found["text"], str) else found["text"]["text"]
+    assert shown == "&lt;!channel&gt;"
 
 
 def test_blocks_that_are_inserted_as_a_whole_are_escaped_unless_they_are_marked() -> None:
@@ -257,9 +272,47 @@ def test_an_answer_of_ten_megabytes_is_refused(slack: Workspace, status: int) ->
 
 
 @pytest.mark.parametrize("name", [*codings.REFUSED, *codings.BOMBS])
-def test_a_packed_answer_is_read_as_it_came(slack: Workspace, name: str) -> None:
+def test_an_answer_that_cannot_be_unpacked_is_no_answer(slack: Workspace, name: str) -> None:
     coding, content = {**codings.REFUSED, **codings.BOMBS}[name]
     slack.answers(content, Content_Encoding=coding)
+    error = refusal(slack)
+    kinds = ("coding",) if name in codings.REFUSED else ("too_large", "coding", "chat")
+    assert error.kind in kinds
+    # Slack may have the message by then.
+    assert not error.retryable
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", drips.HTTP)
+def test_whatever_drips_ends_with_the_steps_time_limit(name: str) -> None:
+    with dripping(*drips.HTTP[name]) as port:
+        told = SlackChat(
+            lambda _: ACCOUNT, GuardedHttpClient(), (), f"http://127.0.0.1:{port}/api/"
+        )
+        config = SlackConfig.model_validate({"text": "Hi"}, context=RENDERED)
+        with pytest.raises(StepError) as caught:
+            Slack().run(config, context(chat=told, timeout=timedelta(seconds=1)))
+    assert (caught.value.kind, caught.value.retryable) == ("timeout", True)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_gets_no_token(slack: Workspace, status: int) -> None:
+    slack.answers(b"", status, Location=f"http://{slack.address}/elsewhere")
+    assert refusal(slack).kind == "chat"
+    assert [path for path, _, _ in slack.seen] == ["/api/chat.postMessage"]
+
+
+def test_no_proxy_of_the_environment_is_used(
+    slack: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert isinstance(post(slack, {"text": "Hi"}), Done)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"ok":' * 50_000, b"null", b"[]", b"\xff"])
+def test_an_answer_that_is_none_cannot_be_read(slack: Workspace, content: bytes) -> None:
+    slack.answers(content)
     assert refusal(slack).kind == "chat"
 
 

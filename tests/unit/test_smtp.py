@@ -17,6 +17,8 @@ from automations.adapters.smtp import SmtpTransport
 from automations.errors import StepError
 from automations.ports import Attachment, Mail, MailReceipt, MailServer
 from tests.conftest import free_port
+from tests.dripping import dripping
+from tests.hostile import drips
 from tests.hostile.mail_texts import BODIES, TEXTS
 from tests.mailbox import Mailbox
 
@@ -354,6 +356,28 @@ def test_a_server_that_makes_no_sense_or_no_end_is_given_up(
     makes_no_sense = forever.startswith(b"\0") or answers[:1] == (b"HTTP/1.1 200 OK\r\n\r\n",)
     assert caught.value.retryable is not makes_no_sense
     assert len(caught.value.message) < 1_000
+
+
+@pytest.mark.parametrize("name", drips.SMTP)
+def test_a_server_that_drips_is_given_up_in_time(name: str) -> None:
+    with dripping(*drips.SMTP[name]) as port, pytest.raises(StepError) as caught:
+        Sender(port).send(mail("a@b.example", timeout=timedelta(seconds=0.5)))
+    assert (caught.value.kind, caught.value.retryable) == ("mail", True)
+    assert "too long" in caught.value.message or "timed out" in caught.value.message
+
+
+def test_a_password_outside_ascii_is_sent_as_it_is(port: int, post: Mailbox) -> None:
+    post.user = ("büro", "zażółć gęślą")
+    Sender(port, username="büro", password="zażółć gęślą").send(mail("a@b.example"))
+    assert len(post.envelopes) == 1
+
+
+@pytest.mark.parametrize("challenge", [b"334 a\r\n", b"334 \xff\0\r\n"])
+def test_a_server_that_asks_for_the_password_in_no_way_is_given_up(challenge: bytes) -> None:
+    said = (b"220 hi\r\n", b"250-x\r\n250 AUTH CRAM-MD5\r\n", challenge, b"535 no\r\n")
+    with answering(*said, pause=0.05) as port, pytest.raises(StepError) as caught:
+        Sender(port, username="u", password="pass").send(mail("a@b.example"))
+    assert (caught.value.kind, caught.value.retryable) == ("mail", False)
 
 
 @pytest.mark.parametrize("password", ["correct-horse", "battery-staple"])

@@ -33,6 +33,8 @@ DATA: dict[str, JSON] = {
     }
 }
 WORK = 3_000
+LONG = 2**53 + 1
+"""The first whole number that is no double."""
 
 
 def rendered(template: JSON, **more: Any) -> JSON:
@@ -373,3 +375,54 @@ def test_any_text_is_a_template_or_says_why_it_is_none(template: str) -> None:
         names_in(template)
     except ValueError as error:
         assert str(error).startswith("is not a valid template: ")  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "0.1234567890123456789012345",
+        "1_234.567890123456789",
+        "9007199254740993.0",
+        "1e-400",
+        "2.5e-330",
+    ],
+)
+def test_a_decimal_number_is_read_as_it_is_written_or_not_at_all(written: str) -> None:
+    with pytest.raises(TemplateError, match=f"the number {written} has more digits"):
+        rendered("{{ " + written + " }}")
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("0.1", 0.1), ("0.30000000000000004", 0.30000000000000004), ("1e23", 1e23), ("1.5E-3", 0.0015),
+     ("1_000.25", 1000.25), (str(LONG), LONG), ("12e2", 1200)],
+)  # fmt: skip
+def test_a_number_that_can_be_kept_is(written: str, value: float) -> None:
+    assert rendered("{{ " + written + " }}") == value
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["n + 0.5", "0.5 * n", "n ** 0.5", "n % 2.0", "n | float", "n | round", "n | round(0, 'ceil')",
+     "[n, 0.5] | sum", "[0.5] | sum(start=n)", "n / 1", "'%.0f' | format(n)", "'%e%%' | format(n)"],
+)  # fmt: skip
+def test_a_whole_number_is_not_changed_by_becoming_a_decimal_one(expression: str) -> None:
+    for number in (str(LONG), "input.n"):
+        template = "{{ " + expression.replace("n", number, 1) + " }}"
+        with pytest.raises(TemplateError, match=f"{LONG} has more digits"):
+            render(template, {"input": {"n": LONG}}, where="here")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("n + 1", LONG + 1),
+        ("n > 0.5", True),
+        ("[n, 1] | sum", LONG + 1),
+        ("(n - 1) + 0.5", 2.0**53),
+    ],
+)
+def test_whole_numbers_of_any_length_are_computed_with_exactly(
+    expression: str, value: float
+) -> None:
+    assert rendered("{{ " + expression.replace("n", str(LONG)) + " }}") == value

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import automations.definitions.model  # noqa: F401  # completes the configs that nest steps
-from automations.domain.templating import names_in, render, render_config
+from automations.domain.template_language.meter import Meter
+from automations.domain.templating import names_in, render, render_config, render_key
 from automations.errors import TemplateError
 from automations.kit.values import JSON
 from automations.steps.condition import ConditionConfig
@@ -165,3 +166,26 @@ def test_an_error_in_a_config_names_the_field() -> None:
 def test_the_names_that_a_template_needs_are_known_before_it_runs() -> None:
     text = "{{submission.email}}{% for x in input.list %}{{x.name}}{% endfor %}{{ now }}"
     assert names_in(text) == {("submission", "email"), ("input", "list"), ("now",)}
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "found"),
+    [
+        ("{{a}}:{{b}}", {"a": "A"}, "A:"),
+        ("{{a ~ ':' ~ b}}", {"a": "A"}, "A:"),
+        ("{{a ~ ':' ~ b | lower}}", {"a": "A"}, "A:"),
+        ("{% set c = b %}{{a}}:{{c}}", {"a": "A"}, "A:"),
+        ("{% for one in b %}{{one}}{% endfor %}:{{a}}", {"a": "A"}, ":A"),
+        ("{{b | default('none')}}", {}, "none"),
+        ("{{a}}{{b}}", {}, None),
+        ("{% if a %}{{a}}{% endif %}", {}, None),
+        ("{{a}}", {}, None),
+        ("{{a | lower}}", {}, None),
+        ("{{a.b.c | trim | upper}}", {"a": {}}, None),
+        ("{{a}}", {"a": None}, None),
+    ],
+)
+def test_a_part_of_a_key_that_is_missing_is_empty_and_a_key_of_nothing_none(
+    key: str, given: dict[str, JSON], found: JSON
+) -> None:
+    assert render_key(key, given, Meter()) == found

@@ -124,6 +124,7 @@ def test_each_row_of_the_documentation_is_tried() -> None:
         ("text/plain; charset=unicode_escape", b"a", "YQ=="),
         (FORM, b"a=Jos%E9", "YT1Kb3MlRTk="),
         (FORM, b"\xff", "/w=="),
+        (FORM, b"a=%E9&charset=windows-1252", "YT0lRTkmY2hhcnNldD13aW5kb3dzLTEyNTI="),
     ],
 )
 def test_what_is_no_text_in_its_charset_is_kept_as_its_bytes(
@@ -247,3 +248,44 @@ def test_headers_have_bounds() -> None:
         delivery(**many).check()
     with pytest.raises(ValidationFailed):
         delivery(x="\0").check()
+
+
+def test_headers_are_read_in_utf_8_and_else_as_http_has_them() -> None:
+    headers = {"x-subject": "Łódź".encode().decode("latin-1"), "x-old": "José", "x-plain": "a"}
+    given = Delivery("POST", headers, b"", b"")
+    shown = given.data("none", None, given.content())["headers"]
+    assert shown == {"x-subject": "Łódź", "x-old": "José", "x-plain": "a"}
+
+
+@pytest.mark.parametrize("body", [b'{"a":0.12345678901234567890,"b":"x+y&z"}', b'{"a":1,"a":2}'])
+def test_json_that_cannot_be_kept_is_not_taken_for_a_form(body: bytes) -> None:
+    with pytest.raises(ValidationFailed):
+        Delivery("POST", {"content-type": FORM}, b"", body).content()
+
+
+@pytest.mark.parametrize("parameter", ["filename*=nope''a.pdf", "filename*=utf-8''%ff.pdf"])
+def test_a_file_whose_name_cannot_be_read_is_refused(parameter: str) -> None:
+    whole = multipart(("a", b"%PDF-1.7", "x.pdf", ""))
+    with pytest.raises(ValidationFailed):
+        content(whole.replace(b'filename="x.pdf"', parameter.encode()), MULTIPART)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("Rechnung.PDF", "Rechnung.PDF"),
+        ("report.docx.pdf", "report.docx.pdf"),
+        ("C:\\temp\\new.pdf", "new.pdf"),
+        ("a;b, c=d.pdf", "a;b, c=d.pdf"),
+        ("报告 №1 😀.pdf", "报告 №1 😀.pdf"),
+        ("تقرير.pdf", "تقرير.pdf"),
+    ],
+)
+def test_a_file_keeps_its_name(sent: str, kept: str) -> None:
+    body = multipart(("a", b"%PDF-1.7", sent, ""))
+    assert content(body, MULTIPART)["body"]["a"]["filename"] == kept
+
+
+def test_a_text_of_wide_letters_is_a_text() -> None:
+    body = multipart(("a", "Ż\n".encode("utf-16"), "notes.txt", "text/plain"))
+    assert content(body, MULTIPART)["body"]["a"]["contentType"] == "text/plain"

@@ -15,6 +15,7 @@ import pytest
 from lxml import etree
 
 from automations.adapters.documents import (
+    directions,
     fonts,
     losses,
     parts,
@@ -111,7 +112,9 @@ def office(
         pytest.skip("LibreOffice is not installed")
     folder = tmp_path_factory.mktemp("office")
     placed = {
-        name: text_boxes.placed(path, folder / f"placed {path.name}")
+        name: text_boxes.placed(
+            directions.marked(path, folder / f"marked {path.name}"), folder / f"placed {path.name}"
+        )
         for name, path in filled.items()
     }
     soffice.pdfs_from_docx(PROGRAM, list(placed.values()), folder)

@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import form_inputs
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.console import addresses, answers
+from api_bridge.console import addresses, answers, csrf
 from api_bridge.console.posted import Posted, text, texts
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
@@ -22,6 +22,8 @@ ROOT = "/console/approvals"
 router = Router(prefix=ROOT, tags=["runs"])
 
 _MAX_AT_ONCE = 100
+_BESIDE = (csrf.FIELD, "decision", "next", "reason")
+"""What the page of one decision sends beside its answer."""
 
 
 @router.get("")
@@ -33,13 +35,17 @@ def show_list(request: Request, caller: Viewer) -> Response:
 @router.post("/bulk")
 def decide_many(caller: Member, form: Posted) -> Response:
     """Decide what was chosen; what cannot be is told."""
-    decision, chosen = text(form, "decision"), texts(form, "run")[:_MAX_AT_ONCE]
+    decision, chosen = str(form_inputs.the_one(form, "decision")), texts(form, "run")
     if decision not in DECISIONS or not chosen:
         raise ValidationFailed({"run": ["choose one at least, and approve or reject"]})
+    if len(chosen) > _MAX_AT_ONCE:
+        raise ValidationFailed({"run": [f"choose {_MAX_AT_ONCE} at most at once"]})
     refused: dict[str, list[str]] = {}
     for run_id in chosen:
         try:
-            decisions.resume(caller, run_id, decision=decision, data=_comment(form))
+            decisions.resume(
+                caller, run_id, decision=decision, data=None, reason=form_inputs.reason(form)
+            )
         except (Conflict, NotAllowed, NotFound, ValidationFailed) as error:
             refused[run_id] = [error.message]
     if refused:
@@ -59,28 +65,25 @@ def show(request: Request, caller: Viewer, run_id: str) -> Response:
 def decide(request: Request, caller: Member, run_id: str, form: Posted) -> Response:
     """Decide, once."""
     asked = _one(caller, run_id)
-    filled = None
+    filled = data = None
     try:
-        data = _comment(form)
         if asked.form is not None:
-            filled = form_inputs.read(asked.form, form)
+            filled = form_inputs.read(asked.form, form, beside=_BESIDE)
             if form_inputs.edits(form):
-                return _asking(request, caller, run_id, filled.data, filled.problems)
+                return _asking(request, caller, run_id, form, filled.data, filled.problems)
             if filled.problems:
                 raise ValidationFailed(filled.problems)
             data = filled.data or None
-        decision = text(form, "decision")
+        else:
+            form_inputs.check_names(form, _BESIDE)
+        decision = str(form_inputs.the_one(form, "decision"))
         sent = filled.uploads if filled is not None else ()
-        decisions.resume(caller, run_id, decision=decision, data=data, sent=sent)
+        why = form_inputs.reason(form)
+        decisions.resume(caller, run_id, decision=decision, data=data, sent=sent, reason=why)
     except ValidationFailed as error:
         typed = filled.data if filled is not None else None
-        return _asking(request, caller, run_id, typed, error.field_errors)
+        return _asking(request, caller, run_id, form, typed, error.field_errors)
     return answers.lead_on(addresses.safe(text(form, "next", ROOT)), f"run.{decision}")
-
-
-def _comment(form: FormData) -> dict[str, object] | None:
-    comment = form_inputs.one_break(text(form, "comment"))
-    return {"comment": comment} if comment else None
 
 
 def _one(caller: Principal, run_id: str) -> inbox.Asked:
@@ -95,6 +98,7 @@ def _asking(
     request: Request,
     caller: Principal,
     run_id: str,
+    form: FormData | None = None,
     typed: dict[str, object] | None = None,
     problems: dict[str, list[str]] | None = None,
 ) -> Response:
@@ -109,6 +113,7 @@ def _asking(
         400 if problems else 200,
         one=asked,
         groups=groups,
+        reason=text(form, "reason") if form is not None else "",
         files=asked.form is not None and form_inputs.takes_files(asked.form),
         problems=problems or {},
         elsewhere=form_inputs.elsewhere(groups or [], problems or {}),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import answers, queries
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
+from api_bridge.natures import patient
 from api_bridge.routing import Router
-from automations.domain.audit import AuditFilter
+from api_bridge.views import audit as audit_views
+from automations.domain.audit import AuditFilter, AuditLog
 from automations.services.audit import audit_logs
 
 router = Router(prefix="/console/audit", tags=["audit-logs"])
@@ -25,9 +29,7 @@ def show_list(
     cursor: Text = "",
 ) -> Response:
     """The lines of the audit log, newest first."""
-    wanted = AuditFilter(
-        actor=actor.strip() or None, action=action.strip() or None, since=queries.since(since)
-    )
+    wanted = _wanted(actor, action, since)
     found, following = audit_logs.page_after(
         caller.workspace_id, wanted, cursor or None, queries.PAGE_SIZE
     )
@@ -41,5 +43,25 @@ def show_list(
         since=since,
         periods=list(queries.PERIODS),
         following=queries.following(request, following),
+        export=queries.beside(request, "export"),
         is_first=not cursor,
+    )
+
+
+@router.get("/export")
+@patient
+def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "") -> Response:
+    """The same as a file, each line as the API answers it."""
+    wanted = _wanted(actor, action, since)
+
+    def page_after(cursor: str | None, size: int) -> tuple[Sequence[AuditLog], str | None]:
+        return audit_logs.page_after(caller.workspace_id, wanted, cursor, size)
+
+    lines = [audit_views.audit_log(one) for one in queries.each(page_after)]
+    return answers.as_file("audit-log.json", lines)
+
+
+def _wanted(actor: str, action: str, since: str) -> AuditFilter:
+    return AuditFilter(
+        actor=actor.strip() or None, action=action.strip() or None, since=queries.since(since)
     )

@@ -11,18 +11,38 @@ from api_bridge.console.posted import Posted, text
 from api_bridge.deps import Viewer
 from api_bridge.natures import any_query
 from api_bridge.routing import Router
+from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import NotFound, ValidationFailed
+from automations.services.access import members
+from automations.services.gallery import gallery
+from automations.services.workflows import workflows
 from automations.settings import get_settings
 
 router = Router(prefix=addresses.ROOT, tags=["session"])
 
+START = f"{addresses.ROOT}/start"
 _YEAR = 365 * 24 * 3600
 
 
 @router.get("")
 def begin(caller: Viewer) -> Response:
-    """Lead to the first page."""
-    return answers.lead_on(addresses.HOME)
+    """Lead to the first page: to what is to be done first, where nothing has run yet."""
+    _, runs = workflows.stats(caller.workspace_id)
+    return answers.lead_on(addresses.HOME if runs else START)
+
+
+@router.get("/start")
+def start(request: Request, caller: Viewer) -> Response:
+    """What to do next, for whoever begins."""
+    automations, runs = workflows.stats(caller.workspace_id)
+    done = {
+        "automation": sum(automations.values()) > 0,
+        "active": automations.get(WorkflowStatus.ACTIVE, 0) > 0,
+        "run": runs.get(RunStatus.COMPLETED, 0) > 0,
+        "members": len(members.list_all(caller.workspace_id)) > 1,
+    }
+    ready = len(gallery.entries())
+    return answers.page(request, "start.html", caller, done=done, ready=ready)
 
 
 @router.get("/static/{name}")

@@ -81,9 +81,11 @@ def show_list(
 def act_on_many(request: Request, caller: Member, form: Posted) -> Response:
     """Retry or cancel the runs that were chosen; those that cannot be are told."""
     acts: dict[str, Callable[[Principal, str], None]] = {"retry": _retry, "cancel": _cancel}
-    act, chosen = acts.get(text(form, "act")), texts(form, "run")[:_MAX_AT_ONCE]
+    act, chosen = acts.get(text(form, "act")), texts(form, "run")
     if act is None or not chosen:
         raise ValidationFailed({"run": ["choose one run at least, and what is done with them"]})
+    if len(chosen) > _MAX_AT_ONCE:
+        raise ValidationFailed({"run": [f"choose {_MAX_AT_ONCE} at most at once"]})
     refused: dict[str, list[str]] = {}
     for run_id in chosen:
         try:

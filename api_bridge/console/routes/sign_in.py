@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -62,18 +63,40 @@ def enter_from_airflow(
     voucher: Annotated[str, Query(max_length=2_000)] = "",
     next: str = addresses.HOME,  # noqa: A002
 ) -> Response:
-    """Sign in whom Airflow vouches for, once; whoever has signed in stays who they are."""
-    session = request.cookies.get(cookies.COOKIE)
-    try:
-        if session:
-            sign_ins.authenticate(session)
-            return answers.lead_on(addresses.safe(next))
-    except NotAuthenticated:
-        pass  # It has ended.
-    if request.method == "HEAD":
-        vouchers.read(voucher)  # What looks at a link first must not use it up.
+    """Sign in whom Airflow vouches for, once; whoever has signed in stays who they are.
+
+    A voucher that another browser has asked for may be somebody else's: who comes with it is asked.
+    """
+    head = request.method == "HEAD"  # What looks at a link first must not use it up.
+    if _is_signed_in(request):
+        with suppress(NotAuthenticated):
+            if not head:
+                vouchers.use_up(voucher)
+        return answers.lead_on(addresses.safe(next))
+    found = vouchers.read(voucher)
+    if not found.is_asked_by(request.cookies.get(vouchers.BROWSER)):
+        return answers.page(
+            request,
+            "from_airflow.html",
+            None,
+            voucher=voucher,
+            then=addresses.safe(next),
+            user=found.user,
+        )
+    if head:
         return answers.lead_on(addresses.safe(next))
     return _begun(vouchers.redeem(voucher), next)
+
+
+@router.post("/from-airflow")
+@body_limit(MAX_SIGN_IN_BYTES)
+def confirm_from_airflow(request: Request, form: Posted) -> Response:
+    """Sign in who has said that they are the user whom Airflow vouches for."""
+    cookies.check_origin(request, unless_silent=True)
+    then = text(form, "next", addresses.HOME)
+    if _is_signed_in(request):
+        return answers.lead_on(addresses.safe(then))
+    return _begun(vouchers.redeem(text(form, "voucher")), then)
 
 
 @router.get("/invitation/{token}")
@@ -109,6 +132,14 @@ def sign_out(request: Request, caller: Viewer, form: Posted) -> Response:
     answer = answers.lead_on(addresses.SIGN_IN)
     cookies.clear_session(answer)
     return answer
+
+
+def _is_signed_in(request: Request) -> bool:
+    session = request.cookies.get(cookies.COOKIE)
+    try:
+        return session is not None and bool(sign_ins.authenticate(session))
+    except NotAuthenticated:
+        return False  # It has ended.
 
 
 def _asking(

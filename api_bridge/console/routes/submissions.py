@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import addresses, answers, queries
 from api_bridge.console.posted import Posted, text
 from api_bridge.console.queries import Text
+from api_bridge.console.views import submission_values
+from api_bridge.console.views.submission_values import Row
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
 from automations.domain.statuses import DECISIONS, Decision, SubmissionStatus
 from automations.errors import ValidationFailed
+from automations.services.events import events
 from automations.services.forms import forms, submissions
+from automations.services.forms.forms import Submission
+from automations.services.workflows import overviews
 
 ROOT = "/console/submissions"
 router = Router(prefix=ROOT, tags=["forms"])
+
+_SNAPSHOTS = 20
+"""The last ones, of which each may be as long as a submission."""
 
 
 @router.get("")
@@ -27,17 +38,38 @@ def show_list(
     found, following = forms.submissions_after(
         caller.workspace_id, form or None, wanted, cursor or None, queries.PAGE_SIZE
     )
+    schemas = forms.schemas_of(found)
     return answers.page(
         request,
         "submissions.html",
         caller,
-        rows=found,
+        rows=[(one, _rows(schemas, one)) for one in found],
         form=form,
         status=status,
-        titles={one.id: one.title for one in forms.list_all(caller.workspace_id)},
+        titles=forms.titles(caller.workspace_id),
         statuses=list(SubmissionStatus),
         following=queries.following(request, following),
         is_first=not cursor,
+    )
+
+
+@router.get("/{submission_id}")
+def show(request: Request, caller: Viewer, submission_id: str) -> Response:
+    """One submission: what was filled in, who decided, and what it has started."""
+    one = forms.get_submission(caller.workspace_id, submission_id)
+    moments = [one.created_at, *([one.decided_at] if one.decided_at else [])]
+    snapshots = submissions.newest_snapshots(caller.workspace_id, submission_id, _SNAPSHOTS)
+    titles = forms.titles(caller.workspace_id)
+    return answers.page(
+        request,
+        "submission.html",
+        caller,
+        one=one,
+        title=titles.get(one.form_id),
+        rows=_rows(forms.schemas_of([one]), one),
+        told=events.of_submission(caller.workspace_id, submission_id, moments),
+        names=overviews.names(caller.workspace_id),
+        snapshots=snapshots,
     )
 
 
@@ -51,3 +83,7 @@ def decide(caller: Member, submission_id: str, form: Posted) -> Response:
     act = submissions.approve if decision == Decision.APPROVED else submissions.reject
     act(caller, submission_id)
     return answers.lead_on(addresses.safe(text(form, "next", ROOT)), f"run.{decision}")
+
+
+def _rows(schemas: Mapping[tuple[str, int], Mapping[str, Any]], one: Submission) -> list[Row]:
+    return submission_values.rows(schemas[one.form_id, one.form_version], one.data)

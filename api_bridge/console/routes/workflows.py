@@ -9,13 +9,13 @@ from starlette.datastructures import FormData
 from api_bridge.console import addresses, answers, queries
 from api_bridge.console.posted import Posted, text
 from api_bridge.console.queries import Text
-from api_bridge.console.views import charts, flow, inputs, triggers
+from api_bridge.console.views import flow, inputs
+from api_bridge.console.views import overviews as overview_views
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import download
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.triggers import TRIGGER_TYPES
-from automations.domain.overviews import WorkflowOverview
 from automations.domain.principals import Principal
 from automations.domain.runs import RunFilter
 from automations.domain.statuses import WorkflowStatus
@@ -26,6 +26,7 @@ from automations.services.workflows import (
     copies,
     history,
     overviews,
+    uses,
     webhook_addresses,
     workflows,
 )
@@ -55,7 +56,7 @@ def show_list(
         request,
         "workflows.html",
         caller,
-        rows=[_row(one) for one in found],
+        rows=[overview_views.row(one) for one in found],
         q=q,
         status=status,
         trigger=trigger,
@@ -81,12 +82,13 @@ def show(request: Request, caller: Viewer, workflow_id: str) -> Response:
         request,
         "workflow.html",
         caller,
-        one=_row(found),
+        one=overview_views.row(found),
         steps=flow.drawn(definition),
         is_cut=flow.is_cut(definition),
         definition=definition,
         webhook_url=url,
         runs=newest,
+        used=uses.of_workflow(caller.workspace_id, definition),
         tab="flow",
     )
 
@@ -99,7 +101,7 @@ def show_versions(request: Request, caller: Viewer, workflow_id: str) -> Respons
         request,
         "versions.html",
         caller,
-        one=_row(found),
+        one=overview_views.row(found),
         versions=history.listed(caller.workspace_id, workflow_id),
         tab="versions",
     )
@@ -117,7 +119,7 @@ def show_version(request: Request, caller: Viewer, workflow_id: str, number: int
         request,
         "version.html",
         caller,
-        one=_row(found),
+        one=overview_views.row(found),
         number=number,
         lines=lines,
         written=written,
@@ -138,7 +140,12 @@ def show_definition(request: Request, caller: Viewer, workflow_id: str) -> Respo
     found = overviews.of(caller.workspace_id, workflow_id)
     written = history.text(caller.workspace_id, workflow_id, found.workflow.version)
     return answers.page(
-        request, "definition.html", caller, one=_row(found), written=written, tab="definition"
+        request,
+        "definition.html",
+        caller,
+        one=overview_views.row(found),
+        written=written,
+        tab="definition",
     )
 
 
@@ -203,31 +210,10 @@ def _asking(
         "run_form.html",
         caller,
         200 if error is None else 400,
-        one=_row(found),
+        one=overview_views.row(found),
         fields=fields,
         elsewhere={path: said for path, said in problems.items() if path not in at_inputs},
         whole=text(form, inputs.WHOLE) if form is not None else "{}",
         problems=problems,
         tab="run",
     )
-
-
-def _row(found: WorkflowOverview) -> dict[str, object]:
-    """An automation as lists and the heads of its pages show it."""
-    workflow = found.workflow
-    return {
-        "id": workflow.id,
-        "name": workflow.name,
-        "description": workflow.definition.get("description") or "",
-        "status": workflow.status,
-        "version": workflow.version,
-        "updated_at": workflow.updated_at,
-        "owner": found.owner,
-        "trigger": triggers.in_words(workflow.definition),
-        "next_due": triggers.next_due(workflow.definition, workflow.status),
-        "bars": charts.bars(found.recent),
-        "bars_in_words": charts.bars_in_words(found.recent),
-        "success": charts.success(found.counts),
-        "runs": workflow.runs,
-        "last": found.recent[0] if found.recent else None,
-    }

@@ -13,7 +13,7 @@ function localise(root) {
     const unit = steps.find(([below]) => Math.abs(seconds) < below);
     const here = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
     time.title = `${here.format(moment)} (${time.dateTime})`;
-    time.textContent = unit
+    time.textContent = unit && !("whole" in time.dataset)
       ? inWords.format(Math.round(seconds / unit[2]), unit[1])
       : new Intl.DateTimeFormat(undefined, zone).format(moment);
   }
@@ -55,7 +55,7 @@ function follow(place) {
   };
   // Where no stream is given, the page is asked for now and then.
   const poll = () => { timer = timer || setInterval(() => document.hidden || refresh(), 5000); };
-  if (!window.EventSource) return poll();
+  if (!window.EventSource || !place.dataset.follow) return poll();
   const source = new EventSource(place.dataset.follow);
   source.addEventListener("changed", (told) => { if (told.data !== stamp) refresh(); });
   source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) poll(); });
@@ -73,6 +73,7 @@ function filter(form) {
     const fresh = await load(address);
     if (!fresh || mine !== last) return;
     results.innerHTML = fresh.querySelector("[data-results]").innerHTML;
+    for (const part of document.querySelectorAll("[data-beside]")) part.innerHTML = fresh.getElementById(part.id).innerHTML;
     history.replaceState(null, "", address);
     localise(results);
   };
@@ -97,6 +98,17 @@ document.addEventListener("keydown", (event) => {
   const search = document.querySelector("input[type=search]");
   if (event.key === "/" && !typing && search) { event.preventDefault(); search.focus(); }
 });
+
+// What is there to be sent to others is copied by a button.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    field.select();
+    try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+    button.querySelector("[data-done]").hidden = false;
+  });
+}
 
 localise(document);
 setInterval(() => document.hidden || localise(document), 30000);

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from api_bridge.console import texts
 from api_bridge.console.views import moments, words
 from automations.domain.runs import PastPause, RunStory, RunSummary
-from automations.domain.statuses import RunStatus, WaitStatus
+from automations.domain.statuses import WaitStatus
 
 _HEIGHT, _LEAST = 28, 5
 _WIDTH = 1000.0
@@ -48,13 +48,6 @@ def bars_in_words(recent: Sequence[RunSummary]) -> str:
     numbers = Counter(str(run.status) for run in recent)
     parts = (f"{number} {words.status(status).lower()}" for status, number in numbers.items())
     return texts.text("bars.some", n=len(recent), parts=", ".join(parts))
-
-
-def success(counts: Mapping[RunStatus, int]) -> int | None:
-    """How many per cent of the runs that have ended by themselves did so well."""
-    done, failed = counts.get(RunStatus.COMPLETED, 0), counts.get(RunStatus.FAILED, 0)
-    # 99.9 per cent are not all.
-    return None if done + failed == 0 else math.floor(100 * done / (done + failed))
 
 
 @dataclass(frozen=True, slots=True)

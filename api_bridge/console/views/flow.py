@@ -19,8 +19,8 @@ MAX_DRAWN = 150
 _MAX_SUMMARY = 140
 _SAYS_MOST = (
     "to", "approvers", "url", "expression", "collection", "duration", "until", "channel", "formId",
-    "templateId", "tableId", "workflowId", "recipient", "title", "subject", "prompt", "message",
-    "operation", "name", "source",
+    "templateId", "tableId", "workflowId", "dagId", "operator", "recipient", "title", "subject",
+    "prompt", "message", "operation", "name", "source",
 )  # fmt: skip
 """Fields of configs, those first by which people know a step."""
 
@@ -145,16 +145,17 @@ def _step(
         type=kind,
         title=known.title if known else kind,
         icon=words.icon(kind),
-        summary=_summary(step.get("config")),
+        summary=summary(step.get("config")),
         disabled=step.get("disabled") is True,
-        marks=list(_marks(step)),
+        marks=list(marks_of(step)),
         arms=arms,
         status=statuses.get(step_id),
         counts=dict(counts.get(step_id, {})),
     )
 
 
-def _marks(step: Mapping[str, Any]) -> Iterator[str]:
+def marks_of(step: Mapping[str, Any]) -> Iterator[str]:
+    """What else is to be seen of a step at once."""
     if step.get("disabled") is True:
         yield texts.text("flow.disabled")
     retry = step.get("retry")
@@ -166,7 +167,8 @@ def _marks(step: Mapping[str, Any]) -> Iterator[str]:
         yield texts.text("flow.continue")
 
 
-def _summary(config: Any) -> str:
+def summary(config: Any) -> str:
+    """What a step does, by that of its configuration which says most."""
     if not isinstance(config, Mapping):
         return ""
     if rules := config.get("rules"):
@@ -186,7 +188,7 @@ def _summary(config: Any) -> str:
 def _rules(rules: Any, match: str) -> str:
     if not isinstance(rules, list):
         return ""
-    joined = texts.text(f"flow.match.{match}")
+    joined = texts.text("flow.match.any" if match == "any" else "flow.match.all")
     parts = []
     for rule in rules:
         if not isinstance(rule, Mapping):
@@ -196,7 +198,7 @@ def _rules(rules: Any, match: str) -> str:
             continue
         value = rule.get("value")
         shown = "" if value is None else f" {value if isinstance(value, str) else _json(value)}"
-        operator = texts.text(f"operator.{rule.get('operator')}")
+        operator = words.operator(str(rule.get("operator")))
         parts.append(f"{rule.get('field')} {operator}{shown}")
     return joined.join(parts)
 
@@ -206,8 +208,11 @@ def _json(value: Any) -> str:
 
 
 def _duration(written: str) -> str:
-    """A duration in words; what is a template as it is written."""
-    return written if is_template(written) else moments.duration(parse_duration(written))
+    """A duration in words; what is a template, or none yet, as it is written."""
+    try:
+        return written if is_template(written) else moments.duration(parse_duration(written))
+    except ValueError:
+        return written
 
 
 def _cut(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The input of a run as a form: a field for each property of a schema that people can fill in."""
+"""A flat JSON schema as a form: a field for each property that people can fill in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text
+from api_bridge.form_inputs import as_it_was
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.numbers import typed
@@ -21,7 +22,14 @@ WHOLE = "json"
 _PREFIX = "input."
 _MAX_FIELDS = 50
 _LONG = 200
-_INPUT_TYPES = {"date": "date", "email": "email", "uri": "url", "date-time": "text", "time": "time"}
+_INPUT_TYPES = {
+    "date": "date",
+    "email": "email",
+    "password": "password",
+    "uri": "url",
+    "date-time": "text",
+    "time": "time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class Field:
 
     Args:
         control: text, area, number, boolean, choice or json.
+        known: what it was before anybody typed.
     """
 
     key: str
@@ -41,17 +50,31 @@ class Field:
     required: bool
     options: Sequence[str]
     value: str
+    known: str
 
 
 def fields(definition: Mapping[str, Any], typed_in: FormData | None = None) -> list[Field] | None:
     """The fields of an automation's input; None where it is to be written as JSON."""
-    schema = (definition.get("trigger") or {}).get("inputSchema")
+    return fields_of((definition.get("trigger") or {}).get("inputSchema"), _PREFIX, typed_in)
+
+
+def fields_of(schema: Any, prefix: str, typed_in: FormData | None = None) -> list[Field] | None:
+    """The fields of a schema; None where it is to be written as JSON.
+
+    Args:
+        prefix: what their inputs' names begin with.
+    """
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     if not isinstance(properties, Mapping) or not 0 < len(properties) <= _MAX_FIELDS:
         return None
     required = (schema or {}).get("required") or ()
     return [
-        _field(str(key), one if isinstance(one, Mapping) else {}, key in required, typed_in)
+        _field(
+            (str(key), f"{prefix}{key}"),
+            one if isinstance(one, Mapping) else {},
+            key in required,
+            typed_in,
+        )
         for key, one in properties.items()
     ]
 
@@ -63,26 +86,40 @@ def read(definition: Mapping[str, Any], form: FormData) -> dict[str, JSON]:
         ValidationFailed: names the inputs that cannot be read.
     """
     if WHOLE in form:
-        return _whole(text(form, WHOLE))
+        return whole(text(form, WHOLE), WHOLE)
+    return values_of(fields(definition, form) or ())
+
+
+def values_of(filled: Sequence[Field]) -> dict[str, JSON]:
+    """What was typed into fields, in their types; the empty ones are absent.
+
+    Raises:
+        ValidationFailed: names the inputs that cannot be read.
+    """
     given: dict[str, JSON] = {}
     errors: dict[str, list[str]] = {}
-    for field in fields(definition, form) or ():
+    for field in filled:
         if field.value == "":
             continue
         try:
             given[field.key] = _value(field)
         except ValueError as error:
-            errors[f"input.{field.key}"] = [str(error)]
+            errors[field.name] = [str(error)]
     if errors:
         raise ValidationFailed(errors)
     return given
 
 
-def _field(key: str, schema: Mapping[str, Any], required: bool, typed_in: FormData | None) -> Field:
-    name = f"{_PREFIX}{key}"
+def _field(
+    named: tuple[str, str],
+    schema: Mapping[str, Any],
+    required: bool,
+    typed_in: FormData | None,
+) -> Field:
+    key, name = named
     kind, options = schema.get("type"), schema.get("enum")
     default = schema.get("default", "")
-    known = text(typed_in, name) if typed_in is not None else _written(default)
+    value = text(typed_in, name) if typed_in is not None else _written(default)
     control, input_type = "json", "text"
     if isinstance(options, list) and all(isinstance(one, str) for one in options):
         control = "choice"
@@ -103,7 +140,8 @@ def _field(key: str, schema: Mapping[str, Any], required: bool, typed_in: FormDa
         type=input_type,
         required=required,
         options=options if control == "choice" and isinstance(options, list) else (),
-        value=known,
+        value=value,
+        known=_written(default),
     )
 
 
@@ -126,10 +164,15 @@ def _value(field: Field) -> JSON:
             return number
         case "json":
             return json_text.parsed(field.value)
-    return field.value.replace("\r\n", "\n")
+    return as_it_was(field.value, [*field.options, field.known])
 
 
-def _whole(written: str) -> dict[str, JSON]:
+def whole(written: str, name: str) -> dict[str, JSON]:
+    """A JSON object that was typed; an empty one for nothing.
+
+    Raises:
+        ValidationFailed: it is none; says so at the input of this name.
+    """
     if not written.strip():
         return {}
     try:
@@ -137,7 +180,7 @@ def _whole(written: str) -> dict[str, JSON]:
     except NotKept as error:
         raise ValidationFailed(error.errors) from error
     except ValueError as error:
-        raise ValidationFailed({WHOLE: [str(error)]}) from error
+        raise ValidationFailed({name: [str(error)]}) from error
     if not isinstance(found, dict):
-        raise ValidationFailed({WHOLE: ["must be a JSON object, such as {}"]})
+        raise ValidationFailed({name: ["must be a JSON object, such as {}"]})
     return found

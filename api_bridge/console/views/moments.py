@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from automations.errors import Conflict
 from automations.kit.clock import timestamp
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -17,6 +18,34 @@ def iso(moment: datetime) -> str:
 def exact(moment: datetime) -> str:
     """An instant for people, in UTC."""
     return moment.astimezone(UTC).strftime("%d %b %Y, %H:%M:%S UTC").lstrip("0")
+
+
+def stamp(moment: datetime) -> str:
+    """An instant to the microsecond, by which a form knows again what it was shown."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def stamped(text: str) -> datetime | None:
+    """The instant of such a form; None where that cannot be one."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def seen(text: str, now: datetime) -> datetime:
+    """When something was changed last as a form was shown it; now where the form says nothing.
+
+    Raises:
+        Conflict: what it says cannot be read, so that nobody knows what was shown.
+    """
+    if not text:
+        return now
+    moment = stamped(text)
+    if moment is None:
+        raise Conflict("The page does not say what it was made from: load it anew.")
+    return moment
 
 
 def duration(taken: timedelta | float) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 from api_bridge.console import texts
 from api_bridge.console.views import charts, flow, words
 from automations.domain.principals import Principal
-from automations.domain.runs import PastPause, RunStory, StepLog
-from automations.domain.statuses import UNFINISHED, RunStatus
+from automations.domain.runs import PastPause, RunStory, StepLog, Vote
+from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, RunStatus, WaitKind
 
 _MAX_LINES = 60
 """Lines of a step's log that a page shows, the newest; the API has them all."""
 _MAX_LINE = 400
-_ENDED_BY_ITSELF = ("child", "retry", "slot")
+_ENDED_BY_ITSELF = (WaitKind.CHILD, WaitKind.RETRY, WaitKind.SLOT)
 _TEST = "test"
 
 
@@ -35,6 +35,7 @@ class StepPage:
     lines: Sequence[StepLog]
     more_lines: int
     pauses: Sequence[PastPause]
+    decided: Sequence[Vote]
 
 
 def shown(story: RunStory, caller: Principal) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def shown(story: RunStory, caller: Principal) -> dict[str, Any]:
         "detail": detail,
         "story": story,
         "steps": steps,
+        "decided": decided(story),
         "is_cut": flow.is_cut(story.definition),
         "names": names,
         "timeline": charts.timeline(story, names)[-flow.MAX_DRAWN :],
@@ -57,9 +59,21 @@ def shown(story: RunStory, caller: Principal) -> dict[str, Any]:
         "may_replay": writes and detail.trigger_type != _TEST,
         "may_resume": writes
         and pause is not None
-        and pause.kind not in (*_ENDED_BY_ITSELF, "decision"),
+        and pause.kind not in (*_ENDED_BY_ITSELF, WaitKind.DECISION),
         "origin": texts.text(f"origin.{detail.trigger_type}"),
     }
+
+
+def decided(story: RunStory) -> list[Vote]:
+    """What people have decided in a run, and why: those who were asked, or others for them."""
+    found = list(story.votes)
+    voted = {one.node_id for one in found}
+    for pause in story.pauses:
+        by_one = pause.override or pause.node_id not in voted
+        if pause.kind == WaitKind.DECISION and pause.decision in DECISIONS and by_one:
+            by, at = pause.decided_by or "–", pause.decided_at or pause.created_at
+            found.append(Vote(pause.node_id, Decision(pause.decision), by, at, pause.reason))
+    return sorted(found, key=lambda one: one.at)[-_MAX_LINES:]
 
 
 def step(story: RunStory, node_id: str) -> StepPage | None:
@@ -82,6 +96,7 @@ def step(story: RunStory, node_id: str) -> StepPage | None:
         lines=[_cut(line) for line in lines[-_MAX_LINES:]],
         more_lines=max(len(lines) - _MAX_LINES, 0),
         pauses=[pause for pause in story.pauses if pause.node_id == node_id][-_MAX_LINES:],
+        decided=[vote for vote in decided(story) if vote.node_id == node_id],
     )
 
 

@@ -15,7 +15,8 @@ from automations.domain.statuses import WorkflowStatus
 
 _TIME = re.compile(r"(\d{1,2}) (\d{1,2}) (\S+) (\S+) (\S+)")
 _EVERY = re.compile(r"\*/(\d{1,2}) \* \* \* \*")
-_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_WEEK = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAYS = {str(number): day for number, day in enumerate(_WEEK)}
 
 
 def in_words(definition: Mapping[str, Any]) -> str:
@@ -64,8 +65,10 @@ def _cron(cron: str) -> str:
             return texts.text("trigger.daily", time=time)
         case "*", "*", "1-5":
             return texts.text("trigger.weekdays", time=time)
-        case "*", "*", one if one.isdigit() and int(one) < len(_DAYS):
-            return texts.text("trigger.weekly", day=_DAYS[int(one)], time=time)
+        case "*", "*", one if one in _DAYS:
+            return texts.text("trigger.weekly", day=_DAYS[one], time=time)
+        case one, "1,4,7,10", "*" if one.isdigit():
+            return texts.text("trigger.quarterly", day=one, time=time)
         case one, "*", "*" if one.isdigit():
             return texts.text("trigger.monthly", day=one, time=time)
     return texts.text("trigger.cron", cron=cron)

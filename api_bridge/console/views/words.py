@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 from api_bridge.console import texts
+from automations.kit.comparison import Operator
 from automations.kit.storable import showable
 
 _ICONS = {
     "ai": "sparkles",
+    "airflow_operator": "flow",
     "approval": "check",
     "code": "code",
     "condition": "branch",
@@ -27,6 +29,9 @@ _ICONS = {
     "slack": "chat",
     "table_operations": "table",
 }
+OPERATORS: tuple[str, ...] = get_args(Operator)
+_SHORT = 60
+"""Letters of a value in a grid: the row's own page has all of them."""
 MAX_SHOWN = 8_000
 """Letters of a value that a page shows: whoever wants more of it has the API."""
 
@@ -51,6 +56,21 @@ def period(name: str) -> str:
     return texts.text(f"period.{name}")
 
 
+def severity(name: str) -> str:
+    """How much a security event should worry one."""
+    return texts.text(f"severity.{name}")
+
+
+def source(name: str) -> str:
+    """What evidence is taken of."""
+    return texts.text(f"source.{name}")
+
+
+def operator(name: str) -> str:
+    """How two values are compared; what is no way of that as it is written."""
+    return texts.text(f"operator.{name}") if name in OPERATORS else name
+
+
 def icon(step_type: str) -> str:
     """The picture of a step's type."""
     return _ICONS.get(step_type, "step")
@@ -60,3 +80,9 @@ def pretty(value: Any) -> str:
     """A JSON value as a person reads it, cut where a page would be too long."""
     text = json.dumps(showable(value), indent=2, ensure_ascii=False)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}\n{texts.text('value.cut')}"
+
+
+def short(text: str) -> str:
+    """A text on one line, cut where it would be too long beside others."""
+    flat = " ".join(text[: _SHORT * 4].split())
+    return flat if len(flat) <= _SHORT else f"{flat[: _SHORT - 1]}…"

@@ -9,6 +9,8 @@ from itertools import chain
 ACCEPTED = "gzip, deflate"
 """What is asked for, and can be unpacked."""
 
+_NONE = frozenset({"", "identity", "none", "binary", "8bit", "chunked", "utf-8", "utf8"})
+"""What servers say of what is not packed: the last ones belong into other headers."""
 _PIECE = 65_536
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 """How zlib is told the format: by the size of its window."""
@@ -25,7 +27,7 @@ def coding_of(header: str) -> str | None:
         CodingError: it is another one, or there are several, each of which multiplies the size.
     """
     names = [name.strip().lower().removeprefix("x-") for name in header.split(",")]
-    names = [name for name in names if name not in ("", "identity")]
+    names = [name for name in names if name not in _NONE]
     if len(names) > 1:
         raise CodingError(f"has {len(names)} content codings; one at most is unpacked")
     if names and names[0] not in ("gzip", "deflate"):

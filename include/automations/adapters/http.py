@@ -8,17 +8,17 @@ nothing. Redirects are walked by ourselves, each under the same guard.
 from __future__ import annotations
 
 import logging
-import socket
-import ssl
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from urllib.parse import urlencode, urljoin
 
 import httpx
 
+from automations.adapters import authorities
 from automations.adapters.content_codings import ACCEPTED, CodingError, unpacked
+from automations.adapters.deadline_transport import DeadlineTransport
+from automations.adapters.lookups import Resolve, found_within, system_resolver
 from automations.errors import StepError
 from automations.kit.public_addresses import is_public
 from automations.ports import HttpRequest, HttpResponse
@@ -32,26 +32,14 @@ _HARMLESS = frozenset(
         *("idempotency-key", "range", "traceparent", "tracestate", "user-agent", "x-request-id"),
     }
 )
+_MAX_LOCATION = 8_000
+"""Characters of an address that a service leads on to: as many as a step may request."""
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _FRAMES = 10_000
 """Bytes that an answer may have beside its content: headers of what it is packed in."""
 
 # It logs whole addresses, and these may hold secrets.
 logging.getLogger("httpx").setLevel(logging.WARNING)
-
-Resolve = Callable[[str, int], Iterable[str]]
-
-
-def system_resolver(host: str, port: int) -> list[str]:
-    """Every address that the system knows for a host."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-@lru_cache(maxsize=1)
-def _trusted() -> ssl.SSLContext:
-    """The authorities whose certificates count; to read them takes 20 ms."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 class GuardedHttpClient:
@@ -77,12 +65,16 @@ class GuardedHttpClient:
         method, content = request.method, request.content
         headers = {"accept-encoding": ACCEPTED}
         headers |= {name.lower(): value for name, value in request.headers.items()}
-        with httpx.Client(verify=_trusted(), trust_env=False, follow_redirects=False) as client:
+        transport = DeadlineTransport(authorities.of_web(), deadline)
+        with httpx.Client(transport=transport, trust_env=False, timeout=None) as client:  # noqa: S113 -- the transport's
             for _ in range(_MAX_REDIRECTS + 1):
                 response = self._once(client, method, url, headers, content, request, deadline)
                 if not _leads_on(request, response.status, response.headers):
                     return response
-                following = _parse(urljoin(str(url), response.headers["location"]))
+                location = response.headers["location"]
+                if len(location) > _MAX_LOCATION:
+                    raise StepError("The address of a redirect is too long.", kind="redirects")
+                following = _parse(location, str(url))
                 if following.netloc != url.netloc or following.scheme != url.scheme:
                     headers = {k: v for k, v in headers.items() if k in _HARMLESS}
                     # The jar knows addresses, of which several hosts may share one.
@@ -103,18 +95,15 @@ class GuardedHttpClient:
         request: HttpRequest,
         deadline: float,
     ) -> HttpResponse:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        address = guarded_address(url.host, port, self._allow, self._resolve)
+        address = guarded_address(url.host, _port(url), deadline, self._allow, self._resolve)
         pinned = url.copy_with(host=address)
-        left = max(deadline - time.monotonic(), 0.001)
         try:
             built = client.build_request(
                 method,
                 pinned,
                 headers={**headers, "host": url.netloc.decode()},
                 content=content,
-                timeout=httpx.Timeout(left),
-                extensions={"sni_hostname": url.host} if url.scheme == "https" else {},
+                extensions={"sni_hostname": url.raw_host.decode()} if url.scheme == "https" else {},
             )
             answer = client.send(built, stream=True)
             try:
@@ -126,11 +115,13 @@ class GuardedHttpClient:
         except httpx.TimeoutException as error:
             raise _timeout(request.timeout) from error
         except CodingError as error:
+            status = answer.status_code
+            told = "" if status < 400 else f" has the status {status}, and"
             raise StepError(
-                f"The answer of {url.host} {error}.",
+                f"The answer of {url.host}{told} {error}.",
                 kind="coding",
-                # The service has done what it was asked for.
-                retryable=method in _REPEATABLE,
+                # Else the service has done what it was asked for.
+                retryable=method in _REPEATABLE or status in (429, 502, 503, 504),
             ) from error
         except (httpx.LocalProtocolError, UnicodeError) as error:
             # In other words than the library's, which repeat the header, and with it a secret.
@@ -153,21 +144,33 @@ class GuardedHttpClient:
 
 
 def guarded_address(
-    host: str, port: int, allow: Collection[str] = (), resolve: Resolve = system_resolver
+    host: str,
+    port: int,
+    deadline: float,
+    allow: Collection[str] = (),
+    resolve: Resolve = system_resolver,
 ) -> str:
     """The one address to connect to for a host.
+
+    Args:
+        deadline: of ``time.monotonic``, until which the name servers have time.
 
     Raises:
         StepError: the host is not known, or not public and not allowed.
     """
     host = host.lower().rstrip(".")
     try:
-        found = list(resolve(host, port))
-    except (OSError, UnicodeError) as error:
+        name = _on_the_wire(host)
+        found = found_within(deadline, resolve, name, port)
+    except TimeoutError as error:
+        raise StepError(
+            f"The name servers say nothing of {host} in time.", kind="timeout", retryable=True
+        ) from error
+    except (OSError, UnicodeError, httpx.InvalidURL) as error:
         raise StepError(
             f"The host {host} is not known.", kind="connection", retryable=True
         ) from error
-    allowed = host in allow or f"{host}:{port}" in allow
+    allowed = any(one in allow or f"{one}:{port}" in allow for one in (host, name))
     for address in found:
         if not allowed and not is_public(address):
             raise StepError(
@@ -178,6 +181,25 @@ def guarded_address(
     if not found:
         raise StepError(f"The host {host} has no address.", kind="connection")
     return found[0]
+
+
+def guarded_server(address: str, deadline: float, allow: Collection[str] = ()) -> str:
+    """The same, of the server that a whole address names.
+
+    Raises:
+        StepError: as ``guarded_address``; or it is no address.
+    """
+    url = _http_url(address)
+    return guarded_address(url.host, _port(url), deadline, allow)
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _on_the_wire(host: str) -> str:
+    """A name as it stands in the Host header and the certificate: the system spells some others."""
+    return host if host.isascii() else httpx.URL(scheme="http", host=host).raw_host.decode()
 
 
 def _leads_on(request: HttpRequest, status: int, headers: Mapping[str, str]) -> bool:
@@ -198,15 +220,22 @@ def _encoded(query: Iterable[tuple[str, str]]) -> bytes:
     return urlencode(list(query)).encode()
 
 
-def _parse(text: str) -> httpx.URL:
-    try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise StepError("The address is not valid.", kind="config") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise StepError("The address must begin with http:// or https://.", kind="blocked")
+def _parse(text: str, base: str = "") -> httpx.URL:
+    url = _http_url(text, base)
     if url.userinfo:
         raise StepError("An address must not hold a user name or password.", kind="blocked")
+    return url
+
+
+def _http_url(text: str, base: str = "") -> httpx.URL:
+    try:
+        url = httpx.URL(urljoin(base, text) if base else text)
+        # It is decoded when it is read.
+        host = url.host
+    except (httpx.InvalidURL, ValueError) as error:
+        raise StepError("The address is not valid.", kind="config") from error
+    if url.scheme not in ("http", "https") or not host:
+        raise StepError("The address must begin with http:// or https://.", kind="blocked")
     return url
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from automations.adapters import slack_connections
+from automations.adapters.http import GuardedHttpClient
+from automations.adapters.slack_connections import WEBHOOK, SlackAccount
 from automations.errors import StepError
 from automations.kit.retry_after import wished_delay
-from automations.ports import ChatMessage, ChatReceipt, HttpClient, HttpRequest, HttpResponse
+from automations.ports import (
+    ChatMessage,
+    ChatReceipt,
+    HostConnection,
+    HttpClient,
+    HttpRequest,
+    HttpResponse,
+)
 
 _KEYS = uuid.UUID("6f1c4f5e-3c8e-4d0a-9a53-0f6f3a3d5c11")
 _TOKEN = frozenset(
@@ -32,14 +40,6 @@ _CHANNEL = {
 _PASSING = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SlackAccount:
-    """How a workspace signs in to Slack, and where it posts when a message does not say."""
-
-    token: str = field(repr=False)
-    channel: str | None = None
 
 
 class SlackChat:
@@ -62,6 +62,8 @@ class SlackChat:
         self._http = http
         self._allow = frozenset(entry.lower() for entry in allow)
         self._base_url = base_url
+        # Whoever runs the installation says where Slack is; it may be a service of theirs.
+        self._api = GuardedHttpClient([urlsplit(base_url).hostname or ""])
 
     def post(self, message: ChatMessage) -> ChatReceipt:
         """Post a message.
@@ -70,6 +72,8 @@ class SlackChat:
             StepError: kind ``config``, ``auth``, ``channel``, ``rate_limited``, ``timeout``,
                 ``connection``, ``too_large`` or ``chat``.
         """
+        if message.connection is not None:
+            return self._post_by(message, message.connection)
         if message.webhook is not None:
             return self._call_webhook(message, message.webhook)
         account = self._account(message.workspace_id)
@@ -79,18 +83,33 @@ class SlackChat:
                 "give config.webhook.",
                 kind="config",
             )
-        channel = message.channel or account.channel
-        if channel is None:
-            raise StepError("config.channel: name a channel.", kind="config")
-        return self._call_api(message, account.token, channel)
+        return self._call_api(message, account, self._base_url, self._api)
 
-    def _call_api(self, message: ChatMessage, token: str, channel: str) -> ChatReceipt:
+    def _post_by(self, message: ChatMessage, connection: HostConnection) -> ChatReceipt:
+        if connection.kind == WEBHOOK:
+            if message.channel is not None:
+                raise StepError(
+                    f"config.channel: connection {connection.id} is a webhook, which posts to its "
+                    "own channel.",
+                    kind="config",
+                )
+            return self._call_webhook(message, slack_connections.webhook_of(connection))
+        account, base_url = slack_connections.account_of(connection)
+        if base_url is None:
+            return self._call_api(message, account, self._base_url, self._api)
+        return self._call_api(message, account, base_url, self._http)
+
+    def _call_api(
+        self, message: ChatMessage, account: SlackAccount, base_url: str, http: HttpClient
+    ) -> ChatReceipt:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         from automations.adapters.slack_client import BoundedClient
 
-        seconds = message.timeout.total_seconds()
-        client = BoundedClient(token, base_url=self._base_url, seconds=seconds)
+        channel = message.channel or account.channel
+        if channel is None:
+            raise StepError("config.channel: name a channel.", kind="config")
+        client = BoundedClient(account.token, base_url, http, message.timeout)
         try:
             answer = client.chat_postMessage(
                 channel=channel,
@@ -100,15 +119,10 @@ class SlackChat:
             return ChatReceipt(_text(answer.get("ts")), _text(answer.get("channel")))
         except SlackApiError as error:
             raise _refusal(error.response) from error
-        except TimeoutError as error:
-            raise _timeout(message) from error
-        except (SlackClientError, OSError, HTTPException) as error:
-            if isinstance(getattr(error, "reason", None), TimeoutError):
-                raise _timeout(message) from error
-            raise StepError(
-                f"Slack cannot be reached: {error}", kind="connection", retryable=True
-            ) from error
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (
+            *(SlackClientError, ValueError, LookupError, TypeError, AttributeError),
+            RecursionError,
+        ) as error:
             raise StepError("Slack's answer cannot be read.", kind="chat") from error
 
     def _call_webhook(self, message: ChatMessage, webhook: str) -> ChatReceipt:
@@ -133,9 +147,9 @@ class SlackChat:
             url = urlsplit(webhook)
             host, port = (url.hostname or "").lower(), url.port
         except ValueError as error:
-            raise StepError("config.webhook is not a valid address.", kind="config") from error
+            raise StepError("The webhook is not a valid address.", kind="config") from error
         if url.scheme != "https" and not {host, f"{host}:{port}"} & self._allow:
-            raise StepError("config.webhook must begin with https://.", kind="blocked")
+            raise StepError("The webhook must begin with https://.", kind="blocked")
 
 
 def _content(message: ChatMessage) -> dict[str, Any]:
@@ -191,8 +205,3 @@ def _rate_limited(retry_after: str | None) -> StepError:
         retryable=True,
         retry_after=wished_delay(retry_after, datetime.now(UTC)),
     )
-
-
-def _timeout(message: ChatMessage) -> StepError:
-    seconds = message.timeout.total_seconds()
-    return StepError(f"Slack gave no answer within {seconds:g} s.", kind="timeout", retryable=True)

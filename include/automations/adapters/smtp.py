@@ -5,23 +5,27 @@ from __future__ import annotations
 import io
 import smtplib
 import socket
-import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+from automations.adapters import authorities
 from automations.adapters.http import guarded_address
 from automations.adapters.mail_messages import composed, message_id
 from automations.domain.email_addresses import on_the_wire
 from automations.errors import StepError
+from automations.kit.excerpts import excerpt
 from automations.kit.masking import Masker
 from automations.ports import Mail, MailReceipt, MailServer
 
 _MAX_SILENCE = 30.0
 """Seconds for one answer of the server, within the time of the whole mail."""
 _CHECK = timedelta(seconds=30)
+_PIECE = 8_192
+_MAX_SAID = 1_000
+"""Characters of what a server gives as its reason."""
 _MAX_REPLIES = 100_000
 """Bytes that a server may say in one session."""
 _NO_UTF8 = (
@@ -32,36 +36,44 @@ Rejections = dict[str, tuple[int, bytes]]
 
 
 class _Replies(io.BufferedIOBase):
-    """What a server says, with an end to it."""
+    """What a server says, with an end to it, also when it says a letter now and then."""
 
     def __init__(self, connected: socket.socket, budget: _Budget) -> None:
-        self._file = connected.makefile("rb")
         self._socket = connected
         self._budget = budget
+        self._waiting = b""
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        self._socket.settimeout(self._budget.seconds())
-        line: bytes = self._file.readline(-1 if size is None else size)
-        self._budget.take(line)
+        most = _MAX_REPLIES if size is None or size < 0 else size
+        silent_at = self._budget.silent_at()
+        while b"\n" not in self._waiting[:most] and len(self._waiting) < most:
+            self._socket.settimeout(self._budget.seconds(silent_at))
+            piece = self._socket.recv(_PIECE)
+            if not piece:
+                break
+            self._budget.take(piece)
+            self._waiting += piece
+        end = self._waiting.find(b"\n", 0, most) + 1 or most
+        line, self._waiting = self._waiting[:end], self._waiting[end:]
         return line
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 class _Budget:
     """What is left of a session's time and bytes."""
 
-    def __init__(self, timeout: timedelta) -> None:
-        self._deadline = time.monotonic() + timeout.total_seconds()
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
         self._bytes = _MAX_REPLIES
 
-    def seconds(self) -> float:
-        left = self._deadline - time.monotonic()
+    def silent_at(self) -> float:
+        """When a line must have come that is waited for from now on."""
+        return min(self._deadline, time.monotonic() + _MAX_SILENCE)
+
+    def seconds(self, until: float | None = None) -> float:
+        left = (self._deadline if until is None else until) - time.monotonic()
         if left <= 0:
             raise TimeoutError("it took too long")
-        return min(left, _MAX_SILENCE)
+        return left
 
     def take(self, line: bytes) -> None:
         self._bytes -= len(line)
@@ -69,17 +81,36 @@ class _Budget:
             raise ConnectionError("it says too much")
 
 
+class _Wired(str):
+    """A text that is sent as UTF-8 (RFC 4616), where the library would send ASCII or nothing."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return super().encode("utf-8", errors)
+
+
 class _Pinned(smtplib.SMTP):
     """Connects to an address that was looked up before, under the name of its host."""
 
-    def __init__(self, address: str, host: str, port: int, timeout: timedelta, **more: Any) -> None:
+    def __init__(self, address: str, host: str, port: int, deadline: float, **more: Any) -> None:
         self._address = address
-        self._budget = _Budget(timeout)
-        super().__init__(host, port, timeout=self._budget.seconds(), **more)
+        self._budget = _Budget(deadline)
+        seconds = self._budget.seconds(self._budget.silent_at())
+        super().__init__(host, port, timeout=seconds, **more)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         connected: socket.socket = super()._get_socket(self._address, port, timeout)  # type: ignore[misc]  # made to be overridden
         return connected
+
+    def auth_plain(self, challenge: object = None) -> str:
+        return _Wired(f"\0{self.user}\0{self.password}")
+
+    def send(self, s: Any) -> None:
+        if self.sock is not None:
+            # For all that is sent: a long mail takes longer than an answer.
+            self.sock.settimeout(self._budget.seconds())
+        super().send(s)
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:
@@ -171,18 +202,24 @@ class SmtpTransport:
 
     def _connect(self, server: MailServer, timeout: timedelta) -> smtplib.SMTP:
         host, port = server.host, server.port
-        address = guarded_address(host, port, self._allow) if server.guarded else host
+        deadline = time.monotonic() + timeout.total_seconds()
+        address = guarded_address(host, port, deadline, self._allow) if server.guarded else host
         if server.security == "tls":
-            trusted = ssl.create_default_context()
-            return _PinnedTls(address, host, port, timeout, context=trusted)
-        return _Pinned(address, host, port, timeout)
+            return _PinnedTls(address, host, port, deadline, context=authorities.of_mail())
+        return _Pinned(address, host, port, deadline)
 
 
 def _sign_in(session: smtplib.SMTP, server: MailServer) -> None:
     if server.security == "starttls":
-        session.starttls(context=ssl.create_default_context())
+        session.starttls(context=authorities.of_mail())
     if server.username:
-        session.login(server.username, server.password or "")
+        try:
+            session.login(_Wired(server.username), _Wired(server.password or ""))
+        except ValueError as error:
+            raise StepError(
+                "The mail server asks for the password in a way that cannot be answered.",
+                kind="mail",
+            ) from error
 
 
 def _delivered(
@@ -250,4 +287,5 @@ def _masker(server: MailServer) -> Masker:
 
 
 def _text(answer: bytes | str) -> str:
-    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    said = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    return excerpt(said, _MAX_SAID)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import column, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.orm import Session
 
+from automations.db import keyset_pages
 from automations.db.session import statement
 from automations.db.tables import ApiKey, Workspace
 from automations.kit.ids import new_id
@@ -71,13 +72,12 @@ def credential(token_hash: str) -> Credential | None:
     return Credential(*found) if found else None
 
 
-def listed(session: Session, workspace_id: str) -> Sequence[ApiKey]:
-    """The keys of a workspace that are not revoked, newest first."""
-    return session.scalars(
-        select(ApiKey)
-        .where(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None))
-        .order_by(ApiKey.created_at.desc(), ApiKey.id)
-    ).all()
+def page_after(
+    session: Session, workspace_id: str, after: tuple[datetime, str] | None, limit: int
+) -> Sequence[ApiKey]:
+    """The keys of a workspace that are not revoked, behind one, newest first."""
+    query = select(ApiKey).where(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None))
+    return keyset_pages.page_after(session, query, (ApiKey.created_at, ApiKey.id), after, limit)
 
 
 def lock(session: Session, workspace_id: str, key_id: str) -> ApiKey | None:

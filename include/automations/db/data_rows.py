@@ -32,6 +32,7 @@ from automations.errors import ValidationFailed
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
+_AS_MADE = Order()
 _AT_ONCE = 1_000
 """Rows in a statement, whose parameters PostgreSQL counts with 16 bits."""
 
@@ -62,9 +63,15 @@ def find(session: Session, table_id: str, row_id: str, *, lock: bool = False) ->
 
 
 def page(
-    session: Session, table_id: str, wanted: Group, order: Order, after: Place | None, limit: int
+    session: Session,
+    table_id: str,
+    wanted: Group,
+    order: Order,
+    after: Place | None,
+    limit: int,
+    offset: int = 0,
 ) -> Sequence[DataRow]:
-    """The rows that a filter lets through, behind a place in their order.
+    """The rows that a filter lets through, behind a place in their order, and behind so many more.
 
     Raises:
         ValidationFailed: PostgreSQL cannot use a pattern, or the filter takes it too long.
@@ -73,17 +80,20 @@ def page(
     if after is not None:
         query = query.where(_after(order, after))
     with bounded(session):
-        return session.scalars(query.order_by(*_ordering(order)).limit(limit)).all()
+        return session.scalars(
+            query.order_by(*_ordering(order)).limit(limit).offset(offset or None)
+        ).all()
 
 
 def all_of(
     session: Session,
     table_id: str,
     wanted: Group,
-    since: datetime | None,
-    until: datetime | None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    order: Order = _AS_MADE,
 ) -> Iterator[DataRow]:
-    """Every row that a filter lets through and that was made in a time, the oldest first.
+    """Every row that a filter lets through and that was made in a time, in an order.
 
     They are of one moment, and a part of them is in memory at a time.
 
@@ -92,7 +102,7 @@ def all_of(
     """
     query = select(DataRow).where(DataRow.table_id == table_id, condition(wanted))
     query = keyset_pages.between(query, DataRow.created_at, since, until)
-    query = query.order_by(DataRow.created_at, DataRow.id).execution_options(yield_per=_AT_ONCE)
+    query = query.order_by(*_ordering(order)).execution_options(yield_per=_AT_ONCE)
     with bounded(session):
         yield from session.scalars(query)
 

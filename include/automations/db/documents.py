@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, undefer
 
+from automations.db.keyset_pages import equal, page_after
 from automations.db.tables import Document, DocumentDelivery, DocumentTemplate
+from automations.domain.documents import DocumentFilter
 from automations.domain.statuses import DeliveryStatus
 
 
@@ -74,6 +77,34 @@ def page(
         .limit(size)
     ).all()
     return found, total
+
+
+def listed(
+    session: Session,
+    workspace_id: str,
+    wanted: DocumentFilter,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[Document]:
+    """A workspace's documents, newest first.
+
+    Args:
+        after: only those that come behind this one.
+    """
+    query = equal(
+        select(Document),
+        {
+            Document.workspace_id: workspace_id,
+            Document.format: wanted.format,
+            Document.template_id: wanted.template_id,
+            Document.run_id: wanted.run_id,
+        },
+    )
+    if wanted.name:
+        query = query.where(Document.name.icontains(wanted.name, autoescape=True))
+    if wanted.uploaded is not None:
+        query = query.where(Document.template_id.is_(None).is_(wanted.uploaded))
+    return page_after(session, query, (Document.created_at, Document.id), after, limit)
 
 
 def deliveries(session: Session, document_id: str) -> Sequence[DocumentDelivery]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db import jobs, keyset_pages
-from automations.db.tables import Event, JobKind, Run
+from automations.db.tables import Event, JobKind, Run, Workflow
 from automations.domain.events import EventFilter, NewEvent
 from automations.domain.statuses import EventStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
+
+_OF_ONE_TRANSACTION = timedelta(minutes=2)
+"""Far longer than one takes that tells of something."""
 
 
 def find(session: Session, workspace_id: str, event_id: str) -> Event | None:
@@ -43,6 +46,54 @@ def runs_of(session: Session, event_id: str) -> Sequence[Run]:
     return session.scalars(
         select(Run).where(Run.event_id == event_id).order_by(Run.started_at)
     ).all()
+
+
+def of_submission(
+    session: Session, workspace_id: str, submission_id: str, moments: Sequence[datetime]
+) -> Sequence[Event]:
+    """What was told of a submission, oldest first.
+
+    Args:
+        moments: when something was done with it, which was told in the same transaction.
+    """
+    near = [
+        Event.created_at.between(moment - _OF_ONE_TRANSACTION, moment + _OF_ONE_TRANSACTION)
+        for moment in moments
+    ]
+    return session.scalars(
+        select(Event)
+        .where(
+            Event.workspace_id == workspace_id,
+            or_(*near),
+            Event.data["submissionId"].as_string() == submission_id,
+        )
+        .order_by(Event.created_at, Event.id)
+    ).all()
+
+
+def of_matter(
+    session: Session, workspace_id: str, matter_id: str, limit: int
+) -> Sequence[tuple[Event, Run | None, str | None]]:
+    """The newest events that a matter was, each with each of its runs and its automation's name."""
+    newest = (
+        select(Event.id)
+        .where(
+            Event.workspace_id == workspace_id,
+            Event.type.like("MATTER\\_%"),
+            Event.data["matterId"].as_string() == matter_id,
+        )
+        .order_by(Event.created_at.desc(), Event.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    query = (
+        select(Event, Run, Workflow.name)
+        .join(newest, newest.c.id == Event.id)
+        .outerjoin(Run, Run.event_id == Event.id)
+        .outerjoin(Workflow, Workflow.id == Run.workflow_id)
+        .order_by(Event.created_at.desc(), Event.id.desc(), Run.started_at)
+    )
+    return [(*row,) for row in session.execute(query)]
 
 
 def has_started(session: Session, event_id: str, workflow_id: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from automations.db.keyset_pages import page_after
 from automations.db.tables import Form, FormVersion, Submission
 from automations.domain.statuses import SubmissionStatus
 
@@ -36,7 +39,17 @@ def listed(session: Session, workspace_id: str) -> Sequence[Form]:
     ).all()
 
 
-def add_version(session: Session, form: Form) -> None:
+def titles(session: Session, workspace_id: str) -> dict[str, str]:
+    """The titles of all forms of a workspace by their ids, newest first."""
+    found = session.execute(
+        select(Form.id, Form.title)
+        .where(Form.workspace_id == workspace_id, Form.deleted_at.is_(None))
+        .order_by(Form.created_at.desc())
+    )
+    return {row.id: row.title for row in found}
+
+
+def add_version(session: Session, form: Form, by: str) -> None:
     """Keep what the form is like in its present version."""
     session.add(
         FormVersion(
@@ -45,6 +58,7 @@ def add_version(session: Session, form: Form) -> None:
             title=form.title,
             description=form.description,
             schema=form.schema,
+            created_by=by,
         )
     )
 
@@ -52,6 +66,50 @@ def add_version(session: Session, form: Form) -> None:
 def version(session: Session, form_id: str, number: int) -> FormVersion | None:
     """What a form was like in one of its versions."""
     return session.get(FormVersion, (form_id, number))
+
+
+def overview(
+    session: Session,
+    workspace_id: str,
+    title: str,
+    public: bool | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[Form]:
+    """A workspace's forms, newest first.
+
+    Args:
+        title: a part of it.
+        after: only those that come behind this one.
+    """
+    query = select(Form).where(Form.workspace_id == workspace_id, Form.deleted_at.is_(None))
+    if title:
+        query = query.where(Form.title.icontains(title, autoescape=True))
+    if public is not None:
+        query = query.where(Form.public.is_(public))
+    return page_after(session, query, (Form.created_at, Form.id), after, limit)
+
+
+def counts(session: Session, form_ids: Sequence[str]) -> Mapping[str, Counter[SubmissionStatus]]:
+    """How many submissions of each status forms have."""
+    query = (
+        select(Submission.form_id, Submission.status, func.count())
+        .where(Submission.form_id.in_(form_ids))
+        .group_by(Submission.form_id, Submission.status)
+    )
+    found: dict[str, Counter[SubmissionStatus]] = {}
+    for form_id, status, number in session.execute(query):
+        found.setdefault(form_id, Counter())[status] = number
+    return found
+
+
+def schemas_of(
+    session: Session, versions: Collection[tuple[str, int]]
+) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+    """What forms were like in some of their versions."""
+    key = tuple_(FormVersion.form_id, FormVersion.version)
+    query = select(FormVersion).where(key.in_(versions))
+    return {(one.form_id, one.version): one.schema for one in session.scalars(query)}
 
 
 def find_submission(session: Session, workspace_id: str, submission_id: str) -> Submission | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from automations.db import held_up, in_airflow
+from automations.db import held_up, in_airflow, jobs
 from automations.db.tables import Job, Run, Wait
 from automations.domain.metrics import Gauges
 from automations.domain.statuses import UNFINISHED, WaitStatus
@@ -23,15 +23,16 @@ def read(session: Session) -> Gauges:
     state = case(
         (Job.dead_at.is_not(None), "dead"), (Job.available_at <= now, "due"), else_="later"
     )
-    jobs = session.execute(select(Job.kind, state, func.count()).group_by(Job.kind, state))
+    queued = session.execute(select(Job.kind, state, func.count()).group_by(Job.kind, state))
     oldest = select(func.extract("epoch", now - func.min(Job.available_at))).where(
         Job.dead_at.is_(None)
     )
     return Gauges(
         runs=dict.fromkeys(UNFINISHED, 0) | dict(runs.all()),
-        jobs={(kind, name): n for kind, name, n in jobs},
+        jobs={(kind, name): n for kind, name, n in queued},
         lag=max(0.0, float(session.scalar(oldest) or 0)),
         waits=dict(waits.all()),
         in_airflow=in_airflow.count(session),
+        express_workers=jobs.express_workers(session),
         held_up=held_up.count(session),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -14,13 +15,17 @@ from automations.db.lanes import Room, Turns
 from automations.db.tables import Job, JobKind
 
 WAKE = "automations_dispatch"
-SLOW = "slow"
-"""What is notified of a job that waits for others outside; of any other it is nothing."""
+SLOW, EXPRESS = "slow", "express"
+"""What is notified of a job that waits for others outside, and of one for express workers; of any
+other it is nothing."""
 _LEASE = timedelta(seconds=60)
 """After it a job is anybody's, also when its holder is there and hangs; to do one twice is safe."""
 
-_HOLDERS = 0x686F6C64
-"""The first half of the keys of the advisory locks by which holders are known to be there."""
+_HOLDERS, _EXPRESS_WORKERS = 0x686F6C64, 0x65787072
+"""The first halves of the keys of the advisory locks by which holders are known to be there, and
+which of them are express workers."""
+_NAME_LENGTH = 63
+"""The most that PostgreSQL shows of the name of who is connected."""
 
 _ENQUEUE = text("""
 WITH queued AS (
@@ -66,14 +71,48 @@ WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
     WHERE locktype = 'advisory' AND classid::bigint = :holders AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
-RETURNING pg_notify(:channel, ''), pg_notify(:channel, :slow)
+RETURNING pg_notify(:channel, ''), pg_notify(:channel, :slow), pg_notify(:channel, :express)
+""")
+
+_COUNT_EXPRESS_WORKERS = text("""
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND classid::bigint = :workers AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+""")
+
+_IS_THERE = text("""
+SELECT EXISTS (
+    SELECT FROM pg_stat_activity JOIN pg_locks USING (pid)
+    WHERE application_name = :name AND backend_start >= to_timestamp(:since)
+        AND locktype = 'advisory' AND classid::bigint = :holders AND granted
+)
+""")
+
+_RENEW = text("""
+UPDATE job SET available_at = clock_timestamp() + :lease
+WHERE holder = :holder AND id = ANY (CAST(:ids AS bigint[]))
 """)
 
 
-def attend(connection: psycopg2.extensions.connection, holder: int) -> None:
-    """Listen for work, and be known to be there as long as the connection lives."""
+def attend(
+    connection: psycopg2.extensions.connection,
+    holder: int,
+    *,
+    name: str | None = None,
+    express: bool = False,
+) -> None:
+    """Listen for work, and be known to be there as long as the connection lives.
+
+    Args:
+        name: by which others see that this one is there.
+        express: whether it is an express worker.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_HOLDERS, holder))
+        if name is not None:
+            cursor.execute("SELECT set_config('application_name', %s, false)", (_known_as(name),))
+        if express:
+            cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_EXPRESS_WORKERS, holder))
         cursor.execute(f"LISTEN {WAKE}")
 
 
@@ -83,8 +122,29 @@ def release_abandoned(session: Session, me: int) -> int:
     Args:
         me: the holder that asks.
     """
-    values = {"holders": _HOLDERS, "channel": WAKE, "slow": SLOW, "me": me}
-    return len(session.execute(_RELEASE, values).all())
+    told = {"channel": WAKE, "slow": SLOW, "express": EXPRESS}
+    return len(session.execute(_RELEASE, {"holders": _HOLDERS, "me": me, **told}).all())
+
+
+def express_workers(session: Session) -> int:
+    """How many express workers are there, on whichever machines."""
+    return session.scalar(_COUNT_EXPRESS_WORKERS, {"workers": _EXPRESS_WORKERS}) or 0
+
+
+def is_there(session: Session, name: str, since: float) -> bool:
+    """Whether somebody of this machine attends by a name, since a moment, as seconds since 1970."""
+    values = {"name": _known_as(name), "since": since, "holders": _HOLDERS}
+    return bool(session.scalar(_IS_THERE, values))
+
+
+def _known_as(name: str) -> str:
+    return f"{name}@{socket.gethostname()}"[:_NAME_LENGTH]
+
+
+def renew(session: Session, claimed: Iterable[Job], holder: int) -> None:
+    """Keep jobs that take long for the length of another lease."""
+    ids = [job.id for job in claimed]
+    session.execute(_RENEW, {"ids": ids, "holder": holder, "lease": _LEASE})
 
 
 def enqueue(
@@ -108,9 +168,15 @@ def enqueue(
         "workspace_id": workspace_id,
         "delay": delay,
         "channel": WAKE,
-        "payload": "" if workspace_id is None else SLOW,
+        "payload": _payload(kind, workspace_id),
     }
     session.connection().execute(_ENQUEUE, values)
+
+
+def _payload(kind: JobKind, workspace_id: str | None) -> str:
+    if kind == JobKind.EXPRESS_RUN:
+        return EXPRESS
+    return "" if workspace_id is None else SLOW
 
 
 def enqueue_all(session: Session, kind: JobKind, subject_ids: Sequence[str]) -> None:

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from automations.db.tables import JobKind
 
 _OF_RUNS = (
-    JobKind.START_RUN, JobKind.START_CHILD, JobKind.FAIL_RUN, JobKind.RETRY_RUN,
+    JobKind.START_RUN, JobKind.START_CHILD, JobKind.EXPRESS_RUN, JobKind.SHOW_RUN,
+    JobKind.FAIL_RUN, JobKind.RETRY_RUN,
     JobKind.RETRY_LATEST, JobKind.WAKE_PARENT, JobKind.REPORT_FAILURE, JobKind.ADMIT_RUN,
     JobKind.NEXT_RUN,
 )  # fmt: skip
@@ -47,6 +48,8 @@ _OWNERS: Mapping[tuple[JobKind, ...], str] = {
     " WHERE approver.id = job.subject_id",
     (JobKind.SEND_FORM,): f"SELECT {_OWNER} FROM form_request form"  # noqa: S608 -- the words are ours
     " JOIN run ON run.id = form.run_id WHERE form.id = job.subject_id",
+    (JobKind.CALL_DAG, JobKind.END_DAG_RUN): f"SELECT {_OWNER} FROM dag_call"  # noqa: S608 -- the words are ours
+    " JOIN run ON run.id = dag_call.run_id WHERE dag_call.id = job.subject_id",
     # By a part of it: what an index holds is limited, and the sender writes it.
     (JobKind.MATCH_EVENT,): "SELECT workspace_id, left(trigger_key, 200) AS lane, false AS urgent"
     " FROM event WHERE event.id = job.subject_id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from automations.db.session import engine, told
 from automations.errors import DatabaseUnavailable
@@ -44,6 +44,51 @@ def try_exclusive(name: str) -> Iterator[bool]:
         finally:
             if held:
                 _unlock(connection, name)
+
+
+class Moving:
+    """A lock that goes from name to name; the one before is kept until the next but one is had."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._held: list[str] = []
+
+    def move(self, name: str) -> bool:
+        """Have the lock on a name, if nobody else has; also not when it cannot be had now."""
+        old = self._held[0] if len(self._held) > 1 else None
+        query = _MOVE if old is not None else _TAKE
+        try:
+            with told():
+                had = bool(self._connection.execute(query, {"new": name, "old": old}).scalar())
+        except DatabaseUnavailable:
+            return False
+        # The one before is free, whether the next was had or not.
+        self._held = [*self._held[-1:], *([name] if had else [])]
+        return had
+
+
+_KEY = "hashtextextended(:{}, 0)"
+_TAKE = text(f"SELECT pg_try_advisory_lock({_KEY.format('new')})")
+_MOVE = text(
+    f"SELECT pg_try_advisory_lock({_KEY.format('new')}), pg_advisory_unlock({_KEY.format('old')})"
+)
+
+
+@contextmanager
+def moving() -> Iterator[Moving]:
+    """A lock that is on no name yet; all that it has been on is free afterwards.
+
+    Raises:
+        DatabaseUnavailable: none can be had now.
+    """
+    with _connection() as connection:
+        try:
+            yield Moving(connection)
+        finally:
+            # Of a connection that is lost, all are free.
+            if not connection.invalidated:
+                with suppress(DatabaseUnavailable), told():
+                    connection.execute(select(func.pg_advisory_unlock_all()))
 
 
 @contextmanager

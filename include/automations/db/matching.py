@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
@@ -31,6 +33,20 @@ def listeners(session: Session, event: Event) -> list[Workflow]:
             .order_by(Workflow.number)
         )
     )
+
+
+def listening_to(session: Session, workspace_id: str, prefix: str) -> Sequence[Workflow]:
+    """The ACTIVE automations whose trigger's key begins so."""
+    return session.scalars(
+        select(Workflow)
+        .where(
+            Workflow.workspace_id == workspace_id,
+            Workflow.trigger_key.startswith(prefix, autoescape=True),
+            Workflow.status == WorkflowStatus.ACTIVE,
+            Workflow.deleted_at.is_(None),
+        )
+        .order_by(Workflow.number)
+    ).all()
 
 
 def _listens(event: Event) -> ColumnElement[bool]:

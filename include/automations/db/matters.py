@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db.tables import Matter, MatterCounter, MatterStep, MatterTemplate
+from automations.db.tables import Matter, MatterCounter, MatterStep, MatterTemplate, Member
 from automations.domain.statuses import MatterStatus, MatterStepStatus
 
 
@@ -81,6 +81,64 @@ def page(
     total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
     newest = query.order_by(Matter.number.desc()).offset(offset).limit(limit)
     return session.scalars(newest).all(), total
+
+
+def cards(
+    session: Session, workspace_id: str, template_id: str, most: int
+) -> Sequence[tuple[Matter, MatterStep, str | None, int]]:
+    """A board's active matters, each with its step, who is in charge, and how many are in that.
+
+    The most urgent first, and of these the oldest.
+
+    Args:
+        most: of one step.
+    """
+    urgency = case({"URGENT": 0, "HIGH": 1, "MEDIUM": 2}, value=Matter.priority.expression, else_=3)
+    in_order = (urgency, Matter.number)
+    of_step = MatterStep.template_step_id
+    ranked = (
+        select(
+            Matter.id,
+            func.row_number().over(partition_by=of_step, order_by=in_order).label("place"),
+            func.count().over(partition_by=of_step).label("total"),
+        )
+        .join(MatterStep, MatterStep.id == Matter.current_step_id)
+        .where(
+            Matter.workspace_id == workspace_id,
+            Matter.template_id == template_id,
+            Matter.status == MatterStatus.ACTIVE,
+        )
+        .subquery()
+    )
+    query = (
+        select(Matter, MatterStep, Member.name, ranked.c.total)
+        .join(ranked, ranked.c.id == Matter.id)
+        .join(MatterStep, MatterStep.id == Matter.current_step_id)
+        .outerjoin(Member, Member.id == Matter.assignee_id)
+        .where(ranked.c.place <= most)
+        .order_by(MatterStep.order, *in_order)
+    )
+    return [(*row,) for row in session.execute(query)]
+
+
+def active_of_each(session: Session, workspace_id: str) -> Mapping[str, int]:
+    """How many active matters boards have; none of those without."""
+    counted = session.execute(
+        select(Matter.template_id, func.count())
+        .where(Matter.workspace_id == workspace_id, Matter.status == MatterStatus.ACTIVE)
+        .group_by(Matter.template_id)
+    )
+    return {row[0]: row[1] for row in counted}
+
+
+def template_names(session: Session, workspace_id: str) -> Mapping[str, str]:
+    """The names of a workspace's boards, also of deleted ones, by their ids."""
+    named = session.execute(
+        select(MatterTemplate.id, MatterTemplate.name).where(
+            MatterTemplate.workspace_id == workspace_id
+        )
+    )
+    return {row[0]: row[1] for row in named}
 
 
 def decide(

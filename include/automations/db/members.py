@@ -8,7 +8,15 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from automations.db.tables import ApiKey, Member, Notification, Workflow
+from automations.db.tables import (
+    ApiKey,
+    FormEdit,
+    Member,
+    Notification,
+    RowFile,
+    Workflow,
+    WorkflowEdit,
+)
 
 
 def listed(session: Session, workspace_id: str) -> Sequence[Member]:
@@ -92,13 +100,16 @@ def lower_keys(session: Session, member: Member, roles: Iterable[str]) -> None:
 
 
 def remove(session: Session, member: Member) -> None:
-    """Delete a member with all that they were told, and revoke their API keys."""
+    """Delete a member with what they were told or have not saved, and revoke their API keys."""
     session.execute(
         update(ApiKey)
         .where(ApiKey.member_id == member.id, ApiKey.revoked_at.is_(None))
         .values(revoked_at=func.clock_timestamp())
     )
     session.execute(delete(Notification).where(Notification.user_id == member.id))
+    session.execute(delete(WorkflowEdit).where(WorkflowEdit.editor_id == member.id))
+    session.execute(delete(FormEdit).where(FormEdit.editor_id == member.id))
+    session.execute(delete(RowFile).where(RowFile.editor_id == member.id))
     session.execute(delete(Member).where(Member.id == member.id))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -11,8 +12,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from automations.db.session import engine, unit_of_work
+from automations.db.tables import Base
 
 _LOCK = 0x6175746F
+_COLUMNS = text(
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+)
 
 
 def _config(dsn: str) -> Config:
@@ -24,10 +29,49 @@ def _config(dsn: str) -> Config:
 
 def is_current(dsn: str) -> bool:
     """Whether the schema is the newest one."""
-    head = ScriptDirectory.from_config(_config(dsn)).get_current_head()
     with unit_of_work(dsn) as session:
         found = MigrationContext.configure(session.connection()).get_current_revision()
-    return found == head
+    return found == _head()
+
+
+@cache
+def _head() -> str | None:
+    """The newest schema that this code knows, whose migrations are read once: it takes a while."""
+    return ScriptDirectory.from_config(_config("")).get_current_head()
+
+
+def fault(dsn: str) -> str | None:
+    """Why a database is none that this code can work with, and what to do, in words.
+
+    Raises:
+        DatabaseUnavailable: it does not answer.
+    """
+    with unit_of_work(dsn) as session:
+        revision = MigrationContext.configure(session.connection()).get_current_revision()
+        there = {tuple(row) for row in session.execute(_COLUMNS)}
+    if revision is None:
+        return "The database has no tables yet: ./automations migrate makes them."
+    if not knows(revision):
+        return (
+            f"The database is newer than this code, which does not know its revision {revision}: "
+            "use the release that has made it."
+        )
+    if revision != _head():
+        return (
+            f"The database is older than this code (its revision is {revision}): "
+            "./automations migrate brings it up to date."
+        )
+    lacking = {
+        (table.name, column.name) for table in Base.metadata.sorted_tables for column in table.c
+    } - there
+    if not lacking:
+        return None
+    table, column = min(lacking)
+    return (
+        f"The database is of a state of this code that was never released (it has no "
+        f"{table}.{column}), from which no migration leads: go back to that state of the code, "
+        "or begin with a new home or an empty database."
+    )
 
 
 def knows(revision: str) -> bool:

@@ -25,6 +25,16 @@ def listed(session: Session, workspace_id: str) -> Sequence[PipelineConnection]:
     ).all()
 
 
+def page_after(
+    session: Session, workspace_id: str, name: str | None, limit: int
+) -> Sequence[PipelineConnection]:
+    """The connections whose names come behind one, by name."""
+    query = select(PipelineConnection).where(PipelineConnection.workspace_id == workspace_id)
+    if name is not None:
+        query = query.where(PipelineConnection.name > name)
+    return session.scalars(query.order_by(PipelineConnection.name).limit(limit)).all()
+
+
 def find(
     session: Session, workspace_id: str, connection_id: str, *, lock: str | None = None
 ) -> PipelineConnection | None:
@@ -158,3 +168,17 @@ def runs_after(
     query = select(PipelineRun).where(PipelineRun.connection_id == connection_id)
     place = (PipelineRun.started_at, PipelineRun.id)
     return keyset_pages.page_after(session, query, place, after, limit)
+
+
+def newest_of_each(session: Session, workspace_id: str) -> Sequence[PipelineRun]:
+    """The newest run of each connection of a workspace that has any."""
+    newest = (
+        select(PipelineRun.id)
+        .where(PipelineRun.connection_id == PipelineConnection.id)
+        .order_by(PipelineRun.started_at.desc(), PipelineRun.id)
+        .limit(1)
+        .correlate(PipelineConnection)
+        .scalar_subquery()
+    )
+    ids = select(newest).where(PipelineConnection.workspace_id == workspace_id)
+    return session.scalars(select(PipelineRun).where(PipelineRun.id.in_(ids))).all()

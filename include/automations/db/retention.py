@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Select, delete, exists, func, select
+from sqlalchemy import ColumnElement, CursorResult, Select, delete, exists, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from automations.db import idempotency
@@ -14,16 +14,19 @@ from automations.db.tables import (
     Approver,
     AuditLog,
     Callback,
+    DagCall,
     DebouncedEvents,
     Document,
     DocumentDelivery,
     Effect,
     Event,
+    FormEdit,
     FormRequest,
     Handover,
     IdempotencyKey,
     Job,
     PipelineRun,
+    RowFile,
     Run,
     RunStep,
     SecurityEvent,
@@ -31,13 +34,16 @@ from automations.db.tables import (
     Submission,
     SubmissionSnapshot,
     Wait,
+    WorkflowEdit,
 )
 from automations.domain.statuses import UNFINISHED, EventStatus, SyncStatus
 
 PAGE = 500
 """Rows of a transaction: few enough that nobody notices that they are locked."""
 # In the order in which they refer to each other; loops' rows go with their run.
-_OF_RUNS: Sequence[type[Any]] = (Wait, Callback, FormRequest, StepLog, Handover, RunStep)
+_OF_RUNS: Sequence[type[Any]] = (
+    *(Wait, Callback, FormRequest, DagCall, StepLog, Handover, RunStep),
+)
 Counts = dict[str, int]
 
 
@@ -58,7 +64,8 @@ def delete_runs(session: Session, ids: Sequence[str]) -> Counts:
     forms = select(FormRequest.id).where(FormRequest.run_id.in_(ids))
     # Reminders to come would not find what they are about.
     people = select(Approver.id).where(Approver.wait_id.in_(waits))
-    for subjects in (waits, forms, people):
+    calls = select(DagCall.id).where(DagCall.run_id.in_(ids))
+    for subjects in (waits, forms, people, calls):
         _rows(session, delete(Job).where(Job.subject_id.in_(subjects)))
     counts = {"approver": _rows(session, delete(Approver).where(Approver.wait_id.in_(waits)))}
     for table in _OF_RUNS:
@@ -81,6 +88,30 @@ def delete_syncs(session: Session, before: datetime) -> int:
 def delete_jobs(session: Session, before: datetime) -> int:
     """Delete a page of jobs that were given up."""
     return _page(session, Job.id, Job.dead_at < before)
+
+
+def delete_edits(session: Session, before: datetime) -> int:
+    """Delete a page of edits that nobody has gone on with, with all their states."""
+    key = (WorkflowEdit.workflow_id, WorkflowEdit.editor_id)
+    page = select(*key).where(WorkflowEdit.changed_at < before).limit(PAGE)
+    gone = page.with_for_update(skip_locked=True)
+    return _rows(session, delete(WorkflowEdit).where(tuple_(*key).in_(gone)))
+
+
+def delete_form_edits(session: Session, before: datetime) -> int:
+    """Delete a page of edits of forms that nobody has gone on with."""
+    key = (FormEdit.form_id, FormEdit.editor_id)
+    page = select(*key).where(FormEdit.changed_at < before).limit(PAGE)
+    gone = page.with_for_update(skip_locked=True)
+    return _rows(session, delete(FormEdit).where(tuple_(*key).in_(gone)))
+
+
+def delete_row_files(session: Session, before: datetime) -> int:
+    """Delete a page of files for tables whose rows nobody has added."""
+    key = (RowFile.table_id, RowFile.editor_id)
+    page = select(*key).where(RowFile.kept_at < before).limit(PAGE)
+    gone = page.with_for_update(skip_locked=True)
+    return _rows(session, delete(RowFile).where(tuple_(*key).in_(gone)))
 
 
 def delete_audit(session: Session, before: datetime) -> int:
@@ -153,6 +184,9 @@ def count(session: Session, before: datetime, extras: Collection[str]) -> Counts
         (Event, _matched(before) & ~needed),
         (PipelineRun, _synced(before)),
         (Job, Job.dead_at < before),
+        (WorkflowEdit, WorkflowEdit.changed_at < before),
+        (FormEdit, FormEdit.changed_at < before),
+        (RowFile, RowFile.kept_at < before),
         (IdempotencyKey, expired),
     ]
     if "submissions" in extras:

@@ -14,6 +14,7 @@ from automations.db.tables import DataRow
 from automations.domain.tables.aggregates import Aggregate, AggregateResult
 from automations.domain.tables.columns import Column
 from automations.domain.tables.filters import Group
+from automations.errors import ValidationFailed
 from automations.kit.values import JSON
 
 
@@ -25,7 +26,8 @@ def aggregates(
     They are of one moment: one statement counts all.
 
     Raises:
-        ValidationFailed: PostgreSQL cannot use a pattern, or it takes too long.
+        ValidationFailed: PostgreSQL cannot use a pattern, it takes too long, or a sum has more
+            digits than any number of JSON's readers.
     """
     measured = null() if asked.column is None else sortable(asked.column)
     by = null() if asked.group_by is None else ordered(asked.group_by)
@@ -45,11 +47,20 @@ def aggregates(
         place = (func.grouping(rows.c.by).desc(), counted.desc(), rows.c.by.nulls_last())
         query = query.order_by(*place).limit(limit + 1)
     with bounded(session):
-        found = [
-            AggregateResult(_value(asked.group_by, group), count, _value(asked.column, found))
-            for group, count, found in session.execute(query)
-        ]
+        rows_found = list(session.execute(query))
+    if asked.function == "sum" and not all(_is_exact(found) for _, _, found in rows_found):
+        raise ValidationFailed(
+            {"column": ["has a sum of more digits than can be kept; with decimals there may be 15"]}
+        )
+    found = [
+        AggregateResult(_value(asked.group_by, group), count, _value(asked.column, value))
+        for group, count, value in rows_found
+    ]
     return found[0], found[1:]
+
+
+def _is_exact(found: Any) -> bool:
+    return not isinstance(found, Decimal) or Decimal(str(_value(None, found))) == found
 
 
 def _value(column: Column | None, found: Any) -> JSON:

@@ -9,8 +9,15 @@ from sqlalchemy import func, lateral, select, true
 from sqlalchemy.orm import Session
 
 from automations.db.run_queries import NEWEST_FIRST, SUMMARY, behind_one, conditions
-from automations.db.tables import Run, RunStep, Wait, Workflow
-from automations.domain.runs import ListedRun, PastPause, RunFilter, RunSummary, StepTime
+from automations.db.tables import Approver, Run, RunStep, Wait, Workflow
+from automations.domain.runs import (
+    ListedRun,
+    PastPause,
+    RunFilter,
+    RunSummary,
+    StepTime,
+    Vote,
+)
 
 _WIDTH = len(SUMMARY)
 
@@ -94,12 +101,32 @@ def pauses(session: Session, run_id: str, limit: int) -> Sequence[PastPause]:
             Wait.created_at,
             Wait.due_at,
             Wait.decided_at,
+            Wait.reason,
+            Wait.override,
         )
         .where(Wait.run_id == run_id)
         .order_by(Wait.created_at)
         .limit(limit)
     )
-    return [PastPause(*row) for row in session.execute(query)]
+    return [PastPause(**row._asdict()) for row in session.execute(query)]
+
+
+def votes(session: Session, run_id: str, limit: int) -> Sequence[Vote]:
+    """What those who were asked in a run have decided, the first one first."""
+    query = (
+        select(
+            Wait.node_id,
+            Approver.decision,
+            Approver.address.label("by"),
+            Approver.used_at.label("at"),
+            Approver.reason,
+        )
+        .join(Wait, Wait.id == Approver.wait_id)
+        .where(Wait.run_id == run_id, Approver.used_at.is_not(None))
+        .order_by(Approver.used_at)
+        .limit(limit)
+    )
+    return [Vote(**row._asdict()) for row in session.execute(query)]
 
 
 def stamps(session: Session, run_ids: Collection[str]) -> Mapping[str, str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Update, case, exists, func, select, update
+from sqlalchemy import Update, bindparam, exists, func, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import RunStep, StepLog
+from automations.db.tables.base import Json
 from automations.domain.statuses import SETTLED, AttemptStatus, StepStatus
 from automations.kit.values import JSON
 
@@ -20,6 +22,51 @@ LOG_OUTPUT_LENGTH = 500
 
 ENDED = (StepStatus.DONE, StepStatus.FAILED)
 """What a node that was done stands as for good, unless it is cleared in Airflow."""
+
+
+_JSON = ("output", "verdict", "input", "told")
+_ENDED = ", ".join(f"'{status}'" for status in ENDED)
+
+# These are made once: to put one together anew takes longer than PostgreSQL does with it.
+_BEGIN = select(RunStep).from_statement(
+    text(f"""
+    INSERT INTO run_step (run_id, node_id, attempt, status, generation, started_at)
+    VALUES (:run, :node, 1, :status, :generation, :now)
+    ON CONFLICT (run_id, node_id) DO UPDATE SET
+        status = excluded.status, generation = excluded.generation,
+        started_at = excluded.started_at,
+        attempt = CASE WHEN run_step.generation = :generation THEN run_step.attempt ELSE 1 END,
+        deaths = CASE WHEN run_step.generation = :generation THEN run_step.deaths ELSE 0 END,
+        unseen_deaths =
+            CASE WHEN run_step.generation = :generation THEN run_step.unseen_deaths ELSE 0 END,
+        output = NULL, verdict = NULL, ended_at = NULL, retry_at = NULL, told = NULL
+    WHERE run_step.generation < :generation
+        OR (run_step.generation = :generation AND run_step.status NOT IN ({_ENDED}))
+    RETURNING *
+    """)  # noqa: S608 -- the words are ours
+)
+_BEGIN_FIRST = select(RunStep).from_statement(
+    text("""
+    INSERT INTO run_step (run_id, node_id, attempt, status, generation, started_at)
+    VALUES (:run, :node, 1, :status, :generation, :now)
+    ON CONFLICT DO NOTHING RETURNING *
+    """)
+)
+_END = text(f"""
+UPDATE run_step SET status = :status, output = :output, verdict = :verdict, ended_at = :now,
+    input = coalesce(:input, input), told = :told
+WHERE run_id = :run AND node_id = :node AND generation = :generation
+    AND status NOT IN ({_ENDED})
+""").bindparams(  # noqa: S608 -- the words are ours
+    *(bindparam(name, type_=Json(none_as_null=True)) for name in _JSON),
+)
+_LOG = insert(StepLog)
+
+
+_DIED = text(f"""
+UPDATE run_step SET unseen_deaths = unseen_deaths + 1
+WHERE run_id = :run AND status = '{StepStatus.RUNNING}'
+""")  # noqa: S608 -- the word is ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +94,23 @@ def rows(session: Session, run_id: str) -> list[RunStep]:
     """Where all nodes of a run stand that it has come to."""
     query = select(RunStep).where(RunStep.run_id == run_id)
     return list(session.scalars(query, execution_options={"populate_existing": True}))
+
+
+def of_runs(session: Session, run_ids: Iterable[str]) -> dict[str, list[RunStep]]:
+    """Where the nodes of some runs stand, by run."""
+    found: dict[str, list[RunStep]] = {}
+    for row in session.scalars(select(RunStep).where(RunStep.run_id.in_(list(run_ids)))):
+        found.setdefault(row.run_id, []).append(row)
+    return found
+
+
+def forget_told(session: Session, run_ids: Iterable[str]) -> None:
+    """Forget what the logs of tasks were to say, which the orchestrator has now."""
+    session.execute(
+        update(RunStep)
+        .where(RunStep.run_id.in_(list(run_ids)), RunStep.told.is_not(None))
+        .values(told=null())
+    )
 
 
 def override(
@@ -94,24 +158,19 @@ def begin(
 
     It must neither have ended in this generation nor stand in a later one.
     """
-    stands = {"status": status, "generation": generation, "started_at": datetime.now(UTC)}
-    same = RunStep.generation == generation
-    query = (
-        insert(RunStep)
-        .values(run_id=run_id, node_id=node_id, attempt=1, **stands)
-        .on_conflict_do_update(
-            index_elements=["run_id", "node_id"],
-            set_={
-                **stands,
-                "attempt": case((same, RunStep.attempt), else_=1),
-                "deaths": case((same, RunStep.deaths), else_=0),
-                **dict.fromkeys(("output", "verdict", "ended_at", "retry_at")),
-            },
-            where=(RunStep.generation < generation) | (same & RunStep.status.not_in(ENDED)),
-        )
-        .returning(RunStep)
-    )
-    return session.scalars(query, execution_options={"populate_existing": True}).one()
+    values = {"run": run_id, "node": node_id, "status": status, "generation": generation}
+    values["now"] = datetime.now(UTC)
+    begun = session.scalars(_BEGIN, values, execution_options={"populate_existing": True})
+    row: RunStep = begun.one()
+    return row
+
+
+def begin_first(session: Session, run_id: str, node_id: str, generation: int) -> RunStep | None:
+    """Have a node stand as begun that nobody has come to; None when somebody has."""
+    values = {"run": run_id, "node": node_id, "generation": generation}
+    values |= {"status": StepStatus.RUNNING, "now": datetime.now(UTC)}
+    begun: RunStep | None = session.scalars(_BEGIN_FIRST, values).one_or_none()
+    return begun
 
 
 def wait(session: Session, step: RunStep, output: dict[str, JSON] | None) -> None:
@@ -125,12 +184,26 @@ def end(
     status: StepStatus,
     output: dict[str, JSON],
     verdict: dict[str, JSON] | None,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Have a node that was begun stand as ended, with what it came to."""
-    session.execute(
-        _unended(step).values(
-            status=status, output=output, verdict=verdict, ended_at=datetime.now(UTC)
-        )
+    """Have a node that was begun stand as ended, with what it came to.
+
+    Args:
+        more: what else is to be kept of it, by column.
+    """
+    kept = {"input": None, "told": None, **more}
+    session.connection().execute(
+        _END,
+        {
+            "run": step.run_id,
+            "node": step.node_id,
+            "generation": step.generation,
+            "status": status,
+            "output": output,
+            "verdict": verdict,
+            "now": datetime.now(UTC),
+            **kept,
+        },
     )
 
 
@@ -204,22 +277,31 @@ def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int
         )
 
 
+def leave_out(session: Session, step: RunStep) -> None:
+    """Have a node that was begun stand as left out."""
+    now = datetime.now(UTC)
+    left = {"status": StepStatus.SKIPPED, "output": None, "ended_at": now}
+    session.execute(_unended(step).values(**left))
+
+
 def log(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
     """Add lines to the run's log, their output cut as specified."""
-    session.add_all(
-        StepLog(
-            run_id=run_id,
-            step_id=line.step.id,
-            step_type=line.step.type,
-            step_name=line.step.name,
-            status=line.status,
-            duration_ms=max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
-            timestamp=line.ended_at,
-            output=line.output[:LOG_OUTPUT_LENGTH],
-            iteration=line.iteration,
-        )
+    rows = [
+        {
+            "run_id": run_id,
+            "step_id": line.step.id,
+            "step_type": line.step.type,
+            "step_name": line.step.name,
+            "status": line.status,
+            "duration_ms": max(0, round((line.ended_at - line.started_at).total_seconds() * 1000)),
+            "timestamp": line.ended_at,
+            "output": line.output[:LOG_OUTPUT_LENGTH],
+            "iteration": line.iteration,
+        }
         for line in lines
-    )
+    ]
+    if rows:
+        session.connection().execute(_LOG, rows)
 
 
 def count_lines(
@@ -237,3 +319,8 @@ def count_lines(
         .group_by(failed)
     )
     return {bool(row[0]): int(row[1]) for row in counted}
+
+
+def note_death(session: Session, run_id: str) -> None:
+    """Count a death for what a run was in the middle of, until that is begun again."""
+    session.execute(_DIED, {"run": run_id})

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, exists, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import jobs
-from automations.db.tables import JobKind, Run, Wait, Workflow
+from automations.db import dag_calls, jobs
+from automations.db.tables import Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus, WaitStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
@@ -38,6 +39,7 @@ class NewRun:
         dag_run_id: the DagRun's id, where Airflow has one of another form.
         slot_key: of a run that must wait for its turn.
         rate_key: of one that counts for a rate limit.
+        express: whether express workers do its first steps.
     """
 
     trigger_type: str
@@ -57,6 +59,20 @@ class NewRun:
     dag_run_id: str | None = None
     slot_key: str | None = None
     rate_key: str | None = None
+    express: bool = False
+
+
+class Claimed(NamedTuple):
+    """A run for whoever has claimed its job.
+
+    Args:
+        mine: whether nobody else has claimed it since.
+        held_up: whether the runs of its automation are to stand still.
+    """
+
+    run: Run
+    mine: bool
+    held_up: bool
 
 
 def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
@@ -83,6 +99,7 @@ def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
             parent_run_id=new.parent_run_id,
             awaited=new.awaited,
             traceparent=traceparent,
+            express=new.express,
             started_by=new.started_by,
             starters=list(new.starters),
             dispatched_at=func.clock_timestamp() if new.dispatched else None,
@@ -101,6 +118,25 @@ def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
 def lock_run(session: Session, run_id: str) -> Run | None:
     """The run, its row locked for this transaction."""
     return session.scalar(select(Run).where(Run.id == run_id).with_for_update())
+
+
+_CLAIMED = (
+    select(
+        Run,
+        exists().where(Job.id == bindparam("job"), Job.claims == bindparam("claims")),
+        Workflow.held_up.is_not(None),
+    )
+    .join(Workflow)
+    .where(Run.id == bindparam("run"))
+    .with_for_update(of=Run)
+)
+
+
+def lock_claimed(session: Session, job: Job) -> Claimed | None:
+    """The run that a job is for, its row locked for this transaction."""
+    values = {"run": job.subject_id, "job": job.id, "claims": job.claims}
+    found = session.execute(_CLAIMED, values, execution_options={"populate_existing": True}).first()
+    return None if found is None else Claimed(*found)
 
 
 def other_unfinished(session: Session, workflow_id: str, run_id: str) -> str | None:
@@ -150,10 +186,20 @@ def set_variables(session: Session, run_id: str, variables: Mapping[str, JSON]) 
     session.execute(update(Run).where(Run.id == run_id).values(variables=merged))
 
 
-def end_run(session: Session, run_id: str, status: RunStatus, error: str | None = None) -> bool:
+def end_run(
+    session: Session,
+    run_id: str,
+    status: RunStatus,
+    error: str | None = None,
+    *,
+    has_waited: bool = True,
+) -> bool:
     """End a run that has not ended, and cancel what it waits for.
 
     With a cancelled run all that it has started are cancelled, otherwise those that it waits for.
+
+    Args:
+        has_waited: whether any of its steps may have waited for anything.
     """
     ended = session.execute(
         update(Run)
@@ -171,6 +217,8 @@ def end_run(session: Session, run_id: str, status: RunStatus, error: str | None 
     if ended.parent_run_id is not None:
         # By a job: the parent's rows are locked after the child's nowhere, lest two wait in a ring.
         jobs.enqueue(session, JobKind.WAKE_PARENT, run_id)
+    if not has_waited:
+        return True
     _cancel_waits(session, [run_id])
     if status == RunStatus.CANCELLED:
         _cancel_children(session, run_id, error or "Cancelled.", all_of_them=True)
@@ -196,11 +244,15 @@ def correct_end(
     return True
 
 
+_HAS_COME_FAR = Run.dispatched_at.is_not(None) | exists().where(RunStep.run_id == Run.id)
+"""Airflow has it, or will have it: express workers have done steps of it before."""
+
+
 def reopen(session: Session, run_id: str) -> bool:
-    """Have a run begin once more that failed before it came to Airflow; False for any other."""
+    """Have a run begin once more that failed before anything was done; False for any other."""
     reopened = session.scalar(
         update(Run)
-        .where(Run.id == run_id, Run.status == RunStatus.FAILED, Run.dispatched_at.is_(None))
+        .where(Run.id == run_id, Run.status == RunStatus.FAILED, ~_HAS_COME_FAR)
         .values(
             status=RunStatus.RUNNING,
             error=None,
@@ -213,10 +265,10 @@ def reopen(session: Session, run_id: str) -> bool:
 
 
 def revive(session: Session, run_id: str) -> bool:
-    """Have a run go on that failed in Airflow, which is still to be told; False for any other."""
+    """Have a run go on that has failed, which Airflow is still to be told; False for any other."""
     revived = session.scalar(
         update(Run)
-        .where(Run.id == run_id, Run.status == RunStatus.FAILED, Run.dispatched_at.is_not(None))
+        .where(Run.id == run_id, Run.status == RunStatus.FAILED, _HAS_COME_FAR)
         .values(
             status=RunStatus.RUNNING,
             error=None,
@@ -243,7 +295,7 @@ def take_back(session: Session, run_id: str) -> bool:
     taken = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(UNFINISHED), Run.dispatched_at.is_not(None))
-        .values(dispatched_at=None, dag_run_id=None)
+        .values(dispatched_at=None, dag_run_id=None, express=False)
         .returning(Run.id)
     )
     return taken is not None
@@ -281,7 +333,8 @@ def _cancel_waits(session: Session, run_ids: Sequence[str]) -> None:
 def _cancel_children(
     session: Session, run_id: str, reason: str, *, all_of_them: bool = False
 ) -> None:
-    """Cancel the runs that a run waits for, or has started, and all that those have started."""
+    """Cancel what a run waits for, or has started, and all that those runs have started."""
+    dag_calls.cancel(session, [run_id], awaited=not all_of_them)
     wanted: ColumnElement[bool] = Run.parent_run_id == run_id
     if not all_of_them:
         wanted &= Run.awaited
@@ -301,6 +354,7 @@ def _cancel_children(
             jobs.enqueue_all(session, JobKind.FAIL_RUN, ended)
             held = {child.id for child in found if child.slot == SlotStatus.HELD}
             jobs.enqueue_all(session, JobKind.NEXT_RUN, [one for one in ended if one in held])
+        dag_calls.cancel(session, [child.id for child in found], awaited=False)
         wanted = Run.parent_run_id.in_([child.id for child in found])
 
 

@@ -18,6 +18,16 @@ def listed(session: Session, workspace_id: str) -> Sequence[Secret]:
     ).all()
 
 
+def page_after(
+    session: Session, workspace_id: str, name: str | None, limit: int
+) -> Sequence[Secret]:
+    """The secrets whose names come behind one, by name."""
+    query = select(Secret).where(Secret.workspace_id == workspace_id)
+    if name is not None:
+        query = query.where(Secret.name > name)
+    return session.scalars(query.order_by(Secret.name).limit(limit)).all()
+
+
 def named(session: Session, workspace_id: str, names: Set[str]) -> Sequence[Secret]:
     """Some secrets of a workspace."""
     return session.scalars(

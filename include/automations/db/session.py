@@ -96,7 +96,13 @@ def _made(dsn: str, **pool: Any) -> Engine:
         **pool,
     )
     event.listen(made, "connect", lambda connection, _: _have_looked_for_us(connection))
+    # By SQLAlchemy's own way the server is told of each change and of the change back.
+    made.dialect.set_isolation_level = _commit_by_itself  # type: ignore[assignment,method-assign]
     return made
+
+
+def _commit_by_itself(connection: Any, level: str) -> None:
+    connection.autocommit = level == "AUTOCOMMIT"
 
 
 def _have_looked_for_us(connection: psycopg2.extensions.connection) -> None:
@@ -124,13 +130,10 @@ def engine(dsn: str | None = None) -> Engine:
 
 
 def dispose() -> None:
-    """Close this process's pooled connections."""
-    for dsn in list(_used):
+    """Close this process's pooled connections; what was compiled for them is kept."""
+    for dsn in _used:
         _engine(dsn).dispose()
     _used.clear()
-    _engine.cache_clear()
-    _unpooled.cache_clear()
-    _autocommit.cache_clear()
 
 
 def _leave_to_parent() -> None:

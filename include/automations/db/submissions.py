@@ -57,10 +57,25 @@ def keep(session: Session, submission: Submission, changed_by: str) -> None:
     )
 
 
-def snapshots(session: Session, submission_id: str) -> Sequence[SubmissionSnapshot]:
-    """What a submission held before each of its changes, the oldest first."""
+def snapshots(
+    session: Session, submission_id: str, after: int, limit: int
+) -> Sequence[SubmissionSnapshot]:
+    """What a submission held before each of its changes behind one, the oldest first."""
+    return session.scalars(
+        select(SubmissionSnapshot)
+        .where(SubmissionSnapshot.submission_id == submission_id, SubmissionSnapshot.number > after)
+        .order_by(SubmissionSnapshot.number)
+        .limit(limit)
+    ).all()
+
+
+def newest_snapshots(
+    session: Session, submission_id: str, limit: int
+) -> Sequence[SubmissionSnapshot]:
+    """What a submission held before each of its last changes, the newest first."""
     return session.scalars(
         select(SubmissionSnapshot)
         .where(SubmissionSnapshot.submission_id == submission_id)
-        .order_by(SubmissionSnapshot.number)
+        .order_by(SubmissionSnapshot.number.desc())
+        .limit(limit)
     ).all()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.orm import Session
 
-from automations.db.tables import WorkflowVersion
+from automations.db.tables import Workflow, WorkflowVersion
+from automations.domain.overviews import NamedWorkflow
 from automations.domain.workflows import Version
+
+IS_NEWEST = (WorkflowVersion.workflow_id == Workflow.id) & (
+    WorkflowVersion.version == Workflow.version
+)
+"""Joins automations with what they are now."""
 
 
 def definition(session: Session, workflow_id: str, version: int) -> Mapping[str, Any] | None:
@@ -19,6 +25,37 @@ def definition(session: Session, workflow_id: str, version: int) -> Mapping[str,
             WorkflowVersion.workflow_id == workflow_id, WorkflowVersion.version == version
         )
     )
+
+
+def newest_with(
+    session: Session, workspace_id: str, words: Collection[str], limit: int
+) -> list[tuple[NamedWorkflow, Mapping[str, Any]]]:
+    """Automations in whose newest version one of some words stands, by name, with what it says."""
+    written = cast(WorkflowVersion.definition, Text)
+    rows = session.execute(
+        select(Workflow.id, Workflow.name, Workflow.status, WorkflowVersion.definition)
+        .join(WorkflowVersion, IS_NEWEST)
+        .where(
+            Workflow.workspace_id == workspace_id,
+            Workflow.deleted_at.is_(None),
+            or_(*(written.contains(word, autoescape=True) for word in words)),
+        )
+        .order_by(func.lower(Workflow.name), Workflow.id)
+        .limit(limit)
+    )
+    return [(NamedWorkflow(*row[:3]), row[3]) for row in rows]
+
+
+def newest_definitions(
+    session: Session, workflow_ids: Collection[str]
+) -> dict[str, Mapping[str, Any]]:
+    """The stored JSON of the newest version of each, by its automation."""
+    rows = session.execute(
+        select(WorkflowVersion.workflow_id, WorkflowVersion.definition)
+        .join(Workflow, IS_NEWEST)
+        .where(Workflow.id.in_(workflow_ids))
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def revision(session: Session, workflow_id: str, version: int) -> int:

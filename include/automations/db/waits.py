@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -14,24 +14,29 @@ from sqlalchemy.orm import Session
 from automations.db import jobs
 from automations.db.tables import Approver, JobKind, Run, Wait, Workflow
 from automations.domain import people
-from automations.domain.statuses import PARKED, UNFINISHED, Decision, RunStatus, WaitStatus
+from automations.domain.statuses import (
+    PARKED,
+    UNFINISHED,
+    Decision,
+    RunStatus,
+    WaitKind,
+    WaitStatus,
+)
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
 WOKEN = "automations_wait"
-SLOT = "slot"
-"""The kind of pause in which a run that Airflow has made waits for its turn to begin."""
 
 REFUSED = "refused"
 """Beside a question: who gave the last answer, and why it was not taken."""
 
 _OPEN_DECISIONS = (
-    Wait.kind == "decision",
+    Wait.kind == WaitKind.DECISION,
     Wait.status == WaitStatus.OPEN,
     # They have an index of their own, in which few are.
     Run.status.in_(UNFINISHED),
 )
-_ASKED = ("decision", "callback", "form")
+_ASKED = (WaitKind.DECISION, WaitKind.CALLBACK, WaitKind.FORM)
 """Kinds of pause that stand in Airflow's Required Actions, where they must be answered, too."""
 
 
@@ -47,7 +52,7 @@ class NewWait:
     run_id: str
     node_id: str
     generation: int
-    kind: str
+    kind: WaitKind
     due_at: datetime
     question: Mapping[str, Any] | None = None
     approvers: Iterable[str] = ()
@@ -74,13 +79,26 @@ def open_wait(session: Session, new: NewWait) -> Wait:
     add_approvers(session, wait, new.approvers)
     if seconds := (question or {}).get("escalate_seconds"):
         jobs.enqueue(session, JobKind.ESCALATE_WAIT, wait.id, timedelta(seconds=seconds))
-    if new.kind not in ("retry", SLOT):
+    if (shown := _shown(new.kind)) is not None:
         session.execute(
             update(Run)
             .where(Run.id == new.run_id, Run.status == RunStatus.RUNNING)
-            .values(status=RunStatus.WAITING_FOR_CHILD if new.kind == "child" else RunStatus.PAUSED)
+            .values(status=shown)
         )
     return wait
+
+
+def _shown(kind: WaitKind) -> RunStatus | None:
+    """The status that a run waits in; None when it is shown as running."""
+    match kind:
+        case WaitKind.RETRY | WaitKind.SLOT:
+            return None
+        case WaitKind.CHILD:
+            return RunStatus.WAITING_FOR_CHILD
+        case WaitKind.DELAY | WaitKind.DECISION | WaitKind.CALLBACK | WaitKind.FORM:
+            return RunStatus.PAUSED
+        case _:
+            assert_never(kind)
 
 
 def add_approvers(session: Session, wait: Wait, addresses: Iterable[str]) -> None:
@@ -122,6 +140,7 @@ class Ending:
     by: str | None = None
     data: JSON = None
     override: bool = False
+    reason: str | None = None
 
 
 def settle(session: Session, wait: Wait, ending: Ending) -> bool:
@@ -140,6 +159,7 @@ def settle(session: Session, wait: Wait, ending: Ending) -> bool:
             decided_at=func.clock_timestamp(),
             data=ending.data,
             override=ending.override,
+            reason=ending.reason,
         )
         .returning(Wait.id)
     )
@@ -149,6 +169,17 @@ def settle(session: Session, wait: Wait, ending: Ending) -> bool:
     go_on(session, wait.run_id)
     jobs.notify(session, WOKEN, wait.id)
     return True
+
+
+def cancel(session: Session, wait: Wait) -> None:
+    """End an open pause without an answer, and set its run going."""
+    session.execute(
+        update(Wait)
+        .where(Wait.id == wait.id, Wait.status == WaitStatus.OPEN)
+        .values(status=WaitStatus.CANCELLED)
+    )
+    session.refresh(wait)
+    go_on(session, wait.run_id)
 
 
 def note_refusal(session: Session, wait: Wait, why: str | None) -> None:
@@ -193,8 +224,15 @@ def go_on(session: Session, run_id: str) -> None:
 
 
 def awaited_run(wait: Wait) -> str | None:
-    """The run that a pause of kind ``child`` waits for."""
-    return (wait.question or {}).get("runId")
+    """The run that a pause of kind ``child`` waits for; None when that is a DagRun of others."""
+    about = wait.question or {}
+    return None if "dagId" in about else about.get("runId")
+
+
+def awaited_call(wait: Wait) -> str | None:
+    """The DagRun of another DAG that a pause of kind ``child`` waits for."""
+    about = wait.question or {}
+    return about.get("runId") if "dagId" in about else None
 
 
 def lock_wait(session: Session, wait_id: str) -> Wait | None:
@@ -229,12 +267,14 @@ def find_token(session: Session, token_hash: str) -> tuple[str, str, str] | None
     return (row[0], row[1], row[2]) if row else None
 
 
-def vote(session: Session, approver: Approver, decision: Decision, at: datetime) -> bool:
+def vote(
+    session: Session, approver: Approver, decision: Decision, at: datetime, reason: str | None
+) -> bool:
     """Note what somebody who was asked has decided; False when they have decided before."""
     voted = session.scalar(
         update(Approver)
         .where(Approver.id == approver.id, Approver.used_at.is_(None))
-        .values(used_at=at, decision=decision)
+        .values(used_at=at, decision=decision, reason=reason)
         .returning(Approver.id)
     )
     session.refresh(approver)

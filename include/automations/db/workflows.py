@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from automations.db import jobs
 from automations.db.tables import RunCount, Workflow, WorkflowVersion
+from automations.db.versions import IS_NEWEST
+from automations.domain.overviews import NamedWorkflow
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import HeldUp, WorkflowDetail, WorkflowFilter
 
@@ -42,14 +45,24 @@ _LISTED = (
         Workflow.held_up_by,
         Workflow.held_up_since,
     )
-    .join(
-        WorkflowVersion,
-        (WorkflowVersion.workflow_id == Workflow.id)
-        & (WorkflowVersion.version == Workflow.version),
-    )
+    .join(WorkflowVersion, IS_NEWEST)
     .where(Workflow.workspace_id == bindparam("workspace_id"), Workflow.deleted_at.is_(None))
     .order_by(Workflow.created_at.desc(), Workflow.id)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What an automation's next version says.
+
+    Args:
+        workflow: with the version's number and status.
+        scheduled_since: since when its schedule has been in force.
+    """
+
+    workflow: Workflow
+    definition: Mapping[str, Any]
+    scheduled_since: datetime | None = None
 
 
 def find_any(session: Session, workspace_id: str, workflow_id: str) -> Workflow | None:
@@ -71,31 +84,67 @@ def find(
     return session.scalar(query.with_for_update() if lock else query)
 
 
-def matching(
-    session: Session, workspace_id: str, *, key: str | None, name: str
-) -> Sequence[Workflow]:
-    """Automations with a key, or else those without any that have a name; held until the end."""
-    query = select(Workflow).where(
-        Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None)
+def find_newest(
+    session: Session, workspace_id: str, workflow_id: str
+) -> tuple[Workflow, Mapping[str, Any]] | None:
+    """An automation of a workspace that is not deleted, and what its newest version says."""
+    query = (
+        select(Workflow, WorkflowVersion.definition)
+        .join(WorkflowVersion, IS_NEWEST)
+        .where(
+            Workflow.id == workflow_id,
+            Workflow.workspace_id == workspace_id,
+            Workflow.deleted_at.is_(None),
+        )
     )
-    if key is not None:
-        found = session.scalars(query.where(Workflow.key == key).with_for_update()).all()
-        if found:
-            return found
-        query = query.where(Workflow.key.is_(None))
-    named = query.where(Workflow.name == name).order_by(Workflow.created_at, Workflow.id)
-    return session.scalars(named.with_for_update()).all()
+    found = session.execute(query).first()
+    return None if found is None else (found[0], found[1])
 
 
-def save(session: Session, workflow: Workflow) -> bool:
-    """Write an automation; False when another one of the workspace has its key."""
+def meant(
+    session: Session,
+    workspace_id: str,
+    ids: Collection[str],
+    keys: Collection[str],
+    names: Collection[str],
+) -> Sequence[Workflow]:
+    """Automations that have one of these ids or keys, or no key and one of these names; locked.
+
+    The first one first, so that two that lock many do not wait for each other.
+    """
+    query = select(Workflow).where(
+        Workflow.workspace_id == workspace_id,
+        Workflow.deleted_at.is_(None),
+        or_(
+            Workflow.id.in_(ids),
+            Workflow.key.in_(keys),
+            Workflow.key.is_(None) & Workflow.name.in_(names),
+        ),
+    )
+    ordered = query.order_by(Workflow.created_at, Workflow.id)
+    return session.scalars(ordered.with_for_update()).all()
+
+
+def save(session: Session, changes: Sequence[tuple[Workflow, Mapping[str, Any]]]) -> set[str]:
+    """Write automations, new or locked, with new values of columns; all of them at once.
+
+    Returns:
+        The ids of those that are not written, since others of the workspace have their keys.
+    """
+    ids = [workflow.id for workflow, _ in changes]
     try:
+        # Behind the savepoint: what is changed before it is written before it.
         with session.begin_nested():
-            session.add(workflow)
+            for workflow, values in changes:
+                for name, value in values.items():
+                    setattr(workflow, name, value)
+            session.add_all(workflow for workflow, _ in changes)
             session.flush()
     except IntegrityError:
-        return False
-    return True
+        if len(changes) == 1:
+            return set(ids)
+        return {taken for change in changes for taken in save(session, [change])}
+    return set()
 
 
 def by_id(session: Session, workflow_id: str) -> Workflow | None:
@@ -113,11 +162,7 @@ def active_with(session: Session, workspace_id: str, subject_id: str) -> Sequenc
     """The names of the ACTIVE automations that name something by its id, wherever it stands."""
     query = (
         select(Workflow.name)
-        .join(
-            WorkflowVersion,
-            (WorkflowVersion.workflow_id == Workflow.id)
-            & (WorkflowVersion.version == Workflow.version),
-        )
+        .join(WorkflowVersion, IS_NEWEST)
         .where(
             Workflow.workspace_id == workspace_id,
             Workflow.deleted_at.is_(None),
@@ -203,6 +248,23 @@ def owners(session: Session, ids: Collection[str]) -> dict[str, str | None]:
     return {row[0]: row[1] for row in session.execute(query)}
 
 
+def of_trigger_keys(
+    session: Session, workspace_id: str, keys: Collection[str], limit: int
+) -> Sequence[NamedWorkflow]:
+    """The automations whose triggers have one of some keys, by name."""
+    rows = session.execute(
+        select(Workflow.id, Workflow.name, Workflow.status)
+        .where(
+            Workflow.workspace_id == workspace_id,
+            Workflow.trigger_key.in_(keys),
+            Workflow.deleted_at.is_(None),
+        )
+        .order_by(func.lower(Workflow.name), Workflow.id)
+        .limit(limit)
+    )
+    return [NamedWorkflow(*row) for row in rows]
+
+
 def names(session: Session, workspace_id: str) -> dict[str, str]:
     """The names of a workspace's automations by their ids, in their order."""
     query = (
@@ -214,27 +276,31 @@ def names(session: Session, workspace_id: str) -> dict[str, str]:
 
 
 def add_version(
-    session: Session,
-    workflow: Workflow,
-    definition: Mapping[str, Any],
-    created_by: str | None,
-    scheduled_since: datetime | None = None,
+    session: Session, workflow: Workflow, definition: Mapping[str, Any], created_by: str | None
 ) -> None:
-    """Write the automation's next version at the next revision, and wake the publishers.
+    """Write the automation's next version, as ``add_versions``."""
+    add_versions(session, [NewVersion(workflow, definition)], created_by)
+
+
+def add_versions(session: Session, made: Sequence[NewVersion], created_by: str | None) -> None:
+    """Write next versions of automations at the next revisions, and wake the publishers.
 
     Whoever has written a version holds up all others that write one until it commits, so that
     revisions become visible in their order, or a publisher would miss one.
     """
-    session.add(
+    if not made:
+        return
+    session.add_all(
         WorkflowVersion(
-            workflow_id=workflow.id,
-            version=workflow.version,
-            revision=_next_revision(session),
-            status=workflow.status,
-            definition=dict(definition),
-            scheduled_since=scheduled_since,
+            workflow_id=one.workflow.id,
+            version=one.workflow.version,
+            revision=revision,
+            status=one.workflow.status,
+            definition=dict(one.definition),
+            scheduled_since=one.scheduled_since,
             created_by=created_by,
         )
+        for revision, one in enumerate(made, _next_revision(session))
     )
     jobs.notify(session, PUBLISHED)
 
@@ -256,8 +322,9 @@ def note_recovery(session: Session, workflow_id: str, at: datetime) -> None:
 
 def newest_revision(session: Session) -> int:
     """The newest revision of all; 0 before the first automation."""
-    written = session.scalar(select(func.max(WorkflowVersion.revision))) or 0
-    return max(written, session.scalar(select(func.max(Workflow.republished))) or 0)
+    written = select(func.max(WorkflowVersion.revision)).scalar_subquery()
+    republished = select(func.max(Workflow.republished)).scalar_subquery()
+    return session.scalar(select(func.greatest(written, republished, 0))) or 0
 
 
 def _next_revision(session: Session) -> int:

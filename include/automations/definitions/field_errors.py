@@ -12,9 +12,19 @@ from automations.definitions.triggers import TRIGGER_TYPES
 from automations.kit.ids import PATTERN
 from automations.kit.values import Errors
 
+MAX_FAULTS = 1_000
+"""That are read: each takes a thousand times the bytes that somebody has sent for it."""
+
+
+def too_many(error: ValidationError) -> str:
+    """What is said of a payload with more faults."""
+    return f"has {error.error_count()} faults, which are too many to be named"
+
 
 def field_errors(error: ValidationError, payload: Any, prefix: str = "") -> Errors:
     """Pydantic's errors by the path of the field, in words for people."""
+    if error.error_count() > MAX_FAULTS:
+        return {prefix.rstrip(".") or "body": [too_many(error)]}
     errors: Errors = {}
     for item in error.errors(include_url=False):
         path = prefix + ".".join(_path(item["loc"], payload))

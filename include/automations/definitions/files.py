@@ -49,7 +49,9 @@ class _Loader(yaml.CSafeLoader):
             if not isinstance(key, str):
                 key = key_node.value if isinstance(key_node, ScalarNode) else None
             if key is None or key in made:
-                problem = "a key must be a text" if key is None else f"'{key}' comes twice"
+                problem = f"'{key}' comes twice"
+                if key is None:
+                    problem = "a key must be a text; a value that begins with {{ stands in quotes"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             made[key] = self.construct_object(value_node, deep=True)
         return made
@@ -75,29 +77,51 @@ for _tag, _pattern, _starts in _PLAIN:
     )
 
 
+_NUMBERS = {tag: re.compile(pattern) for tag, pattern, _ in _PLAIN if tag in ("int", "float")}
+
+
 def _decimal(loader: yaml.CSafeLoader, node: ScalarNode) -> int:
-    return int(node.value)
+    return int(_written(node, "int"))
 
 
 def _real(loader: yaml.CSafeLoader, node: ScalarNode) -> float:
-    return of_json(node.value)
+    return of_json(_written(node, "float"))
+
+
+def _written(node: ScalarNode, tag: str) -> str:
+    """A number as it may be written, also by whoever says with a tag that it is one."""
+    if not _NUMBERS[tag].fullmatch(node.value):
+        problem = f"'{node.value[:100]}' is not written as !!{tag} is here"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return str(node.value)
+
+
+def _no_json(loader: yaml.CSafeLoader, node: yaml.Node) -> Any:
+    problem = f"!!{node.tag.rpartition(':')[2]} is not JSON"
+    raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 _Loader.add_constructor("tag:yaml.org,2002:float", _real)
+for _tag in ("binary", "timestamp", "set", "omap", "pairs"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _no_json)
 
 
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, and lists indented below their key."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
+class _Dumper(yaml.CSafeDumper):
+    """Texts of several lines as blocks."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> ScalarNode:
+class _SlowDumper(yaml.SafeDumper):
+    """The same five times as slow, for what libyaml would write as the number of a character."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.representer.SafeRepresenter, value: str) -> ScalarNode:
     style = "|" if "\n" in value else None
     if value and _NO_TEXT.fullmatch(value):
         style = "'"
@@ -106,8 +130,9 @@ def _text(dumper: yaml.SafeDumper, value: str) -> ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _text)
-_Dumper.add_multi_representer(StrEnum, lambda dumper, word: _text(dumper, word.value))
+for _writer in (_Dumper, _SlowDumper):
+    _writer.add_representer(str, _text)
+    _writer.add_multi_representer(StrEnum, lambda dumper, word: _text(dumper, word.value))
 
 
 def read(text: str) -> list[Any]:
@@ -153,16 +178,20 @@ def write(
         return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
     # Escaped: a line break would end the comment, and some characters are none of YAML's.
     above = [f"# {json.dumps(remark)[1:-1]}\n" for remark in remarks]
-    return "".join(above) + str(
-        yaml.dump_all(
-            arranged,
-            Dumper=_Dumper,
-            sort_keys=False,
-            allow_unicode=True,
-            width=100,
-            explicit_start=len(arranged) > 1,
-        )
-    )
+    return "".join(above) + _yaml(arranged)
+
+
+def _yaml(documents: Sequence[Any]) -> str:
+    said: dict[str, Any] = {
+        "sort_keys": False,
+        "allow_unicode": True,
+        "width": 100,
+        "explicit_start": len(documents) > 1,
+    }
+    text = str(yaml.dump_all(documents, Dumper=_Dumper, **said))
+    if "\\U" in text:  # of an emoji, as a rule
+        text = str(yaml.dump_all(documents, Dumper=_SlowDumper, **said))
+    return text
 
 
 def _documents(text: str) -> list[Any]:

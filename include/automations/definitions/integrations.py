@@ -80,6 +80,12 @@ _FORMS: dict[str, tuple[TypeAdapter[Any], TypeAdapter[Any]]] = {
 }
 
 
+def schemas(type_: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What config and credentials of a type look like, as JSON schemas; {} where all is taken."""
+    config, credentials = (form.json_schema(by_alias=True) for form in _FORMS[type_])
+    return (config, credentials) if "properties" in config else ({}, {})
+
+
 def check(type_: str, config: Any, credentials: Any) -> Errors:
     """What is wrong with the configuration of an integration of a type.
 

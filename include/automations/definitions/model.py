@@ -224,6 +224,12 @@ class Definition(Model):
     debounce: Debounce | None = Field(
         None, description="For triggers by events: how long to wait for the last of many."
     )
+    execution: Literal["airflow", "express"] = Field(
+        "airflow",
+        description="Who does the first steps of a run. `express`: warm workers, at once, up to "
+        "the first one that may wait, is heavy, is tried again or fails; Airflow shows these and "
+        "does the others. `airflow`: Airflow's workers do all of them.",
+    )
     error_workflow_id: Id | None = Field(
         None,
         description="The automation that is started when a run of this one has FAILED, while it is "

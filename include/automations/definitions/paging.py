@@ -71,12 +71,8 @@ class LinkPaging(_Way):
         link = next_link(page.headers.get("link", ""))
         if link is None:
             return None
-        address = urljoin(page.url, link)
-        if (
-            len(address) > _MAX_URL_LENGTH
-            or not address.isprintable()
-            or urlsplit(address)[:2] != urlsplit(page.source)[:2]
-        ):
+        address = _beside(page, link)
+        if address is None or len(address) > _MAX_URL_LENGTH or not address.isprintable():
             # The secret goes with the request for the next page.
             raise StepError("The next page's address leads away from the source.", kind="paging")
         return address
@@ -127,6 +123,18 @@ class CursorPaging(_Way):
 Paging = Annotated[
     WholeAnswer | LinkPaging | NumberPaging | CursorPaging, Field(discriminator="type")
 ]
+
+
+def _beside(page: Page, link: str) -> str | None:
+    """The address that a page's link leads to, on the server of its source; None elsewhere."""
+    # Looked at first: a host of thousands of accents takes long to be read.
+    if len(link) > _MAX_URL_LENGTH:
+        return None
+    try:
+        address = urljoin(page.url, link)
+        return address if urlsplit(address)[:2] == urlsplit(page.source)[:2] else None
+    except ValueError:  # it is no address
+        return None
 
 
 def next_link(header: str) -> str | None:

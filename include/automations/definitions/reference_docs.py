@@ -20,14 +20,16 @@ _HEAD = """\
 """
 _KEPT = "What its config says is kept, and members read it: it may name no `{{secret.…}}`.\n"
 _DELIVERED = """
-A form's texts are read in the charset of their part, else of the whole, else in that of the field
-`_charset_`, or SendGrid's `charsets`; else in UTF-8. What is not in the charset that it is said to
-be in is not guessed at: a text or a form is null, with its bytes in `trigger.bodyBase64`; JSON is
-refused with 400. So are NUL characters, and numbers that double precision would change. Compressed
-bodies are refused with 415, bodies over 1 MB, or 16 MB with files, with 413.
+A form's names and texts are read in the charset of their part, else of the whole, else in that of
+the field `_charset_`, SendGrid's `charsets`, or PayPal's `charset`; else in UTF-8. What is not in
+the charset that it is said to be in is not guessed at: a text or a form is null, with its bytes in
+`trigger.bodyBase64`; JSON is refused with 400. So are NUL characters, and numbers that double
+precision would change. Compressed bodies are refused with 415, bodies over 1 MB, or 16 MB with
+files, with 413.
 
-`trigger.headers` has the headers without those that hold secrets, `trigger.query` the address's
-parameters, a list for one that comes more often, `trigger.method` and `trigger.deliveryId`.
+`trigger.headers` has the headers without those that hold secrets, read in UTF-8, or else in ISO
+8859-1, `trigger.query` the address's parameters, a list for one that comes more often,
+`trigger.method` and `trigger.deliveryId`.
 """
 
 

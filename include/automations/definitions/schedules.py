@@ -22,7 +22,9 @@ MIN_INTERVAL = timedelta(minutes=1)
 MAX_INTERVAL = timedelta(days=366)
 """A year, also one with a leap day: longer ones would be dates."""
 
-_FIELDS = 5
+_FIELDS = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of week": 7}
+"""Of an expression, with how many values each has."""
+_STEP = re.compile(r"/([0-9]+)")
 # R (random) and H (hashed) would give other times at every look; MAR and THU are names.
 _UNSTEADY = re.compile(r"(?<![A-Z])[RH](?![A-Z])")
 _NEAR = timedelta(hours=4)
@@ -34,8 +36,15 @@ def check_cron(expression: str) -> str:
     """The expression; ValueError unless it has five fields and is due some day."""
     from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
-    if len(expression.split()) != _FIELDS:
-        raise ValueError("must have five fields: minute, hour, day, month, day of week")
+    fields = expression.split()
+    if len(fields) != len(_FIELDS):
+        raise ValueError(f"must have five fields: {', '.join(_FIELDS)}")
+    for (name, values), field in zip(_FIELDS.items(), fields, strict=True):
+        if any(int(step[:9]) > values for step in _STEP.findall(field)):
+            raise ValueError(
+                f"has a step in '{field}' that is longer than all {values} values of its {name}, "
+                "and would be due once in them: have an interval instead, such as PT90M"
+            )
     if _UNSTEADY.search(expression.upper()):
         raise ValueError("must not use R or H, which stand for times by chance")
     try:

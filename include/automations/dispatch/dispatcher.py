@@ -20,7 +20,7 @@ from typing import NamedTuple
 from automations.db import jobs
 from automations.db.lanes import Turns
 from automations.db.session import Session, raw_connection, unit_of_work
-from automations.db.tables import Job
+from automations.db.tables import Job, JobKind
 from automations.dispatch import slow_work
 from automations.dispatch.breaker import Breaker
 from automations.dispatch.capacity import Capacity, Permits
@@ -37,6 +37,7 @@ from automations.errors import (
     StepError,
 )
 from automations.kit import logs
+from automations.kit.storable import nearest
 from automations.ports import Orchestrator, Ports
 from automations.settings import get_settings
 
@@ -58,6 +59,8 @@ _GATHERING = 0.01
 """Seconds in which further notifications wake nobody anew: in a burst there is one per commit."""
 _LOOK_FOR_ABANDONED = 5.0
 """Seconds; so late is, at most, what a dispatcher had in hand that has died."""
+_STOOD_IN_FOR = 100
+"""Runs that are given to Airflow at once where no express worker is there."""
 _LOOK_FOR_ROOM = 0.25
 """Seconds; nothing says when a run leaves Airflow, and each look counts those that are there."""
 _STOPPING = 10.0
@@ -70,13 +73,16 @@ _MAX_DELAY = timedelta(seconds=10)
 _SLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.slow)
 _AIRFLOW_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.airflow)
 _LIMITED_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.limited)
-_OWN_KINDS = frozenset(HANDLERS) - _SLOW_KINDS - _AIRFLOW_KINDS
+_EXPRESS_KINDS = frozenset(kind for kind, handler in HANDLERS.items() if handler.express)
+_SHOWN_KINDS = frozenset({JobKind.SHOW_RUN})
+_OWN_KINDS = frozenset(HANDLERS) - _SLOW_KINDS - _AIRFLOW_KINDS - _EXPRESS_KINDS
 
 
 _GROUPS = {
     "own": _OWN_KINDS,
-    "airflow": _AIRFLOW_KINDS - _LIMITED_KINDS,
+    "airflow": _AIRFLOW_KINDS - _LIMITED_KINDS - _SHOWN_KINDS,
     "starts": _LIMITED_KINDS,
+    "shown": _SHOWN_KINDS,
 }
 """What a worker takes at a time is of one group: a quick job waits for no slow one."""
 
@@ -89,9 +95,14 @@ class Taken(NamedTuple):
 
 
 class Dispatcher:
-    """The threads of one dispatcher process."""
+    """The threads of one dispatcher process.
 
-    def __init__(self, orchestrator: Orchestrator, ports: Ports) -> None:
+    Args:
+        name: by which it is known to be there.
+    """
+
+    def __init__(self, orchestrator: Orchestrator, ports: Ports, name: str | None = None) -> None:
+        self._name = name
         self._handlers = Handlers(orchestrator, ports)
         self._reconciler = Reconciler(orchestrator)
         self._housekeeper = Housekeeper(orchestrator)
@@ -162,7 +173,7 @@ class Dispatcher:
         connection = raw_connection()
         try:
             connection.autocommit = True
-            jobs.attend(connection, self._holder)
+            jobs.attend(connection, self._holder, name=self._name)
             self._attending.set()
             self._signal(_WORKERS)  # what was committed before that
             self._slow.signal()
@@ -171,24 +182,39 @@ class Dispatcher:
                 if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
                     with unit_of_work() as session:
                         jobs.release_abandoned(session, self._holder)
-                    looked = time.monotonic()
+                    looked = 0.0 if self._stand_in_for_express() else time.monotonic()
                 is_full = self._capacity.is_full
                 if is_full and time.monotonic() - looked_for_room > _LOOK_FOR_ROOM:
                     if self._capacity.has_room():
                         self._signal()
                     looked_for_room = time.monotonic()
-                if select.select([connection], [], [], _LOOK_FOR_ROOM if is_full else 1)[0]:
+                patience = _LOOK_FOR_ROOM if is_full else 1.0
+                if select.select([connection], [], [], patience if looked else 0)[0]:
                     connection.poll()
                     if told := {notify.payload for notify in connection.notifies}:
                         connection.notifies.clear()
                         if jobs.SLOW in told:
                             self._slow.signal()
-                        if told != {jobs.SLOW}:
+                        if told - {jobs.SLOW, jobs.EXPRESS}:
                             self._signal()
                         self._stopping.wait(_GATHERING)
         finally:
             self._attending.clear()
             connection.close()
+
+    def _stand_in_for_express(self) -> bool:
+        """Give to Airflow some of what waits for express workers where none is there.
+
+        Returns:
+            whether there may be more of it now.
+        """
+        with unit_of_work() as session:
+            if jobs.express_workers(session):
+                return False
+            claimed = jobs.claim(session, _STOOD_IN_FOR, _EXPRESS_KINDS, holder=self._holder)
+        for job in claimed:
+            self._carry(job)
+        return len(claimed) == _STOOD_IN_FOR
 
     def _work(self) -> None:
         if not self._attending.wait(_IDLE):
@@ -233,7 +259,7 @@ class Dispatcher:
         return Taken((), awaited)
 
     def _claim(self, session: Session, group: str, permits: Permits) -> list[Job]:
-        limit, room = _BATCH, None
+        limit, room = _TOGETHER if group == "shown" else _BATCH, None
         if group == "starts":
             limit, room = permits.look(session, _TOGETHER)
             if not limit:
@@ -360,7 +386,8 @@ class Dispatcher:
         if isinstance(problem, OrchestratorError):
             self._airflow_answered(job)
         known = isinstance(problem, AutomationsError)
-        message = str(problem) if known else f"{type(problem).__name__}: {problem}"
+        # It is kept with the job, whatever a server has said: a NUL would keep it from that.
+        message = nearest(str(problem) if known else f"{type(problem).__name__}: {problem}")
         # What no try can make better is not tried.
         final = isinstance(problem, StepError) and not problem.retryable
         log.warning("Job %s failed: %s", job.kind, message, exc_info=problem)

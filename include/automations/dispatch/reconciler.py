@@ -12,6 +12,7 @@ from automations.db.tables import Run
 from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.acts import Acts
+from automations.dispatch.asset_events import AssetEvents
 from automations.dispatch.holds import Holds
 from automations.dispatch.pace import Pace
 from automations.domain.statuses import UNFINISHED, RunStatus
@@ -50,6 +51,7 @@ class Reconciler:
         self._orchestrator = orchestrator
         self._holds = Holds(orchestrator)
         self._acts = Acts(orchestrator)
+        self._asset_events = AssetEvents(orchestrator)
         self._mends, self._sweeps = Pace(_SWEEP_INTERVAL), Pace(_SWEEP_INTERVAL)
         self._sweep_after = ""
 
@@ -64,6 +66,7 @@ class Reconciler:
                     self._acts.follow()
                     self.sweep()
                     self.sum_up()
+                    self._asset_events.follow()
                 except OrchestratorError as error:
                     log.debug("Airflow cannot be read now: %s", error)
                 stopping.wait(_INTERVAL if self._is_anything_going() else _QUIET_INTERVAL)
@@ -152,9 +155,12 @@ class Reconciler:
             if run is None or run.workflow_id != automation:
                 return
             # A run that goes on after a clear is revived by its first step, which knows of it.
-            if state.state == "success":
-                overrides.settle(session, run)
+            succeeded = state.state == "success"
+            waits_in = overrides.waiting(session, run) if succeeded else None
+            if succeeded and waits_in is None:
                 self._complete(session, run)
+        if waits_in is not None:
+            self._complete_marked(state, run.id, waits_in)
         # Most have failed by a step of ours, which has said why. One that is retried is said to
         # have failed until Airflow is told so, and by what was read before that.
         if (
@@ -168,6 +174,16 @@ class Reconciler:
                 now = runs.lock_run(session, run.id)
                 if now is not None and not now.reviving:
                     self._fail(session, run.id, _in_words(failure))
+
+    def _complete_marked(self, state: DagRunState, run_id: str, waits_in: str) -> None:
+        """End a run that waited in a step which somebody has marked."""
+        stands = self._orchestrator.task_state(state.dag_id, state.run_id, waits_in)
+        skipped = {waits_in} if stands == "skipped" else set()
+        with unit_of_work() as session:
+            run = runs.lock_run(session, run_id)
+            if run is not None:
+                overrides.settle(session, run, skipped.__contains__)
+                self._complete(session, run)
 
     def _has_failed(self, state: DagRunState) -> bool:
         now = self._orchestrator.run_state(state.dag_id, state.run_id)

@@ -70,6 +70,11 @@ class ErrorKind(Enum):
         "never will, by a status of 500 and above.",
     )
     memory = (Retried.NO, "A script takes more memory than it may.")
+    operator = (
+        Retried.YES,
+        "An operator of Airflow has failed, or was cancelled or marked as failed in Airflow; "
+        "another attempt is another run of it.",
+    )
     output = (
         Retried.NO,
         "What the step puts out is too large, nested too deep, no JSON, or holds what cannot be "

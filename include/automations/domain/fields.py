@@ -174,6 +174,20 @@ Text = Annotated[str, FROM_TEMPLATE]
 OptionalText = Annotated[str | None, FROM_TEMPLATE]
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+        raise ValueError("must be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+"""A whole number, also one that a template gave as a text, but no ``true`` and no ``1_000``."""
+
+
+Real = Annotated[float, BeforeValidator(_number)]
+"""A number, as ``Whole``."""
+
+
 MAX_DURATION = timedelta(days=366)
 """What any step may take or wait for: longer ones are mistakes, and end beyond the calendar."""
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.domain.fields import Lenient
-from automations.domain.statuses import MatterStatus, MatterStepStatus
+from automations.domain.statuses import MatterStatus, MatterStepStatus, RunStatus
 from automations.kit.ids import new_id
 from automations.kit.titles import NOT_BLANK
 
@@ -133,6 +133,52 @@ class MatterDetail:
 
     matter: Matter
     steps: Sequence[MatterStep]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An active matter on its board: with the step that it is in, and who is in charge."""
+
+    matter: Matter
+    step: MatterStep
+    assignee: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A step of a board with the matters that are in it.
+
+    Args:
+        id: of the board's step.
+        cards: the first of them.
+        count: how many they are.
+    """
+
+    id: str
+    name: str
+    type: str
+    cards: Sequence[Card]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """An event that a matter was, and the runs that it has started."""
+
+    event_id: str
+    type: str
+    step: str
+    at: datetime
+    runs: Sequence[StartedRun]
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that was started by an event."""
+
+    id: str
+    workflow_name: str
+    status: RunStatus
 
 
 def number_text(number: int) -> str:

@@ -11,11 +11,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from automations.domain.fields import is_template
 from automations.domain.template_language import values
 from automations.domain.template_language.meter import Meter
 from automations.kit.values import JSON
 
-_TEXTS = ("mrkdwn", "plain_text")
+_TEXTS = ("mrkdwn", "plain_text", "markdown")
 
 
 def escaped(value: Any, meter: Meter) -> str:
@@ -30,8 +31,13 @@ def escaped(value: Any, meter: Meter) -> str:
 
 
 def is_text(block: Mapping[str, JSON], key: str) -> bool:
-    """Whether what an object of a block has under a key is shown as text with marks in it."""
-    return key == "text" and isinstance(block[key], str) and block.get("type") in _TEXTS
+    """Whether what an object of a block has under a key is shown as text with marks in it.
+
+    One whose type a template gives may become such a text.
+    """
+    kind = block.get("type")
+    is_marked = kind in _TEXTS if isinstance(kind, str) else False
+    return key == "text" and isinstance(block[key], str) and (is_marked or is_template(kind))
 
 
 def escaped_blocks(value: JSON, meter: Meter) -> JSON:

@@ -7,11 +7,15 @@ person may have several; ``services.access.people`` knows which belong together.
 from __future__ import annotations
 
 from email.utils import parseaddr
+from unicodedata import normalize
 
+from automations.domain.email_addresses import MAX_LENGTH, on_the_wire
 from automations.domain.principals import Principal
 
 IN_AIRFLOW = "airflow:"
 """Before the name of whoever has done something in Airflow."""
+_MAX_LENGTH = MAX_LENGTH + 200
+"""Of an address with a name."""
 
 
 def of(principal: Principal) -> str:
@@ -32,8 +36,22 @@ def member(member_id: str) -> str:
 
 
 def mailbox(address: str) -> str:
-    """Whoever reads the mail of an address: capital letters are no other mailbox."""
-    return f"mail:{(parseaddr(address)[1] or address).casefold()}"
+    """Whoever reads the mail of an address: capital letters are no other mailbox.
+
+    Nor is the ASCII form of the same domain, or an accent as a letter of its own; ``ß`` is another
+    letter than ``ss``.
+    """
+    if len(address) > _MAX_LENGTH:
+        # It is none, and would take long to be read.
+        return f"mail:{address.lower()}"
+    return f"mail:{_wired(normalize('NFC', parseaddr(address)[1] or address)).lower()}"
+
+
+def _wired(address: str) -> str:
+    try:
+        return on_the_wire(address)
+    except ValueError:
+        return address
 
 
 def airflow_user(name: str) -> str:

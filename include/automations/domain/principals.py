@@ -34,6 +34,11 @@ class Principal:
         return RANKS[self.role] >= RANKS[role]
 
     @property
+    def editor(self) -> str:
+        """Whose it is what they have not saved yet: a member's, whichever way they come."""
+        return self.member_id or self.key_id or self.name
+
+    @property
     def administers(self) -> bool:
         """Whether they see what only administrators see, such as webhook URLs."""
         return self.may("ADMIN")

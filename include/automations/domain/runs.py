@@ -13,6 +13,7 @@ from automations.domain.statuses import (
     Decision,
     RunStatus,
     StepStatus,
+    WaitKind,
     WaitStatus,
 )
 from automations.domain.workflows import HeldUp
@@ -101,7 +102,7 @@ class StepLog:
 class Pause:
     """What a run waits for, and until when."""
 
-    kind: str
+    kind: WaitKind
     node_id: str
     due_at: datetime
 
@@ -155,7 +156,7 @@ class StepTime:
 class PastPause:
     """What a run has waited for, or waits for: it is open until it was ended."""
 
-    kind: str
+    kind: WaitKind
     node_id: str
     status: WaitStatus
     decision: Decision | None
@@ -163,6 +164,19 @@ class PastPause:
     created_at: datetime
     due_at: datetime
     decided_at: datetime | None
+    reason: str | None
+    override: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one of those who were asked has decided."""
+
+    node_id: str
+    decision: Decision
+    by: str
+    at: datetime
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +196,5 @@ class RunStory:
     event_id: str | None
     times: Sequence[StepTime]
     pauses: Sequence[PastPause]
+    votes: Sequence[Vote]
     definition: Mapping[str, JSON]

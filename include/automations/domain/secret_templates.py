@@ -7,7 +7,7 @@ in ``steps.<name>``, so a step that needs the secret names it itself.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -155,13 +155,17 @@ class Redaction:
         shown = render_config(config, names, where=where, by=self.shown, known=known)
         return real, self._masker().value(shown)
 
+    def hide(self, values: Iterable[str]) -> None:
+        """Have nothing recorded of these either, which the step was given otherwise."""
+        self._derived.update(values)
+
     def text(self, text: str) -> str:
         """A text as it may be recorded."""
         return self._masker().text(text)
 
     def outcome(self, outcome: T) -> T:
         """What a step answered, as it may be recorded."""
-        return self._masker().fields(outcome) if self._known else outcome
+        return self._masker().fields(outcome) if self._known or self._derived else outcome
 
     def _masker(self) -> Masker:
         return Masker({*self._known.values(), *self._derived})

@@ -39,6 +39,21 @@ UNFINISHED = (RunStatus.RUNNING, *PARKED)
 """Of runs that may still change; every other status is final until somebody retries the run."""
 
 
+class DagCallStatus(StrEnum):
+    """Where a DagRun of another DAG stands, which a step has asked for."""
+
+    REQUESTED = "REQUESTED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    REFUSED = "REFUSED"
+
+
+CALLED = (DagCallStatus.REQUESTED, DagCallStatus.RUNNING)
+"""Of DagRuns that may still change."""
+
+
 class SlotStatus(StrEnum):
     """Where a run stands that counts for a limit of concurrent runs."""
 
@@ -76,6 +91,18 @@ class WaitStatus(StrEnum):
     OPEN = "OPEN"
     ANSWERED = "ANSWERED"
     CANCELLED = "CANCELLED"
+
+
+class WaitKind(StrEnum):
+    """What a run waits for; SLOT is the turn to begin of a run that Airflow has made."""
+
+    DELAY = "delay"
+    DECISION = "decision"
+    CALLBACK = "callback"
+    FORM = "form"
+    CHILD = "child"
+    RETRY = "retry"
+    SLOT = "slot"
 
 
 class Decision(StrEnum):

@@ -90,7 +90,7 @@ def render(
 def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
     """A text as ``render`` gives it, with nothing in the place of a part that is missing.
 
-    None when it is one expression that is missing or null, or cannot be rendered at all.
+    None when nothing of it is there, when it is null, or when it cannot be rendered at all.
     """
     if not is_template(text):
         return text
@@ -98,7 +98,7 @@ def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
         tree = grammar.parse(text)
         evaluation = Evaluation(names, meter, gaps=True)
         single = _single(text, tree)
-        return evaluation.text(tree) if single is None else evaluation.value(single)
+        return (evaluation.text(tree) or None) if single is None else evaluation.value(single)
     except TemplateFault:
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from automations.kit.form_bodies import (
     Undecodable,
     charset_of,
     fields,
+    grouped,
     media_type,
     texts,
 )
@@ -144,7 +146,7 @@ class Delivery:
         """
         hidden = (secret_header or "").lower()
         shown: dict[str, JSON] = {
-            name: value
+            name: _of_header(value)
             for name, value in self.headers.items()
             if name != hidden and not _SECRET_HEADER.search(name)
         }
@@ -176,9 +178,10 @@ class Delivery:
         try:
             if kind == URLENCODED and self.body.lstrip().startswith((b"{", b"[")):
                 # Whoever has JSON and says nothing of it, such as curl, says that it is a form.
-                read = _json_or_text(self._text(kind, given))
+                read = _json_or_text(text := self._text(kind, given))
                 if not isinstance(read, str):
                     return Content({"body": read})
+                _check_kept(str(text))
             if kind in (URLENCODED, MULTIPART):
                 return self._form(given)
             return Content({"body": self._text(kind, given)})
@@ -216,11 +219,11 @@ class Delivery:
         read = [
             (
                 name,
-                _json_or_text(value) if name == "payload" or _is_json(kind) else value,
+                _marked_json_or_text(value) if name == "payload" or _is_json(kind) else value,
             )
             for (name, value), kind in zip(values, kinds, strict=True)
         ]
-        return Content({"body": _grouped(read)}, files.uploads)
+        return Content({"body": grouped(read)}, files.uploads)
 
     def _asked(self) -> dict[str, JSON]:
         try:
@@ -228,7 +231,7 @@ class Delivery:
         except ValueError as error:
             raise ValidationFailed({"query": [str(error)]}) from error
         _check_nul(pairs, "query")
-        return _grouped(pairs)
+        return grouped(pairs)
 
 
 class _Files:
@@ -261,6 +264,14 @@ class _Files:
         }
 
 
+def _of_header(value: str) -> str:
+    """A header as its sender wrote it: in UTF-8, or else in ISO 8859-1, as a server reads it."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
 def _is_json(kind: str) -> bool:
     return json_text.is_json(kind) or _ALSO_JSON.fullmatch(kind) is not None
 
@@ -275,14 +286,24 @@ def _json_or_text(text: JSON) -> JSON:
         return text
 
 
+def _marked_json_or_text(value: JSON) -> JSON:
+    """The same of a field, which may have a byte order mark before its JSON."""
+    read = _json_or_text(value.removeprefix("\ufeff") if isinstance(value, str) else value)
+    return value if isinstance(read, str) else read
+
+
+def _check_kept(text: str) -> None:
+    """Raise ValidationFailed for JSON that cannot be kept: as a form it would be another text."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    try:
+        json_text.parsed(text)
+    except ValueError as error:
+        raise ValidationFailed({"body": [str(error)]}) from error
+
+
 def _check_nul(pairs: Sequence[tuple[str, JSON]], where: str) -> None:
     if any("\0" in str(part) for pair in pairs for part in pair):
         raise ValidationFailed({where: ["must not hold a NUL character"]})
-
-
-def _grouped(pairs: Sequence[tuple[str, JSON]]) -> dict[str, JSON]:
-    """A value by name; a list where a name comes more than once."""
-    values: dict[str, list[JSON]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
-    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}

@@ -10,6 +10,9 @@ from automations.definitions.model import Step
 from automations.kit.values import JSON
 from automations.steps.outcomes import Answer, Outcome
 
+KeepConfig = Callable[[dict[str, JSON]], None]
+"""Is told a step's config as it may be recorded."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -26,7 +29,7 @@ class Attempt:
         kept: what the step had put out when it began to wait.
         iteration: in a loop: the index of the item, after those of the loops around it.
         traceparent: the trace that it goes on with; None for what this thread is doing.
-        keep_config: is told the step's config as it may be recorded.
+        keep_config: what is to be told the config.
         quiet: whether the task's log says of it only how it fails.
     """
 
@@ -41,5 +44,5 @@ class Attempt:
     kept: Mapping[str, JSON] = field(default_factory=dict)
     iteration: tuple[int, ...] = ()
     traceparent: str | None = None
-    keep_config: Callable[[dict[str, JSON]], None] | None = None
+    keep_config: KeepConfig | None = None
     quiet: bool = False

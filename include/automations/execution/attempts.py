@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from automations.execution.loop_progress import ProgressLost
 from automations.execution.observed_ports import observed
 from automations.kit import logs, tracing
 from automations.kit.values import JSON
-from automations.ports import Ports
+from automations.ports import HostConnection, Ports
 from automations.services.audit import security_events
 from automations.steps.base import StepContext
 from automations.steps.failures import INTERNAL, failure, recordable
@@ -35,6 +36,8 @@ from automations.steps.registry import STEP_TYPES
 
 log = logging.getLogger(__name__)
 
+Connect = Callable[[str], HostConnection]
+"""Gives a connection of the host by its id, or raises a StepError."""
 MAX_TRACEBACKS = 20
 """Of one node: a bug that every item of a long loop meets is told by the first of them."""
 
@@ -44,11 +47,15 @@ class Attempts:
 
     Args:
         read: gives the values of secrets; asked once for each.
+        connect: gives connections of the host.
         journal: the log of the task that makes them.
     """
 
-    def __init__(self, node: Entered, ports: Ports, read: Read, journal: Journal) -> None:
+    def __init__(
+        self, node: Entered, ports: Ports, read: Read, connect: Connect, journal: Journal
+    ) -> None:
         self.node = node
+        self._connect = connect
         self._journal = journal
         self._ports = ports
         self._read = ReadOnce(read)
@@ -141,6 +148,11 @@ class Attempts:
         def render(text: str, *, where: str = "config", **how: Any) -> JSON:
             return redaction.render(text, attempt.names, where=f"{attempt.where}, {where}", **how)
 
+        def connection(conn_id: str) -> HostConnection:
+            found = self._connect(conn_id)
+            redaction.hide(found.secrets)
+            return found
+
         return StepContext(
             run_id=node.ref.run_id,
             workflow_id=node.ref.workflow_id,
@@ -153,6 +165,7 @@ class Attempts:
             timeout=parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout,
             ports=observed(self._ports, told.say) if told.is_read else self._ports,
             render=render,
+            connection=connection,
             kept=attempt.kept,
             iterate=attempt.iterate,
             traceparent=tracing.current(),

@@ -19,14 +19,14 @@ KILLED = "killed"
 """The kind of a failure that is the death of a process."""
 
 
-def count(session: Session, entered: Entered, run: Run, row: RunStep) -> Verdict | None:
-    """Note the deaths that the host has seen since the step was last begun.
+def count(session: Session, entered: Entered, run: Run, row: RunStep, died: int) -> Verdict | None:
+    """Note the deaths that were seen since the step was last begun.
 
     Returns:
         how the step fails when there were too many of them; None when it is begun again.
     """
-    died = entered.ref.deaths
     row.deaths += died
+    row.unseen_deaths = 0
     is_over = row.deaths >= MAX_DEATHS
     # Each begins the step again but the one after which it is not.
     row.retries += died - is_over

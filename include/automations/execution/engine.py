@@ -11,23 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from automations.db import locks, run_steps, runs
 from automations.db.session import Session, unit_of_work
+from automations.db.tables import Run
 from automations.domain.statuses import UNFINISHED
 from automations.execution import entry
-from automations.execution.attempt import Attempt
+from automations.execution.attempt import Attempt, KeepConfig
 from automations.execution.attempts import Attempts
 from automations.execution.entered import Entered
 from automations.execution.journal import Journal, told_before, told_verdict
 from automations.execution.loops import Loops
-from automations.execution.recording import Recorder, line_of, recorded
+from automations.execution.recording import Recorder, log_attempt, recorded
 from automations.execution.verdicts import AskPeople, Retry, Skip, Sleep, TaskRef, Verdict
 from automations.kit import logs
 from automations.kit.values import JSON
-from automations.ports import Ports, SecretSource
-from automations.services.integrations import secrets
+from automations.ports import HostConnection, Ports, SecretSource
+from automations.services.integrations import connections, secrets
 from automations.steps.outcomes import Answer, Fail, Outcome
 from automations.steps.registry import STEP_TYPES
 
@@ -36,7 +38,7 @@ class Engine:
     """Runs the nodes of runs; safe to call again for the same task at any time.
 
     Args:
-        elsewhere: secrets that the host keeps.
+        elsewhere: secrets and connections that the host keeps.
     """
 
     def __init__(self, ports: Ports, elsewhere: SecretSource | None = None) -> None:
@@ -51,14 +53,6 @@ class Engine:
         """
         return self._come_to(ref, journal, lambda session: entry.enter(session, ref))
 
-    def run_ahead(self, ref: TaskRef, journal: Journal | None = None) -> Verdict:
-        """Run a node before its own task begins, which then is answered what was recorded.
-
-        Args:
-            journal: the log of its own task.
-        """
-        return self._come_to(ref, journal, lambda session: entry.enter_ahead(session, ref))
-
     def resume(
         self, ref: TaskRef, wait_id: str, answer: Answer | None, journal: Journal | None = None
     ) -> Verdict:
@@ -72,10 +66,16 @@ class Engine:
             ref, journal, lambda session: entry.wake(session, ref, wait_id, answer)
         )
 
-    def attempt(self, entered: Entered, journal: Journal | None = None) -> Outcome:
-        """Do a node's work once; of what it comes to, nothing is recorded here."""
+    def attempt(
+        self, entered: Entered, journal: Journal | None = None, keep: KeepConfig | None = None
+    ) -> Outcome:
+        """Do a node's work once; of what it comes to, nothing is recorded here.
+
+        Args:
+            keep: is told the step's config as it may be recorded; without, it is recorded at once.
+        """
         attempts = self._attempts(entered, journal or Journal())
-        return attempts.make(self._attempt_at(entered, attempts))
+        return attempts.make(self._attempt_at(entered, attempts, keep))
 
     def preview(self, entered: Entered) -> dict[str, JSON] | Fail:
         """A node's config as it would be rendered and recorded, or how that fails."""
@@ -87,14 +87,14 @@ class Engine:
     ) -> Verdict:
         journal = journal or Journal()
         # A second process of the same task waits here, and then finds what the first one recorded.
-        with _about(ref), locks.exclusive(f"{ref.run_id}:{ref.node_id}"):
+        with about(ref), locks.exclusive(lock_of(ref)):
             with unit_of_work() as session:
                 entered = by(session)
             if not isinstance(entered, Entered):
                 journal.say(told_before(entered))
                 return entered
             outcome = self.attempt(entered, journal)
-            verdict = self._record(entered, outcome)
+            verdict = self.record(entered, outcome)
             if (told := told_verdict(entered.step, outcome, verdict)) is not None:
                 journal.say(told)
             return verdict
@@ -103,9 +103,14 @@ class Engine:
         def read(names: Set[str]) -> Mapping[str, str]:
             return secrets.read(entered.workspace_id, names, self._elsewhere)
 
-        return Attempts(entered, self._ports, read, journal)
+        def connect(conn_id: str) -> HostConnection:
+            return connections.read(entered.workspace_id, conn_id, self._elsewhere)
 
-    def _attempt_at(self, entered: Entered, attempts: Attempts) -> Attempt:
+        return Attempts(entered, self._ports, read, cache(connect), journal)
+
+    def _attempt_at(
+        self, entered: Entered, attempts: Attempts, keep_config: KeepConfig | None = None
+    ) -> Attempt:
         # Made when they are needed: what they have come to is read from the database then.
         loops = cache(partial(Loops, attempts))
 
@@ -131,37 +136,52 @@ class Engine:
             answer=entered.answer,
             kept=entered.kept,
             traceparent=entered.traceparent,
-            keep_config=keep,
+            keep_config=keep_config or keep,
         )
 
-    def _record(self, entered: Entered, outcome: Outcome) -> Verdict:
+    def record(self, entered: Entered, outcome: Outcome) -> Verdict:
         """Save what came out, in one transaction with everything that follows from it."""
-        ref = entered.ref
         with unit_of_work() as session:
-            run = runs.lock_run(session, ref.run_id)
-            row = run_steps.step(session, ref.run_id, ref.node_id)
-            if run is None or row is None or row.generation != ref.generation:
-                return Skip("The step was cleared meanwhile.")
-            if row.status in run_steps.ENDED:
-                # The lock of another process was lost with its connection: its record counts.
-                return recorded(row)
-            if run.status not in UNFINISHED:
-                # An effect that was made is kept on record even when the run was ended meanwhile.
-                self._log(session, entered, outcome)
-                return Skip(f"The run has ended: {run.status}.")
-            recorder = Recorder(session, entered, run, row)
-            verdict = recorder.record(outcome)
-            if not isinstance(verdict, AskPeople | Sleep):
-                self._log(session, entered, outcome, retrying=isinstance(verdict, Retry))
-            return verdict
-
-    @staticmethod
-    def _log(
-        session: Session, entered: Entered, outcome: Outcome, *, retrying: bool = False
-    ) -> None:
-        line = line_of(entered.step, outcome, entered.started_at, retrying=retrying)
-        run_steps.log(session, entered.ref.run_id, [line])
+            run = runs.lock_run(session, entered.ref.run_id)
+            return record_in(session, run, entered, outcome)
 
 
-def _about(ref: TaskRef) -> AbstractContextManager[None]:
+def record_in(
+    session: Session,
+    run: Run | None,
+    entered: Entered,
+    outcome: Outcome,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> Verdict:
+    """Save what came out, in the transaction that this is called in.
+
+    Args:
+        run: its row locked; None when there is none any more.
+        more: what else is to be kept of the node, by column.
+    """
+    ref = entered.ref
+    row = run_steps.step(session, ref.run_id, ref.node_id)
+    if run is None or row is None or row.generation != ref.generation:
+        return Skip("The step was cleared meanwhile.")
+    if row.status in run_steps.ENDED:
+        # The lock of another process was lost with its connection: its record counts.
+        return recorded(row)
+    if run.status not in UNFINISHED:
+        # An effect that was made is kept on record even when the run was ended meanwhile.
+        log_attempt(session, entered, outcome)
+        return Skip(f"The run has ended: {run.status}.")
+    recorder = Recorder(session, entered, run, row, more=more)
+    verdict = recorder.record(outcome)
+    if not isinstance(verdict, AskPeople | Sleep):
+        log_attempt(session, entered, outcome, retrying=isinstance(verdict, Retry))
+    return verdict
+
+
+def lock_of(ref: TaskRef) -> str:
+    """The name under which a process has a node to itself."""
+    return f"{ref.run_id}:{ref.node_id}"
+
+
+def about(ref: TaskRef) -> AbstractContextManager[None]:
+    """Have all that is logged in the block say which step it is of."""
     return logs.bound(workflowId=ref.workflow_id, runId=ref.run_id, stepId=ref.node_id)

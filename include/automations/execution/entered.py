@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from automations.definitions.model import Step
@@ -18,6 +19,7 @@ class Entered:
 
     Args:
         kept: what the step had put out when it began to wait.
+        outputs: of the nodes that were done before, by node; they are among the names, too.
         answer: how that wait ended; None for a node that begins.
     """
 
@@ -30,6 +32,7 @@ class Entered:
     started_at: datetime
     names: dict[str, JSON]
     kept: dict[str, JSON]
+    outputs: Mapping[str, JSON] = field(default_factory=dict)
     answer: Answer | None = None
 
     @property

@@ -6,6 +6,7 @@ All of it is read and decided in one transaction, in which the run's row is lock
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from automations.domain.statuses import (
     RunStatus,
     SlotStatus,
     StepStatus,
+    WaitKind,
     WaitStatus,
 )
 from automations.errors import Conflict, DomainError, NotFound, ValidationFailed
@@ -27,6 +29,7 @@ from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
 from automations.execution.recording import recorded, too_early
 from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef, Verdict
+from automations.kit.values import JSON
 from automations.services.access.people import administer
 from automations.services.audit import audit
 from automations.services.runs import admission
@@ -41,7 +44,7 @@ from automations.steps.registry import STEP_TYPES
 
 log = logging.getLogger(__name__)
 
-_BY_TIME = ("delay", "retry")
+_BY_TIME = (WaitKind.DELAY, WaitKind.RETRY)
 """Kinds of pause that end by themselves, and expect nothing else."""
 
 
@@ -50,12 +53,38 @@ def enter(session: Session, ref: TaskRef) -> Entered | Verdict:
     return _come_in(session, ref, _run_of(session, ref))
 
 
-def enter_ahead(session: Session, ref: TaskRef) -> Entered | Verdict:
-    """Begin a node in the process of one before it, unless the run does not simply go on."""
-    run = runs.lock_run(session, ref.run_id)
-    if run is None or run.status != RunStatus.RUNNING or run.generation != ref.generation:
-        return Skip("The run has not simply gone on.")
-    return _come_in(session, ref, run)
+def enter_ahead(
+    session: Session, run: Run, ref: TaskRef, outputs: Mapping[str, JSON] | None = None
+) -> Entered | None:
+    """Begin a node in the process of one before it, unless the run does not simply go on.
+
+    Nor does it where anybody has begun the node: it may have killed them, and its deaths are told
+    to its own task.
+
+    Args:
+        run: its row locked.
+        outputs: of the nodes that were done, by node; None where they are to be read.
+    """
+    if run.status != RunStatus.RUNNING or run.generation != ref.generation:
+        return None
+    row = run_steps.begin_first(session, ref.run_id, ref.node_id, ref.generation)
+    if row is None:
+        return None
+    return _entered(session, ref, run, load(session, ref.workflow_id, ref.version), row, outputs)
+
+
+def enter_express(
+    session: Session, run: Run, loaded: Loaded, node_id: str, outputs: Mapping[str, JSON]
+) -> tuple[Entered, RunStep]:
+    """Begin a node of a run that the orchestrator has not got yet, and its row.
+
+    Args:
+        run: its row locked; nobody else does anything of it.
+        outputs: of the nodes that were done, by node.
+    """
+    ref = TaskRef(run.id, run.workflow_id, loaded.version, node_id)
+    row = _stands(session, ref, StepStatus.RUNNING)
+    return _entered(session, ref, run, loaded, row, outputs), row
 
 
 def _come_in(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
@@ -63,7 +92,8 @@ def _come_in(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     if ref.generation > run.generation:
         runs.renew(session, run, ref.generation)
     run.version = ref.version
-    overrides.settle(session, run, ref)
+    # It asks Airflow with the run locked, and only where somebody has marked a step that waits.
+    overrides.settle(session, run, ref.is_skipped, ref)
     row = run_steps.step(session, ref.run_id, ref.node_id)
     if row is not None and row.generation > ref.generation:
         return Skip("The step was cleared meanwhile.")
@@ -100,10 +130,11 @@ def _put_off(
     session: Session, ref: TaskRef, run: Run, loaded: Loaded, known: RunStep | None
 ) -> Verdict | None:
     """Why a node is not begun again now: too many deaths, or a delay that is not over."""
-    if ref.deaths:
+    died = ref.deaths + (0 if known is None else known.unseen_deaths)
+    if died:
         row = known or _stands(session, ref, StepStatus.RUNNING)
         entered = _entered(session, ref, run, loaded, row)
-        if (verdict := deaths.count(session, entered, run, row)) is not None:
+        if (verdict := deaths.count(session, entered, run, row, died)) is not None:
             return verdict
     # The orchestrator may know nothing of the delay: a process may die before it tells.
     return None if known is None else too_early(known)
@@ -132,7 +163,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         waits.settle(
             session,
             wait,
-            waits.Ending(ended.decision, ended.by, ended.data, ended.override),
+            waits.Ending(ended.decision, ended.by, ended.data, ended.override, ended.reason),
         )
     if row.status != StepStatus.WAITING or row.generation != wait.generation:
         return recorded(row)
@@ -143,7 +174,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     session.refresh(run)
     if run.status not in UNFINISHED:
         return Skip(f"The run has ended: {run.status}.")
-    if wait.kind == waits.SLOT:
+    if wait.kind == WaitKind.SLOT:
         return _begun(session, ref, run, loaded)
     how = Answer(
         wait.decision or Decision.RESUMED,
@@ -151,6 +182,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
         wait.decided_at or datetime.now(UTC),
         wait.data,
         wait.override,
+        wait.reason,
     )
     return replace(_entered(session, ref, run, loaded, row), answer=how)
 
@@ -167,7 +199,16 @@ def _stands(session: Session, ref: TaskRef, status: StepStatus) -> RunStep:
     return run_steps.begin(session, ref.run_id, ref.node_id, ref.generation, status)
 
 
-def _entered(session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunStep) -> Entered:
+def _entered(
+    session: Session,
+    ref: TaskRef,
+    run: Run,
+    loaded: Loaded,
+    row: RunStep,
+    outputs: Mapping[str, JSON] | None = None,
+) -> Entered:
+    if outputs is None:
+        outputs = run_steps.outputs(session, ref.run_id)
     entered = Entered(
         ref=ref,
         loaded=loaded,
@@ -176,8 +217,9 @@ def _entered(session: Session, ref: TaskRef, run: Run, loaded: Loaded, row: RunS
         traceparent=run.traceparent,
         attempt=row.attempt,
         started_at=row.started_at,
-        names=names_of(run, loaded, run_steps.outputs(session, ref.run_id), datetime.now(UTC)),
+        names=names_of(run, loaded, outputs, datetime.now(UTC)),
         kept=row.output or {},
+        outputs=outputs,
     )
     if STEP_TYPES[entered.step.type].calls_back(entered.step.config):
         url = callbacks.hand_out(session, run.id, entered.key)
@@ -221,7 +263,9 @@ def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
     now = datetime.now(UTC)
     # Airflow's clock may be ahead of ours: what it has waited for to its end is not parked again
     # for a moment. Of what ends otherwise, the end of its trigger says nothing.
-    told = answer is not None and (answer.decision == Decision.EXPIRED or wait.kind == "delay")
+    told = answer is not None and (
+        answer.decision == Decision.EXPIRED or wait.kind == WaitKind.DELAY
+    )
     if now < wait.due_at and not told:
         return None
     return Answer(Decision.ELAPSED if wait.kind in _BY_TIME else Decision.EXPIRED, None, now)
@@ -234,7 +278,15 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     administers = user in get_settings().airflow_admins or administer(
         session, run.workspace_id, [who]
     )
-    given = Given(answer.decision, answer.data, by, who, answer.at, administers=administers)
+    given = Given(
+        answer.decision,
+        answer.data,
+        by,
+        who,
+        answer.at,
+        administers=administers,
+        reason=answer.reason,
+    )
     try:
         accepted = answers.take(session, run, wait, given)
     except DomainError as refused:
@@ -254,7 +306,9 @@ def _by_person(session: Session, run: Run, wait: Wait, answer: Answer, by: str) 
     )
     if not accepted.ends:
         return None
-    return Answer(accepted.decision, by, answer.at, accepted.data, accepted.override)
+    return Answer(
+        accepted.decision, by, answer.at, accepted.data, accepted.override, accepted.reason
+    )
 
 
 def _in_words(refused: DomainError) -> str:

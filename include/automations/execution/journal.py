@@ -202,8 +202,10 @@ def waits_for(outcome: Outcome, now: datetime) -> str | None:
             return f"Waits for its callback until {moment(now + expires_in)}."
         case WaitForSubmissions(_, expires_in):
             return f"Waits for its forms to be filled in until {moment(now + expires_in)}."
-        case WaitForRun(run_id):
+        case WaitForRun(run_id, None):
             return f"Waits for run {run_id} to end."
+        case WaitForRun(run_id, dag_id):
+            return f"Waits for run {run_id} of DAG {dag_id}."
     return None
 
 
@@ -252,8 +254,9 @@ def seconds(taken: timedelta) -> str:
 def _answered(answer: Answer) -> str:
     by = f" by {answer.by}" if answer.by else ""
     instead = ", in the place of those who were asked" if answer.override else ""
+    why = f", because: {excerpt(answer.reason, _FIELD)}" if answer.reason else ""
     data = f": {excerpt(answer.data, _FIELD)}" if answer.data else ""
-    return f"{answer.decision}{by} at {moment(answer.at)}{instead}{data}"
+    return f"{answer.decision}{by} at {moment(answer.at)}{instead}{why}{data}"
 
 
 def _way(outcome: Outcome) -> str:

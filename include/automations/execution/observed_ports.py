@@ -21,6 +21,7 @@ from automations.ports import (
     ChatReceipt,
     ChildResult,
     ChildRuns,
+    DagResult,
     Delivery,
     DocumentOrder,
     Documents,
@@ -46,6 +47,7 @@ from automations.ports import (
     Notice,
     NoticeReceipt,
     Notifier,
+    OtherDags,
     Ports,
     RowReceipt,
     ScriptLimits,
@@ -78,8 +80,10 @@ def observed(ports: Ports, say: Say) -> Ports:
         language_model=_LanguageModel(ports.language_model, say),
         documents=_Documents(ports.documents, say),
         children=_Children(ports.children, say),
+        dags=_Dags(ports.dags, say),
         evidence=_Evidence(ports.evidence, say),
         tables=_Tables(ports.tables, say),
+        connections=ports.connections,
     )
 
 
@@ -291,6 +295,38 @@ class _Children:
     def result(self, run_id: str) -> ChildResult:
         result = self.real.result(run_id)
         self.say(f"Run {run_id} is {result.status}.")
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Dags:
+    real: OtherDags
+    say: Say
+
+    def forbidden(self, workspace_id: str, dag_id: str) -> str | None:
+        return self.real.forbidden(workspace_id, dag_id)
+
+    def start(
+        self, run_id: str, dag_id: str, conf: Mapping[str, Any], key: str, *, awaited: bool
+    ) -> str:
+        dag_run_id = self.real.start(run_id, dag_id, conf, key, awaited=awaited)
+        self.say(f"Run {dag_run_id} of DAG {dag_id} asked for.")
+        return dag_run_id
+
+    def operator_forbidden(self, workspace_id: str, operator: str) -> str | None:
+        return self.real.operator_forbidden(workspace_id, operator)
+
+    def start_operator(
+        self, run_id: str, operator: str, arguments: Mapping[str, Any], key: str
+    ) -> str:
+        dag_run_id = self.real.start_operator(run_id, operator, arguments, key)
+        self.say(f"Run {dag_run_id} of operator {operator} asked for.")
+        return dag_run_id
+
+    def result(self, dag_run_id: str) -> DagResult:
+        result = self.real.result(dag_run_id)
+        why = f": {result.error}" if result.error else ""
+        self.say(f"Run {dag_run_id} of DAG {result.dag_id} is {result.status}{why}")
         return result
 
 

@@ -1,17 +1,20 @@
-"""Steps that wait, and that somebody marks as done in Airflow: they decide in the place of others.
+"""Steps that wait, and that somebody marks in Airflow.
 
-Airflow goes on with such a run and calls nothing of ours. It is seen by the first step behind, or
-when the DagRun has ended; who it was is in Airflow's audit log, which a job reads.
+Who marks one as done decides in the place of others; who marks it as skipped has it left out, and
+nothing is decided. Airflow goes on with such a run and calls nothing of ours. It is seen by the
+first step behind, or when the DagRun has ended; who it was is in Airflow's audit log, which a job
+reads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from automations.db import jobs, run_steps, waits
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Wait
-from automations.domain.statuses import PARKED, Decision
+from automations.domain.statuses import PARKED, Decision, WaitKind
 from automations.errors import Unreadable
 from automations.execution.entered import Entered
 from automations.execution.recording import Recorder, line_of
@@ -22,17 +25,24 @@ from automations.steps.outcomes import Answer, Done
 from automations.steps.registry import STEP_TYPES
 
 
-def settle(session: Session, run: Run, begun: TaskRef | None = None) -> None:
+def waiting(session: Session, run: Run) -> str | None:
+    """The step that a run waits in, whose row is locked; None when it waits in none."""
+    wait = _wait_of(session, run)
+    return None if wait is None else wait.node_id
+
+
+def settle(
+    session: Session, run: Run, is_skipped: Callable[[str], bool], begun: TaskRef | None = None
+) -> None:
     """End the step that a run waits in, when Airflow has gone on without it.
 
     Args:
         run: its row locked.
+        is_skipped: whether Airflow takes a step for skipped.
         begun: the task that Airflow begins; None when it has ended the whole run.
     """
-    if run.status not in PARKED:
-        return
-    wait = waits.open_wait_of(session, run.id)
-    if wait is None or wait.kind == waits.SLOT:
+    wait = _wait_of(session, run)
+    if wait is None:
         return
     try:
         loaded = load(session, run.workflow_id, run.version)
@@ -41,8 +51,13 @@ def settle(session: Session, run: Run, begun: TaskRef | None = None) -> None:
     row = run_steps.step(session, run.id, wait.node_id)
     if row is None or (begun is not None and not _is_behind(begun, wait, loaded)):
         return
+    if is_skipped(wait.node_id):
+        waits.cancel(session, wait)
+        run_steps.leave_out(session, row)
+        session.refresh(run)
+        return
     step, now = loaded.plan.nodes[wait.node_id].step, datetime.now(UTC)
-    decision = Decision.APPROVED if wait.kind == "decision" else Decision.RESUMED
+    decision = Decision.APPROVED if wait.kind == WaitKind.DECISION else Decision.RESUMED
     answer = Answer(decision, UNKNOWN_IN_AIRFLOW, now, override=True)
     outcome = Done(STEP_TYPES[step.type].overridden(answer))
     waits.settle(session, wait, waits.Ending(decision, answer.by, override=True))
@@ -61,6 +76,13 @@ def settle(session: Session, run: Run, begun: TaskRef | None = None) -> None:
     run_steps.log(session, run.id, [line_of(step, outcome, row.started_at, retrying=False)])
     jobs.enqueue(session, JobKind.NAME_OVERRIDE, wait.id)
     session.refresh(run)
+
+
+def _wait_of(session: Session, run: Run) -> Wait | None:
+    if run.status not in PARKED:
+        return None
+    wait = waits.open_wait_of(session, run.id)
+    return None if wait is None or wait.kind == WaitKind.SLOT else wait
 
 
 def _is_behind(begun: TaskRef, wait: Wait, loaded: Loaded) -> bool:

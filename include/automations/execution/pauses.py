@@ -10,6 +10,7 @@ from typing import assert_never
 from automations.db import waits
 from automations.db.session import Session
 from automations.db.tables import RunStep, Wait
+from automations.domain.statuses import WaitKind
 from automations.execution.verdicts import AskPeople, Sleep
 from automations.kit.values import JSON
 from automations.services.waits import answers
@@ -28,8 +29,11 @@ _NEVER = timedelta(days=365 * 10)
 """For what another run ends, which may take as long as it likes: every pause has an end."""
 
 _WAITS_FOR = {
-    "callback": ("Waiting for a callback", "Goes on when its URL is called; or go on without."),
-    "form": ("Waiting for a form", "Goes on when the form is filled in; or go on without."),
+    WaitKind.CALLBACK: (
+        "Waiting for a callback",
+        "Goes on when its URL is called; or go on without.",
+    ),
+    WaitKind.FORM: ("Waiting for a form", "Goes on when the form is filled in; or go on without."),
 }
 
 
@@ -42,7 +46,7 @@ class Pause:
         kept: what the step has put out so far.
     """
 
-    kind: str
+    kind: WaitKind
     due_at: datetime
     question: Mapping[str, JSON] | None = None
     approvers: tuple[str, ...] = ()
@@ -53,18 +57,18 @@ def pause_of(awaited: Awaited, now: datetime) -> Pause:
     """What a step waits for, as it is stored."""
     match awaited:
         case WaitUntil(when):
-            return Pause("delay", when)
+            return Pause(WaitKind.DELAY, when)
         case WaitToRetry(when):
-            return Pause("retry", when)
+            return Pause(WaitKind.RETRY, when)
         case WaitForDecision(asked, expires_in):
-            return Pause("decision", now + expires_in, asdict(asked), asked.approvers)
+            return Pause(WaitKind.DECISION, now + expires_in, asdict(asked), asked.approvers)
         case WaitForCallback(output, expires_in):
-            return Pause("callback", now + expires_in, kept=output)
+            return Pause(WaitKind.CALLBACK, now + expires_in, kept=output)
         case WaitForSubmissions(output, expires_in):
-            return Pause("form", now + expires_in, kept=output)
-        case WaitForRun(child):
-            about = {"runId": child}
-            return Pause("child", now + _NEVER, question=about, kept=about)
+            return Pause(WaitKind.FORM, now + expires_in, kept=output)
+        case WaitForRun(child, dag_id):
+            about = {"runId": child} if dag_id is None else {"runId": child, "dagId": dag_id}
+            return Pause(WaitKind.CHILD, now + _NEVER, question=about, kept=about)
         case _:
             assert_never(awaited)
 
@@ -73,12 +77,16 @@ def parked(wait: Wait) -> AskPeople | Sleep:
     """How the host is told of an open pause."""
     if waits.in_loop(wait):
         return Sleep(wait.id, wait.due_at)
-    if wait.kind == "decision" and wait.question is not None:
-        question = Question.of(wait.question)
-    elif wait.kind in _WAITS_FOR:
-        question = Question(*_WAITS_FOR[wait.kind])
-    else:
-        return Sleep(wait.id, wait.due_at)
+    question: Question
+    match wait.kind:
+        case WaitKind.DECISION:
+            question = Question.of(wait.question or {})
+        case WaitKind.CALLBACK | WaitKind.FORM:
+            question = Question(*_WAITS_FOR[wait.kind])
+        case WaitKind.DELAY | WaitKind.CHILD | WaitKind.RETRY | WaitKind.SLOT:
+            return Sleep(wait.id, wait.due_at)
+        case _:
+            assert_never(wait.kind)
     return AskPeople(wait.id, question, answers.options(wait), wait.due_at)
 
 
@@ -90,7 +98,7 @@ def wait_for_slot(session: Session, row: RunStep, now: datetime) -> Wait:
             run_id=row.run_id,
             node_id=row.node_id,
             generation=row.generation,
-            kind=waits.SLOT,
+            kind=WaitKind.SLOT,
             due_at=now + _NEVER,
         ),
     )

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
-from automations.db import callbacks, form_requests, loop_cursors, run_steps, runs, waits
+from automations.db import callbacks, dag_calls, form_requests, loop_cursors, run_steps, runs, waits
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
-from automations.domain.statuses import UNFINISHED, AttemptStatus, Decision, RunStatus, StepStatus
+from automations.definitions.plan import Plan
+from automations.domain.statuses import (
+    UNFINISHED,
+    AttemptStatus,
+    Decision,
+    RunStatus,
+    StepStatus,
+    WaitKind,
+)
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, pause_of
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep, Verdict
@@ -39,12 +48,19 @@ _ERROR_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Turns an outcome into rows and a verdict, inside one transaction."""
+    """Turns an outcome into rows and a verdict, inside one transaction.
+
+    Args:
+        alone: whether nobody else can have done a step of the run, which has not waited either.
+        more: what else is to be kept of the node, by column.
+    """
 
     session: Session
     entered: Entered
     run: Run
     row: RunStep
+    alone: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self, outcome: Outcome) -> Verdict:
         match outcome:
@@ -77,9 +93,14 @@ class Recorder:
         )
         run_steps.skip(self.session, ref.run_id, left_out, ref.generation)
         # After a clear the engine cannot know what Airflow will run again; the reconciler does.
-        if ref.generation == 0 and not plan.pending(run_steps.settled(self.session, ref.run_id)):
-            runs.end_run(self.session, ref.run_id, RunStatus.COMPLETED)
+        if ref.generation == 0 and not self._is_anything_left(plan, target):
+            self._end_run(RunStatus.COMPLETED)
         return verdict
+
+    def _is_anything_left(self, plan: Plan, target: str | None) -> bool:
+        if self.alone:
+            return target is not None
+        return bool(plan.pending(run_steps.settled(self.session, self.entered.ref.run_id)))
 
     def _failed(self, fail: Fail) -> Verdict:
         step = self.entered.step
@@ -90,6 +111,10 @@ class Recorder:
             self.row.retries += 1
             self.row.retry_at = datetime.now(UTC) + delay
             self.row.verdict = {"error": fail.error}
+            if fail.anew:
+                self.row.status = StepStatus.RUNNING
+            for column, value in self.more.items():
+                setattr(self.row, column, value)
             return Retry(fail.error, delay)
         if step.on_error == "continue":
             return self._done(fail_output(fail), None)
@@ -97,11 +122,15 @@ class Recorder:
             return self._done(fail_output(fail), "onError")
         error = f"{step.name}: {fail.error}"
         self._close(StepStatus.FAILED, fail_output(fail), {"error": error})
-        runs.end_run(self.session, self.run.id, RunStatus.FAILED, error)
+        self._end_run(RunStatus.FAILED, error)
         return GiveUp(error)
 
+    def _end_run(self, status: RunStatus, error: str | None = None) -> None:
+        # What may wait is never done before the host has the run.
+        runs.end_run(self.session, self.run.id, status, error, has_waited=not self.alone)
+
     def _close(self, status: StepStatus, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
-        run_steps.end(self.session, self.row, status, output, verdict)
+        run_steps.end(self.session, self.row, status, output, verdict, self.more)
         if STEP_TYPES[self.entered.step.type].body:
             loop_cursors.clear(self.session, self.run.id, self.row.node_id)
 
@@ -130,18 +159,29 @@ class Recorder:
     def _has_come(self, wait: Wait) -> bool:
         """What is waited for may have come before the step begins to wait."""
         data = None
-        if wait.kind == "callback":
-            callback = callbacks.by_key(self.session, wait.key or "")
-            if callback is None or callback.called_at is None:
+        match wait.kind:
+            case WaitKind.CALLBACK:
+                callback = callbacks.by_key(self.session, wait.key or "")
+                if callback is None or callback.called_at is None:
+                    return False
+                data = callback.data
+            case WaitKind.CHILD:
+                if not self._child_has_come(wait):
+                    return False
+            case WaitKind.FORM:
+                if not form_requests.is_complete(self.session, wait.key or ""):
+                    return False
+            case WaitKind.DELAY | WaitKind.DECISION | WaitKind.RETRY | WaitKind.SLOT:
                 return False
-            data = callback.data
-        elif wait.kind == "child":
-            child = self.session.get_one(Run, waits.awaited_run(wait), populate_existing=True)
-            if child.status in UNFINISHED:
-                return False
-        elif wait.kind != "form" or not form_requests.is_complete(self.session, wait.key or ""):
-            return False
+            case _:
+                assert_never(wait.kind)
         return waits.settle(self.session, wait, waits.Ending(Decision.RESUMED, data=data))
+
+    def _child_has_come(self, wait: Wait) -> bool:
+        if (call_id := waits.awaited_call(wait)) is not None:
+            return dag_calls.has_come(dag_calls.get(self.session, call_id))
+        child = self.session.get_one(Run, waits.awaited_run(wait), populate_existing=True)
+        return child.status not in UNFINISHED
 
 
 def recorded(row: RunStep) -> Verdict:
@@ -171,6 +211,11 @@ def output_of(outcome: Outcome) -> dict[str, JSON]:
     return dict(outcome.output)
 
 
+def put_out(outcome: Outcome) -> dict[str, JSON]:
+    """What those behind a step find of it that the run has gone on from."""
+    return fail_output(outcome) if isinstance(outcome, Fail) else output_of(outcome)
+
+
 def fail_output(fail: Fail) -> dict[str, JSON]:
     """What a failure puts out: what the step had, and the error."""
     return {**fail.output, "error": {"message": fail.error, "kind": fail.kind}}
@@ -196,6 +241,14 @@ def line_of(
         json.dumps(output, ensure_ascii=False, default=str),
         iteration,
     )
+
+
+def log_attempt(
+    session: Session, entered: Entered, outcome: Outcome, *, retrying: bool = False
+) -> None:
+    """Add an attempt at a node to the run's log."""
+    line = line_of(entered.step, outcome, entered.started_at, retrying=retrying)
+    run_steps.log(session, entered.ref.run_id, [line])
 
 
 def _summary(output: Any) -> dict[str, JSON]:

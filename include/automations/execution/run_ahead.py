@@ -11,23 +11,35 @@ which steps are to be done anew is known to the orchestrator alone.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from automations.db import run_steps
-from automations.db.session import reading
-from automations.db.tables import RunStep
+from automations.db import locks, run_steps, runs
+from automations.db.session import Session, reading, unit_of_work
+from automations.db.tables import Run, RunStep
 from automations.definitions.plan import Node, Plan
-from automations.domain.statuses import StepStatus
-from automations.execution.recording import recorded
+from automations.domain.statuses import RunStatus, StepStatus
+from automations.errors import DatabaseUnavailable
+from automations.execution import entry, host_secrets
+from automations.execution.engine import Engine, about, lock_of, record_in
+from automations.execution.entered import Entered
+from automations.execution.journal import Journal, told_verdict
+from automations.execution.recording import put_out, recorded
 from automations.execution.verdicts import Proceed, TaskRef, Verdict
 from automations.kit.values import JSON
 from automations.services.workflows.definitions import load
+from automations.steps.outcomes import Outcome
 from automations.steps.registry import STEP_TYPES
 
-Run = Callable[[TaskRef], Verdict]
+log = logging.getLogger(__name__)
+
+Host = Callable[[str], AbstractContextManager[Journal]]
+"""Does what the host has around a node that is done ahead of its task; gives that task's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class Overtaken:
     """
 
     node_id: str
+    step_type: str
     verdict: Proceed
     started_at: datetime
     ended_at: datetime
@@ -58,7 +71,33 @@ class Leg:
     left_out: Mapping[str, datetime]
 
 
-def go_on(ref: TaskRef, done: Proceed, run: Run, budget: timedelta) -> None:
+def may_lead(ref: TaskRef) -> bool:
+    """Whether a node may be done by a process that is not its task's own, and others behind it.
+
+    A run is on record before, which its own task would make of what the orchestrator knows.
+    """
+    with reading() as session:
+        run = session.get(Run, ref.run_id)
+        if run is None or run.workflow_id != ref.workflow_id:
+            return False
+        if run.generation or run.status != RunStatus.RUNNING:
+            return False
+        workspace_id = run.workspace_id
+        node = load(session, ref.workflow_id, ref.version).plan.nodes.get(ref.node_id)
+    if node is None or not may_be_overtaken(node):
+        return False
+    return not host_secrets.may_be_needed(_secrets(ref.workflow_id, ref.version), workspace_id)
+
+
+@lru_cache(maxsize=64)
+def _secrets(workflow_id: str, version: int) -> frozenset[str]:
+    """The secrets that steps of a version may name."""
+    with reading() as session:
+        plan = load(session, workflow_id, version).plan
+    return frozenset[str]().union(*map(host_secrets.named, plan.nodes.values()))
+
+
+def go_on(engine: Engine, ref: TaskRef, done: Proceed, host: Host, budget: timedelta) -> None:
     """Do the nodes behind one as far as they may be done in its process.
 
     A process that has only found its node recorded begins no other: its predecessor may have been
@@ -66,58 +105,124 @@ def go_on(ref: TaskRef, done: Proceed, run: Run, budget: timedelta) -> None:
 
     Args:
         ref: the node that was done.
-        run: does a node, and returns what it came to.
         budget: the time after which none is begun.
     """
+    if done.repeated:
+        return
     until = time.monotonic() + budget.total_seconds()
-    with reading() as session:
-        plan = load(session, ref.workflow_id, ref.version).plan
-    verdict = done
-    while not verdict.repeated and time.monotonic() < until:
-        node = _behind(plan, ref.node_id, verdict)
-        if node is None or not _may_be_overtaken(node):
-            return
+    with locks.moving() as lock:
+        ahead = _Ahead(engine, host, lock, until)
+        with unit_of_work() as session:
+            plan = load(session, ref.workflow_id, ref.version).plan
+            run = runs.lock_run(session, ref.run_id)
+            entered = ahead.begin(session, run, ref, behind(plan, ref.node_id, done))
+        while entered is not None:
+            entered = ahead.do(entered)
+
+
+class _Ahead:
+    """What one process does of a run behind its own step.
+
+    Each node is recorded in the transaction in which the next one is begun, under a lock that its
+    own task waits for, should that begin meanwhile.
+    """
+
+    def __init__(self, engine: Engine, host: Host, lock: locks.Moving, until: float) -> None:
+        self._engine = engine
+        self._host = host
+        self._lock = lock
+        self._until = until
+
+    def begin(
+        self,
+        session: Session,
+        run: Run | None,
+        ref: TaskRef,
+        node: Node | None,
+        outputs: Mapping[str, JSON] | None = None,
+    ) -> Entered | None:
+        """Begin the node behind another, if it may be."""
+        if run is None or node is None:
+            return None
+        if not may_be_overtaken(node) or time.monotonic() > self._until:
+            return None
         ref = replace(ref, node_id=node.id, deaths=0)
-        came_to = run(ref)
-        if not isinstance(came_to, Proceed):
-            return
-        verdict = came_to
+        if not self._lock.move(lock_of(ref)):
+            return None
+        return entry.enter_ahead(session, run, ref, outputs)
+
+    def do(self, entered: Entered) -> Entered | None:
+        """Do a node that was begun, and begin the next one."""
+        ref, config = entered.ref, dict[str, JSON]()
+        with about(ref), self._host(ref.node_id) as journal:
+            outcome = self._engine.attempt(entered, journal, config.update)
+            try:
+                verdict, following = self._record(entered, outcome, config, goes_on=True)
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                # What keeps the next one from being begun costs no more than that.
+                log.exception("The step behind '%s' is left to its own task", entered.step.name)
+                verdict, following = self._record(entered, outcome, config, goes_on=False)
+            if (told := told_verdict(entered.step, outcome, verdict)) is not None:
+                journal.say(told)
+        return following
+
+    def _record(
+        self, entered: Entered, outcome: Outcome, config: dict[str, JSON], *, goes_on: bool
+    ) -> tuple[Verdict, Entered | None]:
+        ref = entered.ref
+        with unit_of_work() as session:
+            run = runs.lock_run(session, ref.run_id)
+            verdict = record_in(session, run, entered, outcome, {"input": config})
+            if not goes_on or not isinstance(verdict, Proceed) or verdict.repeated:
+                return verdict, None
+            node = behind(entered.loaded.plan, ref.node_id, verdict)
+            outputs = {**entered.outputs, ref.node_id: put_out(outcome)}
+            return verdict, self.begin(session, run, ref, node, outputs)
 
 
-def leg(ref: TaskRef, done: Proceed) -> Leg:
-    """What is recorded of the nodes behind one, whichever process has done them."""
+def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:
+    """What is recorded of the nodes behind one, whichever process has done them.
+
+    Args:
+        whole: of that one, too.
+    """
     with reading() as session:
         plan = load(session, ref.workflow_id, ref.version).plan
-        node = _behind(plan, ref.node_id, done)
+        node = plan.nodes[ref.node_id] if whole else behind(plan, ref.node_id, done)
         if node is None:
             return Leg((), {})
         rows = run_steps.steps(session, ref.run_id, ref.generation)
     overtaken: list[Overtaken] = []
-    while node is not None and (row := _done(rows.get(node.id))) is not None:
+    while node is not None and (row := _done(node, rows.get(node.id))) is not None:
         overtaken.append(row)
-        node = _behind(plan, row.node_id, row.verdict)
+        node = behind(plan, row.node_id, row.verdict)
     left_out = {
         row.node_id: row.started_at for row in rows.values() if row.status == StepStatus.SKIPPED
     }
     return Leg(tuple(overtaken), left_out)
 
 
-def _behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
+def behind(plan: Plan, node_id: str, done: Proceed) -> Node | None:
+    """The node that a run goes on with."""
     target = plan.nodes[node_id].follower
     if done.targets is not None:
         target = done.targets[0] if done.targets else None
     return None if target is None else plan.nodes[target]
 
 
-def _may_be_overtaken(node: Node) -> bool:
+def may_be_overtaken(node: Node) -> bool:
+    """Whether a node may be done in a process that is not its own."""
     step_type = STEP_TYPES[node.step.type]
     return not step_type.heavy and not step_type.waits(node.step.config)
 
 
-def _done(row: RunStep | None) -> Overtaken | None:
+def _done(node: Node, row: RunStep | None) -> Overtaken | None:
     if row is None or row.status != StepStatus.DONE or row.ended_at is None:
         return None
     verdict = recorded(row)
     if not isinstance(verdict, Proceed):
         return None
-    return Overtaken(row.node_id, verdict, row.started_at, row.ended_at, row.input or {})
+    kind, config = node.step.type, row.input or {}
+    return Overtaken(node.id, kind, verdict, row.started_at, row.ended_at, config)

@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from automations.db import loop_cursors, run_queries, run_steps, runs, workflows
+from automations.db import loop_cursors, run_steps, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
@@ -28,6 +28,7 @@ from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import NotAllowed, NotFound, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
+from automations.execution.given import Given, by_id_and_name, earlier_run, values_of_run
 from automations.execution.recording import fail_output, line_of, output_of
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
@@ -35,7 +36,7 @@ from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.runs.template_names import names_of
 from automations.services.workflows.definitions import Loaded, load
-from automations.steps.outcomes import Branch, Done, Fail, Inside, Outcome, Stop
+from automations.steps.outcomes import Branch, Done, Fail, Inside, Outcome, Stop, Wait
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import callback_url, derive_token
 
@@ -47,25 +48,6 @@ _MADE_BY_STEPS = ("steps", "variables", "loop")
 """What only the steps of a run make."""
 _SECRET = re.compile(r"\bsecret\s*[.\[|]")
 """A secret as templates, expressions and scripts name it; rather too often than too seldom."""
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a tested step finds.
-
-    Args:
-        run_id: a run of the automation whose data and outputs it finds, below what is given here.
-        steps: outputs of other steps, by id or name.
-        loop: what ``loop.…`` is for a step in a loop's body.
-    """
-
-    run_id: str | None = None
-    input: Mapping[str, JSON] = field(default_factory=dict)
-    variables: Mapping[str, JSON] = field(default_factory=dict)
-    steps: Mapping[str, JSON] = field(default_factory=dict)
-    trigger: Mapping[str, JSON] = field(default_factory=dict)
-    submission: Mapping[str, JSON] = field(default_factory=dict)
-    loop: Mapping[str, JSON] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +79,8 @@ def render(
     began = time.monotonic()
     with unit_of_work() as session:
         workflow, loaded, step = _find(session, workspace_id, workflow_id, step_id)
-        earlier = _earlier(session, workflow, given)
-        values = _values(workflow, loaded, given, earlier)
+        earlier = earlier_run(session, workflow, given)
+        values = values_of_run(workflow, loaded, given, earlier)
         run = Run(id=new_id(), started_at=datetime.now(UTC), **values)
         entered = _entered(session, run, loaded, step, given)
     config = engine.preview(entered)
@@ -133,10 +115,10 @@ def run(
     with unit_of_work() as session:
         workflow, loaded, step = _find(session, by.workspace_id, workflow_id, step_id)
         _check_nothing_made_up(loaded, step, given)
-        earlier = _earlier(session, workflow, given)
+        earlier = earlier_run(session, workflow, given)
         row = session.get(Run, run_id) if run_id else None
         if row is None:
-            now, values = datetime.now(UTC), _values(workflow, loaded, given, earlier)
+            now, values = datetime.now(UTC), values_of_run(workflow, loaded, given, earlier)
             row = Run(id=run_id or new_id(), **values, started_by=by.name, started_at=now)
             session.add(row)
             session.flush()
@@ -188,48 +170,13 @@ def _check_nothing_made_up(loaded: Loaded, step: Any, given: Given) -> None:
     raise ValidationFailed({name: [mend] for name in made_up})
 
 
-def _earlier(session: Session, workflow: Workflow, given: Given) -> Run | None:
-    if given.run_id is None:
-        return None
-    run = run_queries.find(session, workflow.id, given.run_id)
-    if run is None:
-        raise NotFound(f"The automation has no run {given.run_id}.")
-    return run
-
-
-def _values(
-    workflow: Workflow, loaded: Loaded, given: Given, earlier: Run | None
-) -> dict[str, Any]:
-    found = {} if earlier is None else earlier.trigger_data
-    trigger = {
-        **found,
-        **given.trigger,
-        "submission": {**found.get("submission", {}), **given.submission},
-    }
-    return {
-        "workspace_id": workflow.workspace_id,
-        "workflow_id": workflow.id,
-        "version": workflow.version,
-        "trigger_type": runs.TEST,
-        "trigger_data": trigger,
-        "input": {**(earlier.input if earlier else {}), **given.input},
-        "variables": {
-            **loaded.definition.variables,
-            **(earlier.variables if earlier else {}),
-            "triggerType": runs.TEST,
-            **given.variables,
-        },
-    }
-
-
 def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: Given) -> Entered:
     limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
     step = step.model_copy(update={"timeout": f"PT{min(limit, MAX_TIMEOUT).total_seconds()}S"})
     recorded = run_steps.outputs(session, given.run_id) if given.run_id else {}
     names = names_of(row, loaded, recorded, datetime.now(UTC))
-    trigger = {key: value for key, value in row.trigger_data.items() if key != "submission"}
-    names["trigger"] = {"type": loaded.definition.trigger.type, **trigger}
-    names["steps"] = {**names["steps"], **_outputs(loaded, given)}
+    names["trigger"] = {"type": loaded.definition.trigger.type, **row.trigger_data}
+    names["steps"] = {**names["steps"], **by_id_and_name(loaded, given.steps, "steps")}
     if given.loop is not None:
         names["loop"] = dict(given.loop)
     entered = Entered(
@@ -247,21 +194,6 @@ def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: Given
         # Of the same form as a real one; nothing waits for it, so it is nobody's.
         names["callback"] = {"url": callback_url(derive_token(f"test:{entered.key}"))}
     return entered
-
-
-def _outputs(loaded: Loaded, given: Given) -> dict[str, JSON]:
-    """The given outputs by id and by name, however they were given."""
-    found: dict[str, JSON] = {}
-    for _, step in walk(loaded.definition.steps):
-        for key in (step.name, step.id):
-            if key in given.steps:
-                found[step.name] = found[step.id] = given.steps[key]
-    unknown = sorted(given.steps.keys() - found.keys())
-    if unknown:
-        raise ValidationFailed(
-            {f"steps.{key}": ["is no id and no name of a step"] for key in unknown}
-        )
-    return found
 
 
 def _come_to(step: Any, node: RunStep) -> StepTestResult:
@@ -293,11 +225,11 @@ def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTe
         return StepTestResult(entered.step, row.id, node.input, outcome, duration)
 
 
-def waits(outcome: Outcome | None) -> bool:
-    """Whether the step would wait now, if it were part of a run."""
-    return outcome is not None and not isinstance(outcome, Done | Branch | Stop | Fail)
+def awaited(outcome: Outcome | None) -> Wait | None:
+    """What the step would wait for now, if it were part of a run; None when it would not.
 
-
-def awaited(outcome: Outcome) -> Outcome:
-    """What exactly is waited for: also that of a step in the body of the loop that was tested."""
+    For a loop that is what a step in its body waits for.
+    """
+    if outcome is None or isinstance(outcome, Done | Branch | Stop | Fail):
+        return None
     return outcome.wait if isinstance(outcome, Inside) else outcome

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from automations.steps.outcomes import Question
+
+
+def _as_if_done(node_id: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class TaskRef:
         conf: the DagRun's conf, the input of a run that Airflow made itself.
         due_at: when a scheduled run was due.
         deaths: how many processes of this task were killed since it was last begun.
+        is_skipped: asks the orchestrator whether it takes another task of the DagRun for skipped.
     """
 
     run_id: str
@@ -36,6 +41,7 @@ class TaskRef:
     due_at: datetime | None = None
     deaths: int = 0
     dag_run_id: str | None = None
+    is_skipped: Callable[[str], bool] = field(default=_as_if_done, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

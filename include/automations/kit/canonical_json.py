@@ -1,10 +1,12 @@
-"""Runs as they are exported: one canonical form, whose hash shows whether it was changed."""
+"""JSON in one canonical form, whose hash shows whether it was changed: of runs, of values."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from typing import Any
+
+_MARK_LENGTH = 16
 
 
 def canonical(value: Any) -> bytes:
@@ -16,3 +18,8 @@ def canonical(value: Any) -> bytes:
 def sha256_of(value: Any) -> str:
     """The hash of a JSON value's canonical form, in hexadecimal."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def mark_of(value: Any) -> str:
+    """What tells a JSON value from another one in a form, without repeating it."""
+    return sha256_of(value)[:_MARK_LENGTH]

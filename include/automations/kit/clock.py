@@ -27,6 +27,20 @@ def instant(text: str, zone: str) -> str:
     return f"{whole}.{(decimals[1] if decimals else '').rstrip('0'):0<3}Z"
 
 
+def in_zone(text: str, zone: str) -> str:
+    """An ISO 8601 date or time with the offset that it has, or has in a zone; decimals as given.
+
+    Raises:
+        ValueError: it is none.
+    """
+    read = datetime.fromisoformat(text)
+    if read.tzinfo is not None:
+        return text
+    whole = read.replace(microsecond=0, tzinfo=ZoneInfo(zone)).isoformat().replace("+00:00", "Z")
+    decimals = _DECIMALS.search(text)
+    return f"{whole[:19]}.{decimals[1]}{whole[19:]}" if decimals else whole
+
+
 def moment(text: str, zone: str) -> datetime:
     """The instant that an ISO 8601 date or time means.
 

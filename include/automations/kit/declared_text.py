@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 from contextlib import suppress
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -16,6 +18,7 @@ _MARKS = (
 _WIDE = ((b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"))
 """How a declaration of XML begins in UTF-16 that has no mark."""
 _PARAMETER = re.compile(r';\s*charset\s*=\s*(?:"([^"]*)"|([^\s;"]+))', re.IGNORECASE)
+_MARKED = re.compile(r"utf[-_]?(?:16|32)", re.IGNORECASE)
 _NAME = rb"""\s*=\s*["']?\s*([\w.:-]+)"""
 _XML = re.compile(rb"<\?xml[^>]{0,200}?\sencoding" + _NAME)
 _HTML = re.compile(rb"<meta[^>]{0,200}?\bcharset" + _NAME, re.IGNORECASE)
@@ -35,15 +38,40 @@ _CHARSETS = frozenset(
     }
 )
 _ALIASES = {
-    "windows-31j": "cp932",
-    "x-sjis": "shift_jis",
-    "x-gbk": "gbk",
-    "windows-874": "cp874",
-    "iso-8859-8-i": "iso8859-8",
-    "x-mac-roman": "mac-roman",
-    "x-mac-cyrillic": "mac-cyrillic",
+    **dict.fromkeys(("unicode_1_1_utf_8", "unicode11utf8", "unicode20utf8"), "utf-8"),
+    **dict.fromkeys(("x_unicode20utf8", "utf8mb3", "utf8mb4"), "utf-8"),
+    **dict.fromkeys(("unicode", "unicodefeff", "csunicode"), "utf-16-le"),
+    **dict.fromkeys(("ucs_2", "iso_10646_ucs_2"), "utf-16-le"),
+    "unicodefffe": "utf-16-be",
+    "windows_31j": "cp932",
+    **dict.fromkeys(("x_sjis", "csshiftjis"), "shift_jis"),
+    **dict.fromkeys(("x_euc_jp", "cseucpkdfmtjapanese"), "euc_jp"),
+    **dict.fromkeys(("x_gbk", "gb_2312_80", "csgb2312", "csiso58gb231280"), "gbk"),
+    **dict.fromkeys(("cn_big5", "x_x_big5", "csbig5"), "big5"),
+    **dict.fromkeys(("windows_949", "ks_c_5601_1989", "ksc_5601", "cseuckr"), "cp949"),
+    **dict.fromkeys(("iso_ir_149", "csksc56011987"), "cp949"),
+    **dict.fromkeys(("windows_874", "dos_874"), "cp874"),
+    **dict.fromkeys(("iso_8859_8_i", "csiso88598i", "logical"), "iso8859-8"),
+    **dict.fromkeys(("iso_8859_8_e", "csiso88598e", "visual"), "iso8859-8"),
+    **dict.fromkeys(("koi", "koi8"), "koi8-r"),
+    "koi8_ru": "koi8-u",
+    **dict.fromkeys(("mac", "csmacintosh", "x_mac_roman"), "mac-roman"),
+    **dict.fromkeys(("x_mac_cyrillic", "x_mac_ukrainian"), "mac-cyrillic"),
+    **{
+        f"{mark}{number}": f"cp{number}"
+        for number in range(1250, 1259)
+        for mark in ("x_cp", "cp_", "win", "win_", "windows")
+    },
 }
 """Names of the web's that Python does not know."""
+_MAX_NAME = 40
+_MODULES = {normalize_encoding(name): name for name in _CHARSETS} | {"latin_1": "iso8859-1"}
+# Python itself is not asked: it keeps each name that it was ever asked for, also of none.
+_NAMES = (
+    {a.replace(".", "_"): _MODULES[module] for a, module in aliases.items() if module in _MODULES}
+    | _MODULES
+    | _ALIASES
+)
 _WIDER = {
     "shift_jis": "cp932",
     "euc_kr": "cp949",
@@ -70,6 +98,12 @@ def text_of(content: bytes, content_type: str) -> str:
     raise ValueError(f"is not the {named or (mark and mark[1])} that it says to be")
 
 
+def marked(content: bytes) -> str | None:
+    """The charset that some bytes say to be in by their mark; None when they have none."""
+    mark = _mark_of(content)
+    return mark[1] if mark else None
+
+
 def decoded(content: bytes, charset: str) -> str | None:
     """The text that some bytes are in a charset, or in that of their mark; None when they are not.
 
@@ -77,8 +111,19 @@ def decoded(content: bytes, charset: str) -> str | None:
         ValueError: the charset is not known; says so.
     """
     mark = _mark_of(content)
-    name = mark[1] if mark else _known(charset)
-    rest = content[len(mark[0]) :] if mark else content
+    return _read(content[len(mark[0]) :], mark[1]) if mark else _read(content, _known(charset))
+
+
+def of_field(content: bytes, charset: str) -> str | None:
+    """The same of a form's field, where what looks like a mark is text, but in wide letters.
+
+    Raises:
+        ValueError: the charset is not known; says so.
+    """
+    return decoded(content, charset) if _MARKED.match(charset) else _read(content, _known(charset))
+
+
+def _read(rest: bytes, name: str) -> str | None:
     if name == "iso8859-1" and _CONTROLS.search(rest):
         # No text has these characters; what programs so name is Windows' then, as browsers read it.
         with suppress(UnicodeDecodeError):
@@ -88,6 +133,22 @@ def decoded(content: bytes, charset: str) -> str | None:
             with suppress(UnicodeDecodeError):
                 return rest.decode(candidate)
     return None
+
+
+def encoded(text: str, content_type: str) -> bytes:
+    """A text in the charset that it is said to be in: by its Content-Type, or its own first line.
+
+    Raises:
+        ValueError: the charset is not known, or does not have all its letters; for people.
+    """
+    name = _named(text[:_BEGINNING].encode(errors="replace"), content_type) or "utf-8"
+    # With its mark, as whoever says no byte order must write it.
+    charset = _known(name).removesuffix("-le") if _MARKED.fullmatch(name) else _known(name)
+    try:
+        return text.encode(charset)
+    except UnicodeEncodeError as error:
+        letter = text[error.start]
+        raise ValueError(f"has '{letter}', which the charset {name[:50]} does not have") from error
 
 
 def legible(content: bytes, content_type: str) -> str:
@@ -119,11 +180,9 @@ def _named(content: bytes, content_type: str) -> str | None:
 
 
 def _known(name: str) -> str:
-    try:
-        charset = codecs.lookup(_ALIASES.get(name.lower(), name)).name
-    except (LookupError, ValueError):
-        charset = ""
-    if charset not in _CHARSETS:
+    short = name.lower() if name.isascii() and len(name) <= _MAX_NAME else ""
+    charset = _NAMES.get(normalize_encoding(short).replace(".", "_"))
+    if charset is None:
         raise ValueError(f"says to be in the charset '{name[:50]}', which is not known")
     # Without a mark: the little end first, as nearly everybody writes it.
     return f"{charset}-le" if charset in ("utf-16", "utf-32") else charset

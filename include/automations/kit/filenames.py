@@ -18,6 +18,11 @@ def file_name(text: str, extension: str) -> str:
     Args:
         extension: without the dot; takes the place of that of another kind of document.
     """
-    cleaned = _KNOWN.sub("", _UNSAFE.sub("_", text).strip())
+    return sent_name(_KNOWN.sub("", text.strip()), extension)
+
+
+def sent_name(stem: str, extension: str) -> str:
+    """The name of a file that somebody has sent: as it was, but for what no folder takes."""
+    cleaned = _UNSAFE.sub("_", stem).strip()
     short = cleaned.encode()[:_MAX_LENGTH].decode(errors="ignore").strip(" .")
     return f"{short or 'document'}.{extension}"

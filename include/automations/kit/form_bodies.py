@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import base64
+import logging
 import quopri
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from email.message import Message
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from automations.kit import json_text
+from automations.kit.declared_text import of_field
+from automations.kit.header_parameters import parameter
+from automations.kit.values import JSON
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
-_CHARSET = "_charset_"
+
+CHARSET = "_charset_"
 """The field in which a browser says what charset it has used."""
+_PAYPAL_CHARSET, _PAYPAL_SIGN = "charset", "verify_sign"
+"""The field in which PayPal says it, and one by which its notifications are known."""
+
+# A line for each body that is none: whoever sends such would fill the log.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 _PLAIN = ("", "7bit", "8bit", "binary")
 
@@ -46,8 +55,12 @@ def media_type(content_type: str) -> str:
 
 
 def charset_of(content_type: str) -> str | None:
-    """The charset that a content type declares."""
-    return _parameter("Content-Type", content_type, "charset") or None
+    """The charset that a content type declares.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return parameter(content_type, "charset") or None
 
 
 def fields(body: bytes, content_type: str, most: int) -> list[Part]:
@@ -61,12 +74,15 @@ def fields(body: bytes, content_type: str, most: int) -> list[Part]:
     pairs = body.split(b"&", most)
     if len(pairs) > most:
         raise ValueError(f"has more than {most} fields")
-    found = []
-    for pair in pairs:
+    read = []
+    for pair in filter(None, pairs):
         name, _, value = pair.replace(b"+", b" ").partition(b"=")
-        if pair:
-            found.append(Part(_text(unquote_to_bytes(name), None), unquote_to_bytes(value)))
-    return found
+        read.append((unquote_to_bytes(name), unquote_to_bytes(value)))
+    # The names are in the same charset as the values.
+    charset = charset_of(content_type) or _told(
+        [(name.decode("latin-1"), value) for name, value in read]
+    )
+    return [Part(_text(name, charset), value) for name, value in read]
 
 
 def texts(parts: Iterable[Part], content_type: str) -> list[tuple[str, str]]:
@@ -76,10 +92,8 @@ def texts(parts: Iterable[Part], content_type: str) -> list[tuple[str, str]]:
         Undecodable: one is not in the charset that it is declared to be in, or else in UTF-8.
     """
     parts = list(parts)
-    declared = charset_of(content_type)
-    if declared is None:
-        told = next((part.content for part in parts if part.name == _CHARSET), b"")
-        declared = told.decode("latin-1") or None
+    pairs = [(part.name, part.content) for part in parts]
+    declared = charset_of(content_type) or _told(pairs)
     by_name = _by_name(parts)
     return [
         (
@@ -92,6 +106,21 @@ def texts(parts: Iterable[Part], content_type: str) -> list[tuple[str, str]]:
         for part in parts
         if part.filename is None
     ]
+
+
+def grouped(pairs: Iterable[tuple[str, JSON]]) -> dict[str, JSON]:
+    """A value by name; a list where a name comes more than once."""
+    values: dict[str, list[JSON]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+def _told(pairs: Sequence[tuple[str, bytes]]) -> str | None:
+    """The charset that a form has in a field of its own."""
+    given = dict(reversed(pairs))
+    told = given.get(CHARSET) or (given.get(_PAYPAL_CHARSET) if _PAYPAL_SIGN in given else None)
+    return told.decode("latin-1") if told else None
 
 
 def _by_name(parts: Iterable[Part]) -> Mapping[str, str]:
@@ -107,16 +136,19 @@ def _by_name(parts: Iterable[Part]) -> Mapping[str, str]:
 
 def _text(content: bytes, charset: str | None) -> str:
     try:
-        return json_text.decoded(content, charset or "utf-8")
+        text = of_field(content, charset or "utf-8")
     except ValueError as error:
         raise Undecodable(str(error)) from error
+    if text is None:
+        raise Undecodable(f"is not {(charset or 'UTF-8')[:40]}")
+    return text
 
 
 def _multipart(body: bytes, content_type: str, most: int) -> list[Part]:
-    boundary = _parameter("Content-Type", content_type, "boundary")
+    boundary = parameter(content_type, "boundary")
     if not boundary:
         raise ValueError("has no boundary in its content type")
-    reading = _Reading(most)
+    reading = _Reading(most, charset_of(content_type))
     try:
         parser = MultipartParser(
             boundary.encode("latin-1", "replace"),
@@ -161,10 +193,11 @@ def _carried(content: bytes, encoding: str) -> bytes:
 class _Reading:
     """What a parser has found of a body so far."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, charset: str | None) -> None:
         self.parts: list[Part] = []
         self.is_whole = False
         self._most = most
+        self._charset = charset
         self._headers: dict[str, str] = {}
         self._name, self._value, self._content = b"", b"", bytearray()
 
@@ -181,7 +214,11 @@ class _Reading:
 
     def end_of_header(self) -> None:
         # Browsers write names in UTF-8, whatever the header's own charset would be.
-        self._headers[self._name.decode("latin-1").lower()] = _text(self._value, None)
+        try:
+            text = _text(self._value, None)
+        except Undecodable:
+            text = _text(self._value, self._charset)
+        self._headers[self._name.decode("latin-1").lower()] = text
         self._name = self._value = b""
 
     def data(self, data: bytes, start: int, end: int) -> None:
@@ -189,8 +226,11 @@ class _Reading:
 
     def end_of_part(self) -> None:
         disposition = self._headers.get("content-disposition", "")
-        name = _parameter("Content-Disposition", disposition, "name")
-        filename = _parameter("Content-Disposition", disposition, "filename")
+        try:
+            name = parameter(disposition, "name")
+            filename = parameter(disposition, "filename")
+        except ValueError as error:
+            raise ValueError(f"has a part that {error}") from error
         if name is None:
             raise ValueError("has a part without a name")
         kind = self._headers.get("content-type", "")
@@ -199,15 +239,3 @@ class _Reading:
 
     def end(self) -> None:
         self.is_whole = True
-
-
-def _parameter(header: str, value: str, name: str) -> str | None:
-    message = Message()
-    message[header] = " ".join(value.splitlines())
-    found = [value for given, value in message.get_params([], header) if given.lower() == name]
-    # Who gives a name in two forms means the one that holds all letters.
-    for value in found:
-        if isinstance(value, tuple):
-            charset, _, text = value
-            return text.encode("latin-1", "replace").decode(charset or "utf-8", "replace")
-    return found[0] if found else None

@@ -21,6 +21,9 @@ _MAY_LOSE = re.compile(rb"(?<![0-9])(?=[0-9.]{16})[0-9]++\.[0-9]|[0-9]{16}[eE]|[
 Digits are looked through from the first of them only, and once: senders write millions of them.
 """
 
+MAX_INSIDE = 2_000_000
+"""Lists and objects of one text: each takes twenty times the bytes that it is written with."""
+
 _HALVES = ("lone leading surrogate in hex escape", "unexpected end of hex escape")
 
 
@@ -60,12 +63,15 @@ def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
     """
     try:
         body = text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a surrogate pair") from error
+    if body.count(b"[") + body.count(b"{") > MAX_INSIDE:
+        raise ValueError(f"holds more than {MAX_INSIDE:,} lists and objects")
+    try:
         # A key that comes twice is refused: readers differ in which of its values they take.
         value = jiter.from_json(
             body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True
         )
-    except UnicodeEncodeError as error:
-        raise ValueError("holds half of a surrogate pair") from error
     except ValueError as error:
         raise ValueError(_told(str(error))) from error
     # Numbers that lose digits first: one that overflows is infinite by now.

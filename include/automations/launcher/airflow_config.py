@@ -6,9 +6,9 @@ import json
 import os
 from collections.abc import Mapping
 
-from automations.launcher import processes
+from automations.launcher import processes, profiles
 from automations.launcher.secrets import write_private
-from automations.settings import ROOT, Settings
+from automations.settings import IS_CHECKOUT, ROOT, Settings
 
 # A setting of Airflow's own may be changed as AUTOMATIONS_AIRFLOW__<SECTION>__<KEY>.
 OVERRIDE = "AUTOMATIONS_AIRFLOW__"
@@ -38,10 +38,14 @@ def local_host(settings: Settings) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
 
 
+def url_of(host: str, port: int) -> str:
+    """The base URL of a server at an address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def local_url(settings: Settings, port: int) -> str:
     """The base URL of a server of ours, for the parts on this machine."""
-    host = local_host(settings)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return url_of(local_host(settings), port)
 
 
 def airflow_url(settings: Settings) -> str:
@@ -51,6 +55,14 @@ def airflow_url(settings: Settings) -> str:
 
 def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
     """Airflow's options by section."""
+    options = _options(settings)
+    if profiles.profile(settings).celery_workers:
+        for section, more in profiles.celery_options(settings).items():
+            options[section] = options.get(section, {}) | dict(more)
+    return options
+
+
+def _options(settings: Settings) -> dict[str, dict[str, object]]:
     home = settings.home / "airflow"
     return {
         "core": {
@@ -99,8 +111,11 @@ def airflow_options(settings: Settings) -> dict[str, dict[str, object]]:
             "execution_api_timeout": 30,
         },
         "scheduler": {
-            "scheduler_idle_sleep_time": 0.1,
-            "max_dagruns_per_loop_to_schedule": 200,
+            # With something to do it looks more often: see automations_airflow.resting.
+            "scheduler_idle_sleep_time": 1 if settings.parking else 0.1,
+            # All of a look's runs are locked until its end, and workers that are free are given
+            # something after it: it has to be short. See automations_airflow.parking, too.
+            "max_dagruns_per_loop_to_schedule": 16,
             "max_dagruns_to_create_per_loop": 50,
             "max_tis_per_query": 0,
             # Both are what a busy machine keeps. Neither is what is waited for after a death on
@@ -144,6 +159,9 @@ def airflow_environment(settings: Settings, base: Mapping[str, str]) -> dict[str
     """The environment of Airflow's processes: ``base`` without another Airflow's settings."""
     environment = {name: value for name, value in base.items() if not name.startswith("AIRFLOW_")}
     environment["AIRFLOW_HOME"] = str(settings.home / "airflow")
+    if "airflow_tabs" not in settings.model_fields_set:
+        # There is little else here whose pages they would be on.
+        environment["AUTOMATIONS_AIRFLOW_TABS"] = "true"
     for section, options in airflow_options(settings).items():
         for key, value in options.items():
             environment[f"AIRFLOW__{section}__{key}".upper()] = str(value)
@@ -155,7 +173,7 @@ def airflow_environment(settings: Settings, base: Mapping[str, str]) -> dict[str
 
 def parts_environment(settings: Settings) -> dict[str, str]:
     """The environment of our own processes: where the home is and where the code is."""
-    own_path = [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
+    own_path = [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)] if IS_CHECKOUT else []
     given = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     path = own_path + [p for p in given if p not in own_path]
     return {
@@ -182,7 +200,7 @@ def _bundles() -> list[dict[str, object]]:
         {
             "name": "automations",
             "classpath": "automations_airflow.bundle.AutomationBundle",
-            "kwargs": {"refresh_interval": 0},
+            "kwargs": {},
         },
         {
             "name": "examples",

@@ -1,4 +1,4 @@
-"""The commands of ``./automations``."""
+"""The commands of ``./automations``, and of ``automations`` where it is installed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import psycopg2
 from rich.console import Console
@@ -19,21 +20,33 @@ from automations.launcher import definitions, runs, stack
 from automations.launcher.airflow_config import parts_environment
 from automations.launcher.archive import BackupError
 from automations.launcher.checks import run_checks
-from automations.launcher.commands import parser
+from automations.launcher.commands import installed_parser, parser
 from automations.launcher.logs import follow, show
-from automations.launcher.parts import Part, all_parts
+from automations.launcher.part import Part
+from automations.launcher.parts import all_parts
 from automations.launcher.postgres import PostgresError
 from automations.launcher.probes import works
-from automations.launcher.setup import SetupError, create_key, invite, migrate, set_up
+from automations.launcher.setup import (
+    SetupError,
+    create_key,
+    ensure_owner_key,
+    invite,
+    migrate,
+    owner_key_file,
+    set_up,
+)
 from automations.launcher.status import report
 from automations.launcher.supervisor import UMASK
-from automations.settings import ROOT
+from automations.settings import IS_CHECKOUT, ROOT
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     arguments = list(argv)
     try:
+        if not IS_CHECKOUT:
+            options = installed_parser().parse_args(arguments)
+            return (_RUN | _INSTALLED)[options.command](options)
         if arguments and arguments[0] in _FORWARDED:
             return _FORWARDED[arguments[0]](arguments[1:])
         options = parser().parse_args(arguments)
@@ -47,8 +60,21 @@ def main(argv: Sequence[str]) -> int:
         return 130
 
 
+def command() -> int:
+    """The installed program."""
+    return main(sys.argv[1:])
+
+
 def _up(options: argparse.Namespace) -> int:
-    return stack.up(stack.open_home(), Console(), options.detach)
+    if options.profile:
+        # Through the environment, so that it holds in the processes that this starts, too.
+        os.environ["AUTOMATIONS_PROFILE"] = options.profile
+    settings = stack.open_home()
+    if options.profile not in (None, settings.profile):
+        raise SettingsFault(
+            [f"this home is up with the profile {settings.profile}: first take it down"]
+        )
+    return stack.up(settings, Console(), options.detach)
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -101,12 +127,15 @@ def _status(options: argparse.Namespace) -> int:
             if answer[name] is not None:
                 # Whole on one line, however narrow the window: it is copied.
                 console.print(f"{name:<7} {answer[name]}", highlight=False, soft_wrap=True)
+        if answer["database"] is not None:
+            console.print(f"[red]{answer['database']}[/]", highlight=False, soft_wrap=True)
         held_up = answer["heldUp"]
         for kind, number in held_up.items() if isinstance(held_up, dict) else ():
             if number:
                 text = f"{number} of the automations stand still: their DAGs are {kind} in Airflow"
                 console.print(f"[yellow]{text}[/]", highlight=False, soft_wrap=True)
-    return 0 if all(state == "healthy" for state in parts.values()) else 1
+    is_healthy = answer["database"] is None and all(state == "healthy" for state in parts.values())
+    return 0 if is_healthy else 1
 
 
 def _logs(options: argparse.Namespace) -> int:
@@ -119,6 +148,23 @@ def _migrate(options: argparse.Namespace) -> int:
     with stack.database(settings):
         migrate(settings, force=True)
     return 0
+
+
+def _migrate_installed(options: argparse.Namespace) -> int:
+    settings = stack.open_home()
+    os.umask(UMASK)
+    migrate(settings, force=True)
+    print("Our database has the newest revision.")
+    if not options.without_key:
+        ensure_owner_key(settings)
+        print(f"An API key of the role OWNER: {owner_key_file(settings)}")
+    print(f"Keys that Airflow's parts and the bridge share: {settings.home / 'secrets.json'}")
+    return 0
+
+
+def _leave(options: argparse.Namespace) -> int:
+    command = [sys.executable, "-m", "automations_airflow.leaving"]
+    return subprocess.run(command).returncode
 
 
 def _invite(options: argparse.Namespace) -> int:
@@ -204,13 +250,22 @@ def _docs(options: argparse.Namespace) -> int:
 
 
 def _bench(arguments: list[str]) -> int:
-    command = [sys.executable, "-m", "tests.bench", *arguments]
+    _become("tests.bench", arguments)
+
+
+def _release(arguments: list[str]) -> int:
+    _become("release", arguments)
+
+
+def _become(module: str, arguments: list[str]) -> NoReturn:
+    command = [sys.executable, "-m", module, *arguments]
     os.execv(command[0], command)
 
 
 _FORWARDED: dict[str, Callable[[list[str]], int]] = {
     "test": run_checks,
     "bench": _bench,
+    "release": _release,
     # For the launcher's own use.
     "_supervise": _supervise,
     "_setup": _setup,
@@ -235,6 +290,10 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": runs.run,
     "demo": _demo,
     "docs": _docs,
+}
+_INSTALLED: dict[str, Callable[[argparse.Namespace], int]] = {
+    "migrate": _migrate_installed,
+    "leave": _leave,
 }
 _FAULTS = (
     SettingsFault,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,23 +13,27 @@ from automations.kit.ages import parse_age
 
 ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
 DEMOS = ("dependabot",)
+PROFILES = ("single", "distributed")
 FORWARDED = {
-    "test": "Run the checks and the tests; arguments go to pytest.",
+    "test": "Run the checks and the tests; arguments go to pytest; chaos: all that may go wrong.",
     "bench": "Measure; see ./automations bench --help.",
+    "release": "For developers: a release's parts, licences and files; see its --help.",
 }
 """Everything after these words belongs to another program."""
+Add = Callable[[str, str], argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands; what it finds has the command's name as ``command``."""
-    made = argparse.ArgumentParser(prog="automations", description="Airflow Automations.")
-    commands = made.add_subparsers(metavar="command", required=True, dest="command")
-
-    def add(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text)
-
+    """The parser of a checkout's commands; what it finds has the command's name as ``command``."""
+    made, add = _empty()
     up = add("up", "Start everything.")
     up.add_argument("--detach", action="store_true", help="Return when everything works.")
+    up.add_argument(
+        "--profile",
+        choices=PROFILES,
+        help="distributed: what several machines would have, with Celery's workers; "
+        "AUTOMATIONS_PROFILE.",
+    )
     add("down", "Stop everything.")
     status = add("status", "Say what works; exit 1 unless everything does.")
     status.add_argument("--json", action="store_true", help="Print JSON.")
@@ -36,6 +41,48 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("part", nargs="?", help="One part only.")
     logs.add_argument("-f", "--follow", action="store_true", help="Go on printing.")
     add("migrate", "Bring both databases to the newest revision.")
+    _add_everywhere(add)
+    saved = add("backup", "Save both databases and the secrets to a file.")
+    saved.add_argument("file", type=Path)
+    restored = add("restore", "Restore a backup into this home.")
+    restored.add_argument("file", type=Path)
+    restored.add_argument("--force", action="store_true", help="Replace what is there.")
+    shown = add("demo", "Show the product at work, brought up if it is down.")
+    shown.add_argument(
+        "name", nargs="?", choices=DEMOS, help="dependabot: rows of tables, synced from elsewhere."
+    )
+    add("docs", "For developers: write the generated pages of docs anew.")
+    for name, text in FORWARDED.items():
+        add(name, text)
+    return made
+
+
+def installed_parser() -> argparse.ArgumentParser:
+    """The parser of what is installed in an Airflow that others bring up."""
+    made, add = _empty()
+    migrated = add(
+        "migrate", "Bring our database to the newest revision, and make the first API key."
+    )
+    migrated.add_argument(
+        "--without-key", action="store_true", help="No key: for a home that is not kept."
+    )
+    _add_everywhere(add)
+    add("leave", "Take from Airflow's database, while Airflow is down, what is of automations.")
+    return made
+
+
+def _empty() -> tuple[argparse.ArgumentParser, Add]:
+    made = argparse.ArgumentParser(prog="automations", description="Airflow Automations.")
+    commands = made.add_subparsers(metavar="command", required=True, dest="command")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    return made, add
+
+
+def _add_everywhere(add: Add) -> None:
+    """Add what is done in a checkout and in an Airflow alike."""
     key = add("key", "Print a new API key, for the default workspace or another one.")
     key.add_argument(
         "--workspace",
@@ -65,11 +112,6 @@ def parser() -> argparse.ArgumentParser:
         "--documents", action="store_true", help="Documents of runs that are gone, too."
     )
     prune.add_argument("--keep-dag-runs", action="store_true", help="Leave Airflow's alone.")
-    saved = add("backup", "Save both databases and the secrets to a file.")
-    saved.add_argument("file", type=Path)
-    restored = add("restore", "Restore a backup into this home.")
-    restored.add_argument("file", type=Path)
-    restored.add_argument("--force", action="store_true", help="Replace what is there.")
     applied = add(
         "apply",
         "Make automations what files say, all of a file or nothing; exit 2 when one is refused.",
@@ -91,14 +133,6 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--url", help="Another API than this home's; AUTOMATIONS_API_KEY is its key."
         )
-    shown = add("demo", "Show the product at work, brought up if it is down.")
-    shown.add_argument(
-        "name", nargs="?", choices=DEMOS, help="dependabot: rows of tables, synced from elsewhere."
-    )
-    add("docs", "For developers: write the generated pages of docs anew.")
-    for name, text in FORWARDED.items():
-        add(name, text)
-    return made
 
 
 def _slug(text: str) -> str:

@@ -14,6 +14,8 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
+from automations.kit.stored import known
+
 IDENTIFIER = re.compile(r"[0-9]{16,24}")
 
 
@@ -67,7 +69,8 @@ class MailFolder:
         content = self.raw(identifier)
         if content is None:
             return None
-        envelope = Envelope(**json.loads((self._path / f"{identifier}.json").read_text()))
+        stored = json.loads((self._path / f"{identifier}.json").read_text())
+        envelope = Envelope(**known(Envelope, stored))
         message = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
         return {
             "id": identifier,

@@ -51,6 +51,8 @@ class MailRequest(BaseHTTPRequestHandler):
 
     server: MailServer
     timeout = 30
+    # A body that goes out after its headers would else wait for their receipt: 40 ms a request.
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Answer the lists, one message, or its source."""

@@ -4,48 +4,36 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from automations.launcher import probes
+from automations.errors import SettingsFault
+from automations.launcher import probes, profiles
 from automations.launcher.airflow_config import (
-    airflow_environment,
-    airflow_url,
     local_host,
     local_url,
     parts_environment,
+    url_of,
 )
+from automations.launcher.airflow_parts import QUEUE, airflow_parts
+from automations.launcher.part import Listening, Part
 from automations.launcher.postgres import EmbeddedPostgres
-from automations.launcher.probes import Probe
-from automations.settings import Settings
-
-
-@dataclass(frozen=True)
-class Part:
-    """One supervised process."""
-
-    name: str
-    command: Callable[[], list[str]]
-    environment: dict[str, str]
-    probe: Probe | None = None
-    needs: tuple[str, ...] = ()
-    prepare: Callable[[], None] | None = None
-    once: bool = field(default=False, kw_only=True)
-    """It does something and ends; a failure fails the start."""
-    stop_rank: int = field(default=0, kw_only=True)
-    """Higher ranks are stopped earlier."""
-    stop_signal: signal.Signals = field(default=signal.SIGTERM, kw_only=True)
-    stop_patience: float = field(default=10.0, kw_only=True)
-    orphan_grace: float = field(default=0.0, kw_only=True)
-    """How long what a killed process was working on may go on."""
-    hung_after: float | None = field(default=90.0, kw_only=True)
-    """How long it may do nothing and not answer before it is restarted; None: it never is."""
-    ports: tuple[tuple[str, int, str], ...] = field(default=(), kw_only=True)
-    """Address, port and the setting that moves it."""
+from automations.launcher.profiles import BACKEND, names
+from automations.launcher.proxy import Front, Proxy
+from automations.launcher.task_queue import TaskQueue
+from automations.settings import IS_CHECKOUT, Settings
 
 
 def embedded_postgres(settings: Settings) -> EmbeddedPostgres | None:
-    """The embedded server, or None when both databases are elsewhere."""
+    """The embedded server, or None when both databases are elsewhere.
+
+    Raises:
+        SettingsFault: there is none to embed, and nothing says where ours is.
+    """
+    if not IS_CHECKOUT:
+        if not settings.database_dsn:
+            raise SettingsFault(
+                ["AUTOMATIONS_DATABASE_DSN: must be the address of our database, of PostgreSQL"]
+            )
+        return None
     if settings.database_dsn and settings.airflow_database_dsn:
         return None
     return EmbeddedPostgres(
@@ -57,28 +45,150 @@ def all_parts(settings: Settings) -> list[Part]:
     """Every part of this installation, in the order they are shown."""
     environment = parts_environment(settings)
     database = _database(settings, environment)
+    # Also later: what cannot work without it would try in vain, and wait ever longer between tries.
+    needs = (*(part.name for part in database), "setup")
     setup = Part(
         "setup",
         lambda: [sys.executable, "-m", "automations.launcher", "_setup"],
         environment,
-        needs=tuple(part.name for part in database),
+        needs=needs[:-1],
         once=True,
     )
     return [
         *database,
         *_mail(settings, environment),
         setup,
-        *_airflow(settings, environment),
+        *_queue(settings, environment),
+        *_proxy(settings, environment),
+        *airflow_parts(settings, environment, needs),
+        *_bridges(settings, environment, needs),
+        *_dispatchers(settings, environment, needs),
+        *_express(settings, environment),
+    ]
+
+
+def _proxy(settings: Settings, environment: dict[str, str]) -> list[Part]:
+    if not profiles.profile(settings).has_proxy:
+        return []
+    behind = profiles.backends(settings)
+    api, airflow = (
+        (settings.host, settings.bridge_port, "AUTOMATIONS_BRIDGE_PORT"),
+        (settings.host, settings.airflow_port, "AUTOMATIONS_AIRFLOW_PORT"),
+    )
+    proxy = Proxy(
+        settings.home,
+        (
+            Front("bridge", *api[:2], behind.bridges, "/readyz"),
+            Front("api-server", *airflow[:2], behind.api_servers, "/api/v2/version"),
+        ),
+    )
+    return [
         Part(
-            "bridge",
+            "proxy",
+            proxy.command,
+            environment,
+            probes.proxy([local_url(settings, front[1]) for front in (api, airflow)]),
+            prepare=proxy.prepare,
+            stop_rank=1,
+            stop_patience=3,
+            ports=(api, airflow),
+        )
+    ]
+
+
+def _queue(settings: Settings, environment: dict[str, str]) -> list[Part]:
+    if not profiles.profile(settings).celery_workers or settings.queue_url:
+        return []
+    port = profiles.backends(settings).queue
+    queue = TaskQueue(settings.home, port, settings.queue_password)
+    return [
+        Part(
+            QUEUE,
+            queue.command,
+            environment,
+            lambda _since: queue.is_ready(),
+            prepare=queue.prepare,
+            stop_patience=30,
+            ports=((BACKEND, port, "AUTOMATIONS_BACKEND_PORT"),),
+        )
+    ]
+
+
+def _bridges(settings: Settings, environment: dict[str, str], needs: tuple[str, ...]) -> list[Part]:
+    wanted = profiles.profile(settings)
+    if wanted.dispatchers:
+        environment = {**environment, "AUTOMATIONS_DISPATCHER": "off"}
+
+    def part(name: str, environment: dict[str, str], url: str, port: Listening) -> Part:
+        return Part(
+            name,
             lambda: [sys.executable, "-m", "api_bridge"],
             environment,
-            probes.bridge(local_url(settings, settings.bridge_port)),
+            probes.bridge(url),
+            needs,
+            stop_rank=2,
+            ports=(port,),
+        )
+
+    if not wanted.has_proxy:
+        listening = (settings.host, settings.bridge_port, "AUTOMATIONS_BRIDGE_PORT")
+        url = local_url(settings, settings.bridge_port)
+        return [part("bridge", environment, url, listening)]
+    trusted = (*map(str, settings.trusted_proxies), BACKEND)
+    behind = {
+        **environment,
+        "AUTOMATIONS_HOST": BACKEND,
+        # Of what is before it, which is the only one that anybody knows.
+        "AUTOMATIONS_PUBLIC_URL": settings.bridge_base,
+        "AUTOMATIONS_TRUSTED_PROXIES": ",".join(trusted),
+    }
+    ports = profiles.backends(settings).bridges
+    return [
+        part(
+            name,
+            {**behind, "AUTOMATIONS_BRIDGE_PORT": str(port)},
+            url_of(BACKEND, port),
+            (BACKEND, port, "AUTOMATIONS_BACKEND_PORT"),
+        )
+        for name, port in zip(names("bridge", wanted.bridges), ports, strict=True)
+    ]
+
+
+def _dispatchers(
+    settings: Settings, environment: dict[str, str], needs: tuple[str, ...]
+) -> list[Part]:
+    def part(name: str) -> Part:
+        return Part(
+            name,
+            lambda: [sys.executable, "-m", "api_bridge.dispatcher", name],
+            environment,
+            probes.attendant(name),
+            needs,
+            stop_rank=2,
+            # Longer than it gives to what it has in hand.
+            stop_patience=12,
+        )
+
+    return [part(name) for name in names("dispatcher", profiles.profile(settings).dispatchers)]
+
+
+def _express(settings: Settings, environment: dict[str, str]) -> list[Part]:
+    if not settings.express_seconds:
+        return []
+
+    def part(name: str) -> Part:
+        return Part(
+            name,
+            lambda: [sys.executable, "-m", "automations.launcher.express_worker", name],
+            environment,
+            probes.attendant(name),
             ("setup",),
             stop_rank=2,
-            ports=((settings.host, settings.bridge_port, "AUTOMATIONS_BRIDGE_PORT"),),
-        ),
-    ]
+            # Longer than it gives to what it has in hand.
+            stop_patience=12,
+        )
+
+    return [part(name) for name in names("express", profiles.profile(settings).express_workers)]
 
 
 def _database(settings: Settings, environment: dict[str, str]) -> list[Part]:
@@ -122,41 +232,4 @@ def _mail(settings: Settings, environment: dict[str, str]) -> list[Part]:
                 (host, settings.mail_web_port, "AUTOMATIONS_MAIL_WEB_PORT"),
             ),
         )
-    ]
-
-
-def _airflow(settings: Settings, environment: dict[str, str]) -> list[Part]:
-    airflow = [sys.executable, "-m", "airflow"]
-    base = airflow_url(settings)
-    environment = airflow_environment(settings, environment)
-
-    def part(name: str, job: str, *options: str, grace: float = 0.0) -> Part:
-        return Part(
-            name,
-            lambda: [*airflow, name, *options],
-            environment,
-            probes.airflow_job(base, job),
-            ("setup",),
-            stop_rank=2,
-            orphan_grace=grace,
-            # It has missed its heartbeat for half a minute by then.
-            hung_after=15,
-        )
-
-    return [
-        Part(
-            "api-server",
-            lambda: [*airflow, "api-server"],
-            environment,
-            probes.airflow_api(base),
-            ("setup",),
-            stop_rank=1,
-            # Whoever relies on its answers has ended by then.
-            stop_patience=3,
-            ports=((settings.host, settings.airflow_port, "AUTOMATIONS_AIRFLOW_PORT"),),
-        ),
-        # The grace ends before Airflow gives the killed scheduler's tasks to the next one.
-        part("scheduler", "scheduler", "--skip-serve-logs", grace=10.0),
-        part("dag-processor", "dag_processor"),
-        part("triggerer", "triggerer", "--skip-serve-logs"),
     ]

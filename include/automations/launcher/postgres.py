@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,12 +50,19 @@ def binaries() -> Path:
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL server with its data folder."""
+    """One PostgreSQL server with its data folder.
 
-    def __init__(self, data_dir: Path, port: int, password: str) -> None:
+    Args:
+        options: its settings, where they are not as by default.
+    """
+
+    def __init__(
+        self, data_dir: Path, port: int, password: str, options: Mapping[str, str] | None = None
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self.port = port
         self.password = password
+        self._options = {**OPTIONS, **(options or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,7 +78,9 @@ class EmbeddedPostgres:
 
     def command(self) -> list[str]:
         """The argument list that runs the server in the foreground."""
-        options = [item for name in OPTIONS for item in ("-c", f"{name}={OPTIONS[name]}")]
+        options = [
+            item for name, value in self._options.items() for item in ("-c", f"{name}={value}")
+        ]
         postgres = [str(binaries() / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]
         return [*self._as_owner(), *postgres, *options]
 

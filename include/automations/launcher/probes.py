@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import smtplib
+import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+import psycopg2
+from sqlalchemy.engine import make_url
+
+from automations.db import jobs
+from automations.db.session import reading
+from automations.errors import DatabaseUnavailable
+from automations.launcher.nursery import Nursery
+from automations.launcher.run_state import RunFolder
 
 # Given when the part's process was created; answers whether it works.
 Probe = Callable[[float], bool]
@@ -18,6 +30,12 @@ Probe = Callable[[float], bool]
 TIMEOUT = 30.0
 HEARTBEAT_PATIENCE = 30.0
 """Seconds: Airflow beats every five; some beats may be missed while the machine is busy."""
+_CLOCKS_DIFFER = 1.0
+_HEARTBEAT = """
+SELECT extract(epoch FROM now() - max(j.latest_heartbeat))
+FROM automations_job_process p JOIN job j ON j.id = p.job_id
+WHERE p.host = %(host)s AND p.pid = %(pid)s AND j.state = 'running'
+"""
 # No proxy: every part listens on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -87,6 +105,70 @@ def airflow_job(base: str, name: str) -> Probe:
     return probe
 
 
+def airflow_process(dsn: str, home: Path, name: str) -> Probe:
+    """A young heartbeat of one of several of Airflow's parts: of the job that its process is.
+
+    Args:
+        dsn: of Airflow's database.
+        name: the part's.
+    """
+    url = make_url(dsn).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def probe(_since: float) -> bool:
+        part = RunFolder(home).read().parts.get(name)
+        asked = {"host": socket.gethostname(), "pid": part.pid if part else 0}
+        try:
+            with closing(psycopg2.connect(url, connect_timeout=5)) as connection:
+                cursor = connection.cursor()
+                cursor.execute(_HEARTBEAT, asked)
+                ((age,),) = cursor.fetchall()
+        except psycopg2.errors.UndefinedTable:
+            return False  # none of them has come so far
+        except psycopg2.Error as away:
+            raise Unknown from away
+        return age is not None and age < HEARTBEAT_PATIENCE
+
+    return probe
+
+
+def beat(path: Path) -> Probe:
+    """A part that touches a file as long as it lives, every few seconds."""
+
+    def probe(since: float) -> bool:
+        try:
+            touched = path.stat().st_mtime
+        except OSError:
+            return False
+        return touched >= since and time.time() - touched < HEARTBEAT_PATIENCE
+
+    return probe
+
+
+def proxy(urls: Sequence[str]) -> Probe:
+    """A proxy that has a server to ask behind each of its addresses."""
+
+    def probe(_since: float) -> bool:
+        answers = [_status(f"{url}/healthz") for url in urls]
+        if None in answers:
+            return False
+        if 503 in answers:
+            raise Blocked
+        return True
+
+    return probe
+
+
+def nursery(asked: Nursery) -> Probe:
+    """A nursery that is ready, as the process that has started it knows."""
+
+    def probe(_since: float) -> bool:
+        if not asked.is_here:
+            raise Unknown
+        return asked.is_ready()
+
+    return probe
+
+
 def smtp_greeting(host: str, port: int) -> Probe:
     """A mail server that greets."""
 
@@ -98,6 +180,30 @@ def smtp_greeting(host: str, port: int) -> Probe:
             return False
 
     return probe
+
+
+def attendant(name: str) -> Probe:
+    """An express worker or a dispatcher of this machine that listens for work."""
+
+    def probe(since: float) -> bool:
+        try:
+            with reading() as session:
+                # PostgreSQL's clock may be another one.
+                return jobs.is_there(session, name, since - _CLOCKS_DIFFER)
+        except DatabaseUnavailable as away:
+            raise Unknown from away
+
+    return probe
+
+
+def _status(url: str) -> int | None:
+    try:
+        with _opener.open(url, timeout=TIMEOUT) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+    except (OSError, ValueError):
+        return None
 
 
 def _get(url: str) -> bytes | None:

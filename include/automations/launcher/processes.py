@@ -14,11 +14,15 @@ import psutil
 PR_SET_CHILD_SUBREAPER = 36
 
 
+def can_adopt() -> bool:
+    """Whether the system lets a process adopt its descendants' orphans."""
+    return getattr(ctypes.CDLL(None), "prctl", None) is not None
+
+
 def adopt_orphans() -> None:
     """Make this process the parent of its descendants' orphans, where the system can."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if can_adopt():
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def created(pid: int) -> float:
@@ -27,6 +31,11 @@ def created(pid: int) -> float:
         return psutil.Process(pid).create_time()
     except psutil.Error:
         return 0.0
+
+
+def booted() -> float:
+    """When the machine was started, by the clock as it is set now; so is ``created``."""
+    return psutil.boot_time()
 
 
 def is_alive(pid: int, at: float) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
+from automations.kit.stored import known
+
 
 @dataclass
 class PartState:
@@ -53,8 +55,12 @@ class RunFolder:
             data = json.loads(self._state.read_text())
         except (FileNotFoundError, ValueError):
             return RunState()
-        parts = {name: PartState(**part) for name, part in data.pop("parts").items()}
-        return RunState(**data, parts=parts)
+        # The supervisor may be of before an upgrade, which begins with taking it down.
+        parts = {
+            name: PartState(**known(PartState, part))
+            for name, part in data.pop("parts", {}).items()
+        }
+        return RunState(**known(RunState, data), parts=parts)
 
     def write(self, state: RunState) -> None:
         """Replace the state file."""

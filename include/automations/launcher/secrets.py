@@ -40,6 +40,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "airflow_fernet_key": _fernet,
     "encryption_key": _fernet,
     "mail_token": _short,
+    "queue_password": _short,
 }
 
 

@@ -18,7 +18,7 @@ from automations.settings import PREFIX, Settings
 SECRET = "AUTOMATIONS_SECRET_"  # noqa: S105 -- how names of secrets begin
 """What a secret of the whole installation begins with."""
 _BEFORE = ("AUTOMATIONS_HOME", "AUTOMATIONS_VENV", "AUTOMATIONS_PYTHON")
-_BESIDE = ("AUTOMATIONS_SYSTEM_PACKAGES", "AUTOMATIONS_API_KEY")
+_BESIDE = ("AUTOMATIONS_SECRETS_DIR", "AUTOMATIONS_SYSTEM_PACKAGES", "AUTOMATIONS_API_KEY")
 OF_THE_ENVIRONMENT = (*_BEFORE, *_BESIDE)
 """What is read before there is a home, or by commands only."""
 _AIRFLOW = OVERRIDE.removeprefix(PREFIX)

@@ -14,32 +14,41 @@ from automations.settings import PREFIX, Settings
 GROUPS: Mapping[str, Sequence[str]] = {
     "Where it is": (
         *("home", "host", "bridge_port", "airflow_port", "postgres_port"),
-        *("mail_smtp_port", "mail_web_port", "demo_port"),
+        *("mail_smtp_port", "mail_web_port", "backend_port", "demo_port"),
     ),
     "How it is reached": (
         *("public_url", "allowed_hosts", "trusted_proxies", "cors_origins", "airflow_url"),
         "metrics_token",
     ),
-    "Databases": ("database_dsn", "airflow_database_dsn"),
+    "Databases": ("database_dsn", "airflow_database_dsn", "queue_url"),
     "What it reaches": (
         *("smtp_host", "smtp_port", "smtp_username", "smtp_password", "smtp_security"),
-        *("mail_from", "mail_default", "http_allow", "slack_token", "slack_base_url"),
+        *("mail_from", "mail_default", "http_allow", "dag_allow", "operator_allow"),
+        *("connection_allow", "slack_token", "slack_base_url"),
         *("ai_provider", "ai_model", "ai_api_key", "ai_base_url"),
     ),
     "How it works": (
-        *("bridge_processes", "bridge_threads", "dispatcher", "max_runs_in_airflow"),
-        *("parking", "run_ahead_seconds"),
+        *("profile", "celery_workers", "bridge_processes", "bridge_threads", "dispatcher"),
+        "max_runs_in_airflow",
+        *("parking", "run_ahead_seconds", "express_seconds", "express_workers"),
         *("retention", "retention_with", "log_format", "log_level"),
     ),
-    "Limits": ("mails_per_caller", "mails_per_workspace", "uploads_kept", "uploads_daily"),
-    "Airflow's users": ("airflow_admins", "airflow_roles", "airflow_username"),
+    "Limits": (
+        "mails_per_caller",
+        "mails_per_workspace",
+        "uploads_kept",
+        "uploads_daily",
+        "submissions_daily",
+    ),
+    "In Airflow": ("airflow_admins", "airflow_roles", "airflow_username", "airflow_tabs"),
     "Secrets": tuple(GENERATORS),
 }
 _ABOUT = """\
 A setting is an environment variable, or a line `NAME=value` of `<home>/settings.env`; the
 environment goes first. An empty value is none; several names are written with commas. What a
 running home was started with holds until it is started anew. `./automations` refuses wrong values
-and misspelt names before it does anything."""
+and misspelt names before it does anything. What is in neither may be a file that is called as the
+setting, in lower case, such as `/run/secrets/automations_smtp_password`."""
 _ABOUT_SECRETS = """\
 Each home makes its own when it begins, and keeps them in `<home>/secrets.json`. They are set by
 hand only where several homes are one installation."""
@@ -48,6 +57,7 @@ _BEFORE = (
     ("PYTHON", "The Python that makes the launcher's environment.", "the first of 3.11 to 3.13"),
     ("VENV", "The folder of that environment.", "`.venv` beside the launcher"),
     ("SYSTEM_PACKAGES", "`no`: install nothing of the system's for PDFs.", "as root on Debian"),
+    ("SECRETS_DIR", "The folder of settings that are files.", "`/run/secrets`, if it is there"),
     ("API_KEY", "By which `apply`, `diff` and `export` ask an API.", "the home's owner key"),
 )
 _FOR_OTHERS = (
@@ -101,7 +111,7 @@ def _words(annotation: Any) -> str:
 
 def _default(name: str, field: FieldInfo) -> str:
     if name == "home":
-        return "`.automations` beside the launcher"
+        return "`.automations` beside the launcher; installed, `automations` in Airflow's home"
     if name in GENERATORS:
         return "generated"
     value = field.default

@@ -22,9 +22,9 @@ from automations.launcher.airflow_config import (
 )
 from automations.launcher.parts import embedded_postgres
 from automations.launcher.secrets import write_private
-from automations.settings import ROOT, Settings
+from automations.settings import IS_CHECKOUT, Settings
 
-MIGRATIONS = ROOT / "include" / "automations" / "db" / "migrations"
+MIGRATIONS = Path(__file__).resolve().parents[1] / "db" / "migrations"
 
 
 class SetupError(Exception):
@@ -39,14 +39,17 @@ def set_up(settings: Settings) -> None:
 
 
 def migrate(settings: Settings, force: bool = False) -> None:
-    """Bring both databases to the newest revision; nothing is loaded when they are there."""
+    """Bring both databases to the newest revision; nothing is loaded when they are there.
+
+    Where the product is installed in an Airflow, that one's database is whose it is.
+    """
     server = embedded_postgres(settings)
     if server is not None:
         server.ensure_databases()
-    airflow = _Migration(settings, "airflow", settings.airflow_dsn, version("apache-airflow"))
+    airflow = _Migration(settings, "airflow", settings.airflow_dsn, version("apache-airflow-core"))
     ours = _Migration(settings, "automations", settings.dsn, _fingerprint(MIGRATIONS))
     process = None
-    if force or not airflow.is_done():
+    if IS_CHECKOUT and (force or not airflow.is_done()):
         print("Migrating Airflow's database.", flush=True)
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "db", "migrate"],
@@ -55,9 +58,7 @@ def migrate(settings: Settings, force: bool = False) -> None:
     try:
         if force or not ours.is_done():
             print("Migrating our database.", flush=True)
-            from automations.db.migrate import upgrade
-
-            upgrade(settings.dsn)
+            _upgrade(settings.dsn)
             ours.remember()
     finally:
         # What fails here does not leave it at work behind our back.
@@ -66,6 +67,16 @@ def migrate(settings: Settings, force: bool = False) -> None:
         if code != 0:
             raise SetupError("airflow db migrate failed.")
         airflow.remember()
+
+
+def _upgrade(dsn: str) -> None:
+    from automations.db.migrate import fault, knows, upgrade
+
+    found = revision(dsn)
+    if found is None or knows(found):
+        upgrade(dsn)
+    if (problem := fault(dsn)) is not None:
+        raise SetupError(problem)
 
 
 def ensure_owner_key(settings: Settings) -> None:
@@ -113,22 +124,24 @@ class _Migration:
             remembered = json.loads(self._file.read_text())
         except (FileNotFoundError, ValueError):
             return False
-        revision = self._revision()
-        return revision is not None and remembered == [self._code, revision]
+        found = revision(self._dsn)
+        return found is not None and remembered == [self._code, found]
 
     def remember(self) -> None:
-        write_private(self._file, json.dumps([self._code, self._revision()]))
+        write_private(self._file, json.dumps([self._code, revision(self._dsn)]))
 
-    def _revision(self) -> str | None:
-        url = make_url(self._dsn).set(drivername="postgresql")
-        with closing(psycopg2.connect(url.render_as_string(hide_password=False))) as connection:
-            cursor = connection.cursor()
-            try:
-                cursor.execute("SELECT version_num FROM alembic_version")
-            except errors.UndefinedTable:
-                return None
-            row = cursor.fetchone()
-            return str(row[0]) if row else None
+
+def revision(dsn: str) -> str | None:
+    """The revision of a database's schema; None before it has any."""
+    url = make_url(dsn).set(drivername="postgresql")
+    with closing(psycopg2.connect(url.render_as_string(hide_password=False))) as connection:
+        cursor = connection.cursor()
+        try:
+            cursor.execute("SELECT version_num FROM alembic_version")
+        except errors.UndefinedTable:
+            return None
+        row = cursor.fetchone()
+        return str(row[0]) if row else None
 
 
 def _fingerprint(folder: Path) -> str:

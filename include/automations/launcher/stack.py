@@ -16,9 +16,10 @@ from pathlib import Path
 from rich.console import Console
 
 from automations.errors import SettingsFault
-from automations.launcher import processes, settings_file
+from automations.launcher import processes, profiles, settings_file
 from automations.launcher.airflow_config import parts_environment
-from automations.launcher.parts import Part, all_parts, embedded_postgres
+from automations.launcher.part import Part
+from automations.launcher.parts import all_parts, embedded_postgres
 from automations.launcher.progress import Progress, show_summary, show_tail
 from automations.launcher.run_state import RunFolder, RunState
 from automations.launcher.secrets import ensure_secrets
@@ -43,6 +44,9 @@ _KNOWN = (
     "mail_smtp_port",
     "mail_web_port",
     "http_allow",
+    "profile",
+    "backend_port",
+    "celery_workers",
 )
 """Settings that commands go by as the home was started with them."""
 
@@ -95,7 +99,8 @@ def writing(home: Path) -> Iterator[None]:
 
 def make_private(home: Path) -> None:
     """Take from others what they may do with a home that was made elsewhere, or long ago."""
-    for path in (home, *home.iterdir()):
+    # A home that is a link is the folder behind it.
+    for path in (home.resolve(), *home.iterdir()):
         with suppress(PermissionError):  # somebody else's, as PostgreSQL's folder is root's guest
             if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & UMASK:
                 path.chmod(stat.S_IMODE(path.stat().st_mode) & ~UMASK)
@@ -103,6 +108,7 @@ def make_private(home: Path) -> None:
 
 def up(settings: Settings, console: Console, detach: bool) -> int:
     """Start everything; in the foreground until it is stopped, or detached once it works."""
+    profiles.check(settings)
     folder = RunFolder(settings.home)
     if folder.supervisor() is not None:
         console.print("Already up.")

@@ -6,10 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from automations.db import held_up
+from automations.db.migrate import fault
 from automations.db.session import unit_of_work
 from automations.errors import DatabaseUnavailable
 from automations.launcher import processes
-from automations.launcher.parts import Part, all_parts
+from automations.launcher.part import Part
+from automations.launcher.parts import all_parts
 from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.run_state import PartState, RunFolder
 from automations.launcher.supervisor import START_TIMEOUT
@@ -32,17 +34,23 @@ def report(settings: Settings) -> dict[str, object]:
         "airflow": settings.airflow_base,
         "mail": None if settings.smtp_host else settings.mail_base,
         "parts": part_states(settings),
-        "heldUp": _held_up(),
+        **_of_database(settings.dsn),
     }
 
 
-def _held_up() -> dict[str, int] | None:
-    """How many automations stand still in Airflow, by the reason; None without the database."""
+def _of_database(dsn: str) -> dict[str, object]:
+    """Why our database cannot be used, and how many automations stand still, by the reason.
+
+    Both are None where it does not answer: that it is away is said of its part.
+    """
     try:
-        with unit_of_work() as session:
-            return {str(kind): number for kind, number in held_up.count(session).items()}
+        if (problem := fault(dsn)) is not None:
+            return {"database": problem, "heldUp": None}
+        with unit_of_work(dsn) as session:
+            counts = {str(kind): number for kind, number in held_up.count(session).items()}
+            return {"database": None, "heldUp": counts}
     except DatabaseUnavailable:
-        return None
+        return {"database": None, "heldUp": None}
 
 
 def _state(part: Part, known: PartState) -> str:

@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from automations.kit import parent_death
 from automations.launcher import processes
-from automations.launcher.parts import Part
+from automations.launcher.nursery import Adopted
+from automations.launcher.part import Part
 from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.run_state import PartState, RunState
 
@@ -79,7 +80,7 @@ class Child:
         self.part = part
         self.state = state
         self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Adopted | None = None
         self.started = 0.0
         self.failures = 0
         self.start_after = 0.0
@@ -88,11 +89,35 @@ class Child:
         self.answer: Future[bool] | None = None
         self.failing_since: float | None = None
         self.work = Work(0)
+        self.has_worked = False
+        self.fork_failed = False
 
     def start(self) -> None:
         """Start the process, in a session of its own so that all it forks can be found."""
         if self.part.prepare is not None:
             self.part.prepare()
+        is_one = self.part.nursery
+        given = is_one.being_started() if is_one is not None else _nothing()
+        with self.log.open("ab") as log, given as stdin:
+            self.process = self._forked(stdin, log.fileno()) or self._begun(stdin, log.fileno())
+        self.started = time.monotonic()
+        self.answer, self.probe_after, self.failing_since = None, 0.0, None
+        self.has_worked = False
+        self.work = Work(self.process.pid)
+        self.state.pid = self.process.pid
+        self.state.created = processes.created(self.process.pid)
+        self.state.state = "starting"
+
+    def _forked(self, stdin: int, log: int) -> Adopted | None:
+        """The process, when it can be forked; one that never worked so begins from nothing."""
+        forked = self.part.forked
+        if forked is None or self.fork_failed:
+            return None
+        nursery = forked.by.nursery
+        assert nursery is not None
+        return nursery.fork(forked.command, (stdin, log, log), self.part.stop_signal)
+
+    def _begun(self, stdin: int, log: int) -> subprocess.Popen[bytes]:
         ends_with_us = [
             sys.executable,
             "-I",
@@ -100,22 +125,15 @@ class Child:
             parent_death.__file__,
             str(int(self.part.stop_signal)),
         ]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*ends_with_us, str(os.getpid()), *self.part.command()],
-                env=self.part.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                umask=UMASK,
-            )
-        self.started = time.monotonic()
-        self.answer, self.probe_after, self.failing_since = None, 0.0, None
-        self.work = Work(self.process.pid)
-        self.state.pid = self.process.pid
-        self.state.created = processes.created(self.process.pid)
-        self.state.state = "starting"
+        return subprocess.Popen(
+            [*ends_with_us, str(os.getpid()), *self.part.command()],
+            env=self.part.environment,
+            stdin=stdin,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            umask=UMASK,
+        )
 
     def rotate_log(self) -> None:
         """Keep one old log; the process goes on writing to the same file, at its new end."""
@@ -123,6 +141,13 @@ class Child:
             old = self.log.with_name(self.log.name + ".1")
             old.write_bytes(self.log.read_bytes())
             os.truncate(self.log, 0)
+
+
+@contextmanager
+def _nothing() -> Iterator[int]:
+    """The standard input of a process that reads none."""
+    with open(os.devnull, "rb") as file:
+        yield file.fileno()
 
 
 class Supervisor:
@@ -214,6 +239,11 @@ class Supervisor:
         assert child.process is not None
         code = child.process.wait()
         session = child.process.pid
+        # Somebody's kill says nothing of it; our own, of one that was never there, does.
+        was_killed = child.state.state == "starting" and code == -signal.SIGKILL
+        child.fork_failed = (
+            isinstance(child.process, Adopted) and not child.has_worked and not was_killed
+        )
         child.process, child.answer = None, None
         if child.part.once and code == 0:
             child.state.state = "done"
@@ -239,8 +269,7 @@ class Supervisor:
                 continue
             if time.monotonic() < child.start_after:
                 continue
-            needs = (self.state.parts[name].state for name in child.part.needs)
-            if all(state in ("healthy", "done") for state in needs):
+            if all(self._is_there(name) for name in self._awaited(child)):
                 try:
                     child.start()
                 except Exception as error:
@@ -249,6 +278,17 @@ class Supervisor:
                     child.failures += 1
                     child.start_after = time.monotonic() + MAX_BACKOFF
                 self._changed()
+
+    def _awaited(self, child: Child) -> Sequence[str]:
+        """What must be there before a part is started."""
+        needs, forked = child.part.needs, child.part.forked
+        # Later it does not wait for that: then others wait for the part.
+        if forked is None or self.state.phase != "starting" or child.failures:
+            return needs
+        return (*needs, forked.by.name) if forked.by.name in self._children else needs
+
+    def _is_there(self, name: str) -> bool:
+        return self.state.parts[name].state in ("healthy", "done")
 
     def _ask(self) -> None:
         now = time.monotonic()
@@ -279,6 +319,7 @@ class Supervisor:
             child.failing_since = None if works else child.failing_since or child.asked
         age = time.monotonic() - child.started
         if works:
+            child.has_worked = True
             child.state.state = "healthy"
             if before == "starting":
                 child.state.seconds = age

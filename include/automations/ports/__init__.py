@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 from automations.ports.chat import Chat, ChatMessage, ChatReceipt
 from automations.ports.children import ChildResult, ChildRuns
+from automations.ports.connections import Connections, HostConnection
+from automations.ports.dags import (
+    OPERATOR_DAG,
+    OPERATOR_TASK,
+    DagResult,
+    OperatorParameter,
+    OtherDags,
+    ProviderOperator,
+)
 from automations.ports.documents import (
     Delivery,
     DocumentOrder,
@@ -30,8 +39,12 @@ from automations.ports.orchestration import (
     ActKind,
     DagRunFailure,
     DagRunState,
+    DagStanding,
+    DoneBefore,
+    DoneTask,
     NewDagRun,
     Orchestrator,
+    SourceEvent,
     Visible,
 )
 from automations.ports.people import (
@@ -51,6 +64,8 @@ from automations.ports.tables import FoundRow, RowReceipt, Tables
 
 __all__ = [
     "NOTHING",
+    "OPERATOR_DAG",
+    "OPERATOR_TASK",
     "Act",
     "ActKind",
     "Attachment",
@@ -59,12 +74,17 @@ __all__ = [
     "ChatReceipt",
     "ChildResult",
     "ChildRuns",
+    "Connections",
+    "DagResult",
     "DagRunFailure",
     "DagRunState",
+    "DagStanding",
     "Delivery",
     "DocumentOrder",
     "DocumentRenderer",
     "Documents",
+    "DoneBefore",
+    "DoneTask",
     "Evidence",
     "EvidenceReceipt",
     "EvidenceRequest",
@@ -72,6 +92,7 @@ __all__ = [
     "FormRequest",
     "Forms",
     "FoundRow",
+    "HostConnection",
     "HttpClient",
     "HttpRequest",
     "HttpResponse",
@@ -90,8 +111,11 @@ __all__ = [
     "Notice",
     "NoticeReceipt",
     "Notifier",
+    "OperatorParameter",
     "Orchestrator",
+    "OtherDags",
     "Ports",
+    "ProviderOperator",
     "RenderedDocument",
     "RowReceipt",
     "ScriptFault",
@@ -100,6 +124,7 @@ __all__ = [
     "ScriptRunner",
     "SecretSource",
     "SignatureVerifier",
+    "SourceEvent",
     "Spending",
     "Spent",
     "StoredDocument",
@@ -122,5 +147,7 @@ class Ports:
     language_model: LanguageModel
     documents: Documents
     children: ChildRuns
+    dags: OtherDags
     evidence: Evidence
     tables: Tables
+    connections: Connections

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+from automations.ports.connections import HostConnection
+
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
@@ -16,6 +18,7 @@ class ChatMessage:
         channel: None for the account's own.
         webhook: the address to post to instead of a channel.
         key: idempotency key; the same for every attempt.
+        connection: by which it is posted instead of the workspace's account.
     """
 
     workspace_id: str
@@ -26,6 +29,7 @@ class ChatMessage:
     channel: str | None = None
     thread: str | None = None
     webhook: str | None = None
+    connection: HostConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,10 @@ class DocumentRenderer(Protocol):
         """
         ...
 
+    def pdf(self, content: bytes) -> RenderedDocument:
+        """A DOCX as it is, as a PDF to look at, which may show less than the document."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentOrder:

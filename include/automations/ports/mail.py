@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from automations.ports.connections import HostConnection
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -25,6 +27,7 @@ class Mail:
         workspace_id: whose mail provider sends it.
         key: idempotency key; the Message-ID is made from it, so a repeat can be recognised.
         timeout: how long the mail server may take in all.
+        connection: of the mail server to send by instead of the workspace's.
     """
 
     to: tuple[str, ...]
@@ -38,6 +41,7 @@ class Mail:
     reply_to: str | None = None
     attachments: tuple[Attachment, ...] = ()
     timeout: timedelta = timedelta(minutes=2)
+    connection: HostConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from automations.ports.connections import HostConnection
+
 
 @dataclass(frozen=True, slots=True)
 class ModelQuestion:
@@ -16,6 +18,7 @@ class ModelQuestion:
     Args:
         provider: None for the workspace's own choice; so is ``model``.
         schema: a JSON schema of the object to answer with; None for a text.
+        connection: with whose account it is asked, instead of the workspace's.
         max_cost: in US dollars; refused before it is asked if it could cost more.
     """
 
@@ -30,6 +33,7 @@ class ModelQuestion:
     max_tokens: int | None = None
     schema: Mapping[str, Any] | None = None
     max_cost: float | None = None
+    connection: HostConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)

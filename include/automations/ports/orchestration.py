@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from automations.errors import OrchestratorError
+from automations.ports.dags import ProviderOperator
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,20 @@ class Visible:
 
     version: int
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class DagStanding:
+    """Whether a DAG can be run.
+
+    Args:
+        gone: its file is there no more.
+        broken: its file cannot be read as it is now.
+    """
+
+    paused: bool = False
+    gone: bool = False
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +108,82 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class DoneTask:
+    """A task whose step was begun before the orchestrator had the run.
+
+    Args:
+        state: ``done``, ``left_out``, or ``begun``, which is still the orchestrator's to do.
+        summary: small values for display, of one that was done.
+        targets: those that it goes on with, where its outcome decides that.
+        config: with what it was done, as it may be shown.
+        lines: for its log: of each when, as ISO 8601, how grave, by whom, and what.
+    """
+
+    task_id: str
+    step_type: str
+    state: Literal["done", "left_out", "begun"]
+    started_at: datetime
+    ended_at: datetime
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    targets: tuple[str, ...] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    lines: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DoneBefore:
+    """What was done of a run before the orchestrator had it.
+
+    Args:
+        version: of the definition, by which it was done.
+        exact: whether the run cannot go on by another one.
+        ended: how the run has ended, ``success`` or ``failed``; None when it is to go on.
+    """
+
+    version: int
+    tasks: Sequence[DoneTask]
+    began_at: datetime
+    ended_at: datetime | None = None
+    ended: Literal["success", "failed"] | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """The event of an asset that has started a run.
+
+    Args:
+        extra: what was told with it.
+        at: when it was recorded here, a moment after Airflow had it.
+    """
+
+    name: str
+    uri: str
+    extra: Mapping[str, Any]
+    dag_id: str | None
+    task_id: str | None
+    run_id: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NewDagRun:
     """A DagRun that is to be made.
 
     Args:
         note: what started it, for people.
+        by: who has started it.
+        before: what was done of it before; where that cannot be shown, its tasks find it recorded.
+        source: the event of an asset that has started it.
     """
 
     dag_id: str
     run_id: str
     conf: Mapping[str, Any]
     note: str | None = None
+    by: str | None = None
+    before: DoneBefore | None = None
+    source: SourceEvent | None = None
 
 
 class Orchestrator(Protocol):
@@ -121,8 +201,49 @@ class Orchestrator(Protocol):
 
         Returns:
             of each, in their order, why it could not be made: NotVisibleYet, when its DAG is
-            unknown, or another reason, which no other one shares. None when it is there.
+            unknown, VersionGone, when it needs a version that is not known any more, or another
+            reason, which no other one shares. None when it is there.
         """
+        ...
+
+    def standing(self, dag_id: str) -> DagStanding | None:
+        """Whether a DAG can be run; None when there is none."""
+        ...
+
+    def trigger(self, run: NewDagRun) -> None:
+        """Make a DagRun of a DAG that is no automation's; one that exists is left as it is.
+
+        Raises:
+            NotVisibleYet: there is no such DAG.
+            OrchestratorError: it refuses, and says why.
+        """
+        ...
+
+    def returned(self, dag_id: str, run_id: str, limit: int) -> Mapping[str, Any]:
+        """What the tasks of a DagRun have returned, by their ids; of mapped ones a list.
+
+        Args:
+            limit: bytes, as JSON.
+
+        Raises:
+            OrchestratorError: they are more, or Airflow does not show them.
+        """
+        ...
+
+    def operators(self) -> Sequence[ProviderOperator]:
+        """The operators that the installation allows steps to run, in some workspace.
+
+        Raises:
+            OrchestratorError: it cannot list them.
+        """
+        ...
+
+    def assets(self, scheme: str) -> Mapping[str, int]:
+        """The assets that DAGs name by addresses of a scheme: their ids there, by address."""
+        ...
+
+    def change_asset(self, asset_id: int, extra: Mapping[str, Any]) -> None:
+        """Say that an asset has changed; one that is not there any more is nobody's."""
         ...
 
     def answer(

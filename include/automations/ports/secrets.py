@@ -1,9 +1,11 @@
-"""Secrets that are kept outside of our own store."""
+"""Secrets and connections that are kept outside of our own store."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from typing import Protocol
+
+from automations.ports.connections import HostConnection
 
 
 class SecretSource(Protocol):
@@ -11,4 +13,8 @@ class SecretSource(Protocol):
 
     def read(self, names: Set[str]) -> Mapping[str, str]:
         """The values of those of the named secrets that there are."""
+        ...
+
+    def connection(self, conn_id: str) -> HostConnection | None:
+        """A connection, with its password; None when there is none of this id."""
         ...

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from automations.kit.comparison import Operator
 from automations.kit.values import JSON
@@ -97,13 +97,20 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _all_unless_said(value: object) -> object:
+    return "all" if value is None else value
+
+
+Match = Annotated[Literal["all", "any"], BeforeValidator(_all_unless_said)]
+
+
 class RowRule(_Part):
     """One comparison of a column, or a nested group of them."""
 
     field: str | None = Field(None, description="The column's key.")
     operator: Operator | None = Field(None, description="How to compare.")
     value: JSON = Field(None, description="What to compare with; not for exists and empty.")
-    match: Literal["all", "any"] = Field("all", description="How a nested group is joined.")
+    match: Match = Field("all", description="How a nested group is joined.")
     rules: list[RowRule] | None = Field(
         None, min_length=1, max_length=50, description="A nested group."
     )
@@ -122,5 +129,5 @@ class RowRule(_Part):
 class RowFilter(_Part):
     """Which rows are asked for."""
 
-    match: Literal["all", "any"] = Field("all", description="Whether all rules or any must hold.")
+    match: Match = Field("all", description="Whether all rules or any must hold.")
     rules: list[RowRule] = Field(max_length=50, description="The comparisons.")

@@ -10,8 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from automations.domain.fields import (
     Model,
     OptionalText,
+    Real,
     TemplateText,
     Text,
+    Whole,
     is_rendered,
     is_template,
 )
@@ -42,10 +44,18 @@ class AiConfig(Model):
         max_length=200,
         description="The model's name; the configured one when absent.",
     )
-    temperature: float | TemplateText | None = Field(
+    conn_id: OptionalText = Field(
+        None,
+        min_length=1,
+        max_length=250,
+        description="A connection of Airflow, of type openai, anthropic or pydanticai, that the "
+        "setting AUTOMATIONS_CONNECTION_ALLOW names, instead of the AI integration: its password "
+        "is the key, its host the base URL.",
+    )
+    temperature: Real | TemplateText | None = Field(
         None, description="How varied answers are, 0 to 2; the model's own when absent."
     )
-    max_tokens: int | TemplateText | None = Field(
+    max_tokens: Whole | TemplateText | None = Field(
         None, description="The most tokens of the answer."
     )
     schema_: dict[str, Any] | None = Field(
@@ -56,7 +66,7 @@ class AiConfig(Model):
             "`data`, else it is `text`. An answer of another form fails and may be retried."
         ),
     )
-    max_cost: float | TemplateText | None = Field(
+    max_cost: Real | TemplateText | None = Field(
         None,
         description=(
             "US dollars that the step may cost; needs maxTokens. A request that could cost more by "
@@ -121,12 +131,15 @@ class Ai(StepType[AiConfig]):
     }
 
     def unavailable(self, config: AiConfig, workspace_id: str, ports: Ports) -> str | None:
+        if config.conn_id is not None:
+            return super().unavailable(config, workspace_id, ports)
         if is_template(config.provider) or is_template(config.model):
             return None
         return ports.language_model.missing(workspace_id, config.provider, config.model)
 
     def run(self, config: AiConfig, ctx: StepContext) -> Outcome:
         max_cost = None if config.max_cost is None else float(config.max_cost)
+        connection = None if config.conn_id is None else ctx.connection(config.conn_id)
         answer = ctx.ports.language_model.ask(
             ModelQuestion(
                 workspace_id=ctx.workspace_id,
@@ -140,6 +153,7 @@ class Ai(StepType[AiConfig]):
                 schema=config.schema_,
                 max_cost=max_cost,
                 timeout=ctx.timeout,
+                connection=connection,
             )
         )
         output = _output(answer, max_cost)

@@ -147,7 +147,8 @@ class Approval(StepType[ApprovalConfig]):
         "decidedBy": "who decided: an address, a key's name, `airflow:<user>`",
         "decidedAt": "when",
         "override": "whether an administrator has decided in the place of those who were asked",
-        "data": "what was given with the decision: the form's values, or a comment",
+        "data": "what was given with the decision, such as the form's values",
+        "reason": "why it was decided so, in their own words; null when they have said nothing",
     }
     arms = ("onReject",)
     pauses = True
@@ -156,8 +157,10 @@ class Approval(StepType[ApprovalConfig]):
         form: dict[str, Any] | None = None
         if config.form is not None:
             form = config.form.model_dump(mode="json", by_alias=True, exclude_none=True)
+        # A step's name may have line breaks, the subject of a mail may not.
+        named = " ".join(ctx.step_name.splitlines())
         question = Question(
-            subject=f"Approval needed: {ctx.step_name}",
+            subject=f"Approval needed: {named}",
             body=config.message,
             data=config.data,
             form=form,
@@ -191,4 +194,5 @@ class Approval(StepType[ApprovalConfig]):
             "decidedAt": timestamp(answer.at),
             "override": answer.override,
             "data": answer.data,
+            "reason": answer.reason,
         }

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from automations.domain.fields import Model
+from automations.domain.fields import Model, is_template
 from automations.kit.values import JSON
-from automations.ports import Ports
+from automations.ports import HostConnection, Ports
 from automations.steps.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ def _no_body(config: Any, items: list[JSON]) -> Outcome:
     raise TypeError("this step has no body to repeat")
 
 
+def _none_there(conn_id: str) -> HostConnection:
+    raise TypeError("this step's host has no connections")
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """What a step may know and use while it runs.
@@ -42,6 +46,7 @@ class StepContext:
         attempt: 1 for the first attempt.
         render: renders one text with the run's names; ``missing_ok`` gives None for a missing one,
             ``kind`` is what the text is a part of.
+        connection: gives a connection of the host; nothing of its secrets is recorded afterwards.
         kept: on resume, the output that the step had when it began to wait.
         iterate: does the steps of a loop's config for each of some items.
         traceparent: the trace that the step belongs to, for services that continue it.
@@ -59,6 +64,7 @@ class StepContext:
     timeout: timedelta
     ports: Ports
     render: Callable[..., JSON]
+    connection: Callable[[str], HostConnection] = _none_there
     kept: Mapping[str, JSON] = field(default_factory=dict)
     iterate: Callable[[Any, list[JSON]], Outcome] = _no_body
     traceparent: str | None = None
@@ -125,7 +131,10 @@ class StepType(ABC, Generic[C]):
 
     def unavailable(self, config: C, workspace_id: str, ports: Ports) -> str | None:
         """Why a step cannot run as things are set up, asked when its automation is activated."""
-        return None
+        conn_id: str | None = getattr(config, "conn_id", None)
+        if conn_id is None or is_template(conn_id):
+            return None
+        return ports.connections.forbidden(workspace_id, conn_id)
 
     @abstractmethod
     def run(self, config: C, ctx: StepContext) -> Outcome:

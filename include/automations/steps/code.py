@@ -30,7 +30,8 @@ class CodeConfig(Model):
             "`result`. Whole numbers beyond ±9007199254740991 are BigInts, in `input`, in "
             "`variables` and by JSON.parse; a BigInt that is returned is a whole number again. "
             "What JSON has not (NaN, Map, Error, a promise, a function …) fails by name; undefined "
-            "is left out, in a list null. `console.log` is collected as `logs`. "
+            "is left out, in a list null. Of an object's fields, JavaScript has those first whose "
+            "names are whole numbers. `console.log` is collected as `logs`. "
             "`variables.name = value` sets a workflow variable; a deleted one becomes null."
         ),
     )

@@ -12,6 +12,7 @@ from automations.domain.fields import (
     Duration,
     Model,
     OptionalText,
+    Real,
     TemplateText,
     Zone,
     is_rendered,
@@ -31,7 +32,7 @@ class DelayConfig(Model):
     """How long to wait: exactly one of ``duration``, ``amount`` with ``unit``, or ``until``."""
 
     duration: Duration | None = Field(None, description="ISO 8601, such as PT90S or P2D.")
-    amount: float | TemplateText | None = Field(None, description="How many units.")
+    amount: Real | TemplateText | None = Field(None, description="How many units.")
     unit: Literal["seconds", "minutes", "hours", "days", "weeks"] | None = Field(
         None, description="What amount counts."
     )

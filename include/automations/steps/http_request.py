@@ -20,14 +20,17 @@ from automations.domain.fields import (
     OrTemplate,
     TemplateText,
     Text,
+    Whole,
     is_rendered,
     is_template,
     parse_duration,
     within_a_week,
 )
+from automations.domain.http_connections import base_of
 from automations.domain.statuses import Decision
 from automations.errors import StepError
-from automations.kit.declared_text import legible
+from automations.kit.declared_text import encoded, legible
+from automations.kit.form_bodies import MULTIPART, URLENCODED, media_type
 from automations.kit.queries import names_in, pairs_of
 from automations.kit.retry_after import wished_delay
 from automations.kit.values import JSON
@@ -107,25 +110,44 @@ class HttpRequestConfig(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = Field(
         "GET", description="HTTP method."
     )
-    url: Text = Field(min_length=1, max_length=8_000, description="http or https address.")
-    query: dict[str, JSON] = Field(
+    url: Text = Field(
+        min_length=1,
+        max_length=8_000,
+        description="http or https address; with `connId` a path such as /customers, which comes "
+        "behind the connection's own.",
+    )
+    conn_id: OptionalText = Field(
+        None,
+        min_length=1,
+        max_length=250,
+        description="A connection of Airflow, of type http, that the setting "
+        "AUTOMATIONS_CONNECTION_ALLOW names: where the request goes, with its login and password "
+        "and its extra as headers, unless `headers` has others.",
+    )
+    query: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
         description="Added to those of the address. Values are as JSON writes them; a list has its "
-        "name once for each item, null is empty, an object is JSON.",
+        "name once for each item, null is empty, an object is JSON. Or one template that gives "
+        "them.",
     )
     headers: OrTemplate[dict[str, Text]] = Field(
         default_factory=dict,
         description="Sent along; printable ASCII, each name once. Or one template that gives them.",
     )
     body: JSON = Field(None, description="Sent as JSON.")
-    form: dict[str, JSON] | None = Field(
+    form: OrTemplate[dict[str, JSON]] | None = Field(
         None, description="Sent as a web form, values as in `query`."
     )
-    text: OptionalText = Field(None, description="Sent as it is, text/plain unless a header says.")
+    text: OptionalText = Field(
+        None,
+        description="Sent as it is, text/plain unless a header says. It, a `form` and a `body` are "
+        "sent in the charset that the header content-type names, or an XML declaration, else in "
+        "UTF-8; a letter that it does not have fails the step.",
+    )
     auth: HttpAuth | None = Field(
         None, description="Signs the request with a secret, which no record shows."
     )
-    expected_status: list[int | TemplateText] = Field(
+    expected_status: list[Whole | TemplateText] = Field(
         default_factory=list, description="Statuses that are a success; any 2xx when empty."
     )
     wait_for_callback: bool = Field(
@@ -157,8 +179,18 @@ class HttpRequestConfig(Model):
     @classmethod
     def _is_of_the_web(cls, value: str, info: ValidationInfo) -> str:
         # What a template gives is refused when it is asked for, and noted as an attempt.
-        if not (is_rendered(info) or is_template(value) or _WEB.match(value)):
+        if not (is_rendered(info) or is_template(value) or _WEB.match(value) or value[:1] == "/"):
             raise ValueError("must begin with http:// or https://")
+        return value
+
+    @field_validator("conn_id")
+    @classmethod
+    def _has_a_path(cls, value: str | None, info: ValidationInfo) -> str | None:
+        url = info.data.get("url")
+        if url is None or (is_template(url) and not is_rendered(info)):
+            return value
+        if value is not None and url[:1] != "/":
+            raise ValueError("takes a url that is a path and begins with /")
         return value
 
     @field_validator("headers")
@@ -171,22 +203,43 @@ class HttpRequestConfig(Model):
         return value
 
     @model_validator(mode="after")
+    def _goes_somewhere(self, info: ValidationInfo) -> Self:
+        if self.conn_id is None and self.url[:1] == "/" and not is_rendered(info):
+            raise ValueError("a url that is a path needs connId")
+        return self
+
+    @model_validator(mode="after")
     def _one_body(self) -> Self:
         given = [self.form is not None, self.text is not None, self.body is not None]
         if sum(given) > 1:
             raise ValueError("give one of body, form and text")
+        kind = self._declared()
+        if self.form is not None and kind is not None and (kind == MULTIPART or "json" in kind):
+            raise ValueError(f"form is sent as {URLENCODED}, and no {kind}: leave the header out")
+        if self.body is not None and kind in (URLENCODED, MULTIPART):
+            raise ValueError(f"body is sent as JSON, and no {kind}: give form, or text as it is")
         return self
+
+    def _declared(self) -> str | None:
+        """The content type that a header declares; None where it is not known yet, or absent."""
+        given = {name.lower(): text for name, text in self.own_headers.items()}.get("content-type")
+        return None if given is None or is_template(given) else media_type(given)
 
     @model_validator(mode="after")
     def _one_auth(self) -> Self:
         if self.auth is not None:
-            self.auth.alone(self.own_headers, self.query, self.url)
+            self.auth.alone(self.own_headers, self.own_query, self.url)
         return self
 
     @property
     def own_headers(self) -> dict[str, str]:
         """The headers; none before the template is rendered that gives them."""
         return self.headers if isinstance(self.headers, dict) else {}
+
+    @property
+    def own_query(self) -> dict[str, JSON]:
+        """The query; nothing before the template is rendered that gives it."""
+        return self.query if isinstance(self.query, dict) else {}
 
 
 class HttpRequestStep(StepType[HttpRequestConfig]):
@@ -257,26 +310,22 @@ class HttpRequestStep(StepType[HttpRequestConfig]):
 
 def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
     headers = {name.lower(): value for name, value in config.own_headers.items()}
-    content: bytes | None = None
-    if config.body is not None:
-        content = json.dumps(config.body, ensure_ascii=False).encode()
-        headers.setdefault("content-type", "application/json")
-    elif config.form is not None:
-        content = urlencode(pairs_of(config.form)).encode()
-        headers.setdefault("content-type", "application/x-www-form-urlencoded")
-    elif config.text is not None:
-        content = config.text.encode()
-        headers.setdefault("content-type", "text/plain; charset=utf-8")
+    content = _content(config, headers)
     if config.method not in _SAFE:
         headers.setdefault("idempotency-key", ctx.idempotency_key)
     if ctx.traceparent is not None:
         headers.setdefault("traceparent", ctx.traceparent)
-    query = dict(config.query)
+    query = dict(config.own_query)
     if config.auth is not None:
         config.auth.sign(headers, query)
+    url = config.url
+    if config.conn_id is not None:
+        base = base_of(ctx.connection(config.conn_id))
+        url = base.at(url)
+        headers = _completed(headers, base.headers, config.conn_id)
     return HttpRequest(
         method=config.method,
-        url=config.url,
+        url=url,
         timeout=ctx.timeout,
         query=pairs_of(query),
         headers=headers,
@@ -284,6 +333,39 @@ def _request(config: HttpRequestConfig, ctx: StepContext) -> HttpRequest:
         follow_redirects=config.follow_redirects,
         max_bytes=config.max_bytes,
     )
+
+
+def _completed(headers: dict[str, str], more: Mapping[str, str], conn_id: str) -> dict[str, str]:
+    """A request's headers, and those of its connection that it has not itself."""
+    try:
+        check_headers(more)
+    except ValueError as error:
+        raise StepError(f"Connection {conn_id}: {error}.", kind="config") from error
+    return {**more, **headers}
+
+
+def _content(config: HttpRequestConfig, headers: dict[str, str]) -> bytes | None:
+    """The body in the charset that its content type names, which is added where it is absent."""
+    where = "text"
+    try:
+        if config.body is not None:
+            where = "body"
+            media = headers.setdefault("content-type", "application/json")
+            return encoded(json.dumps(config.body, ensure_ascii=False), media)
+        if isinstance(config.form, dict):
+            where = "form"
+            media = headers.setdefault("content-type", "application/x-www-form-urlencoded")
+            pairs = [
+                (encoded(name, media), encoded(value, media))
+                for name, value in pairs_of(config.form)
+            ]
+            return urlencode(pairs).encode()
+        if config.text is not None:
+            media = headers.setdefault("content-type", "text/plain; charset=utf-8")
+            return encoded(config.text, media)
+    except ValueError as error:
+        raise StepError(f"config.{where} {error}.", kind="config") from error
+    return None
 
 
 def _in_header(secret: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from automations.domain.statuses import Decision
+from automations.kit.stored import known
 from automations.kit.values import JSON
 
 
@@ -70,10 +71,10 @@ class Question:
         Runs stay parked across upgrades: what is not known any more is left out, and what was not
         known yet is as by default.
         """
-        known = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
+        values = known(cls, stored)
         for name in ("approvers", "escalate_to"):
-            known[name] = tuple(known.get(name) or ())
-        return cls(**{"subject": "Your decision is needed", "body": "", **known})
+            values[name] = tuple(values.get(name) or ())
+        return cls(**{"subject": "Your decision is needed", "body": "", **values})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,14 @@ class WaitForSubmissions:
 
 @dataclass(frozen=True, slots=True)
 class WaitForRun:
-    """The step goes on when another run has ended."""
+    """The step goes on when another run has ended.
+
+    Args:
+        dag_id: of a DagRun that is no automation's; it goes on when that has come as far as wanted.
+    """
 
     run_id: str
+    dag_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,8 @@ class Fail:
     Args:
         kind: machine-readable cause, matched by the step's ``retry.on``.
         retry_after: the other side's wish for the delay before the next attempt.
+        anew: of a step that has waited, whether the next attempt does its work again, and does
+            not only go on with the answer once more.
     """
 
     error: str
@@ -132,6 +140,7 @@ class Fail:
     retryable: bool = False
     retry_after: timedelta | None = None
     output: Mapping[str, JSON] = field(default_factory=dict)
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,7 @@ class Answer:
         decision: ``approved``, ``rejected``, ``resumed``, ``elapsed`` or ``expired``.
         by: who decided, for people: an address, a key's name, ``airflow:<user>``.
         override: whether they have decided in the place of those who were asked.
+        reason: why, in their own words.
     """
 
     decision: Decision
@@ -165,3 +175,4 @@ class Answer:
     at: datetime
     data: JSON = None
     override: bool = False
+    reason: str | None = None

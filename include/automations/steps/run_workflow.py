@@ -1,28 +1,36 @@
-"""Execute a child workflow."""
+"""Execute a child workflow, or a DAG of the Airflow around us."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from automations.domain.fields import Model, OrTemplate, Text
-from automations.domain.statuses import RunStatus
+from automations.domain.fields import Model, OrTemplate, Text, is_template
+from automations.domain.statuses import DagCallStatus, RunStatus
 from automations.kit.values import JSON
-from automations.ports import ChildResult
+from automations.ports import ChildResult, DagResult, Ports
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForRun
 
 
 class RunWorkflowConfig(Model):
-    """Which automation to run, and with what."""
+    """What to run, exactly one of ``workflowId`` and ``dagId``, and with what."""
 
-    workflow_id: Text = Field(
-        min_length=1, max_length=100, description="The automation, of the same workspace."
+    workflow_id: Text | None = Field(
+        None, min_length=1, max_length=100, description="The automation, of the same workspace."
+    )
+    dag_id: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=250,
+        description="A DAG of the Airflow around us that is no automation's, where the setting "
+        "AUTOMATIONS_DAG_ALLOW names it.",
     )
     input: OrTemplate[dict[str, JSON]] = Field(
         default_factory=dict,
-        description="Its input, usable there as {{input.…}}; or one template that gives it.",
+        description="Its input, usable there as {{input.…}}; or one template that gives it. The "
+        "conf of a DAG.",
     )
     wait_for_completion: bool = Field(
         False,
@@ -33,11 +41,19 @@ class RunWorkflowConfig(Model):
         "fail", description="What a failed or cancelled child that is waited for leads to."
     )
 
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.workflow_id is None) == (self.dag_id is None):
+            raise ValueError("give exactly one of workflowId and dagId")
+        return self
+
 
 class RunWorkflow(StepType[RunWorkflowConfig]):
     """Start a run of another automation, ten deep at most, and wait for it when told to.
 
-    An automation that would come to run itself, by ids that are written down, is not saved.
+    An automation that would come to run itself, by ids that are written down, is not saved. With
+    `dagId` it is a run of a DAG that is no automation's; the step waits until that is there, and
+    fails when there is no such DAG, when it is paused or has import errors, or refuses its conf.
     """
 
     type = "run_workflow"
@@ -46,33 +62,44 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     example: ClassVar = {"workflowId": "<automation id>", "input": {"name": "{{input.name}}"}}
     keeps = True
     outputs: ClassVar = {
-        "runId": "the child run",
+        "runId": "the child run; of a DAG the DagRun's id",
+        "dagId": "of a DAG: its id",
         "status": "its status",
-        "outputs": "with waitForCompletion: its outputs, by the names of its steps",
+        "outputs": "with waitForCompletion: its outputs, by the names of its steps; of a DAG what "
+        "its tasks have returned, by their ids",
         "error": "with waitForCompletion: why it failed",
     }
 
     def waits(self, config: RunWorkflowConfig) -> bool:
-        return config.wait_for_completion
+        # Why a DAG cannot be run is known when Airflow was asked for it.
+        return config.wait_for_completion or config.dag_id is not None
 
     def once(self, config: RunWorkflowConfig) -> bool:
         return True
 
+    def unavailable(self, config: RunWorkflowConfig, workspace_id: str, ports: Ports) -> str | None:
+        if config.dag_id is None or is_template(config.dag_id):
+            return None
+        return ports.dags.forbidden(workspace_id, config.dag_id)
+
     def run(self, config: RunWorkflowConfig, ctx: StepContext) -> Outcome:
+        given = config.input if isinstance(config.input, dict) else {}
+        key, awaited = ctx.idempotency_key, config.wait_for_completion
+        if config.dag_id is not None:
+            dag_id = config.dag_id
+            run_id = ctx.ports.dags.start(ctx.run_id, dag_id, given, key, awaited=awaited)
+            return WaitForRun(run_id, dag_id)
         children = ctx.ports.children
-        run_id = children.start(
-            ctx.run_id,
-            config.workflow_id,
-            config.input if isinstance(config.input, dict) else {},
-            ctx.idempotency_key,
-            awaited=config.wait_for_completion,
-        )
-        if config.wait_for_completion:
+        run_id = children.start(ctx.run_id, str(config.workflow_id), given, key, awaited=awaited)
+        if awaited:
             return WaitForRun(run_id)
         return Done({"runId": run_id, "status": children.result(run_id).status})
 
     def resume(self, config: RunWorkflowConfig, ctx: StepContext, answer: Answer) -> Outcome:
-        result = ctx.ports.children.result(str(ctx.kept["runId"]))
+        run_id = str(ctx.kept["runId"])
+        if "dagId" in ctx.kept:
+            return _of_dag(config, ctx.ports.dags.result(run_id))
+        result = ctx.ports.children.result(run_id)
         output = _output(result)
         if result.status == RunStatus.COMPLETED or config.on_child_failure == "continue":
             return Done(output)
@@ -87,3 +114,21 @@ def _output(result: ChildResult) -> dict[str, JSON]:
         "outputs": dict(result.outputs),
         "error": result.error,
     }
+
+
+def _of_dag(config: RunWorkflowConfig, result: DagResult) -> Outcome:
+    output: dict[str, JSON] = {
+        "runId": result.run_id,
+        "dagId": result.dag_id,
+        "status": result.status,
+    }
+    if result.status == DagCallStatus.REFUSED:
+        return Fail(result.error or "Airflow refuses the run.", "config", output=output)
+    if not config.wait_for_completion:
+        return Done(output)
+    output |= {"outputs": dict(result.outputs), "error": result.error}
+    if result.status == DagCallStatus.COMPLETED or config.on_child_failure == "continue":
+        return Done(output)
+    reason = f": {result.error}" if result.error else "."
+    message = f"The run of DAG {result.dag_id} is {result.status}{reason}"
+    return Fail(message, "child", output=output)

@@ -68,6 +68,14 @@ class SlackConfig(Model):
         description="Instead of a channel: the https address of an incoming webhook.",
     )
 
+    conn_id: OptionalText = Field(
+        None,
+        min_length=1,
+        max_length=250,
+        description="A connection of Airflow, of type slack (then give `channel`) or slackwebhook, "
+        "that the setting AUTOMATIONS_CONNECTION_ALLOW names, instead of the Slack integration.",
+    )
+
     @model_validator(mode="after")
     def _one_place_and_something_to_say(self) -> Self:
         if self.text is None and not self.blocks:
@@ -76,6 +84,8 @@ class SlackConfig(Model):
             raise ValueError("blocks may be 50 at most")
         if self.channel is not None and self.webhook is not None:
             raise ValueError("give channel or webhook, not both")
+        if self.conn_id is not None and self.webhook is not None:
+            raise ValueError("give connId or webhook, not both")
         return self
 
 
@@ -95,6 +105,7 @@ class Slack(StepType[SlackConfig]):
     }
 
     def run(self, config: SlackConfig, ctx: StepContext) -> Outcome:
+        connection = None if config.conn_id is None else ctx.connection(config.conn_id)
         receipt = ctx.ports.chat.post(
             ChatMessage(
                 text=config.text,
@@ -105,6 +116,7 @@ class Slack(StepType[SlackConfig]):
                 key=ctx.idempotency_key,
                 workspace_id=ctx.workspace_id,
                 timeout=ctx.timeout,
+                connection=connection,
             )
         )
         return Done({"ts": receipt.ts, "channel": receipt.channel})

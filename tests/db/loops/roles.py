@@ -25,7 +25,7 @@ class Outbox:
 
     def send(self, mail: Mail) -> MailReceipt:
         if self.together is not None:
-            self.together.wait(10)
+            self.together.wait(60)
         if failures := self.failures.get(mail.body):
             raise failures.pop(0)
         self.sent.append(mail)

@@ -57,6 +57,7 @@ def test_a_line_in_a_loop_in_a_loop_names_both_items(engine: Engine) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_of_a_long_loop_the_first_and_last_ten_and_what_failed_are_logged(
     engine: Engine, outbox: Outbox
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import LoopCursor, Run, Wait
+from automations.domain.statuses import WaitKind
 from automations.errors import Conflict, StepError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep, Verdict
@@ -153,7 +154,7 @@ def test_it_cannot_be_resumed_by_hand(engine: Engine, outbox: Outbox) -> None:
     outbox.failures = {"a": busy()}
     run = begin(loop(mail(retry=RETRY), over=["a"]))
     sleeps(engine.run(task(run, "loop")))
-    assert open_wait(run).kind == "retry"
+    assert open_wait(run).kind == WaitKind.RETRY
     with pytest.raises(Conflict, match="tries a step again"):
         decisions.resume(principal(run.workspace_id), run.id, decision=None, data=None)
 

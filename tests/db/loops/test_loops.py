@@ -251,7 +251,7 @@ class TestCrashes:
             target=engine.run, args=(task(run, "loop"),)
         )
         worker.start()
-        worker.join(30)
+        worker.join(60)
         outbox.send = sending  # type: ignore[method-assign]
         assert worker.exitcode == -signal.SIGKILL
         assert sent.read_text() == "ab"

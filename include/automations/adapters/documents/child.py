@@ -25,6 +25,10 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
             parts.check(template)
         return {"placeholders": templates.placeholders(template_format, template)}
     document = folder / "document.docx"
+    if job["task"] == "show":
+        parts.check(template)
+        template.rename(document)
+        return _to_pdf(folder, document, template_format, allow_loss=True)
     if template_format == "docx":
         templates.fill_docx(template, job["data"], document)
         # Data may have made a field or a link of what was none.
@@ -42,6 +46,7 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
 
 def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool) -> dict[str, Any]:
     from automations.adapters.documents import (
+        directions,
         fonts,
         losses,
         plain,
@@ -55,7 +60,8 @@ def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool
     if program is not None:
         lost = _without_font(fonts.unknown_to_fontconfig(characters, folder))
         _allow(lost, allow_loss)
-        converted = text_boxes.placed(document, folder / "placed.docx")
+        converted = directions.marked(document, folder / "marked.docx")
+        converted = text_boxes.placed(converted, folder / "placed.docx")
         soffice.pdfs_from_docx(program, [converted], folder)
         converted.with_suffix(".pdf").replace(folder / "document.pdf")
         return {"engine": "libreoffice", "losses": lost}

@@ -56,9 +56,16 @@ _PLACED = {
     "contentPart": "drawings by hand",
     "lnNumType": "line numbers",
     "pgBorders": "borders",
+    # Those of older forms, which hold no text.
+    "checkBox": "form fields",
+    "ddList": "form fields",
+    **dict.fromkeys(("dayShort", "monthShort", "yearShort"), "dates"),
+    **dict.fromkeys(("dayLong", "monthLong", "yearLong"), "dates"),
+    "pgNum": "page numbers in the text",
 }
 _SWITCHED = frozenset({"rtl", "bidi", "bidiVisual"})
 _RUNNING = " in headers and footers"
+_DATED = re.compile(r"\s*(DATE|TIME)\b", re.IGNORECASE)
 _COUNTED = re.compile(r"\s*(PAGE|NUMPAGES|SECTIONPAGES|SECTION)\b", re.IGNORECASE)
 _NUMERALS = re.compile(r"\bPAGE\b.*\\\*\s*(?!MERGEFORMAT|ARABIC)\w", re.IGNORECASE)
 _SIGNS = frozenset({"Symbol", "Wingdings", "Wingdings 2", "Wingdings 3", "Webdings"})
@@ -157,6 +164,8 @@ class _Losses:
     def _look(self, root: Any, *, running: bool) -> None:
         if not running and any(_COUNTED.match(found) for found in _instructions(root)):
             self.found.add("page numbers in the text")
+        if any(_DATED.match(found) for found in _instructions(root)):
+            self.found.add("dates")
         used: set[str] = set()
         for element in root.iter(etree.Element):
             name = _name(element)
@@ -254,6 +263,32 @@ def _sign(element: Any) -> str | None:
     return None if element.get(qn("w:font")) in _SIGNS else "symbols"
 
 
+_LINES = ("none", "single", "words", "")
+
+
+def _value(element: Any) -> str:
+    return str(element.get(qn("w:val"), ""))
+
+
+def _marked(element: Any) -> str | None:
+    is_own = element.get(qn("w:customMarkFollows"), "0") not in ("0", "false", "off")
+    return "marks of notes" if is_own else None
+
+
+def _numbered(element: Any) -> str | None:
+    form = element.find(qn("w:numFmt"))
+    return None if form is None or _value(form) == "decimal" else "marks of notes"
+
+
+def _dressed(element: Any) -> str | None:
+    return None if _value(element) in ("none", "0", "100") else "formatting"
+
+
+def _spaced(element: Any) -> str | None:
+    of_letters = element.getparent().tag == qn("w:rPr") and _value(element) not in ("0", "")
+    return "formatting" if of_letters else None
+
+
 def _tab(element: Any) -> str | None:
     return "tabs" if element.getparent().tag == qn("w:r") else None
 
@@ -273,6 +308,15 @@ _FORMATTING: Mapping[str, Callable[[Any], str | None]] = {
     "vAlign": _vertical,
     "ind": _indent,
     "sym": _sign,
+    "footnoteReference": _marked,
+    "endnoteReference": _marked,
+    "footnotePr": _numbered,
+    "endnotePr": _numbered,
+    "gridBefore": lambda element: "cells out of line" if _value(element) != "0" else None,
+    "u": lambda element: None if _value(element) in _LINES else "formatting",
+    **dict.fromkeys(("dstrike", "emboss", "imprint", "outline", "shadow"), _switch("formatting")),
+    **dict.fromkeys(("em", "effect", "fitText", "eastAsianLayout", "position", "w"), _dressed),
+    "spacing": _spaced,
     "tab": _tab,
 }
 

@@ -20,28 +20,37 @@ class Numbering:
     def __init__(self, document: Any, styles: Styles) -> None:
         self._document = document
         self._styles = styles
+        # What is written before a paragraph, empty for a bullet.
         self._levels = dict(self._definitions())
 
     def losses(self) -> set[str]:
         """Names of what is lost."""
         found = set()
+        before: tuple[str, str] | None = None
         for paragraph in self._document.element.body.iter(qn("w:p")):
+            before, above = None, before
             properties = paragraph.find(qn("w:pPr"))
             if properties is None:
                 continue
             named = properties.find(qn("w:pStyle"))
             chain = list(self._styles.chain(None if named is None else named.get(qn("w:val"))))
-            text = self._text(properties, chain)
+            place = self._place(properties, chain)
+            text = None if place is None else self._levels.get(place)
             if text is None:
                 continue
+            if text:
+                before = place
+            if before and above and before[1] == above[1] and before[0] != above[0]:
+                # Two lists without anything between them would be counted on.
+                found.add("numbers of lists")
             if any(_HEADING.match(_title(style)) for style in chain):
                 found.add("numbers of headings")
             elif text and not _SIMPLE.fullmatch(text):
                 found.add("numbers of lists")
         return found
 
-    def _text(self, properties: Any, chain: list[Any]) -> str | None:
-        """What is written before a paragraph, empty for a bullet; None without a number."""
+    def _place(self, properties: Any, chain: list[Any]) -> tuple[str, str] | None:
+        """The list that a paragraph is of, and its level; what it has before it is known of it."""
         for holder in (properties, *(style.find(qn("w:pPr")) for style in chain)):
             numbered = None if holder is None else holder.find(qn("w:numPr"))
             if numbered is None:
@@ -50,7 +59,7 @@ class Numbering:
             if number == "0":
                 return None
             if number is not None:
-                return self._levels.get((number, level or "0"))
+                return number, level or "0"
         return None
 
     def _definitions(self) -> Iterator[tuple[tuple[str, str], str]]:

@@ -28,7 +28,7 @@ def write(document: Path, result: Path) -> None:
     _complete(package)
     styles = Styles(package.styles.element)
     for part in package.part.package.parts:
-        root = _root(part)
+        root = root_of(part)
         if root is None:
             continue
         _remove_hidden(root, styles)
@@ -37,8 +37,7 @@ def write(document: Path, result: Path) -> None:
         for name in _AROUND:
             for element in list(root.iter(qn(name))):
                 _unwrap(element)
-        if not hasattr(part, "_element"):
-            part._blob = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+        put(part, root)
     for number, part in enumerate(package.part.package.iter_parts()):
         if part.content_type.startswith("image/"):
             part.partname = PackURI(f"/word/media/picture{number}.{part.partname.ext.lower()}")
@@ -56,10 +55,17 @@ def _complete(package: Any) -> None:
                 table.insert(0, OxmlElement("w:tblPr"))
 
 
-def _root(part: Any) -> Any:
+def root_of(part: Any) -> Any:
+    """The tree of a part of text; None of any other part."""
     if not part.content_type.endswith("+xml") or "wordprocessingml" not in part.content_type:
         return None
     return part._element if hasattr(part, "_element") else parse_xml(part.blob)
+
+
+def put(part: Any, root: Any) -> None:
+    """Have a part hold a tree that was changed."""
+    if not hasattr(part, "_element"):
+        part._blob = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
 def _remove_hidden(root: Any, styles: Styles) -> None:

@@ -59,11 +59,8 @@ class ConfinedRenderer:
         Raises:
             TemplateError: it is not sound; says why.
         """
-        try:
-            if template_format == "docx":
-                package.check(content)
-        except TemplateProblem as problem:
-            raise TemplateError(str(problem)) from problem
+        if template_format == "docx":
+            _check_package(content)
         job = {"task": "placeholders", "template": template_format}
         with tempfile.TemporaryDirectory(prefix="document-") as folder:
             found = self._ask(Path(folder), content, job).get("placeholders")
@@ -94,11 +91,25 @@ class ConfinedRenderer:
             "data": data,
             "allow_loss": allow_loss,
         }
+        return self._made(content, job, seconds)
+
+    def pdf(self, content: bytes) -> RenderedDocument:
+        """A DOCX as it is, as a PDF to look at, which may show less than the document.
+
+        Raises:
+            StepError: it cannot be read, or a limit was reached.
+        """
+        _check_package(content)
+        return self._made(content, {"task": "show", "template": "docx", "output": "pdf"})
+
+    def _made(
+        self, content: bytes, job: dict[str, Any], seconds: float | None = None
+    ) -> RenderedDocument:
         with tempfile.TemporaryDirectory(prefix="document-") as name:
             folder = Path(name)
             answer = self._ask(folder, content, job, seconds)
             engine, losses = answer.get("engine"), answer.get("losses")
-            result = folder / f"document.{output}"
+            result = folder / f"document.{job['output']}"
             size = result.stat().st_size if result.is_file() else 0
             if not isinstance(engine, str) or not isinstance(losses, list) or not size:
                 raise StepError("No document was made.", kind="document")
@@ -142,6 +153,13 @@ class ConfinedRenderer:
             message, kind = str(answer["error"]), str(answer.get("kind"))
             raise TemplateError(message) if kind == "template" else StepError(message, kind=kind)
         return answer
+
+
+def _check_package(content: bytes) -> None:
+    try:
+        package.check(content)
+    except TemplateProblem as problem:
+        raise TemplateError(str(problem)) from problem
 
 
 def _run(folder: Path, patience: float) -> int | None:

@@ -49,7 +49,7 @@ class _Engine:
     autoescape = True
 
     def __init__(self, write: Write) -> None:
-        self._write = write
+        self._write = _kept(write)
         self._meter = Meter(_MAX_WORK, _MAX_PART)
 
     def from_string(self, source: str) -> _Template:
@@ -77,6 +77,23 @@ class FilledMarkdown:
 
     text: str
     line_break: str
+
+
+def _kept(write: Write) -> Write:
+    """The same, where nothing is left out: what no document can hold is refused."""
+
+    def written(value: Any, meter: Meter) -> str:
+        text = write(value, meter)
+        found = _NO_XML.search(text)
+        if found is not None:
+            shown = _NO_XML.sub("\ufffd", text[max(found.start() - 20, 0) : found.end() + 20])
+            raise TemplateFault(
+                f"'{shown}' holds the character U+{ord(found.group()):04X}, which no document can "
+                "hold; the filter replace takes it out"
+            )
+        return text
+
+    return written
 
 
 def _as_markdown(line_break: str) -> Write:
@@ -158,9 +175,9 @@ def _trees(template_format: str, template: Path) -> Iterator[nodes.Template]:
 
 
 def _clean(value: Any) -> Any:
-    """Data without the characters that no XML can hold, and with one kind of line break."""
+    """Data with one kind of line break."""
     if isinstance(value, str):
-        return _NO_XML.sub("", _BREAK.sub("\n", value))
+        return _BREAK.sub("\n", value)
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):

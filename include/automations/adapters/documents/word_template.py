@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from docx.opc.oxml import parse_xml, serialize_part_xml
+from docx.oxml.ns import qn
 from docxtpl import DocxTemplate
 
 from automations.adapters.documents.problems import TemplateProblem
@@ -66,6 +67,7 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
             links: fills in the targets of links, where nothing is XML.
         """
         package = self.get_docx().part.package
+        _unbind(package)
         for relation in _links(package):
             relation._target = _address(links.from_string(_target(relation)).render(data))
         self.render(data, jinja_env=engine, autoescape=True)
@@ -84,6 +86,21 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
 
 def _of_kinds(package: Any, endings: tuple[str, ...]) -> list[Any]:
     return [part for part in package.parts if part.content_type.endswith(endings)]
+
+
+def _unbind(package: Any) -> None:
+    """Have content controls show what is filled in.
+
+    Those that are bound to data of the document's own show these instead, as soon as it is opened.
+    """
+    for part in package.parts:
+        for control in part._element.iter(qn("w:sdt")) if hasattr(part, "_element") else ():
+            bindings = list(control.iterfind(f"{qn('w:sdtPr')}/*"))
+            if "{" not in "".join(control.itertext(qn("w:t"))):
+                continue
+            for binding in bindings:
+                if binding.tag.rpartition("}")[2] == "dataBinding":
+                    binding.getparent().remove(binding)
 
 
 def _text(part: Any) -> str:

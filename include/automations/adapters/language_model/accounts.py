@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from automations.domain.host_connections import check_extra, check_kind
+from automations.errors import StepError
+from automations.ports import HostConnection
+
 PROVIDERS = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
@@ -26,3 +30,41 @@ class ModelAccount:
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
     address: str | None = None
+
+
+KINDS = (*PROVIDERS, "pydanticai")
+"""Types of connections of Airflow's that models may be asked by."""
+
+
+def connected(connection: HostConnection, provider: str | None) -> ModelAccount:
+    """The account that a connection of Airflow's describes, as Airflow's hooks read it.
+
+    Args:
+        provider: the one that a step names.
+
+    Raises:
+        StepError: the connection cannot be used so, or is another provider's.
+    """
+    check_kind(connection, KINDS)
+    check_extra(connection, ("proxy", "proxies"))
+    # A model may be named with its provider, as in openai:gpt-5.
+    said, _, model = str(connection.extra.get("model") or "").rpartition(":")
+    own = connection.kind if connection.kind in PROVIDERS else said or None
+    if provider is not None and own not in (None, provider):
+        raise StepError(f"Connection {connection.id} is with {own}, not {provider}.", kind="config")
+    chosen = provider or own
+    if chosen not in PROVIDERS:
+        raise StepError(
+            f"config.provider: connection {connection.id} does not say whose models it is for.",
+            kind="config",
+        )
+    return ModelAccount(chosen, model or None, connection.password, _base_url(connection))
+
+
+def _base_url(connection: HostConnection) -> str | None:
+    if not connection.host:
+        return None
+    if "://" in connection.host:
+        return connection.host
+    port = f":{connection.port}" if connection.port else ""
+    return f"{connection.schema or 'https'}://{connection.host}{port}"

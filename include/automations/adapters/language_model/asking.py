@@ -12,10 +12,13 @@ from automations.errors import StepError
 from automations.kit.json_text import parsed
 from automations.kit.storable import MAX_DEPTH, nearest, storable
 from automations.kit.values import JSON
-from automations.ports import NOTHING, ModelAnswer, ModelQuestion, Spending, Spent
+from automations.ports import NOTHING, HostConnection, ModelAnswer, ModelQuestion, Spending, Spent
 
-Accounts = Callable[[str, str | None], ModelAccount | None]
-"""Finds a workspace's account with a provider, or its first one when no provider is named."""
+Accounts = Callable[[str, str | None, HostConnection | None], ModelAccount | None]
+"""Finds a workspace's account with a provider, or its first one when no provider is named.
+
+With a connection it is that one's instead.
+"""
 
 _FREE = frozenset(
     {"config", "auth", "quota", "rate_limited", "unavailable", "connection", "rejected"}
@@ -46,7 +49,9 @@ class ProviderModels:
                 ``unavailable``, ``connection``, ``timeout``, ``rejected``, ``too_large`` or
                 ``answer``.
         """
-        account, model = self._find(question.workspace_id, question.provider, question.model)
+        account, model = self._find(
+            question.workspace_id, question.provider, question.model, question.connection
+        )
         schema = json.dumps(question.schema) if question.schema is not None else ""
         written = (question.system or "") + question.prompt + schema
         most = most_spent(question, account.provider, model, written)
@@ -67,9 +72,10 @@ class ProviderModels:
             price = cost(account.provider, model, usage)
         tokens = usage.input_tokens + usage.output_tokens
         self._spending.settle(question.run_id, most, Spent(tokens, price))
-        _check_end(response, account.provider)
-        data = None if question.schema is None else _data(response, TOOL)
-        text = _text(response) if question.schema is None else None
+        end = _end_of(response)
+        _check_end(response, end, account.provider)
+        data = None if question.schema is None else _data(response, end, TOOL)
+        text = _text(response, end) if question.schema is None else None
         return ModelAnswer(
             text=text,
             data=data,
@@ -78,13 +84,17 @@ class ProviderModels:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=None if price is None else float(price),
-            cut=response.finish_reason == _CUT,
+            cut=end == _CUT,
         )
 
     def _find(
-        self, workspace_id: str, provider: str | None, model: str | None
+        self,
+        workspace_id: str,
+        provider: str | None,
+        model: str | None,
+        connection: HostConnection | None = None,
     ) -> tuple[ModelAccount, str]:
-        account = self._accounts(workspace_id, provider)
+        account = self._accounts(workspace_id, provider, connection)
         if account is None or account.provider not in PROVIDERS:
             which = f"The provider {provider}" if provider else "A language model"
             raise StepError(
@@ -107,10 +117,28 @@ class ProviderModels:
         return account, chosen
 
 
-_CUT = "length"
+_CUT, _FILTERED, _BROKEN = "length", "content_filter", "error"
+_WHOLE = frozenset({"", "stop", "eos", "end", "end_turn", "stop_sequence", "complete", "completed"})
+_ENDS = (
+    (_FILTERED, ("filter", "safety", "prohibit", "block", "recitation", "refus", "guardrail")),
+    (_CUT, ("length", "max_token")),
+)
+"""Parts of the words by which servers say why an answer has ended."""
 
 
-def _check_end(response: Any, provider: str) -> None:
+def _end_of(response: Any) -> str:
+    """Why an answer has ended: in the library's words, else as what the server's own word means."""
+    if response.finish_reason is not None:
+        return str(response.finish_reason)
+    said = str((response.provider_details or {}).get("finish_reason") or "")
+    word = said.lower().replace("-", "_")
+    if word in _WHOLE:
+        return "stop"
+    found = (end for end, parts in _ENDS if any(part in word for part in parts))
+    return next(found, said)
+
+
+def _check_end(response: Any, end: str, provider: str) -> None:
     """Refuse an answer that the model, or what watches over it, has broken off.
 
     Raises:
@@ -120,14 +148,15 @@ def _check_end(response: Any, provider: str) -> None:
     said = str(nearest(details.get("refusal") or ""))[:500]
     if said:
         raise StepError(f"The model refused to answer: {said}", kind="rejected")
-    if response.finish_reason == "content_filter":
+    if end == _FILTERED:
         raise StepError(
             f"The content filter of {provider} kept the answer back, or a part of it.",
             kind="rejected",
         )
-    if details.get("finish_reason") == "error":
+    if end not in ("stop", "tool_call", _CUT) or details.get("finish_reason") == _BROKEN:
+        by = "by an error" if end in ("stop", _BROKEN) else f"by '{str(nearest(end))[:100]}'"
         raise StepError(
-            f"{provider} broke the answer off by an error.", kind="unavailable", retryable=True
+            f"{provider} broke the answer off {by}.", kind="unavailable", retryable=True
         )
 
 
@@ -140,9 +169,9 @@ def _used_up() -> StepError:
     )
 
 
-def _text(response: Any) -> str:
+def _text(response: Any, end: str) -> str:
     text = response.text
-    if not text and response.finish_reason == _CUT:
+    if not text and end == _CUT:
         raise _used_up()
     if not text:
         raise StepError("The model gave no text.", kind="answer", retryable=True)
@@ -154,7 +183,7 @@ def _text(response: Any) -> str:
         ) from error
 
 
-def _data(response: Any, tool: str) -> JSON:
+def _data(response: Any, end: str, tool: str) -> JSON:
     """What the model gave to the tool, or wrote as JSON although it was to use the tool."""
     calls = [part.args for part in response.tool_calls if part.tool_name == tool]
     given = calls[0] if calls else response.text
@@ -164,7 +193,7 @@ def _data(response: Any, tool: str) -> JSON:
             raise ValueError("is not an object")
         return storable(value)
     except ValueError as error:
-        if response.finish_reason == _CUT:
+        if end == _CUT:
             raise _used_up() from error
         raise StepError(
             f"The model's answer is not the JSON that config.schema asks for: it {error}.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from pydantic_ai import exceptions
@@ -62,11 +62,28 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+_WORDS = ("error", "message", "detail", "msg", "errors")
+"""Where providers say what is wrong, from the outside in."""
+_LEVELS = 4
+
+
 def _said(error: Exception) -> str:
-    body = getattr(error, "body", None)
-    inner = body.get("error", body) if isinstance(body, Mapping) else body
-    message = inner.get("message") if isinstance(inner, Mapping) else inner
-    return f": {message[:500]}" if isinstance(message, str) and message else "."
+    message = _words(getattr(error, "body", None), _LEVELS)
+    return f": {message[:500]}" if message else "."
+
+
+def _words(said: object, levels: int) -> str:
+    """What is wrong, in the words of a provider's answer; some give a list of one."""
+    if isinstance(said, str):
+        return said.strip()
+    if levels == 0:
+        return ""
+    inner: Iterable[object] = ()
+    if isinstance(said, Mapping):
+        inner = (said[name] for name in _WORDS if name in said)
+    elif isinstance(said, list):
+        inner = said
+    return next(filter(None, (_words(one, levels - 1) for one in inner)), "")
 
 
 def _retry_after(error: Exception) -> timedelta | None:

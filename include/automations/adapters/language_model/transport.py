@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import httpx2
 
+from automations.adapters import authorities
 from automations.kit.json_text import parsed
 from automations.kit.storable import MAX_DEPTH
 
@@ -43,7 +46,7 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
     """
 
     def __init__(self, most: int, address: str | None = None) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=authorities.of_web(), trust_env=False)
         self._most = most
         self._address = address
 
@@ -51,7 +54,8 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
         request.headers["accept-encoding"] = "identity"
         if self._address is not None:
             # Certificates are for the name, and the Host header has it already.
-            request.extensions = {**request.extensions, "sni_hostname": request.url.host}
+            name = request.url.raw_host.decode()
+            request.extensions = {**request.extensions, "sni_hostname": name}
             request.url = request.url.copy_with(host=self._address)
         response = await super().handle_async_request(request)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
@@ -67,6 +71,8 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
 
 _JSON = "json"
 _REFUSED = 400
+_SAYING = ("detail", "message", "msg", "errors")
+"""Fields of answers that are none, in which services say why."""
 _STATUSES = {"rate_limit_error": 429, "api_error": 500, "overloaded_error": 529}
 
 
@@ -86,22 +92,45 @@ def _judged(response: httpx2.Response, content: bytes) -> httpx2.Response:
             parsed(content.decode(), MAX_DEPTH)
         except ValueError as error:
             raise NotExact(str(error)) from error
+    wrong = _error_in(body)
+    if wrong is None and (first := _first(body)) is not None and first.get("finish_reason") == "":
+        # As good as none, which is what the library knows.
+        content = json.dumps({**body, "choices": [{**first, "finish_reason": None}]}).encode()
+    if wrong is None:
+        return httpx2.Response(response.status_code, headers=response.headers, content=content)
     return httpx2.Response(
-        _status(body) or response.status_code, headers=response.headers, content=content
+        _status(wrong), headers=response.headers, content=json.dumps({"error": wrong}).encode()
     )
 
 
-def _status(body: object) -> int | None:
-    if not isinstance(body, dict) or body.get("choices") or body.get("content"):
+def _first(body: Any) -> dict[str, Any] | None:
+    """The first of the answers of a model, of which we ask for one."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else None
+
+
+def _error_in(body: object) -> object:
+    """What an answer says to be wrong; None of one that is an answer."""
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    if not isinstance(body, dict):
         return None
-    error = body.get("error")
-    if "error" in (body.get("object"), body.get("type")) and not error:
-        error = body
-    if not error:
+    if (first := _first(body)) is not None:
+        # A gateway's, when the provider behind it has failed on the way.
+        return first.get("error") or None
+    if body.get("choices") or body.get("content"):
         return None
+    if error := body.get("error"):
+        return error
+    is_said = "error" in (body.get("object"), body.get("type"))
+    return body if is_said or any(body.get(name) for name in _SAYING) else None
+
+
+def _status(error: object) -> int:
     if not isinstance(error, Mapping):
         return _REFUSED
-    code = error.get("code")
-    if isinstance(code, int) and 400 <= code < 600:
-        return code
+    for said in (error.get("code"), error.get("status")):
+        if re.fullmatch("[45][0-9]{2}", str(said)):
+            return int(str(said))
     return _STATUSES.get(str(error.get("type")), _REFUSED)

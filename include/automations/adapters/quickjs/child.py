@@ -1,7 +1,7 @@
 """The process that runs one script: a request on standard input, an answer on standard output.
 
 It is started without site packages and with an empty environment, so that it imports little and
-inherits nothing.
+inherits nothing; each module that it needs is waited for by every script: pathlib is none of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import _quickjs
@@ -32,24 +32,23 @@ class _Memory:
     """What this process takes; to be made while it may still open files."""
 
     def __init__(self) -> None:
-        status = Path("/proc/self/status")
-        self._status = status.open("rb", buffering=0) if status.exists() else None
+        self._status: int | None = None
+        with suppress(FileNotFoundError):
+            self._status = os.open("/proc/self/status", os.O_RDONLY)
 
     def most(self) -> int:
         """Bytes that it has had at once; 0 where the kernel does not say."""
         if self._status is None:
             return 0
-        self._status.seek(0)
-        found = re.search(rb"VmHWM:\s*(\d+)", self._status.read())
+        os.lseek(self._status, 0, os.SEEK_SET)
+        found = re.search(rb"VmHWM:\s*(\d+)", os.read(self._status, 16_384))
         return 0 if found is None else int(found[1]) * 1_024
 
 
 def main() -> None:
     """Run the script of the request, and answer."""
     request = json.loads(sys.stdin.buffer.read())
-    globals_, prelude = (
-        Path(__file__).with_name(name).read_text() for name in ("globals.js", "prelude.js")
-    )
+    globals_, prelude = map(_source, ("globals.js", "prelude.js"))
     taken, rejections = _Memory(), Rejections()
     try:
         confine(request["seconds"], request["memory"] + _RESERVE + _OVERHEAD)
@@ -65,6 +64,11 @@ def main() -> None:
     while answer:
         answer = answer[os.write(1, answer) :]
     os._exit(0)
+
+
+def _source(name: str) -> str:
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        return file.read()
 
 
 def _run(

@@ -9,7 +9,7 @@ import math
 import os
 import resource
 import signal
-from pathlib import Path
+from contextlib import suppress
 
 from automations.kit import seccomp
 from automations.kit.parent_death import die_with
@@ -34,9 +34,8 @@ def confine(seconds: float, memory: int) -> None:
     cpu = math.ceil(seconds) + 1
     die_with(os.getppid(), signal.SIGKILL)
     limits = {"CORE": 0, "FSIZE": 0, "NOFILE": 0, "CPU": cpu}
-    statistics = Path("/proc/self/statm")
-    if statistics.exists():
-        pages = int(statistics.read_text().split()[0])
+    with suppress(FileNotFoundError), open("/proc/self/statm") as statistics:
+        pages = int(statistics.read().split()[0])
         limits["AS"] = pages * resource.getpagesize() + memory
     for name, most in limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))

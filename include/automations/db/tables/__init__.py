@@ -3,12 +3,14 @@
 from automations.db.tables.audit import AuditLog, SecurityEvent
 from automations.db.tables.base import Base
 from automations.db.tables.counters import counter
-from automations.db.tables.data import DataRow, DataTable
+from automations.db.tables.dag_calls import DagCall
+from automations.db.tables.data import DataRow, DataTable, RowFile
 from automations.db.tables.documents import Document, DocumentDelivery, DocumentTemplate
 from automations.db.tables.effects import Effect
 from automations.db.tables.evidence import EvidenceSnapshot
 from automations.db.tables.forms import (
     Form,
+    FormEdit,
     FormRequest,
     FormVersion,
     Submission,
@@ -32,7 +34,12 @@ from automations.db.tables.runs import (
 )
 from automations.db.tables.secrets import Integration, Secret
 from automations.db.tables.sign_ins import MemberPassword, SignIn
-from automations.db.tables.workflows import Workflow, WorkflowVersion
+from automations.db.tables.workflows import (
+    Workflow,
+    WorkflowEdit,
+    WorkflowEditState,
+    WorkflowVersion,
+)
 from automations.db.tables.workspaces import ApiKey, Workspace
 
 __all__ = [
@@ -41,6 +48,7 @@ __all__ = [
     "AuditLog",
     "Base",
     "Callback",
+    "DagCall",
     "DataRow",
     "DataTable",
     "DebouncedEvents",
@@ -51,6 +59,7 @@ __all__ = [
     "Event",
     "EvidenceSnapshot",
     "Form",
+    "FormEdit",
     "FormRequest",
     "FormVersion",
     "Handover",
@@ -70,6 +79,7 @@ __all__ = [
     "PipelineConnection",
     "PipelineRun",
     "RateLimit",
+    "RowFile",
     "Run",
     "RunCount",
     "RunStep",
@@ -82,6 +92,8 @@ __all__ = [
     "Wait",
     "Watermark",
     "Workflow",
+    "WorkflowEdit",
+    "WorkflowEditState",
     "WorkflowVersion",
     "Workspace",
     "counter",

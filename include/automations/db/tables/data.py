@@ -62,3 +62,16 @@ class DataRow(Base):
     key_hash: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
+
+
+class RowFile(Base):
+    """A file that somebody looks at before its rows are added to a table."""
+
+    __tablename__ = "row_file"
+
+    table_id: Mapped[str] = mapped_column(ForeignKey("data_table.id"), primary_key=True)
+    editor_id: Mapped[str] = mapped_column(primary_key=True)
+    """The member, or the API key."""
+    name: Mapped[str]
+    content: Mapped[bytes]
+    kept_at: Mapped[datetime] = now_column()

@@ -40,7 +40,30 @@ class FormVersion(Base):
     title: Mapped[str]
     description: Mapped[str]
     schema: Mapped[dict[str, Any]]
+    created_by: Mapped[str | None]
+    """Who has made it, by name."""
     created_at: Mapped[datetime] = now_column()
+
+
+class FormEdit(Base):
+    """What somebody changes of a form, and has not saved yet."""
+
+    __tablename__ = "form_edit"
+
+    form_id: Mapped[str] = mapped_column(ForeignKey("form.id"), primary_key=True)
+    editor_id: Mapped[str] = mapped_column(primary_key=True)
+    """The member, or the API key."""
+    base_version: Mapped[int]
+    """The version that it is a change of."""
+    states: Mapped[list[Any]]
+    """What it was after each change, the oldest first: some to go back to."""
+    place: Mapped[int]
+    """Which of its states it is in: those behind were taken back."""
+    what: Mapped[str]
+    """What was changed last, in a word: changes of the same come together while one types."""
+    changes: Mapped[int]
+    """How often it was changed: who has seen fewer changes has not seen what it is."""
+    changed_at: Mapped[datetime] = now_column()
 
 
 class Submission(Base):

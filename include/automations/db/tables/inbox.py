@@ -67,6 +67,8 @@ class JobKind(StrEnum):
     MATCH_EVENT = "match_event"
     START_RUN = "start_run"
     START_CHILD = "start_child"
+    EXPRESS_RUN = "express_run"
+    SHOW_RUN = "show_run"
     ANSWER_WAIT = "answer_wait"
     ASK_APPROVER = "ask_approver"
     REMIND_APPROVER = "remind_approver"
@@ -84,6 +86,8 @@ class JobKind(StrEnum):
     END_DEBOUNCE = "end_debounce"
     NAME_OVERRIDE = "name_override"
     END_RUNS = "end_runs"
+    CALL_DAG = "call_dag"
+    END_DAG_RUN = "end_dag_run"
 
 
 class Job(Base):

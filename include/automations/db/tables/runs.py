@@ -18,6 +18,7 @@ from automations.domain.statuses import (
     RunStatus,
     SlotStatus,
     StepStatus,
+    WaitKind,
     WaitStatus,
 )
 from automations.kit.ids import new_id
@@ -45,6 +46,7 @@ class Run(Base):
             "id",
             postgresql_where=text(f"slot IS NOT NULL AND {among('status', *UNFINISHED)}"),
         ),
+        Index("ix_run_completed_at", "completed_at"),
         Index("ix_run_workflow_id_started_at", "workflow_id", text("started_at DESC"), "id"),
         Index("ix_run_workspace_id_started_at", "workspace_id", text("started_at DESC"), "id"),
         Index(
@@ -95,6 +97,8 @@ class Run(Base):
     """US dollars that its steps have spent on language models, or have set aside to spend."""
     model_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """The same in tokens."""
+    express: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether express workers do its first steps, before Airflow has it."""
     dispatched_at: Mapped[datetime | None]
     dag_run_id: Mapped[str | None]
     """The DagRun's id where that is another: of a backfill, or made up by a person in Airflow."""
@@ -148,6 +152,8 @@ class RunStep(Base):
     """Attempts in this generation."""
     deaths: Mapped[int] = mapped_column(server_default="0")
     """How often its process was killed in this generation, by which it loses no attempt."""
+    unseen_deaths: Mapped[int] = mapped_column(server_default="0")
+    """How often since it was begun, where a worker notes it; counted when it is begun again."""
     retries: Mapped[int] = mapped_column(server_default="0")
     """How often it was begun again, over all generations: the state's ``retryCount``."""
     input: Mapped[dict[str, Any] | None]
@@ -158,6 +164,8 @@ class RunStep(Base):
     ended_at: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]
     """When the attempt may begin that follows a failed one, however early a process comes."""
+    told: Mapped[list[Any] | None]
+    """Lines for the log of its task, until the orchestrator has them: when, how grave, what."""
 
 
 class Handover(Base):
@@ -200,7 +208,7 @@ class Wait(Base):
     __tablename__ = "wait"
     __table_args__ = (
         one_of("status", *WaitStatus),
-        one_of("kind", "delay", "decision", "callback", "form", "child", "retry", "slot"),
+        one_of("kind", *WaitKind),
         one_of("decision", *Decision),
         Index(
             "uq_wait_open_node",
@@ -210,13 +218,14 @@ class Wait(Base):
             postgresql_where=text(among("status", WaitStatus.OPEN)),
         ),
         Index("ix_wait_run_id_created_at", "run_id", "created_at"),
+        Index("ix_wait_due", "due_at", postgresql_where=text(among("status", WaitStatus.OPEN))),
     )
 
     id: Mapped[str] = id_column()
     run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
     node_id: Mapped[str]
     generation: Mapped[int]
-    kind: Mapped[str]
+    kind: Mapped[WaitKind]
     status: Mapped[WaitStatus] = mapped_column(server_default=WaitStatus.OPEN)
     question: Mapped[dict[str, Any] | None]
     key: Mapped[str | None]
@@ -229,6 +238,8 @@ class Wait(Base):
     """Whether somebody has decided in the place of those who were asked."""
     decided_at: Mapped[datetime | None]
     data: Mapped[Any | None] = mapped_column(JSON)
+    reason: Mapped[str | None]
+    """Why, in the words of whoever has decided."""
     created_at: Mapped[datetime] = now_column()
 
 
@@ -261,3 +272,4 @@ class Approver(Base):
     """Why the last mail to them has not arrived."""
     used_at: Mapped[datetime | None]
     decision: Mapped[Decision | None]
+    reason: Mapped[str | None]

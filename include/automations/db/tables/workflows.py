@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automations.db.tables.base import Base, id_column, now_column, one_of
@@ -85,3 +93,44 @@ class WorkflowVersion(Base):
     """Since when the schedule has been in force without a break; None when it is not."""
     created_by: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()
+
+
+class WorkflowEdit(Base):
+    """What somebody changes of an automation, and has not saved yet."""
+
+    __tablename__ = "workflow_edit"
+
+    workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow.id"), primary_key=True)
+    editor_id: Mapped[str] = mapped_column(primary_key=True)
+    """The member, or the API key."""
+    base_version: Mapped[int]
+    """The version that it is a change of."""
+    place: Mapped[int]
+    """Which of its states it is in: those behind were taken back."""
+    last: Mapped[int]
+    """The number of its newest state."""
+    changes: Mapped[int]
+    """How often it was changed: who has seen fewer changes has not seen what it is."""
+    sample: Mapped[dict[str, Any]]
+    """Data to try templates and steps with, beside that of the last run."""
+    changed_at: Mapped[datetime] = now_column()
+
+
+class WorkflowEditState(Base):
+    """What a definition was after one change of an edit."""
+
+    __tablename__ = "workflow_edit_state"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workflow_id", "editor_id"],
+            ["workflow_edit.workflow_id", "workflow_edit.editor_id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    workflow_id: Mapped[str] = mapped_column(primary_key=True)
+    editor_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    what: Mapped[str]
+    """What was changed, in a word: changes of the same come together while one types."""
+    definition: Mapped[dict[str, Any]]

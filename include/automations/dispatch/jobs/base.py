@@ -35,6 +35,7 @@ class Handler(ABC):
         airflow: whether they need the orchestrator, so that they wait while that is away.
         together: whether many are done in one go, by ``carry_all``.
         limited: whether they wait while the orchestrator has as many runs as it may.
+        express: whether express workers do them; a dispatcher only where none is there.
         slow: whether one may wait long for others, so that workers of their own do them, so many
             of each workspace at a time: whoever enqueues one says whose it is.
     """
@@ -43,6 +44,7 @@ class Handler(ABC):
     airflow: ClassVar[bool] = False
     together: ClassVar[bool] = False
     limited: ClassVar[bool] = False
+    express: ClassVar[bool] = False
     slow: ClassVar[bool] = False
 
     def __init__(self, tools: Tools) -> None:

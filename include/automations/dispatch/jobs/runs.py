@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from automations.db import jobs, runs, versions, waits
+from automations.db import jobs, run_steps, runs, versions, waits
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Job, JobKind, Run, Workflow
+from automations.db.tables import Job, JobKind, Run, RunStep, Workflow
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, done
-from automations.domain.statuses import UNFINISHED, Decision, RunStatus
-from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
+from automations.domain.statuses import UNFINISHED, Decision, RunStatus, WaitKind
+from automations.errors import (
+    NotVisibleYet,
+    OrchestratorError,
+    OrchestratorUnavailable,
+    VersionGone,
+)
+from automations.execution.done_before import done_before
 from automations.kit import tracing
 from automations.ports import NewDagRun, Visible
+from automations.services.events import assets
 from automations.services.runs import admission, cancellations, failure_reports, notes, replays
+from automations.services.workflows.definitions import load
 
 _FAILS_AT_ALL = 2
 
@@ -26,6 +35,28 @@ class _Start(NamedTuple):
     run: Run
     dag_run: NewDagRun
     needed: Visible
+
+
+def _is_to_be_shown(session: Session, run: Run) -> bool:
+    """Whether Airflow is to have a run that has ended: not where its automation was deleted."""
+    if not run_steps.has_begun(session, run.id):
+        return False
+    return session.get_one(Workflow, run.workflow_id).deleted_at is None
+
+
+def _with_what_was_done(
+    session: Session, start: _Start, rows: Mapping[str, list[RunStep]]
+) -> _Start:
+    """A start with what express workers have done of its run."""
+    run = start.run
+    if run.id not in rows:
+        return start
+    before = done_before(run, rows[run.id], load(session, run.workflow_id, run.version).plan)
+    if before is not None and before.ended is None:
+        newest = session.get_one(Workflow, run.workflow_id).version
+        exact = newest != run.version and replays.obstacle_to(session, run, newest) is not None
+        before = replace(before, exact=exact)
+    return start._replace(dag_run=replace(start.dag_run, before=before))
 
 
 class StartRun(AirflowHandler):
@@ -56,14 +87,29 @@ class StartRun(AirflowHandler):
                     runs.mark_dispatched(session, start.run.id)
                     jobs.done(session, start.job)
                     continue
+                if isinstance(problem, VersionGone):
+                    self._end_by_version(session, start)
+                    continue
                 kept[start.job.id] = problem
                 if isinstance(problem, NotVisibleYet):
                     self._dags.forget(start.dag_run.dag_id)
+            made = (start for start in todo if start.job.id not in kept)
+            if shown := [start.run.id for start in made if start.dag_run.before is not None]:
+                run_steps.forget_told(session, shown)
         for start in todo:
             if start.job.id not in kept:
                 began, trace = start.job.created_at, start.run.traceparent
                 tracing.note("dispatch run", began, trace, run_id=start.run.id)
         return kept
+
+    @staticmethod
+    def _end_by_version(session: Session, start: _Start) -> None:
+        """Fail a run whose version is gone, and that cannot go on by the newest one."""
+        newest = session.get_one(Workflow, start.run.workflow_id).version
+        reason = replays.obstacle_to(session, start.run, newest)
+        error = f"It cannot go on by version {newest}: {reason}."
+        runs.end_run(session, start.run.id, RunStatus.FAILED, error)
+        jobs.done(session, start.job)
 
     @staticmethod
     def _wanted(claimed: Sequence[Job], kept: dict[int, Exception]) -> list[_Start]:
@@ -73,14 +119,19 @@ class StartRun(AirflowHandler):
                 run = session.get(Run, job.subject_id)
                 if run is None:
                     kept[job.id] = LookupError(f"There is no run {job.subject_id}.")
-                elif run.status not in UNFINISHED:
+                elif run.status not in UNFINISHED and not _is_to_be_shown(session, run):
                     jobs.done(session, job)
                 else:
                     revision = versions.revision(session, run.workflow_id, run.version)
                     dag, note = dag_id(run.workflow_id), notes.origin(session, run)
-                    made = NewDagRun(dag, run.in_airflow, run.input, note)
+                    source = assets.source_of(session, run)
+                    made = NewDagRun(
+                        dag, run.in_airflow, run.input, note, run.started_by, source=source
+                    )
                     found.append(_Start(job, run, made, Visible(run.version, revision)))
-        return found
+            express = [start.run.id for start in found if start.run.express]
+            rows = run_steps.of_runs(session, express) if express else {}
+            return [_with_what_was_done(session, start, rows) for start in found]
 
     def _leave_unseen(self, wanted: Sequence[_Start], kept: dict[int, Exception]) -> None:
         """Keep back what Airflow has not parsed; each DAG is asked for once."""
@@ -113,6 +164,33 @@ class StartChild(StartRun):
 
     kind = JobKind.START_CHILD
     limited = False
+
+
+class ShowRun(StartRun):
+    """Makes the DagRun of a run that has ended before it came to Airflow.
+
+    Without a limit, and apart from others: nothing is left to be done of it there.
+    """
+
+    kind = JobKind.SHOW_RUN
+    limited = False
+
+
+class ExpressRun(Handler):
+    """Gives a run to Airflow which no express worker is there for."""
+
+    kind = JobKind.EXPRESS_RUN
+    express = True
+
+    def carry(self, job: Job) -> None:
+        with unit_of_work() as session:
+            run = runs.lock_run(session, job.subject_id)
+            if jobs.done(session, job) and run is not None:
+                admission.leave_express(session, run)
+
+    def end_subject(self, session: Session, subject_id: str, error: str) -> None:
+        """Fail the run, which nobody will ever end."""
+        runs.end_run(session, subject_id, RunStatus.FAILED, f"Could not be started: {error}")
 
 
 class FailRun(AirflowHandler):
@@ -149,6 +227,8 @@ class RetryRun(AirflowHandler):
     def carry(self, job: Job) -> None:
         with unit_of_work() as session:
             run = session.get_one(Run, job.subject_id)
+        if run.reviving and run.dispatched_at is None:
+            raise NotVisibleYet(f"Run {run.id} has not come to Airflow yet.")
         # Not when it was cancelled meanwhile, or its first step has begun since an earlier try.
         if run.reviving:
             self._orchestrator.retry(dag_id(run.workflow_id), run.in_airflow)
@@ -175,6 +255,8 @@ class RetryLatest(RetryRun):
             run = session.get_one(Run, job.subject_id)
             newest = session.get_one(Workflow, run.workflow_id).version
             revision = versions.revision(session, run.workflow_id, newest)
+        if run.reviving and run.dispatched_at is None:
+            raise NotVisibleYet(f"Run {run.id} has not come to Airflow yet.")
         if run.reviving:
             dag = dag_id(run.workflow_id)
             found = self._dags.newest(dag, Visible(newest, revision))
@@ -223,6 +305,10 @@ class WakeParent(Handler):
             # Locked first: a parent that is about to wait sees the child's end, or is seen here.
             runs.lock_run(session, str(child.parent_run_id))
             wait = waits.open_wait_of(session, str(child.parent_run_id))
-            if wait is not None and wait.kind == "child" and waits.awaited_run(wait) == child.id:
+            if (
+                wait is not None
+                and wait.kind == WaitKind.CHILD
+                and waits.awaited_run(wait) == child.id
+            ):
                 waits.settle(session, wait, waits.Ending(Decision.RESUMED))
             jobs.done(session, job)

@@ -17,8 +17,11 @@ class VisibleDags:
         self._known: dict[str, Visible] = {}
         self._lock = threading.Lock()
 
-    def require(self, dag: str, needed: Visible) -> None:
+    def require(self, dag: str, needed: Visible) -> Visible:
         """See that a DAG is parsed at a version, asking Airflow only when that is not known.
+
+        Returns:
+            what it was last known to be parsed at, the needed version or a later one.
 
         Raises:
             NotVisibleYet: it is not.
@@ -26,7 +29,8 @@ class VisibleDags:
         with self._lock:
             known = self._known.get(dag)
         if known is None or not _covers(known, needed):
-            self.newest(dag, needed)
+            return self.newest(dag, needed)
+        return known
 
     def newest(self, dag: str, needed: Visible) -> Visible:
         """What Airflow has parsed of a DAG now, which is the needed version or a later one.

@@ -32,6 +32,8 @@ class AnswerWait(AirflowHandler):
         if waiting:
             option = answers.option_of(wait.decision)
             params = dict(wait.data) if isinstance(wait.data, dict) else {}
+            if wait.reason is not None:
+                params[answers.REASON] = wait.reason
             if wait.decided_by:
                 params[answers.ANSWERED_BY] = wait.decided_by
             dag = dag_id(run.workflow_id)

@@ -16,6 +16,7 @@ from automations.kit.json_schema.schemas import Schema
 from automations.kit.json_schema.validation import violations
 from automations.kit.json_schema.violations import Violation
 from automations.kit.storable import faults
+from automations.kit.titles import Name
 from automations.kit.values import JSON
 
 DISPLAY = frozenset({"heading", "paragraph", "divider"})
@@ -63,6 +64,7 @@ class FormField(_Part):
     key: str = Field(min_length=1, max_length=200)
     type: FieldType
     label: str = ""
+    help: str = Field("", max_length=2_000, description="What is said below its label.")
     validation: Validation = Validation()
     options: list[Option] = Field(default_factory=list)
     timezone: Annotated[str, AfterValidator(zone_name)] = Field(
@@ -117,6 +119,16 @@ class FormSchema(_Part):
     """A form's sections."""
 
     sections: list[Section] = Field(max_length=100)
+
+
+class WrittenForm(Lenient):
+    """What a client writes of a form."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    title: Name
+    description: str = Field("", max_length=5_000)
+    form_schema: FormSchema = Field(alias="schema", description="Sections with fields.")
 
 
 _MAX_CHECKS = 2_000_000

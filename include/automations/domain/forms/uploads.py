@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from automations.kit.filenames import file_name
+from automations.kit.declared_text import marked
+from automations.kit.filenames import sent_name
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 
@@ -77,8 +78,8 @@ def upload(filename: str, content: bytes) -> Upload:
         ValueError: it is not taken; says why.
     """
     # Some browsers send the whole path.
-    stem, dot, extension = filename.replace("\\", "/").rpartition("/")[2].rpartition(".")
-    extension = extension.lower()
+    stem, dot, ending = filename.replace("\\", "/").rpartition("/")[2].rpartition(".")
+    extension = ending.lower()
     if not dot or extension not in CONTENT_TYPES:
         raise ValueError(f"must be a file of one of these kinds: {', '.join(CONTENT_TYPES)}")
     if not content:
@@ -86,7 +87,8 @@ def upload(filename: str, content: bytes) -> Upload:
     if len(content) > MAX_BYTES:
         raise ValueError(f"is over {MAX_BYTES // 1_000_000} MB")
     beginnings = _BEGINNINGS.get(extension)
-    # A text begins with anything, but only other kinds of files hold a NUL.
-    if not content.startswith(beginnings) if beginnings else b"\0" in content:
+    # A text begins with anything, but only other kinds of files, and wide letters, hold a NUL.
+    is_text = b"\0" not in content or marked(content) is not None
+    if not (content.startswith(beginnings) if beginnings else is_text):
         raise ValueError(f"is not a {extension} file, whatever its name says")
-    return Upload(file_name(stem, extension), extension, content)
+    return Upload(sent_name(stem, ending), extension, content)

@@ -229,7 +229,11 @@ def _several(column: Column, value: JSON) -> list[str]:
     if len(value) > MAX_CHOSEN:
         raise ValueError(f"may have {MAX_CHOSEN} items at most")
     choices = {option.value for option in column.options}
-    return [_one_of(column, choices, item) for item in dict.fromkeys(map(_plain, value))]
+    chosen = [_one_of(column, choices, _plain(item)) for item in value]
+    twice = next((item for item, number in Counter(chosen).items() if number > 1), None)
+    if twice is not None:
+        raise ValueError(f"has '{twice[:100]}' twice")
+    return chosen
 
 
 def _chosen(column: Column, value: JSON) -> str:

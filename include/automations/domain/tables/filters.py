@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from automations.domain.tables.columns import Column, value_of
 from automations.domain.tables.columns import of_step as value_of_step
 from automations.errors import ValidationFailed
-from automations.kit.comparison import compare
+from automations.kit.comparison import Operator, compare
 from automations.kit.values import JSON
 from automations.ports.tables import RowFilter, RowRule
 
@@ -101,6 +101,17 @@ def order_of(sort: str | None, columns: Sequence[Column]) -> Order:
     if key != "createdAt":
         raise ValidationFailed({"sort": [f"'{key}' is not a column of this table"]})
     return Order(None, descending)
+
+
+def operators_of(column: Column) -> list[str]:
+    """How a column may be compared, the most usual ways first."""
+    known = OPERATORS.get(column.type, _TEXTS)
+    return [operator for operator in get_args(Operator) if operator in known]
+
+
+def is_sortable(column: Column) -> bool:
+    """Whether rows have an order by a column."""
+    return column.type not in _UNSORTED
 
 
 class _Checker:

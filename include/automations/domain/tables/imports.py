@@ -10,19 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from automations.domain.tables.columns import Column, checked
+from automations.domain.tables.cells import is_nothing, of_text
+from automations.domain.tables.columns import MAX_ROW_BYTES, Column, checked
 from automations.errors import ValidationFailed
-from automations.kit import json_text
-from automations.kit.numbers import typed
 from automations.kit.values import JSON, Errors
 
 MAX_ROWS = 50_000
 """Of one file, which is one transaction."""
 _NAMED_PROBLEMS = 100
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_SEPARATORS = (",", ";", "\t", "|")
-_SAID = re.compile(r"sep=(.)\r?\n")
+SEPARATORS = (",", ";", "\t", "|")
+SAID = re.compile(r'"?sep=([^"\r\n])"?\r?\n', re.IGNORECASE)
 """A first line by which spreadsheets are told what separates values."""
+_FIRST = re.compile(r'(?:[^"\r\n]++|"[^"]*+")*+')
+"""A text's first line, of which a cell in quotes may have several."""
+# Else a cell has 131 072 characters at most, and what an export has written cannot be read again.
+csv.field_size_limit(MAX_ROW_BYTES)
 
 Source = str | list[JSON]
 """A CSV text, or a list of rows' values."""
@@ -59,15 +61,31 @@ class _Sheet:
     """A text as one separator divides it.
 
     Args:
+        separator: what divides it.
         head: the columns that the first line names.
         width: how many cells the first line has, empty ones at its end, too.
         is_exact: whether no line has more cells than that.
     """
 
+    separator: str
     head: Sequence[Column]
     width: int
     lines: Sequence[Sequence[str]]
     is_exact: bool
+
+
+def separator_of(columns: Sequence[Column], text: str) -> str | None:
+    """What divides a text whose first line names columns; None where no separator gives that."""
+    try:
+        return _sheet(columns, text).separator
+    except ValidationFailed:
+        return None
+
+
+def without_hint(text: str) -> str:
+    """A text without a first line that only says what separates its values."""
+    said = SAID.match(text)
+    return text[said.end() :] if said else text
 
 
 def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Errors]]:
@@ -88,17 +106,18 @@ def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
     Raises:
         ValidationFailed: none fits; says why the one does not that divides the first line most.
     """
-    said = _SAID.match(text)
-    separators = (said[1],) if said else _SEPARATORS
+    said = SAID.match(text)
+    separators = (said[1],) if said else SEPARATORS
     text = text[said.end() :] if said else text
+    found = _FIRST.match(text)
+    first = found.group() if found else ""
     fitting: list[_Sheet] = []
     problems: list[tuple[int, ValidationFailed]] = []
     for separator in separators:
         try:
             sheet = _divided(columns, text, separator)
         except ValidationFailed as problem:
-            names = text.partition("\n")[0].count(separator)
-            problems.append((names, problem))
+            problems.append((first.count(separator), problem))
             continue
         if sheet.is_exact:
             return sheet
@@ -120,7 +139,9 @@ def _divided(columns: Sequence[Column], text: str, separator: str) -> _Sheet:
     except csv.Error as error:
         message = f"is not CSV, line {lines.line_num}: {error}"
         raise ValidationFailed({"body": [message]}) from error
-    return _Sheet(head, len(first), found, all(len(line) <= len(first) for line in found))
+    return _Sheet(
+        separator, head, len(first), found, all(len(line) <= len(first) for line in found)
+    )
 
 
 def _without_blank(first: list[str], lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
@@ -141,11 +162,11 @@ def _without_blank(first: list[str], lines: list[list[str]]) -> tuple[list[str],
 
 
 def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:
-    shared = Counter(column.name.strip() for column in columns)
-    by_name = {column.name.strip(): column for column in columns}
+    shared = Counter(_on_one_line(column.name) for column in columns)
+    by_name = {_on_one_line(column.name): column for column in columns}
     by_key = {column.key: column for column in columns}
     head: list[Column] = []
-    named = [name.strip() for name in names]
+    named = [_on_one_line(name) for name in names]
     while named and not named[-1]:
         named.pop()
     for place, name in enumerate(named):
@@ -165,51 +186,20 @@ def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:
     return head
 
 
+def _on_one_line(name: str) -> str:
+    """A name as it is compared: spreadsheets break it where the column is narrow."""
+    return " ".join(name.split())
+
+
 def _row(head: Sequence[Column], cells: Sequence[str]) -> tuple[dict[str, JSON], Errors]:
     """The values of a line's cells, and what is wrong with those that cannot be read."""
     values: dict[str, JSON] = {}
     wrong: Errors = {}
     for column, cell in zip(head, cells, strict=False):
-        # Blanks are a text, and nothing of any other type.
-        if cell == "" or (column.type != "text" and not cell.strip()):
+        if is_nothing(column, cell):
             continue
         try:
-            values[column.key] = _typed(column, cell)
+            values[column.key] = of_text(column, cell)
         except ValueError as error:
             wrong[column.key] = [str(error)]
     return values, wrong
-
-
-def _typed(column: Column, cell: str) -> JSON:
-    """A cell in its column's type; one that does not fit stays a text, and is refused later.
-
-    Raises:
-        ValueError: it cannot be kept, and why.
-    """
-    text = cell.strip()
-    match column.type:
-        case "number":
-            number = typed(text)
-            if number is None:
-                raise ValueError("must be a number such as -1234.5, with no other sign in it")
-            return number
-        case "boolean":
-            return _BOOLEANS.get(text.lower(), cell)
-        case "multiselect":
-            return _several(text)
-        case "json":
-            return json_text.parsed(text)
-        case "text":
-            return cell
-        case _:
-            return text
-
-
-def _several(text: str) -> JSON:
-    """Values with ``;`` between them, or a list in JSON."""
-    if text.startswith("["):
-        try:
-            return json_text.parsed(text)
-        except ValueError:
-            pass
-    return [part.strip() for part in text.split(";") if part.strip()]

@@ -16,7 +16,7 @@ from automations.domain.template_language.functions import FUNCTIONS, Namespace
 from automations.domain.template_language.loops import Loop
 from automations.domain.template_language.meter import Meter
 from automations.domain.template_language.names import path
-from automations.domain.template_language.operations import COMPARISONS, OPERATIONS, RULES, part
+from automations.domain.template_language.operations import OPERATIONS, comparisons, part
 from automations.domain.template_language.predicates import PREDICATES, UNDEFINED_TOO
 from automations.domain.template_language.run import Run
 from automations.domain.template_language.scopes import Scope, Scopes
@@ -72,8 +72,8 @@ class Evaluation:
     ) -> None:
         self._meter = meter
         self._gaps = gaps
-        self._run = Run(meter, markup, mrkdwn)
-        self._comparisons = RULES if as_rules else COMPARISONS
+        self._run = Run(meter, markup, mrkdwn, as_rules)
+        self._comparisons = comparisons(self._run)
         self._write = write
         self._scopes = Scopes(names, meter)
         self._written: list[str] = []
@@ -98,7 +98,10 @@ class Evaluation:
             TemplateFault: it cannot be evaluated with this data, or costs too much.
         """
         try:
-            found = self._value(node)
+            found = self._raw(node)
+            if isinstance(found, Undefined):
+                raise found.fault()
+            found = self._plain(found)
         except RecursionError as error:
             raise TemplateFault("the template calls itself too often") from error
         if path(node):
@@ -231,6 +234,8 @@ class Evaluation:
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, Undefined):
+            if self._gaps:
+                return ""
             raise value.fault()
         if isinstance(value, _INNER):
             raise TemplateFault("a loop, a macro or a namespace is no value")
@@ -303,6 +308,8 @@ class Evaluation:
     def _filter(self, node: nodes.Filter) -> Any:
         assert node.node is not None
         of = self._raw(node.node)
+        if isinstance(of, Undefined) and node.name not in OF_THE_MISSING and self._gaps:
+            return of
         if not (isinstance(of, Undefined) and node.name in OF_THE_MISSING):
             of = self._plain(of)
         return self._filtered_once(node, of)

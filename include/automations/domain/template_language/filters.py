@@ -47,7 +47,15 @@ def _picked(run: Run, value: Any, path: Any, folded: bool = False) -> list[Any]:
     found = _items(run, value)
     if path is not None:
         found = [_there(_attribute(run, item, path)) for item in found]
-    return [item.lower() if folded and isinstance(item, str) else item for item in found]
+    return [_folded(run, item) for item in found] if folded else found
+
+
+def _folded(run: Run, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    # Each is a copy: of one text a list may hold thousands.
+    run.meter.letters(len(value))
+    return value.lower()
 
 
 def _sort(
@@ -90,7 +98,7 @@ def _group_by(
     groups: dict[Any, Group] = {}
     for item in _items(run, value):
         key = _there(_attribute(run, item, attribute, default))
-        folded = key.lower() if isinstance(key, str) and not case_sensitive else key
+        folded = key if case_sensitive else _folded(run, key)
         group = groups.setdefault(values.identity(folded, run.meter), Group([key, []]))
         group[1].append(item)
     return sorted(groups.values(), key=lambda group: values.order(group[0], run.meter))
@@ -103,7 +111,7 @@ def _sum(run: Run, value: Any, attribute: Any = None, start: Any = 0) -> Any:
         return [*start, *(inner for item in picked for inner in item)]
     if any(not isinstance(item, int | float) for item in (start, *picked)):
         raise TemplateFault("sum takes numbers")
-    return values.number(sum(picked, start))
+    return values.number(sum(values.alike(start, *picked)))
 
 
 def _join(run: Run, value: Any, by: Any = "", attribute: Any = None) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from jinja2 import Environment, nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.ext import Extension
-from jinja2.lexer import Token, TokenStream
+from jinja2.lexer import TOKEN_FLOAT, Lexer, Token, TokenStream
 from jinja2.parser import Parser
 
 from automations.domain.template_language import values
@@ -19,6 +20,7 @@ from automations.domain.template_language.filters import FILTERS
 from automations.domain.template_language.functions import FUNCTIONS
 from automations.domain.template_language.names import path
 from automations.domain.template_language.predicates import PREDICATES
+from automations.kit.numbers import InexactText, typed
 from automations.kit.storable import fault
 
 _MAX_BRACKETS = 20
@@ -30,6 +32,7 @@ _MAX_PREFIXES = 100
 _MAX_TREE_DEPTH = 100
 """Evaluation calls itself for each level."""
 _CACHED_LENGTH = 1_000
+_SHORT = 60
 
 _OPENING = frozenset({"lparen", "lbracket", "lbrace"})
 _CLOSING = frozenset({"rparen", "rbracket", "rbrace"})
@@ -63,6 +66,37 @@ class Bounds:
 
 
 OF_FIELDS = Bounds(length=500_000, tokens=5_000)
+
+
+class _Exact(Lexer):
+    """Reads no decimal number that would be changed by being kept."""
+
+    def wrap(
+        self,
+        stream: Iterable[tuple[int, str, str]],
+        name: str | None = None,
+        filename: str | None = None,
+    ) -> Iterator[Token]:
+        return super().wrap(map(_exact, stream), name, filename)
+
+
+class _Environment(Environment):
+    @cached_property
+    def lexer(self) -> Lexer:
+        return _Exact(self)
+
+
+def _exact(token: tuple[int, str, str]) -> tuple[int, str, str]:
+    line, kind, written = token
+    number = written.replace("_", "")
+    # What is too large is told so where all numbers are.
+    if kind == TOKEN_FLOAT and math.isfinite(float(number)):
+        try:
+            typed(number)
+        except InexactText as inexact:
+            short = written if len(written) <= _SHORT else f"{written[:_SHORT]}…"
+            raise TemplateSyntaxError(f"the number {short} {inexact}", line) from inexact
+    return token
 
 
 class _Bounded(Extension):
@@ -113,7 +147,7 @@ class _Tag:
 @lru_cache
 def _environment(max_tokens: int) -> Environment:
     # It parses only: what is written out is escaped by whoever evaluates it.
-    environment = Environment(  # noqa: S701 -- only parses
+    environment = _Environment(
         extensions=["jinja2.ext.loopcontrols", _Bounded], keep_trailing_newline=True
     )
     environment.extend(max_tokens=max_tokens)

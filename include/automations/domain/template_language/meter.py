@@ -46,7 +46,11 @@ class Meter:
         """
         if length > self._max_text:
             raise TemplateFault(f"the rendered text is longer than {self._max_text} characters")
-        self.charge(length // _CHARACTERS + 1)
+        self.letters(length)
+
+    def letters(self, number: int) -> None:
+        """Count letters of a text that is about to be read, or copied to be looked at."""
+        self.charge(number // _CHARACTERS + 1)
 
     def items(self, number: int) -> None:
         """Count a list that is about to be made."""
@@ -62,7 +66,7 @@ class Meter:
         while left:
             value, depth = left.pop()
             if isinstance(value, str):
-                self.charge(len(value) // _CHARACTERS + 1)
+                self.letters(len(value))
                 continue
             self.charge(1)
             if not isinstance(value, list | dict):

@@ -23,7 +23,7 @@ def _numbers(sign: str, compute: Callable[[Any, Any], Any]) -> Operation:
             # Python would format a text with %.
             raise _unfit(sign, left, right)
         # Data may hold larger ones.
-        return values.number(compute(values.number(left), values.number(right)))
+        return values.number(compute(*values.alike(left, right)))
 
     return computed
 
@@ -56,6 +56,13 @@ def _multiply(run: Run, left: Any, right: Any) -> Any:
     return _times(run, left, right)
 
 
+def _divide(left: Any, right: Any) -> Any:
+    found = left / right
+    if isinstance(left, int) and isinstance(right, int) and left % right == 0:
+        values.double(left // right)
+    return found
+
+
 def _power(base: Any, exponent: Any) -> Any:
     whole = isinstance(base, int) and isinstance(exponent, int) and abs(base) > 1
     if whole and base.bit_length() * abs(exponent) > _MAX_POWER_BITS:
@@ -67,7 +74,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "+": _add,
     "-": _numbers("-", lambda left, right: left - right),
     "*": _multiply,
-    "/": _numbers("/", lambda left, right: left / right),
+    "/": _numbers("/", _divide),
     "//": _numbers("//", lambda left, right: left // right),
     "%": _numbers("%", lambda left, right: left % right),
     "**": _numbers("**", _power),
@@ -108,6 +115,11 @@ RULES: Mapping[str, Callable[[Any, Any, Meter], bool]] = {
     "notin": _as_rules_do("in", negated=True),
 }
 """Comparisons as the rules of conditions make them: what is of two kinds is refused."""
+
+
+def comparisons(run: Run) -> Mapping[str, Callable[[Any, Any, Meter], bool]]:
+    """How a rendering compares."""
+    return RULES if run.as_rules else COMPARISONS
 
 
 def part(value: Any, start: Any, stop: Any, step: Any, meter: Meter) -> Any:

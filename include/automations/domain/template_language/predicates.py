@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from automations.domain.template_language import values
+from automations.domain.template_language.operations import comparisons
 from automations.domain.template_language.run import Run
 
 Predicate = Callable[..., bool]
@@ -28,11 +29,11 @@ def _divisible(run: Run, value: int, by: int) -> bool:
 
 
 def _equal(run: Run, value: Any, other: Any) -> bool:
-    return values.equal(value, other, run.meter)
+    return comparisons(run)["eq"](value, other, run.meter)
 
 
 def _less(run: Run, value: Any, other: Any) -> bool:
-    return values.is_less(value, other, run.meter)
+    return comparisons(run)["lt"](value, other, run.meter)
 
 
 def _letters(run: Run, value: Any, is_so: Callable[[str], bool]) -> bool:
@@ -41,7 +42,7 @@ def _letters(run: Run, value: Any, is_so: Callable[[str], bool]) -> bool:
 
 
 def _same(run: Run, value: Any, other: Any) -> bool:
-    return type(value) is type(other) and _equal(run, value, other)
+    return type(value) is type(other) and values.equal(value, other, run.meter)
 
 
 _unequal: Predicate = lambda run, value, other: not _equal(run, value, other)  # noqa: E731
@@ -69,7 +70,7 @@ PREDICATES: Mapping[str, Predicate] = {
     "odd": lambda run, value: _whole(run, value) and value % 2 == 1,
     "even": lambda run, value: _divisible(run, value, 2),
     "divisibleby": _divisible,
-    "in": lambda run, value, others: values.contains(others, value, run.meter),
+    "in": lambda run, value, others: comparisons(run)["in"](value, others, run.meter),
     "sameas": _same,
     "lower": lambda run, value: _letters(run, value, str.islower),
     "upper": lambda run, value: _letters(run, value, str.isupper),

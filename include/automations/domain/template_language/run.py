@@ -14,8 +14,10 @@ class Run:
     Args:
         markup: whether what is inserted is escaped, and texts may be marked as safe.
         mrkdwn: whether that is escaped for Slack, and not for HTML.
+        as_rules: whether values are compared as the rules of conditions do.
     """
 
     meter: Meter
     markup: bool = False
     mrkdwn: bool = False
+    as_rules: bool = False

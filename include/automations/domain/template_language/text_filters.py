@@ -24,8 +24,9 @@ _LETTERS = 3
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL)
 _SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"\w+")
-_CONVERSION = re.compile(r"%[-+ #0]*([0-9]*)(?:\.([0-9]*))?([a-zA-Z%])|%")
+_CONVERSION = re.compile(r"%[-+ #0]*+([0-9]*+)(?:\.([0-9]*+))?([a-zA-Z%])|%")
 _CONVERSIONS = frozenset("sdiouxXeEfFgG%")
+_DECIMAL = frozenset("eEfFgG")
 
 
 def _of_text(change: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,15 +124,18 @@ def _replace(run: Run, value: Any, old: Any, new: Any, count: int = -1) -> str:
 def _format(run: Run, value: str, *arguments: Any, **named: Any) -> str:
     if not isinstance(value, str) or named:
         raise TemplateFault("format takes a text with marks such as %s and their values")
-    number = 0
+    kinds: list[str] = []
     for mark in _CONVERSION.finditer(value):
         width, precision, conversion = mark.groups(default="")
         if conversion not in _CONVERSIONS or not conversion:
             raise TemplateFault(f"'{mark.group()}' is no mark of format")
         if max(int(width[:9] or 0), int(precision[:9] or 0)) > _MAX_WIDTH:
             raise TemplateFault(f"a width must be a whole number from 0 to {_MAX_WIDTH}")
-        number += conversion != "%"
-    run.meter.text(len(value) + number * _MAX_WIDTH)
+        kinds += [conversion] if conversion != "%" else []
+    run.meter.text(len(value) + len(kinds) * _MAX_WIDTH)
+    for kind, item in zip(kinds, arguments, strict=False):
+        if kind in _DECIMAL and isinstance(item, int):
+            values.double(item)
     written = [
         item if isinstance(item, int | float) else values.text(item, run.meter)
         for item in arguments
@@ -191,12 +195,18 @@ def _whole_of(text: str, base: int) -> int:
 
 def _real(run: Run, value: Any, default: Any = None) -> float:
     try:
-        return values.number(_real_of(value) if isinstance(value, str) else float(value))
+        return values.number(_real_of(value) if isinstance(value, str) else _decimal(value))
     except (TypeError, ValueError, OverflowError) as error:
         if default is None:
+            if isinstance(error, TemplateFault):
+                raise
             told = error if isinstance(error, InexactText) else "is no number"
             raise TemplateFault(f"{values.kind(value)} {told}") from error
         return float(default)
+
+
+def _decimal(value: Any) -> float:
+    return values.double(value) if isinstance(value, int) else float(value)
 
 
 def _real_of(text: str) -> float:
@@ -210,11 +220,11 @@ def _real_of(text: str) -> float:
 
 def _round(run: Run, value: float, precision: int = 0, method: str = "common") -> float:
     if method == "common":
-        return round(float(value), precision)
+        return round(_decimal(value), precision)
     if method not in ("ceil", "floor"):
         raise TemplateFault("the method must be common, ceil or floor")
     factor = 10.0**precision
-    scaled = value * factor
+    scaled = _decimal(value) * factor
     return ((-(-scaled // 1)) if method == "ceil" else scaled // 1) / factor
 
 

@@ -17,6 +17,10 @@ MAX_NUMBER = 2**127
 """Whole numbers of more bits would make one multiplication cost like a thousand."""
 
 
+_LETTERS = 10_000
+"""So many of two texts are compared for one piece of work."""
+
+
 class Undefined:
     """What is not there; a fault as soon as it is used.
 
@@ -122,6 +126,8 @@ def equal(left: Any, right: Any, meter: Meter) -> bool:
     if isinstance(left, list | dict) and isinstance(right, list | dict):
         # Python walks both together, and so no further than the one.
         meter.tree(left)
+    elif isinstance(left, str) and isinstance(right, str) and len(left) == len(right):
+        meter.charge(len(left) // _LETTERS)
     return same(left, right)
 
 
@@ -187,6 +193,29 @@ def number(value: float) -> int | float:
     if isinstance(value, complex) or not is_bounded(value):
         raise TemplateFault("the result is too large, or no real number")
     return value
+
+
+def double(value: float) -> float:
+    """A number as a decimal one.
+
+    Raises:
+        TemplateFault: it is a whole one that this would change.
+    """
+    found = float(number(value))
+    if isinstance(value, int) and int(found) != value:
+        raise TemplateFault(f"{value} has more digits than a decimal number can keep")
+    return found
+
+
+def alike(*given: float) -> tuple[float, ...]:
+    """Numbers to compute with: beside a decimal one, each is one.
+
+    Raises:
+        TemplateFault: one is a whole one that this would change, or too large.
+    """
+    if any(isinstance(one, float) for one in given):
+        return tuple(map(double, given))
+    return tuple(map(number, given))
 
 
 def is_bounded(value: object) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +21,17 @@ MAX_BUILD = 20_000
 """What all its patterns together may take to be prepared, 10 µs each."""
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
-_REFERENCES_ELSEWHERE = frozenset({"$dynamicRef", "$recursiveRef"})
+_OF_OTHER_DRAFTS: Mapping[str, str] = {
+    **dict.fromkeys(("$dynamicRef", "$recursiveRef"), "$ref"),
+    "dependencies": "dependentRequired or dependentSchemas",
+    "additionalItems": "items, behind prefixItems",
+    "divisibleBy": "multipleOf",
+    "disallow": "not",
+    "extends": "allOf",
+}
+"""What would be passed over in silence, with what says the same here."""
+_ALIKE = 0.85
+"""Of two keywords' letters, from which on one may be meant for the other."""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 
 
@@ -135,8 +148,9 @@ class _Checking:
         for keyword, value in schema.items():
             here = f"{path}.{keyword}" if path else str(keyword)
             self.tracks = self.tracks or keyword in _UNEVALUATED
-            if keyword in _REFERENCES_ELSEWHERE:
-                raise SchemaFault(f"{here}: is not known here; use $ref")
+            instead = _OF_OTHER_DRAFTS.get(keyword) or _meant(str(keyword))
+            if instead is not None:
+                raise SchemaFault(f"{here}: is not known here; use {instead}")
             if keyword == "$ref":
                 self._follow(value, here)
             elif keyword == "pattern":
@@ -198,6 +212,20 @@ class _Checking:
                 if isinstance(value, dict | list):
                     left.extend(value.values() if isinstance(value, dict) else value)
         return self._anchors
+
+
+@lru_cache(maxsize=1_024)
+def _meant(keyword: str) -> str | None:
+    """The keyword that is misspelt; None for one that is right, or asks for nothing."""
+    names = {name.casefold(): name for name in {*_INNER, *_FORMS, "$ref", "pattern"}}
+    is_own = keyword.lower().startswith("x-")
+    if is_own or keyword in _ASKS_FOR_NOTHING or keyword in names.values():
+        return None
+    letters = re.sub(r"[\W_]", "", keyword).casefold()
+    for one in difflib.get_close_matches(letters, names, 1, _ALIKE):
+        if abs(len(one) - len(letters)) <= 1 and names[one] not in _ASKS_FOR_NOTHING:
+            return names[one]
+    return None
 
 
 def _place(path: str) -> str:
@@ -294,6 +322,9 @@ _INNER: Mapping[str, Callable[[JSON, str], Inner]] = {
         _named_schemas,
     ),
 }  # fmt: skip
+_ASKS_FOR_NOTHING = frozenset(
+    {"$anchor", "$defs", "$id", "$schema", "definitions", "description", "format", "title"}
+)
 _FORMS: Mapping[str, Callable[[JSON, str], Any]] = {
     "type": _type,
     "enum": _list,

@@ -15,6 +15,7 @@ from automations.db.tables import ApiKey as ApiKeyRow
 from automations.domain import people
 from automations.domain.principals import RANKS, Principal
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
+from automations.kit import cursors
 from automations.kit.values import from_attributes
 from automations.services.access import key_cache
 from automations.services.access.bootstrap import ensure_workspace
@@ -89,10 +90,25 @@ def create(
         return token, from_attributes(ApiKey, key)
 
 
-def list_all(workspace_id: str) -> Sequence[ApiKey]:
-    """The keys of a workspace that are not revoked."""
+def page_after(
+    workspace_id: str, cursor: str | None, size: int
+) -> tuple[Sequence[ApiKey], str | None]:
+    """The keys that are not revoked behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
     with unit_of_work() as session:
-        return [from_attributes(ApiKey, row) for row in api_keys.listed(session, workspace_id)]
+        rows = api_keys.page_after(session, workspace_id, after, size + 1)
+    found = [from_attributes(ApiKey, row) for row in rows]
+    return cursors.page(found, size, lambda one: (one.created_at, one.id))
+
+
+def get(by: Principal, key_id: str) -> ApiKey:
+    """A key that is not revoked.
+
+    Raises:
+        NotFound: it is not there.
+    """
+    with unit_of_work() as session:
+        return from_attributes(ApiKey, _find(session, by, key_id))
 
 
 def rotate(by: Principal, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:

@@ -114,7 +114,7 @@ def update(
 
 
 def delete(by: Principal, member_id: str) -> None:
-    """Remove a member; their API keys are revoked, their notifications deleted.
+    """Remove a member; their API keys are revoked, their notifications and edits deleted.
 
     Raises:
         NotAllowed: only an OWNER removes OWNERs.

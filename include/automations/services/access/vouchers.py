@@ -1,4 +1,9 @@
-"""Signing in to the console by Airflow's word: its server vouches for a user, once and at once."""
+"""Signing in to the console by Airflow's word: its server vouches for a user, once and at once.
+
+A voucher is for the browser that has asked for it, which is known by a cookie that Airflow's
+server sets and the bridge sees when both are at one host. Elsewhere whoever comes with one is asked
+whether they are this user: somebody else's would make what they do here that one's.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +34,9 @@ LASTS = timedelta(seconds=60)
 """From Airflow to the bridge is one redirect."""
 _SESSION_LASTS = timedelta(hours=12)
 """Whom Airflow lets in no longer is out of the console by the next day."""
+BROWSER = "automations_browser"
+"""The cookie that says which browser asks; a host's cookies are those of all its ports."""
+_BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 _MADE = re.compile(r".*-[0-9a-f]{20}")
 _FOREIGN = re.compile(r"[^a-z0-9._-]+")
@@ -43,6 +51,11 @@ class Voucher:
     role: str
     until: datetime
     id: str
+    browser: str
+
+    def is_asked_by(self, browser: str | None) -> bool:
+        """Whether it is for the browser that has this token in its cookie."""
+        return browser is not None and hmac.compare_digest(self.browser, _known_as(browser))
 
 
 def role_of(names: Iterable[str]) -> str:
@@ -59,10 +72,21 @@ def role_of(names: Iterable[str]) -> str:
     return max(found, key=lambda role: RANKS[role])
 
 
-def issue(user: str, role: str) -> str:
-    """Vouch for a user of Airflow."""
+def browser_token(known: str | None) -> str:
+    """The token by which a browser is known: the one that it has, so that its tabs have one."""
+    return known if known and _BROWSER.fullmatch(known) else secrets.token_urlsafe(32)
+
+
+def issue(user: str, role: str, browser: str) -> str:
+    """Vouch for a user of Airflow, to the browser with this token."""
     until = datetime.now(UTC) + LASTS
-    said = {"user": user, "role": role, "until": int(until.timestamp()), "id": secrets.token_hex()}
+    said = {
+        "user": user,
+        "role": role,
+        "until": int(until.timestamp()),
+        "id": secrets.token_hex(),
+        "browser": _known_as(browser),
+    }
     body = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
     return f"{body}.{_signature(body)}"
 
@@ -80,7 +104,18 @@ def read(voucher: str) -> Voucher:
     until = datetime.fromtimestamp(said["until"], UTC)
     if until <= datetime.now(UTC):
         raise NotAuthenticated(_NOT_GOOD)
-    return Voucher(said["user"], said["role"], until, said["id"])
+    return Voucher(said["user"], said["role"], until, said["id"], said["browser"])
+
+
+def use_up(voucher: str) -> None:
+    """Have a voucher let nobody in any more.
+
+    Raises:
+        NotAuthenticated: it is no voucher, or too old.
+    """
+    found = read(voucher)
+    with unit_of_work() as session:
+        rate_limits.use_once(session, f"voucher:{found.id}", found.until)
 
 
 def redeem(voucher: str) -> NewSession:
@@ -135,3 +170,7 @@ def _address(user: str) -> str:
 
 def _signature(body: str) -> str:
     return hmac.digest(derive_token("voucher").encode(), body.encode(), hashlib.sha256).hex()
+
+
+def _known_as(browser: str) -> str:
+    return hashlib.sha256(browser.encode()).hexdigest()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from automations.db import audit
-from automations.db.session import unit_of_work
+from automations.db.session import reading, unit_of_work
 from automations.domain.audit import AuditFilter, AuditLog
 from automations.kit import cursors
 from automations.kit.values import from_attributes
@@ -20,3 +21,15 @@ def page_after(
         found = audit.page_after(session, workspace_id, wanted, after, size + 1)
     lines = [from_attributes(AuditLog, row) for row in found]
     return cursors.page(lines, size, lambda line: (line.at, str(line.id)))
+
+
+def actors(
+    workspace_id: str, resource_type: str, changed: Mapping[str, datetime]
+) -> Mapping[str, str]:
+    """Who has changed each of some resources last, by its id, as far as the log still says so.
+
+    Args:
+        changed: when they were changed last, by their ids.
+    """
+    with reading() as session:
+        return audit.actors(session, workspace_id, resource_type, changed)

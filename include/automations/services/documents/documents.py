@@ -8,14 +8,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from automations.db import documents, effects
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Document as DocumentRow
 from automations.db.tables import DocumentDelivery as DeliveryRow
 from automations.db.tables import DocumentTemplate as TemplateRow
+from automations.domain.documents import DocumentFilter
 from automations.domain.forms import uploads
 from automations.domain.statuses import DeliveryStatus
 from automations.errors import NotFound, StepError
+from automations.kit import cursors
 from automations.kit.filenames import file_name
+from automations.kit.stored import known
 from automations.kit.values import from_attributes
 from automations.ports import (
     Attachment,
@@ -76,6 +79,17 @@ def page(
     return [from_attributes(Document, row) for row in found], total
 
 
+def page_after(
+    workspace_id: str, wanted: DocumentFilter, cursor: str | None, size: int
+) -> tuple[Sequence[Document], str | None]:
+    """The documents behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with reading() as session:
+        found = documents.listed(session, workspace_id, wanted, after, size + 1)
+    made = [from_attributes(Document, row) for row in found]
+    return cursors.page(made, size, lambda one: (one.created_at, one.id))
+
+
 def get(workspace_id: str, document_id: str) -> DocumentDetail:
     """One document with its deliveries."""
     with unit_of_work() as session:
@@ -115,7 +129,7 @@ class StoredDocuments:
         with unit_of_work() as session:
             done = effects.recorded(session, order.key)
             if done is not None:
-                return StoredDocument(**done)
+                return StoredDocument(**known(StoredDocument, done))
             template = documents.find_template(
                 session, order.workspace_id, order.template_id, content=True
             )

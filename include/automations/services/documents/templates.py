@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from automations.db import documents, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DocumentTemplate as TemplateRow
-from automations.errors import InUse, NotFound, StepError, ValidationFailed
+from automations.errors import Conflict, InUse, NotFound, StepError, ValidationFailed
 from automations.kit.values import from_attributes
 from automations.ports import DocumentRenderer
 from automations.services.audit import audit
@@ -66,11 +66,16 @@ def replace(
     name: str | None,
     template_format: str | None,
     content: bytes | None,
+    seen: datetime | None = None,
 ) -> DocumentTemplate:
     """Change a template; what is None stays. Documents that were made of it stay as they are.
 
+    Args:
+        seen: when it was changed last, as far as is known; None to change whatever it is.
+
     Raises:
         NotFound: there is no such template.
+        Conflict: it was changed since it was seen.
         ValidationFailed: its content is not sound; says why.
     """
     before = get(workspace_id, template_id)
@@ -82,6 +87,11 @@ def replace(
         template = documents.lock_template(session, workspace_id, template_id)
         if template is None:
             raise NotFound(f"There is no document template {template_id}.")
+        if seen is not None and template.updated_at != seen:
+            raise Conflict(
+                f"Somebody else has changed the template '{template.name}' meanwhile: look at what "
+                "it is now, then change it again."
+            )
         if name is not None:
             template.name = name
         if content is not None and placeholders is not None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from automations.db import events, intake, jobs
-from automations.db.session import unit_of_work
+from automations.db.session import reading, unit_of_work
 from automations.db.tables import JobKind
 from automations.definitions.triggers import event_key, is_reserved
 from automations.domain.events import Event, EventDetail, EventFilter, NewEvent
+from automations.domain.matters import Consequence, StartedRun
 from automations.domain.runs import RunSummary
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.storable import faults
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
+
+_OF_A_MATTER = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,15 @@ def take(workspace_id: str, sent: Sequence[Sent]) -> list[Taken]:
     Raises:
         ValidationFailed: one is of a type that only the product itself tells of.
     """
-    for one in sent:
+    for place, one in enumerate(sent):
+        # In a batch, whose is wrong is said as well.
+        path = f"{place}." if len(sent) > 1 else ""
         if is_reserved(one.type):
-            raise ValidationFailed(
-                {"type": [f"{one.type} is told by the product itself: choose a name of your own"]}
-            )
+            message = f"{one.type} is told by the product itself: choose a name of your own"
+            raise ValidationFailed({f"{path}type": [message]})
         given = {"type": one.type, "source": one.source, "id": one.external_id, "data": one.data}
         if wrong := faults(given, ""):
-            raise ValidationFailed(wrong)
+            raise ValidationFailed({f"{path}{name}": told for name, told in wrong.items()})
     taken = []
     with unit_of_work() as session:
         for one in sent:
@@ -100,6 +105,47 @@ def get(workspace_id: str, event_id: str) -> EventDetail:
         return EventDetail(from_attributes(Event, event), event.data, runs)
 
 
+def of_submission(
+    workspace_id: str, submission_id: str, moments: Sequence[datetime]
+) -> Sequence[EventDetail]:
+    """What was told of a submission, and the runs that this has started.
+
+    Args:
+        moments: when it came in, and when it was decided.
+    """
+    with reading() as session:
+        return [
+            EventDetail(
+                from_attributes(Event, event),
+                event.data,
+                [from_attributes(RunSummary, run) for run in events.runs_of(session, event.id)],
+            )
+            for event in events.of_submission(session, workspace_id, submission_id, moments)
+        ]
+
+
+def of_matter(workspace_id: str, matter_id: str) -> Sequence[Consequence]:
+    """What a matter has come to, newest first: its steps that were decided, and runs of those."""
+    with unit_of_work() as session:
+        found = events.of_matter(session, workspace_id, matter_id, _OF_A_MATTER)
+    runs: dict[str, list[StartedRun]] = {}
+    for event, run, name in found:
+        of_event = runs.setdefault(event.id, [])
+        if run is not None:
+            of_event.append(StartedRun(run.id, str(name), run.status))
+    by_id = {event.id: event for event, _, _ in found}
+    return [
+        Consequence(
+            event_id,
+            by_id[event_id].type,
+            str(by_id[event_id].data.get("stepName") or ""),
+            by_id[event_id].created_at,
+            started,
+        )
+        for event_id, started in runs.items()
+    ]
+
+
 def replay(workspace_id: str, event_id: str) -> Event:
     """Match an event once more: automations that it has started before are not started again.
 
@@ -112,7 +158,7 @@ def replay(workspace_id: str, event_id: str) -> Event:
         if event is None:
             raise NotFound(f"There is no event {event_id}.")
         # Whoever has it matched once more starts what it starts.
-        event.actors = [*event.actors, *audit.actors()]
+        event.actors = list(dict.fromkeys([*event.actors, *audit.actors()]))
         if not events.match_again(session, event):
             raise Conflict("The event is still to be matched.")
         jobs.enqueue(session, JobKind.MATCH_EVENT, event.id)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import forms, workflows
+from automations.db import form_edits, forms, workflows
 from automations.db.events import emit
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Form as FormRow
 from automations.db.tables import Submission as SubmissionRow
 from automations.definitions.triggers import form_submission_key
@@ -22,7 +22,7 @@ from automations.kit import cursors
 from automations.kit.storable import same
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
-from automations.services.forms import form_tables, uploads
+from automations.services.forms import form_tables, quotas, uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def create(
         session.add(created)
         session.flush()
         session.refresh(created)
-        forms.add_version(session, created)
+        forms.add_version(session, created, audit.current().actor.name)
         if public:
             form_tables.publish(session, created)
         audit.record(session, "form.create", created, title=title, public=public)
@@ -88,7 +88,7 @@ def create(
 def get(workspace_id: str, form_id: str, version: int | None = None) -> Form:
     """One form, as it is now or was in one of its versions."""
     with unit_of_work() as session:
-        form = from_attributes(Form, _find(session, workspace_id, form_id))
+        form = from_attributes(Form, find(session, workspace_id, form_id))
         if version is None or version == form.version:
             return form
         before = forms.version(session, form_id, version)
@@ -118,33 +118,48 @@ def update(
     Raises:
         ValidationFailed: two of its fields have one key.
     """
+    with unit_of_work() as session:
+        found = find(session, workspace_id, form_id, lock=True)
+        return change(
+            session, found, title=title, description=description, form=form, public=public
+        )
+
+
+def change(
+    session: Session,
+    found: FormRow,
+    *,
+    title: str | None,
+    description: str | None,
+    form: schema.FormSchema | None,
+    public: bool | None,
+) -> Form:
+    """Change a locked form, as ``update`` does."""
     if form is not None:
         _check_keys_differ(form)
-    with unit_of_work() as session:
-        found = _find(session, workspace_id, form_id, lock=True)
-        before = [found.title, found.description, found.schema]
-        found.title = found.title if title is None else title
-        found.description = found.description if description is None else description
-        if form is not None:
-            found.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        found.public = found.public if public is None else public
-        if not same(before, [found.title, found.description, found.schema]):
-            found.version += 1
-            found.updated_at = datetime.now(UTC)
-            forms.add_version(session, found)
-        if public:
-            form_tables.publish(session, found)
-        else:
-            form_tables.follow(session, found)
-        audit.record(
-            session,
-            "form.update",
-            found,
-            title=found.title,
-            version=found.version,
-            public=found.public,
-        )
-        return from_attributes(Form, found)
+    before = [found.title, found.description, found.schema]
+    found.title = found.title if title is None else title
+    found.description = found.description if description is None else description
+    if form is not None:
+        found.schema = form.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    found.public = found.public if public is None else public
+    if not same(before, [found.title, found.description, found.schema]):
+        found.version += 1
+        found.updated_at = datetime.now(UTC)
+        forms.add_version(session, found, audit.current().actor.name)
+    if public:
+        form_tables.publish(session, found)
+    else:
+        form_tables.follow(session, found)
+    audit.record(
+        session,
+        "form.update",
+        found,
+        title=found.title,
+        version=found.version,
+        public=found.public,
+    )
+    return from_attributes(Form, found)
 
 
 def delete(workspace_id: str, form_id: str, *, force: bool = False) -> None:
@@ -154,11 +169,12 @@ def delete(workspace_id: str, form_id: str, *, force: bool = False) -> None:
         InUse: ACTIVE automations name it, unless it is to be gone all the same.
     """
     with unit_of_work() as session:
-        form = _find(session, workspace_id, form_id, lock=True)
+        form = find(session, workspace_id, form_id, lock=True)
         users = () if force else workflows.active_with(session, workspace_id, form_id)
         if users:
             raise InUse(f"form '{form.title}'", users)
         form.deleted_at = datetime.now(UTC)
+        form_edits.remove(session, form.id)
         form_tables.release(session, form)
         audit.record(session, "form.delete", form, title=form.title)
 
@@ -169,6 +185,12 @@ def list_all(workspace_id: str) -> Sequence[Form]:
         return [from_attributes(Form, row) for row in forms.listed(session, workspace_id)]
 
 
+def titles(workspace_id: str) -> Mapping[str, str]:
+    """The titles of all forms of a workspace by their ids."""
+    with reading() as session:
+        return forms.titles(session, workspace_id)
+
+
 def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission:
     """Take what somebody filled in; the automations that listen start a moment later.
 
@@ -177,7 +199,7 @@ def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission
         ValidationFailed: the data does not fit the form; names each value.
     """
     with unit_of_work() as session:
-        submission = take(session, _find(session, workspace_id, form_id), data)
+        submission = take(session, find(session, workspace_id, form_id), data)
         return from_attributes(Submission, submission)
 
 
@@ -229,6 +251,8 @@ def take(
         ),
     )
     audit.record(session, "submission.create", submission, formId=form.id)
+    if form.public and sent is not None:
+        quotas.take(session, form.id, data)
     return submission
 
 
@@ -254,6 +278,12 @@ def submissions_after(
         found = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
     submitted = [from_attributes(Submission, row) for row in found]
     return cursors.page(submitted, size, lambda one: (one.created_at, one.id))
+
+
+def schemas_of(found: Sequence[Submission]) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+    """What the forms of submissions were like when they were filled in, by id and version."""
+    with reading() as session:
+        return forms.schemas_of(session, {(one.form_id, one.form_version) for one in found})
 
 
 def checked(
@@ -283,7 +313,12 @@ def _check_keys_differ(form: schema.FormSchema) -> None:
         raise ValidationFailed({f"schema.{path}": messages for path, messages in found.items()})
 
 
-def _find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> FormRow:
+def find(session: Session, workspace_id: str, form_id: str, *, lock: bool = False) -> FormRow:
+    """The row of a form.
+
+    Raises:
+        NotFound: there is no such form.
+    """
     form = forms.find(session, workspace_id, form_id, lock=lock)
     if form is None:
         raise NotFound(f"There is no form {form_id}.")

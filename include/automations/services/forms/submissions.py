@@ -8,13 +8,14 @@ from datetime import datetime
 
 from automations.db import forms, submissions
 from automations.db.events import emit
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Submission as SubmissionRow
 from automations.definitions.triggers import event_key
 from automations.domain.events import NewEvent
 from automations.domain.principals import Principal
 from automations.domain.statuses import SubmissionStatus
 from automations.errors import Conflict, NotFound
+from automations.kit import cursors
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.forms import form_tables
@@ -71,18 +72,32 @@ def change(by: Principal, submission_id: str, data: dict[str, JSON]) -> Submissi
         data = checked(session, form, data)
         submissions.keep(session, submission, by.name)
         submission.data, submission.form_version = data, form.version
-        submission.submitters = [*submission.submitters, *audit.actors()]
+        submission.submitters = list(dict.fromkeys([*submission.submitters, *audit.actors()]))
         form_tables.change(session, form, submission)
         audit.record(session, "submission.update", submission, formId=form.id)
         return from_attributes(Submission, submission)
 
 
-def snapshots(workspace_id: str, submission_id: str) -> Sequence[SubmissionSnapshot]:
-    """What a submission held before each of its changes."""
+def snapshots_after(
+    workspace_id: str, submission_id: str, cursor: str | None, size: int
+) -> tuple[Sequence[SubmissionSnapshot], str | None]:
+    """What a submission held before its changes behind a cursor, and the cursor to go on with."""
+    after = cursors.decode_numbered(cursor)[1] if cursor else 0
     with unit_of_work() as session:
         _find(session, workspace_id, submission_id)
-        found = submissions.snapshots(session, submission_id)
-    return [from_attributes(SubmissionSnapshot, row) for row in found]
+        found = submissions.snapshots(session, submission_id, after, size + 1)
+    kept = [from_attributes(SubmissionSnapshot, row) for row in found]
+    return cursors.page(kept, size, lambda one: (one.created_at, str(one.number)))
+
+
+def newest_snapshots(
+    workspace_id: str, submission_id: str, most: int
+) -> Sequence[SubmissionSnapshot]:
+    """What a submission held before its last changes, the oldest of them first."""
+    with reading() as session:
+        _find(session, workspace_id, submission_id)
+        found = submissions.newest_snapshots(session, submission_id, most)
+    return [from_attributes(SubmissionSnapshot, row) for row in reversed(found)]
 
 
 def _decide(by: Principal, submission_id: str, status: SubmissionStatus) -> Submission:

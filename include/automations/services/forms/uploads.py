@@ -13,9 +13,9 @@ from automations.domain.forms.schema import FormSchema, replace_files
 from automations.domain.forms.uploads import Upload
 from automations.errors import TooLarge
 from automations.kit.values import JSON
+from automations.services.forms import quotas
 from automations.settings import get_settings
 
-_DAY = 24 * 3600
 Errors = dict[str, list[str]]
 
 
@@ -79,7 +79,9 @@ def _check_quota(session: Session, workspace_id: str, size: int, source: str | N
     if source is not None:
         limit = settings.uploads_daily
         # Counted with what is kept: what is undone has taken no room.
-        wait = rate_limits.hit(session, f"uploads:{source}", limit=limit, seconds=_DAY, by=size)
+        wait = rate_limits.hit(
+            session, f"uploads:{source}", limit=limit, seconds=quotas.DAY, by=size
+        )
         if wait is not None:
             raise TooLarge(
                 f"No more files are taken here today: {limit:,} bytes at most. Send it without "

@@ -76,19 +76,32 @@ def create(
         return from_attributes(Integration, row)
 
 
-def update(workspace_id: str, integration_id: str, changes: Mapping[str, Any]) -> Integration:
+def update(
+    workspace_id: str,
+    integration_id: str,
+    changes: Mapping[str, Any],
+    *,
+    seen: datetime | None = None,
+) -> Integration:
     """Change an integration.
 
     Args:
         changes: ``name``, ``config``, ``credentials``, ``enabled``, ``site_email_provider``;
             what is absent stays.
+        seen: when it was changed last, as far as is known; None to change whatever it is.
 
     Raises:
-        ValidationFailed, Conflict: as ``create``.
+        ValidationFailed: as ``create``.
+        Conflict: as ``create``, or it was changed since it was seen.
     """
     with unit_of_work() as session:
         integrations.lock(session, workspace_id)
         row = find(session, workspace_id, integration_id)
+        if seen is not None and row.updated_at != seen:
+            raise Conflict(
+                f"Somebody else has changed the integration '{row.name}' meanwhile: load the page "
+                "anew to change what it is now."
+            )
         config = changes.get("config", row.config)
         credentials = changes.get("credentials")
         errors = check(row.type, config, credentials)

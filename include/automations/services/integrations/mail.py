@@ -32,9 +32,10 @@ from automations.ports import (
     Ports,
 )
 from automations.services.audit import audit
+from automations.services.integrations.connected_mail import connected
 from automations.services.integrations.integrations import credentials, find
 from automations.settings import Settings, get_settings
-from automations.steps.email import MAX_ATTACHED_BYTES, EmailConfig, attached, decoded_size
+from automations.steps.email import MAX_ATTACHED_BYTES, EmailContent, attached, decoded_size
 
 NO_PROVIDER = (
     "No site email provider is configured. An administrator adds one by POST /api/integrations "
@@ -54,13 +55,15 @@ class WorkspaceMailer:
         Raises:
             StepError: there is no server, it cannot be reached, or it refuses the message.
         """
+        if mail.connection is not None:
+            return self._transport.send(connected(mail.connection), mail)
         server = server_of(mail.workspace_id)
         if server is None:
             raise StepError(NO_PROVIDER, kind="provider")
         return self._transport.send(server, mail)
 
 
-class Message(EmailConfig):
+class Message(EmailContent):
     """A mail sent by request."""
 
     body: str

@@ -15,6 +15,7 @@ from automations.db import secrets
 from automations.db.session import unit_of_work
 from automations.domain.fields import SECRET_NAME
 from automations.errors import NotFound, ValidationFailed
+from automations.kit import cursors
 from automations.kit.masking import MIN_SECRET_LENGTH
 from automations.kit.values import from_attributes
 from automations.ports import SecretSource
@@ -41,6 +42,17 @@ def list_all(workspace_id: str) -> Sequence[Secret]:
     """All secrets of a workspace; their values stay encrypted."""
     with unit_of_work() as session:
         return [from_attributes(Secret, row) for row in secrets.listed(session, workspace_id)]
+
+
+def page_after(
+    workspace_id: str, cursor: str | None, size: int
+) -> tuple[Sequence[Secret], str | None]:
+    """The secrets behind a cursor, by name, and the cursor to go on with."""
+    after = cursors.decode(cursor)[1] if cursor else None
+    with unit_of_work() as session:
+        rows = secrets.page_after(session, workspace_id, after, size + 1)
+    found = [from_attributes(Secret, row) for row in rows]
+    return cursors.page(found, size, lambda one: (one.created_at, one.name))
 
 
 def put(workspace_id: str, name: str, value: str) -> Secret:

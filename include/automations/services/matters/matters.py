@@ -18,10 +18,14 @@ from automations.domain.matters import Matter, MatterDetail, MatterStep, number_
 from automations.domain.principals import Principal
 from automations.domain.statuses import MatterStatus, MatterStepStatus
 from automations.errors import Conflict, DomainError, NotFound, StepError, ValidationFailed
+from automations.kit.canonical_json import mark_of
 from automations.kit.values import from_attributes
 from automations.ports import MatterReceipt, NewMatter
 from automations.services.audit import audit
 from automations.services.matters import templates
+
+_WORDS = {"assignee_id": "assignee", "properties": "data"}
+"""Fields by the words that people know them by, where those are others."""
 
 
 def create(by: Principal, new: NewMatter) -> MatterDetail:
@@ -62,11 +66,20 @@ def page(
     return [from_attributes(Matter, row) for row in found], total
 
 
-def update(workspace_id: str, matter_id: str, changes: Mapping[str, Any]) -> MatterDetail:
+def update(
+    workspace_id: str,
+    matter_id: str,
+    changes: Mapping[str, Any],
+    seen: Mapping[str, str] | None = None,
+) -> MatterDetail:
     """Change some of title, priority, tags, assignee_id and properties.
 
+    Args:
+        seen: the marks of what is to be changed, as the caller knows it; None to change whatever
+            it is.
+
     Raises:
-        Conflict: the matter is cancelled.
+        Conflict: the matter is cancelled, or was changed since it was seen.
     """
     with unit_of_work() as session:
         _find(session, workspace_id, matter_id)
@@ -76,6 +89,11 @@ def update(workspace_id: str, matter_id: str, changes: Mapping[str, Any]) -> Mat
         matter = _find(session, workspace_id, matter_id, lock=True)
         if matter.status == MatterStatus.CANCELLED:
             raise Conflict("The matter is cancelled.")
+        marks = (seen or {}).items()
+        other = [name for name, mark in marks if mark_of(getattr(matter, name)) != mark]
+        if other:
+            named = ", ".join(f"'{_WORDS.get(name, name)}'" for name in other)
+            raise Conflict(f"Somebody else has changed {named} of this matter meanwhile.")
         for name, value in changes.items():
             setattr(matter, name, value)
         if changes:
@@ -133,19 +151,24 @@ def advance(by: Principal, matter_id: str, from_step: str | None) -> MatterDetai
     """
     with unit_of_work() as session:
         matter = _find_active(session, by.workspace_id, matter_id)
-        if from_step not in (None, matter.current_step_id):
-            raise Conflict(f"The matter is not in the step {from_step}.")
+        _check_current(matter, from_step)
         return _complete(session, matter, str(matter.current_step_id), by.name)
 
 
-def go_to(workspace_id: str, matter_id: str, step_id: str) -> MatterDetail:
+def go_to(
+    workspace_id: str, matter_id: str, step_id: str, from_step: str | None = None
+) -> MatterDetail:
     """Make a step the current one and pending again; the others stay as they are.
 
+    Args:
+        from_step: the step that the caller takes for the current one, if they say so.
+
     Raises:
-        Conflict: the matter has ended.
+        Conflict: the matter has ended, or its current step is another one.
     """
     with unit_of_work() as session:
         matter = _find_active(session, workspace_id, matter_id)
+        _check_current(matter, from_step)
         _step(session, matter, step_id)
         matters.reopen(session, step_id)
         matter.current_step_id, matter.updated_at = step_id, datetime.now(UTC)
@@ -277,6 +300,11 @@ def _find_active(session: Session, workspace_id: str, matter_id: str) -> MatterR
     if matter.status != MatterStatus.ACTIVE:
         raise Conflict(f"The matter is {matter.status.lower()}.")
     return matter
+
+
+def _check_current(matter: MatterRow, from_step: str | None) -> None:
+    if from_step not in (None, matter.current_step_id):
+        raise Conflict(f"The matter is not in the step {from_step}.")
 
 
 def _check_assignee(session: Session, workspace_id: str, member_id: str) -> None:

@@ -9,7 +9,7 @@ from automations.db import matters, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import MatterTemplate as TemplateRow
 from automations.domain.matters import Board, MatterTemplate
-from automations.errors import InUse, NotFound
+from automations.errors import Conflict, InUse, NotFound
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
@@ -35,10 +35,24 @@ def create(workspace_id: str, board: Board) -> MatterTemplate:
         return from_attributes(MatterTemplate, template)
 
 
-def replace(workspace_id: str, template_id: str, board: Board) -> MatterTemplate:
-    """Put another board in the place of one; matters made before keep their steps."""
+def replace(
+    workspace_id: str, template_id: str, board: Board, *, seen: datetime | None = None
+) -> MatterTemplate:
+    """Put another board in the place of one; matters made before keep their steps.
+
+    Args:
+        seen: when it was changed last, as far as is known; None to replace whatever it is.
+
+    Raises:
+        Conflict: it was changed since it was seen.
+    """
     with unit_of_work() as session:
         template = find(session, workspace_id, template_id, lock=True)
+        if seen is not None and template.updated_at != seen:
+            raise Conflict(
+                f"Somebody else has changed the board '{template.name}' meanwhile: load the page "
+                "anew to change what it is now."
+            )
         template.updated_at = datetime.now(UTC)
         _write(session, template, board)
         audit.record(session, "matter_template.update", template, name=template.name)

@@ -15,6 +15,7 @@ from automations.definitions.pipelines import ConnectionShape, TableMapping, con
 from automations.domain.fields import parse_duration
 from automations.domain.tables.columns import columns_of
 from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit import cursors
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 
@@ -40,6 +41,17 @@ def list_all(workspace_id: str) -> Sequence[Connection]:
         return [from_attributes(Connection, row) for row in pipelines.listed(session, workspace_id)]
 
 
+def page_after(
+    workspace_id: str, cursor: str | None, size: int
+) -> tuple[Sequence[Connection], str | None]:
+    """The connections behind a cursor, by name, and the cursor to go on with."""
+    after = cursors.decode(cursor)[1] if cursor else None
+    with unit_of_work() as session:
+        rows = pipelines.page_after(session, workspace_id, after, size + 1)
+    found = [from_attributes(Connection, row) for row in rows]
+    return cursors.page(found, size, lambda one: (one.created_at, one.name))
+
+
 def get(workspace_id: str, connection_id: str) -> Connection:
     """One connection."""
     with unit_of_work() as session:
@@ -60,17 +72,30 @@ def create(workspace_id: str, shape: ConnectionShape) -> Connection:
         return from_attributes(Connection, row)
 
 
-def update(workspace_id: str, connection_id: str, changes: Mapping[str, Any]) -> Connection:
+def update(
+    workspace_id: str,
+    connection_id: str,
+    changes: Mapping[str, Any],
+    *,
+    seen: datetime | None = None,
+) -> Connection:
     """Change a connection; a sync that runs begins with the first page again.
 
     Args:
         changes: fields of a ``ConnectionShape``, but for the connector's type.
+        seen: when it was changed last, as far as is known; None to change whatever it is.
 
     Raises:
-        ValidationFailed, Conflict: as ``create``.
+        ValidationFailed, Conflict: as ``create``; Conflict, too, when it was changed since it was
+            seen.
     """
     with unit_of_work() as session:
         row = find(session, workspace_id, connection_id, lock="shape")
+        if seen is not None and row.updated_at != seen:
+            raise Conflict(
+                f"Somebody else has changed the pipeline '{row.name}' meanwhile: load the page "
+                "anew to change what it is now."
+            )
         shape = shape_of({**as_given(row), **changes})
         _write(session, row, shape)
         pipelines.reset_cursors(session, row.id)

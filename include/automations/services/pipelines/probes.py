@@ -11,7 +11,7 @@ from automations.errors import Conflict, DomainError, ProviderFailed, StepError,
 from automations.kit.record_paths import paths_of
 from automations.kit.values import JSON
 from automations.ports import HttpClient
-from automations.services.pipelines import connections, pulls
+from automations.services.pipelines import pulls
 
 # For a person to choose from: more records seldom have other fields.
 _MAX_RECORDS, _MAX_PATHS = 100, 500
@@ -37,19 +37,23 @@ def problem(
     return None
 
 
-def fields(workspace_id: str, connection_id: str, http: HttpClient) -> dict[str, JSON]:
-    """The paths in the records of a connection's first page, with an example of each.
+def fields(
+    workspace_id: str, connector_type: str, config: Mapping[str, Any], http: HttpClient
+) -> dict[str, JSON]:
+    """The paths in the records of a source's first page, with an example of each.
 
     Raises:
-        Conflict: records are sent to the connection.
+        ValidationFailed: the config does not fit the connector.
+        Conflict: records are sent to it.
         ProviderFailed: the page cannot be read.
     """
-    connection = connections.get(workspace_id, connection_id)
-    if connection.connector_type == "push":
+    errors = config_errors(connector_type, config)
+    if errors:
+        raise ValidationFailed(errors)
+    if connector_type == "push":
         raise Conflict("Records are sent to this connection: there is nothing to read.")
     try:
-        config = HttpConfig.model_validate(connection.config)
-        page = pulls.read(workspace_id, config, None, http)
+        page = pulls.read(workspace_id, HttpConfig.model_validate(dict(config)), None, http)
     except StepError as error:
         raise ProviderFailed(error.message) from error
     found: dict[str, JSON] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from automations.db import jobs, keyed_rows, pipelines
 from automations.db.events import emit
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.pipelines import TableMapping
 from automations.definitions.triggers import SYNCED, sync_key
@@ -70,6 +70,13 @@ def page_after(
         found = pipelines.runs_after(session, connection_id, after, size + 1)
     syncs = [from_attributes(Sync, run) for run in found]
     return cursors.page(syncs, size, lambda sync: (sync.started_at, sync.id))
+
+
+def newest_of_each(workspace_id: str) -> Mapping[str, Sync]:
+    """The newest sync of each connection that has any, by the connection."""
+    with reading() as session:
+        found = pipelines.newest_of_each(session, workspace_id)
+    return {run.connection_id: from_attributes(Sync, run) for run in found}
 
 
 def get(workspace_id: str, connection_id: str, run_id: str) -> Sync:

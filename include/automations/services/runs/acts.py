@@ -87,7 +87,7 @@ def _mark(session: Session, run: Run, loaded: Loaded, act: Act, nodes: list[str]
         for row in rows.values():
             if row.node_id in nodes and row.generation == run.generation:
                 run_steps.end(session, row, StepStatus.FAILED, error, {"error": message})
-    else:
+    elif act.state != "skipped":
         # Of a decision in the place of others the log has a line, or will have one.
         nodes = [node for node in nodes if node not in rows or not _is_decided(rows[node])]
     _log(session, run, loaded, act, nodes, AttemptStatus.MARKED)

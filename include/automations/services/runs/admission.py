@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from automations.db import jobs, rates, runs, slots, versions, waits
+from automations.db import jobs, rates, run_steps, runs, slots, versions, waits
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
 from automations.definitions.flow_control import FlowControl, key_of
 from automations.domain.fields import parse_duration
-from automations.domain.statuses import Decision, RunStatus
+from automations.domain.statuses import UNFINISHED, Decision, RunStatus, WaitKind
 from automations.errors import RateLimited
 from automations.kit.values import JSON
 from automations.services.runs import cancellations
@@ -87,16 +87,38 @@ def admit(session: Session, run: Run) -> None:
 def _hold(session: Session, run: Run) -> None:
     slots.hold(session, run.id)
     wait = waits.open_wait_of(session, run.id)
-    if wait is not None and wait.kind == waits.SLOT:
+    if wait is not None and wait.kind == WaitKind.SLOT:
         waits.settle(session, wait, waits.Ending(Decision.RESUMED))
+    elif run.dispatched_at is None and run_steps.has_begun(session, run.id):
+        bring(session, run)  # Express workers have had it.
     elif run.dispatched_at is None:
         start(session, run)
 
 
 def start(session: Session, run: Run) -> None:
-    """Have the dispatcher start a run that needs no slot, or has one."""
+    """Have a run begin that needs no slot, or has one."""
+    if run.express:
+        jobs.enqueue(session, JobKind.EXPRESS_RUN, run.id)
+    else:
+        bring(session, run)
+
+
+def bring(session: Session, run: Run) -> None:
+    """Have the dispatcher bring a run to Airflow, which does what is still to be done of it."""
     # A run that waits for this one is in Airflow already, and goes on only after it.
     jobs.enqueue(session, JobKind.START_CHILD if run.awaited else JobKind.START_RUN, run.id)
+
+
+def leave_express(session: Session, run: Run) -> None:
+    """Have Airflow given a run of which express workers do nothing any more.
+
+    One that has ended is shown there. One that has failed fails there by its own task, which is
+    answered what is on record.
+    """
+    if run.status in UNFINISHED or run.status == RunStatus.FAILED:
+        bring(session, run)
+    elif run_steps.has_begun(session, run.id):
+        jobs.enqueue(session, JobKind.SHOW_RUN, run.id)
 
 
 def _skip(session: Session, run: Run, why: str) -> None:

@@ -62,6 +62,7 @@ def story(workspace_id: str, run_id: str) -> RunStory:
             event_id=run.event_id,
             times=run_lists.times(session, run_id),
             pauses=run_lists.pauses(session, run_id, _MAX_PAUSES),
+            votes=run_lists.votes(session, run_id, _MAX_PAUSES),
             definition=versions.definition(session, run.workflow_id, run.version) or {},
         )
 

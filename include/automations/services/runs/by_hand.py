@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from automations.db import held_up, versions
+from automations.db import held_up
 from automations.db.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.domain import people
@@ -28,10 +28,9 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> StartedR
         ValidationFailed: the input does not satisfy the trigger's schema.
     """
     with unit_of_work() as session:
-        workflow = workflows.require(session, by.workspace_id, workflow_id)
+        workflow, stored = workflows.require_newest(session, by.workspace_id, workflow_id)
         if workflow.status == WorkflowStatus.ARCHIVED:
             raise Conflict(ARCHIVED)
-        stored = versions.definition(session, workflow.id, workflow.version) or {}
         new = NewRun(
             trigger_type="manual",
             trigger_data={},

@@ -19,8 +19,11 @@ _BATCH = 10
 """Who waits for the first of them waits for all."""
 _FIRST_LOOK = 0.002
 """Seconds; most are taken after a few milliseconds."""
-_LAST_LOOK = 0.02
-"""Seconds between two looks at one that takes long."""
+_LAST_LOOK = 0.1
+"""Seconds between two looks at one that takes long, as each costs 3 ms of the processor."""
+
+_FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
+"""Seconds: to try one takes as long as its rows are waited for."""
 
 Mark = Callable[[dict[str, Any]], bool]
 """Shows what a handover says; False when that cannot be done now."""
@@ -44,16 +47,43 @@ def hand_over(run_id: str, marks: dict[str, Any], patience: timedelta) -> bool:
     return False
 
 
-def listening() -> AbstractContextManager[Callable[[float], None]]:
+def listening() -> AbstractContextManager[Callable[[float], object]]:
     """Gives a function that waits for further handovers, at most for some seconds."""
     return handovers.listening()
 
 
-def take(mark: Mark) -> bool:
-    """Take what was handed over; whether there may be more."""
-    with unit_of_work() as session:
-        found = handovers.claim(session, _BATCH)
-        taken = [one.id for one in found if mark(one.marks)]
-        if taken:
-            handovers.remove(session, taken)
-    return len(taken) < len(found) or len(found) == _BATCH
+class Taker:
+    """Takes what was handed over, oldest first.
+
+    What cannot be marked now is tried once more at once, and then later and later: others behind it
+    wait no longer for it.
+    """
+
+    def __init__(self, mark: Mark, clock: Callable[[], float] = time.monotonic) -> None:
+        self._mark = mark
+        self._clock = clock
+        self._aside: dict[int, tuple[float, float]] = {}
+        """When those that could not be marked are tried again, and how long that is put off."""
+
+    def take(self) -> bool:
+        """Take some; whether there may be more to do now."""
+        now = self._clock()
+        later = [one for one, (at, _) in self._aside.items() if at > now]
+        with unit_of_work() as session:
+            found = handovers.claim(session, _BATCH, later)
+            taken = [one.id for one in found if self._mark(one.marks)]
+            if taken:
+                handovers.remove(session, taken)
+        kept = {one.id: self._put_off(one.id) for one in found if one.id not in taken}
+        full = len(found) == _BATCH
+        # Of those that are due and were not found, others have taken some; or there was no room.
+        left = self._aside if full else dict.fromkeys(later)
+        waiting = {one: self._aside[one] for one in left if one not in taken}
+        self._aside = waiting | kept
+        return full or any(pause == 0 for _, pause in kept.values())
+
+    def _put_off(self, one: int) -> tuple[float, float]:
+        if one not in self._aside:
+            return self._clock(), 0.0
+        pause = min(max(2 * self._aside[one][1], _FIRST_PAUSE), _LAST_PAUSE)
+        return self._clock() + pause, pause

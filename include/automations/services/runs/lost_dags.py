@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from automations.db import held_up, runs, workflows
+from automations.db import held_up, locks, runs, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
 from automations.domain.statuses import UNFINISHED, Hold, RunStatus
@@ -25,13 +25,19 @@ def recover(workflow_id: str, by: str, at: datetime) -> None:
         by: who has deleted its DAG, as Airflow knows them.
         at: when.
     """
+    # Several schedulers see it, each by itself.
+    with locks.exclusive(f"recover {workflow_id}"):
+        _recover(workflow_id, by, at)
+
+
+def _recover(workflow_id: str, by: str, at: datetime) -> None:
     with unit_of_work() as session:
         workflow = workflows.by_id(session, workflow_id)
         # One that was deleted here, too, never comes back there; its runs are ended by a job.
         if workflow is None or workflow.deleted_at is not None:
             return
         if workflow.recovered_from is not None and workflow.recovered_from >= at:
-            return  # A scheduler that has just begun reads the same entries once more.
+            return  # Another scheduler, or one that has just begun, reads the same entries.
         actor = audit.Actor("airflow", by)
         audit.record(session, "workflow.republish", workflow, by=actor, name=workflow.name)
         workflows.republish(session, workflow_id)

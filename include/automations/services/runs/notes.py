@@ -25,11 +25,19 @@ def origin(session: Session, run: Run) -> str:
         said += f" (event {run.event_id})"
     parent = session.get(Run, run.parent_run_id) if run.parent_run_id else None
     if parent is not None:
-        path = f"/dags/{dag_id(parent.workflow_id)}/runs/{parent.in_airflow}"
-        said += f", as a child of run [{parent.id}]({path})"
+        said += f", as a child of run {_linked(parent)}"
     if run.replay_of_run_id is not None:
         said += f", as a replay of run {run.replay_of_run_id}"
     return f"{said}."
+
+
+def called(run: Run) -> str:
+    """The note of a DagRun of another DAG that a step of this run has asked for."""
+    return f"Started by a step of run {_linked(run)}."
+
+
+def _linked(run: Run) -> str:
+    return f"[{run.id}](/dags/{dag_id(run.workflow_id)}/runs/{run.in_airflow})"
 
 
 def _plain(text: str) -> str:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from automations.db import held_up, run_counts, run_queries, workflows
 from automations.db.session import Session, reading
 from automations.db.tables import Workflow
-from automations.db.waits import SLOT
 from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
-from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus
+from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus, WaitKind
 from automations.errors import NotFound, Unreadable
 from automations.kit import cursors
 from automations.kit.values import from_attributes
@@ -96,7 +95,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
         if run.status != RunStatus.COMPLETED:
             with suppress(Unreadable):  # by this release; what the run has done is shown
                 pending = load(session, workflow_id, run.version).plan.pending(settled)
-        waits = wait is not None and wait.kind != SLOT
+        waits = wait is not None and wait.kind != WaitKind.SLOT
         held = None
         if run.status in UNFINISHED:
             held = held_up.of(session.get_one(Workflow, workflow_id))

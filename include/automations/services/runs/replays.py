@@ -12,7 +12,7 @@ from automations.definitions.compatibility import obstacle
 from automations.domain import people
 from automations.domain.principals import Principal
 from automations.domain.runs import RunFilter, RunSummary
-from automations.domain.statuses import RunStatus, WorkflowStatus
+from automations.domain.statuses import RunStatus, StepStatus, WorkflowStatus
 from automations.errors import Conflict, NotFound
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
@@ -84,7 +84,7 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
         if latest:
             _check_latest(session, workflow, run)
         if runs.reopen(session, run.id):
-            # It never came to Airflow: to start is all that there is to retry.
+            # Nothing was done of it: to start is all that there is to retry.
             session.refresh(run)
             if latest:
                 move_to(session, run, workflow.version)
@@ -93,10 +93,23 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
             # What it says from here on is that it goes on, however long Airflow is away.
             runs.revive(session, run.id)
             session.refresh(run)
-            jobs.enqueue(session, kind, run.id)
+            _tell_airflow(session, run, kind, workflow.version if latest else run.version)
         version = workflow.version if latest else run.version
         audit.record(session, "run.retry", run, workflowId=workflow_id, version=version)
         return from_attributes(RunSummary, run)
+
+
+def _tell_airflow(session: Session, run: Run, kind: JobKind, version: int) -> None:
+    """Have Airflow go on with a run that has failed, or be given it first."""
+    if run.dispatched_at is None:
+        # What was to bring it there may have been given up.
+        admission.bring(session, run)
+        if all(row.status != StepStatus.FAILED for row in run_steps.rows(session, run.id)):
+            # No task of it will fail there: to be brought is all that there is to retry.
+            runs.revived(session, run.id)
+            move_to(session, run, version)
+            return
+    jobs.enqueue(session, kind, run.id)
 
 
 def prepare_for(run_id: str, version: int) -> bool:

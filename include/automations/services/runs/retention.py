@@ -38,8 +38,9 @@ def prune(
 ) -> Mapping[str, int]:
     """Delete what ended before an instant, page by page; how many rows of each table that were.
 
-    Never runs in flight, evidence, or what people have made. A page is one transaction, so that it
-    may be stopped, or fail, at any time and be done again.
+    Never runs in flight, evidence, or what people have made, but for edits of automations and
+    forms, and files for tables, that nobody has saved or gone on with since. A page is one
+    transaction, so that it may be stopped, or fail, at any time and be done again.
 
     Args:
         orchestrator: deletes the runs' DagRuns, too; None to leave them.
@@ -55,6 +56,9 @@ def prune(
         ("event", lambda session: retention.delete_events(session, before)),
         ("pipeline_run", lambda session: retention.delete_syncs(session, before)),
         ("job", lambda session: retention.delete_jobs(session, before)),
+        ("workflow_edit", lambda session: retention.delete_edits(session, before)),
+        ("form_edit", lambda session: retention.delete_form_edits(session, before)),
+        ("row_file", lambda session: retention.delete_row_files(session, before)),
         ("idempotency_key", idempotency.prune),
     ]
     if "submissions" in extras:

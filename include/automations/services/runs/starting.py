@@ -15,6 +15,7 @@ from automations.errors import Conflict, DomainError, RateLimited, ValidationFai
 from automations.services.runs import admission
 from automations.services.runs.template_names import first_variables, names_at_start
 from automations.services.workflows import payloads
+from automations.settings import get_settings
 
 MAX_CHAIN_DEPTH = 10
 """Automations that set off each other, or themselves, end after so many runs."""
@@ -52,9 +53,9 @@ def prepare(
         rate_key = admission.rate_key(session, workflow.id, flow, names)
     except (ValidationFailed, Conflict, RateLimited) as problem:
         rejection = problem
-    return Prepared(
-        replace(new, variables=variables, slot_key=slot_key, rate_key=rate_key), rejection
-    )
+    express = stored.get("execution") == "express" and get_settings().express_seconds > 0
+    ready = replace(new, variables=variables, slot_key=slot_key, rate_key=rate_key, express=express)
+    return Prepared(ready, rejection)
 
 
 def start_run(

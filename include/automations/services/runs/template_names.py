@@ -38,11 +38,11 @@ def names_at_start(
     variables: Mapping[str, JSON],
 ) -> dict[str, JSON]:
     """Those of them that are known before there is a run."""
-    trigger = dict(trigger_data)
-    submission = trigger.pop("submission", {})
+    submission = trigger_data.get("submission", {})
     return {
-        **{name: value for name, value in trigger.items() if name in CONTEXT_VARIABLES},
-        "trigger": {**trigger, "type": trigger_type},
+        **{name: value for name, value in trigger_data.items() if name in CONTEXT_VARIABLES},
+        # An event's own data may have a type of its own.
+        "trigger": {"type": trigger_type, **trigger_data},
         "submission": submission,
         "input": input,
         "variables": variables,

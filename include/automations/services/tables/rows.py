@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,8 +25,9 @@ from automations.domain.tables.columns import (
 )
 from automations.domain.tables.filters import Order, checked, order_of
 from automations.domain.tables.imports import Source, rows_of
-from automations.errors import NotFound, ValidationFailed
+from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
+from automations.kit.canonical_json import mark_of
 from automations.kit.storable import same
 from automations.kit.values import JSON
 from automations.ports.tables import RowFilter
@@ -50,12 +51,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which rows are asked for, in which order, behind which cursor."""
+    """Which rows are asked for, in which order, behind which cursor, or behind how many."""
 
     filter: RowFilter | None = None
     sort: str | None = None
     limit: int = 100
     cursor: str | None = None
+    offset: int = 0
 
 
 def get(workspace_id: str, table_id: str, row_id: str) -> Row:
@@ -71,10 +73,27 @@ def page(workspace_id: str, table_id: str, query: Query) -> tuple[list[Row], str
         columns = columns_of(tables.find(session, workspace_id, table_id).columns)
         wanted, order = checked(query.filter, columns), order_of(query.sort, columns)
         after = _place(query.cursor, order) if query.cursor else None
-        found = data_rows.page(session, table_id, wanted, order, after, query.limit + 1)
+        found = data_rows.page(
+            session, table_id, wanted, order, after, query.limit + 1, query.offset
+        )
     rows = found[: query.limit]
     following = _cursor(rows[-1], order) if len(found) > len(rows) else None
     return [_shown(columns, row) for row in rows], following
+
+
+def export(
+    workspace_id: str, table_id: str, wanted: RowFilter | None, sort: str | None
+) -> Iterator[Mapping[str, JSON]]:
+    """The values of every row that a filter lets through, as they are kept, of one moment.
+
+    Raises:
+        ValidationFailed: the filter, or the order, does not fit the table's columns.
+    """
+    with unit_of_work() as session:
+        columns = columns_of(tables.find(session, workspace_id, table_id).columns)
+        checked_filter, order = checked(wanted, columns), order_of(sort, columns)
+        for row in data_rows.all_of(session, table_id, checked_filter, order=order):
+            yield row.data
 
 
 def create(workspace_id: str, table_id: str, data: Mapping[str, JSON]) -> Row:
@@ -85,9 +104,25 @@ def create(workspace_id: str, table_id: str, data: Mapping[str, JSON]) -> Row:
         return row
 
 
-def change(workspace_id: str, table_id: str, row_id: str, data: Mapping[str, JSON]) -> Row:
-    """Change some values of a row; null takes one away."""
+def change(
+    workspace_id: str,
+    table_id: str,
+    row_id: str,
+    data: Mapping[str, JSON],
+    seen: Mapping[str, str] | None = None,
+) -> Row:
+    """Change some values of a row; null takes one away.
+
+    Args:
+        seen: the marks of the values that are to be changed, as the caller knows them; None to
+            change whatever they are.
+
+    Raises:
+        Conflict: one of them is another one by now.
+    """
     with unit_of_work() as session:
+        if seen is not None:
+            _check_seen(session, workspace_id, table_id, row_id, seen)
         row = merge(session, workspace_id, table_id, row_id, data)
         _record(session, "row.update", workspace_id, table_id, row_id, fields=sorted(data))
         return row
@@ -104,13 +139,18 @@ def delete(workspace_id: str, table_id: str, row_id: str) -> None:
 def load(workspace_id: str, table_id: str, source: Source) -> list[str]:
     """Add many rows, all or none of them; they are one event."""
     with unit_of_work() as session:
-        table = tables.writable(session, workspace_id, table_id)
-        ids = data_rows.add_many(session, table.id, rows_of(columns_of(table.columns), source))
-        if ids:
-            data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:NAMED_ROWS]}
-            _announce(session, table, "ROW_ADDED", data, cause=None)
-            audit.record(session, "row.import", table, name=table.name, count=len(ids))
-        return ids
+        return add_many(session, workspace_id, table_id, source)
+
+
+def add_many(session: Session, workspace_id: str, table_id: str, source: Source) -> list[str]:
+    """Add many rows in a transaction, all or none of them; they are one event."""
+    table = tables.writable(session, workspace_id, table_id)
+    ids = data_rows.add_many(session, table.id, rows_of(columns_of(table.columns), source))
+    if ids:
+        data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:NAMED_ROWS]}
+        _announce(session, table, "ROW_ADDED", data, cause=None)
+        audit.record(session, "row.import", table, name=table.name, count=len(ids))
+    return ids
 
 
 def add(
@@ -189,6 +229,21 @@ def announced(
     made = _shown(columns, row)
     _announce(session, table, kind, {"rowId": row.id, "row": dict(made.data)}, cause)
     return made
+
+
+def _check_seen(
+    session: Session, workspace_id: str, table_id: str, row_id: str, seen: Mapping[str, str]
+) -> None:
+    """Check that nobody has changed values since they were seen; they stay so until the end."""
+    table = tables.find(session, workspace_id, table_id, lock="rows")
+    row = _find(session, table, row_id, lock=True)
+    names = {column.key: column.name for column in columns_of(table.columns)}
+    other = [
+        names.get(key, key) for key, mark in seen.items() if mark_of(row.data.get(key)) != mark
+    ]
+    if other:
+        named = ", ".join(f"'{name}'" for name in other[:5])
+        raise Conflict(f"Somebody else has changed {named} of this row meanwhile.")
 
 
 def _record(

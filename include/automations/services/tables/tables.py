@@ -26,6 +26,7 @@ class Table:
     category: str
     columns: Sequence[Mapping[str, JSON]]
     form_id: str | None
+    form_columns: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
 
@@ -80,15 +81,26 @@ def create(workspace_id: str, shape: TableShape) -> Table:
         return from_attributes(Table, table)
 
 
-def replace(workspace_id: str, table_id: str, shape: TableShape) -> Table:
+def replace(
+    workspace_id: str, table_id: str, shape: TableShape, *, seen: datetime | None = None
+) -> Table:
     """Give a table another shape; rows forget the values of columns that are no more.
+
+    Args:
+        seen: when it was changed last, as far as is known; None to replace whatever it is.
 
     Raises:
         ValidationFailed: a form that fills the table needs another one.
-        Conflict: a column in which rows have values would get another type.
+        Conflict: a column in which rows have values would get another type, or the table was
+            changed since it was seen.
     """
     with unit_of_work() as session:
         table = find(session, workspace_id, table_id, lock="shape")
+        if seen is not None and table.updated_at != seen:
+            raise Conflict(
+                f"Somebody else has changed the table '{table.name}' meanwhile: load the page "
+                "anew to change what it is now."
+            )
         _check_filled_columns(table, shape)
         before = {column.key: column.type for column in columns_of(table.columns)}
         after = {column.key: column.type for column in shape.columns}

@@ -18,7 +18,7 @@ from automations.db.tables import Run, Wait
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
 from automations.domain.people import IN_AIRFLOW, mailbox
-from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, WaitStatus
+from automations.domain.statuses import DECISIONS, UNFINISHED, Decision, WaitKind, WaitStatus
 from automations.errors import Conflict, NotAllowed, ValidationFailed
 from automations.kit.storable import faults
 from automations.kit.values import JSON
@@ -31,6 +31,9 @@ UNKNOWN_IN_AIRFLOW = f"{IN_AIRFLOW}unknown"
 
 ANSWERED_BY = "automations_answered_by"
 """Beside an answer that is passed on to Airflow: whose it is."""
+REASON = "automations_reason"
+"""Among the inputs of an answer in Airflow: why; a form's fields may be called anything else."""
+MAX_REASON = 5_000
 
 # What Airflow offers and answers with. Tasks stay parked across upgrades with what they have
 # offered, so that a label may be added here, but none may be changed.
@@ -41,9 +44,9 @@ _LABELS = {
 }
 
 _TAKES_NO_ANSWER = {
-    waits.SLOT: "The run waits for its turn and begins when another one has ended.",
-    "child": "The run waits for another run and goes on when that has ended.",
-    "retry": "The run tries a step again by itself.",
+    WaitKind.SLOT: "The run waits for its turn and begins when another one has ended.",
+    WaitKind.CHILD: "The run waits for another run and goes on when that has ended.",
+    WaitKind.RETRY: "The run tries a step again by itself.",
 }
 
 
@@ -69,6 +72,7 @@ class Given:
         who: the identity of the same.
         administers: whether they may decide in the place of those who were asked.
         sent: the files that came with it from a page; None for what came without one.
+        reason: why, in their own words.
     """
 
     decision: str | None
@@ -78,6 +82,7 @@ class Given:
     at: datetime
     administers: bool = False
     sent: Sequence[Upload] | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +98,20 @@ class Accepted:
     data: JSON
     ends: bool = True
     override: bool = False
+    reason: str | None = None
 
     @property
     def details(self) -> dict[str, Any]:
         """What of it is in the audit log."""
-        said = {"decision": self.decision}
+        said: dict[str, Any] = {"decision": self.decision}
+        if self.reason is not None:
+            said["reason"] = self.reason
         return {**said, "override": True} if self.override else said
 
 
 def options(wait: Wait) -> tuple[str, ...]:
     """What Airflow offers for a pause, the affirmative answer first."""
-    decisions = DECISIONS if wait.kind == "decision" else (Decision.RESUMED,)
+    decisions = DECISIONS if wait.kind == WaitKind.DECISION else (Decision.RESUMED,)
     return tuple(_LABELS[decision] for decision in decisions)
 
 
@@ -135,7 +143,7 @@ def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
         ValidationFailed: the decision or its data does not fit what was asked.
     """
     _check_open(run, wait, given)
-    if wait.kind != "decision":
+    if wait.kind != WaitKind.DECISION:
         return _going_on(wait, given)
     if given.decision not in DECISIONS:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})
@@ -155,12 +163,12 @@ def take(session: Session, run: Run, wait: Wait, given: Given) -> Accepted:
         )
     data = _fitting(session, run, question, given) if question.form else given.data
     if voter is None:
-        return Accepted(decision, data, override=bool(asked))
-    if not waits.vote(session, voter, decision, given.at):
+        return Accepted(decision, data, override=bool(asked), reason=given.reason)
+    if not waits.vote(session, voter, decision, given.at, given.reason):
         raise Conflict(f"{voter.address} has decided before: {voter.decision}.")
     approvals = sum(one.decision == Decision.APPROVED for one in asked)
     ends = decision == Decision.REJECTED or approvals >= question.quorum
-    return Accepted(decision, data, ends)
+    return Accepted(decision, data, ends, reason=given.reason)
 
 
 def _going_on(wait: Wait, given: Given) -> Accepted:
@@ -169,12 +177,14 @@ def _going_on(wait: Wait, given: Given) -> Accepted:
         raise ValidationFailed({"decision": [f"a {wait.kind} cannot be rejected"]})
     if given.decision not in _GOES_ON:
         raise ValidationFailed({"decision": ["must be absent, or approved"]})
-    return Accepted(Decision.RESUMED, given.data)
+    return Accepted(Decision.RESUMED, given.data, reason=given.reason)
 
 
 def _check_open(run: Run, wait: Wait, given: Given) -> None:
-    if wrong := faults(given.data, "data"):
+    if wrong := faults(given.data, "data") | faults(given.reason, "reason"):
         raise ValidationFailed(wrong)
+    if given.reason is not None and len(given.reason) > MAX_REASON:
+        raise ValidationFailed({"reason": [f"may have {MAX_REASON} characters at most"]})
     match closed(run, wait, given.at):
         case Closed.EXPIRED:
             raise Conflict("What the run waited for has expired.")

@@ -58,11 +58,13 @@ def resume(
     decision: str | None,
     data: JSON,
     sent: Sequence[Upload] | None = None,
+    reason: str | None = None,
 ) -> RunSummary:
     """End the pause that a run is in, or be one of several who do.
 
     Args:
         sent: the files that came with it from a page; None for what came without one.
+        reason: why it is decided so.
 
     Raises:
         NotFound: there is no such run in the workspace.
@@ -79,7 +81,14 @@ def resume(
             raise Conflict(f"The run is {run.status} and waits for nothing.")
         now = datetime.now(UTC)
         given = Given(
-            decision, data, by.name, people.of(by), now, administers=by.administers, sent=sent
+            decision,
+            data,
+            by.name,
+            people.of(by),
+            now,
+            administers=by.administers,
+            sent=sent,
+            reason=reason,
         )
         accepted = answers.take(session, run, wait, given)
         uploads.keep(session, run.workspace_id, sent or (), run_id=run.id)
@@ -107,11 +116,19 @@ def view(token: str) -> CallbackView:
         return _view(session, approver, wait, run)
 
 
-def decide(token: str, *, decision: str, data: JSON, sent: Sequence[Upload] = ()) -> CallbackView:
+def decide(
+    token: str,
+    *,
+    decision: str,
+    data: JSON,
+    sent: Sequence[Upload] = (),
+    reason: str | None = None,
+) -> CallbackView:
     """Answer by a callback token, once.
 
     Args:
         sent: the files that came with it.
+        reason: why it is decided so.
 
     Raises:
         NotFound, Gone: as in ``view``.
@@ -120,7 +137,8 @@ def decide(token: str, *, decision: str, data: JSON, sent: Sequence[Upload] = ()
     with unit_of_work() as session:
         approver, wait, run = _of_token(session, token)
         address, now = approver.address, datetime.now(UTC)
-        given = Given(decision, data, address, people.mailbox(address), now, sent=sent)
+        who = people.mailbox(address)
+        given = Given(decision, data, address, who, now, sent=sent, reason=reason)
         accepted = answers.take(session, run, wait, given)
         uploads.keep(session, run.workspace_id, sent, run_id=run.id)
         audit.record(
@@ -174,7 +192,7 @@ def _settle(session: Session, wait: Wait, answer: Accepted, by: str) -> None:
     ended = not answer.ends or waits.answer(
         session,
         wait,
-        waits.Ending(answer.decision, by, answer.data, answer.override),
+        waits.Ending(answer.decision, by, answer.data, answer.override, answer.reason),
     )
     if not ended:
         raise Conflict("Somebody else has answered already.")

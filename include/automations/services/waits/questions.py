@@ -9,7 +9,7 @@ from automations.db import waits
 from automations.db.session import Session, reading
 from automations.db.tables import Run, Wait
 from automations.domain import people
-from automations.domain.statuses import Decision
+from automations.domain.statuses import Decision, WaitKind
 from automations.services.access.people import administer, identities
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
@@ -61,7 +61,7 @@ def _entitled(
 ) -> tuple[str, ...]:
     """Those who were asked, or will be, and who may decide in their place."""
     addresses = (*question.approvers, *question.escalate_to)
-    if wait.kind != "decision" or not addresses:
+    if wait.kind != WaitKind.DECISION or not addresses:
         return ()
     wanted = {people.mailbox(address) for address in addresses}
     workspace_id = session.get_one(Run, wait.run_id).workspace_id

@@ -62,7 +62,8 @@ def _calls(steps: list[Any], path: str) -> Iterator[tuple[str, str]]:
         if step.disabled:
             continue
         here = f"{path}.{index}"
-        if step.type == "run_workflow" and not is_template(step.config.workflow_id):
-            yield f"{here}.config.workflowId", step.config.workflow_id
+        called = step.config.workflow_id if step.type == "run_workflow" else None
+        if called is not None and not is_template(called):
+            yield f"{here}.config.workflowId", called
         for _, field, nested in nested_lists(step):
             yield from _calls(nested, f"{here}.{field}")

@@ -38,7 +38,7 @@ def since(session: Session, workflow: Workflow, definition: Definition) -> datet
     if not isinstance(trigger, ScheduleTrigger) or workflow.status != WorkflowStatus.ACTIVE:
         return None
     last = workflow.version - 1
-    known = workflows.scheduled_since(session, workflow.id, last)
+    known = workflows.scheduled_since(session, workflow.id, last) if last else None
     if known is not None:
         stored = versions.definition(session, workflow.id, last) or {}
         with suppress(ValidationError):  # of one that another release took, nothing stays

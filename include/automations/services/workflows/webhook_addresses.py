@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from automations.db.tables import Workflow
 from automations.kit.ids import new_id
 from automations.settings import get_settings
 from automations.tokens import derive_token, hash_token
 
 
-def renew(workflow: Workflow) -> None:
-    """Give an automation a new URL, or its first one; the old one is unknown from now on."""
+class Address(NamedTuple):
+    """What an automation's row keeps of its URL."""
+
+    webhook_salt: str
+    webhook_hash: str
+
+
+def fresh() -> Address:
+    """A new URL."""
     salt = new_id()
-    workflow.webhook_salt, workflow.webhook_hash = salt, hash_token(_token(salt, None))
+    return Address(salt, hash_token(_token(salt, None)))
+
+
+def renew(workflow: Workflow) -> None:
+    """Give an automation a new URL; the old one is unknown from now on."""
+    workflow.webhook_salt, workflow.webhook_hash = fresh()
 
 
 def url(salt: str | None, token_hash: str | None) -> str | None:

@@ -16,7 +16,7 @@ from automations.services.integrations import secrets, vault
 
 _SEALED = "sealed:"
 _REFERENCE = re.compile(r"\{\{\s*secret\.[A-Z][A-Z0-9_]{0,63}\s*\}\}")
-_MAX_LENGTH = 1_000
+MAX_LENGTH = 1_000
 """Longer than any sender's; it is sealed and stored."""
 _MIN_KEY_BYTES = 16
 """A shorter key can be found from one signed delivery by trying."""
@@ -46,6 +46,11 @@ def sealed(trigger: WebhookTrigger, before: Mapping[str, Any]) -> WebhookTrigger
     return trigger.model_copy(update={"secret": secret})
 
 
+def sealed_text(secret: str) -> str:
+    """A secret as it may be stored before it is known whether it can be used."""
+    return _SEALED + vault.cipher().encrypt(_unwrapped(secret))
+
+
 def is_reference(secret: str) -> bool:
     """Whether it only names a secret of the workspace."""
     return _REFERENCE.fullmatch(secret.strip()) is not None
@@ -63,9 +68,9 @@ def _new(verification: str, secret: str) -> str:
         if not is_reference(secret):
             raise ValueError("must be a value, or one secret as in {{secret.WEBHOOK_KEY}}")
         return secret.strip()
-    if secret.startswith(_SEALED) or len(secret) > _MAX_LENGTH:
+    if secret.startswith(_SEALED) or len(secret) > MAX_LENGTH:
         raise ValueError(
-            f"must have {_MAX_LENGTH} characters at most and not begin with '{_SEALED}'"
+            f"must have {MAX_LENGTH} characters at most and not begin with '{_SEALED}'"
         )
     if verification == "standard":
         _check_standard(secret)

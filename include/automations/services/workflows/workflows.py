@@ -7,12 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import held_up, jobs, run_counts, run_queries, slots, versions, workflows
+from automations.db import edits, jobs, run_counts, run_queries, slots, versions, workflows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import JobKind, Workflow
 from automations.definitions import references
 from automations.definitions.model import Definition, walk
-from automations.definitions.triggers import WebhookTrigger
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
@@ -25,11 +24,10 @@ from automations.services.audit import audit
 from automations.services.workflows import (
     cycles,
     definitions,
+    drafts,
     error_workflows,
     payloads,
-    schedules,
     step_subjects,
-    webhook_addresses,
 )
 
 _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
@@ -50,39 +48,20 @@ def create(by: Principal, payload: Any, ports: Ports) -> WorkflowDetail:
 
 
 def add(
-    session: Session,
-    by: Principal,
-    payload: Any,
-    ports: Ports,
-    workflow_id: str,
-    *,
-    alone: bool = True,
+    session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str
 ) -> WorkflowDetail:
-    """The same in a transaction.
-
-    Args:
-        alone: False when others are written with it that it may name, and ``check_references`` is
-            to be the end of all of them.
-    """
-    status, body = payloads.split(payload, WorkflowStatus.DRAFT)
-    definition = payloads.validated(body, {})
-    payloads.check_subject(session, by.workspace_id, definition.trigger, body)
-    payloads.check_available(by.workspace_id, definition, status, ports)
-    step_subjects.check(session, by.workspace_id, definition, status)
-    workflow = Workflow(
-        id=workflow_id,
-        workspace_id=by.workspace_id,
-        version=1,
-        created_by=by.name,
-        created_by_key_id=by.key_id,
-        # Of one that a key has made its member is the owner, whoever that comes to be.
-        created_by_member_id=None if by.key_id else by.member_id,
-    )
-    found = _write(session, workflow, definition, body, status, by.name)
-    audit.record(session, "workflow.create", workflow, name=workflow.name, status=status)
-    if alone:
-        check_references(session, found)
+    """The same in a transaction."""
+    draft = drafts.new(session, by, payload, ports, workflow_id)
+    found = drafts.create(session, [draft], by.name).get(workflow_id)
+    if found is None:
+        raise key_taken(draft.definition.key)
+    check_references(session, found)
     return found
+
+
+def key_taken(key: str | None) -> ValidationFailed:
+    """That an automation could not be written, since another has its key."""
+    return ValidationFailed({"key": [f"'{key}' is the key of another automation"]})
 
 
 def update(by: Principal, workflow_id: str, payload: Any, ports: Ports) -> WorkflowDetail:
@@ -107,9 +86,10 @@ def change(
     Args:
         workflow: locked.
         whole: whether the payload is the whole definition, so that what it lacks is no more.
-        alone: as in ``add``.
+        alone: False when others are written with it that it may name, and ``check_references`` is
+            to be the end of all of them.
     """
-    workspace_id, before = workflow.workspace_id, workflow.status
+    workflow_id, workspace_id, before = workflow.id, workflow.workspace_id, workflow.status
     status, body = payloads.split(payload, workflow.status)
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     changed = sorted(body)
@@ -123,13 +103,17 @@ def change(
         payloads.check_available(workspace_id, definition, status, ports)
         step_subjects.check(session, workspace_id, definition, status)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
-        found = _detail(session, workflow, stored)
+        found = drafts.detail(workflow, stored, drafts.runs_of(session, workflow))
         if alone:
             check_references(session, found, set(changed))
         return replace(found, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
-    found = _write(session, workflow, definition, body, status, by.name)
+    draft = drafts.Draft(workflow, definition, body, status)
+    written = drafts.write(session, [draft], by.name).get(workflow_id)
+    if written is None:
+        raise key_taken(definition.key)
+    found = written
     moved: dict[str, JSON] = {}
     if before != status:
         moved = {"status": [before, status]}
@@ -188,15 +172,15 @@ def delete(by: Principal, workflow_id: str) -> None:
         workflow.deleted_at = datetime.now(UTC)
         workflows.add_version(session, workflow, stored, by.name)
         jobs.enqueue(session, JobKind.END_RUNS, workflow.id)
+        edits.remove(session, workflow.id)
         audit.record(session, "workflow.delete", workflow, name=workflow.name)
 
 
 def get(workspace_id: str, workflow_id: str) -> WorkflowDetail:
     """One automation."""
     with reading() as session:
-        workflow = require(session, workspace_id, workflow_id)
-        stored = versions.definition(session, workflow.id, workflow.version) or {}
-        return _detail(session, workflow, stored)
+        workflow, stored = require_newest(session, workspace_id, workflow_id)
+        return drafts.detail(workflow, stored, drafts.runs_of(session, workflow))
 
 
 def list_all(workspace_id: str) -> Sequence[WorkflowDetail]:
@@ -234,44 +218,11 @@ def require(
     return workflow
 
 
-def _write(
-    session: Session,
-    workflow: Workflow,
-    definition: Definition,
-    body: dict[str, Any],
-    status: WorkflowStatus,
-    by: str,
-) -> WorkflowDetail:
-    # Its row is new, or locked since it was read: nobody else decides on its status meanwhile.
-    workflow.name, workflow.status = definition.name, status
-    workflow.key = definition.key
-    if not workflows.save(session, workflow):
-        raise ValidationFailed({"key": [f"'{definition.key}' is the key of another automation"]})
-    workflow.trigger_key = definition.trigger.key_of(workflow.id)
-    if isinstance(definition.trigger, WebhookTrigger) and workflow.webhook_salt is None:
-        webhook_addresses.renew(workflow)
-    session.flush()
-    session.refresh(workflow)
-    stored = payloads.to_store(definition, body)
-    since = schedules.since(session, workflow, definition)
-    workflows.add_version(session, workflow, stored, by, since)
-    return _detail(session, workflow, stored)
-
-
-def _detail(session: Session, workflow: Workflow, stored: Mapping[str, Any]) -> WorkflowDetail:
-    runs = run_counts.by_status(session, workflow.workspace_id, workflow.id)
-    return WorkflowDetail(
-        id=workflow.id,
-        workspace_id=workflow.workspace_id,
-        key=workflow.key,
-        name=workflow.name,
-        status=workflow.status,
-        version=workflow.version,
-        webhook_salt=workflow.webhook_salt,
-        webhook_hash=workflow.webhook_hash,
-        created_at=workflow.created_at,
-        updated_at=workflow.updated_at,
-        definition=stored,
-        runs=sum(runs.values()),
-        held_up=held_up.of(workflow),
-    )
+def require_newest(
+    session: Session, workspace_id: str, workflow_id: str
+) -> tuple[Workflow, Mapping[str, Any]]:
+    """The automation and what its newest version says, or NotFound."""
+    found = workflows.find_newest(session, workspace_id, workflow_id)
+    if found is None:
+        raise NotFound(f"There is no automation {workflow_id}.")
+    return found

@@ -322,6 +322,29 @@ def _automations() -> None:
         sa.UniqueConstraint('workflow_id', 'version', name=op.f('uq_workflow_version_workflow_id_version')),
     )
     op.create_index('ix_workflow_version_workflow_id_revision', 'workflow_version', ['workflow_id', 'revision'])
+    op.create_table(
+        'workflow_edit',
+        sa.Column('workflow_id', sa.Text(), nullable=False),
+        sa.Column('editor_id', sa.Text(), nullable=False),
+        sa.Column('base_version', sa.Integer(), nullable=False),
+        sa.Column('place', sa.Integer(), nullable=False),
+        sa.Column('last', sa.Integer(), nullable=False),
+        sa.Column('changes', sa.Integer(), nullable=False),
+        sa.Column('sample', postgresql.JSON(), nullable=False),
+        sa.Column('changed_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+        sa.ForeignKeyConstraint(['workflow_id'], ['workflow.id'], name=op.f('fk_workflow_edit_workflow_id')),
+        sa.PrimaryKeyConstraint('workflow_id', 'editor_id', name=op.f('pk_workflow_edit')),
+    )
+    op.create_table(
+        'workflow_edit_state',
+        sa.Column('workflow_id', sa.Text(), nullable=False),
+        sa.Column('editor_id', sa.Text(), nullable=False),
+        sa.Column('number', sa.Integer(), nullable=False),
+        sa.Column('what', sa.Text(), nullable=False),
+        sa.Column('definition', postgresql.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(['workflow_id', 'editor_id'], ['workflow_edit.workflow_id', 'workflow_edit.editor_id'], name=op.f('fk_workflow_edit_state_workflow_id'), ondelete='CASCADE'),
+        sa.PrimaryKeyConstraint('workflow_id', 'editor_id', 'number', name=op.f('pk_workflow_edit_state')),
+    )
 
 
 def _events() -> None:
@@ -382,7 +405,7 @@ def _events() -> None:
         sa.Column('error', sa.Text(), nullable=True),
         sa.Column('dead_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
-        sa.CheckConstraint("kind IN ('match_event', 'start_run', 'start_child', 'answer_wait', 'ask_approver', 'remind_approver', 'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent', 'sync_pipeline', 'schedule_pipeline', 'retry_latest', 'report_failure', 'admit_run', 'next_run', 'end_debounce', 'name_override', 'end_runs')", name=op.f('ck_job_kind')),
+        sa.CheckConstraint("kind IN ('match_event', 'start_run', 'start_child', 'express_run', 'show_run', 'answer_wait', 'ask_approver', 'remind_approver', 'escalate_wait', 'send_form', 'fail_run', 'retry_run', 'wake_parent', 'sync_pipeline', 'schedule_pipeline', 'retry_latest', 'report_failure', 'admit_run', 'next_run', 'end_debounce', 'name_override', 'end_runs', 'call_dag', 'end_dag_run')", name=op.f('ck_job_kind')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_job')),
         sa.UniqueConstraint('kind', 'subject_id', name=op.f('uq_job_kind_subject_id')),
     )
@@ -428,6 +451,7 @@ def _runs() -> None:
         sa.Column('reviving', sa.Boolean(), server_default=sa.text('false'), nullable=False),
         sa.Column('model_cost', sa.Numeric(), server_default='0', nullable=False),
         sa.Column('model_tokens', sa.BigInteger(), server_default='0', nullable=False),
+        sa.Column('express', sa.Boolean(), server_default=sa.text('false'), nullable=False),
         sa.Column('dispatched_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('dag_run_id', sa.Text(), nullable=True),
         sa.Column('started_by', sa.Text(), nullable=True),
@@ -448,6 +472,7 @@ def _runs() -> None:
     op.create_index('ix_run_rate_key', 'run', ['rate_key', 'started_at'], unique=False, postgresql_where=sa.text('rate_key IS NOT NULL'))
     op.create_index('ix_run_slot', 'run', ['slot_key', 'slot', 'started_at', 'id'], unique=False, postgresql_where=sa.text("slot IS NOT NULL AND status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"))
     op.create_index('ix_run_unfinished', 'run', ['started_at'], unique=False, postgresql_where=sa.text("status IN ('RUNNING', 'PAUSED', 'WAITING_FOR_CHILD')"))
+    op.create_index('ix_run_completed_at', 'run', ['completed_at'])
     op.create_index('ix_run_workflow_id_started_at', 'run', ['workflow_id', sa.literal_column('started_at DESC'), 'id'])
     op.create_index('ix_run_workspace_id_started_at', 'run', ['workspace_id', sa.literal_column('started_at DESC'), 'id'])
     op.create_table(
@@ -458,6 +483,7 @@ def _runs() -> None:
         sa.Column('generation', sa.Integer(), nullable=False),
         sa.Column('attempt', sa.Integer(), nullable=False),
         sa.Column('deaths', sa.Integer(), server_default='0', nullable=False),
+        sa.Column('unseen_deaths', sa.Integer(), server_default='0', nullable=False),
         sa.Column('retries', sa.Integer(), server_default='0', nullable=False),
         sa.Column('input', postgresql.JSON(), nullable=True),
         sa.Column('output', postgresql.JSON(), nullable=True),
@@ -465,6 +491,7 @@ def _runs() -> None:
         sa.Column('started_at', sa.DateTime(timezone=True), nullable=False),
         sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('retry_at', sa.DateTime(timezone=True), nullable=True),
+        sa.Column('told', postgresql.JSON(astext_type=sa.Text()), nullable=True),
         sa.CheckConstraint("status IN ('RUNNING', 'WAITING', 'DONE', 'FAILED', 'SKIPPED')", name=op.f('ck_run_step_status')),
         sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_run_step_run_id')),
         sa.PrimaryKeyConstraint('run_id', 'node_id', name=op.f('pk_run_step')),
@@ -479,6 +506,24 @@ def _runs() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_handover')),
     )
     op.create_index(op.f('ix_handover_run_id'), 'handover', ['run_id'])
+    op.create_table(
+        'dag_call',
+        sa.Column('id', sa.Text(), nullable=False),
+        sa.Column('run_id', sa.Text(), nullable=False),
+        sa.Column('dag_id', sa.Text(), nullable=False),
+        sa.Column('conf', postgresql.JSON(), nullable=False),
+        sa.Column('awaited', sa.Boolean(), nullable=False),
+        sa.Column('status', sa.Text(), server_default='REQUESTED', nullable=False),
+        sa.Column('takers', sa.Integer(), server_default='0', nullable=False),
+        sa.Column('outputs', postgresql.JSON(), nullable=True),
+        sa.Column('error', sa.Text(), nullable=True),
+        sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+        sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("status IN ('REQUESTED', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'REFUSED')", name=op.f('ck_dag_call_status')),
+        sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_dag_call_run_id')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_dag_call')),
+    )
+    op.create_index('ix_dag_call_run_id', 'dag_call', ['run_id'])
     op.create_table(
         'step_log',
         sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -512,6 +557,7 @@ def _runs() -> None:
         sa.Column('override', sa.Boolean(), server_default=sa.text('false'), nullable=False),
         sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('data', postgresql.JSON(), nullable=True),
+        sa.Column('reason', sa.Text(), nullable=True),
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
         sa.CheckConstraint("decision IN ('approved', 'rejected', 'resumed', 'elapsed', 'expired')", name=op.f('ck_wait_decision')),
         sa.CheckConstraint("kind IN ('delay', 'decision', 'callback', 'form', 'child', 'retry', 'slot')", name=op.f('ck_wait_kind')),
@@ -519,6 +565,7 @@ def _runs() -> None:
         sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_wait_run_id')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_wait')),
     )
+    op.create_index('ix_wait_due', 'wait', ['due_at'], unique=False, postgresql_where=sa.text("status IN ('OPEN')"))
     op.create_index('ix_wait_run_id_created_at', 'wait', ['run_id', 'created_at'])
     op.create_index('uq_wait_open_node', 'wait', ['run_id', 'node_id'], unique=True, postgresql_where=sa.text("status IN ('OPEN')"))
     op.create_table(
@@ -531,6 +578,7 @@ def _runs() -> None:
         sa.Column('undelivered', sa.Text(), nullable=True),
         sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('decision', sa.Text(), nullable=True),
+        sa.Column('reason', sa.Text(), nullable=True),
         sa.CheckConstraint("decision IN ('approved', 'rejected', 'resumed', 'elapsed', 'expired')", name=op.f('ck_approver_decision')),
         sa.ForeignKeyConstraint(['wait_id'], ['wait.id'], name=op.f('fk_approver_wait_id')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_approver')),
@@ -599,9 +647,23 @@ def _forms() -> None:
         sa.Column('title', sa.Text(), nullable=False),
         sa.Column('description', sa.Text(), nullable=False),
         sa.Column('schema', postgresql.JSON(), nullable=False),
+        sa.Column('created_by', sa.Text(), nullable=True),
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
         sa.ForeignKeyConstraint(['form_id'], ['form.id'], name=op.f('fk_form_version_form_id')),
         sa.PrimaryKeyConstraint('form_id', 'version', name=op.f('pk_form_version')),
+    )
+    op.create_table(
+        'form_edit',
+        sa.Column('form_id', sa.Text(), nullable=False),
+        sa.Column('editor_id', sa.Text(), nullable=False),
+        sa.Column('base_version', sa.Integer(), nullable=False),
+        sa.Column('states', postgresql.JSON(), nullable=False),
+        sa.Column('place', sa.Integer(), nullable=False),
+        sa.Column('what', sa.Text(), nullable=False),
+        sa.Column('changes', sa.Integer(), nullable=False),
+        sa.Column('changed_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+        sa.ForeignKeyConstraint(['form_id'], ['form.id'], name=op.f('fk_form_edit_form_id')),
+        sa.PrimaryKeyConstraint('form_id', 'editor_id', name=op.f('pk_form_edit')),
     )
     op.create_table(
         'submission',
@@ -765,6 +827,16 @@ def _tables() -> None:
     op.create_index('ix_data_row_table_id_created_at_id', 'data_row', ['table_id', 'created_at', 'id'])
     op.create_index('ix_data_row_unhashed', 'data_row', ['table_id'], unique=False, postgresql_where=sa.text('key_hash IS NULL'))
     op.create_index('uq_data_row_table_id_key_hash', 'data_row', ['table_id', 'key_hash'], unique=True, postgresql_where=sa.text('key_hash IS NOT NULL'))
+    op.create_table(
+        'row_file',
+        sa.Column('table_id', sa.Text(), nullable=False),
+        sa.Column('editor_id', sa.Text(), nullable=False),
+        sa.Column('name', sa.Text(), nullable=False),
+        sa.Column('content', sa.LargeBinary(), nullable=False),
+        sa.Column('kept_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+        sa.ForeignKeyConstraint(['table_id'], ['data_table.id'], name=op.f('fk_row_file_table_id')),
+        sa.PrimaryKeyConstraint('table_id', 'editor_id', name=op.f('pk_row_file')),
+    )
     op.create_table(
         'pipeline_connection',
         sa.Column('id', sa.Text(), nullable=False),

@@ -1,0 +1,109 @@
+"""Boards: the steps that matters made from them go through; made, changed and deleted."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api_bridge.console import answers, drafts
+from api_bridge.console.posted import Posted, text
+from api_bridge.console.routes.matters import ROOT as MATTERS
+from api_bridge.console.views import boards as board_views
+from api_bridge.console.views import meanwhile, moments
+from api_bridge.console.views.boards import BoardDraft
+from api_bridge.deps import Admin
+from api_bridge.routing import Router
+from automations.domain.matters import MatterTemplate
+from automations.domain.principals import Principal
+from automations.errors import ValidationFailed
+from automations.kit.values import Errors
+from automations.services.matters import templates
+from automations.services.workflows import uses
+
+ROOT = f"{MATTERS}/boards"
+router = Router(prefix=ROOT, tags=["matters"])
+
+
+@router.get("/new")
+def show_new(request: Request, caller: Admin) -> Response:
+    """What a new board is to have."""
+    return _page(request, caller, None, "", board_views.empty())
+
+
+@router.post("/new")
+def create(request: Request, caller: Admin, form: Posted) -> Response:
+    """Make a board, or change what its form offers."""
+
+    def save(draft: BoardDraft) -> Response:
+        made = templates.create(caller.workspace_id, board_views.board(draft))
+        return answers.lead_on(f"{MATTERS}?board={made.id}", "board.made")
+
+    show = partial(_page, request, caller, None, "")
+    return drafts.answered(form, board_views.read(form), show, done=board_views.done, save=save)
+
+
+@router.get("/{template_id}")
+def show(request: Request, caller: Admin, template_id: str) -> Response:
+    """A board, to be changed."""
+    template = templates.get(caller.workspace_id, template_id)
+    return _page(request, caller, template, "", board_views.of(template))
+
+
+@router.post("/{template_id}")
+def change(request: Request, caller: Admin, template_id: str, form: Posted) -> Response:
+    """Change a board; matters that were made before keep their steps."""
+    template = templates.get(caller.workspace_id, template_id)
+    seen = text(form, "seen")
+
+    def save(draft: BoardDraft) -> Response:
+        known = moments.seen(seen, template.updated_at)
+        board = board_views.board(draft)
+        templates.replace(caller.workspace_id, template_id, board, seen=known)
+        return answers.lead_on(f"{MATTERS}?board={template_id}", "board.changed")
+
+    show = partial(_page, request, caller, template, seen)
+    return drafts.answered(
+        form,
+        board_views.read(form, board_views.of(template)),
+        show,
+        done=board_views.done,
+        save=save,
+    )
+
+
+@router.post("/{template_id}/delete")
+def delete(caller: Admin, template_id: str, form: Posted) -> Response:
+    """Delete a board; its matters stay."""
+    templates.get(caller.workspace_id, template_id)
+    if text(form, "sure") not in ("yes", "used"):
+        raise ValidationFailed({"sure": ["must be yes"]})
+    templates.delete(caller.workspace_id, template_id, force=text(form, "sure") == "used")
+    return answers.lead_on(MATTERS, "board.deleted")
+
+
+def _page(
+    request: Request,
+    caller: Principal,
+    template: MatterTemplate | None,
+    seen: str,
+    draft: BoardDraft,
+    problems: Errors | None = None,
+) -> Response:
+    used = uses.of_ids(caller.workspace_id, [template.id]) if template else {}
+    if template is not None and not seen:
+        seen = moments.stamp(template.updated_at)
+    return answers.page(
+        request,
+        "board.html",
+        caller,
+        meanwhile.status(problems),
+        template=template,
+        draft=draft,
+        uses=used.get(template.id, ()) if template else (),
+        seen=seen,
+        kinds=board_views.KINDS,
+        types=board_views.TYPES,
+        problems=problems or {},
+    )

@@ -1,0 +1,257 @@
+"""The builder: an automation's trigger and steps, written by hand or as YAML, and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
+from api_bridge.console import addresses, answers, posted
+from api_bridge.console.posted import Posted, text
+from api_bridge.console.queries import Text
+from api_bridge.console.routes import builder_pages
+from api_bridge.console.routes.builder_pages import Shown
+from api_bridge.console.views import draft_texts, places, schema_fields, step_inputs, trials
+from api_bridge.console.views.places import Open
+from api_bridge.deps import Admin, EffectId
+from api_bridge.natures import outside, patient
+from api_bridge.routing import Router
+from automations import wiring
+from automations.definitions import checking, editing
+from automations.definitions.editing import Draft, spot_of
+from automations.domain.principals import Principal
+from automations.domain.statuses import WorkflowStatus
+from automations.errors import Conflict, ValidationFailed
+from automations.execution import step_tests
+from automations.execution import trials as execution_trials
+from automations.execution.given import Given
+from automations.services.workflows import edits
+from automations.services.workflows.edits import Edit
+
+router = Router(prefix="/console/workflows", tags=["workflows"])
+
+
+@router.get("/{workflow_id}/edit")
+def show(request: Request, caller: Admin, workflow_id: str, at: Text = "") -> Response:
+    """What the automation is to become, and what is open of it."""
+    return builder_pages.page(request, caller, Shown(edits.of(caller, workflow_id), at))
+
+
+@router.post("/{workflow_id}/edit")
+def change(request: Request, caller: Admin, workflow_id: str, form: Posted) -> Response:
+    """Keep what was typed, then do what the button says."""
+    at = text(form, "at")
+    try:
+        edit = _kept(caller, workflow_id, at, form)
+        return _done(caller, edit, at, text(form, "do"))
+    except Conflict as error:
+        shown = Shown(edits.of(caller, workflow_id), at, refused=str(error))
+        return builder_pages.page(request, caller, shown, 409)
+    except ValidationFailed as error:
+        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors, form=form)
+        return builder_pages.page(request, caller, shown, 400)
+
+
+@router.post("/{workflow_id}/edit/test")
+@patient
+@outside
+def test(
+    request: Request, caller: Admin, effect_id: EffectId, workflow_id: str, form: Posted
+) -> Response:
+    """Do the open step for real, with the data at hand."""
+    at = text(form, "at")
+    try:
+        edit = _kept(caller, workflow_id, at, form)
+        step = places.opened(edit.definition, at).placed
+        if step is None:
+            raise ValidationFailed({"at": ["choose a step first"]})
+        if edit.is_changed:
+            raise Conflict("Save first: what is tested is a step of what is saved.")
+        given = _given(caller, edit)
+        step_id = str(step.step["id"])
+        result = step_tests.run(
+            wiring.engine(ASKED_OF_AIRFLOW), caller, workflow_id, step_id, given, effect_id
+        )
+        shown = Shown(edits.of(caller, workflow_id), at, tested=result)
+        return builder_pages.page(request, caller, shown)
+    except Conflict as error:
+        shown = Shown(edits.of(caller, workflow_id), at, refused=str(error))
+        return builder_pages.page(request, caller, shown, 409)
+    except ValidationFailed as error:
+        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors)
+        return builder_pages.page(request, caller, shown, 400)
+
+
+@router.post("/{workflow_id}/edit/try")
+@patient
+@outside
+def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> Response:
+    """Go through the whole as it is written, with the data at hand; nothing is done outside."""
+    at = text(form, "at")
+    try:
+        edit = _kept(caller, workflow_id, at, form)
+        definition, wrong = checking.parse(dict(edit.definition))
+        if definition is None or wrong:
+            raise ValidationFailed(wrong)
+        steps = editing.walk(edit.definition)
+        names = {str(one.step["id"]): str(one.step["name"]) for one in steps}
+        answers = trials.answers(edit.sample, form, names)
+        given, here = _given(caller, edit), caller.workspace_id
+        found = execution_trials.run(wiring.ports(), here, workflow_id, given, answers, definition)
+        shown = Shown(edits.of(caller, workflow_id), "trial", tried=found)
+        return builder_pages.page(request, caller, shown)
+    except Conflict as error:
+        shown = Shown(edits.of(caller, workflow_id), at, refused=str(error))
+        return builder_pages.page(request, caller, shown, 409)
+    except ValidationFailed as error:
+        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors)
+        return builder_pages.page(request, caller, shown, 400)
+
+
+def _given(caller: Principal, edit: Edit) -> Given:
+    own = draft_texts.sample(edit.sample)
+    run_id = builder_pages.last_run(caller, edit)
+    return Given(run_id=run_id, **own)
+
+
+def _kept(caller: Principal, workflow_id: str, at: str, form: FormData) -> Edit:
+    """What was typed into what is open, kept; numbered as this window has seen it."""
+    base, number = posted.number(form, "base"), posted.number(form, "number")
+    if at == "sample":
+        given = draft_texts.read_sample(text(form, "sample"))
+        edit = edits.of(caller, workflow_id)
+        if given in (edit.sample, builder_pages.data_of_last_run(caller, edit)):
+            return replace(edit, number=number)
+        return edits.keep_sample(caller, workflow_id, base, number, given)
+
+    def typed(definition: Draft) -> Draft:
+        return _typed(definition, places.opened(definition, at), at, form)
+
+    edit = edits.of(caller, workflow_id)
+    if typed(edit.definition) == edit.definition:
+        return replace(edit, number=number)
+    return edits.apply(caller, workflow_id, base, number, at, typed)
+
+
+def _typed(definition: Draft, opened: Open, at: str, form: FormData) -> Draft:
+    if opened.name != at:
+        return definition
+    if at == "yaml":
+        return draft_texts.read_yaml(definition, text(form, "yaml"))
+    if at == "settings":
+        return step_inputs.read(schema_fields.of_settings(), definition, form)
+    if at == "trigger":
+        trigger = definition.get("trigger")
+        kept = dict(trigger) if isinstance(trigger, Mapping) else {}
+        specs = schema_fields.of_trigger(draft_texts.kind_of(kept))
+        made = step_inputs.read(specs, kept, form)
+        return {**definition, "trigger": made} if made != kept else definition
+    if opened.placed is None:
+        return definition
+    step = opened.placed.step
+    kind = str(step.get("type"))
+    made = step_inputs.read(builder_pages.specs_of(kind), step, form)
+    if made == step:
+        return definition
+    return editing.changed(definition, str(step["id"]), made)
+
+
+def _done(caller: Principal, edit: Edit, at: str, do: str) -> Response:
+    verb, _, what = do.partition(":")
+    if verb in _CHANGES:
+        made: list[str] = []
+
+        def act(definition: Draft) -> Draft:
+            changed, then = _CHANGES[verb](definition, what, at)
+            made.append(then)
+            return changed
+
+        edits.apply(caller, edit.workflow_id, edit.base_version, edit.number, "", act)
+        return _to(edit, made[0])
+    match verb:
+        case "at":
+            at = what
+        case "undo" | "redo":
+            steps = 1 if verb == "undo" else -1
+            edits.step_back(caller, edit.workflow_id, edit.number, steps)
+        case "discard":
+            edits.discard(caller, edit.workflow_id, edit.number)
+            return _to(edit, at, "edit.discarded")
+        case "follow":
+            edits.follow(caller, edit.workflow_id, edit.number)
+            return _to(edit, at, "edit.followed")
+        case "save":
+            edits.save(caller, edit.workflow_id, edit.number, wiring.ports())
+            return _to(edit, at, "edit.saved")
+        case "activate":
+            status = WorkflowStatus.ACTIVE
+            edits.save(caller, edit.workflow_id, edit.number, wiring.ports(), status)
+            return answers.lead_on(f"{addresses.HOME}/{edit.workflow_id}", "workflow.ACTIVE")
+    return _to(edit, at)
+
+
+def _to(edit: Edit, at: str, said: str | None = None) -> Response:
+    return answers.lead_on(builder_pages.address(edit.workflow_id, at), said)
+
+
+_Change = Callable[[Draft, str, str], tuple[Draft, str]]
+"""Gives a new definition by what a button names and what is open, and what is open then."""
+
+
+def _new(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
+    spot = places.opened(definition, at).spot
+    if spot is None:
+        raise ValidationFailed({"do": ["choose a place first"]})
+    made, step_id = editing.added(definition, kind, spot)
+    return made, places.of_step(step_id)
+
+
+def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
+    if kind not in schema_fields.TRIGGERS:
+        raise ValidationFailed({"trigger.type": [f"unknown type '{kind[:100]}'"]})
+    return {**definition, "trigger": {"type": kind}}, "trigger"
+
+
+def _move(definition: Draft, what: str, at: str) -> tuple[Draft, str]:
+    step_id, _, spot = what.partition(":")
+    return editing.moved(definition, step_id, spot_of(spot)), places.of_step(step_id)
+
+
+def _copy(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
+    made, copy_id = editing.copied(definition, step_id)
+    return made, places.of_step(copy_id)
+
+
+def _delete(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
+    spot = editing.find(definition, step_id).spot
+    made = editing.removed(definition, step_id)
+    siblings: Sequence[Any] = [
+        one.step["id"]
+        for one in editing.walk(made)
+        if (one.spot.owner, one.spot.name) == (spot.owner, spot.name)
+    ]
+    if siblings:
+        return made, places.of_step(siblings[min(spot.index, len(siblings) - 1)])
+    return made, places.of_step(spot.owner) if spot.owner else "trigger"
+
+
+def _toggle(definition: Draft, step_id: str, at: str) -> tuple[Draft, str]:
+    step = dict(editing.find(definition, step_id).step)
+    if step.pop("disabled", False) is not True:
+        step["disabled"] = True
+    return editing.changed(definition, step_id, step), places.of_step(step_id)
+
+
+_CHANGES: Mapping[str, _Change] = {
+    "new": _new,
+    "kind": _kind,
+    "move": _move,
+    "copy": _copy,
+    "delete": _delete,
+    "toggle": _toggle,
+}

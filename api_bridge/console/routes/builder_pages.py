@@ -1,0 +1,294 @@
+"""The builder's page: the flow of a draft, and beside it what is open of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from api_bridge.console import addresses, answers, texts
+from api_bridge.console.posted import text
+from api_bridge.console.views import (
+    data_at_hand,
+    draft,
+    draft_texts,
+    places,
+    schema_fields,
+    step_inputs,
+    trials,
+    triggers,
+    words,
+)
+from api_bridge.console.views.data_at_hand import Preview
+from api_bridge.console.views.places import Open
+from api_bridge.console.views.schema_fields import WORKFLOW, Spec
+from api_bridge.console.views.step_inputs import Input
+from automations.definitions import editing
+from automations.domain.principals import Principal
+from automations.domain.workflows import WorkflowFilter
+from automations.execution import step_tests
+from automations.execution.recording import output_of
+from automations.execution.step_tests import StepTestResult
+from automations.execution.trials import Trial
+from automations.kit.values import JSON, Errors
+from automations.services.documents import templates as document_templates
+from automations.services.forms import forms
+from automations.services.integrations import secrets
+from automations.services.matters import templates as matter_templates
+from automations.services.runs import samples
+from automations.services.tables import tables
+from automations.services.workflows import overviews
+from automations.services.workflows.edits import Edit
+from automations.steps.base import Subject
+from automations.steps.outcomes import Branch, Fail
+from automations.steps.registry import STEP_TYPES
+
+_NAME = Spec("name", "name", "Name", "", "text", required=True, first=True)
+_MAX_CHOICES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page is to show.
+
+    Args:
+        refused: why nothing was done.
+        wrong: what keeps it from being saved, beside what is known of the draft.
+        form: what was typed, where it could not be kept.
+    """
+
+    edit: Edit
+    at: str
+    refused: str | None = None
+    wrong: Errors = field(default_factory=dict)
+    form: FormData | None = None
+    tested: StepTestResult | None = None
+    tried: Trial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """What templates find where something is open."""
+
+    run_id: str | None
+    names: Mapping[str, JSON]
+    secrets: Sequence[str]
+    sample: Mapping[str, JSON]
+
+
+def address(workflow_id: str, at: str) -> str:
+    """Where the builder shows something of an automation."""
+    query = f"?at={quote(at, safe='./')}" if at else ""
+    return f"{addresses.HOME}/{workflow_id}/edit{query}"
+
+
+def specs_of(kind: str) -> list[Spec]:
+    """The fields of a step of a type."""
+    own = schema_fields.of_step(kind) if kind in STEP_TYPES else ()
+    return [_NAME, *own, *schema_fields.of_any_step()]
+
+
+def last_run(caller: Principal, edit: Edit) -> str | None:
+    """The run whose data a step is tested with."""
+    return samples.last(caller.workspace_id, edit.workflow_id, edit.definition).run_id
+
+
+def data_of_last_run(caller: Principal, edit: Edit) -> Mapping[str, JSON]:
+    """What is shown as sample data where somebody has given none."""
+    return _data(caller, replace(edit, sample={}), Open("sample")).sample
+
+
+def page(request: Request, caller: Principal, shown: Shown, status: int = 200) -> Response:
+    """The page, with what was just done or refused."""
+    edit = shown.edit
+    at = shown.at or _begin(edit)
+    opened = places.opened(edit.definition, at)
+    errors = {**edit.errors, **shown.wrong}
+    data = _data(caller, edit, opened)
+    found, elsewhere = _inputs(edit, opened, errors)
+    names = {str(one.step.get("id")): one.step.get("name") for one in editing.walk(edit.definition)}
+    return answers.page(
+        request,
+        "builder.html",
+        caller,
+        status,
+        edit=edit,
+        title=edit.definition.get("name") or edit.name,
+        opened=opened,
+        nodes=draft.drawn(edit.definition, errors),
+        is_cut=draft.is_cut(edit.definition),
+        trigger=_trigger(edit),
+        trigger_kind=draft_texts.kind_of(edit.definition.get("trigger")),
+        trigger_kinds=list(schema_fields.TRIGGERS),
+        trigger_problems=len(draft.errors_of(errors, "trigger")),
+        settings_problems=draft.elsewhere(errors) if opened.kind != "settings" else {},
+        errors=errors,
+        inputs=found,
+        elsewhere=elsewhere,
+        previews=_previews(found, data.names),
+        groups=data_at_hand.groups(edit.definition, opened.placed, data.names, data.secrets),
+        run_id=data.run_id,
+        choices=_choices(caller, found),
+        kinds=draft.KINDS,
+        operators=words.OPERATORS,
+        ways=editing.neighbours(edit.definition, opened.placed) if opened.placed else {},
+        step_title=_title(opened),
+        step_icon=words.icon(str(opened.placed.step.get("type"))) if opened.placed else "step",
+        yaml=_yaml(edit, opened, shown),
+        sample=_sample(shown, opened, data),
+        refused=shown.refused,
+        wrong=shown.wrong,
+        removed={run: names.get(step, step) for run, step in _removed(edit).items()},
+        tested=_tested(shown.tested),
+        trial=shown.tried,
+        tried=trials.shown(shown.tried) if shown.tried is not None else [],
+        STEPS=step_inputs.STEPS,
+    )
+
+
+def _begin(edit: Edit) -> str:
+    """What is open at first: the first step, if there is one."""
+    first = next(editing.walk(edit.definition), None)
+    return "trigger" if first is None else places.of_step(str(first.step["id"]))
+
+
+def _title(opened: Open) -> str:
+    if opened.placed is None:
+        return ""
+    kind = str(opened.placed.step.get("type"))
+    return STEP_TYPES[kind].title if kind in STEP_TYPES else kind
+
+
+def _removed(edit: Edit) -> Mapping[str, str]:
+    return edit.in_flight.at_removed_steps
+
+
+def _trigger(edit: Edit) -> str:
+    try:
+        return triggers.in_words(edit.definition)
+    except ValueError:
+        # What is being written is no schedule yet.
+        return words.trigger(draft_texts.kind_of(edit.definition.get("trigger")))
+
+
+def _data(caller: Principal, edit: Edit, opened: Open) -> _Data:
+    last = samples.last(caller.workspace_id, edit.workflow_id, edit.definition)
+    own = draft_texts.sample(edit.sample)
+    names = dict(last.names)
+    for root in ("input", "trigger", "submission", "variables"):
+        known = names.get(root)
+        names[root] = {**(known if isinstance(known, dict) else {}), **own.get(root, {})}
+    outputs = {**last.outputs, **own.get("steps", {})}
+    named = [one.name for one in secrets.list_all(caller.workspace_id)]
+    found = data_at_hand.names_at(edit.definition, opened.placed, names, outputs, named)
+    if "loop" in own:
+        found["loop"] = own["loop"]
+    kept = ("input", "trigger", "submission", "variables")
+    sample: dict[str, JSON] = {root: found[root] for root in kept if found.get(root)}
+    return _Data(last.run_id, found, named, {**sample, "steps": outputs} if outputs else sample)
+
+
+def _inputs(edit: Edit, opened: Open, errors: Errors) -> tuple[list[Input], Errors]:
+    definition = edit.definition
+    if opened.kind == "settings":
+        own = draft.elsewhere(errors)
+        found = step_inputs.inputs(schema_fields.of_settings(), definition, own)
+        return found, step_inputs.problems_elsewhere(found, own)
+    if opened.kind == "trigger":
+        trigger = definition.get("trigger")
+        holder = trigger if isinstance(trigger, Mapping) else {}
+        own = {
+            path.replace("trigger.config.", "trigger."): said
+            for path, said in errors.items()
+            if path == "trigger" or path.startswith("trigger.")
+        }
+        specs = schema_fields.of_trigger(draft_texts.kind_of(holder))
+        found = step_inputs.inputs(specs, holder, own)
+        return found, step_inputs.problems_elsewhere(found, own)
+    if opened.placed is not None:
+        own = draft.own_errors(errors, opened.placed)
+        specs = specs_of(str(opened.placed.step.get("type")))
+        found = step_inputs.inputs(specs, opened.placed.step, own)
+        return found, step_inputs.problems_elsewhere(found, own)
+    return [], {}
+
+
+def _previews(found: Sequence[Input], names: Mapping[str, JSON]) -> dict[str, Preview]:
+    made: dict[str, Preview] = {}
+    for one in found:
+        made |= _previews(one.inside, names)
+        if one.spec.control in ("group", "boolean", "choice", "ways", "secret"):
+            continue
+        value: Any = one.raw
+        if one.spec.key == "expression" and isinstance(value, str) and value.strip():
+            bare = value.strip().removeprefix("{{").removesuffix("}}")
+            value = f"{{{{{bare}}}}}"
+        if one.spec.control != "code" or one.spec.key != "code":
+            preview = data_at_hand.preview(value, names)
+            if preview is not None:
+                made[one.name] = preview
+    return made
+
+
+def _choices(caller: Principal, found: Sequence[Input]) -> dict[str, list[tuple[str, str]]]:
+    """What the references of the open fields may be to."""
+    here = caller.workspace_id
+    made: dict[str, list[tuple[str, str]]] = {}
+    for subject in {one.spec.subject for one in found if one.spec.control == "reference"}:
+        pairs: list[tuple[str, str]] = []
+        match subject:
+            case Subject.FORM:
+                pairs = list(forms.titles(here).items())
+            case Subject.TABLE:
+                pairs = [(one.id, one.name) for one in tables.list_all(here)]
+            case Subject.BOARD:
+                pairs = [(one.id, one.name) for one in matter_templates.list_all(here)]
+            case Subject.DOCUMENT_TEMPLATE:
+                pairs = [(one.id, one.name) for one in document_templates.list_all(here)]
+            case _ if subject == WORKFLOW:
+                listed, _ = overviews.page_after(here, WorkflowFilter(), None, _MAX_CHOICES)
+                pairs = [(one.workflow.id, one.workflow.name) for one in listed]
+        made[subject] = pairs[:_MAX_CHOICES]
+    return made
+
+
+def _yaml(edit: Edit, opened: Open, shown: Shown) -> str:
+    if opened.kind != "yaml":
+        return ""
+    if shown.form is not None and "yaml" in shown.form:
+        return text(shown.form, "yaml")
+    return draft_texts.yaml(edit.definition)
+
+
+def _sample(shown: Shown, opened: Open, data: _Data) -> str:
+    if opened.kind != "sample":
+        return ""
+    if shown.form is not None and "sample" in shown.form:
+        return text(shown.form, "sample")
+    return draft_texts.sample_text(shown.edit.sample or data.sample)
+
+
+def _tested(result: StepTestResult | None) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    outcome = result.outcome
+    failed = isinstance(outcome, Fail)
+    waits = step_tests.awaited(outcome) is not None
+    status = "FAILED" if failed else "WAITING" if waits else "DONE"
+    return {
+        "status": status,
+        "run_id": result.run_id,
+        "config": words.pretty(result.config) if result.config is not None else None,
+        "output": None
+        if outcome is None or isinstance(outcome, Fail)
+        else words.pretty(output_of(outcome)),
+        "arm": texts.text(f"flow.{outcome.arm}") if isinstance(outcome, Branch) else None,
+        "error": outcome.error if isinstance(outcome, Fail) else None,
+        "seconds": result.duration.total_seconds(),
+        "waits": waits,
+    }

@@ -1,0 +1,98 @@
+"""New automations: empty ones, from a file, and those of the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from api_bridge.console import answers
+from api_bridge.console.posted import Posted, text
+from api_bridge.console.routes import builder_pages
+from api_bridge.console.views import draft_texts, flow, triggers
+from api_bridge.deps import Admin
+from api_bridge.natures import patient
+from api_bridge.routing import Router
+from automations import wiring
+from automations.definitions import editing
+from automations.domain.principals import Principal
+from automations.errors import ValidationFailed
+from automations.kit.values import Errors
+from automations.services.gallery import gallery
+from automations.services.workflows import workflows
+
+router = Router(prefix="/console/workflows/new", tags=["workflows"])
+
+
+@router.get("")
+def show(request: Request, caller: Admin) -> Response:
+    """How to begin: with nothing, with a file, or with one that is ready."""
+    return _page(request, caller)
+
+
+@router.post("")
+def create(request: Request, caller: Admin, form: Posted) -> Response:
+    """Make an automation without steps, or what a file says, and open it in the builder."""
+    written = text(form, "yaml").strip()
+    try:
+        if written:
+            definition = draft_texts.read_yaml({}, written)
+        else:
+            definition = {"name": text(form, "name").strip(), "steps": []}
+        made = workflows.create(caller, {**definition, "status": "DRAFT"}, wiring.ports())
+    except ValidationFailed as error:
+        return _page(request, caller, form, error.field_errors)
+    return answers.lead_on(builder_pages.address(made.id, ""), "edit.begun")
+
+
+@router.post("/{slug}")
+@patient
+def use(caller: Admin, slug: str, form: Posted) -> Response:
+    """Make a draft of one of the gallery, and open it in the builder."""
+    made = gallery.use(caller, slug, wiring.ports(), wiring.document_renderer())
+    return answers.lead_on(builder_pages.address(made.id, ""), "gallery.used")
+
+
+def _page(
+    request: Request,
+    caller: Principal,
+    form: FormData | None = None,
+    problems: Errors | None = None,
+) -> Response:
+    shown = [
+        {
+            "slug": one.slug,
+            "category": one.category,
+            "name": one.name,
+            "about": one.about,
+            "needs": one.needs,
+            "trigger": triggers.in_words(_flat(one.definition)),
+            "icons": _icons(one),
+        }
+        for one in gallery.entries()
+    ]
+    return answers.page(
+        request,
+        "new.html",
+        caller,
+        400 if problems else 200,
+        entries=shown,
+        name=text(form, "name") if form is not None else "",
+        written=text(form, "yaml") if form is not None else "",
+        problems=problems or {},
+    )
+
+
+def _flat(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition as it is stored, its trigger flat."""
+    trigger = definition["trigger"]
+    return {**definition, "trigger": {**trigger.get("config", {}), "type": trigger["type"]}}
+
+
+def _icons(one: gallery.Entry) -> list[tuple[str, str]]:
+    """The kinds of its steps, each once, in their order."""
+    drawn = flow.walk(flow.drawn(editing.laid_out(one.definition)))
+    return list(dict.fromkeys((step.icon, step.title) for step in drawn))

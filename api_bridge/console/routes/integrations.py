@@ -1,0 +1,218 @@
+"""Integrations: the outside services of a workspace, set up, tested, changed and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from api_bridge.console import answers
+from api_bridge.console.posted import Posted, text
+from api_bridge.console.queries import Text
+from api_bridge.console.views import integration_forms as forms
+from api_bridge.console.views import meanwhile, moments
+from api_bridge.deps import Admin
+from api_bridge.form_inputs import as_it_was
+from api_bridge.natures import outside, patient
+from api_bridge.routing import Router
+from automations import wiring
+from automations.definitions.integrations import EMAIL, IntegrationType
+from automations.domain.overviews import NamedWorkflow
+from automations.domain.principals import Principal
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit.values import Errors
+from automations.services.audit import audit_logs
+from automations.services.integrations import integrations, mail
+from automations.services.integrations.integrations import Integration
+from automations.services.workflows import uses
+
+ROOT = "/console/integrations"
+router = Router(prefix=ROOT, tags=["integrations"])
+
+_TYPES = get_args(IntegrationType)
+_MAX_NAME = 200
+
+
+@router.get("")
+def show_list(request: Request, caller: Admin) -> Response:
+    """All integrations, and which automations act by them."""
+    found = integrations.list_all(caller.workspace_id)
+    return answers.page(
+        request,
+        "integrations.html",
+        caller,
+        rows=found,
+        types=_TYPES,
+        used=_used(caller.workspace_id, found),
+        summary=forms.summary,
+        actors=audit_logs.actors(
+            caller.workspace_id, "integration", {one.id: one.updated_at for one in found}
+        ),
+    )
+
+
+@router.get("/new")
+def show_new(request: Request, caller: Admin, type: Text = EMAIL) -> Response:  # noqa: A002
+    """The form of a new integration of a type."""
+    if type not in _TYPES:
+        raise NotFound(f"There are no integrations of type {type}.")
+    return _form(request, caller, type)
+
+
+@router.post("")
+def create(request: Request, caller: Admin, form: Posted) -> Response:
+    """Set up an integration."""
+    kind = text(form, "type")
+    if kind not in _TYPES:
+        raise ValidationFailed({"type": [f"must be one of {', '.join(_TYPES)}"]})
+    try:
+        config, credentials = forms.read(kind, form)
+        made = integrations.create(
+            caller.workspace_id,
+            name=_name(form),
+            kind=kind,
+            config=config,
+            credentials=credentials,
+            enabled=True,
+            site_email_provider=text(form, "site") == "yes",
+        )
+    except ValidationFailed as error:
+        return _form(request, caller, kind, None, form, error.field_errors)
+    except Conflict as error:
+        return _form(request, caller, kind, None, form, {"": [error.message]})
+    return answers.lead_on(f"{ROOT}/{made.id}", "integration.created")
+
+
+@router.get("/{integration_id}")
+def show(request: Request, caller: Admin, integration_id: str) -> Response:
+    """One integration, without its credentials."""
+    found = integrations.get(caller.workspace_id, integration_id)
+    return _form(request, caller, found.type, found)
+
+
+@router.post("/{integration_id}")
+def change(request: Request, caller: Admin, integration_id: str, form: Posted) -> Response:
+    """Change an integration; credentials that are left empty stay as they are."""
+    found = integrations.get(caller.workspace_id, integration_id)
+    try:
+        config, credentials = forms.read(found.type, form, found)
+        changes: dict[str, Any] = {"name": _name(form, found.name), "config": config}
+        if credentials or text(form, "forget") == "yes":
+            changes["credentials"] = credentials
+        if found.type == EMAIL:
+            changes["site_email_provider"] = text(form, "site") == "yes"
+        seen = moments.seen(text(form, "seen"), found.updated_at)
+        integrations.update(caller.workspace_id, integration_id, changes, seen=seen)
+    except ValidationFailed as error:
+        return _form(request, caller, found.type, found, form, error.field_errors)
+    except Conflict as error:
+        return _form(request, caller, found.type, found, form, {"": [error.message]})
+    return answers.lead_on(f"{ROOT}/{integration_id}", "integration.changed")
+
+
+@router.post("/{integration_id}/enabled")
+def enable(caller: Admin, integration_id: str, form: Posted) -> Response:
+    """Have an integration used, or no longer."""
+    enabled = text(form, "enabled") == "yes"
+    integrations.update(caller.workspace_id, integration_id, {"enabled": enabled})
+    said = "integration.enabled" if enabled else "integration.disabled"
+    return answers.lead_on(f"{ROOT}/{integration_id}", said)
+
+
+@router.post("/{integration_id}/test")
+@patient
+@outside
+def test(request: Request, caller: Admin, integration_id: str, form: Posted) -> Response:
+    """Connect to the service and sign in; nothing is sent."""
+    found = integrations.get(caller.workspace_id, integration_id)
+    problem = mail.check(caller.workspace_id, integration_id, wiring.mail_transport())
+    return _form(request, caller, found.type, found, tested=(problem,))
+
+
+@router.post("/{integration_id}/delete")
+def delete(caller: Admin, integration_id: str, form: Posted) -> Response:
+    """Delete an integration and its credentials."""
+    integrations.get(caller.workspace_id, integration_id)
+    if text(form, "sure") != "yes":
+        raise ValidationFailed({"sure": ["must be yes"]})
+    integrations.delete(caller.workspace_id, integration_id)
+    return answers.lead_on(ROOT, "integration.deleted")
+
+
+def _name(form: FormData, known: str = "") -> str:
+    name = as_it_was(text(form, "name"), [known]).strip()
+    if not 0 < len(name) <= _MAX_NAME:
+        raise ValidationFailed({"name": [f"must have 1 to {_MAX_NAME} characters"]})
+    return name
+
+
+def _form(
+    request: Request,
+    caller: Principal,
+    kind: str,
+    known: Integration | None = None,
+    typed_in: FormData | None = None,
+    problems: Errors | None = None,
+    tested: tuple[str | None] | None = None,
+) -> Response:
+    shown = forms.shown(kind, known, typed_in)
+    at_inputs = {field.name for field in (*(shown.config or ()), *(shown.credentials or ()))}
+    users: list[NamedWorkflow] = []
+    if known is not None:
+        used = _used(caller.workspace_id, integrations.list_all(caller.workspace_id))
+        users = used.get(known.id, [])
+    return answers.page(
+        request,
+        "integration.html",
+        caller,
+        meanwhile.status(problems),
+        kind=kind,
+        one=known,
+        form=shown,
+        name=text(typed_in, "name") if typed_in is not None else (known.name if known else ""),
+        is_site=text(typed_in, "site") == "yes"
+        if typed_in is not None
+        else known is not None and known.is_site_email_provider,
+        seen=_seen(known, typed_in),
+        can_test=known is not None and kind == EMAIL,
+        is_mail=kind == EMAIL,
+        tested=tested,
+        users=users,
+        problems=problems or {},
+        elsewhere={path: said for path, said in (problems or {}).items() if path not in at_inputs},
+    )
+
+
+def _seen(known: Integration | None, typed_in: FormData | None) -> str:
+    """The stamp of what is changed: as it was when it was shown first."""
+    given = text(typed_in, "seen") if typed_in is not None else ""
+    return given or (moments.stamp(known.updated_at) if known is not None else "")
+
+
+def _used(workspace_id: str, found: Sequence[Integration]) -> Mapping[str, list[NamedWorkflow]]:
+    """The automations whose steps act by each integration, by its id.
+
+    Args:
+        found: all integrations of the workspace: of each type only one is acted by.
+    """
+    by_step = uses.of_step_types(
+        workspace_id, [one for each in forms.STEPS.values() for one in each]
+    )
+    used: dict[str, list[NamedWorkflow]] = {}
+    for kind, steps in forms.STEPS.items():
+        acted_by = _acted_by([one for one in found if one.type == kind])
+        each = {workflow.id: workflow for step in steps for workflow in by_step.get(step, ())}
+        if acted_by is not None:
+            used[acted_by.id] = sorted(each.values(), key=lambda workflow: workflow.name.lower())
+    return used
+
+
+def _acted_by(found: Sequence[Integration]) -> Integration | None:
+    """Of integrations of a type the one by which steps act: as the API documents it."""
+    if found and found[0].type == EMAIL:
+        return next((one for one in found if one.is_site_email_provider and one.enabled), None)
+    enabled = [one for one in found if one.enabled]
+    return max(enabled, key=lambda one: one.created_at, default=None)

@@ -1,0 +1,88 @@
+"""Secrets: set, replaced and deleted here, and never shown; who uses them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api_bridge.console import answers, queries
+from api_bridge.console.posted import Posted, text
+from api_bridge.console.queries import Text
+from api_bridge.deps import Admin
+from api_bridge.form_inputs import one_break
+from api_bridge.routing import Router
+from automations.definitions import uses as definition_uses
+from automations.domain.principals import Principal
+from automations.errors import ValidationFailed
+from automations.services.audit import audit_logs
+from automations.services.integrations import secrets
+from automations.services.pipelines import connections
+from automations.services.workflows import uses
+
+ROOT = "/console/secrets"
+router = Router(prefix=ROOT, tags=["secrets"])
+
+
+@router.get("")
+def show_list(request: Request, caller: Admin, name: Text = "", cursor: Text = "") -> Response:
+    """The names of secrets, and what uses them."""
+    return _page(request, caller, name, cursor=cursor)
+
+
+@router.post("")
+def put(request: Request, caller: Admin, form: Posted) -> Response:
+    """Set a secret; one that is there is only replaced where that was asked for."""
+    name, value = text(form, "name").strip(), text(form, "value")
+    replaces = text(form, "replace") == "yes"
+    try:
+        there = {one.name for one in secrets.list_all(caller.workspace_id)}
+        if name in there and not replaces:
+            raise ValidationFailed({"name": ["is taken: replace its value in the list above"]})
+        secrets.put(caller.workspace_id, name, one_break(value))
+    except ValidationFailed as error:
+        return _page(request, caller, name, error.field_errors)
+    return answers.lead_on(ROOT, "secret.replaced" if name in there else "secret.set")
+
+
+@router.post("/{name}/delete")
+def delete(caller: Admin, name: str, form: Posted) -> Response:
+    """Delete a secret; the steps that name it fail from now on."""
+    if text(form, "sure") != "yes":
+        raise ValidationFailed({"sure": ["must be yes"]})
+    secrets.delete(caller.workspace_id, name)
+    return answers.lead_on(ROOT, "secret.deleted")
+
+
+def _page(
+    request: Request,
+    caller: Principal,
+    name: str = "",
+    problems: Mapping[str, list[str]] | None = None,
+    cursor: str = "",
+) -> Response:
+    found, following = secrets.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
+    used = uses.of_secrets(caller.workspace_id)
+    pipelines: dict[str, list[connections.Connection]] = {}
+    for connection in connections.list_all(caller.workspace_id):
+        for each in definition_uses.secrets_of(connection.config):
+            pipelines.setdefault(each, []).append(connection)
+    there = {one.name for one in secrets.list_all(caller.workspace_id)}
+    return answers.page(
+        request,
+        "secrets.html",
+        caller,
+        200 if problems is None else 400,
+        rows=found,
+        following=queries.following(request, following),
+        is_first=not cursor,
+        used=used,
+        pipelines=pipelines,
+        missing=sorted((used.keys() | pipelines.keys()) - there),
+        actors=audit_logs.actors(
+            caller.workspace_id, "secret", {one.name: one.updated_at for one in found}
+        ),
+        name=name,
+        problems=problems or {},
+    )

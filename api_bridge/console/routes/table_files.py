@@ -1,0 +1,145 @@
+"""Files of rows: looked at before they are added, and what is downloaded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from api_bridge.bodies import MAX_FILES_BYTES, body_limit
+from api_bridge.console import answers
+from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console.routes.tables import ROOT
+from api_bridge.console.views import grid, imports
+from api_bridge.console.views.grid import Place
+from api_bridge.deps import Member, Viewer
+from api_bridge.downloads import attached
+from api_bridge.form_inputs import SentFile
+from api_bridge.natures import patient
+from api_bridge.routing import Router
+from automations.domain.tables import exports
+from automations.domain.tables.columns import columns_of
+from automations.errors import ValidationFailed
+from automations.kit.filenames import file_name
+from automations.services.tables import row_files, rows, tables
+
+router = Router(prefix=ROOT, tags=["tables"])
+
+_PART = 65_536
+_ENDINGS: dict[str, tuple[exports.Kind, str, str]] = {
+    "csv": ("csv", "csv", "text/csv; charset=utf-8"),
+    "spreadsheet": ("spreadsheet", "csv", "text/csv; charset=utf-8"),
+    "json": ("json", "json", "application/json"),
+}
+
+
+@router.get("/{table_id}/import")
+@patient
+def show_import(
+    request: Request,
+    caller: Member,
+    table_id: str,
+    asked: Annotated[imports.ImportQuery, Query()],
+) -> Response:
+    """Choose a file, or look at what the one that was chosen would add."""
+    table = tables.get(caller.workspace_id, table_id)
+    kept = row_files.find(caller, table_id, asked.choices())
+    return answers.page(
+        request,
+        "table_import.html",
+        caller,
+        table=table,
+        columns=columns_of(table.columns),
+        kept=kept,
+        asked=asked,
+        summary=imports.summary(kept.preview, columns_of(table.columns)) if kept else None,
+        separators=imports.SEPARATORS,
+        charsets=imports.charsets(kept),
+        limit=MAX_FILES_BYTES // 1_000_000,
+    )
+
+
+@router.post("/{table_id}/import")
+@body_limit(multipart=MAX_FILES_BYTES)
+@patient
+def keep(caller: Member, table_id: str, form: Posted) -> Response:
+    """Take a file, to be looked at."""
+    tables.get(caller.workspace_id, table_id)
+    sent = form.get("file")
+    pasted = text(form, "pasted")
+    if isinstance(sent, SentFile) and sent.content:
+        row_files.keep(caller, table_id, sent.name, sent.content)
+    elif pasted.strip():
+        row_files.keep(caller, table_id, "", pasted.encode())
+    else:
+        raise ValidationFailed({"file": ["choose one that has rows, or paste them"]})
+    return answers.lead_on(f"{ROOT}/{table_id}/import")
+
+
+@router.post("/{table_id}/import/rows")
+@patient
+def load(caller: Member, table_id: str, form: Posted) -> Response:
+    """Add the rows of the file that was looked at, read as it was shown."""
+    tables.get(caller.workspace_id, table_id)
+    asked = imports.asked(
+        {
+            "charset": text(form, "charset"),
+            "separator": text(form, "separator"),
+            "headed": text(form, "headed"),
+            "to": texts(form, "to"),
+        }
+    )
+    row_files.load(
+        caller,
+        table_id,
+        asked.choices(),
+        seen=text(form, "seen"),
+        leave_out=text(form, "leave_out") == "yes",
+    )
+    return answers.lead_on(f"{ROOT}/{table_id}?sort=-createdAt", "rows.imported")
+
+
+@router.post("/{table_id}/import/discard")
+def discard(caller: Member, table_id: str, form: Posted) -> Response:
+    """Forget the file that was looked at."""
+    row_files.drop(caller, table_id)
+    return answers.lead_on(f"{ROOT}/{table_id}/import", "rows.discarded")
+
+
+@router.get("/{table_id}/export")
+@patient
+def export(
+    caller: Viewer,
+    table_id: str,
+    asked: Annotated[imports.ExportQuery, Query()],
+) -> Response:
+    """The rows that a page asks for, all of them, as a file."""
+    table = tables.get(caller.workspace_id, table_id)
+    columns = columns_of(table.columns)
+    if asked.kind not in _ENDINGS:
+        raise ValidationFailed({"kind": [f"must be one of {', '.join(_ENDINGS)}"]})
+    kind, ending, content_type = _ENDINGS[asked.kind]
+    place = Place(asked.q.strip(), tuple(asked.rule), asked.match, asked.sort)
+    found = rows.export(
+        caller.workspace_id, table_id, grid.wanted(place, columns), asked.sort or None
+    )
+    # Written before it is sent: how long the other end takes is nothing to the database.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed when it was sent
+    try:
+        for part in exports.written(kind, columns, found):
+            file.write(part.encode())
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    headers = attached(file_name(table.name, ending))
+    return StreamingResponse(_sent(file), headers=headers, media_type=content_type)
+
+
+def _sent(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while part := file.read(_PART):
+            yield part

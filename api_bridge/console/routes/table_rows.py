@@ -1,0 +1,268 @@
+"""The rows of a table: a grid of them, each one whole, and what is done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import Query as FromQuery
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+
+from api_bridge.console import addresses, answers
+from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console.routes.tables import ROOT
+from api_bridge.console.views import cell_inputs, grid, meanwhile
+from api_bridge.console.views.cell_inputs import CellInput, Typed
+from api_bridge.console.views.grid import GridQuery, Place
+from api_bridge.deps import Member, Viewer
+from api_bridge.routing import Router
+from automations.domain.principals import Principal
+from automations.domain.tables.columns import Column, columns_of
+from automations.domain.tables.filters import is_sortable, operators_of
+from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit.canonical_json import mark_of
+from automations.kit.values import Errors
+from automations.services.tables import aggregates, rows, tables
+from automations.services.tables.aggregates import Question
+from automations.services.tables.rows import Query, Row
+from automations.services.tables.tables import Table
+from automations.services.workflows import uses
+
+router = Router(prefix=ROOT, tags=["tables"])
+
+_MAX_AT_ONCE = grid.MAX_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A row that is changed in its place, and of which columns."""
+
+    row_id: str
+    inputs: dict[str, CellInput]
+    wrong: Errors
+
+
+@router.get("/{table_id}")
+def show(
+    request: Request, caller: Viewer, table_id: str, asked: Annotated[GridQuery, FromQuery()]
+) -> Response:
+    """A table's rows, as its address asks for them."""
+    table = tables.get(caller.workspace_id, table_id)
+    place = Place.of(asked)
+    if asked.column and asked.operator:
+        rule = grid.rule_of(asked.column, asked.operator, asked.value)
+        return answers.lead_on(f"{ROOT}/{table_id}{place.with_rule(rule).query()}")
+    edit = None
+    if asked.edit and caller.may("MEMBER"):
+        row = rows.get(caller.workspace_id, table_id, asked.edit)
+        columns = [one for one in _own(table) if asked.cell in ("", one.key)]
+        edit = _Edit(row.id, _by_key(cell_inputs.inputs(columns, row.data)), {})
+    return _grid(request, caller, table, asked, edit)
+
+
+@router.get("/{table_id}/rows/new")
+def show_new(request: Request, caller: Member, table_id: str) -> Response:
+    """The values of a row to be added."""
+    table = tables.get(caller.workspace_id, table_id)
+    if table.form_id is not None:
+        raise Conflict(f"The rows of the table '{table.name}' are the submissions of a form.")
+    return _row_page(request, caller, table, None, cell_inputs.inputs(_own(table), {}))
+
+
+@router.post("/{table_id}/rows")
+def add(request: Request, caller: Member, table_id: str, form: Posted) -> Response:
+    """Add a row."""
+    table = tables.get(caller.workspace_id, table_id)
+    typed = cell_inputs.read(_own(table), {}, form)
+    try:
+        if typed.wrong:
+            raise ValidationFailed({f"data.{key}": told for key, told in typed.wrong.items()})
+        made = rows.create(caller.workspace_id, table_id, typed.data)
+    except ValidationFailed as error:
+        wrong = _at_columns(error)
+        inputs = cell_inputs.inputs(_own(table), {}, form, wrong)
+        return _row_page(request, caller, table, None, inputs, wrong)
+    if text(form, "then") == "another":
+        return answers.lead_on(f"{ROOT}/{table_id}/rows/new", "row.added")
+    return answers.lead_on(f"{ROOT}/{table_id}/rows/{made.id}", "row.added")
+
+
+@router.post("/{table_id}/rows/delete")
+def delete(caller: Member, table_id: str, form: Posted) -> Response:
+    """Delete the rows that were chosen; what is gone already is none of them."""
+    tables.get(caller.workspace_id, table_id)
+    chosen = texts(form, "row")
+    if not 0 < len(chosen) <= _MAX_AT_ONCE:
+        raise ValidationFailed({"row": [f"choose 1 to {_MAX_AT_ONCE} rows"]})
+    gone = 0
+    for row_id in chosen:
+        try:
+            rows.delete(caller.workspace_id, table_id, row_id)
+        except NotFound:
+            gone += 1
+    then = _then(form, f"{ROOT}/{table_id}")
+    return answers.lead_on(then, "rows.were_gone" if gone else "rows.deleted")
+
+
+@router.get("/{table_id}/rows/{row_id}")
+def show_row(request: Request, caller: Viewer, table_id: str, row_id: str) -> Response:
+    """One row with all that it has."""
+    table = tables.get(caller.workspace_id, table_id)
+    row = rows.get(caller.workspace_id, table_id, row_id)
+    inputs = cell_inputs.inputs(_own(table), row.data)
+    return _row_page(request, caller, table, row, inputs)
+
+
+@router.post("/{table_id}/rows/{row_id}")
+def change(request: Request, caller: Member, table_id: str, row_id: str, form: Posted) -> Response:
+    """Change those values of a row that were typed anew, if they still are as they were shown."""
+    table = tables.get(caller.workspace_id, table_id)
+    row = rows.get(caller.workspace_id, table_id, row_id)
+    then = _then(form, f"{ROOT}/{table_id}/rows/{row_id}")
+    typed = cell_inputs.read(_own(table), row.data, form)
+    try:
+        if typed.wrong:
+            raise ValidationFailed({f"data.{key}": told for key, told in typed.wrong.items()})
+        if typed.data:
+            rows.change(caller.workspace_id, table_id, row_id, typed.data, typed.seen)
+    except ValidationFailed as error:
+        return _typed_again(request, caller, table, row, form, _at_columns(error))
+    except Conflict as error:
+        fresh = rows.get(caller.workspace_id, table_id, row_id)
+        wrong = {"": [error.message], **_now(table, fresh, typed)}
+        return _typed_again(request, caller, table, fresh, form, wrong, typed.data)
+    return answers.lead_on(then, "row.changed" if typed.data else None)
+
+
+def _then(form: FormData, default: str) -> str:
+    """Where a form leads: to the grid that it stood in, if its address is not too long."""
+    given = addresses.safe(text(form, "next", default))
+    return default if given == addresses.HOME else given
+
+
+def _typed_again(
+    request: Request,
+    caller: Principal,
+    table: Table,
+    row: Row,
+    form: FormData,
+    wrong: Errors,
+    anew: Collection[str] | None = None,
+) -> Response:
+    """The page that a row was changed on, with what is wrong."""
+    inputs = cell_inputs.inputs(_own(table), row.data, form, wrong, anew)
+    asked = _asked(text(form, "place"))
+    if asked is None:
+        return _row_page(request, caller, table, row, inputs, wrong)
+    shown = {f"{cell_inputs.SEEN}{one.column.key}": one for one in inputs}
+    here = {one.column.key: one for name, one in shown.items() if name in form}
+    return _grid(request, caller, table, asked, _Edit(row.id, here, wrong))
+
+
+def _asked(place: str) -> GridQuery | None:
+    """The grid that a row was changed in; None when that was its own page."""
+    if not place.startswith("?"):
+        return None
+    pairs = parse_qsl(place[1:])
+    fields: dict[str, Any] = {name: value for name, value in pairs if name != "rule"}
+    fields["rule"] = [value for name, value in pairs if name == "rule"]
+    try:
+        return GridQuery.model_validate(fields)
+    except ValidationError:
+        return None
+
+
+def _grid(
+    request: Request, caller: Principal, table: Table, asked: GridQuery, edit: _Edit | None
+) -> Response:
+    columns, place = columns_of(table.columns), Place.of(asked)
+    seen = columns[place.first - 1 :][: grid.MAX_COLUMNS]
+    size = max(5, min(grid.MAX_ROWS, grid.MAX_CELLS // max(len(seen), 1)))
+    problems: Errors = dict(edit.wrong) if edit else {}
+    found: list[Row] = []
+    count, following = 0, None
+    try:
+        wanted = grid.wanted(place, columns)
+        query = Query(wanted, place.sort or None, size, offset=place.start - 1)
+        found, following = rows.page(caller.workspace_id, table.id, query)
+        counted = Question("count", filter=wanted)
+        count = aggregates.answer(caller.workspace_id, table.id, counted).whole.rows
+    except ValidationFailed as error:
+        problems |= error.field_errors
+    open_column = next((one for one in columns if one.key == asked.column), None)
+    return answers.page(
+        request,
+        "table.html",
+        caller,
+        meanwhile.status(edit.wrong if edit and "" in edit.wrong else problems),
+        table=table,
+        columns=columns,
+        seen=seen,
+        rows=[(row, grid.cells(seen, row.data)) for row in found],
+        count=count,
+        size=size,
+        more=following is not None,
+        place=place,
+        chips=grid.chips(place, columns),
+        open_column=open_column,
+        operators=operators_of(open_column) if open_column else [],
+        sortable={one.key for one in columns if is_sortable(one)},
+        edit=edit,
+        problems=problems,
+        uses=uses.of_ids(caller.workspace_id, [table.id]).get(table.id, ()),
+        may_add=caller.may("MEMBER") and table.form_id is None,
+    )
+
+
+def _row_page(
+    request: Request,
+    caller: Principal,
+    table: Table,
+    row: Row | None,
+    inputs: Sequence[CellInput],
+    wrong: Errors | None = None,
+) -> Response:
+    wrong = wrong or {}
+    columns = columns_of(table.columns)
+    known = {one.column.key for one in inputs}
+    return answers.page(
+        request,
+        "table_row.html",
+        caller,
+        meanwhile.status(wrong),
+        table=table,
+        row=row,
+        columns=columns,
+        inputs=inputs,
+        rest=[one for one in columns if one.key not in known],
+        problems={key: told for key, told in wrong.items() if key not in known},
+    )
+
+
+def _own(table: Table) -> list[Column]:
+    """The columns that people fill; a form fills the others."""
+    filled = set(table.form_columns.values())
+    return [column for column in columns_of(table.columns) if column.key not in filled]
+
+
+def _by_key(inputs: Sequence[CellInput]) -> dict[str, CellInput]:
+    return {one.column.key: one for one in inputs}
+
+
+def _at_columns(error: ValidationFailed) -> Errors:
+    return {path.removeprefix("data."): told for path, told in error.field_errors.items()}
+
+
+def _now(table: Table, fresh: Row, typed: Typed) -> Errors:
+    """What those values are now that somebody else has changed."""
+    told: Errors = {}
+    for column in columns_of(table.columns):
+        mark = typed.seen.get(column.key)
+        if mark is not None and mark_of(fresh.data.get(column.key)) != mark:
+            told[column.key] = [grid.now(column, fresh.data.get(column.key))]
+    return told

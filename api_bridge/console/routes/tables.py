@@ -1,0 +1,136 @@
+"""Tables: the list of them, what their rows may hold, and making, changing and deleting one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+
+from api_bridge.console import answers, drafts, queries
+from api_bridge.console.posted import Posted, text
+from api_bridge.console.queries import Text
+from api_bridge.console.views import meanwhile, moments, shapes
+from api_bridge.console.views.shapes import ShapeDraft
+from api_bridge.deps import Admin, Viewer
+from api_bridge.routing import Router
+from automations.domain.principals import Principal
+from automations.domain.tables.columns import columns_of
+from automations.errors import ValidationFailed
+from automations.kit.values import Errors
+from automations.services.tables import overviews, tables
+from automations.services.tables.tables import Table
+from automations.services.workflows import uses
+
+ROOT = "/console/tables"
+router = Router(prefix=ROOT, tags=["tables"])
+
+Page = Annotated[int, Query(ge=1, le=100_000)]
+
+
+@router.get("")
+def show_list(request: Request, caller: Viewer, q: Text = "", page: Page = 1) -> Response:
+    """The tables, newest first."""
+    size = queries.PAGE_SIZE
+    found, more = overviews.page(caller.workspace_id, q.strip(), (page - 1) * size, size)
+    return answers.page(
+        request,
+        "tables.html",
+        caller,
+        rows=found,
+        uses=uses.of_ids(caller.workspace_id, [one.table.id for one in found]),
+        q=q,
+        following=queries.numbered(request, page + 1) if more else None,
+        is_first=page == 1,
+    )
+
+
+@router.get("/new")
+def show_new(request: Request, caller: Admin) -> Response:
+    """What a new table is to hold."""
+    return _page(request, caller, None, "", shapes.empty())
+
+
+@router.post("/new")
+def create(request: Request, caller: Admin, form: Posted) -> Response:
+    """Make a table, or change what its form offers."""
+
+    def save(draft: ShapeDraft) -> Response:
+        made = tables.create(caller.workspace_id, shapes.shape(draft, ()))
+        return answers.lead_on(f"{ROOT}/{made.id}", "table.made")
+
+    show = partial(_page, request, caller, None, "")
+    return drafts.answered(form, shapes.read(form), show, done=shapes.done, save=save)
+
+
+@router.get("/{table_id}/columns")
+def show_columns(request: Request, caller: Admin, table_id: str) -> Response:
+    """What a table holds, to be changed."""
+    return _as_it_is(request, caller, tables.get(caller.workspace_id, table_id))
+
+
+@router.post("/{table_id}/columns")
+def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Response:
+    """Give a table another name, or other columns."""
+    table = tables.get(caller.workspace_id, table_id)
+    before, seen = columns_of(table.columns), text(form, "seen")
+
+    def save(draft: ShapeDraft) -> Response:
+        shape = shapes.shape(draft, before, table.category)
+        if draft.gone(before) and text(form, "sure") != "yes":
+            raise ValidationFailed({"sure": ["say that the values may be deleted"]})
+        known = moments.seen(seen, table.updated_at)
+        tables.replace(caller.workspace_id, table_id, shape, seen=known)
+        return answers.lead_on(f"{ROOT}/{table_id}", "table.changed")
+
+    show = partial(_page, request, caller, table, seen)
+    return drafts.answered(
+        form,
+        shapes.read(form, shapes.of(table.name, table.description, before)),
+        show,
+        done=shapes.done,
+        save=save,
+    )
+
+
+@router.post("/{table_id}/delete")
+def delete(caller: Admin, table_id: str, form: Posted) -> Response:
+    """Delete a table with its rows."""
+    tables.get(caller.workspace_id, table_id)
+    if text(form, "sure") not in ("yes", "used"):
+        raise ValidationFailed({"sure": ["must be yes"]})
+    tables.delete(caller.workspace_id, table_id, force=text(form, "sure") == "used")
+    return answers.lead_on(ROOT, "table.deleted")
+
+
+def _as_it_is(request: Request, caller: Principal, table: Table) -> Response:
+    columns = columns_of(table.columns)
+    draft = shapes.of(table.name, table.description, columns)
+    return _page(request, caller, table, "", draft)
+
+
+def _page(
+    request: Request,
+    caller: Principal,
+    table: Table | None,
+    seen: str,
+    draft: ShapeDraft,
+    problems: Errors | None = None,
+) -> Response:
+    before = columns_of(table.columns) if table else []
+    if table is not None and not seen:
+        seen = moments.stamp(table.updated_at)
+    return answers.page(
+        request,
+        "table_columns.html",
+        caller,
+        meanwhile.status(problems),
+        table=table,
+        draft=draft,
+        gone=draft.gone(before),
+        filled=set(table.form_columns.values()) if table else set(),
+        seen=seen,
+        types=shapes.TYPES,
+        problems=problems or {},
+    )

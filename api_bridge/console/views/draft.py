@@ -1,0 +1,155 @@
+"""A definition that is being written, drawn as one reads it, with places for further steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api_bridge.console import texts
+from api_bridge.console.views import flow, words
+from automations.definitions import editing
+from automations.definitions.editing import Placed, Spot
+from automations.kit.values import Errors
+from automations.steps.registry import STEP_TYPES
+
+MAX_DRAWN = 120
+"""Steps of one page; the others are edited as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A list of steps inside of a step.
+
+    Args:
+        end: the place behind its last step.
+    """
+
+    name: str
+    label: str
+    nodes: Sequence[Node]
+    end: Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A step as it is drawn.
+
+    Args:
+        problems: how many there are with it.
+    """
+
+    id: str
+    name: str
+    title: str
+    icon: str
+    summary: str
+    disabled: bool
+    marks: Sequence[str]
+    problems: int
+    spot: Spot
+    arms: Sequence[Arm]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of steps that can be added."""
+
+    type: str
+    title: str
+    icon: str
+    about: str
+
+
+KINDS: Sequence[Kind] = [
+    Kind(name, kind.title, words.icon(name), (kind.__doc__ or "").strip().partition("\n")[0])
+    for name, kind in STEP_TYPES.items()
+]
+
+
+def drawn(definition: editing.Draft, errors: Errors) -> list[Node]:
+    """The steps of a draft."""
+    return _nodes(definition.get("steps"), "", "steps", "steps", errors, [MAX_DRAWN])
+
+
+def is_cut(definition: editing.Draft) -> bool:
+    """Whether there are more steps than are drawn."""
+    return sum(1 for _ in editing.walk(definition)) > MAX_DRAWN
+
+
+def errors_of(errors: Errors, path: str, inside: Sequence[str] = ()) -> Errors:
+    """What is wrong with a step, by its own fields.
+
+    Args:
+        path: the step's.
+        inside: paths of lists inside of it, whose steps have their own.
+    """
+    found: Errors = {}
+    for one, said in errors.items():
+        rest = one.removeprefix(f"{path}.") if one.startswith(f"{path}.") else None
+        if one == path:
+            rest = ""
+        if rest is not None and not any(_is_step_of(rest, other) for other in inside):
+            found[rest] = said
+    return found
+
+
+def own_errors(errors: Errors, placed: Placed) -> Errors:
+    """What is wrong with a step itself, not with those inside of it."""
+    return errors_of(errors, placed.path, _lists(placed.step))
+
+
+def elsewhere(errors: Errors) -> Errors:
+    """What is wrong with neither the trigger nor a step."""
+    return {
+        path: said
+        for path, said in errors.items()
+        if not path.startswith(("steps.", "trigger.")) and path != "trigger"
+    }
+
+
+def _lists(step: Mapping[str, Any]) -> list[str]:
+    return [name if name == "onError" else f"config.{name}" for name, _ in editing.lists_of(step)]
+
+
+def _is_step_of(path: str, inside: str) -> bool:
+    if not path.startswith(f"{inside}."):
+        return False
+    return path.removeprefix(f"{inside}.").partition(".")[0].isdecimal()
+
+
+def _nodes(
+    steps: Any, owner: str, name: str, path: str, errors: Errors, left: list[int]
+) -> list[Node]:
+    found: list[Node] = []
+    for index, step in enumerate(steps if isinstance(steps, list) else ()):
+        if left[0] == 0:
+            break
+        if isinstance(step, dict):
+            left[0] -= 1
+            spot = Spot(owner, name, index)
+            found.append(_node(step, spot, f"{path}.{index}", errors, left))
+    return found
+
+
+def _node(step: Mapping[str, Any], spot: Spot, path: str, errors: Errors, left: list[int]) -> Node:
+    kind, step_id = str(step.get("type")), str(step.get("id"))
+    known = STEP_TYPES.get(kind)
+    arms = []
+    for name, nested in editing.lists_of(step):
+        inner = f"{path}.{name}" if name == "onError" else f"{path}.config.{name}"
+        nodes = _nodes(nested, step_id, name, inner, errors, left)
+        end = Spot(step_id, name, len(nested))
+        arms.append(Arm(name, texts.text(f"flow.{name}"), nodes, end))
+    return Node(
+        id=step_id,
+        name=str(step.get("name") or ""),
+        title=known.title if known else kind,
+        icon=words.icon(kind),
+        summary=flow.summary(step.get("config")),
+        disabled=step.get("disabled") is True,
+        marks=list(flow.marks_of(step)),
+        problems=len(errors_of(errors, path, _lists(step))),
+        spot=spot,
+        arms=arms,
+    )

@@ -1,0 +1,278 @@
+"""A form that is being written: its sections and fields as they are drawn, and what is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from api_bridge.console import texts
+from api_bridge.console.posted import text
+from api_bridge.form_inputs import as_it_was, one_break
+from automations.domain.forms import editing
+from automations.domain.forms.editing import WITH_OPTIONS, Draft, Place
+from automations.kit.numbers import typed
+from automations.kit.values import JSON, Errors
+
+MAX_DRAWN = 120
+"""Fields of one page; of a longer form those of one section."""
+GROUPS: Mapping[str, Sequence[str]] = {
+    "text": ("text", "textarea", "email", "phone", "tel", "url"),
+    "choice": ("select", "radio", "multiselect", "checkbox", "yesno", "country"),
+    "number": ("number", "currency", "rating"),
+    "date": ("date", "time", "datetime"),
+    "file": ("file", "document", "signature", "table_fill"),
+    "display": ("heading", "paragraph", "divider"),
+}
+"""Every type of fields, as people look for them."""
+_ICONS = {
+    "text": "letters",
+    "textarea": "lines",
+    "email": "mail",
+    "phone": "phone",
+    "tel": "phone",
+    "url": "link",
+    "number": "hash",
+    "currency": "hash",
+    "rating": "star",
+    "yesno": "check",
+    "country": "globe",
+    "date": "calendar",
+    "datetime": "calendar",
+    "time": "clock",
+    "file": "upload",
+    "document": "document",
+    "signature": "pen",
+    "table_fill": "table",
+    "heading": "letters",
+    "paragraph": "lines",
+    "divider": "minus",
+}
+NUMBERS = ("number", "currency", "rating")
+LIMITS = ("min", "max", "minLength", "maxLength")
+LETTERS = ("text", "textarea", "email", "phone", "tel", "url", "signature")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field as it is drawn.
+
+    Args:
+        problems: how many there are with it.
+    """
+
+    place: Place
+    label: str
+    key: str
+    kind: str
+    icon: str
+    required: bool
+    problems: int
+
+    @property
+    def title(self) -> str:
+        """Its type in a word."""
+        return word(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section as it is drawn.
+
+    Args:
+        problems: with itself, not with its fields.
+        folded: how many fields it has that are not drawn.
+    """
+
+    place: Place
+    title: str
+    repeatable: bool
+    problems: int
+    fields: Sequence[Field]
+    folded: int
+
+    @property
+    def end(self) -> Place:
+        """Behind its last field."""
+        return Place(self.place.section, len(self.fields) + self.folded)
+
+
+def icon(kind: str) -> str:
+    """The picture of a type of fields."""
+    return _ICONS.get(kind, "list")
+
+
+def word(kind: str) -> str:
+    """A type of fields in a word."""
+    known = any(kind in group for group in GROUPS.values())
+    return texts.text(f"field_type.{kind}") if known else kind
+
+
+def drawn(draft: Draft, errors: Errors, opened: Place | None) -> list[Section]:
+    """The sections of a form; of a very long one only the fields of what is open."""
+    is_long = sum(1 for _ in editing.walk(draft)) > MAX_DRAWN
+    shown = opened.section if opened is not None else 0
+    return [
+        _section(section, Place(number), errors, is_folded=is_long and number != shown)
+        for number, section in enumerate(editing.sections(draft))
+    ]
+
+
+def problems_of(errors: Errors, path: str) -> Errors:
+    """What is wrong with a part of the form itself, by its own fields."""
+    found = {
+        one.removeprefix(path).removeprefix("."): said
+        for one, said in errors.items()
+        if one == path or one.startswith(f"{path}.")
+    }
+    return {one: said for one, said in found.items() if not one.startswith("fields.")}
+
+
+def elsewhere(errors: Errors, shown: Sequence[str]) -> Errors:
+    """What is wrong, but with no input of the page."""
+    return {path: said for path, said in errors.items() if path not in shown}
+
+
+def read_form(draft: Draft, form: FormData) -> Draft:
+    """With what was typed of the form itself."""
+    return {
+        **draft,
+        "title": as_it_was(text(form, "title"), [str(draft.get("title") or "")]),
+        "description": as_it_was(text(form, "description"), [str(draft.get("description") or "")]),
+    }
+
+
+def read_section(section: Draft, form: FormData) -> Draft:
+    """With what was typed of a section."""
+    made = dict(section)
+    _say(made, "title", one_break(text(form, "title")))
+    _say(made, "repeatable", "repeatable" in form)
+    if "minItems" in form:
+        given = section.get("repeatableConfig")
+        config = dict(given) if isinstance(given, dict) else {}
+        for name in ("minItems", "maxItems"):
+            _say(config, name, _number(text(form, name)))
+        if config or "repeatableConfig" in section:
+            made["repeatableConfig"] = config
+    return made
+
+
+def read_field(draft: Draft, saved: Draft, place: Place, form: FormData) -> Draft:
+    """A field with what was typed of it.
+
+    Args:
+        saved: the form as it is in force: keys that are in use there stay when a label changes.
+    """
+    field = editing.find(draft, place)
+    made = {**field, "type": text(form, "type", str(field.get("type")))}
+    for name in ("label", "help", "timezone"):
+        if name in form:
+            _say(made, name, one_break(text(form, name)))
+    if "key" in form:
+        label = str(made.get("label", ""))
+        made["key"] = _key(draft, saved, place, text(form, "key"), label)
+    given = field.get("validation")
+    rules = dict(given) if isinstance(given, dict) else {}
+    if "key" in form:
+        _say(rules, "required", "required" in form)
+    for name in LIMITS:
+        if name in form:
+            _say(rules, name, _number(text(form, name)))
+    if rules or "validation" in field:
+        made["validation"] = rules
+    if "option.0" in form:
+        made["options"] = read_options(field, form)
+    elif made["type"] in WITH_OPTIONS:
+        made.setdefault("options", [])
+    return made
+
+
+def read_options(field: Mapping[str, Any], form: FormData) -> list[dict[str, JSON]]:
+    """The options that were typed: without a value it is the label."""
+    listed = [one for one in field.get("options") or () if isinstance(one, dict)]
+    known = {one.get("value"): one for one in listed}
+    texts_of = [str(one.get(part) or "") for part in ("label", "value") for one in listed]
+    made = []
+    for row in option_rows(form):
+        label, value = (as_it_was(one, texts_of) for one in row)
+        kept = known.get(value, {})
+        if not value and kept.get("label") != label:
+            kept = known.get(label, {})
+            value = label
+        if label.strip() or value.strip():
+            made.append({**kept, "label": label or value, "value": value})
+    return made
+
+
+def option_rows(form: FormData) -> list[tuple[str, str]]:
+    """The rows of options as they were sent, also those that are empty."""
+    rows: list[tuple[str, str]] = []
+    while (label := form.get(f"option.{len(rows)}")) is not None:
+        rows.append((str(label), text(form, f"option.{len(rows)}:value")))
+    return rows
+
+
+def _key(draft: Draft, saved: Draft, place: Place, given: str, label: str) -> str:
+    """A key that was made of the label follows it, as long as nobody knows it."""
+    field = editing.find(draft, place)
+    key, others = str(field.get("key", "")), editing.keys_but(draft, place)
+    given = as_it_was(given, [key])
+    if given != key:
+        return given.strip() or editing.key_for(label, others)
+    is_known = any(one.get("id") == field.get("id") for _, one in editing.walk(saved))
+    follows = key == editing.key_for(str(field.get("label", "")), others)
+    return editing.key_for(label, others) if follows and not is_known else key
+
+
+def _section(
+    section: Mapping[str, Any], place: Place, errors: Errors, *, is_folded: bool
+) -> Section:
+    fields = section["fields"]
+    return Section(
+        place=place,
+        title=str(section.get("title") or ""),
+        repeatable=section.get("repeatable") is True,
+        problems=len(problems_of(errors, place.path)),
+        fields=[]
+        if is_folded
+        else [
+            _field(field, Place(place.section, index), errors) for index, field in enumerate(fields)
+        ],
+        folded=len(fields) if is_folded else 0,
+    )
+
+
+def _field(field: Mapping[str, Any], place: Place, errors: Errors) -> Field:
+    kind, rules = str(field.get("type")), field.get("validation")
+    return Field(
+        place=place,
+        label=str(field.get("label") or ""),
+        key="" if editing.is_shown_only(kind) else str(field.get("key", "")),
+        kind=kind,
+        icon=icon(kind),
+        required=isinstance(rules, dict) and rules.get("required") is True,
+        problems=len(problems_of(errors, place.path)),
+    )
+
+
+def _number(given: str) -> JSON:
+    """A number that was typed; what is none stays as it was typed, to be mended."""
+    try:
+        number = typed(given)
+    except ValueError:
+        return given
+    return number if number is not None else given.strip() or None
+
+
+def _say(holder: dict[str, Any], name: str, value: JSON) -> None:
+    """Have a field say something; where nothing is said that was not, nothing is changed."""
+    before = holder.get(name)
+    if value == (one_break(before) if isinstance(before, str) else before):
+        return
+    if value in (None, "", False):
+        if before not in (None, "", False):
+            holder.pop(name)
+    else:
+        holder[name] = value

@@ -1,0 +1,75 @@
+"""The input of a run as rows that people fill in: what a JSON schema of flat fields says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "text": {"type": "string"},
+    "number": {"type": "number"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "email": {"type": "string", "format": "email"},
+}
+_AROUND = {"type", "properties", "required", "title", "description", "additionalProperties"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field of the input."""
+
+    key: str
+    title: str
+    kind: str
+    required: bool
+
+
+def lines(schema: Any) -> Sequence[Line] | None:
+    """The fields of a schema; None where it says more than rows can."""
+    if schema is None:
+        return []
+    if not isinstance(schema, Mapping) or set(schema) - _AROUND:
+        return None
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if schema.get("type") != "object" or not isinstance(properties, Mapping):
+        return None
+    if not isinstance(required, list) or set(map(str, required)) - set(properties):
+        return None
+    found = []
+    for key, one in properties.items():
+        kind = _kind(one)
+        if kind is None:
+            return None
+        found.append(Line(key, str(one.get("title") or ""), kind, key in required))
+    return found
+
+
+def written(schema: Any, given: Sequence[Line]) -> dict[str, Any] | None:
+    """A schema with these fields, which keep what else it says of them; None when there is none."""
+    if not given:
+        return None
+    before = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    properties: dict[str, Any] = {}
+    for line in given:
+        known = dict(before.get(line.key) or {})
+        if _kind(known) != line.kind:
+            known = {name: known[name] for name in known if name not in ("type", "format", "enum")}
+            known = {**KINDS.get(line.kind, KINDS["text"]), **known}
+        known.pop("title", None)
+        properties[line.key] = {**known, **({"title": line.title} if line.title else {})}
+    around = {name: value for name, value in (schema or {}).items() if name != "required"}
+    made = {**around, "type": "object", "properties": properties}
+    required = [line.key for line in given if line.required]
+    return {**made, "required": required} if required else made
+
+
+def _kind(schema: Any) -> str | None:
+    if not isinstance(schema, Mapping):
+        return None
+    kind, form = schema.get("type"), schema.get("format")
+    if kind == "string":
+        return str(form) if form in ("date", "email") else "text"
+    return str(kind) if kind in ("number", "integer", "boolean") else None

@@ -1,0 +1,30 @@
+"""Parts of a form that stand in a list, and the buttons that add, move and remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from api_bridge.console.posted import place_named
+from automations.errors import ValidationFailed
+
+T = TypeVar("T")
+
+
+def done(parts: Sequence[T], what: str, new: T) -> tuple[T, ...]:
+    """What a button makes of a list: ``add``, ``up.2``, ``down.2``, ``remove.2``.
+
+    Raises:
+        ValidationFailed: there is no such button.
+    """
+    act, _, given = what.partition(".")
+    left = list(parts)
+    place = place_named(given)
+    if act == "add":
+        return (*left, new)
+    if act not in ("up", "down", "remove") or not 0 <= place < len(left):
+        raise ValidationFailed({"do": ["there is no such button"]})
+    one = left.pop(place)
+    if act != "remove":
+        left.insert(max(0, place - 1 if act == "up" else place + 1), one)
+    return tuple(left)

@@ -1,0 +1,28 @@
+"""An automation as lists and the heads of its pages show it."""
+
+from __future__ import annotations
+
+from api_bridge.console.views import charts, triggers
+from automations.domain.figures import success
+from automations.domain.overviews import WorkflowOverview
+
+
+def row(found: WorkflowOverview) -> dict[str, object]:
+    """What is shown of an automation wherever it is named."""
+    workflow = found.workflow
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "description": workflow.definition.get("description") or "",
+        "status": workflow.status,
+        "version": workflow.version,
+        "updated_at": workflow.updated_at,
+        "owner": found.owner,
+        "trigger": triggers.in_words(workflow.definition),
+        "next_due": triggers.next_due(workflow.definition, workflow.status),
+        "bars": charts.bars(found.recent),
+        "bars_in_words": charts.bars_in_words(found.recent),
+        "success": success(found.counts),
+        "runs": workflow.runs,
+        "last": found.recent[0] if found.recent else None,
+    }

@@ -1,0 +1,236 @@
+"""A pipeline as a form: its source, and where the columns of its tables are in a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from api_bridge.console.posted import text, texts
+from api_bridge.console.views import schema_fields, step_inputs
+from api_bridge.console.views.schema_fields import Spec
+from api_bridge.console.views.step_inputs import Input
+from api_bridge.console.views.typed_values import typed
+from automations.definitions.pipelines import CONNECTORS
+from automations.domain.tables.columns import KEYLESS
+from automations.kit.values import JSON, Errors
+from automations.services.tables.tables import Table
+
+HTTP = "http"
+INTERVALS = ("PT5M", "PT15M", "PT1H", "PT6H", "P1D", "P7D")
+"""What is offered; one that a program has chosen stays beside them."""
+PAGING: Mapping[str, Sequence[str]] = {
+    "none": (),
+    "link": (),
+    "page": ("parameter", "first"),
+    "cursor": ("parameter", "path"),
+}
+"""The ways from page to page, and what each is configured by."""
+_EXAMPLE = {"url": "https://erp.example/api/suppliers", "recordsPath": "$"}
+_FIRST = ("config.url", "config.recordsPath", "config.auth")
+_PAGING = "paging"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnLine:
+    """A column of a table that is filled: whether rows are known by it, and where its value is."""
+
+    key: str
+    name: str
+    may_be_key: bool
+    is_key: bool
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A table that records go to.
+
+    Args:
+        name: None when it is not there any more.
+        problems: what is wrong with its columns, by the API's words for them.
+    """
+
+    place: int
+    table_id: str
+    name: str | None
+    lines: Sequence[ColumnLine]
+    problems: Errors
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineForm:
+    """The form as it is shown.
+
+    Args:
+        others: the tables that can be filled, too.
+        elsewhere: what is wrong at no field.
+    """
+
+    kind: str
+    name: str
+    interval: str
+    source: Sequence[Input]
+    paging: Mapping[str, str]
+    paging_problems: Sequence[str]
+    tables: Sequence[Filled]
+    others: Sequence[tuple[str, str]]
+    elsewhere: Errors
+
+
+def shown(
+    given: Mapping[str, Any], tables: Sequence[Table], secrets: Sequence[str], errors: Errors
+) -> PipelineForm:
+    """The form of a pipeline.
+
+    Args:
+        given: it as clients write it.
+        secrets: names that its requests can be signed by.
+        errors: what is wrong with it, by its fields.
+    """
+    kind = str(given["connectorType"])
+    config = given.get("config")
+    source = step_inputs.inputs(_specs(kind, tuple(secrets)), {"config": config}, errors)
+    paging = config.get(_PAGING) if isinstance(config, Mapping) else None
+    known = {one.id: one for one in tables}
+    filled = [
+        _filled(place, mapping, known.get(str(mapping["tableId"])), errors)
+        for place, mapping in enumerate(given.get("tables") or ())
+    ]
+    taken = {one.table_id for one in filled}
+    at_paging = f"config.{_PAGING}"
+    elsewhere = {
+        path: said
+        for path, said in step_inputs.problems_elsewhere(source, errors).items()
+        if path not in ("name", "interval", "tables")
+        and not path.startswith(at_paging)
+        and not any(f"{path}.".startswith(f"tables.{one.place}.") for one in filled)
+    }
+    return PipelineForm(
+        kind=kind,
+        name=str(given.get("name") or ""),
+        interval=str(given.get("interval") or ""),
+        source=source,
+        paging=_paging_shown(paging if isinstance(paging, Mapping) else {}),
+        paging_problems=[
+            message
+            for path, said in errors.items()
+            if path.startswith(at_paging)
+            for message in said
+        ],
+        tables=filled,
+        others=[(one.id, one.name) for one in tables if one.id not in taken and not one.form_id],
+        elsewhere=elsewhere,
+    )
+
+
+def read(kept: Mapping[str, Any], form: FormData) -> dict[str, Any]:
+    """A pipeline with what was typed into its form.
+
+    Args:
+        kept: it as it was; what is in no field stays.
+    """
+    kind = str(kept["connectorType"])
+    config = kept.get("config")
+    holder = {"config": dict(config) if isinstance(config, Mapping) else {}}
+    made = step_inputs.read(_specs(kind, ()), holder, form)["config"]
+    if kind == HTTP:
+        made = _with_paging(made, form)
+    return {
+        **kept,
+        "name": text(form, "name").strip(),
+        "config": made,
+        "interval": text(form, "interval") or None,
+        "tables": list(_mappings(form, kept.get("tables") or ())),
+    }
+
+
+@lru_cache(maxsize=32)
+def _specs(kind: str, secrets: tuple[str, ...]) -> Sequence[Spec]:
+    def fitted(spec: Spec) -> Spec:
+        if spec.path == "config.auth.secret":
+            return replace(spec, control="suggested", options=secrets)
+        return replace(spec, first=spec.path in _FIRST, inside=[*map(fitted, spec.inside)])
+
+    found = schema_fields.of_model(CONNECTORS[kind], "config.", _EXAMPLE)
+    return [fitted(one) for one in found if one.key != _PAGING]
+
+
+def _paging_shown(paging: Mapping[str, Any]) -> dict[str, str]:
+    kind = str(paging.get("type") or "none")
+    return {
+        "type": kind if kind in PAGING else "none",
+        **{key: str(paging.get(key, "")) for key in ("parameter", "first", "path")},
+    }
+
+
+def _with_paging(config: dict[str, Any], form: FormData) -> dict[str, Any]:
+    kind = text(form, "paging.type")
+    kept = config.get(_PAGING)
+    before = _paging_shown(kept if isinstance(kept, Mapping) else {})
+    if kind not in PAGING or all(text(form, f"paging.{key}") == one for key, one in before.items()):
+        return config
+    way: dict[str, JSON] = {"type": kind}
+    for key in PAGING[kind]:
+        given = text(form, f"paging.{key}").strip()
+        if given:
+            way[key] = typed(given) if key == "first" else given
+    rest = {key: value for key, value in config.items() if key != _PAGING}
+    return rest if kind == "none" else {**rest, _PAGING: way}
+
+
+def _filled(place: int, mapping: Mapping[str, Any], table: Table | None, errors: Errors) -> Filled:
+    keys = list(mapping.get("keyColumns") or ())
+    paths: Mapping[str, Any] = mapping.get("fieldMapping") or {}
+    columns = {str(one["key"]): one for one in (table.columns if table is not None else ())}
+    lines = [
+        ColumnLine(
+            key=key,
+            name=str(column.get("name") or key),
+            may_be_key=column["type"] not in KEYLESS,
+            is_key=key in keys,
+            path=str(paths.get(key, "")),
+        )
+        for key, column in columns.items()
+    ]
+    # What a table has lost stands there until somebody takes it out.
+    lost = [key for key in dict.fromkeys((*keys, *paths)) if key not in columns]
+    lines += [
+        ColumnLine(key, key, key in keys, key in keys, str(paths.get(key, ""))) for key in lost
+    ]
+    at = f"tables.{place}"
+    return Filled(
+        place=place,
+        table_id=str(mapping["tableId"]),
+        name=table.name if table is not None else None,
+        lines=lines,
+        problems={
+            path.removeprefix(at).removeprefix("."): said
+            for path, said in errors.items()
+            if f"{path}.".startswith(f"{at}.")
+        },
+    )
+
+
+def _mappings(form: FormData, kept: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    before = {str(one["tableId"]): list(one["keyColumns"]) for one in kept}
+    place = 0
+    while table_id := text(form, f"t{place}"):
+        begin = f"t{place}.path."
+        paths = {
+            name.removeprefix(begin): value.strip()
+            for name, value in form.multi_items()
+            if name.startswith(begin) and isinstance(value, str) and value.strip()
+        }
+        keys = texts(form, f"t{place}.key")
+        known = before.get(table_id, [])
+        yield {
+            "tableId": table_id,
+            # In the order that a program has given them, which a form does not show.
+            "keyColumns": known if set(known) == set(keys) else keys,
+            "fieldMapping": paths,
+        }
+        place += 1

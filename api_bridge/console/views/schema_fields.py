@@ -1,0 +1,243 @@
+"""The fields of a model's JSON schema, as inputs that people fill in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from api_bridge.console.views.input_schemas import KINDS
+from automations.definitions.model import Definition, StepBase
+from automations.definitions.triggers import (
+    FILTERS,
+    EventTrigger,
+    FormSubmission,
+    Manual,
+    ScheduleTrigger,
+    WebhookTrigger,
+)
+from automations.steps.base import Subject
+from automations.steps.registry import STEP_TYPES
+
+TRIGGERS: Mapping[str, Any] = {
+    "manual": Manual,
+    "form_submission": FormSubmission,
+    "event": EventTrigger,
+    "webhook": WebhookTrigger,
+    "schedule": ScheduleTrigger,
+}
+WORKFLOW = "workflow"
+_LONG = {
+    "body", "html", "message", "prompt", "system", "text", "description", "expression", "code",
+}  # fmt: skip
+_AS_CODE = {"code", "html", "expression"}
+_WHOLE = {"schema", "inputSchema", "filter", "blocks"}
+"""Objects whose keys are no names that people give."""
+_FILTERED = {
+    "filterFormId": Subject.FORM,
+    "filterTableId": Subject.TABLE,
+    "filterMatterTemplateId": Subject.BOARD,
+    "formId": Subject.FORM,
+    "workflowId": WORKFLOW,
+    "errorWorkflowId": WORKFLOW,
+}
+_OFTEN = {"approvers", "data", "description", "duration", "match", "rules", "userIds", "variables"}
+"""Fields that are shown at once, though a step can do without."""
+_SELDOM = {"expression", "amount", "unit"}
+"""Fields that are in examples, but are other ways of what is shown."""
+_APART = {"trigger", "steps", "formId"}
+"""Fields of a definition that have places of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One field, whatever is in it.
+
+    Args:
+        path: from the step, the trigger or the definition on: ``config.url``.
+        control: text, area, code, number, boolean, choice, suggested, ways, list, pairs, rules,
+            inputs, value, reference, secret or group.
+        subject: what a reference is to.
+        first: whether it is shown at once, also while it is empty.
+        inside: the fields of a group.
+    """
+
+    path: str
+    key: str
+    label: str
+    hint: str
+    control: str
+    required: bool = False
+    options: Sequence[str] = ()
+    default: Any = None
+    placeholder: str = ""
+    subject: str = ""
+    first: bool = False
+    inside: Sequence[Spec] = ()
+
+
+@lru_cache(maxsize=64)
+def of_step(kind: str) -> Sequence[Spec]:
+    """What a step of a type is configured by."""
+    step_type = STEP_TYPES[kind]
+    apart = {*step_type.arms, *step_type.body} - {"onReject"}
+    found = [
+        spec
+        for spec in of_model(step_type.Config, "config.", step_type.example)
+        if spec.key not in apart
+    ]
+    return [
+        _with_subject(spec, step_type.refers_to.get(_python_name(step_type.Config, spec.key), ""))
+        for spec in found
+    ]
+
+
+@lru_cache(maxsize=1)
+def of_any_step() -> Sequence[Spec]:
+    """What all steps have, beside their name: what happens when they fail."""
+    wanted = ("retry", "timeout", "onError")
+    found = {spec.key: spec for spec in of_model(StepBase, "", {})}
+    return [found[key] for key in wanted]
+
+
+@lru_cache(maxsize=8)
+def of_trigger(kind: str) -> Sequence[Spec]:
+    """What a trigger of a type is configured by."""
+    return [spec for spec in of_model(TRIGGERS[kind], "trigger.", {}) if spec.key != "type"]
+
+
+@lru_cache(maxsize=1)
+def of_settings() -> Sequence[Spec]:
+    """What an automation has beside its trigger and its steps."""
+    return [spec for spec in of_model(Definition, "", {}) if spec.key not in _APART]
+
+
+def of_model(model: Any, prefix: str, example: Mapping[str, Any]) -> list[Spec]:
+    """The fields of a model.
+
+    Args:
+        prefix: of their paths.
+        example: what has them; its texts are shown where nothing is typed.
+    """
+    schema = model.model_json_schema(by_alias=True)
+    defs = schema.get("$defs", {})
+    if "$ref" in schema:
+        schema = _resolved(schema, defs)
+    return list(_of_schema(schema, defs, prefix, example))
+
+
+def _of_schema(
+    schema: Mapping[str, Any],
+    defs: Mapping[str, Any],
+    prefix: str,
+    example: Mapping[str, Any],
+) -> Iterator[Spec]:
+    required = schema.get("required", ())
+    for key, one in schema.get("properties", {}).items():
+        yield _spec(key, one, defs, prefix, key in required, example)
+
+
+def _spec(
+    key: str,
+    schema: Mapping[str, Any],
+    defs: Mapping[str, Any],
+    prefix: str,
+    required: bool,
+    example: Mapping[str, Any],
+) -> Spec:
+    kinds = [_resolved(one, defs) for one in _alternatives(schema)]
+    control, options, inside = _control(key, kinds, defs, f"{prefix}{key}.")
+    subject = _FILTERED.get(key, "")
+    if subject:
+        control = "reference"
+    if prefix == "trigger." and key == "triggerType":
+        control, options = "suggested", list(FILTERS)
+    if prefix == "trigger." and key == "inputSchema":
+        control, options = "inputs", list(KINDS)
+    if prefix == "trigger." and key == "secret":
+        control = "secret"
+    shown = example.get(key)
+    return Spec(
+        path=f"{prefix}{key}",
+        key=key,
+        label=_label(key),
+        hint=str(schema.get("description") or ""),
+        control=control,
+        required=required,
+        options=options,
+        default=schema.get("default"),
+        placeholder=shown if isinstance(shown, str) and "\n" not in shown else "",
+        subject=str(subject),
+        first=key not in _SELDOM
+        and (required or key in example or prefix == "trigger." or key in _OFTEN),
+        inside=inside,
+    )
+
+
+def _control(
+    key: str, kinds: Sequence[Mapping[str, Any]], defs: Mapping[str, Any], prefix: str
+) -> tuple[str, Sequence[str], Sequence[Spec]]:
+    enum = next((one["enum"] for one in kinds if "enum" in one), None)
+    arrays = [one for one in kinds if one.get("type") == "array"]
+    if enum is not None:
+        return ("ways" if arrays else "choice"), [str(one) for one in enum], ()
+    types = {one.get("type") for one in kinds}
+    if "boolean" in types:
+        return "boolean", (), ()
+    if arrays:
+        items = [_resolved(one, defs) for one in _alternatives(arrays[0].get("items", {}))]
+        if any("operator" in one.get("properties", {}) for one in items):
+            return "rules", (), ()
+        plain = items and all(one.get("type") in ("string", "integer", "number") for one in items)
+        return ("list" if plain else "value"), (), ()
+    if "object" in types:
+        return _of_object(key, kinds, defs, prefix)
+    if types & {"integer", "number"}:
+        return "number", (), ()
+    if "string" in types:
+        long = "code" if key in _AS_CODE else "area"
+        return (long if key in _LONG else "text"), (), ()
+    return "value", (), ()
+
+
+def _of_object(
+    key: str, kinds: Sequence[Mapping[str, Any]], defs: Mapping[str, Any], prefix: str
+) -> tuple[str, Sequence[str], Sequence[Spec]]:
+    schema = next(one for one in kinds if one.get("type") == "object")
+    if "properties" not in schema:
+        return ("value" if key in _WHOLE else "pairs"), (), ()
+    inside = list(_of_schema(schema, defs, prefix, {}))
+    simple = {"text", "area", "number", "boolean", "choice", "list"}
+    if all(spec.control in simple for spec in inside):
+        return "group", (), inside
+    return "value", (), ()
+
+
+def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = schema.get("anyOf") or schema.get("oneOf") or [schema]
+    return [one for one in found if one.get("type") != "null"]
+
+
+def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    ref = schema.get("$ref")
+    return schema if ref is None else defs[str(ref).rpartition("/")[2]]
+
+
+def _label(key: str) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key).lower()
+    words = re.sub(r" id\b", "", words)
+    words = re.sub(r"\b(html|url)\b", lambda found: found[0].upper(), words)
+    return words[:1].upper() + words[1:]
+
+
+def _python_name(model: Any, alias: str) -> str:
+    return next(
+        (name for name, info in model.model_fields.items() if (info.alias or name) == alias), alias
+    )
+
+
+def _with_subject(spec: Spec, subject: str) -> Spec:
+    listed = subject and subject != Subject.DOCUMENT
+    return replace(spec, control="reference", subject=str(subject)) if listed else spec

@@ -1,0 +1,217 @@
+"""A table's name and columns as a form, and back."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import get_args
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+
+from api_bridge.console.posted import text
+from api_bridge.console.views import listed
+from api_bridge.form_inputs import as_it_was, one_break
+from automations.definitions.field_errors import field_errors
+from automations.domain.tables.columns import Column, ColumnType, Option, TableShape
+from automations.errors import ValidationFailed
+from automations.kit.values import JSON, Errors
+
+TYPES: tuple[str, ...] = get_args(ColumnType)
+_LABEL = " = "
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")(?:( = )(.*))?')
+_MAX_ROWS = 250
+"""More inputs than a table may have columns, so that the rule itself is what refuses them."""
+_UNFIT = re.compile(r"[^a-z0-9]+")
+_OF_COLUMN = re.compile(r"columns\.(\d+)\.(\w+)")
+_EMPTY = 3
+"""Columns that a new table is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDraft:
+    """A column as it is typed.
+
+    Args:
+        was: the key that it has already; empty for a new one.
+        options: one a line; with `` = `` behind it what people see instead; in quotes what would
+            be read as something else.
+    """
+
+    was: str = ""
+    key: str = ""
+    name: str = ""
+    type: str = "text"
+    required: bool = False
+    options: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was typed into it."""
+        return not (self.was or self.key or self.name or self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeDraft:
+    """A table as it is typed."""
+
+    name: str = ""
+    description: str = ""
+    columns: tuple[ColumnDraft, ...] = field(default_factory=tuple)
+
+    def gone(self, columns: Sequence[Column]) -> list[Column]:
+        """Those of a table's columns that it has no more."""
+        left = {column.was for column in self.columns}
+        return [column for column in columns if column.key not in left]
+
+
+_NOTHING = ShapeDraft()
+
+
+def empty() -> ShapeDraft:
+    """What a new table begins with."""
+    return ShapeDraft(columns=(ColumnDraft(),) * _EMPTY)
+
+
+def of(name: str, description: str, columns: Sequence[Column]) -> ShapeDraft:
+    """A table as it is."""
+    drafts = [
+        ColumnDraft(one.key, one.key, one.name, one.type, one.required, _options(one))
+        for one in columns
+    ]
+    return ShapeDraft(name, description, tuple(drafts))
+
+
+def read(form: FormData, before: ShapeDraft = _NOTHING) -> ShapeDraft:
+    """What was typed.
+
+    Args:
+        before: the table as it is: what nobody has touched stays exactly.
+    """
+    names = {column.was: [column.name] for column in before.columns}
+    columns = []
+    for place in range(_MAX_ROWS):
+        if f"c{place}.name" not in form:
+            break
+        was = text(form, f"c{place}.was")
+        columns.append(
+            ColumnDraft(
+                was=was,
+                key=text(form, f"c{place}.key"),
+                name=as_it_was(text(form, f"c{place}.name"), names.get(was, ())),
+                type=text(form, f"c{place}.type", "text"),
+                required=f"c{place}.required" in form,
+                options=text(form, f"c{place}.options"),
+            )
+        )
+    return ShapeDraft(
+        as_it_was(text(form, "name"), [before.name]),
+        as_it_was(text(form, "description"), [before.description]),
+        tuple(columns),
+    )
+
+
+def done(draft: ShapeDraft, what: str) -> ShapeDraft:
+    """What a button makes of it.
+
+    Raises:
+        ValidationFailed: there is no such button.
+    """
+    return replace(draft, columns=listed.done(draft.columns, what, ColumnDraft()))
+
+
+def shape(draft: ShapeDraft, before: Sequence[Column], category: str = "USER") -> TableShape:
+    """The table that is typed; inputs that nothing was typed into are none.
+
+    Args:
+        before: the columns that there are, whose options are kept where they were not touched.
+
+    Raises:
+        ValidationFailed: it is no table; names the inputs.
+    """
+    known = {column.key: column for column in before}
+    taken = {one.was or one.key.strip() for one in draft.columns}
+    columns: list[dict[str, JSON]] = []
+    places: list[int] = []
+    for place, one in enumerate(draft.columns):
+        if one.is_blank:
+            continue
+        key = one.was or one.key.strip() or _key(one.name, taken)
+        taken.add(key)
+        columns.append({**_column(one, known.get(one.was)), "key": key})
+        places.append(place)
+    given = {
+        "name": draft.name,
+        "description": draft.description,
+        "category": category,
+        "columns": columns,
+    }
+    try:
+        return TableShape.model_validate(given)
+    except ValidationError as error:
+        raise ValidationFailed(_problems(field_errors(error, given), places)) from error
+
+
+def _column(one: ColumnDraft, before: Column | None) -> dict[str, JSON]:
+    made: dict[str, JSON] = {"name": one.name, "type": one.type, "required": one.required}
+    if one.type not in ("select", "multiselect"):
+        return made
+    kept = {_line(option): option.model_dump() for option in before.options} if before else {}
+    lines = [line.strip() for line in one_break(one.options).split("\n") if line.strip()]
+    return {**made, "options": [kept.get(line) or _option(line) for line in lines]}
+
+
+def _options(column: Column) -> str:
+    return "\n".join(map(_line, column.options))
+
+
+def _line(option: Option) -> str:
+    value = _written(option.value, divides=_LABEL in f" {option.value} ")
+    if option.label in ("", option.value):
+        return value
+    return f"{value}{_LABEL}{_written(option.label)}"
+
+
+def _written(plain: str, *, divides: bool = False) -> str:
+    """A text as a line has it: in quotes, as JSON, where it would be read as something else."""
+    is_odd = plain != one_break(plain).strip() or "\n" in plain or plain.startswith('"')
+    return json.dumps(plain, ensure_ascii=False) if divides or is_odd else plain
+
+
+def _option(line: str) -> dict[str, JSON]:
+    quoted = _QUOTED.fullmatch(line)
+    value, _, label = quoted.groups() if quoted else line.partition(_LABEL)
+    read = _unquoted(value)
+    return {"value": read, "label": _unquoted(label or "") or read}
+
+
+def _unquoted(written: str) -> str:
+    bare = written.strip()
+    if not bare.startswith('"'):
+        return bare
+    try:
+        plain = json.loads(bare)
+    except ValueError:
+        return bare
+    return plain if isinstance(plain, str) else bare
+
+
+def _key(name: str, taken: set[str]) -> str:
+    """A key of a name's letters, which no other column has."""
+    plain = unicodedata.normalize("NFKD", name[:300].casefold()).encode("ascii", "ignore").decode()
+    base = _UNFIT.sub("_", plain).strip("_")[:80] or "column"
+    keys = (base, *(f"{base}_{number}" for number in range(2, _MAX_ROWS + 2)))
+    return next(key for key in keys if key not in taken)
+
+
+def _problems(errors: Errors, places: Sequence[int]) -> Errors:
+    """What is wrong by the names of inputs, which have the places of all that are shown."""
+
+    def named(path: str) -> str:
+        found = _OF_COLUMN.match(path)
+        return f"c{places[int(found[1])]}.{found[2]}" if found else path
+
+    return {named(path): messages for path, messages in errors.items()}

@@ -1,0 +1,314 @@
+"""What is written in the fields of a draft: as inputs hold it, and as it is read from them again.
+
+What somebody has not touched stays exactly what it was, also where an input could not show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from api_bridge.console.posted import text
+from api_bridge.console.views import input_schemas
+from api_bridge.console.views.input_schemas import Line
+from api_bridge.console.views.schema_fields import Spec
+from api_bridge.console.views.typed_values import shown, typed
+from api_bridge.form_inputs import as_it_was, one_break
+from automations.domain.fields import is_template
+from automations.kit.values import JSON, Errors
+
+_SPARE = 2
+"""Empty rows below those that are filled in."""
+PREFIX = "f:"
+STEPS = "steps"
+"""The way of a field whose value is a list of steps."""
+_TICKED = "on"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of several inputs: a key and its value, or a comparison."""
+
+    name: str
+    key: str = ""
+    value: str = ""
+    operator: str = ""
+    whole: str | None = None
+    ticked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A field with what is in it.
+
+    Args:
+        name: of its input; those of its rows go on behind it.
+        problems: what is wrong with it, in the API's words.
+        is_open: whether it is shown at once.
+    """
+
+    spec: Spec
+    name: str
+    value: str = ""
+    rows: Sequence[Row] = ()
+    inside: Sequence[Input] = ()
+    problems: Sequence[str] = ()
+    is_open: bool = False
+    raw: Any = field(default=None, compare=False)
+
+
+def inputs(specs: Sequence[Spec], holder: Mapping[str, Any], errors: Errors) -> list[Input]:
+    """The fields of a step, a trigger or a definition.
+
+    Args:
+        holder: what has them: paths of specs begin there, but for ``trigger.`` of a trigger.
+        errors: by paths as those of the specs.
+    """
+    return [_input(spec, holder, errors) for spec in specs]
+
+
+def read(specs: Sequence[Spec], holder: dict[str, Any], form: FormData) -> dict[str, Any]:
+    """What has the fields, with what was typed into them."""
+    made = dict(holder)
+    for spec in specs:
+        *above, key = _parts(spec)
+        inside = made
+        for part in above:
+            inside[part] = dict(inside[part]) if isinstance(inside.get(part), dict) else {}
+            inside = inside[part]
+        _take(spec, inside, key, form)
+    return made
+
+
+def problems_elsewhere(found: Sequence[Input], errors: Errors) -> Errors:
+    """What is wrong at no field that is shown."""
+    paths = [one.spec.path for one in _all(found)]
+    return {
+        path: said
+        for path, said in errors.items()
+        if not any(path == one or path.startswith(f"{one}.") for one in paths)
+    }
+
+
+def _all(found: Sequence[Input]) -> Iterator[Input]:
+    for one in found:
+        if not one.inside:
+            yield one
+        yield from _all(one.inside)
+
+
+def _parts(spec: Spec) -> list[str]:
+    return spec.path.removeprefix("trigger.").split(".")
+
+
+def _raw(spec: Spec, holder: Mapping[str, Any]) -> Any:
+    value: Any = holder
+    for part in _parts(spec):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _input(spec: Spec, holder: Mapping[str, Any], errors: Errors) -> Input:
+    raw = _raw(spec, holder)
+    name = f"{PREFIX}{spec.path}"
+    inside = [_input(one, holder, errors) for one in spec.inside]
+    said = [
+        message if path == spec.path else f"{path.removeprefix(f'{spec.path}.')}: {message}"
+        for path, messages in errors.items()
+        if path == spec.path or (path.startswith(f"{spec.path}.") and not inside)
+        for message in messages
+    ]
+    filled = raw not in (None, "", [], {})
+    return Input(
+        spec=spec,
+        name=name,
+        value=_shown(spec, raw),
+        rows=_rows(spec, raw, name),
+        inside=inside,
+        problems=said,
+        is_open=spec.first or filled or bool(said) or any(one.problems for one in inside),
+        raw=raw,
+    )
+
+
+def _shown(spec: Spec, raw: Any) -> str:
+    match spec.control:
+        case "group" | "rules":
+            return ""
+        case "boolean":
+            effective = spec.default if raw is None else raw
+            return _TICKED if effective is True else ""
+        case "ways" if isinstance(raw, list):
+            return STEPS
+        case "ways" if raw is None:
+            return str(spec.default)
+        case "list" if isinstance(raw, list) and raw:
+            return "\n".join(shown(item) if _on_a_line(item) else shown_line(item) for item in raw)
+        case "pairs" if isinstance(raw, dict):
+            return ""
+        case "inputs" if input_schemas.lines(raw) is not None:
+            return ""
+        case "number" | "value" | "pairs" | "list" | "inputs":
+            return "" if raw is None else shown(raw)
+    if raw is None:
+        return ""
+    return raw if isinstance(raw, str) else shown(raw)
+
+
+def _on_a_line(item: Any) -> bool:
+    return "\n" not in shown(item)
+
+
+def shown_line(item: JSON) -> str:
+    """A value on one line."""
+    return " ".join(shown(item).split())
+
+
+def _rows(spec: Spec, raw: Any, name: str) -> list[Row]:
+    if spec.control == "pairs" and (raw is None or isinstance(raw, dict | str)):
+        if isinstance(raw, str):
+            # One template that gives them all: it has no key.
+            return [Row(f"{name}:0", "", raw), Row(f"{name}:1")]
+        filled = [(key, shown(value)) for key, value in (raw or {}).items()]
+        spare = [("", "")] * _SPARE
+        return [
+            Row(f"{name}:{number}", key, value)
+            for number, (key, value) in enumerate([*filled, *spare])
+        ]
+    if spec.control == "rules":
+        rules = [_rule(one) for one in raw] if isinstance(raw, list) else []
+        return [
+            Row(f"{name}:{number}", *parts) for number, parts in enumerate([*rules, _EMPTY_RULE])
+        ]
+    if spec.control == "inputs" and (lines := input_schemas.lines(raw)) is not None:
+        described = [*lines, *[Line("", "", "", False)] * _SPARE]
+        return [
+            Row(f"{name}:{number}", one.key, one.title, one.kind, ticked=one.required)
+            for number, one in enumerate(described)
+        ]
+    return []
+
+
+_EMPTY_RULE: tuple[str, str, str, str | None] = ("", "", "", None)
+
+
+def _rule(rule: Any) -> tuple[str, str, str, str | None]:
+    """A comparison as its field, its value, its operator; a nested group as a whole."""
+    if not isinstance(rule, Mapping) or rule.get("rules") or set(rule) - _OF_A_RULE:
+        return "", "", "", shown(rule)
+    left, right = rule.get("field"), rule.get("value")
+    return (
+        "" if left is None else shown(left),
+        "" if right is None else shown(right),
+        str(rule.get("operator") or ""),
+        None,
+    )
+
+
+_OF_A_RULE = {"field", "operator", "value"}
+
+
+def _take(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
+    """Take one field from a form into what has it; what is not in the form stays."""
+    name, raw = f"{PREFIX}{spec.path}", holder.get(key)
+    if spec.control == "group":
+        inside = dict(raw) if isinstance(raw, dict) else {}
+        for one in spec.inside:
+            _take(one, inside, one.key, form)
+        _set(holder, key, inside or None)
+        return
+    if spec.control in ("pairs", "rules", "inputs") and f"{name}:0" in form:
+        _take_rows(spec, holder, key, form)
+        return
+    if name not in form:
+        return
+    given = one_break(text(form, name))
+    if spec.control == "boolean":
+        # A box that is not ticked is not sent: a hidden input before it says that it was there.
+        given = _TICKED if _TICKED in list(form.getlist(name)) else ""
+    if spec.control == "reference" and (other := one_break(text(form, f"{name}:other")).strip()):
+        given = other
+    if given == one_break(_shown(spec, raw)):
+        return
+    _set(holder, key, _value(spec, given))
+
+
+def _value(spec: Spec, given: str) -> Any:
+    if spec.control == "boolean":
+        return given == _TICKED if (given == _TICKED) is not (spec.default is True) else None
+    if not given.strip():
+        return None
+    match spec.control:
+        case "ways" if given == STEPS:
+            return []
+        case "number" | "value" | "inputs":
+            return typed(given)
+        case "list":
+            items = [typed(line.strip()) for line in given.split("\n") if line.strip()]
+            single = items[0] if len(items) == 1 else None
+            return single if is_template(single) else items
+    return given
+
+
+def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> None:
+    name, raw = f"{PREFIX}{spec.path}", holder.get(key)
+    rows = [
+        replace(one, key=one_break(one.key), value=one_break(one.value))
+        for one in _rows(spec, raw, name)
+    ]
+    given = list(_given_rows(name, form))
+    if given == [one for one in rows if one.key or one.value or one.operator or one.whole]:
+        return
+    if spec.control == "inputs":
+        lines = [Line(one.key.strip(), one.value, one.operator, one.ticked) for one in given]
+        _set(holder, key, input_schemas.written(raw, [one for one in lines if one.key]))
+        return
+    if spec.control == "rules":
+        kept = dict(zip(rows, raw, strict=False)) if isinstance(raw, list) else {}
+        _set(holder, key, [kept[one] if one in kept else _as_rule(one) for one in given] or None)
+        return
+    if len(given) == 1 and not given[0].key and is_template(given[0].value):
+        _set(holder, key, given[0].value)
+        return
+    before = raw if isinstance(raw, dict) else {}
+    made = {}
+    for one in given:
+        known = as_it_was(one.key, before)
+        is_kept = known in before and one_break(shown(before[known])) == one.value
+        made[known] = before[known] if is_kept else typed(one.value)
+    _set(holder, key, made or None)
+
+
+def _given_rows(name: str, form: FormData) -> Iterator[Row]:
+    number = 0
+    while (row := f"{name}:{number}") in form:
+        whole = one_break(text(form, f"{row}:whole")) or None
+        key, value = one_break(text(form, row)), one_break(text(form, f"{row}:value"))
+        operator = text(form, f"{row}:operator")
+        ticked = _TICKED in list(form.getlist(f"{row}:ticked"))
+        if key.strip() or value.strip() or operator or whole:
+            yield Row(row, key, value, operator, whole, ticked)
+        number += 1
+
+
+def _as_rule(row: Row) -> Any:
+    if row.whole is not None:
+        return typed(row.whole)
+    rule: dict[str, Any] = {}
+    if row.key.strip():
+        rule["field"] = typed(row.key)
+    if row.operator:
+        rule["operator"] = row.operator
+    if row.value.strip():
+        rule["value"] = typed(row.value)
+    return rule
+
+
+def _set(holder: dict[str, Any], key: str, value: Any) -> None:
+    if value is None:
+        holder.pop(key, None)
+    else:
+        holder[key] = value

@@ -1,0 +1,33 @@
+"""The page of a form, as whoever fills it in sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.responses import Response
+
+from api_bridge import form_inputs, pages
+from automations.services.waits.form_requests import FormView
+
+TEMPLATE = "form.html"
+
+
+def page(
+    view: FormView,
+    status: int,
+    typed: dict[str, Any] | None = None,
+    problems: dict[str, list[str]] | None = None,
+    focus: str | None = None,
+) -> Response:
+    """The page of a form, with what was typed into it and what is wrong with that."""
+    values = view.prefill if typed is None else typed
+    groups = form_inputs.shown(view.schema, values, problems, focus)
+    return pages.page(
+        TEMPLATE,
+        status,
+        view=view,
+        groups=groups,
+        files=form_inputs.takes_files(view.schema),
+        problems=problems or {},
+        elsewhere=form_inputs.elsewhere(groups, problems or {}),
+    )

@@ -1,0 +1,126 @@
+"""How tests of steps, and trials of whole automations, look in answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from automations.domain.statuses import WaitKind
+from automations.execution import step_tests
+from automations.execution.recording import output_of
+from automations.execution.step_tests import StepTestResult
+from automations.execution.trial_steps import Tried
+from automations.execution.trials import Trial
+from automations.kit.clock import timestamp
+from automations.steps.outcomes import (
+    Answer,
+    Branch,
+    Done,
+    Fail,
+    Outcome,
+    Wait,
+    WaitForCallback,
+    WaitForDecision,
+    WaitForRun,
+    WaitForSubmissions,
+    WaitToRetry,
+    WaitUntil,
+)
+
+
+def step_test(result: StepTestResult) -> dict[str, Any]:
+    """A step that was done, or rendered only."""
+    outcome = result.outcome
+    failed = isinstance(outcome, Fail)
+    awaited = step_tests.awaited(outcome)
+    return {
+        "stepId": result.step.id,
+        "stepType": result.step.type,
+        "stepName": result.step.name,
+        "runId": result.run_id,
+        "status": _status(outcome),
+        "config": result.config,
+        "output": None if outcome is None or failed else output_of(outcome),
+        "arm": outcome.arm if isinstance(outcome, Branch) else None,
+        "variables": dict(outcome.variables) if isinstance(outcome, Done) else {},
+        "waitsFor": _wait(awaited) if awaited is not None else None,
+        "error": _error(outcome) if isinstance(outcome, Fail) else None,
+        "durationMs": round(result.duration.total_seconds() * 1000),
+    }
+
+
+def _status(outcome: Outcome | None) -> str:
+    match outcome:
+        case None:
+            return "rendered"
+        case Fail():
+            return "failed"
+        case _:
+            return "success" if step_tests.awaited(outcome) is None else "waiting"
+
+
+def _error(fail: Fail) -> dict[str, Any]:
+    return {"message": fail.error, "kind": fail.kind, "retryable": fail.retryable}
+
+
+def _wait(awaited: Wait) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    match awaited:
+        case WaitUntil(when):
+            return {"kind": WaitKind.DELAY, "dueAt": timestamp(when)}
+        case WaitForDecision(question, expires_in):
+            return {
+                "kind": WaitKind.DECISION,
+                "dueAt": timestamp(now + expires_in),
+                "subject": question.subject,
+                "body": question.body,
+                "data": question.data,
+                "form": question.form,
+                "approvers": list(question.approvers),
+                "quorum": question.quorum,
+            }
+        case WaitForCallback(_, expires_in):
+            return {"kind": WaitKind.CALLBACK, "dueAt": timestamp(now + expires_in)}
+        case WaitForSubmissions(_, expires_in):
+            return {"kind": WaitKind.FORM, "dueAt": timestamp(now + expires_in)}
+        case WaitForRun(run_id, dag_id):
+            of_dag = {} if dag_id is None else {"dagId": dag_id}
+            return {"kind": WaitKind.CHILD, "runId": run_id, **of_dag}
+        case WaitToRetry(when):
+            return {"kind": WaitKind.RETRY, "dueAt": timestamp(when)}
+        case _:
+            assert_never(awaited)
+
+
+def trial(found: Trial) -> dict[str, Any]:
+    """An automation that was tried."""
+    return {
+        "status": found.status,
+        "error": found.error,
+        "steps": [_tried(one) for one in found.steps],
+    }
+
+
+def _tried(one: Tried) -> dict[str, Any]:
+    return {
+        "stepId": one.step.id,
+        "stepType": one.step.type,
+        "stepName": one.step.name,
+        "iteration": list(one.iteration),
+        "status": one.status,
+        "config": one.config,
+        "effects": [
+            {"kind": effect.kind, "what": effect.what, "details": effect.details}
+            for effect in one.effects
+        ],
+        "waitsFor": _wait(one.waits) if one.waits is not None else None,
+        "answer": _answer(one.answer) if one.answer is not None else None,
+        "output": one.output,
+        "assumed": one.assumed,
+        "arm": one.arm,
+        "error": _error(one.fail) if one.fail is not None else None,
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {"decision": answer.decision, "data": answer.data}

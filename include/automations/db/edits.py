@@ -1,0 +1,134 @@
+"""What people change of automations before they save it: every state of it, to go back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import WorkflowEdit, WorkflowEditState
+
+MAX_STATES = 60
+"""Changes that can be taken back; those before are forgotten."""
+
+
+def find(
+    session: Session, workflow_id: str, editor_id: str, *, lock: bool = False
+) -> WorkflowEdit | None:
+    """An edit, or None."""
+    query = select(WorkflowEdit).where(
+        WorkflowEdit.workflow_id == workflow_id, WorkflowEdit.editor_id == editor_id
+    )
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def begin(
+    session: Session,
+    workflow_id: str,
+    editor_id: str,
+    base_version: int,
+    definition: Mapping[str, Any],
+) -> WorkflowEdit | None:
+    """A new edit; None where another window was first."""
+    query = (
+        insert(WorkflowEdit)
+        .values(
+            workflow_id=workflow_id,
+            editor_id=editor_id,
+            base_version=base_version,
+            place=0,
+            last=0,
+            changes=0,
+            sample={},
+        )
+        .on_conflict_do_nothing()
+        .returning(WorkflowEdit)
+    )
+    edit = session.scalar(query)
+    if edit is not None:
+        _add(session, edit, 0, "", definition)
+    return edit
+
+
+def definition(session: Session, edit: WorkflowEdit) -> Mapping[str, Any]:
+    """What the definition is in the state that the edit is in."""
+    return _state(session, edit).definition
+
+
+def first(session: Session, edit: WorkflowEdit) -> int:
+    """The number of the oldest state that is kept."""
+    query = select(func.min(WorkflowEditState.number)).where(*_of(edit))
+    return session.scalar(query) or 0
+
+
+def push(session: Session, edit: WorkflowEdit, what: str, made: Mapping[str, Any]) -> None:
+    """Add a state behind the one that the edit is in; those that were taken back are gone."""
+    gone = delete(WorkflowEditState).where(*_of(edit), WorkflowEditState.number > edit.place)
+    session.execute(gone)
+    edit.place += 1
+    edit.last = edit.place
+    _add(session, edit, edit.place, what, made)
+    old = WorkflowEditState.number <= edit.place - MAX_STATES
+    session.execute(delete(WorkflowEditState).where(*_of(edit), old))
+    touch(session, edit)
+
+
+def replace(session: Session, edit: WorkflowEdit, made: Mapping[str, Any]) -> None:
+    """Have the state that the edit is in be another: one goes on typing."""
+    session.execute(
+        update(WorkflowEditState)
+        .where(*_of(edit), WorkflowEditState.number == edit.place)
+        .values(definition=dict(made))
+    )
+    touch(session, edit)
+
+
+def what(session: Session, edit: WorkflowEdit) -> str:
+    """What the last change was of."""
+    return _state(session, edit).what
+
+
+def touch(session: Session, edit: WorkflowEdit) -> None:
+    """Note that it was changed now."""
+    edit.changes += 1
+    edit.changed_at = func.clock_timestamp()
+    session.flush()
+    session.refresh(edit)
+
+
+def remove(session: Session, workflow_id: str, editor_id: str | None = None) -> None:
+    """Forget an edit; those of everybody when none is named."""
+    whose = () if editor_id is None else (WorkflowEdit.editor_id == editor_id,)
+    gone = delete(WorkflowEdit).where(WorkflowEdit.workflow_id == workflow_id, *whose)
+    session.execute(gone)
+
+
+def _state(session: Session, edit: WorkflowEdit) -> WorkflowEditState:
+    return session.scalars(
+        select(WorkflowEditState).where(*_of(edit), WorkflowEditState.number == edit.place)
+    ).one()
+
+
+def _add(
+    session: Session, edit: WorkflowEdit, number: int, what: str, made: Mapping[str, Any]
+) -> None:
+    session.add(
+        WorkflowEditState(
+            workflow_id=edit.workflow_id,
+            editor_id=edit.editor_id,
+            number=number,
+            what=what,
+            definition=dict(made),
+        )
+    )
+    session.flush()
+
+
+def _of(edit: WorkflowEdit) -> tuple[Any, Any]:
+    return (
+        WorkflowEditState.workflow_id == edit.workflow_id,
+        WorkflowEditState.editor_id == edit.editor_id,
+    )

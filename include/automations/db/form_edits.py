@@ -1,0 +1,69 @@
+"""What people change of forms before they save it, with some states of it to go back to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from automations.db.tables import FormEdit
+
+MAX_STATES = 30
+"""Changes that can be taken back; those before are forgotten."""
+
+
+def find(session: Session, form_id: str, editor_id: str, *, lock: bool = False) -> FormEdit | None:
+    """An edit, or None."""
+    query = select(FormEdit).where(FormEdit.form_id == form_id, FormEdit.editor_id == editor_id)
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def begin(
+    session: Session, form_id: str, editor_id: str, base_version: int, draft: dict[str, Any]
+) -> FormEdit | None:
+    """A new edit; None where another window was first."""
+    query = (
+        insert(FormEdit)
+        .values(
+            form_id=form_id,
+            editor_id=editor_id,
+            base_version=base_version,
+            states=[draft],
+            place=0,
+            what="",
+            changes=0,
+        )
+        .on_conflict_do_nothing()
+        .returning(FormEdit)
+    )
+    return session.scalar(query)
+
+
+def push(session: Session, edit: FormEdit, what: str, draft: dict[str, Any]) -> None:
+    """Add a state behind the one that the edit is in; those that were taken back are gone."""
+    edit.states = [*edit.states[: edit.place + 1], draft][-MAX_STATES - 1 :]
+    edit.place = len(edit.states) - 1
+    edit.what = what
+    touch(session, edit)
+
+
+def replace(session: Session, edit: FormEdit, draft: dict[str, Any]) -> None:
+    """Have the state that the edit is in be another: one goes on typing."""
+    edit.states = [*edit.states[: edit.place], draft]
+    touch(session, edit)
+
+
+def touch(session: Session, edit: FormEdit) -> None:
+    """Note that it was changed now."""
+    edit.changes += 1
+    edit.changed_at = func.clock_timestamp()
+    session.flush()
+    session.refresh(edit)
+
+
+def remove(session: Session, form_id: str, editor_id: str | None = None) -> None:
+    """Forget an edit; those of everybody when none is named."""
+    whose = () if editor_id is None else (FormEdit.editor_id == editor_id,)
+    session.execute(delete(FormEdit).where(FormEdit.form_id == form_id, *whose))

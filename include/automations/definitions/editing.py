@@ -1,0 +1,324 @@
+"""Changes of a definition that is being written: steps are added, moved, copied and taken out.
+
+What is changed is JSON that need not be valid yet. A change gives a new value and leaves the old
+one as it is, so that it can be taken back.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from automations.definitions import step_ids
+from automations.errors import NotFound, ValidationFailed
+from automations.kit.ids import new_id
+from automations.steps.registry import STEP_TYPES
+
+Draft = dict[str, Any]
+
+TOP = "steps"
+"""The name of the list that is in no step."""
+_OF_ANY_STEP = ((None, "onError"),)
+"""Where steps may lie inside of a step whose type is not known yet."""
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MAX_DEPTH = 20
+"""Steps inside of steps; what is nested deeper is left as it was written, and edited as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a step is or may be.
+
+    Args:
+        owner: the id of the step in which the list is; empty for the list that is in none.
+        name: of the list: ``then``, ``steps``, ``onError`` …
+        index: its place in the list.
+    """
+
+    owner: str
+    name: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.name}/{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A step with its place.
+
+    Args:
+        path: as errors name it: ``steps.0.config.then.1``.
+        parents: the ids of the steps around it, the outermost first.
+        siblings: how many steps its list has.
+    """
+
+    step: Draft
+    spot: Spot
+    path: str
+    parents: tuple[str, ...]
+    siblings: int
+
+
+def spot_of(written: str) -> Spot:
+    """A place as ``str`` writes it.
+
+    Raises:
+        ValidationFailed: it is none.
+    """
+    owner, _, rest = written.partition("/")
+    name, _, index = rest.partition("/")
+    if not (index.isdecimal() and len(index) < 6 and name and (not owner or _ID.fullmatch(owner))):
+        raise ValidationFailed({"do": [f"'{written[:100]}' is no place for a step"]})
+    return Spot(owner, name, int(index))
+
+
+def laid_out(definition: Mapping[str, Any]) -> Draft:
+    """A definition whose steps all have ids, and stand in the order in which they run."""
+    made = copy.deepcopy(dict(definition))
+    made["steps"] = _ordered(made.get("steps"), set(), 0)
+    return made
+
+
+def walk(definition: Mapping[str, Any]) -> Iterator[Placed]:
+    """All steps of a definition that is laid out, each before those inside of it."""
+    yield from _walk(_list(definition.get("steps")), "", TOP, TOP, ())
+
+
+def find(definition: Mapping[str, Any], step_id: str) -> Placed:
+    """A step.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    for placed in walk(definition):
+        if placed.step.get("id") == step_id:
+            return placed
+    raise NotFound(f"There is no step {step_id} in this draft.")
+
+
+def lists_of(step: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The lists inside of a step that may hold steps, also those that are empty or not there."""
+    kind = str(step.get("type"))
+    config = step.get("config")
+    if kind in STEP_TYPES:
+        own = config if isinstance(config, dict) else {}
+        for name in (*STEP_TYPES[kind].arms, *STEP_TYPES[kind].body):
+            found = own.get(name, [] if name in _always_there(kind) else None)
+            if isinstance(found, list):
+                yield name, found
+    if isinstance(step.get("onError"), list):
+        yield "onError", step["onError"]
+
+
+@lru_cache(maxsize=64)
+def _always_there(kind: str) -> frozenset[str]:
+    """The lists of a type of steps that are empty when nothing is said of them."""
+    model = STEP_TYPES[kind].Config
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    return frozenset(
+        name
+        for name in (*STEP_TYPES[kind].arms, *STEP_TYPES[kind].body)
+        if fields[name].is_required() or fields[name].default_factory is list
+    )
+
+
+def added(definition: Draft, kind: str, spot: Spot) -> tuple[Draft, str]:
+    """The definition with a new step, and its id.
+
+    Raises:
+        ValidationFailed: there is no such type.
+        NotFound: there is no such place.
+    """
+    if kind not in STEP_TYPES:
+        raise ValidationFailed({"type": [f"unknown type '{kind[:100]}'"]})
+    title = STEP_TYPES[kind].title
+    step: Draft = {"id": new_id(), "name": _free(definition, title), "type": kind, "config": {}}
+    for name in STEP_TYPES[kind].body:
+        step["config"][name] = []
+    return _put(definition, step, spot), step["id"]
+
+
+def removed(definition: Draft, step_id: str) -> Draft:
+    """The definition without a step, and without those inside of it."""
+    made = copy.deepcopy(definition)
+    spot = find(made, step_id).spot
+    del _target(made, spot)[spot.index]
+    return made
+
+
+def copied(definition: Draft, step_id: str) -> tuple[Draft, str]:
+    """The definition with a copy of a step behind it, and the copy's id."""
+    placed = find(definition, step_id)
+    step = copy.deepcopy(placed.step)
+    made = definition
+    for one in walk({"steps": [step]}):
+        one.step["id"] = new_id()
+    for one in walk({"steps": [step]}):
+        one.step["name"] = _free(made, str(one.step.get("name")))
+        made = {**made, "steps": [*_list(made.get("steps")), {"name": one.step["name"]}]}
+    spot = Spot(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
+    return _put(definition, step, spot), step["id"]
+
+
+def moved(definition: Draft, step_id: str, to: Spot) -> Draft:
+    """The definition with a step at another place; places are counted as they are before.
+
+    Raises:
+        ValidationFailed: the place is inside of the step itself.
+        NotFound: there is no such step or place.
+    """
+    placed = find(definition, step_id)
+    inside = {one.step.get("id") for one in walk({"steps": [placed.step]})}
+    if to.owner in inside:
+        raise ValidationFailed({"do": ["a step cannot be moved into itself"]})
+    made = copy.deepcopy(definition)
+    target, source = _target(made, to), _target(made, placed.spot)
+    if to.index > len(target):
+        raise NotFound(f"There is no place {to} in this draft.")
+    step = source.pop(placed.spot.index)
+    earlier = target is source and to.index > placed.spot.index
+    target.insert(to.index - earlier, step)
+    return made
+
+
+def neighbours(definition: Mapping[str, Any], placed: Placed) -> dict[str, Spot]:
+    """Where a step can be moved by one: ``up``, ``down``, ``in`` and ``out`` of another step."""
+    spot, found = placed.spot, {}
+    above = Spot(spot.owner, spot.name, spot.index - 1)
+    if spot.index > 0:
+        found["up"] = above
+        before = _target(definition, spot)[spot.index - 1]
+        for name, inner in lists_of(before) if isinstance(before, dict) else ():
+            if len(placed.parents) + 1 < _MAX_DEPTH:
+                found["in"] = Spot(str(before.get("id")), name, len(inner))
+            break
+    if spot.index < placed.siblings - 1:
+        found["down"] = Spot(spot.owner, spot.name, spot.index + 2)
+    if placed.parents:
+        around = find(definition, placed.parents[-1]).spot
+        found["out"] = Spot(around.owner, around.name, around.index + 1)
+    return found
+
+
+def changed(definition: Draft, step_id: str, step: Draft) -> Draft:
+    """The definition with another step in the place of one; its name goes along where it is used.
+
+    Templates name steps by their names: those of the old name name the new one then.
+    """
+    made = copy.deepcopy(definition)
+    spot = find(made, step_id).spot
+    target = _target(made, spot)
+    old, new = str(target[spot.index].get("name")), str(step.get("name"))
+    target[spot.index] = copy.deepcopy(step)
+    names = [one.step.get("name") for one in walk(definition)]
+    if old == new or not new or names.count(old) > 1 or "'" in old or "'" in new:
+        return made
+    made["steps"] = _renamed(made["steps"], re.compile(_NAMED.format(re.escape(old))), new)
+    return made
+
+
+_NAMED = r"steps\[(?:'{0}'|\"{0}\")\]"
+
+
+def _renamed(value: Any, named: re.Pattern[str], new: str) -> Any:
+    if isinstance(value, str):
+        return named.sub(lambda _: f"steps['{new}']", value) if "steps[" in value else value
+    if isinstance(value, list):
+        return [_renamed(item, named, new) for item in value]
+    if isinstance(value, dict):
+        return {key: _renamed(item, named, new) for key, item in value.items()}
+    return value
+
+
+def _ordered(steps: Any, known: set[str], depth: int) -> Any:
+    if not isinstance(steps, list) or depth > _MAX_DEPTH:
+        return steps if steps is not None else []
+    places = enumerate(steps)
+    arranged = sorted(places, key=lambda pair: _order(pair[1], pair[0]))
+    return [_identified(step, known, depth) for _, step in arranged]
+
+
+def _order(step: Any, place: int) -> float:
+    order = step.get("order") if isinstance(step, dict) else None
+    is_number = isinstance(order, int) and not isinstance(order, bool)
+    return order if is_number and order is not None else place
+
+
+def _identified(step: Any, known: set[str], depth: int) -> Any:
+    if not isinstance(step, dict):
+        return step
+    step_id = step.get("id")
+    if not (isinstance(step_id, str) and _ID.fullmatch(step_id)) or step_id in known:
+        step_id = new_id()
+    known.add(step_id)
+    made = {"id": step_id, **{k: v for k, v in step.items() if k not in ("id", "order")}}
+    kind = made.get("type")
+    is_known = isinstance(kind, str) and kind in STEP_TYPES
+    for place, name in step_ids.places_inside(str(kind)) if is_known else _OF_ANY_STEP:
+        holder = made if place is None else made.get(place)
+        if isinstance(holder, dict) and isinstance(holder.get(name), list):
+            holder[name] = _ordered(holder[name], known, depth + 1)
+    return made
+
+
+def _walk(
+    steps: list[Any], owner: str, name: str, path: str, parents: tuple[str, ...]
+) -> Iterator[Placed]:
+    for index, step in enumerate(steps):
+        if not isinstance(step, dict):
+            continue
+        here = f"{path}.{index}"
+        yield Placed(step, Spot(owner, name, index), here, parents, len(steps))
+        if len(parents) >= _MAX_DEPTH:
+            continue
+        own = str(step.get("id"))
+        for inner, nested in lists_of(step):
+            where = f"{here}.{inner}" if inner == "onError" else f"{here}.config.{inner}"
+            yield from _walk(nested, own, inner, where, (*parents, own))
+
+
+def _put(definition: Draft, step: Draft, spot: Spot) -> Draft:
+    made = copy.deepcopy(definition)
+    target = _target(made, spot)
+    if spot.index > len(target):
+        raise NotFound(f"There is no place {spot} in this draft.")
+    target.insert(spot.index, step)
+    return made
+
+
+def _target(definition: Mapping[str, Any], spot: Spot) -> list[Any]:
+    """The list of a place, made where it is not there yet."""
+    if not spot.owner:
+        if spot.name != TOP or not isinstance(definition.get("steps"), list):
+            raise NotFound(f"There is no place {spot} in this draft.")
+        steps: list[Any] = definition["steps"]
+        return steps
+    owner = find(definition, spot.owner).step
+    if spot.name not in [name for name, _ in lists_of(owner)]:
+        raise NotFound(f"There is no place {spot} in this draft.")
+    if spot.name == "onError":
+        nested: list[Any] = owner["onError"]
+        return nested
+    if not isinstance(owner.get("config"), dict):
+        owner["config"] = {}
+    found: list[Any] = owner["config"].setdefault(spot.name, [])
+    return found
+
+
+def _free(definition: Mapping[str, Any], wanted: str) -> str:
+    """A name that no other step has."""
+    taken = {str(one.step.get("name")) for one in walk(definition)}
+    number, name = 1, wanted
+    while name in taken:
+        number += 1
+        name = f"{wanted} {number}"
+    return name
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,251 @@
+"""Does runs of express automations before Airflow has them: the threads of one express worker.
+
+Any number of them may run, on several machines. Runs are claimed as dispatchers claim jobs, in the
+same turns; what one had claimed when it died is given to Airflow some seconds later, by another
+one or by a dispatcher.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import select
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from automations.db import jobs
+from automations.db.lanes import Room, Turns
+from automations.db.session import raw_connection, unit_of_work
+from automations.db.tables import Job, JobKind
+from automations.errors import DatabaseUnavailable
+from automations.execution.engine import Engine
+from automations.execution.express import ExpressLeg
+from automations.kit import logs
+from automations.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+THREADS = 16
+"""Steps that wait for others outside overlap; each has two connections at most."""
+_SHARE = 12
+"""Runs of one workspace at most: its servers, when they hang, hold up its own runs."""
+_BATCH = 8
+"""Runs of a claim, which costs as much for one of them."""
+_ENOUGH = 4
+"""Free threads for which a claim is made at once while others are at work."""
+_GATHERING = 0.01
+"""Seconds after which it is made for fewer."""
+_IDLE = 20.0
+"""Seconds; only a net, since whoever adds a run wakes the worker."""
+_PAUSE_AFTER_ERROR = 1.0
+_HEARTBEAT = 15.0
+"""Seconds between two renewals of leases, a quarter of one."""
+_LOOK_FOR_ABANDONED = 5.0
+_STOPPING = 10.0
+"""Seconds for what is in hand; Airflow does what takes longer once more, under the same keys."""
+_STUCK = 900.0
+"""Seconds; no step may take so long, so that the process is to be replaced."""
+_SWITCH = 0.001
+"""Seconds: who was answered by the database is not to wait long for its turn to compute."""
+_KINDS = (JobKind.EXPRESS_RUN,)
+
+
+class ExpressWorker:
+    """The threads of one express worker process.
+
+    Args:
+        name: by which it is known to be there.
+    """
+
+    def __init__(self, engine: Engine, name: str = "express") -> None:
+        self._engine = engine
+        self._name = name
+        self._holder = secrets.randbelow(2**31)
+        self._budget = timedelta(seconds=get_settings().express_seconds)
+        self._turns = Turns()
+        self._attending = threading.Event()
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._signals = 0
+        self._queue: list[Job] = []
+        # By the claim, too: what passed for abandoned may come back to this worker.
+        self._in_hand: dict[tuple[int, int], tuple[Job, float]] = {}
+        self._threads = [
+            threading.Thread(target=self._loop, args=(target,), name=name, daemon=True)
+            for name, target in (
+                ("express-claimer", self._claim),
+                ("express-listener", self._listen),
+                ("express-heart", self._beat),
+                *((f"express-{number}", self._work) for number in range(THREADS)),
+            )
+        ]
+
+    def start(self) -> None:
+        """Begin to work; returns at once."""
+        sys.setswitchinterval(_SWITCH)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is in hand, as far as it has been begun, and end."""
+        self._stopping.set()
+        self._signal()
+        until = time.monotonic() + _STOPPING
+        claimer, *others = self._threads
+        claimer.join(timeout=_STOPPING)
+        self._give_back()
+        for thread in others:
+            thread.join(timeout=max(until - time.monotonic(), 0))
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a run is in hand for longer than any may be."""
+        with self._changed:
+            oldest = min((since for _, since in self._in_hand.values()), default=time.monotonic())
+        return time.monotonic() - oldest > _STUCK
+
+    def _give_back(self) -> None:
+        """Leave to other workers what nobody here has begun."""
+        with self._changed:
+            waiting, self._queue = self._queue, []
+        if not waiting:
+            return
+        # Without the database they pass for abandoned, some seconds later.
+        with suppress(DatabaseUnavailable), unit_of_work() as session:
+            jobs.release(session, waiting)
+            jobs.notify(session, jobs.WAKE, jobs.EXPRESS)
+
+    def _loop(self, body: Callable[[], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                body()
+            except Exception:  # the database may be away; nothing is lost, so go on
+                log.exception("%s goes on after an error", threading.current_thread().name)
+                self._stopping.wait(_PAUSE_AFTER_ERROR)
+
+    def _signal(self) -> None:
+        with self._changed:
+            self._signals += 1
+            self._changed.notify_all()
+
+    def _listen(self) -> None:
+        connection = raw_connection()
+        try:
+            connection.autocommit = True
+            jobs.attend(connection, self._holder, name=self._name, express=True)
+            self._attending.set()
+            self._signal()  # what was committed before that
+            looked = 0.0
+            # What is in hand is this worker's to its end: nobody else is to begin it meanwhile.
+            while not self._stopping.is_set() or self._in_hand:
+                if time.monotonic() - looked > _LOOK_FOR_ABANDONED:
+                    with unit_of_work() as session:
+                        jobs.release_abandoned(session, self._holder)
+                    looked = time.monotonic()
+                if select.select([connection], [], [], 1)[0]:
+                    connection.poll()
+                    told = {notify.payload for notify in connection.notifies}
+                    connection.notifies.clear()
+                    if jobs.EXPRESS in told:
+                        self._signal()
+        finally:
+            # What is in hand passes for abandoned from here on: nothing more is begun of it.
+            self._attending.clear()
+            connection.close()
+
+    def _beat(self) -> None:
+        self._stopping.wait(_HEARTBEAT)
+        with self._changed:
+            held = [job for job, _ in self._in_hand.values()] + self._queue
+        if held:
+            with unit_of_work() as session:
+                jobs.renew(session, held, self._holder)
+
+    def _claim(self) -> None:
+        if not self._attending.wait(_IDLE):
+            return
+        seen = self._signals
+        if not self._wait_for_free():
+            return
+        limit, full = self._room()
+        with unit_of_work() as session:
+            claimed = jobs.claim(
+                session,
+                limit,
+                _KINDS,
+                holder=self._holder,
+                turns=self._turns,
+                room=Room(full=full),
+            )
+            pause = None if claimed else jobs.seconds_to_next(session, _KINDS)
+        with self._changed:
+            self._queue += claimed
+            self._changed.notify_all()
+            if not claimed and seen == self._signals and not self._stopping.is_set():
+                self._changed.wait(min(_IDLE, max(pause or _IDLE, _GATHERING)))
+
+    def _room(self) -> tuple[int, list[str]]:
+        """How many runs may be claimed, all of one workspace if need be, and of which none."""
+        with self._changed:
+            held = [job for job, _ in self._in_hand.values()] + self._queue
+        counts = Counter(str(job.workspace_id) for job in held)
+        full = [workspace for workspace, count in counts.items() if count >= _SHARE]
+        most = max((count for count in counts.values() if count < _SHARE), default=0)
+        return min(THREADS - len(held), _BATCH, _SHARE - most), full
+
+    def _wait_for_free(self) -> bool:
+        """Wait until there are threads for a claim, some of them or all that there will be."""
+
+        def free() -> int:
+            return THREADS - len(self._in_hand) - len(self._queue)
+
+        with self._changed:
+            self._changed.wait_for(lambda: free() >= _ENOUGH or self._stopping.is_set(), _GATHERING)
+            self._changed.wait_for(lambda: free() > 0 or self._stopping.is_set(), _IDLE)
+            return free() > 0 and not self._stopping.is_set()
+
+    def _work(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stopping.is_set(), _IDLE)
+            if not self._queue or self._stopping.is_set():
+                return
+            job = self._queue.pop(0)
+            self._in_hand[job.id, job.claims] = (job, time.monotonic())
+        try:
+            with logs.bound(jobId=str(job.id), subjectId=job.subject_id):
+                self._carry(job)
+        finally:
+            with self._changed:
+                del self._in_hand[job.id, job.claims]
+                # Others may be held back until its workspace has fewer.
+                self._signals += 1
+                self._changed.notify_all()
+
+    def _carry(self, job: Job) -> None:
+        leg = ExpressLeg(self._engine, job, self._budget, self._may_go_on)
+        try:
+            leg.run()
+        except DatabaseUnavailable as away:
+            self._put_back(job, away.message)
+        except Exception:  # a bug of ours: Airflow's tasks show what comes of it
+            log.exception("Run %s is left to Airflow", job.subject_id)
+            leg.hand_over()
+
+    def _may_go_on(self) -> bool:
+        return self._attending.is_set() and not self._stopping.is_set()
+
+    def _put_back(self, job: Job, error: str) -> None:
+        while True:
+            try:
+                with unit_of_work() as session:
+                    jobs.reschedule(session, job, timedelta(seconds=_PAUSE_AFTER_ERROR), error)
+            except DatabaseUnavailable:
+                if self._stopping.wait(_PAUSE_AFTER_ERROR):
+                    return
+            else:
+                return

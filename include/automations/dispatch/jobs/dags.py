@@ -1,0 +1,144 @@
+"""Jobs of DagRuns that are no automations': they are made, looked after and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from automations.db import dag_calls, jobs
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import DagCall, Job, JobKind, Run
+from automations.dispatch.jobs.base import AirflowHandler, done
+from automations.domain.statuses import CALLED, DagCallStatus
+from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
+from automations.ports import OPERATOR_DAG, DagRunState, NewDagRun
+from automations.services.runs import dag_calls as calls
+from automations.services.runs import notes
+
+_SOONEST, _LATEST = timedelta(seconds=1), timedelta(seconds=30)
+"""Between two looks at a DagRun: a tenth of how long it takes already, within these."""
+_PARSED_WITHIN = timedelta(minutes=15)
+"""A file that has not changed is parsed again after ten."""
+MAX_RETURNED = 1024 * 1024
+"""Bytes of what the tasks of a DagRun have returned."""
+_GONE = "Airflow has the DagRun no more: somebody has deleted it there."
+
+
+class CallDag(AirflowHandler):
+    """Makes the DagRun that a step wants and, where that waits, comes back until it has ended."""
+
+    kind = JobKind.CALL_DAG
+
+    def carry(self, job: Job) -> None:
+        with unit_of_work() as session:
+            call = dag_calls.get(session, job.subject_id)
+        if call.status not in CALLED:
+            if call.status == DagCallStatus.CANCELLED:
+                # Perhaps it was made by a try that nobody knows the end of.
+                self._orchestrator.fail(call.dag_id, call.id)
+            done(job)
+            return
+        found = self._orchestrator.run_state(call.dag_id, call.id)
+        if call.status == DagCallStatus.RUNNING:
+            self._look(job, call, found)
+            return
+        if found is None and (reason := self._make(call)) is not None:
+            self._end(job, call, DagCallStatus.REFUSED, error=reason)
+            return
+        with unit_of_work() as session:
+            wanted = calls.begun(session, call)
+            if wanted and call.awaited:
+                jobs.go_on(session, job, _SOONEST)
+            elif wanted:
+                jobs.done(session, job)
+        if not wanted:
+            self._orchestrator.fail(call.dag_id, call.id)
+            done(job)
+
+    def end_subject(self, session: Session, subject_id: str, error: str) -> None:
+        """Let the run go on, and fail by it."""
+        call = dag_calls.get(session, subject_id)
+        calls.ended(session, call, DagCallStatus.REFUSED, error=error)
+
+    def _make(self, call: DagCall) -> str | None:
+        """Make the DagRun; why there is none, if that is so."""
+        standing = self._orchestrator.standing(call.dag_id)
+        if standing is None or standing.gone:
+            return self._missing(call)
+        if standing.broken:
+            return f"DAG {call.dag_id} has import errors in Airflow."
+        if standing.paused:
+            return f"DAG {call.dag_id} is paused in Airflow, where its runs would not begin."
+        with unit_of_work() as session:
+            note = notes.called(session.get_one(Run, call.run_id))
+        try:
+            self._orchestrator.trigger(NewDagRun(call.dag_id, call.id, call.conf, note))
+        except OrchestratorUnavailable:
+            raise
+        except OrchestratorError as refused:
+            return refused.message
+        return None
+
+    @staticmethod
+    def _missing(call: DagCall) -> str:
+        missing = f"There is no DAG {call.dag_id} in Airflow"
+        if call.dag_id != OPERATOR_DAG:
+            return f"{missing}."
+        # Ours is there again once its file is parsed, whoever has deleted it.
+        if datetime.now(UTC) - call.created_at < _PARSED_WITHIN:
+            raise NotVisibleYet(f"{missing} yet.")
+        return f"{missing}: its dag-processor is to have AUTOMATIONS_OPERATOR_ALLOW, too."
+
+    def _look(self, job: Job, call: DagCall, found: DagRunState | None) -> None:
+        if found is None:
+            self._end(job, call, DagCallStatus.FAILED, error=_GONE)
+        elif found.state == "failed":
+            self._end(job, call, DagCallStatus.FAILED, error=self._why(call))
+        elif found.state == "success":
+            try:
+                outputs = self._orchestrator.returned(call.dag_id, call.id, MAX_RETURNED)
+            except OrchestratorUnavailable:
+                raise
+            except OrchestratorError as refused:
+                self._end(job, call, DagCallStatus.FAILED, error=refused.message)
+            else:
+                self._end(job, call, DagCallStatus.COMPLETED, outputs=outputs)
+        else:
+            age = datetime.now(UTC) - call.created_at
+            with unit_of_work() as session:
+                jobs.go_on(session, job, min(max(age / 10, _SOONEST), _LATEST))
+
+    def _why(self, call: DagCall) -> str:
+        failure = self._orchestrator.failure(call.dag_id, call.id)
+        if failure.marked_by is not None:
+            said = f": {failure.note}" if failure.note else "."
+            return f"Marked as failed in Airflow by {failure.marked_by}{said}"
+        if failure.tasks:
+            return f"Failed in Airflow: {', '.join(failure.tasks)}."
+        return failure.error or "The DagRun has failed in Airflow."
+
+    @staticmethod
+    def _end(
+        job: Job,
+        call: DagCall,
+        status: DagCallStatus,
+        *,
+        outputs: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> None:
+        with unit_of_work() as session:
+            calls.ended(session, call, status, outputs=outputs, error=error)
+            jobs.done(session, job)
+
+
+class EndDagRun(AirflowHandler):
+    """Ends the DagRun of a step whose run was ended, if it is there and goes on."""
+
+    kind = JobKind.END_DAG_RUN
+
+    def carry(self, job: Job) -> None:
+        with unit_of_work() as session:
+            call = dag_calls.get(session, job.subject_id)
+        self._orchestrator.fail(call.dag_id, call.id)
+        done(job)

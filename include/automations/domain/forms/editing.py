@@ -1,0 +1,226 @@
+"""Changes of a form that is being written: fields and sections are added, moved, copied, removed.
+
+What is changed is JSON that need not be valid yet. A change gives a new value and leaves the old
+one as it is, so that it can be taken back.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automations.domain.forms.schema import DISPLAY
+from automations.errors import NotFound
+from automations.kit.ids import new_id
+
+Draft = dict[str, Any]
+"""``title``, ``description`` and ``schema`` of a form."""
+_PLACE = re.compile(r"(\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
+_MAX_KEY = 60
+_LOOKED_AT = 300
+"""Letters of a label that its key is made of."""
+WITH_OPTIONS = ("select", "radio", "multiselect", "checkbox", "country")
+"""Types whose values are chosen of some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a section is, or a field of it, or may be."""
+
+    section: int
+    field: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.section) if self.field is None else f"{self.section}.{self.field}"
+
+    @property
+    def path(self) -> str:
+        """As errors name it."""
+        path = f"schema.sections.{self.section}"
+        return path if self.field is None else f"{path}.fields.{self.field}"
+
+
+def place_of(text: str) -> Place:
+    """A place as it is written: ``0`` or ``0.3``.
+
+    Raises:
+        NotFound: it is none.
+    """
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise NotFound("There is no such place in the form.")
+    return Place(int(found[1]), None if found[2] is None else int(found[2]))
+
+
+def laid_out(title: str, description: str, schema: Mapping[str, Any]) -> Draft:
+    """A form as it is changed: every section with a list of fields."""
+    made = copy.deepcopy(dict(schema))
+    for section in made.get("sections", ()):
+        section.setdefault("fields", [])
+    return {"title": title, "description": description, "schema": made}
+
+
+def sections(draft: Draft) -> list[Any]:
+    """The sections."""
+    found = draft["schema"].get("sections")
+    return found if isinstance(found, list) else []
+
+
+def find(draft: Draft, place: Place) -> Draft:
+    """The section or field at a place.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        section = sections(draft)[place.section]
+        found = section if place.field is None else section["fields"][place.field]
+    except (IndexError, KeyError) as error:
+        raise NotFound("That part of the form is gone: somebody has taken it out.") from error
+    return dict(found)
+
+
+def changed(draft: Draft, place: Place, made: Mapping[str, Any]) -> Draft:
+    """With another section or field at a place."""
+    find(draft, place)
+    new = copy.deepcopy(draft)
+    if place.field is None:
+        sections(new)[place.section] = dict(made)
+    else:
+        sections(new)[place.section]["fields"][place.field] = dict(made)
+    return new
+
+
+def added(draft: Draft, place: Place, kind: str, label: str) -> Draft:
+    """With a new field of a type at a place."""
+    field: Draft = {"id": new_id(), "key": key_for(label or kind, _keys(draft)), "type": kind}
+    if kind != "divider":
+        field["label"] = label
+    if kind in WITH_OPTIONS:
+        field["options"] = []
+    return _put(draft, place, field)
+
+
+def added_section(draft: Draft, index: int, title: str = "") -> Draft:
+    """With a new section at a place."""
+    new = copy.deepcopy(draft)
+    listed = new["schema"].setdefault("sections", [])
+    listed.insert(min(index, len(listed)), {"id": new_id(), "title": title, "fields": []})
+    return new
+
+
+def copied(draft: Draft, place: Place) -> tuple[Draft, Place]:
+    """With a copy of a section or field behind it, and where that is."""
+    made = copy.deepcopy(find(draft, place))
+    made["id"] = new_id()
+    taken = set(_keys(draft))
+    for field in [made] if place.field is not None else made.get("fields", ()):
+        if place.field is None:
+            field["id"] = new_id()
+        field["key"] = key_for(str(field.get("key", "")), taken)
+        taken.add(field["key"])
+    if place.field is None:
+        new = copy.deepcopy(draft)
+        sections(new).insert(place.section + 1, made)
+        return new, Place(place.section + 1)
+    behind = Place(place.section, place.field + 1)
+    return _put(draft, behind, made), behind
+
+
+def removed(draft: Draft, place: Place) -> tuple[Draft, Place | None]:
+    """Without a section or field, and what is next to where it was."""
+    find(draft, place)
+    new = copy.deepcopy(draft)
+    if place.field is None:
+        del sections(new)[place.section]
+        left = len(sections(new))
+        return new, Place(min(place.section, left - 1)) if left else None
+    fields = sections(new)[place.section]["fields"]
+    del fields[place.field]
+    if fields:
+        return new, Place(place.section, min(place.field, len(fields) - 1))
+    return new, Place(place.section)
+
+
+def moved(draft: Draft, place: Place, to: Place) -> tuple[Draft, Place]:
+    """With a section or field before what is at another place now, and where it is then."""
+    made = find(draft, place)
+    new = copy.deepcopy(draft)
+    if place.field is None:
+        listed = sections(new)
+        del listed[place.section]
+        index = min(to.section - (to.section > place.section), len(listed))
+        listed.insert(index, made)
+        return new, Place(index)
+    del sections(new)[place.section]["fields"][place.field]
+    index = to.field or 0
+    if to.section == place.section and index > place.field:
+        index -= 1
+    then = Place(to.section, index)
+    return _put(new, then, made), then
+
+
+def neighbours(draft: Draft, place: Place) -> Mapping[str, Place]:
+    """Where a section or field comes by one step up or down, as ``moved`` takes it."""
+    ways: dict[str, Place] = {}
+    listed = sections(draft)
+    if place.field is None:
+        if place.section > 0:
+            ways["up"] = Place(place.section - 1)
+        if place.section < len(listed) - 1:
+            ways["down"] = Place(place.section + 2)
+        return ways
+    if place.field > 0:
+        ways["up"] = Place(place.section, place.field - 1)
+    elif place.section > 0:
+        ways["up"] = Place(place.section - 1, len(listed[place.section - 1]["fields"]))
+    if place.field < len(listed[place.section]["fields"]) - 1:
+        ways["down"] = Place(place.section, place.field + 2)
+    elif place.section < len(listed) - 1:
+        ways["down"] = Place(place.section + 1, 0)
+    return ways
+
+
+def walk(draft: Draft) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    """All fields, in their order."""
+    for number, section in enumerate(sections(draft)):
+        for index, field in enumerate(section["fields"]):
+            yield Place(number, index), field
+
+
+def keys_but(draft: Draft, place: Place) -> set[str]:
+    """The keys of all other fields."""
+    return {str(field.get("key")) for at, field in walk(draft) if at != place}
+
+
+def key_for(label: str, taken: Collection[str]) -> str:
+    """A key made of a label, that no other field has."""
+    letters = unicodedata.normalize("NFKD", label[:_LOOKED_AT])
+    plain = letters.encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_MAX_KEY] or "field"
+    key, number = base, 1
+    while key in taken:
+        number += 1
+        key = f"{base}_{number}"
+    return key
+
+
+def is_shown_only(kind: object) -> bool:
+    """Whether a type of fields asks for nothing."""
+    return kind in DISPLAY
+
+
+def _keys(draft: Draft) -> list[str]:
+    return [str(field.get("key")) for _, field in walk(draft)]
+
+
+def _put(draft: Draft, place: Place, field: Draft) -> Draft:
+    find(draft, Place(place.section))
+    new = copy.deepcopy(draft)
+    fields = sections(new)[place.section]["fields"]
+    fields.insert(min(place.field or 0, len(fields)), field)
+    return new

@@ -1,0 +1,75 @@
+"""A row's value as a text that people type and files hold, and back: exactly, or not at all."""
+
+from __future__ import annotations
+
+import json
+
+from automations.domain.tables.columns import Column
+from automations.kit import json_text
+from automations.kit.numbers import typed
+from automations.kit.values import JSON
+
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_BETWEEN = ";"
+
+
+def is_nothing(column: Column, text: str) -> bool:
+    """Whether a text stands for no value: blanks are a text, and nothing of any other type."""
+    return text == "" or (column.type != "text" and not text.strip())
+
+
+def of_text(column: Column, text: str) -> JSON:
+    """A text in its column's type; one that does not fit stays a text, and is refused later.
+
+    Raises:
+        ValueError: it cannot be kept, and why.
+    """
+    bare = text.strip()
+    match column.type:
+        case "number":
+            number = typed(bare)
+            if number is None:
+                raise ValueError("must be a number such as -1234.5, with no other sign in it")
+            return number
+        case "boolean":
+            return _BOOLEANS.get(bare.lower(), text)
+        case "select":
+            # As it is, where there is such an option, or anything may be one.
+            choices = {option.value for option in column.options}
+            return text if not choices or text in choices else bare
+        case "multiselect":
+            return _several(bare)
+        case "json":
+            return json_text.parsed(bare)
+        case "text":
+            return text
+        case _:
+            return bare
+
+
+def text_of(column: Column, value: JSON) -> str:
+    """The text that stands for a value: ``of_text`` gives the same one again."""
+    if value is None:
+        return ""
+    if column.type == "json":
+        return json.dumps(value, ensure_ascii=False)
+    if column.type == "multiselect":
+        return _in_one(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _several(text: str) -> JSON:
+    """Values with ``;`` between them, or a list in JSON."""
+    if text.startswith("["):
+        try:
+            return json_text.parsed(text)
+        except ValueError:
+            pass
+    return [part.strip() for part in text.split(_BETWEEN) if part.strip()]
+
+
+def _in_one(values: list[str]) -> str:
+    text = f"{_BETWEEN} ".join(values)
+    return text if values and _several(text) == values else json.dumps(values, ensure_ascii=False)

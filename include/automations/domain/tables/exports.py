@@ -1,0 +1,67 @@
+"""Rows as files: CSV and JSON as they are, and CSV that spreadsheets open without harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from automations.domain.tables.cells import text_of
+from automations.domain.tables.columns import Column
+from automations.kit.values import JSON
+
+Kind = Literal["csv", "spreadsheet", "json"]
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet compute a text, which may then send elsewhere what is beside it."""
+
+
+def written(
+    kind: Kind, columns: Sequence[Column], rows: Iterable[Mapping[str, JSON]]
+) -> Iterator[str]:
+    """The parts of a file of rows.
+
+    Args:
+        kind: ``csv`` has values as an import takes them; ``spreadsheet`` an apostrophe before
+            texts that a spreadsheet would compute; ``json`` all values exactly, and nothing for
+            what a row has none of.
+    """
+    return _json(rows) if kind == "json" else _csv(columns, rows, guarded=kind == "spreadsheet")
+
+
+def _csv(
+    columns: Sequence[Column], rows: Iterable[Mapping[str, JSON]], *, guarded: bool
+) -> Iterator[str]:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    # By its mark a spreadsheet knows that it is UTF-8.
+    buffer.write("\ufeff" if guarded else "")
+    writer.writerow([_guarded(column.key) if guarded else column.key for column in columns])
+    for row in rows:
+        cells = [(column, text_of(column, row.get(column.key))) for column in columns]
+        writer.writerow(
+            _guarded(text) if guarded and column.type != "number" else text
+            for column, text in cells
+        )
+        yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
+def _json(rows: Iterable[Mapping[str, JSON]]) -> Iterator[str]:
+    separator = "[\n"
+    for row in rows:
+        yield separator + json.dumps(row, ensure_ascii=False)
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"

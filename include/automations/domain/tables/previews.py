@@ -1,0 +1,313 @@
+"""What a file would add to a table, before anything is added: how it is read, and what is refused.
+
+What nobody has said is guessed, and shown: the charset, what separates values, whether the first
+line names columns, and which of them goes where.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from automations.domain.tables.cells import is_nothing, of_text
+from automations.domain.tables.columns import Column, checked
+from automations.domain.tables.imports import (
+    MAX_ROWS,
+    SAID,
+    SEPARATORS,
+    separator_of,
+    without_hint,
+)
+from automations.errors import ValidationFailed
+from automations.kit import declared_text, json_text
+from automations.kit.values import JSON, Errors
+
+CHARSETS = (
+    *("utf-8", "utf-16", "windows-1252", "windows-1250", "windows-1251", "iso-8859-1"),
+    *("iso-8859-2", "shift_jis", "gb18030"),
+)
+"""Those that one may choose."""
+MAX_CELLS = 500
+"""Of a line: more columns than any table has are no file of rows."""
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_WORDS = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How somebody wants a file to be read; what is None is guessed.
+
+    Args:
+        headed: whether the first line names columns.
+        targets: the keys of the columns that the file's go to, by their places; "" leaves one out.
+    """
+
+    charset: str | None = None
+    separator: str | None = None
+    headed: bool | None = None
+    targets: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that does not fit, and what is wrong with it by columns."""
+
+    line: int
+    problems: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A file as it is read.
+
+    Args:
+        separator: empty for a list in JSON, which has none.
+        names: what the file calls its columns.
+        targets: the keys of the columns that they go to; "" where one is left out.
+        lines: the first of its lines.
+        rows: the values of those rows that fit.
+        refused: those that do not.
+        wrong: why nothing of it can be added as it is read now.
+    """
+
+    charset: str
+    separator: str
+    headed: bool
+    names: Sequence[str]
+    targets: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    rows: Sequence[Mapping[str, JSON]]
+    refused: Sequence[Refused] = ()
+    wrong: Errors = field(default_factory=dict)
+
+
+def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int) -> Preview:
+    """A file as a person's choices, and guesses for the rest, have it read.
+
+    Args:
+        columns: those that rows may be given values for.
+        shown: how many of its lines are shown.
+
+    Raises:
+        ValidationFailed: it is no text, or no rows at all.
+    """
+    charset, text = _text(content, choices.charset)
+    if choices.separator is None and text.lstrip().startswith("["):
+        return _of_json(columns, text, charset, shown)
+    separator = choices.separator or _separator(columns, text)
+    lines = _lines(without_hint(text), separator)
+    if not lines:
+        raise ValidationFailed({"file": ["is empty"]})
+    first = lines[0][1]
+    headed = _is_head(columns, first) if choices.headed is None else choices.headed
+    body = lines[1:] if headed else lines
+    width = max(len(cells) for _, cells in lines)
+    names = [
+        first[place].strip() if headed and place < len(first) else "" for place in range(width)
+    ]
+    targets = choices.targets
+    if targets is None or len(targets) != width:
+        targets = _targets(columns, names, headed)
+    wrong = _wrong(columns, targets, len(body))
+    rows: list[Mapping[str, JSON]] = []
+    refused: list[Refused] = []
+    by_key = {column.key: column for column in columns}
+    taken = [(place, by_key[key]) for place, key in enumerate(targets) if key in by_key]
+    for line, cells in () if wrong else body:
+        values, problems = _values(taken, cells)
+        _judge(columns, line, values, problems, rows, refused)
+    return Preview(
+        charset,
+        separator,
+        headed,
+        names,
+        targets,
+        [cells for _, cells in body[:shown]],
+        rows,
+        refused,
+        wrong,
+    )
+
+
+def _text(content: bytes, chosen: str | None) -> tuple[str, str]:
+    """A file's charset and its text: what it says to be in or was chosen, else a guess."""
+    if content.startswith(_WORKBOOKS):
+        message = "is a workbook: save the sheet as CSV (UTF-8), and choose that file"
+        raise ValidationFailed({"file": [message]})
+    for charset in (chosen,) if chosen else ("utf-8", "windows-1252"):
+        try:
+            text = json_text.decoded(content, charset)
+        except ValueError:
+            continue
+        if "\0" in text:
+            break
+        return declared_text.marked(content) or charset, text
+    if chosen and declared_text.decoded(content, chosen) is None:
+        raise ValidationFailed({"charset": [f"the file is not {chosen}: choose another one"]})
+    raise ValidationFailed({"file": ["is no text: save it as CSV, and choose that file"]})
+
+
+def _separator(columns: Sequence[Column], text: str) -> str:
+    """What divides a text: so that its first line names columns, else has the most cells."""
+    known = separator_of(columns, text)
+    if known is not None:
+        return known
+    if said := SAID.match(text):
+        return said[1]
+
+    def fitness(separator: str) -> tuple[int, int]:
+        try:
+            first = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+        except csv.Error:
+            return (0, 0)
+        matched = sum(_match(columns, name) is not None for name in first)
+        return matched, len(first)
+
+    return max(SEPARATORS, key=fitness)
+
+
+def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """The lines that have anything, with their numbers as spreadsheets count them."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    filled = (
+        (number, cells)
+        for number, cells in enumerate(reader, 1)
+        if any(cell != "" for cell in cells)
+    )
+    try:
+        found = list(islice(filled, MAX_ROWS + 2))
+    except csv.Error as error:
+        raise ValidationFailed(
+            {"file": [f"is not CSV, line {reader.line_num}: {error}"]}
+        ) from error
+    if any(len(cells) > MAX_CELLS for _, cells in found):
+        message = f"has more than {MAX_CELLS} values in a line: choose another separator"
+        raise ValidationFailed({"file": [message]})
+    return found
+
+
+def _is_head(columns: Sequence[Column], first: Sequence[str]) -> bool:
+    """Whether a first line names columns, rather than being a row of theirs."""
+    if any(_match(columns, name) is not None for name in first):
+        return True
+    values, problems = _values(list(enumerate(columns)), first)
+    fits = not problems and not checked(columns, values)[1]
+    return not (fits and any(not column.is_text() for column in columns))
+
+
+def _targets(columns: Sequence[Column], names: Sequence[str], headed: bool) -> list[str]:
+    if not headed:
+        keys = [column.key for column in columns]
+        return [*keys, *[""] * len(names)][: len(names)]
+    targets: list[str] = []
+    for name in names:
+        column = _match(columns, name)
+        targets.append(column.key if column and column.key not in targets else "")
+    return targets
+
+
+def _match(columns: Sequence[Column], name: str) -> Column | None:
+    """The column that a file means by a name: its key, its name, or either in other letters."""
+    name = name.strip()
+    if not name:
+        return None
+    for column in columns:
+        if column.key == name:
+            return column
+    named = [column for column in columns if column.name.strip() == name]
+    if not named:
+        alike = _alike(name)
+        named = [one for one in columns if alike in (_alike(one.key), _alike(one.name))]
+    return named[0] if len(named) == 1 else None
+
+
+def _alike(name: str) -> str:
+    return _WORDS.sub("", name.casefold())
+
+
+def _wrong(columns: Sequence[Column], targets: Sequence[str], count: int) -> Errors:
+    known = {column.key: column for column in columns}
+    twice = [key for key, number in Counter(filter(None, targets)).items() if number > 1]
+    wrong: Errors = {}
+    for key in twice:
+        name = known[key].name if key in known else key
+        wrong["columns"] = [f"several of the file's go to '{name}': leave all but one out"]
+    if unknown := [key for key in targets if key and key not in known]:
+        wrong["columns"] = [f"'{unknown[0]}' is not a column that can be filled"]
+    if not any(targets):
+        wrong["columns"] = ["none of the file's goes to a column: choose one at least"]
+    if count == 0:
+        wrong["file"] = ["has no rows behind its first line"]
+    if count > MAX_ROWS:
+        wrong["file"] = [f"has more than {MAX_ROWS} rows: divide it into several files"]
+    return wrong
+
+
+def _values(
+    taken: Sequence[tuple[int, Column]], cells: Sequence[str]
+) -> tuple[dict[str, JSON], Errors]:
+    values: dict[str, JSON] = {}
+    problems: Errors = {}
+    for place, column in taken:
+        cell = cells[place] if place < len(cells) else ""
+        if is_nothing(column, cell):
+            continue
+        try:
+            values[column.key] = of_text(column, cell)
+        except ValueError as error:
+            problems[column.key] = [str(error)]
+    return values, problems
+
+
+def _judge(
+    columns: Sequence[Column],
+    line: int,
+    values: Mapping[str, JSON],
+    problems: Errors,
+    rows: list[Mapping[str, JSON]],
+    refused: list[Refused],
+) -> None:
+    _, wrong = checked(columns, values, "")
+    # A value that could not even be read is no missing one.
+    found = {path.removeprefix("."): told for path, told in wrong.items()} | problems
+    if found:
+        refused.append(Refused(line, found))
+    else:
+        rows.append(values)
+
+
+def _of_json(columns: Sequence[Column], text: str, charset: str, shown: int) -> Preview:
+    try:
+        given = json_text.parsed(text)
+    except ValueError as error:
+        raise ValidationFailed({"file": [str(error)]}) from error
+    rows: list[Mapping[str, JSON]] = []
+    refused: list[Refused] = []
+    if any(len(row) > MAX_CELLS for row in _objects(given)):
+        raise ValidationFailed({"file": [f"has more than {MAX_CELLS} values in a row"]})
+    wrong = {} if given else {"file": ["has no rows"]}
+    if len(given) > MAX_ROWS:
+        wrong = {"file": [f"has more than {MAX_ROWS} rows: divide it into several files"]}
+    for number, row in () if wrong else enumerate(given, 1):
+        if isinstance(row, Mapping):
+            _judge(columns, number, row, {}, rows, refused)
+        else:
+            refused.append(Refused(number, {"": ["must be an object with values by columns"]}))
+    names = list(
+        dict.fromkeys(key for row in given[:shown] if isinstance(row, dict) for key in row)
+    )
+    lines = [[_plain(row.get(name)) for name in names] for row in _objects(given[:shown])]
+    return Preview(charset, "", True, names, names, lines, rows, refused, wrong)
+
+
+def _objects(given: Sequence[JSON]) -> Iterator[Mapping[str, JSON]]:
+    return (row for row in given if isinstance(row, Mapping))
+
+
+def _plain(value: JSON) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,58 @@
+"""What was done of a run before the orchestrator had it, as it is to be shown there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from automations.db.tables import Run, RunStep
+from automations.definitions.plan import Plan
+from automations.domain.statuses import RunStatus, StepStatus
+from automations.execution.recording import recorded
+from automations.execution.verdicts import Proceed
+from automations.ports import DoneBefore, DoneTask
+
+
+def done_before(run: Run, rows: Iterable[RunStep], plan: Plan) -> DoneBefore | None:
+    """What there is to show of a run that comes to the orchestrator; None when that is nothing.
+
+    One that has failed is not shown as ended: it fails by its own task, as any other.
+    """
+    tasks = [task for row in rows if (task := _task(row, plan)) is not None]
+    if not tasks or run.generation:
+        return None
+    return DoneBefore(
+        version=run.version,
+        tasks=sorted(tasks, key=lambda task: task.started_at),
+        began_at=run.started_at,
+        ended_at=run.completed_at,
+        ended="success"
+        if run.status == RunStatus.COMPLETED
+        else "failed"
+        if run.status == RunStatus.CANCELLED
+        else None,
+    )
+
+
+def _task(row: RunStep, plan: Plan) -> DoneTask | None:
+    node = plan.nodes.get(row.node_id)
+    if node is None or row.generation:
+        return None
+    kind, lines = node.step.type, tuple(map(tuple, row.told or ()))
+    if row.status == StepStatus.SKIPPED:
+        return DoneTask(node.id, kind, "left_out", row.started_at, row.started_at)
+    verdict = recorded(row)
+    if row.status != StepStatus.DONE or not isinstance(verdict, Proceed):
+        now = datetime.now(UTC)
+        return DoneTask(node.id, kind, "begun", row.started_at, row.ended_at or now, lines=lines)
+    return DoneTask(
+        node.id,
+        kind,
+        "done",
+        row.started_at,
+        row.ended_at or row.started_at,
+        verdict.summary,
+        verdict.targets,
+        row.input or {},
+        lines,
+    )

@@ -1,0 +1,167 @@
+"""Does the first steps of a run before the orchestrator has it, in a process that is warm.
+
+They are done and recorded as tasks do and record them, under the same keys, each in the transaction
+in which the next one is begun. What follows from the last of them is part of its own transaction:
+the run has ended, and is to be shown; or the orchestrator is to go on with it. So at every moment
+either a job says that the run is done here, or another one that it is to be brought there.
+
+The run's job is what a lock is elsewhere: as long as it is held nobody else does a step of the run.
+Who loses it in the middle of a step records what the step came to, if nobody else has, and stops.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from automations.db import jobs, run_steps, runs
+from automations.db.runs import Claimed
+from automations.db.session import Session, unit_of_work
+from automations.db.tables import Job, RunStep
+from automations.definitions.plan import Node
+from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus
+from automations.execution import entry, host_secrets
+from automations.execution.engine import Engine, about
+from automations.execution.entered import Entered
+from automations.execution.journal import Journal
+from automations.execution.recording import Recorder, log_attempt, put_out
+from automations.execution.run_ahead import behind, may_be_overtaken
+from automations.execution.told_lines import ToldLines
+from automations.execution.verdicts import Proceed, Retry
+from automations.kit.values import JSON
+from automations.services.runs import admission
+from automations.services.workflows.definitions import load
+from automations.steps.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A node that is on record as begun."""
+
+    entered: Entered
+    row: RunStep
+
+
+class ExpressLeg:
+    """What one process does of one run.
+
+    Args:
+        job: as it was claimed.
+        budget: the time after which no step is begun.
+        may_go_on: whether this process is still known to hold its jobs.
+    """
+
+    def __init__(
+        self, engine: Engine, job: Job, budget: timedelta, may_go_on: Callable[[], bool]
+    ) -> None:
+        self._engine = engine
+        self._job = job
+        self._until = time.monotonic() + budget.total_seconds()
+        self._may_go_on = may_go_on
+
+    def run(self) -> None:
+        """Do what may be done, and leave the run to whoever is next.
+
+        Raises:
+            DatabaseUnavailable: the job is to be put back; the orchestrator goes on from there.
+        """
+        with unit_of_work() as session:
+            begun = self._first(session)
+        while begun is not None:
+            with about(begun.entered.ref):
+                begun = self._do(begun)
+
+    def hand_over(self) -> None:
+        """Leave the run as it is to the orchestrator."""
+        with unit_of_work() as session:
+            claimed = runs.lock_claimed(session, self._job)
+            if claimed is None:
+                jobs.done(session, self._job)
+            else:
+                self._leave(session, claimed)
+
+    def _first(self, session: Session) -> _Begun | None:
+        claimed = runs.lock_claimed(session, self._job)
+        if claimed is None:
+            jobs.done(session, self._job)
+            return None
+        run = claimed.run
+        # Another process had it and is gone: it may have been killed by the step that it was in,
+        # whose deaths the orchestrator counts.
+        died = self._job.claims > 1 and run_steps.has_begun(session, run.id)
+        stands_still = run.reviving or run.slot == SlotStatus.WAITING
+        if not died and not stands_still:
+            plan = load(session, run.workflow_id, run.version).plan
+            node = None if plan.first is None else plan.nodes[plan.first]
+            if (begun := self._next(session, claimed, node, {})) is not None:
+                return begun
+        self._leave(session, claimed)
+        return None
+
+    def _do(self, begun: _Begun) -> _Begun | None:
+        entered = begun.entered
+        config: dict[str, JSON] = {}
+        with ToldLines() as told:
+            outcome = self._engine.attempt(entered, Journal(told.say), config.update)
+        with unit_of_work() as session:
+            claimed = runs.lock_claimed(session, self._job)
+            if claimed is not None and claimed.mine:
+                kept = {"input": config, "told": told.lines}
+                return self._recorded(session, claimed, begun, outcome, kept)
+        if claimed is not None:
+            self._engine.record(entered, outcome)
+        return None
+
+    def _recorded(
+        self,
+        session: Session,
+        claimed: Claimed,
+        begun: _Begun,
+        outcome: Outcome,
+        kept: Mapping[str, Any],
+    ) -> _Begun | None:
+        """Save what a node came to, and begin the next one or leave the run."""
+        entered, run = begun.entered, claimed.run
+        if run.status not in UNFINISHED:
+            log_attempt(session, entered, outcome)
+            self._leave(session, claimed)
+            return None
+        session.add(begun.row)
+        recorder = Recorder(session, entered, run, begun.row, alone=True, more=kept)
+        verdict = recorder.record(outcome)
+        log_attempt(session, entered, outcome, retrying=isinstance(verdict, Retry))
+        if isinstance(verdict, Proceed):
+            outputs = {**entered.outputs, entered.ref.node_id: put_out(outcome)}
+            node = behind(entered.loaded.plan, entered.ref.node_id, verdict)
+            if (following := self._next(session, claimed, node, outputs)) is not None:
+                return following
+        self._leave(session, claimed)
+        return None
+
+    def _next(
+        self, session: Session, claimed: Claimed, node: Node | None, outputs: Mapping[str, JSON]
+    ) -> _Begun | None:
+        """Begin a node, unless there is none or it is to be left to the orchestrator."""
+        run = claimed.run
+        if node is None or time.monotonic() > self._until or not self._may_go_on():
+            return None
+        if not claimed.mine or claimed.held_up:
+            return None
+        if run.status != RunStatus.RUNNING or run.dispatched_at is not None:
+            return None
+        if not may_be_overtaken(node):
+            return None
+        if host_secrets.may_be_needed(host_secrets.named(node), run.workspace_id):
+            return None
+        loaded = load(session, run.workflow_id, run.version)
+        entered, row = entry.enter_express(session, run, loaded, node.id, outputs)
+        return _Begun(entered, row)
+
+    def _leave(self, session: Session, claimed: Claimed) -> None:
+        # Who has lost the job leaves nothing: another process has it, or has left it already.
+        if jobs.done(session, self._job):
+            session.refresh(claimed.run, ["status"])
+            admission.leave_express(session, claimed.run)

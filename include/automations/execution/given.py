@@ -1,0 +1,94 @@
+"""What a step or an automation finds that is tried outside of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from automations.db import run_queries, runs
+from automations.db.session import Session
+from automations.db.tables import Run, Workflow
+from automations.definitions.model import walk
+from automations.errors import NotFound, ValidationFailed
+from automations.kit.values import JSON
+from automations.services.workflows.definitions import Loaded
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a tested step finds.
+
+    Args:
+        run_id: a run of the automation whose data and outputs it finds, below what is given here.
+        steps: outputs of other steps, by id or name.
+        loop: what ``loop.…`` is for a step in a loop's body.
+    """
+
+    run_id: str | None = None
+    input: Mapping[str, JSON] = field(default_factory=dict)
+    variables: Mapping[str, JSON] = field(default_factory=dict)
+    steps: Mapping[str, JSON] = field(default_factory=dict)
+    trigger: Mapping[str, JSON] = field(default_factory=dict)
+    submission: Mapping[str, JSON] = field(default_factory=dict)
+    loop: Mapping[str, JSON] | None = None
+
+
+def earlier_run(session: Session, workflow: Workflow, given: Given) -> Run | None:
+    """The run whose data is found below what is given.
+
+    Raises:
+        NotFound: the automation has none of this id.
+    """
+    if given.run_id is None:
+        return None
+    run = run_queries.find(session, workflow.id, given.run_id)
+    if run is None:
+        raise NotFound(f"The automation has no run {given.run_id}.")
+    return run
+
+
+def values_of_run(
+    workflow: Workflow, loaded: Loaded, given: Given, earlier: Run | None
+) -> dict[str, Any]:
+    """What the row of a run has that begins with what is given."""
+    found = {} if earlier is None else earlier.trigger_data
+    trigger: dict[str, Any] = {**found, **given.trigger}
+    if given.submission:
+        before = trigger.get("submission")
+        trigger["submission"] = {**(before if isinstance(before, dict) else {}), **given.submission}
+    return {
+        "workspace_id": workflow.workspace_id,
+        "workflow_id": workflow.id,
+        "version": workflow.version,
+        "trigger_type": runs.TEST,
+        "trigger_data": trigger,
+        "input": {**(earlier.input if earlier else {}), **given.input},
+        "variables": {
+            **loaded.definition.variables,
+            **(earlier.variables if earlier else {}),
+            "triggerType": runs.TEST,
+            **given.variables,
+        },
+    }
+
+
+def by_id_and_name(loaded: Loaded, given: Mapping[str, T], field_name: str) -> dict[str, T]:
+    """What is given of steps, by their ids and their names, however it was given.
+
+    Raises:
+        ValidationFailed: there is no such step; names it in the field.
+    """
+    found: dict[str, T] = {}
+    for _, step in walk(loaded.definition.steps):
+        for key in (step.name, step.id):
+            if key in given:
+                found[step.name] = found[step.id] = given[key]
+    unknown = sorted(given.keys() - found.keys())
+    if unknown:
+        raise ValidationFailed(
+            {f"{field_name}.{key}": ["is no id and no name of a step"] for key in unknown}
+        )
+    return found

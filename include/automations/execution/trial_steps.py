@@ -1,0 +1,252 @@
+"""One step of a trial: attempted by ports that do nothing, and its pause passed.
+
+Secrets are looked up and never used: where one is named, ``***`` stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from automations.db.tables import Run
+from automations.domain.fields import parse_duration
+from automations.domain.statuses import Decision
+from automations.errors import StepError
+from automations.execution.attempt import Attempt
+from automations.execution.attempts import Attempts
+from automations.execution.entered import Entered
+from automations.execution.journal import Journal
+from automations.execution.pauses import pause_of
+from automations.execution.pretended_ports import Effect, pretended
+from automations.execution.recording import fail_output, output_of
+from automations.execution.step_tests import MAX_TIMEOUT, awaited
+from automations.execution.verdicts import TaskRef
+from automations.kit.masking import MASK
+from automations.kit.values import JSON
+from automations.ports import HostConnection, Ports
+from automations.services.integrations import secrets
+from automations.services.workflows.definitions import Loaded
+from automations.steps.outcomes import (
+    Answer,
+    Branch,
+    Done,
+    Fail,
+    Outcome,
+    Stop,
+    Wait,
+    WaitForDecision,
+    WaitUntil,
+)
+from automations.steps.registry import STEP_TYPES
+from automations.tokens import callback_url, derive_token
+
+Iterate = Callable[[Any, list[JSON]], Outcome]
+
+
+class TriedStatus(StrEnum):
+    """What a step has come to; ``UNKNOWN`` when that hangs on an answer that nobody has given."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleAnswer:
+    """How a pause is passed.
+
+    Args:
+        data: what is given with a decision, sent to a callback, filled into a form, or put out by
+            what is waited for.
+    """
+
+    decision: Decision | None = None
+    data: JSON = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A step as it was tried.
+
+    Args:
+        iteration: in a loop: the index of the item, after those of the loops around it.
+        config: as it was rendered; None when it could not be.
+        waits: what it would wait for, and
+        answer: how that was passed.
+        assumed: whether what it puts out is not its own: a sample's, an earlier run's or made up.
+        stops: whether the run would end here, or this item of a loop.
+    """
+
+    step: Any
+    iteration: tuple[int, ...]
+    status: TriedStatus
+    config: Mapping[str, JSON] | None
+    effects: Sequence[Effect]
+    waits: Wait | None
+    answer: Answer | None
+    output: Mapping[str, JSON]
+    assumed: bool
+    fail: Fail | None = None
+    arm: str | None = None
+    stops: bool = False
+    variables: Mapping[str, JSON] = field(default_factory=dict)
+
+
+class StepTrials:
+    """Tries the steps of one automation.
+
+    Args:
+        ports: what is read by.
+        row: the run that there would be; it is in no database.
+        samples: what steps have put out elsewhere, by their ids and names.
+        answers: how their pauses are passed, by the same.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        row: Run,
+        loaded: Loaded,
+        samples: Mapping[str, JSON],
+        answers: Mapping[str, SampleAnswer],
+    ) -> None:
+        self._ports = ports
+        self._row = row
+        self._loaded = loaded
+        self._samples = samples
+        self._answers = answers
+        self._guesses = False
+
+    def tried(
+        self,
+        step: Any,
+        names: Mapping[str, JSON],
+        where: str,
+        iteration: tuple[int, ...],
+        iterate: Iterate,
+    ) -> Tried:
+        """Try a step.
+
+        Args:
+            where: the item of a loop that it is in, for people.
+            iterate: does the steps of its body.
+        """
+        effects: list[Effect] = []
+        configs: list[Mapping[str, JSON]] = []
+        answer = self._answers.get(step.id) or SampleAnswer()
+        ports = pretended(self._ports, effects.append, answer.data)
+
+        def make(passed: Answer | None = None, kept: Mapping[str, JSON] | None = None) -> Outcome:
+            node = self._entered(step, dict(names))
+            attempt = Attempt(
+                step=node.step,
+                where=f"{where}step '{step.name}'",
+                names=node.names,
+                key=node.key,
+                number=1,
+                iterate=iterate,
+                answer=passed,
+                kept=kept or {},
+                iteration=iteration,
+                keep_config=configs.append,
+            )
+            attempts = Attempts(node, ports, self._masked, self._stand_in, Journal())
+            return attempts.make(attempt)
+
+        outcome = self._unavailable(step) or make()
+        wait, passed = awaited(outcome), None
+        if wait is not None:
+            passed = _answer(wait, answer)
+            outcome = make(passed, pause_of(wait, passed.at).kept)
+        asked = bool(effects) or _is_of_others(wait)
+        status, output = self._came_to(step, outcome, passed, asked=asked)
+        fail = outcome if isinstance(outcome, Fail) and status != TriedStatus.DONE else None
+        assumed = asked or status == TriedStatus.UNKNOWN
+        self._guesses = self._guesses or assumed
+        return Tried(
+            step=step,
+            iteration=iteration,
+            status=status,
+            config=configs[-1] if configs else None,
+            effects=tuple(effects),
+            waits=wait,
+            answer=passed,
+            output=output,
+            assumed=assumed,
+            fail=fail,
+            arm=outcome.arm if isinstance(outcome, Branch) else None,
+            stops=isinstance(outcome, Stop),
+            variables=outcome.variables if isinstance(outcome, Done) else {},
+        )
+
+    def _came_to(
+        self, step: Any, outcome: Outcome, passed: Answer | None, *, asked: bool
+    ) -> tuple[TriedStatus, Mapping[str, JSON]]:
+        """What a step has come to, and puts out.
+
+        Args:
+            asked: whether that hangs on what others answer.
+        """
+        in_time = passed is None or passed.decision != Decision.EXPIRED
+        # What is made up says nothing of whether the step would like it.
+        if isinstance(outcome, Fail) and not (asked and in_time):
+            if self._guesses and outcome.kind == "template":
+                return TriedStatus.UNKNOWN, {}
+            return TriedStatus.FAILED, fail_output(outcome)
+        output = output_of(outcome)
+        sampled = self._samples.get(step.id)
+        if asked and isinstance(sampled, dict):
+            output = {**output, **sampled}
+        return TriedStatus.DONE, output
+
+    def _unavailable(self, step: Any) -> Fail | None:
+        """How the step fails as things are set up."""
+        why = STEP_TYPES[step.type].unavailable(step.config, self._row.workspace_id, self._ports)
+        return None if why is None else Fail(why, "config")
+
+    def _entered(self, step: Any, names: dict[str, JSON]) -> Entered:
+        limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
+        seconds = min(limit, MAX_TIMEOUT).total_seconds()
+        entered = Entered(
+            ref=TaskRef(self._row.id, self._row.workflow_id, self._row.version, step.id),
+            loaded=self._loaded,
+            step=step.model_copy(update={"timeout": f"PT{seconds}S"}),
+            workspace_id=self._row.workspace_id,
+            traceparent=None,
+            attempt=1,
+            started_at=self._row.started_at,
+            names=names,
+            kept={},
+        )
+        if STEP_TYPES[step.type].calls_back(step.config):
+            # Of the same form as a real one; nothing waits for it, so it is nobody's.
+            names["callback"] = {"url": callback_url(derive_token(f"test:{entered.key}"))}
+        return entered
+
+    def _stand_in(self, conn_id: str) -> HostConnection:
+        """In the place of a connection of Airflow's, which is not read."""
+        reason = self._ports.connections.forbidden(self._row.workspace_id, conn_id)
+        if reason is not None:
+            raise StepError(reason, kind="config")
+        return HostConnection(conn_id, "http", host=conn_id)
+
+    def _masked(self, names: Set[str]) -> Mapping[str, str]:
+        return dict.fromkeys(secrets.read(self._row.workspace_id, names), MASK)
+
+
+def _answer(wait: Wait, given: SampleAnswer) -> Answer:
+    """How a pause is passed: as the sample says, else as one would wish."""
+    at, decision, by = datetime.now(UTC), Decision.RESUMED, None
+    if isinstance(wait, WaitUntil):
+        at, decision = wait.when, Decision.ELAPSED
+    elif isinstance(wait, WaitForDecision):
+        decision, by = Decision.APPROVED, next(iter(wait.question.approvers), None)
+    return Answer(given.decision or decision, by, at, given.data)
+
+
+def _is_of_others(wait: Wait | None) -> bool:
+    """Whether what ends a pause is the output of somebody or something else."""
+    return wait is not None and not isinstance(wait, WaitUntil | WaitForDecision)

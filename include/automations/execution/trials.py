@@ -1,0 +1,207 @@
+"""Trials: a whole automation gone through with sample data, where nothing outside is done.
+
+Each step is attempted as in a run, by ports that only tell what would be done. What a step can find
+out without an effect is real; what others would have answered is a sample's, or that of an earlier
+run, or made up. Nothing of a trial is on record: no run, no wait, no line in the audit log.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from automations.db import run_steps, workflows
+from automations.db.session import reading
+from automations.db.tables import Run, Workflow
+from automations.definitions.model import Definition, nested_lists, ordered
+from automations.definitions.plan import Plan
+from automations.errors import NotFound
+from automations.execution.given import Given, by_id_and_name, earlier_run, values_of_run
+from automations.execution.trial_steps import SampleAnswer, StepTrials, Tried, TriedStatus
+from automations.kit.ids import new_id
+from automations.kit.values import JSON
+from automations.ports import Ports
+from automations.services.runs.template_names import names_of
+from automations.services.workflows.definitions import Loaded, load
+from automations.steps.outcomes import Done, Fail, Outcome
+
+MAX_ITEMS = 3
+"""Of a loop, which does the same for each of them."""
+MAX_TRIED = 300
+"""Steps of one trial: more nobody reads."""
+MAX_TIME = timedelta(seconds=60)
+"""Somebody waits for the answer."""
+
+
+class TrialStatus(StrEnum):
+    """How a trial has ended; ``CUT`` when it would have gone on beyond what is tried."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What an automation would do, step by step."""
+
+    status: TrialStatus
+    steps: Sequence[Tried]
+    error: str | None
+
+
+def run(
+    ports: Ports,
+    workspace_id: str,
+    workflow_id: str,
+    given: Given,
+    answers: Mapping[str, SampleAnswer],
+    definition: Definition | None = None,
+) -> Trial:
+    """Try an automation.
+
+    Args:
+        ports: what is read by.
+        answers: how pauses are passed, by ids or names of steps; approved when nothing is said.
+        definition: what it is to become; its newest version when None.
+
+    Raises:
+        NotFound: there is no such automation or run.
+        ValidationFailed: the data names a step that there is not.
+    """
+    with reading() as session:
+        workflow = workflows.find(session, workspace_id, workflow_id)
+        if workflow is None:
+            raise NotFound(f"There is no automation {workflow_id}.")
+        loaded = _loaded(workflow, definition) or load(session, workflow.id, workflow.version)
+        earlier = earlier_run(session, workflow, given)
+        values = values_of_run(workflow, loaded, given, earlier)
+        recorded = run_steps.outputs(session, earlier.id) if earlier is not None else {}
+    row = Run(id=new_id(), started_at=datetime.now(UTC), **values)
+    names = names_of(row, loaded, {}, datetime.now(UTC))
+    names["trigger"] = {"type": loaded.definition.trigger.type, **row.trigger_data}
+    samples = {**recorded, **by_id_and_name(loaded, given.steps, "steps")}
+    passed = by_id_and_name(loaded, answers, "answers")
+    trial = _Trial(StepTrials(ports, row, loaded, samples, passed), row.variables)
+    return trial.all_of(loaded.definition.steps, names)
+
+
+def _loaded(workflow: Workflow, definition: Definition | None) -> Loaded | None:
+    if definition is None:
+        return None
+    return Loaded(workflow.id, workflow.version, definition, Plan(definition.steps))
+
+
+@dataclass(slots=True)
+class _Scope:
+    """A list of steps that is gone through: of the run, or of one item of a loop."""
+
+    names: Mapping[str, JSON]
+    where: str = ""
+    iteration: tuple[int, ...] = ()
+    outputs: dict[str, JSON] = field(default_factory=dict)
+    last: JSON = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    step_name: str
+    fail: Fail
+
+
+class _Over(StrEnum):
+    """Why a list of steps is not gone through to its end."""
+
+    STOPPED = "stopped"
+    CUT = "cut"
+
+
+class _Trial:
+    """One trial, and what it has come to so far."""
+
+    def __init__(self, steps: StepTrials, variables: Mapping[str, JSON]) -> None:
+        self._steps = steps
+        self._variables = dict(variables)
+        self._tried: list[Tried] = []
+        self._until = time.monotonic() + MAX_TIME.total_seconds()
+        self._is_cut = False
+
+    def all_of(self, steps: list[Any], names: Mapping[str, JSON]) -> Trial:
+        """Go through the automation."""
+        match self._go(steps, _Scope(names)):
+            case _Failed(step_name, fail):
+                return Trial(TrialStatus.FAILED, self._tried, f"{step_name}: {fail.error}")
+            case _Over.CUT:
+                return Trial(TrialStatus.CUT, self._tried, None)
+        return Trial(TrialStatus.COMPLETED, self._tried, None)
+
+    def _go(self, steps: list[Any], scope: _Scope) -> _Failed | _Over | None:
+        for step in ordered(steps):
+            if len(self._tried) >= MAX_TRIED or time.monotonic() > self._until:
+                self._is_cut = True
+            if self._is_cut:
+                return _Over.CUT
+            came_to = self._step(step, scope)
+            if isinstance(came_to, _Failed | _Over):
+                return came_to
+            nested = {name: inner for name, _, inner in nested_lists(step)}
+            over = self._go(nested[came_to], scope) if came_to in nested else None
+            if over is not None:
+                return over
+        return None
+
+    def _step(self, step: Any, scope: _Scope) -> _Failed | _Over | str | None:
+        """Try a step; the arm that is taken, or why it does not go on."""
+        place = len(self._tried)
+        names = self._names(scope)
+
+        def iterate(config: Any, items: list[JSON]) -> Outcome:
+            return self._loop(scope, names, config, items)
+
+        tried = self._steps.tried(step, names, scope.where, scope.iteration, iterate)
+        # A loop stands before what is in it.
+        self._tried.insert(place, tried)
+        scope.last = scope.outputs[step.id] = scope.outputs[step.name] = dict(tried.output)
+        self._variables |= tried.variables
+        if self._is_cut:
+            return _Over.CUT
+        if tried.status == TriedStatus.FAILED and tried.fail is not None:
+            if step.on_error == "fail":
+                return _Failed(step.name, tried.fail)
+            return "onError" if isinstance(step.on_error, list) else None
+        return _Over.STOPPED if tried.stops else tried.arm
+
+    def _names(self, scope: _Scope) -> dict[str, JSON]:
+        around = scope.names["steps"]
+        steps = {**(around if isinstance(around, dict) else {}), **scope.outputs}
+        return {**scope.names, "variables": dict(self._variables), "steps": steps}
+
+    def _loop(
+        self, scope: _Scope, names: Mapping[str, JSON], config: Any, items: list[JSON]
+    ) -> Outcome:
+        """Go through the first items of a loop."""
+        results: list[JSON] = []
+        errors: list[JSON] = []
+        for index, item in enumerate(items[:MAX_ITEMS]):
+            around = names.get("loop")
+            one = {
+                **({} if around is None else {"parent": around}),
+                "item": item,
+                "index": index,
+                "first": index == 0,
+                "last": index == len(items) - 1,
+            }
+            where = f"{scope.where}item {index}, "
+            inner = _Scope({**names, "loop": one}, where, (*scope.iteration, index))
+            over = self._go(config.steps, inner)
+            if isinstance(over, _Failed):
+                message = f"step '{over.step_name}': {over.fail.error}"
+                if config.on_item_error == "fail":
+                    return Fail(f"item {index}, {message}", over.fail.kind)
+                errors.append({"index": index, "error": message})
+            results.append(None if isinstance(over, _Failed) else inner.last)
+        return Done({"count": len(items), "results": results, "errors": errors})

@@ -1,0 +1,267 @@
+"""Edits: what somebody changes of a form, kept at each change, and saved as a version.
+
+Nothing of an edit has an effect before it is saved; it need not be valid until then. Each person
+has their own, and nobody's overwrites what another has saved meanwhile without being told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from automations.db import form_edits, forms
+from automations.db.session import Session, reading, unit_of_work
+from automations.db.tables import Form as FormRow
+from automations.db.tables import FormEdit as EditRow
+from automations.definitions.field_errors import field_errors
+from automations.domain.edits import changed_elsewhere, check_number, is_typing_on
+from automations.domain.forms import editing
+from automations.domain.forms.editing import Draft
+from automations.domain.forms.schema import WrittenForm, twice
+from automations.domain.principals import Principal
+from automations.errors import Conflict, ValidationFailed
+from automations.kit.storable import faults, same
+from automations.kit.values import Errors
+from automations.services.forms.forms import Form, change, find
+
+MAX_LENGTH = 400_000
+"""Letters of a form that is kept as it is written, as JSON."""
+Change = Callable[[Draft], Draft]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a form is to become, as far as it is written.
+
+    Args:
+        title: as it is saved.
+        base_version: the version that was changed.
+        version: the newest one by now.
+        by: who has made the newest one.
+        saved: the base, laid out as the draft is.
+        number: changes with every change, so that two windows do not undo each other's work.
+        errors: what keeps it from being saved, by the path of the field.
+    """
+
+    form_id: str
+    title: str
+    public: bool
+    base_version: int
+    version: int
+    by: str | None
+    draft: Draft
+    saved: Draft
+    number: int
+    may_undo: bool
+    may_redo: bool
+    is_changed: bool
+    errors: Errors
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether somebody has saved another version since it was begun."""
+        return self.version != self.base_version
+
+
+def of(by: Principal, form_id: str) -> Edit:
+    """Somebody's edit of a form: the one that they have begun, else its newest version.
+
+    Raises:
+        NotFound: there is no such form.
+    """
+    with reading() as session:
+        form = find(session, by.workspace_id, form_id)
+        return _shown(session, form, form_edits.find(session, form.id, by.editor))
+
+
+def apply(
+    by: Principal, form_id: str, base_version: int, number: int, what: str, made: Change
+) -> Edit:
+    """Change an edit, which begins with its first change.
+
+    Args:
+        base_version: what the editor has seen, where there is no edit yet.
+        number: of the state that they have seen.
+        what: what is typed, in a word, so that its letters are one change; empty for what is none
+            of typing.
+        made: gives the new draft.
+
+    Raises:
+        NotFound: there is no such form or place.
+        Conflict: the edit was changed in another window.
+        ValidationFailed: it cannot be kept.
+    """
+    with unit_of_work() as session:
+        form = find(session, by.workspace_id, form_id)
+        edit = _found(session, by, form, base_version, number)
+        before = edit.states[edit.place]
+        after = made(before)
+        if wrong := faults(after, ""):
+            raise ValidationFailed(wrong)
+        if len(json.dumps(after)) > MAX_LENGTH:
+            raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} letters at most"]})
+        if not same(before, after):
+            goes_on = (
+                bool(what)
+                and edit.place == len(edit.states) - 1
+                and is_typing_on(what, edit.what, edit.changed_at, datetime.now(UTC))
+            )
+            if goes_on:
+                form_edits.replace(session, edit, after)
+            else:
+                form_edits.push(session, edit, what, after)
+        return _shown(session, form, edit)
+
+
+def step_back(by: Principal, form_id: str, number: int, steps: int) -> Edit:
+    """Take changes back, or make them again where it is negative, as far as there are any.
+
+    Raises:
+        NotFound, Conflict: as for ``apply``.
+    """
+    with unit_of_work() as session:
+        form = find(session, by.workspace_id, form_id)
+        edit = form_edits.find(session, form.id, by.editor, lock=True)
+        check_number(edit, number)
+        if edit is not None:
+            edit.place = max(0, min(len(edit.states) - 1, edit.place - steps))
+            form_edits.touch(session, edit)
+        return _shown(session, form, edit)
+
+
+def discard(by: Principal, form_id: str, number: int) -> None:
+    """Forget an edit.
+
+    Raises:
+        NotFound, Conflict: as for ``apply``.
+    """
+    with unit_of_work() as session:
+        form = find(session, by.workspace_id, form_id)
+        edit = form_edits.find(session, form.id, by.editor, lock=True)
+        check_number(edit, number)
+        form_edits.remove(session, form.id, by.editor)
+
+
+def follow(by: Principal, form_id: str, number: int) -> None:
+    """Have an edit be one of the newest version, which somebody else has saved meanwhile.
+
+    Raises:
+        NotFound, Conflict: as for ``apply``.
+    """
+    with unit_of_work() as session:
+        form = find(session, by.workspace_id, form_id)
+        edit = form_edits.find(session, form.id, by.editor, lock=True)
+        check_number(edit, number)
+        if edit is not None:
+            edit.base_version = form.version
+
+
+def save(by: Principal, form_id: str, number: int, public: bool | None = None) -> Form:
+    """Make an edit a version, by the way of the API's own changes; then it is over.
+
+    Args:
+        public: whether anybody may fill it in from now on; None for as it is.
+
+    Raises:
+        NotFound: there is no such form.
+        Conflict: somebody has saved another version, or changed the edit in another window.
+        ValidationFailed: names the fields that are wrong.
+    """
+    with unit_of_work() as session:
+        form = find(session, by.workspace_id, form_id, lock=True)
+        edit = form_edits.find(session, form.id, by.editor, lock=True)
+        check_number(edit, number)
+        draft = _laid_out(form) if edit is None else edit.states[edit.place]
+        if edit is not None and edit.base_version != form.version and not _is_over(session, edit):
+            raise Conflict(
+                f"Version {form.version} was saved meanwhile, and this is a change of version "
+                f"{edit.base_version}: keep yours or theirs."
+            )
+        written, errors = checked(draft)
+        if written is None or errors:
+            raise ValidationFailed(errors)
+        form_edits.remove(session, form.id, by.editor)
+        is_same = same(draft, _laid_out(form))
+        return change(
+            session,
+            form,
+            title=written.title,
+            description=written.description,
+            # What is laid out says more than what was written, and means the same.
+            form=None if is_same else written.form_schema,
+            public=public,
+        )
+
+
+def checked(draft: Draft) -> tuple[WrittenForm | None, Errors]:
+    """A draft as a form, and what is wrong with it, by the path of the field."""
+    try:
+        written = WrittenForm.model_validate(draft)
+    except ValidationError as error:
+        return None, field_errors(error, draft)
+    found = twice(written.form_schema)
+    return written, {f"schema.{path}": messages for path, messages in found.items()}
+
+
+def _found(
+    session: Session, by: Principal, form: FormRow, base_version: int, number: int
+) -> EditRow:
+    edit = form_edits.find(session, form.id, by.editor, lock=True)
+    check_number(edit, number)
+    if edit is not None:
+        if base_version == form.version != edit.base_version and _is_over(session, edit):
+            # Nothing of it would be lost, and what was seen is the newest version.
+            edit.base_version, edit.states, edit.place = form.version, [_laid_out(form)], 0
+            form_edits.touch(session, edit)
+        return edit
+    base = forms.version(session, form.id, base_version)
+    if base is None:
+        raise Conflict(f"There is no version {base_version} to change.")
+    draft = editing.laid_out(base.title, base.description, base.schema)
+    begun = form_edits.begin(session, form.id, by.editor, base_version, draft)
+    if begun is None:
+        raise changed_elsewhere()
+    return begun
+
+
+def _is_over(session: Session, edit: EditRow) -> bool:
+    """Whether nothing is changed of a version: nothing would be lost."""
+    return same(_base(session, edit), edit.states[edit.place])
+
+
+def _base(session: Session, edit: EditRow) -> Draft:
+    base = forms.version(session, edit.form_id, edit.base_version)
+    return {} if base is None else editing.laid_out(base.title, base.description, base.schema)
+
+
+def _laid_out(form: FormRow) -> Draft:
+    return editing.laid_out(form.title, form.description, form.schema)
+
+
+def _shown(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
+    newest = _laid_out(form)
+    number = 0 if edit is None else edit.changes
+    saved = newest if edit is None else _base(session, edit)
+    if edit is not None and edit.base_version != form.version and _is_over(session, edit):
+        edit, saved = None, newest
+    draft = newest if edit is None else edit.states[edit.place]
+    made = forms.version(session, form.id, form.version)
+    return Edit(
+        form_id=form.id,
+        title=form.title,
+        public=form.public,
+        base_version=form.version if edit is None else edit.base_version,
+        version=form.version,
+        by=None if made is None else made.created_by,
+        draft=draft,
+        saved=saved,
+        number=number,
+        may_undo=edit is not None and edit.place > 0,
+        may_redo=edit is not None and edit.place < len(edit.states) - 1,
+        is_changed=not same(saved, draft),
+        errors=checked(draft)[1],
+    )

@@ -1,0 +1,55 @@
+"""Forms as a list for people shows them: with how much was filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from automations.db import forms
+from automations.db.session import reading
+from automations.domain.statuses import SubmissionStatus
+from automations.kit import cursors
+from automations.kit.values import from_attributes
+from automations.services.forms.forms import Form
+
+
+@dataclass(frozen=True, slots=True)
+class FormOverview:
+    """A form, and how many submissions of each status it has."""
+
+    form: Form
+    counts: Mapping[SubmissionStatus, int]
+
+    @property
+    def submissions(self) -> int:
+        """How often it was filled in."""
+        return sum(self.counts.values())
+
+    @property
+    def pending(self) -> int:
+        """How many submissions are not decided on yet."""
+        return self.counts.get(SubmissionStatus.PENDING, 0)
+
+
+def page_after(
+    workspace_id: str, title: str, public: bool | None, cursor: str | None, size: int
+) -> tuple[Sequence[FormOverview], str | None]:
+    """The forms behind a cursor, newest first, and the cursor to go on with.
+
+    Args:
+        title: a part of it; empty for all.
+    """
+    after = cursors.decode(cursor) if cursor else None
+    with reading() as session:
+        listed = forms.overview(session, workspace_id, title, public, after, size + 1)
+        page, following = cursors.page(listed, size, lambda one: (one.created_at, one.id))
+        counts = forms.counts(session, [one.id for one in page])
+        return [
+            FormOverview(from_attributes(Form, one), counts.get(one.id, {})) for one in page
+        ], following
+
+
+def of(form: Form) -> FormOverview:
+    """One form with how much was filled in."""
+    with reading() as session:
+        return FormOverview(form, forms.counts(session, [form.id]).get(form.id, {}))

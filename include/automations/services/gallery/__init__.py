@@ -1,0 +1,1 @@
+"""Ready automations to begin with."""

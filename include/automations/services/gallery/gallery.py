@@ -1,0 +1,155 @@
+"""The gallery: ready automations, each with the tables, forms, boards and letters that it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from automations.definitions import files
+from automations.domain.forms.schema import FormSchema
+from automations.domain.matters import Board
+from automations.domain.principals import Principal
+from automations.domain.tables.columns import TableShape
+from automations.domain.workflows import WorkflowDetail
+from automations.errors import NotFound
+from automations.ports import DocumentRenderer, Ports
+from automations.services.documents import templates as letters
+from automations.services.forms import forms
+from automations.services.matters import templates as boards
+from automations.services.tables import tables
+from automations.services.workflows import workflows
+
+_FOLDER = Path(__file__).parent / "entries"
+_REFERENCE = re.compile(r"@(tables|forms|boards|letters)\.([a-z]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of the gallery.
+
+    Args:
+        slug: what it is known by.
+        needs: the names of what is made with it, where it is not there yet.
+        source: the whole file.
+    """
+
+    slug: str
+    category: str
+    name: str
+    about: str
+    definition: Mapping[str, Any]
+    needs: Sequence[str]
+    source: Mapping[str, Any]
+
+
+@lru_cache(maxsize=1)
+def entries() -> Sequence[Entry]:
+    """All of them, by category and name."""
+    found = [_read(path) for path in _FOLDER.glob("*.yaml")]
+    return sorted(found, key=lambda one: (one.category, one.name))
+
+
+def entry(slug: str) -> Entry:
+    """One of them.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    for one in entries():
+        if one.slug == slug:
+            return one
+    raise NotFound(f"The gallery has no {slug[:100]}.")
+
+
+def use(by: Principal, slug: str, ports: Ports, renderer: DocumentRenderer) -> WorkflowDetail:
+    """Make a draft of one, with what it needs: of that, what is there by its name is taken.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    chosen = entry(slug)
+    made: dict[str, str] = {}
+    for kind, make in _MAKERS.items():
+        for name, wanted in chosen.source.get(kind, {}).items():
+            made[f"@{kind}.{name}"] = make(by.workspace_id, wanted, renderer)
+    definition = {**_filled(chosen.definition, made), "status": "DRAFT"}
+    return workflows.create(by, definition, ports)
+
+
+def _read(path: Path) -> Entry:
+    (source,) = files.read(path.read_text())
+    definition = source["automation"]
+    kinds = ("tables", "forms", "boards", "letters")
+    needs = [
+        str(one.get("name") or one.get("title"))
+        for kind in kinds
+        for one in source.get(kind, {}).values()
+    ]
+    return Entry(
+        slug=path.stem,
+        category=source["category"],
+        name=definition["name"],
+        about=definition["description"],
+        definition=definition,
+        needs=list(dict.fromkeys(needs)),
+        source=source,
+    )
+
+
+def _filled(value: Any, made: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return made[value] if _REFERENCE.fullmatch(value) else value
+    if isinstance(value, list):
+        return [_filled(item, made) for item in value]
+    if isinstance(value, dict):
+        return {key: _filled(item, made) for key, item in value.items()}
+    return value
+
+
+def _table(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+    shape = TableShape.model_validate(wanted)
+    for one in tables.list_all(workspace_id):
+        if one.name == shape.name:
+            return one.id
+    return tables.create(workspace_id, shape).id
+
+
+def _form(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+    for one in forms.list_all(workspace_id):
+        if one.title == wanted["title"]:
+            return one.id
+    form = FormSchema.model_validate(wanted["schema"])
+    about = str(wanted.get("description", ""))
+    return forms.create(workspace_id, title=wanted["title"], description=about, form=form).id
+
+
+def _board(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+    board = Board.model_validate(wanted)
+    for one in boards.list_all(workspace_id):
+        if one.name == board.name:
+            return one.id
+    return boards.create(workspace_id, board).id
+
+
+def _letter(workspace_id: str, wanted: Mapping[str, Any], renderer: DocumentRenderer) -> str:
+    name = str(wanted["name"])
+    for one in letters.list_all(workspace_id):
+        if one.name == name:
+            return one.id
+    content = (_FOLDER / str(wanted["file"])).read_bytes()
+    kind = str(wanted["file"]).rpartition(".")[2]
+    return letters.create(
+        renderer, workspace_id, name=name, template_format=kind, content=content
+    ).id
+
+
+_MAKERS: Mapping[str, Callable[[str, Mapping[str, Any], DocumentRenderer], str]] = {
+    "tables": _table,
+    "forms": _form,
+    "boards": _board,
+    "letters": _letter,
+}

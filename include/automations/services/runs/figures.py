@@ -1,0 +1,34 @@
+"""The figures of runs: what became of those of a period, and what waits now."""
+
+from __future__ import annotations
+
+from automations.db import figures
+from automations.db.session import reading
+from automations.domain.figures import Figures, Period
+
+MAX_RUNS = 20_000
+"""So many take a tenth of a second, however many there are; 50,000 took a quarter of one."""
+_MAX_FAILED = 2_000
+_MAX_STEPS = 12
+
+
+def of(workspace_id: str, workflow_id: str | None, period: Period, most: int = MAX_RUNS) -> Figures:
+    """The figures of a period.
+
+    Args:
+        workflow_id: None for those of all automations.
+        most: so many runs are counted, the newest.
+    """
+    with reading() as session:
+        runs = figures.outcomes(session, workspace_id, workflow_id, period, most)
+        failing = figures.failing_steps(
+            session,
+            workspace_id,
+            workflow_id,
+            period,
+            most=most,
+            most_failed=_MAX_FAILED,
+            most_steps=_MAX_STEPS,
+        )
+        waits = figures.waits(session, workspace_id, workflow_id, most)
+    return Figures(period, runs, runs.whole.runs >= most, failing, waits)

@@ -1,0 +1,33 @@
+"""Tells the host which of its tasks sleep for a pause that is over, or will be in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+
+from automations.db import sleepers, waits
+from automations.db.channels import Channel
+from automations.db.session import reading
+from automations.db.sleepers import Sleeper
+
+__all__ = ["Sleeper", "due", "ended", "listening"]
+
+
+def ended(wait_ids: Collection[str]) -> list[Sleeper]:
+    """Those of them that sleep for pauses which are over."""
+    with reading() as session:
+        return sleepers.ended(session, wait_ids)
+
+
+def due(since: datetime, before: datetime) -> list[Sleeper]:
+    """Those whose pauses end by themselves since a moment and before another."""
+    with reading() as session:
+        return sleepers.due(session, since, before)
+
+
+@contextmanager
+def listening() -> Iterator[Callable[[float], list[str]]]:
+    """Gives a function that waits for pauses to end, at most for some seconds, and tells which."""
+    with closing(Channel(waits.WOKEN)) as channel:
+        yield channel.wait

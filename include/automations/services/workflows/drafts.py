@@ -1,0 +1,135 @@
+"""Automations that are checked and not written yet, and their writing: one, or many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from automations.db import held_up, run_counts, workflows
+from automations.db.session import Session
+from automations.db.tables import Workflow
+from automations.definitions.model import Definition
+from automations.definitions.triggers import WebhookTrigger
+from automations.domain.principals import Principal
+from automations.domain.statuses import WorkflowStatus
+from automations.domain.workflows import WorkflowDetail
+from automations.ports import Ports
+from automations.services.audit import audit
+from automations.services.workflows import payloads, schedules, step_subjects, webhook_addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an automation is to be.
+
+    Args:
+        workflow: its row, which is new, or locked since it was read: nobody else decides on its
+            status meanwhile.
+        body: the definition as a client has written it.
+    """
+
+    workflow: Workflow
+    definition: Definition
+    body: Mapping[str, Any]
+    status: WorkflowStatus
+
+
+def new(session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str) -> Draft:
+    """An automation from a client's payload.
+
+    Args:
+        ports: asked whether there is what its steps must have, if it is to begin at once.
+
+    Raises:
+        ValidationFailed: names every field that is wrong.
+    """
+    status, body = payloads.split(payload, WorkflowStatus.DRAFT)
+    definition = payloads.validated(body, {})
+    payloads.check_subject(session, by.workspace_id, definition.trigger, body)
+    payloads.check_available(by.workspace_id, definition, status, ports)
+    step_subjects.check(session, by.workspace_id, definition, status)
+    workflow = Workflow(
+        id=workflow_id,
+        workspace_id=by.workspace_id,
+        version=1,
+        created_by=by.name,
+        created_by_key_id=by.key_id,
+        # Of one that a key has made its member is the owner, whoever that comes to be.
+        created_by_member_id=None if by.key_id else by.member_id,
+    )
+    return Draft(workflow, definition, body, status)
+
+
+def create(session: Session, drafts: Sequence[Draft], by: str) -> dict[str, WorkflowDetail]:
+    """Write new automations, in as many statements for many as for one.
+
+    Returns:
+        By id; those are missing whose keys others have.
+    """
+    found = write(session, drafts, by)
+    for draft in drafts:
+        workflow = draft.workflow
+        if workflow.id in found:
+            name, status = workflow.name, draft.status
+            audit.record(session, "workflow.create", workflow, name=name, status=status)
+    return found
+
+
+def write(session: Session, drafts: Sequence[Draft], by: str) -> dict[str, WorkflowDetail]:
+    """Write the next version of each; as ``create``."""
+    taken = workflows.save(session, [(draft.workflow, _columns(draft)) for draft in drafts])
+    saved = [draft for draft in drafts if draft.workflow.id not in taken]
+    made = [
+        workflows.NewVersion(
+            draft.workflow,
+            payloads.to_store(draft.definition, draft.body),
+            schedules.since(session, draft.workflow, draft.definition),
+        )
+        for draft in saved
+    ]
+    workflows.add_versions(session, made, by)
+    return {one.workflow.id: _detail(session, one) for one in made}
+
+
+def _detail(session: Session, made: workflows.NewVersion) -> WorkflowDetail:
+    # There was nothing to run before the first version.
+    runs = runs_of(session, made.workflow) if made.workflow.version > 1 else 0
+    return detail(made.workflow, made.definition, runs)
+
+
+def runs_of(session: Session, workflow: Workflow) -> int:
+    """How many runs it has."""
+    return sum(run_counts.by_status(session, workflow.workspace_id, workflow.id).values())
+
+
+def detail(workflow: Workflow, stored: Mapping[str, Any], runs: int) -> WorkflowDetail:
+    """An automation as it is read."""
+    return WorkflowDetail(
+        id=workflow.id,
+        workspace_id=workflow.workspace_id,
+        key=workflow.key,
+        name=workflow.name,
+        status=workflow.status,
+        version=workflow.version,
+        webhook_salt=workflow.webhook_salt,
+        webhook_hash=workflow.webhook_hash,
+        created_at=workflow.created_at,
+        updated_at=workflow.updated_at,
+        definition=stored,
+        runs=runs,
+        held_up=held_up.of(workflow),
+    )
+
+
+def _columns(draft: Draft) -> dict[str, Any]:
+    definition, workflow = draft.definition, draft.workflow
+    columns = {
+        "name": definition.name,
+        "status": draft.status,
+        "key": definition.key,
+        "trigger_key": definition.trigger.key_of(workflow.id),
+    }
+    if isinstance(definition.trigger, WebhookTrigger) and workflow.webhook_salt is None:
+        columns |= webhook_addresses.fresh()._asdict()
+    return columns

@@ -1,0 +1,358 @@
+"""Edits: what somebody changes of an automation, kept at each change, and saved as a version.
+
+Nothing of an edit has an effect before it is saved; it need not be valid until then. Each person
+has their own, and nobody's overwrites what another has saved meanwhile without being told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from automations.db import edits, run_queries, versions
+from automations.db.session import Session, reading, unit_of_work
+from automations.db.tables import Workflow, WorkflowEdit
+from automations.definitions import checking, editing
+from automations.definitions.triggers import HIDDEN
+from automations.domain.edits import changed_elsewhere, check_number, is_typing_on
+from automations.domain.principals import Principal
+from automations.domain.statuses import WorkflowStatus
+from automations.domain.workflows import InFlight, WorkflowDetail
+from automations.errors import Conflict, ValidationFailed
+from automations.kit.storable import faults, same
+from automations.kit.values import JSON, Errors
+from automations.ports import Ports
+from automations.services.workflows import webhook_secrets
+from automations.services.workflows.workflows import change, check_references, require
+
+_NEW = "new:"
+"""Stands before a webhook's sealed secret that is not saved yet."""
+Change = Callable[[editing.Draft], editing.Draft]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What an automation is to become, as far as it is written.
+
+    Args:
+        base_version: the version that was changed.
+        version: the newest one by now.
+        by: who has made the newest one.
+        definition: laid out; a secret in it is hidden.
+        number: changes with every change, so that two windows do not undo each other's work.
+        errors: what keeps it from being saved, by the path of the field.
+        in_flight: what saving it means for runs that have not ended.
+    """
+
+    workflow_id: str
+    name: str
+    status: WorkflowStatus
+    base_version: int
+    version: int
+    by: str | None
+    definition: editing.Draft
+    number: int
+    may_undo: bool
+    may_redo: bool
+    is_changed: bool
+    changed_at: datetime | None
+    sample: Mapping[str, JSON]
+    errors: Errors
+    in_flight: InFlight
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether somebody has saved another version since it was begun."""
+        return self.version != self.base_version
+
+
+def of(by: Principal, workflow_id: str) -> Edit:
+    """Somebody's edit of an automation: the one that they have begun, else its newest version.
+
+    Raises:
+        NotFound: there is no such automation.
+    """
+    with reading() as session:
+        workflow = require(session, by.workspace_id, workflow_id)
+        return _shown(session, by, workflow, edits.find(session, workflow.id, by.editor))
+
+
+def apply(
+    by: Principal, workflow_id: str, base_version: int, number: int, what: str, made: Change
+) -> Edit:
+    """Change an edit, which begins with its first change.
+
+    Args:
+        base_version: what the editor has seen, where there is no edit yet.
+        number: of the state that they have seen.
+        what: what is typed, in a word, so that its letters are one change; empty for what is none
+            of typing.
+        made: gives the new definition.
+
+    Raises:
+        NotFound: there is no such automation, step or place.
+        Conflict: the edit was changed in another window.
+        ValidationFailed: it cannot be kept.
+    """
+    with unit_of_work() as session:
+        workflow = require(session, by.workspace_id, workflow_id)
+        edit = _found(session, by, workflow, base_version, number)
+        before = dict(edits.definition(session, edit))
+        after = _sealed(editing.laid_out(made(_unsealed_view(before))), before)
+        if wrong := faults(after, ""):
+            raise ValidationFailed(wrong)
+        if not same(before, after):
+            goes_on = (
+                bool(what)
+                and edit.place == edit.last
+                and is_typing_on(
+                    what, edits.what(session, edit), edit.changed_at, datetime.now(UTC)
+                )
+            )
+            if goes_on:
+                edits.replace(session, edit, after)
+            else:
+                edits.push(session, edit, what, after)
+        return _shown(session, by, workflow, edit)
+
+
+def keep_sample(
+    by: Principal, workflow_id: str, base_version: int, number: int, sample: dict[str, JSON]
+) -> Edit:
+    """Keep data to try templates with; it outlasts what is saved.
+
+    Raises:
+        NotFound, Conflict: as for ``apply``.
+    """
+    with unit_of_work() as session:
+        workflow = require(session, by.workspace_id, workflow_id)
+        edit = _found(session, by, workflow, base_version, number)
+        edit.sample = sample
+        edits.touch(session, edit)
+        return _shown(session, by, workflow, edit)
+
+
+def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
+    """Take changes back, or make them again where it is negative, as far as there are any.
+
+    Raises:
+        NotFound, Conflict: as for ``apply``.
+    """
+    with unit_of_work() as session:
+        workflow = require(session, by.workspace_id, workflow_id)
+        edit = edits.find(session, workflow.id, by.editor, lock=True)
+        check_number(edit, number)
+        if edit is not None:
+            first = edits.first(session, edit)
+            edit.place = max(first, min(edit.last, edit.place - steps))
+            edits.touch(session, edit)
+        return _shown(session, by, workflow, edit)
+
+
+def discard(by: Principal, workflow_id: str, number: int) -> None:
+    """Forget an edit.
+
+    Raises:
+        NotFound, Conflict: as for ``apply``.
+    """
+    with unit_of_work() as session:
+        workflow = require(session, by.workspace_id, workflow_id)
+        edit = edits.find(session, workflow.id, by.editor, lock=True)
+        check_number(edit, number)
+        edits.remove(session, workflow.id, by.editor)
+
+
+def follow(by: Principal, workflow_id: str, number: int) -> Edit:
+    """Have an edit be one of the newest version, which somebody else has saved meanwhile.
+
+    Raises:
+        NotFound, Conflict: as for ``apply``.
+    """
+    with unit_of_work() as session:
+        workflow = require(session, by.workspace_id, workflow_id)
+        edit = edits.find(session, workflow.id, by.editor, lock=True)
+        check_number(edit, number)
+        if edit is not None:
+            edit.base_version = workflow.version
+            session.flush()
+        return _shown(session, by, workflow, edit)
+
+
+def save(
+    by: Principal, workflow_id: str, number: int, ports: Ports, status: WorkflowStatus | None = None
+) -> WorkflowDetail:
+    """Make an edit a version, by the way of the API's own changes; then it is over.
+
+    Data to try templates with stays for what is changed next.
+
+    Args:
+        status: what the automation is to be; None for what it is.
+
+    Raises:
+        NotFound: there is no such automation.
+        Conflict: somebody has saved another version, or changed the edit in another window.
+        ValidationFailed: names the fields that are wrong.
+    """
+    with unit_of_work() as session:
+        workflow = require(session, by.workspace_id, workflow_id, lock=True)
+        edit = edits.find(session, workflow.id, by.editor, lock=True)
+        check_number(edit, number)
+        if edit is None or _is_over(session, workflow, edit):
+            payload = _stored(session, workflow)
+        else:
+            if edit.base_version != workflow.version:
+                raise Conflict(
+                    f"Version {workflow.version} was saved meanwhile, and this is a change of "
+                    f"version {edit.base_version}: look at what is different, then keep yours or "
+                    "theirs."
+                )
+            payload = dict(edits.definition(session, edit))
+        secret = (payload.get("trigger") or {}).get("secret")
+        if isinstance(secret, str) and secret.startswith(_NEW):
+            value = webhook_secrets.value_of(by.workspace_id, secret.removeprefix(_NEW))
+            payload["trigger"] = {**payload["trigger"], "secret": value}
+        if status is not None:
+            payload["status"] = str(status)
+        found = change(session, by, workflow, payload, ports, whole=True)
+        check_references(session, found)
+        if edit is not None and edit.sample:
+            _begun_anew(session, by, workflow, edit)
+        else:
+            edits.remove(session, workflow.id, by.editor)
+        return found
+
+
+def _found(
+    session: Session, by: Principal, workflow: Workflow, base_version: int, number: int
+) -> WorkflowEdit:
+    edit = edits.find(session, workflow.id, by.editor, lock=True)
+    check_number(edit, number)
+    if edit is not None:
+        if _is_over(session, workflow, edit) and base_version == workflow.version:
+            return _begun_anew(session, by, workflow, edit)
+        return edit
+    stored = versions.definition(session, workflow.id, base_version)
+    if stored is None:
+        raise Conflict(f"There is no version {base_version} to change.")
+    return _begin(session, by, workflow, base_version, stored)
+
+
+def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
+    """Whether nothing is changed of a version that is not the newest: nothing would be lost."""
+    if edit.base_version == workflow.version:
+        return False
+    base = versions.definition(session, workflow.id, edit.base_version) or {}
+    return same(_begun(base), dict(edits.definition(session, edit)))
+
+
+def _begun_anew(
+    session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit
+) -> WorkflowEdit:
+    """An edit of the newest version in the place of one that is over, with its sample."""
+    sample, seen = edit.sample, edit.changes
+    stored = versions.definition(session, workflow.id, workflow.version) or {}
+    session.expunge(edit)
+    edits.remove(session, workflow.id, by.editor)
+    made = _begin(session, by, workflow, workflow.version, stored)
+    made.sample, made.changes = sample, seen
+    edits.touch(session, made)
+    return made
+
+
+def _begin(
+    session: Session,
+    by: Principal,
+    workflow: Workflow,
+    base_version: int,
+    stored: Mapping[str, Any],
+) -> WorkflowEdit:
+    begun = edits.begin(session, workflow.id, by.editor, base_version, _begun(stored))
+    if begun is None:
+        raise changed_elsewhere()
+    return begun
+
+
+def _begun(stored: Mapping[str, Any]) -> editing.Draft:
+    """A stored definition as an edit begins with it."""
+    made = editing.laid_out(stored)
+    trigger = made.get("trigger")
+    secret = trigger.get("secret") if isinstance(trigger, dict) else None
+    if isinstance(secret, str) and not webhook_secrets.is_reference(secret):
+        made["trigger"] = {**made["trigger"], "secret": HIDDEN}
+    return made
+
+
+def _unsealed_view(kept: Mapping[str, Any]) -> editing.Draft:
+    """What is kept of an edit as its editor sees it."""
+    trigger = kept.get("trigger")
+    secret = trigger.get("secret") if isinstance(trigger, dict) else None
+    if isinstance(secret, str) and secret.startswith(_NEW):
+        return {**kept, "trigger": {**kept["trigger"], "secret": HIDDEN}}
+    return dict(kept)
+
+
+def _sealed(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
+    """The same as it may be kept: a secret that was typed is sealed at once."""
+    trigger = made.get("trigger")
+    secret = trigger.get("secret") if isinstance(trigger, dict) else None
+    if not isinstance(secret, str) or not secret or webhook_secrets.is_reference(secret):
+        return made
+    trigger = before.get("trigger")
+    kept = trigger.get("secret", HIDDEN) if isinstance(trigger, dict) else HIDDEN
+    if secret == HIDDEN or _holds(kept, secret):
+        secret = kept
+    elif len(secret) <= webhook_secrets.MAX_LENGTH:
+        secret = _NEW + webhook_secrets.sealed_text(secret)
+    else:
+        raise ValidationFailed(
+            {"trigger.secret": [f"may have {webhook_secrets.MAX_LENGTH} characters at most"]}
+        )
+    return {**made, "trigger": {**made["trigger"], "secret": secret}}
+
+
+def _holds(kept: Any, typed: str) -> bool:
+    """Whether a secret is the one that was typed before: sealed once more it would be another."""
+    if not (isinstance(kept, str) and kept.startswith(_NEW)):
+        return False
+    return webhook_secrets.same(kept.removeprefix(_NEW), typed)
+
+
+def _stored(session: Session, workflow: Workflow) -> editing.Draft:
+    return _begun(versions.definition(session, workflow.id, workflow.version) or {})
+
+
+def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit | None) -> Edit:
+    newest = _stored(session, workflow)
+    kept, changed = newest, False
+    number, sample = (0, {}) if edit is None else (edit.changes, edit.sample)
+    if edit is not None:
+        kept = dict(edits.definition(session, edit))
+        base = versions.definition(session, workflow.id, edit.base_version) or {}
+        changed = not same(_begun(base), kept)
+        if not changed and edit.base_version != workflow.version:
+            # Nothing of it would be lost.
+            edit, kept = None, newest
+    definition = _unsealed_view(kept)
+    _, errors = checking.parse(definition)
+    ids = [str(one.step.get("id")) for one in editing.walk(definition)]
+    in_flight = InFlight(*run_queries.in_flight(session, workflow.id, workflow.version + 1, ids))
+    (made_by,) = [one.created_by for one in versions.listed(session, workflow.id, 1)] or [None]
+    return Edit(
+        workflow_id=workflow.id,
+        name=workflow.name,
+        status=workflow.status,
+        base_version=workflow.version if edit is None else edit.base_version,
+        version=workflow.version,
+        by=made_by,
+        definition=definition,
+        number=number,
+        may_undo=edit is not None and edit.place > edits.first(session, edit),
+        may_redo=edit is not None and edit.place < edit.last,
+        is_changed=changed,
+        changed_at=None if edit is None else edit.changed_at,
+        sample=sample,
+        errors=errors,
+        in_flight=in_flight,
+    )

@@ -1,0 +1,81 @@
+"""Which automations use what of their workspace, for whoever is about to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from automations.db import data_tables, matters, versions, workflows
+from automations.db.session import reading
+from automations.definitions import uses
+from automations.definitions.triggers import matching_keys, sync_key
+from automations.domain.overviews import NamedWorkflow, Usage, Used
+from automations.domain.statuses import WorkflowStatus
+
+MAX_READ = 1_000
+"""Automations of a workspace whose definitions are read to answer."""
+
+
+def of_secrets(workspace_id: str) -> Mapping[str, Sequence[NamedWorkflow]]:
+    """The automations that name each secret, by its name."""
+    return _by(workspace_id, ["secret"], uses.secrets_of)
+
+
+def of_step_types(
+    workspace_id: str, step_types: Sequence[str]
+) -> Mapping[str, Sequence[NamedWorkflow]]:
+    """The automations with a step of each of some types, by the type."""
+    wanted = [f'"{one}"' for one in step_types]
+    found = _by(workspace_id, wanted, uses.step_types_of)
+    return {one: found[one] for one in step_types if one in found}
+
+
+def of_synced_tables(workspace_id: str, table_ids: Collection[str]) -> Sequence[NamedWorkflow]:
+    """The automations that listen to what a sync changes in any of some tables, by name."""
+    keys = {
+        key
+        for table_id in table_ids
+        for key in matching_keys(sync_key(table_id, added=True, updated=True))
+    }
+    with reading() as session:
+        return workflows.of_trigger_keys(session, workspace_id, keys, MAX_READ)
+
+
+def of_ids(workspace_id: str, ids: Collection[str]) -> Mapping[str, Sequence[Usage]]:
+    """The automations that name tables or boards by their ids, by these; no archived ones."""
+    found: dict[str, list[Usage]] = {}
+    words = [f'"{one}"' for one in ids]
+    if not words:
+        return found
+    with reading() as session:
+        named = versions.newest_with(session, workspace_id, words, MAX_READ)
+    for workflow, definition in named:
+        if workflow.status == WorkflowStatus.ARCHIVED:
+            continue
+        started_by = uses.texts_of(definition.get("trigger"))
+        for one in uses.texts_of(definition).intersection(ids):
+            found.setdefault(one, []).append(Usage(workflow, one in started_by))
+    return found
+
+
+def of_workflow(workspace_id: str, definition: Mapping[str, Any]) -> Used:
+    """The tables and boards that an automation names."""
+    named = uses.texts_of(definition)
+    with reading() as session:
+        tables = data_tables.listed(session, workspace_id, None)
+        boards = matters.listed_templates(session, workspace_id)
+    return Used(
+        {table.id: table.name for table in tables if table.id in named},
+        {board.id: board.name for board in boards if board.id in named},
+    )
+
+
+def _by(
+    workspace_id: str, words: Sequence[str], used: Callable[[Any], set[str]]
+) -> Mapping[str, Sequence[NamedWorkflow]]:
+    found: dict[str, list[NamedWorkflow]] = {}
+    with reading() as session:
+        for workflow, definition in versions.newest_with(session, workspace_id, words, MAX_READ):
+            for name in used(definition):
+                found.setdefault(name, []).append(workflow)
+    return found

@@ -1,0 +1,50 @@
+"""A route in Airflow's api-server that gives the bridge a connection, sealed by our own key.
+
+A test of a step is done by the bridge, which does not reach where Airflow keeps its connections.
+What is given is of use to nobody who has not the installation's encryption key.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import FastAPI, HTTPException, status
+from pydantic import BaseModel, Field
+
+from automations.errors import StepError
+from automations.services.integrations import connections, vault
+from automations.settings import get_settings
+from automations_airflow.secrets import AIRFLOW_SECRETS
+
+app = FastAPI(title="Automations", openapi_url=None, docs_url=None, redoc_url=None)
+
+
+class Wanted(BaseModel):
+    """The connection that is wanted."""
+
+    id: str = Field(min_length=1, max_length=250)
+
+
+class Sealed(BaseModel):
+    """A connection; None when there is none, or why it is not given."""
+
+    connection: str | None = None
+    refused: str | None = None
+
+
+@app.post("/read")
+def read(wanted: Wanted, user: GetUserDep) -> Sealed:
+    """Read a connection that the setting ``connection_allow`` names for any workspace."""
+    if user.get_name() != get_settings().airflow_username:
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "This is for the bridge.")
+    if not connections.allowed_to_some(wanted.id):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "No workspace may use it.")
+    try:
+        found = AIRFLOW_SECRETS.connection(wanted.id)
+    except StepError as error:
+        return Sealed(refused=error.message)
+    if found is None:
+        return Sealed()
+    return Sealed(connection=vault.cipher().encrypt(json.dumps(asdict(found))))

@@ -1,0 +1,58 @@
+"""What Airflow knows of a task that has run by itself, for those that were done elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+from airflow.sdk.execution_time.xcom import XCom
+
+from automations_airflow.links import links_of
+
+
+def left_out(task: Any, targets: tuple[str, ...] | None) -> list[str]:
+    """Ids of a task's successors that no way from the targets leads to."""
+    if targets is None:
+        return []
+    if not targets:
+        # The run ends here. A join further down must not take this for one closed way of many.
+        return sorted(task.get_flat_relative_ids(upstream=False))
+    reached = set(targets)
+    for target in targets:
+        reached |= task.dag.get_task(target).get_flat_relative_ids(upstream=False)
+    return sorted(task.downstream_task_ids - reached)
+
+
+def pushed(
+    task: Any,
+    run_id: str,
+    step_type: str,
+    summary: Mapping[str, Any],
+    targets: tuple[str, ...] | None,
+) -> dict[str, Any]:
+    """Its XComs by their keys, as they are stored: its value, what it leaves out, its links.
+
+    Args:
+        task: also one of a DAG as Airflow stores it.
+    """
+    values: dict[str, Any] = {"return_value": dict(summary)}
+    if skipped := left_out(task, targets):
+        values[XCOM_SKIPMIXIN_KEY] = {XCOM_SKIPMIXIN_SKIPPED: skipped}
+    names = {"dag_id": task.dag_id, "task_id": task.task_id, "run_id": run_id}
+    xcoms = {
+        key: XCom.serialize_value(value, key=key, map_index=-1, **names)
+        for key, value in values.items()
+    }
+    key: Any = SimpleNamespace(**names)
+    done: Any = SimpleNamespace(summary=summary)
+    links = {link.xcom_key: link.get_link(done, ti_key=key) for link in links_of(step_type)}
+    return xcoms | links
+
+
+def rendered(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Its rendered templates, by field."""
+    shown: Any = SimpleNamespace(template_fields=("config",), config=dict(config))
+    return dict(_serialize_rendered_fields(shown))

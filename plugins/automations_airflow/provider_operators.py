@@ -1,0 +1,220 @@
+"""Operators of Airflow's providers: found by their paths, made with arguments of JSON, listed."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import Any
+
+from airflow.providers_manager import ProvidersManager
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.exceptions import AirflowException
+
+from automations.domain.fields import parse_duration
+from automations.kit.values import JSON
+from automations.ports import OPERATOR_TASK, OperatorParameter, ProviderOperator
+
+log = logging.getLogger(__name__)
+
+_KINDS = ("operators", "sensors")
+"""Of what a provider says that it has, as lists of modules."""
+_OWN = __name__.partition(".")[0]
+
+
+class Refused(Exception):
+    """An operator cannot be made so; the message says why."""
+
+
+def make(path: str, arguments: Mapping[str, JSON], dag_id: str) -> BaseOperator:
+    """An operator with its arguments, as the task of a DAG.
+
+    Raises:
+        Refused: there is no such operator, or it does not take these arguments.
+    """
+    operator = _found(path)
+    known = {one.name: one for one in _parameters(operator)}
+    unknown = sorted(set(arguments) - set(known))
+    if unknown:
+        raise Refused(
+            f"{operator.__name__} has no parameter {', '.join(unknown)}; it has "
+            f"{', '.join(known) or 'none'}."
+        )
+    missing = [one.name for one in known.values() if one.required and one.name not in arguments]
+    if missing:
+        raise Refused(f"{operator.__name__} needs the arguments {', '.join(missing)}.")
+    values = {name: _value(known[name], value) for name, value in arguments.items()}
+    try:
+        # In a DAG object of its own, as some ask their DAG for its id.
+        return operator(task_id=OPERATOR_TASK, dag=DAG(dag_id, schedule=None), **values)
+    except (AirflowException, TypeError, ValueError) as error:
+        raise Refused(f"{operator.__name__} does not take these arguments: {error}") from error
+
+
+def known(allowed: Sequence[str]) -> list[ProviderOperator]:
+    """The operators that are installed and that patterns allow, by their paths."""
+    found = {path: one for path, one in _installed(allowed) if _allows(allowed, path)}
+    return [_described(path, found[path]) for path in sorted(found)]
+
+
+def _found(path: str) -> type[BaseOperator]:
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise Refused(f"There is no operator {path} in this Airflow: {error}") from error
+    if not _is_operator(found):
+        raise Refused(f"{path} is no operator.")
+    # Modules hold what they import, too; what is allowed is what is defined where it is named.
+    own = f"{found.__module__}.{found.__qualname__}"
+    if own != path:
+        raise Refused(f"{path} is another name: the operator is {own}.")
+    return found  # type: ignore[no-any-return]  # just looked at
+
+
+def _is_operator(found: Any) -> bool:
+    return (
+        isinstance(found, type)
+        and issubclass(found, BaseOperator)
+        and not inspect.isabstract(found)
+        and found.__module__.partition(".")[0] not in (_OWN, "automations")
+    )
+
+
+def _parameters(operator: type[BaseOperator]) -> list[OperatorParameter]:
+    """What an operator is made with, without what every task of Airflow's has.
+
+    What a base requires is not required: its subclass may pass it.
+    """
+    found: dict[str, OperatorParameter] = {}
+    has_own = False
+    for one in operator.__mro__:
+        if one is BaseOperator:
+            break
+        init = vars(one).get("__init__")
+        if init is None:
+            continue
+        parameters = list(inspect.signature(init).parameters.values())[1:]
+        is_own, has_own = not has_own, True
+        for parameter in parameters:
+            if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                found.setdefault(parameter.name, _parameter(parameter, is_own=is_own))
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return [one for name, one in found.items() if name not in _OF_EVERY_TASK]
+
+
+_OF_EVERY_TASK = frozenset(inspect.signature(BaseOperator.__init__).parameters)
+
+
+def _parameter(parameter: inspect.Parameter, *, is_own: bool) -> OperatorParameter:
+    has_default = parameter.default is not parameter.empty
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        annotation = ""
+    elif not isinstance(annotation, str):
+        annotation = inspect.formatannotation(annotation)
+    default = parameter.default if has_default else None
+    is_json = default is None or isinstance(default, str | bool | int | float)
+    return OperatorParameter(
+        parameter.name,
+        is_own and not has_default,
+        default if is_json else repr(default),
+        annotation,
+    )
+
+
+def _value(parameter: OperatorParameter, value: JSON) -> Any:
+    """An argument as the parameter takes it: JSON has neither durations nor moments."""
+    words = _classes(parameter.annotation)
+    try:
+        if isinstance(value, str) and "str" not in words:
+            return _read(value, words)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and "timedelta" in words and not words & {"int", "float"}:
+            return timedelta(seconds=value)
+    except (ValueError, OverflowError) as error:
+        raise Refused(f"The argument {parameter.name}: {error}") from error
+    return value
+
+
+def _classes(annotation: str) -> set[str]:
+    """The names in an annotation, without those of the modules that they are in."""
+    return set(re.findall(r"\w+\b(?!\.)", re.sub(r"Literal\[[^]]*]", "str", annotation)))
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"must have an offset from UTC, as in {moment.isoformat()}Z")
+    return moment
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "timedelta": parse_duration,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "datetime": _moment,
+}
+
+
+def _read(value: str, classes: Collection[str]) -> Any:
+    """A text as that of some classes which can be read from it; as it is where none is known."""
+    readers = [read for name, read in _READERS.items() if name in classes]
+    for read in readers[:-1]:
+        with suppress(ValueError):
+            return read(value)
+    return readers[-1](value) if readers else value
+
+
+def _installed(allowed: Sequence[str]) -> Iterator[tuple[str, type[BaseOperator]]]:
+    for module in _modules():
+        if not any(_may_be_in(pattern, module) for pattern in allowed):
+            continue
+        try:
+            held = vars(import_module(module))
+        except Exception as error:  # noqa: BLE001 -- a provider may lack what it needs; others do not
+            log.warning("Operators of %s are not listed: %s", module, error)
+            continue
+        for one in held.values():
+            if _is_operator(one) and one.__module__ == module:
+                yield f"{module}.{one.__qualname__}", one
+    for pattern in allowed:
+        path = _of_any_workspace(pattern)
+        try:
+            yield path, _found(path)
+        except Refused:  # Most are patterns.
+            continue
+
+
+def _modules() -> Iterator[str]:
+    for provider in ProvidersManager().providers.values():
+        for kind in _KINDS:
+            for one in provider.data.get(kind, ()):
+                yield from one.get("python-modules", ())
+        yield from (one["python-module"] for one in provider.data.get("transfers", ()))
+
+
+def _allows(allowed: Sequence[str], path: str) -> bool:
+    return any(fnmatchcase(path, _of_any_workspace(pattern)) for pattern in allowed)
+
+
+def _may_be_in(pattern: str, module: str) -> bool:
+    """Whether a pattern may allow something of a module: importing all of them takes long."""
+    fixed, within = re.split(r"[*?]", _of_any_workspace(pattern))[0], f"{module}."
+    return within.startswith(fixed) or fixed.startswith(within)
+
+
+def _of_any_workspace(pattern: str) -> str:
+    return pattern.rpartition("/")[2]
+
+
+def _described(path: str, operator: type[BaseOperator]) -> ProviderOperator:
+    summary = inspect.cleandoc(operator.__doc__ or "").partition("\n\n")[0]
+    parameters = tuple(_parameters(operator))
+    return ProviderOperator(path, " ".join(summary.split()), parameters)

@@ -1,0 +1,1 @@
+"""What is run in environments of others, where nothing of ours is."""

@@ -1,0 +1,114 @@
+"""Engines of others, each in an environment of its own: what is not there is left out."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from automations.launcher.postgres import EmbeddedPostgres
+from tests.bench.compare.shapes import Measure, Shape
+from tests.bench.measuring import BenchError, end, plain_environment
+from tests.free_ports import free_ports
+
+_INSTALLING = 240.0
+"""Seconds that an installation may take."""
+_SCRIPTS = Path(__file__).parent / "foreign"
+
+
+class Peer:
+    """An engine that a script runs, which is asked by lines of JSON.
+
+    The script is told on its standard input how many steps and runs, and answers with the seconds
+    that it took, after a first line that says that it is ready.
+
+    Args:
+        package: of PyPI; the newest, in an environment of its own.
+        database: whether it has a PostgreSQL server, as ours has; else it has its default.
+    """
+
+    def __init__(self, name: str, package: str, folder: Path, *, database: bool) -> None:
+        self.name = name
+        self._package = package
+        self._folder = folder
+        [port] = free_ports(1)
+        self._postgres = (
+            EmbeddedPostgres(folder / "postgres", port, secrets.token_hex(8)) if database else None
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def up(self, shapes: Sequence[Shape]) -> None:
+        self._folder.mkdir()
+        os.chmod(self._folder, 0o711)
+        python = self._installed()
+        environment = {**plain_environment(), "HOME": str(self._folder), "PYTHONPATH": ""}
+        if self._postgres is not None:
+            self._postgres.start()
+            environment["DATABASE"] = self._postgres.dsn("postgres").replace("+psycopg2", "")
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [python, _SCRIPTS / f"run_{self._package}.py"],
+                env=environment,
+                cwd=self._folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._answer()
+
+    def down(self) -> None:
+        if self._process is not None:
+            end([self._process])
+        if self._postgres is not None:
+            with suppress(OSError):
+                self._postgres.stop()
+
+    def pids(self) -> list[int]:
+        assert self._process is not None
+        found = [self._process.pid]
+        if self._postgres is not None and self._postgres._process is not None:
+            found.append(self._postgres._process.pid)
+        return found
+
+    def measure(self, shape: Shape) -> Measure | None:
+        return partial(self._ask, shape) if shape.kind in ("chain", "burst") else None
+
+    def _ask(self, shape: Shape) -> float:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([shape.size, shape.runs]).encode() + b"\n")
+        self._process.stdin.flush()
+        return float(self._answer())
+
+    def _answer(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        # What it prints itself is not meant for us.
+        for line in self._process.stdout:
+            if line.startswith(b"bench: "):
+                return line.removeprefix(b"bench: ").decode().strip()
+        raise BenchError((self._folder / "log").read_text(errors="replace")[-500:])
+
+    def _installed(self) -> Path:
+        python = self._folder / "venv" / "bin" / "python"
+        commands = (
+            [sys.executable, "-m", "venv", str(python.parents[1])],
+            [str(python), "-m", "pip", "install", "--quiet", self._package],
+        )
+        for command in commands:
+            try:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, timeout=_INSTALLING, check=False
+                )
+            except subprocess.TimeoutExpired as slow:
+                raise BenchError(f"{self._package} takes too long to install") from slow
+            if done.returncode != 0:
+                raise BenchError(f"{self._package} cannot be installed: {done.stderr[-300:]}")
+        return python

@@ -1,0 +1,104 @@
+"""``docs/performance.md`` and its plot, from the figures that are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.bench.compare.plot import plot
+from tests.bench.compare.results import Results, Row
+from tests.bench.compare.shapes import Kind, Shape
+from tests.bench.measuring import ROOT
+
+PAGE = "docs/performance.md"
+FIGURES = ROOT / "docs" / "performance.json"
+PLOT = ROOT / "docs" / "images" / "performance.svg"
+OURS = "run ahead"
+STOCK = "stock Airflow"
+HEADINGS = ("what", "by", "seconds", "steps/s", "ms a step", "MB", "× stock", "target")
+
+TARGETS: Mapping[str, float] = {
+    Shape("chain", 5).name: 20,
+    Shape("chain", 40).name: 60,
+    Shape("burst", 5, 100).name: 12,
+}
+"""How many times as fast as stock Airflow ours is to be."""
+
+_LIMITS: Mapping[Kind, str] = {
+    "chain": "each step is 15 statements in three transactions; before the first, Airflow's "
+    "scheduler has to look at the run and to fork a process for its first task",
+    "burst": "processor time: a run is a request, a DagRun, a process forked for its first task, "
+    "its steps and the marking of their tasks",
+    "branch": "as a chain: the arm that is not taken is skipped in Airflow with the rest",
+    "loop": "the statements of an iteration; in stock Airflow an item is a task",
+    "approval": "the answer goes by the queue to Airflow, which begins the task anew in a process",
+    "child": "a second run, which is begun as the first one was, and the waking of its parent",
+    "webhook": "as a chain, and the answer's way back",
+}
+"""What holds each row."""
+
+_ABOVE = """\
+# Performance
+
+Made by `./automations bench compare --report` from [performance.json](performance.json),
+which `./automations bench compare --json docs/performance.json` wrote on {at}, on {cpus} cores.
+All engines ran on it at the same time and were measured in turns: what counts is the ratios.
+
+![Seconds of each shape, by engine](images/performance.svg)
+
+*run ahead* is an automation as it comes; *own tasks* is with `AUTOMATIONS_RUN_AHEAD_SECONDS=0`,
+*express* with `"execution": "express"`; *stock Airflow* has the same graph hand-written, of
+PythonOperators that return a value, and its defaults. Seconds are from the request until the run is
+seen to have ended, as medians with the least and the most; *ms a step* is processor time of all of
+an engine's processes, its database included; MB is their memory at the end. Light steps: each
+decides something and writes it down.
+An approval counts from its answer.
+
+"""
+
+
+def is_met(results: Results, shape: Shape) -> bool | None:
+    """Whether a target was met; None where there is none, or nothing to say so by."""
+    target, ratio = TARGETS.get(shape.name), results.ratio(shape, OURS, STOCK)
+    return None if target is None or ratio is None else ratio >= target
+
+
+def cells(results: Results, row: Row) -> tuple[str, ...]:
+    """What is said of a row, under ``HEADINGS``."""
+    ratio = results.ratio(row.shape, row.engine, STOCK) if row.engine != STOCK else None
+    target = TARGETS.get(row.shape.name) if row.engine == OURS else None
+    return (
+        row.shape.name,
+        row.engine,
+        f"{row.seconds:.2f} ({row.spread})",
+        f"{row.rate:.1f}",
+        f"{row.per_step:.0f}",
+        f"{row.megabytes:.0f}",
+        "" if ratio is None else f"{ratio:.1f}",
+        "" if target is None else f"≥ {target:.0f}",
+    )
+
+
+def write() -> None:
+    """Write the page and the plot."""
+    results = Results(FIGURES)
+    (ROOT / PAGE).write_text(page(results))
+    PLOT.write_text(plot(results.rows()))
+
+
+def page(results: Results) -> str:
+    """The page, from figures."""
+    rows = results.rows()
+    loads = [row.load for row in rows]
+    lines = [_ABOVE.format(at=results.at, cpus=results.cpus).rstrip() + "\n"]
+    lines.append(_line(HEADINGS))
+    lines.append(_line(["---", "---", *["---:"] * 6]))
+    lines += [_line(cells(results, row)) for row in rows]
+    busy = f"{min(loads):.1f} to {max(loads):.1f}" if loads else "unknown"
+    lines.append(f"\nThe load average of the machine was {busy} meanwhile.\n\n## What holds each\n")
+    kinds = dict.fromkeys(row.shape.kind for row in rows)
+    lines += [f"* **{kind}**: {_LIMITS[kind]}." for kind in kinds]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,32 @@
+"""A local server that says a little now and then, and never ends."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def dripping(first: bytes, drop: bytes, pause: float = 0.05) -> Iterator[int]:
+    """Serve answers that begin with one text, and go on with another for ever; gives the port."""
+    stopping = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.sendall(first)
+                while not stopping.wait(pause):
+                    self.request.sendall(drop)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        try:
+            yield int(server.server_address[1])
+        finally:
+            stopping.set()
+            server.shutdown()
+            serving.join()

@@ -1,0 +1,287 @@
+"""Airflow's own UI in Chromium: what an administrator, a user and a viewer find of automations."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from automations.definitions.published import dag_id
+from tests.console.conftest import chromium  # noqa: F401 -- a fixture
+from tests.e2e.automations import approval, email, put_secret, required_action
+from tests.e2e.browsing_airflow import USERS, page_of
+from tests.e2e.conftest import Stack, until
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 60_000
+"""Milliseconds."""
+NAME = f"Order {secrets.token_hex(3)}"
+SECRET = "s3cret-of-the-ui"
+SCHEMA: dict[str, Any] = {
+    "properties": {
+        "amount": {
+            "type": "number",
+            "title": "Amount",
+            "description": "In euros.",
+            "maximum": 5000,
+        },
+        "size": {
+            "title": "Size",
+            "oneOf": [{"const": "s", "title": "Small"}, {"const": "l", "title": "Large"}],
+        },
+        "note": {"type": "string", "title": "Note", "minLength": 3},
+    },
+    "required": ["note"],
+}
+COST = {"id": "c", "key": "centre", "type": "number", "label": "Cost centre"}
+FORM = {
+    "sections": [
+        {"id": "s", "fields": [{**COST, "validation": {"required": True, "max": 100}}]},
+    ]
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An automation in Airflow, and a run of it that waits for a decision."""
+
+    stack: Stack
+    workflow: str
+    run: str
+    steps: dict[str, str]
+
+    @property
+    def dag(self) -> str:
+        return f"{self.stack.airflow}/dags/{dag_id(self.workflow)}"
+
+    def task(self, name: str, run: str | None = None) -> str:
+        return f"{self.dag}/runs/{run or self.run}/tasks/{self.steps[name]}"
+
+    def waiting(self) -> str:
+        """Another run, once Airflow asks for its decision."""
+        run = self.stack.execute(self.workflow, note="again")
+        required_action(self.stack, self.workflow, run)
+        return run
+
+
+@pytest.fixture(scope="module")
+def shown(stack: Stack) -> Shown:
+    put_secret(stack, "UI", SECRET)
+    stack.create(email("Of somebody else", 0, "else@example.com"), name="Another one")
+    workflow = stack.create(
+        email("Say", 0, "ui@example.com", "Hello {{secret.UI}}"),
+        {**approval(message="May we **buy** it?", form=FORM), "order": 1},
+        email("Tell", 2, "ui@example.com"),
+        name=NAME,
+        trigger={"type": "manual", "inputSchema": SCHEMA},
+    )
+    run = stack.execute(workflow, note="first")
+    required_action(stack, workflow, run)
+    steps = {one["name"]: one["id"] for one in stack.client.workflows.get(workflow)["steps"]}
+    return Shown(stack, workflow, run, steps)
+
+
+Opened = Callable[[str], Page]
+
+
+@pytest.fixture(scope="module")
+def opened(chromium: Browser, stack: Stack) -> Iterator[Opened]:  # noqa: F811 -- that fixture
+    """Each user's page of Airflow's, by name."""
+    # A busy machine takes longer than the five seconds of the default.
+    expect.set_options(timeout=PATIENCE)
+    with ExitStack() as closing:
+        pages: dict[str, Page] = {}
+
+        def page(user: str) -> Page:
+            if user not in pages:
+                pages[user] = closing.enter_context(page_of(chromium, stack, user))
+            return pages[user]
+
+        yield page
+
+
+def content(page: Page) -> Any:
+    return page.get_by_test_id("main-content").or_(page.locator("body")).first
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_the_list_of_dags_names_automations_with_what_is_to_know(
+    shown: Shown, opened: Opened, user: str
+) -> None:
+    page = opened(user)
+    page.goto(f"{shown.stack.airflow}/dags?name_pattern={quote(NAME)}")
+    card = page.get_by_test_id("dag-card").or_(page.locator("tbody tr")).filter(has_text=NAME)
+    expect(card).to_have_count(1)
+    for said in ("by hand", "active", "automation"):
+        expect(card).to_contain_text(said)
+    assert re.search(r"\bv\d+\b", card.inner_text()) is None
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_the_code_tab_shows_the_automations_own_definition_to_each(
+    shown: Shown, opened: Opened, user: str
+) -> None:
+    page = opened(user)
+    page.goto(f"{shown.dag}/code")
+    lines = page.locator(".view-lines")
+    expect(lines).to_contain_text(re.compile(r"Version\s1\sof\sautomation"))
+    expect(lines).to_contain_text(re.compile("name:\\sSay"))
+    assert "Of somebody else" not in lines.inner_text().replace("\xa0", " ")
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_run_is_in_the_grid_with_its_steps_by_name(
+    shown: Shown, opened: Opened, user: str
+) -> None:
+    page = opened(user)
+    page.goto(f"{shown.dag}/runs/{shown.run}")
+    for step in ("Say", "Ask", "Tell"):
+        expect(page.get_by_text(step, exact=True).first).to_be_visible()
+    expect(page.get_by_text("Awaiting Input").first).to_be_visible()
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_the_log_of_a_task_is_that_of_its_step(shown: Shown, opened: Opened, user: str) -> None:
+    page = opened(user)
+    page.goto(shown.task("Say"))
+    log = page.get_by_test_id("virtualized-list")
+    expect(log).to_contain_text("Step 'Say' (Send an e-mail), attempt 1 of 1")
+    expect(log).to_contain_text("Mail to ui@example.com: accepted")
+    expect(log).to_contain_text("Hello ***")
+    assert SECRET not in log.inner_text()
+
+
+def test_the_log_of_a_task_that_waits_says_for_what(shown: Shown, opened: Opened) -> None:
+    page = opened("vera")
+    page.goto(shown.task("Ask"))
+    log = page.get_by_test_id("virtualized-list")
+    expect(log).to_contain_text("Waits for a decision by")
+    expect(log).not_to_contain_text("Could not read served logs")
+
+
+def test_rendered_templates_are_masked_and_an_xcom_is_a_summary(
+    shown: Shown, opened: Opened
+) -> None:
+    page = opened("admin")
+    page.goto(f"{shown.task('Say')}/rendered_templates")
+    expect(content(page)).to_contain_text("Hello ***")
+    assert SECRET not in page.content()
+    page.goto(f"{shown.task('Say')}/xcom")
+    expect(content(page)).to_contain_text("return_value")
+    assert SECRET not in page.content()
+
+
+def test_a_viewer_is_refused_an_answer(shown: Shown, opened: Opened) -> None:
+    page = opened("vera")
+    page.goto(f"{shown.task('Ask')}/required_actions")
+    expect(content(page)).to_contain_text("Approval needed")
+    page.get_by_test_id("hitl-option-Approve").click()
+    expect(page.get_by_text("You do not have permission")).to_be_visible()
+    assert shown.stack.run(shown.workflow, shown.run)["status"] == "PAUSED"
+
+
+def test_a_question_is_asked_with_its_form_and_an_answer_that_is_refused_comes_back(
+    shown: Shown, opened: Opened
+) -> None:
+    run = shown.waiting()
+    page = opened("ulla")
+    page.goto(f"{shown.task('Ask', run)}/required_actions")
+    for said in ("May we buy it?", "Cost centre", "Needed to approve.", "Its page in the console"):
+        expect(content(page)).to_contain_text(said)
+    page.get_by_test_id("hitl-option-Approve").click()
+
+    def refused() -> bool | None:
+        body = required_action(shown.stack, shown.workflow, run)["body"]
+        return "An answer was not taken" in body or None
+
+    until("the answer to be refused", refused)
+    page.goto(f"{shown.task('Ask', run)}/required_actions")
+    expect(content(page)).to_contain_text("An answer was not taken.")
+    page.locator("[name=element_centre]").fill("7")
+    page.get_by_test_id("hitl-option-Approve").click()
+    done = shown.stack.wait(shown.workflow, run, "COMPLETED")
+    answered = done["state"]["stepOutputs"][shown.steps["Ask"]]
+    assert answered["data"] == {"centre": 7}
+    assert "ulla" in answered["decidedBy"]
+
+
+def test_a_rejection_needs_none_of_the_fields(shown: Shown, opened: Opened) -> None:
+    run = shown.waiting()
+    page = opened("admin")
+    page.goto(f"{shown.task('Ask', run)}/required_actions")
+    page.get_by_test_id("hitl-option-Reject").click()
+    assert "admin" in str(shown.stack.wait(shown.workflow, run, "FAILED")["error"])
+
+
+@pytest.mark.parametrize(
+    ("user", "role"), [("admin", "ADMIN"), ("ulla", "MEMBER"), ("vera", "VIEWER")]
+)
+def test_the_buttons_of_a_task_lead_into_the_console_with_the_role_that_one_has(
+    shown: Shown, opened: Opened, user: str, role: str
+) -> None:
+    page = opened(user)
+    page.goto(f"{shown.task('Say')}/details")
+    page.get_by_role("link", name="Run in the console").click()
+    page.wait_for_url(f"**/console/runs/{shown.run}")
+    expect(page.locator("h1")).to_contain_text(NAME)
+    session = page.context.request.get(f"{shown.stack.bridge}/api/session").json()
+    assert role in str(session)
+
+
+def test_the_entry_of_the_navigation_shows_the_console(shown: Shown, opened: Opened) -> None:
+    page = opened("vera")
+    page.goto(f"{shown.stack.airflow}/dags")
+    page.get_by_test_id("nav-sidebar").get_by_text("Plugins", exact=True).click()
+    page.get_by_role("menuitem", name="Automations", exact=True).click()
+    frame = page.frame_locator("iframe[title=Automations]")
+    expect(frame.get_by_role("heading", name="Automations")).to_be_visible()
+    expect(frame.get_by_text(NAME).first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("user", "role"), [("admin", "ADMIN"), ("ulla", "MEMBER"), ("vera", "VIEWER")]
+)
+def test_tabs_of_the_dag_the_run_and_the_task_show_the_console_without_a_sign_in(
+    shown: Shown, opened: Opened, user: str, role: str
+) -> None:
+    page = opened(user)
+    for place, tab, said in (
+        (shown.dag, "Automation", NAME),
+        (f"{shown.dag}/runs/{shown.run}", "Console", NAME),
+        (shown.task("Say"), "Console", "Say"),
+    ):
+        page.goto(place)
+        page.get_by_role("link", name=tab, exact=True).click()
+        frame = page.frame_locator(f"iframe[title={tab}]")
+        expect(frame.locator("h1")).to_contain_text(NAME)
+        expect(frame.locator("main")).to_contain_text(said)
+    session = page.context.request.get(f"{shown.stack.bridge}/api/session").json()
+    assert role in str(session)
+
+
+def listed(stack: Stack, workflow: str) -> list[dict[str, Any]]:
+    """The runs of an automation, newest first."""
+    return list(stack.api("GET", f"/api/workflows/{workflow}/runs")["runs"])
+
+
+def triggering(page: Page, shown: Shown) -> Page:
+    page.goto(shown.dag)
+    page.get_by_test_id("trigger-dag-button").first.click()
+    return page
+
+
+def test_a_viewer_triggers_nothing(shown: Shown, opened: Opened) -> None:
+    known = listed(shown.stack, shown.workflow)
+    page = triggering(opened("vera"), shown)
+    page.locator("[name=element_note]").fill("by a viewer")
+    page.get_by_test_id("trigger-dag-submit").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Forbidden")
+    assert listed(shown.stack, shown.workflow) == known

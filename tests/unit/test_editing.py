@@ -1,0 +1,136 @@
+"""Changes of a definition that is being written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automations.definitions import editing
+from automations.definitions.editing import Spot, spot_of
+from automations.errors import NotFound, ValidationFailed
+
+
+def step(name: str, kind: str = "email", **config: Any) -> dict[str, Any]:
+    return {"id": name.lower(), "name": name, "type": kind, "config": config}
+
+
+def flow() -> dict[str, Any]:
+    inner = [step("B1"), step("B2", "loop", steps=[step("C")])]
+    return {"name": "x", "steps": [step("A"), step("B", "condition", then=inner), step("D")]}
+
+
+def shape(definition: dict[str, Any]) -> list[str]:
+    return [
+        f"{'/'.join(one.parents)}>{one.step['id']}@{one.spot.name}{one.spot.index}"
+        for one in editing.walk(definition)
+    ]
+
+
+def ids(definition: dict[str, Any]) -> list[str]:
+    return [str(one.step["id"]) for one in editing.walk(definition)]
+
+
+def test_steps_are_found_with_the_paths_that_errors_have() -> None:
+    assert [one.path for one in editing.walk(flow())] == [
+        "steps.0",
+        "steps.1",
+        "steps.1.config.then.0",
+        "steps.1.config.then.1",
+        "steps.1.config.then.1.config.steps.0",
+        "steps.2",
+    ]
+    assert editing.find(flow(), "c").parents == ("b", "b2")
+    with pytest.raises(NotFound):
+        editing.find(flow(), "nothing")
+
+
+def test_what_is_laid_out_has_ids_and_the_order_in_which_it_runs() -> None:
+    given = {
+        "steps": [
+            {"name": "second", "type": "email", "order": 7},
+            {"id": "x", "name": "first", "type": "loop", "order": 1, "config": {"steps": [{}]}},
+            {"id": "x", "name": "third", "type": "email", "order": 9},
+        ]
+    }
+    made = editing.laid_out(given)
+    assert [one["name"] for one in made["steps"]] == ["first", "second", "third"]
+    assert not any("order" in one for one in made["steps"])
+    assert len(set(ids(made))) == 4
+    assert made["steps"][0]["id"] == "x"
+    assert editing.laid_out(made) == made
+
+
+@pytest.mark.parametrize(
+    "steps", [None, "text", [1, None, "x"], [{"type": 5, "onError": [{}]}], {}]
+)
+def test_what_is_no_definition_yet_breaks_nothing(steps: Any) -> None:
+    made = editing.laid_out({"steps": steps})
+    assert isinstance(list(editing.walk(made)), list)
+
+
+def test_a_step_is_added_anywhere_under_a_name_of_its_own() -> None:
+    draft = flow()
+    for place in ("/steps/0", "b/then/1", "b/else/0", "b2/steps/1"):
+        made, made_id = editing.added(draft, "delay", spot_of(place))
+        assert str(editing.find(made, made_id).spot) == place
+        assert editing.find(made, made_id).step["name"] == "Delay"
+    made, _ = editing.added(draft, "delay", spot_of("/steps/3"))
+    made, made_id = editing.added(made, "delay", spot_of("/steps/3"))
+    assert editing.find(made, made_id).step["name"] == "Delay 2"
+    assert draft == flow(), "what was there is as it was"
+    for place in ("a/then/0", "b/nothing/0", "/steps/9", "gone/then/0"):
+        with pytest.raises(NotFound):
+            editing.added(draft, "delay", spot_of(place))
+    for written in ("", "/steps", "//", "a b/then/0", "/steps/x", "/steps/1000000"):
+        with pytest.raises(ValidationFailed):
+            spot_of(written)
+    with pytest.raises(ValidationFailed):
+        editing.added(draft, "nothing", Spot("", "steps", 0))
+
+
+def test_a_step_moves_by_one_in_every_direction_there_is() -> None:
+    draft = flow()
+
+    def ways(step_id: str) -> dict[str, str]:
+        found = editing.neighbours(draft, editing.find(draft, step_id))
+        return {way: str(spot) for way, spot in found.items()}
+
+    assert ways("a") == {"down": "/steps/2"}
+    assert ways("d") == {"up": "/steps/1", "in": "b/then/2"}
+    assert ways("b1") == {"down": "b/then/2", "out": "/steps/2"}
+    assert ways("c") == {"out": "b/then/2"}
+    for step_id in ids(draft):
+        for spot in editing.neighbours(draft, editing.find(draft, step_id)).values():
+            made = editing.moved(draft, step_id, spot)
+            assert sorted(ids(made)) == sorted(ids(draft))
+            assert shape(made) != shape(draft)
+    assert ids(editing.moved(draft, "a", Spot("", "steps", 3))) == ["b", "b1", "b2", "c", "d", "a"]
+    assert editing.find(editing.moved(draft, "d", Spot("b2", "steps", 0)), "d").parents == (
+        "b",
+        "b2",
+    )
+    with pytest.raises(ValidationFailed, match="into itself"):
+        editing.moved(draft, "b", Spot("b2", "steps", 0))
+
+
+def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:
+    made, made_id = editing.copied(flow(), "b")
+    assert len(set(ids(made))) == 10
+    copy = editing.find(made, made_id)
+    assert (copy.spot.index, copy.step["name"]) == (2, "B 2")
+    names = [one.step["name"] for one in editing.walk(made)]
+    assert len(set(names)) == len(names)
+
+
+def test_a_step_goes_with_what_is_inside_of_it() -> None:
+    assert ids(editing.removed(flow(), "b")) == ["a", "d"]
+
+
+def test_templates_follow_a_step_to_its_new_name() -> None:
+    draft = flow()
+    draft["steps"][2]["config"] = {"body": "{{steps['A'].x}} {{steps[\"A\"].y}} {{steps['AB'].z}}"}
+    made = editing.changed(draft, "a", {**draft["steps"][0], "name": "First one"})
+    assert made["steps"][2]["config"]["body"] == (
+        "{{steps['First one'].x}} {{steps['First one'].y}} {{steps['AB'].z}}"
+    )
