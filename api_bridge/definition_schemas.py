@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from automations.definitions.model import DEFINITION
+from automations.definitions.triggers import TRIGGERS
 from automations.domain.statuses import WorkflowStatus
 from automations.services.integrations.mail import Message
 
@@ -20,7 +21,6 @@ _FILE = (
     "the config of `run_workflow`, or by their ids."
 )
 _ERROR_KEY = "In the place of `errorWorkflowId`: its key, in the file or in the workspace."
-_TRIGGERS = ("Manual", "FormSubmission", "EventTrigger", "WebhookTrigger", "ScheduleTrigger")
 
 
 def schemas(ref_template: str) -> dict[str, Any]:
@@ -29,7 +29,8 @@ def schemas(ref_template: str) -> dict[str, Any]:
     message = Message.model_json_schema(by_alias=True, ref_template=ref_template)
     found: dict[str, Any] = definition.pop("$defs")
     found |= message.pop("$defs")
-    for name in _TRIGGERS:
+    for trigger in TRIGGERS.values():
+        name = trigger.__name__
         found[name] = _in_both_shapes(found[name])
     definition["properties"]["status"] = _STATUS
     file = copy.deepcopy(definition)

@@ -1,4 +1,7 @@
-"""Forms that are typed in several goes: their buttons change what they offer, and one saves it."""
+"""Forms with buttons that change the form itself, as "add a column" does, beside one that saves it.
+
+Nothing is kept between two clicks but what the form holds.
+"""
 
 from __future__ import annotations
 

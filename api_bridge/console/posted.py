@@ -55,3 +55,25 @@ def place_named(written: str) -> int:
 def texts(form: FormData, name: str) -> list[str]:
     """The texts of all inputs of a name."""
     return [one for one in form.getlist(name) if isinstance(one, str)]
+
+
+def check_sure(form: FormData) -> None:
+    """Check that the box was ticked without which nothing is deleted.
+
+    Raises:
+        ValidationFailed: it was not.
+    """
+    if text(form, "sure") != "yes":
+        raise ValidationFailed({"sure": ["must be yes"]})
+
+
+def check_sure_though_used(form: FormData) -> bool:
+    """The same, where automations may use what is deleted: whether it goes although they do.
+
+    Raises:
+        ValidationFailed: neither of the boxes was ticked.
+    """
+    if text(form, "sure") == "used":
+        return True
+    check_sure(form)
+    return False

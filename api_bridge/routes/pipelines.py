@@ -18,6 +18,7 @@ from api_bridge.views import pagination
 from api_bridge.views import pipelines as pipeline_views
 from automations import wiring
 from automations.definitions.pipelines import (
+    PUSH,
     CONNECTORS,
     ConnectionShape,
     ConnectorType,
@@ -264,6 +265,6 @@ def _tried(caller: Principal, connector_type: str, config: Mapping[str, Any]) ->
     http = wiring.ports().http
     problem = probes.problem(caller.workspace_id, connector_type, config, http)
     fine = "The source answers as it should."
-    if connector_type == "push":
+    if connector_type == PUSH:
         fine = "Records are sent to such a connection: there is no source to ask."
     return {"success": problem is None, "message": problem or fine}

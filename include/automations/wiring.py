@@ -19,6 +19,7 @@ from automations.adapters.webhook_signatures import WebhookSignatures
 from automations.db import workflows
 from automations.db.channels import Channel
 from automations.db.publications import SqlPublications
+from automations.definitions.integrations import AI, SLACK
 from automations.definitions.published import Publications
 from automations.execution.engine import Engine
 from automations.kit import tracing
@@ -87,7 +88,7 @@ def signature_verifier() -> SignatureVerifier:
 
 
 def _slack_account(workspace_id: str) -> SlackAccount | None:
-    found = credentials_of(workspace_id, "SLACK")
+    found = credentials_of(workspace_id, SLACK)
     if found is not None:
         config, credentials = found
         return SlackAccount(credentials["token"], config.get("channel"))
@@ -101,7 +102,7 @@ def _model_account(
     if connection is not None:
         return _guarded(connected(connection, provider))
     settings = get_settings()
-    found = credentials_of(workspace_id, "AI_PROVIDER")
+    found = credentials_of(workspace_id, AI)
     if found is not None and provider in (None, found[0]["provider"]):
         config, credentials = found
         return _guarded(

@@ -203,7 +203,7 @@ class TestTemplates:
     @pytest.mark.parametrize(
         ("data", "said"),
         [
-            ("{", "is not JSON"),
+            ("{", "is not valid JSON"),
             ("[1]", "must be a JSON object"),
             ('{"client": {"name": "Ada"}}', "names 'amount', which is not there in the data"),
         ],

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import scopes
 from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, text, texts
+from api_bridge.console.posted import Posted, check_sure, text, texts
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -73,8 +73,7 @@ def rotate(request: Request, caller: Admin, key_id: str, form: Posted) -> Respon
 def revoke(caller: Admin, key_id: str, form: Posted) -> Response:
     """Revoke a key, at once and for ever."""
     api_keys.get(caller, key_id)
-    if text(form, "sure") != "yes":
-        raise ValidationFailed({"sure": ["must be yes"]})
+    check_sure(form)
     api_keys.revoke(caller, key_id)
     return answers.lead_on(ROOT, "api_key.revoked")
 

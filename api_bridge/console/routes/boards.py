@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import answers, drafts
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, check_sure_though_used, text
 from api_bridge.console.routes.matters import ROOT as MATTERS
 from api_bridge.console.views import boards as board_views
 from api_bridge.console.views import meanwhile, moments
@@ -17,7 +17,6 @@ from api_bridge.deps import Admin
 from api_bridge.routing import Router
 from automations.domain.matters import MatterTemplate
 from automations.domain.principals import Principal
-from automations.errors import ValidationFailed
 from automations.kit.values import Errors
 from automations.services.matters import templates
 from automations.services.workflows import uses
@@ -77,9 +76,8 @@ def change(request: Request, caller: Admin, template_id: str, form: Posted) -> R
 def delete(caller: Admin, template_id: str, form: Posted) -> Response:
     """Delete a board; its matters stay."""
     templates.get(caller.workspace_id, template_id)
-    if text(form, "sure") not in ("yes", "used"):
-        raise ValidationFailed({"sure": ["must be yes"]})
-    templates.delete(caller.workspace_id, template_id, force=text(form, "sure") == "used")
+    force = check_sure_though_used(form)
+    templates.delete(caller.workspace_id, template_id, force=force)
     return answers.lead_on(MATTERS, "board.deleted")
 
 

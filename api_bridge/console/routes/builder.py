@@ -24,6 +24,7 @@ from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions import checking, editing
 from automations.definitions.editing import Draft, spot_of
+from automations.definitions.triggers import TRIGGER_TYPES
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict, ValidationFailed
@@ -45,16 +46,11 @@ def show(request: Request, caller: Admin, workflow_id: str, at: Text = "") -> Re
 @router.post("/{workflow_id}/edit")
 def change(request: Request, caller: Admin, workflow_id: str, form: Posted) -> Response:
     """Keep what was typed, then do what the button says."""
-    at = text(form, "at")
-    try:
-        edit = _kept(caller, workflow_id, at, form)
-        return _done(caller, edit, at, text(form, "do"))
-    except Conflict as error:
-        shown = Shown(edits.of(caller, workflow_id), at, refused=str(error))
-        return builder_pages.page(request, caller, shown, 409)
-    except ValidationFailed as error:
-        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors, form=form)
-        return builder_pages.page(request, caller, shown, 400)
+
+    def press(edit: Edit, at: str) -> Response:
+        return _pressed(caller, edit, at, text(form, "do"))
+
+    return _kept_then(press, request, caller, workflow_id, form)
 
 
 @router.post("/{workflow_id}/edit/test")
@@ -64,27 +60,20 @@ def test(
     request: Request, caller: Admin, effect_id: EffectId, workflow_id: str, form: Posted
 ) -> Response:
     """Do the open step for real, with the data at hand."""
-    at = text(form, "at")
-    try:
-        edit = _kept(caller, workflow_id, at, form)
+
+    def do_step(edit: Edit, at: str) -> Response:
         step = places.opened(edit.definition, at).placed
         if step is None:
             raise ValidationFailed({"at": ["choose a step first"]})
         if edit.is_changed:
             raise Conflict("Save first: what is tested is a step of what is saved.")
+        engine, step_id = wiring.engine(ASKED_OF_AIRFLOW), str(step.step["id"])
         given = _given(caller, edit)
-        step_id = str(step.step["id"])
-        result = step_tests.run(
-            wiring.engine(ASKED_OF_AIRFLOW), caller, workflow_id, step_id, given, effect_id
-        )
+        result = step_tests.run(engine, caller, workflow_id, step_id, given, effect_id)
         shown = Shown(edits.of(caller, workflow_id), at, tested=result)
         return builder_pages.page(request, caller, shown)
-    except Conflict as error:
-        shown = Shown(edits.of(caller, workflow_id), at, refused=str(error))
-        return builder_pages.page(request, caller, shown, 409)
-    except ValidationFailed as error:
-        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors)
-        return builder_pages.page(request, caller, shown, 400)
+
+    return _kept_then(do_step, request, caller, workflow_id, form)
 
 
 @router.post("/{workflow_id}/edit/try")
@@ -92,9 +81,8 @@ def test(
 @outside
 def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> Response:
     """Go through the whole as it is written, with the data at hand; nothing is done outside."""
-    at = text(form, "at")
-    try:
-        edit = _kept(caller, workflow_id, at, form)
+
+    def go_through(edit: Edit, at: str) -> Response:
         definition, wrong = checking.parse(dict(edit.definition))
         if definition is None or wrong:
             raise ValidationFailed(wrong)
@@ -105,11 +93,30 @@ def try_all(request: Request, caller: Admin, workflow_id: str, form: Posted) -> 
         found = execution_trials.run(wiring.ports(), here, workflow_id, given, answers, definition)
         shown = Shown(edits.of(caller, workflow_id), "trial", tried=found)
         return builder_pages.page(request, caller, shown)
+
+    return _kept_then(go_through, request, caller, workflow_id, form)
+
+
+def _kept_then(
+    act: Callable[[Edit, str], Response],
+    request: Request,
+    caller: Principal,
+    workflow_id: str,
+    form: FormData,
+) -> Response:
+    """Keep what was typed into what is open, then act; or show the page with what is wrong.
+
+    Args:
+        act: is given the edit with what was typed, and the name of what is open.
+    """
+    at = text(form, "at")
+    try:
+        return act(_kept(caller, workflow_id, at, form), at)
     except Conflict as error:
         shown = Shown(edits.of(caller, workflow_id), at, refused=str(error))
         return builder_pages.page(request, caller, shown, 409)
     except ValidationFailed as error:
-        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors)
+        shown = Shown(edits.of(caller, workflow_id), at, wrong=error.field_errors, form=form)
         return builder_pages.page(request, caller, shown, 400)
 
 
@@ -161,7 +168,8 @@ def _typed(definition: Draft, opened: Open, at: str, form: FormData) -> Draft:
     return editing.changed(definition, str(step["id"]), made)
 
 
-def _done(caller: Principal, edit: Edit, at: str, do: str) -> Response:
+def _pressed(caller: Principal, edit: Edit, at: str, do: str) -> Response:
+    """Do what a button says, as ``verb:what``, and lead on to what is open then."""
     verb, _, what = do.partition(":")
     if verb in _CHANGES:
         made: list[str] = []
@@ -212,7 +220,7 @@ def _new(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
 
 
 def _kind(definition: Draft, kind: str, at: str) -> tuple[Draft, str]:
-    if kind not in schema_fields.TRIGGERS:
+    if kind not in TRIGGER_TYPES:
         raise ValidationFailed({"trigger.type": [f"unknown type '{kind[:100]}'"]})
     return {**definition, "trigger": {"type": kind}}, "trigger"
 

@@ -29,6 +29,7 @@ from api_bridge.console.views.places import Open
 from api_bridge.console.views.schema_fields import WORKFLOW, Spec
 from api_bridge.console.views.step_inputs import Input
 from automations.definitions import editing
+from automations.definitions.triggers import TRIGGER_TYPES
 from automations.domain.principals import Principal
 from automations.domain.workflows import WorkflowFilter
 from automations.execution import step_tests
@@ -124,7 +125,7 @@ def page(request: Request, caller: Principal, shown: Shown, status: int = 200) -
         is_cut=draft.is_cut(edit.definition),
         trigger=_trigger(edit),
         trigger_kind=draft_texts.kind_of(edit.definition.get("trigger")),
-        trigger_kinds=list(schema_fields.TRIGGERS),
+        trigger_kinds=TRIGGER_TYPES,
         trigger_problems=len(draft.errors_of(errors, "trigger")),
         settings_problems=draft.elsewhere(errors) if opened.kind != "settings" else {},
         errors=errors,

@@ -11,8 +11,9 @@ from starlette.datastructures import FormData
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.console import answers
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.views import meanwhile, moments, placeholders
+from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.form_inputs import SentFile
@@ -22,7 +23,6 @@ from automations import wiring
 from automations.domain.principals import Principal
 from automations.errors import Conflict, StepError, ValidationFailed
 from automations.kit.filenames import file_name
-from automations.kit.json_text import parsed
 from automations.kit.values import Errors
 from automations.services.documents import templates
 from automations.services.documents.documents import CONTENT_TYPES
@@ -114,8 +114,7 @@ def replace(request: Request, caller: Admin, template_id: str, form: Posted) -> 
 def delete(caller: Admin, template_id: str, form: Posted) -> Response:
     """Delete a template that no active automation needs; documents made of it stay."""
     templates.get(caller.workspace_id, template_id)
-    if text(form, "sure") != "yes":
-        raise ValidationFailed({"sure": ["must be yes"]})
+    check_sure(form)
     templates.delete(caller.workspace_id, template_id)
     return answers.lead_on(ROOT, "template.deleted")
 
@@ -133,7 +132,7 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
         made = wiring.document_renderer().render(
             template.format,
             content,
-            _data(text(form, "data")),
+            object_of(text(form, "data"), "data"),
             output,
             allow_loss="allowLoss" in form,
         )
@@ -145,16 +144,6 @@ def test(request: Request, caller: Member, template_id: str, form: Posted) -> Re
     if output == "pdf":
         return answers.shown_file(name, made.content, CONTENT_TYPES["pdf"])
     return download(name, made.content, CONTENT_TYPES["docx"])
-
-
-def _data(written: str) -> dict[str, Any]:
-    try:
-        data = parsed(written or "{}")
-    except ValueError as error:
-        raise ValidationFailed({"data": [f"is not JSON: {error}"]}) from error
-    if not isinstance(data, dict):
-        raise ValidationFailed({"data": ["must be a JSON object, in braces"]})
-    return data
 
 
 def _file(form: FormData) -> tuple[str, str, bytes] | None:

@@ -54,7 +54,7 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _Problems:
     """What the page is to say of what was just refused."""
 
     refused: str | None = None
@@ -64,7 +64,7 @@ class _Done:
 @router.get("/{form_id}/edit")
 def show(request: Request, caller: Admin, form_id: str, at: Text = "") -> Response:
     """What the form is to become, and what is open of it."""
-    return _page(request, edits.of(caller, form_id), caller, at, _Done())
+    return _page(request, edits.of(caller, form_id), caller, at, _Problems())
 
 
 @router.post("/{form_id}/edit")
@@ -73,12 +73,12 @@ def change(request: Request, caller: Admin, form_id: str, form: Posted) -> Respo
     at = text(form, "at")
     try:
         edit = _kept(caller, form_id, at, form)
-        return _do(caller, edit, at, form)
+        return _pressed(caller, edit, at, form)
     except Conflict as error:
-        said = _Done(refused=str(error))
+        said = _Problems(refused=str(error))
         return _page(request, edits.of(caller, form_id), caller, at, said, 409)
     except ValidationFailed as error:
-        said = _Done(wrong=error.field_errors)
+        said = _Problems(wrong=error.field_errors)
         return _page(request, edits.of(caller, form_id), caller, at, said, 400)
 
 
@@ -112,7 +112,8 @@ def _kept(caller: Principal, form_id: str, at: str, form: FormData) -> Edit:
     return edits.apply(caller, form_id, base, seen, at, typed)
 
 
-def _do(caller: Principal, edit: Edit, at: str, form: FormData) -> Response:
+def _pressed(caller: Principal, edit: Edit, at: str, form: FormData) -> Response:
+    """Do what a button says, as ``verb:what``, and lead on to what is open then."""
     verb, _, what = text(form, "do").partition(":")
     if verb in _CHANGES:
         made: list[str] = []
@@ -235,10 +236,10 @@ def _begin(draft: Draft) -> str:
 
 
 def _page(
-    request: Request, edit: Edit, caller: Principal, at: str, done: _Done, status: int = 200
+    request: Request, edit: Edit, caller: Principal, at: str, problems: _Problems, status: int = 200
 ) -> Response:
     opened = _opened(edit.draft, at or _begin(edit.draft))
-    errors = {**edit.errors, **done.wrong}
+    errors = {**edit.errors, **problems.wrong}
     ways: Mapping[str, Place] = {}
     if opened.place is None:
         own = {path: said for path, said in errors.items() if not path.startswith("schema.sect")}
@@ -265,8 +266,8 @@ def _page(
             ways={way: str(place) for way, place in ways.items()},
             kinds=_KINDS,
             kind=_KINDS.get(str(opened.part.get("type")), _UNKNOWN),
-            refused=done.refused,
-            wrong=done.wrong,
+            refused=problems.refused,
+            wrong=problems.wrong,
             groups=form_parts.GROUPS,
             option_rows=_option_rows(opened.part),
             has_options=_has_options(opened.part),

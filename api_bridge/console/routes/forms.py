@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from api_bridge import form_inputs, pages, shown_form
 from api_bridge.console import answers, queries, texts
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Text
 from api_bridge.console.routes.form_designer import ROOT, address
 from api_bridge.deps import Admin, Viewer
@@ -146,8 +146,7 @@ def duplicate(caller: Admin, form_id: str, form: Posted) -> Response:
 def delete(caller: Admin, form_id: str, form: Posted) -> Response:
     """Delete a form that no active automation needs; its submissions stay."""
     forms.get(caller.workspace_id, form_id)
-    if text(form, "sure") != "yes":
-        raise ValidationFailed({"sure": ["must be yes"]})
+    check_sure(form)
     forms.delete(caller.workspace_id, form_id)
     return answers.lead_on(ROOT, "form.deleted")
 

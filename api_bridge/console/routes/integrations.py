@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from fastapi import Request
@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.console import answers
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Text
 from api_bridge.console.views import integration_forms as forms
 from api_bridge.console.views import meanwhile, moments
@@ -46,7 +46,7 @@ def show_list(request: Request, caller: Admin) -> Response:
         caller,
         rows=found,
         types=_TYPES,
-        used=_used(caller.workspace_id, found),
+        used=uses.of_integrations(caller.workspace_id),
         summary=forms.summary,
         actors=audit_logs.actors(
             caller.workspace_id, "integration", {one.id: one.updated_at for one in found}
@@ -136,8 +136,7 @@ def test(request: Request, caller: Admin, integration_id: str, form: Posted) -> 
 def delete(caller: Admin, integration_id: str, form: Posted) -> Response:
     """Delete an integration and its credentials."""
     integrations.get(caller.workspace_id, integration_id)
-    if text(form, "sure") != "yes":
-        raise ValidationFailed({"sure": ["must be yes"]})
+    check_sure(form)
     integrations.delete(caller.workspace_id, integration_id)
     return answers.lead_on(ROOT, "integration.deleted")
 
@@ -160,10 +159,9 @@ def _form(
 ) -> Response:
     shown = forms.shown(kind, known, typed_in)
     at_inputs = {field.name for field in (*(shown.config or ()), *(shown.credentials or ()))}
-    users: list[NamedWorkflow] = []
+    users: Sequence[NamedWorkflow] = ()
     if known is not None:
-        used = _used(caller.workspace_id, integrations.list_all(caller.workspace_id))
-        users = used.get(known.id, [])
+        users = uses.of_integrations(caller.workspace_id).get(known.id, ())
     return answers.page(
         request,
         "integration.html",
@@ -190,29 +188,3 @@ def _seen(known: Integration | None, typed_in: FormData | None) -> str:
     """The stamp of what is changed: as it was when it was shown first."""
     given = text(typed_in, "seen") if typed_in is not None else ""
     return given or (moments.stamp(known.updated_at) if known is not None else "")
-
-
-def _used(workspace_id: str, found: Sequence[Integration]) -> Mapping[str, list[NamedWorkflow]]:
-    """The automations whose steps act by each integration, by its id.
-
-    Args:
-        found: all integrations of the workspace: of each type only one is acted by.
-    """
-    by_step = uses.of_step_types(
-        workspace_id, [one for each in forms.STEPS.values() for one in each]
-    )
-    used: dict[str, list[NamedWorkflow]] = {}
-    for kind, steps in forms.STEPS.items():
-        acted_by = _acted_by([one for one in found if one.type == kind])
-        each = {workflow.id: workflow for step in steps for workflow in by_step.get(step, ())}
-        if acted_by is not None:
-            used[acted_by.id] = sorted(each.values(), key=lambda workflow: workflow.name.lower())
-    return used
-
-
-def _acted_by(found: Sequence[Integration]) -> Integration | None:
-    """Of integrations of a type the one by which steps act: as the API documents it."""
-    if found and found[0].type == EMAIL:
-        return next((one for one in found if one.is_site_email_provider and one.enabled), None)
-    enabled = [one for one in found if one.enabled]
-    return max(enabled, key=lambda one: one.created_at, default=None)

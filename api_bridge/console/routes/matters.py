@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from api_bridge.console import addresses, answers, queries
 from api_bridge.console.posted import Posted, text, texts
 from api_bridge.console.queries import Text
-from api_bridge.console.views import boards as board_views
+from api_bridge.console.views import matters as matter_views
 from api_bridge.console.views import meanwhile
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
@@ -106,7 +106,7 @@ def show_new(request: Request, caller: Member, board: Text = "") -> Response:
 def create(request: Request, caller: Member, form: Posted) -> Response:
     """Make a matter with its board's steps."""
     try:
-        given = board_views.typed(form)
+        given = matter_views.typed(form)
         if not text(form, "board"):
             raise ValidationFailed({"board": ["choose one"]})
         made = matters.create(
@@ -121,7 +121,7 @@ def create(request: Request, caller: Member, form: Posted) -> Response:
             ),
         )
     except ValidationFailed as error:
-        return _new(request, caller, form, board_views.wrong(error))
+        return _new(request, caller, form, matter_views.wrong(error))
     return answers.lead_on(f"{ROOT}/{made.matter.id}", "matter.made")
 
 
@@ -140,7 +140,8 @@ def move(caller: Member, form: Posted) -> Response:
             if one or text(form, "act") == "advance":
                 matters.advance(caller, matter_id, step_id or None)
             else:
-                _to_step(caller, matter_id, step_id, text(form, "step"))
+                lane_id, here = text(form, "step"), caller.workspace_id
+                matters.go_to_lane(here, matter_id, lane_id, step_id or None)
         except (Conflict, NotFound) as error:
             refused[_named(caller, matter_id)] = [error.message]
     if refused:
@@ -162,14 +163,14 @@ def change(request: Request, caller: Member, matter_id: str, form: Posted) -> Re
     new: Mapping[str, Any] = {}
     seen: Mapping[str, str] = {}
     try:
-        new, seen = board_views.changed(form, detail)
+        new, seen = matter_views.changed(form, detail)
         if new:
             matters.update(caller.workspace_id, matter_id, new, seen)
     except ValidationFailed as error:
-        return _page(request, caller, detail, form, board_views.wrong(error))
+        return _page(request, caller, detail, form, matter_views.wrong(error))
     except Conflict as error:
         fresh = matters.get(caller.workspace_id, matter_id)
-        wrong = {"": [error.message], **board_views.now(fresh, seen, _people(caller))}
+        wrong = {"": [error.message], **matter_views.now(fresh, seen, _people(caller))}
         return _page(request, caller, fresh, form, wrong, new)
     return answers.lead_on(f"{ROOT}/{matter_id}", "matter.changed" if new else None)
 
@@ -198,16 +199,6 @@ def cancel(caller: Member, matter_id: str, form: Posted) -> Response:
     return answers.lead_on(f"{ROOT}/{matter_id}", "matter.cancelled")
 
 
-def _to_step(caller: Principal, matter_id: str, from_step: str, template_step: str) -> None:
-    """Move a matter to its step that is one of the board's."""
-    detail = matters.get(caller.workspace_id, matter_id)
-    step = next((one for one in detail.steps if one.template_step_id == template_step), None)
-    if step is None:
-        raise Conflict("It was made before the board had this step: it has none of this kind.")
-    if step.id != from_step:
-        matters.go_to(caller.workspace_id, matter_id, step.id, from_step or None)
-
-
 def _named(caller: Principal, matter_id: str) -> str:
     try:
         return number_text(matters.get(caller.workspace_id, matter_id).matter.number)
@@ -233,7 +224,7 @@ def _new(
         boards=boards.listed(caller.workspace_id),
         typed={name: value for name, value in typed.items() if isinstance(value, str)},
         people=_people(caller),
-        priorities=board_views.PRIORITIES,
+        priorities=matter_views.PRIORITIES,
         problems=problems or {},
     )
 
@@ -247,7 +238,7 @@ def _page(
     anew: Collection[str] | None = None,
 ) -> Response:
     matter = detail.matter
-    typed, marks = board_views.typed_again(detail, form, anew)
+    typed, marks = matter_views.typed_again(detail, form, anew)
     maker, _, run_id = matter.created_by.partition(":")
     return answers.page(
         request,
@@ -260,7 +251,7 @@ def _page(
         marks=marks,
         board=boards.names(caller.workspace_id).get(matter.template_id, ""),
         people=_people(caller),
-        priorities=board_views.PRIORITIES,
+        priorities=matter_views.PRIORITIES,
         consequences=events.of_matter(caller.workspace_id, matter.id),
         run_id=run_id if maker == "run" else "",
         pending=MatterStepStatus.PENDING,

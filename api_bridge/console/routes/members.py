@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import answers
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
 from automations.domain.principals import RANKS, Principal
@@ -55,8 +55,7 @@ def change_role(caller: Admin, member_id: str, form: Posted) -> Response:
 def remove(caller: Admin, member_id: str, form: Posted) -> Response:
     """Remove a member: their keys are revoked, their sessions end."""
     _there(caller, member_id)
-    if text(form, "sure") != "yes":
-        raise ValidationFailed({"sure": ["must be yes"]})
+    check_sure(form)
     members.delete(caller, member_id)
     return answers.lead_on(ROOT, "member.removed")
 

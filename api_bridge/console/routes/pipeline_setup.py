@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.console import answers, drafts
-from api_bridge.console.posted import Posted, place_named, text
+from api_bridge.console.posted import Posted, check_sure, place_named, text
 from api_bridge.console.queries import Text
 from api_bridge.console.views import meanwhile, moments, pipeline_forms, words
 from api_bridge.console.views.typed_values import shown
@@ -114,8 +114,7 @@ def look(request: Request, caller: Admin, connection_id: str, form: Posted) -> R
 def delete(caller: Admin, connection_id: str, form: Posted) -> Response:
     """Delete a pipeline and the record of its syncs; rows stay."""
     connections.get(caller.workspace_id, connection_id)
-    if text(form, "sure") != "yes":
-        raise ValidationFailed({"sure": ["must be yes"]})
+    check_sure(form)
     connections.delete(caller.workspace_id, connection_id)
     return answers.lead_on(ROOT, "pipeline.deleted")
 

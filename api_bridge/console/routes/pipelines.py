@@ -10,15 +10,16 @@ from fastapi.responses import Response
 from api_bridge.console import answers, queries
 from api_bridge.console.posted import Posted, text
 from api_bridge.console.queries import Text
+from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.natures import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
+from automations.definitions.pipelines import PUSH
 from automations.domain.fields import parse_duration
 from automations.domain.principals import Principal
 from automations.domain.statuses import SyncStatus
 from automations.errors import ValidationFailed
-from automations.kit import json_text
 from automations.kit.values import JSON, Errors
 from automations.services.pipelines import connections, probes, pulls, syncs, webhooks
 from automations.services.tables import tables
@@ -26,8 +27,6 @@ from automations.services.workflows import uses
 
 ROOT = "/console/pipelines"
 router = Router(prefix=ROOT, tags=["pipelines"])
-
-_PUSH = "push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def show_list(request: Request, caller: Viewer, cursor: Text = "") -> Response:
         rows=found,
         every=parse_duration,
         newest=syncs.newest_of_each(caller.workspace_id),
-        can_sync=any(one.enabled and one.connector_type != _PUSH for one in found),
+        can_sync=any(one.enabled and one.connector_type != PUSH for one in found),
         following=queries.following(request, following),
         is_first=not cursor,
     )
@@ -135,10 +134,7 @@ def enable(caller: Admin, connection_id: str, form: Posted) -> Response:
 
 def _records(written: str) -> list[JSON]:
     """A list of records as JSON, or one of them."""
-    try:
-        found = json_text.parsed(written)
-    except ValueError as error:
-        raise ValidationFailed({"records": [str(error)]}) from error
+    found = json_of(written, "records")
     return found if isinstance(found, list) else [found]
 
 
@@ -162,7 +158,7 @@ def _page(
         400 if done.problems else 200,
         one=found,
         every=parse_duration,
-        is_push=found.connector_type == _PUSH,
+        is_push=found.connector_type == PUSH,
         history=history,
         running=next((one for one in history if one.status == SyncStatus.RUNNING), None),
         names={one.id: one.name for one in tables.list_all(caller.workspace_id)},

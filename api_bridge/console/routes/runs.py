@@ -13,6 +13,7 @@ from api_bridge.console import addresses, answers, live, queries
 from api_bridge.console.posted import Posted, text, texts
 from api_bridge.console.queries import Text
 from api_bridge.console.views import stories
+from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import download
 from api_bridge.routing import Router
@@ -22,8 +23,7 @@ from automations.domain.principals import Principal
 from automations.domain.runs import RunFilter, TriggerType
 from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
-from automations.kit import json_text
-from automations.kit.storable import NotKept, showable
+from automations.kit.storable import showable
 from automations.kit.values import JSON
 from automations.services.runs import browsing, cancellations, reading, replays
 from automations.services.waits import decisions, inbox
@@ -190,11 +190,4 @@ def _cancel(caller: Principal, run_id: str) -> None:
 
 
 def _data(written: str) -> JSON:
-    if not written.strip():
-        return None
-    try:
-        return json_text.parsed(written)
-    except NotKept as error:
-        raise ValidationFailed(error.errors) from error
-    except ValueError as error:
-        raise ValidationFailed({"data": [str(error)]}) from error
+    return json_of(written, "data") if written.strip() else None

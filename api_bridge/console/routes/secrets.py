@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import answers, queries
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.form_inputs import one_break
@@ -49,8 +49,7 @@ def put(request: Request, caller: Admin, form: Posted) -> Response:
 @router.post("/{name}/delete")
 def delete(caller: Admin, name: str, form: Posted) -> Response:
     """Delete a secret; the steps that name it fail from now on."""
-    if text(form, "sure") != "yes":
-        raise ValidationFailed({"sure": ["must be yes"]})
+    check_sure(form)
     secrets.delete(caller.workspace_id, name)
     return answers.lead_on(ROOT, "secret.deleted")
 

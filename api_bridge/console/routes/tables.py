@@ -9,7 +9,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 
 from api_bridge.console import answers, drafts, queries
-from api_bridge.console.posted import Posted, text
+from api_bridge.console.posted import Posted, check_sure_though_used, text
 from api_bridge.console.queries import Text
 from api_bridge.console.views import meanwhile, moments, shapes
 from api_bridge.console.views.shapes import ShapeDraft
@@ -98,9 +98,8 @@ def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Resp
 def delete(caller: Admin, table_id: str, form: Posted) -> Response:
     """Delete a table with its rows."""
     tables.get(caller.workspace_id, table_id)
-    if text(form, "sure") not in ("yes", "used"):
-        raise ValidationFailed({"sure": ["must be yes"]})
-    tables.delete(caller.workspace_id, table_id, force=text(form, "sure") == "used")
+    force = check_sure_though_used(form)
+    tables.delete(caller.workspace_id, table_id, force=force)
     return answers.lead_on(ROOT, "table.deleted")
 
 

@@ -1,58 +1,27 @@
-"""Boards and matters as forms, and back."""
+"""A board as a form, and back: its name, its type and its steps."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import get_args
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from api_bridge.console import texts
 from api_bridge.console.posted import text
-from api_bridge.console.views import listed, meanwhile
-from api_bridge.form_inputs import as_it_was, one_break
+from api_bridge.console.views import listed
+from api_bridge.form_inputs import as_it_was
 from automations.definitions.field_errors import field_errors
-from automations.domain.fields import Lenient
-from automations.domain.matters import (
-    MAX_TAGS,
-    Board,
-    BoardType,
-    MatterDetail,
-    MatterTemplate,
-    Priority,
-    StepKind,
-    Tag,
-    Title,
-)
-from automations.domain.tables.cells import of_text, text_of
-from automations.domain.tables.columns import Column
+from automations.domain.matters import Board, BoardType, MatterTemplate, StepKind
 from automations.errors import ValidationFailed
-from automations.kit import json_text
-from automations.kit.canonical_json import mark_of
-from automations.kit.values import Errors
 
 KINDS: tuple[str, ...] = get_args(StepKind)
 TYPES: tuple[str, ...] = get_args(BoardType)
-PRIORITIES: tuple[str, ...] = get_args(Priority)
-SEEN = "seen."
 _MAX_STEPS = 250
 """More inputs than a board may have steps, so that the rule itself is what refuses them."""
-_TAGS = Column(key="tags", type="multiselect")
 _EMPTY = 3
 """Steps that a new board is offered."""
-
-
-class _Fields(Lenient):
-    """What people type of a matter."""
-
-    title: Title
-    priority: Priority
-    assignee_id: str | None
-    tags: list[Tag] = Field(max_length=MAX_TAGS)
-    properties: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,133 +116,9 @@ def board(draft: BoardDraft) -> Board:
         ) from error
 
 
-def typed(form: FormData) -> dict[str, Any]:
-    """What was typed of a matter: its fields by their names, as they are kept.
-
-    Raises:
-        ValidationFailed: one cannot be.
-    """
-    given = {
-        "title": one_break(text(form, "title")),
-        "priority": text(form, "priority", "MEDIUM"),
-        "assignee_id": text(form, "assignee_id") or None,
-        "tags": of_text(_TAGS, one_break(text(form, "tags"))),
-        "properties": _properties(text(form, "properties")),
-    }
-    try:
-        return _Fields.model_validate(given).model_dump()
-    except ValidationError as error:
-        raise ValidationFailed(field_errors(error, given)) from error
-
-
-def changed(form: FormData, detail: MatterDetail) -> tuple[dict[str, Any], dict[str, str]]:
-    """What was typed anew of a matter, and the marks of what it was.
-
-    Args:
-        detail: the matter as it is now.
-
-    Raises:
-        ValidationFailed: a field cannot be read.
-    """
-    seen = {
-        name.removeprefix(SEEN): value
-        for name, value in form.items()
-        if name.startswith(SEEN) and isinstance(value, str)
-    }
-    now, shown = marks(detail), as_typed(detail)
-    untouched = {
-        name
-        for name, mark in now.items()
-        if seen.get(name) == mark and one_break(text(form, name)) == one_break(shown[name])
-    }
-    new = {
-        name: value
-        for name, value in typed(form).items()
-        if name in seen and name not in untouched and mark_of(value) != seen[name]
-    }
-    return new, {name: seen[name] for name in new}
-
-
-def marks(detail: MatterDetail) -> Mapping[str, str]:
-    """The marks of a matter's fields as they are."""
-    matter = detail.matter
-    return {
-        "title": mark_of(matter.title),
-        "priority": mark_of(matter.priority),
-        "assignee_id": mark_of(matter.assignee_id),
-        "tags": mark_of(list(matter.tags)),
-        "properties": mark_of(dict(matter.properties)),
-    }
-
-
-def as_typed(detail: MatterDetail) -> dict[str, str]:
-    """A matter's fields as they are typed."""
-    matter = detail.matter
-    properties = dict(matter.properties)
-    return {
-        "title": matter.title,
-        "priority": matter.priority,
-        "assignee_id": matter.assignee_id or "",
-        "tags": text_of(_TAGS, list(matter.tags)) if matter.tags else "",
-        "properties": json.dumps(properties, ensure_ascii=False, indent=2) if properties else "",
-    }
-
-
-def typed_again(
-    detail: MatterDetail, form: FormData | None, anew: Collection[str] | None = None
-) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """A matter's fields as they were typed, and the marks of what they are changes of.
-
-    Args:
-        anew: the fields for which that is shown again, over what they are now; the others are
-            shown as they are.
-    """
-    found, known = as_typed(detail), dict(marks(detail))
-    if form is not None:
-        again = [name for name in found if name in form and (anew is None or name in anew)]
-        found |= {name: text(form, name) for name in again}
-        if anew is None:
-            known |= {name: text(form, f"{SEEN}{name}", known[name]) for name in again}
-    return found, known
-
-
-def now(detail: MatterDetail, seen: Mapping[str, str], people: Mapping[str, str]) -> Errors:
-    """What those fields are now that somebody else has changed.
-
-    Args:
-        seen: the marks of what they were.
-        people: the names of members by their ids.
-    """
-    shown = as_typed(detail)
-    shown["priority"] = texts.text(f"matter.priority.{detail.matter.priority}")
-    shown["assignee_id"] = people.get(shown["assignee_id"], shown["assignee_id"])
-    known = marks(detail)
-    return {name: [meanwhile.now(shown[name])] for name in seen if known[name] != seen[name]}
-
-
-def _properties(given: str) -> Any:
-    if not given.strip():
-        return {}
-    try:
-        found = json_text.parsed(given)
-    except ValueError as error:
-        raise ValidationFailed({"properties": [str(error)]}) from error
-    if not isinstance(found, dict):
-        raise ValidationFailed(
-            {"properties": ['must be a JSON object, such as {"client": "ACME"}']}
-        )
-    return found
-
-
 def _input(path: str, places: Sequence[int]) -> str:
     head, _, rest = path.partition(".")
     place, _, name = rest.partition(".")
     if head == "steps" and place.isdigit():
         return f"s{places[int(place)]}.{name or 'name'}"
     return path
-
-
-def wrong(error: ValidationFailed) -> Errors:
-    """What is wrong with a matter, by the names of its inputs."""
-    names = {"assigneeId": "assignee_id", "templateId": "board"}
-    return {names.get(path, path): told for path, told in error.field_errors.items()}

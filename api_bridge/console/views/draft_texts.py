@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from api_bridge.console.views.typed_values import object_of
 from api_bridge.form_inputs import one_break
 from automations.definitions import files
 from automations.definitions.editing import Draft
+from automations.definitions.triggers import TRIGGER_TYPES
 from automations.errors import ValidationFailed
-from automations.kit import json_text
 from automations.kit.storable import showable
 from automations.kit.values import JSON
 
@@ -26,8 +27,7 @@ _APART = ("formId", "status", "id")
 def kind_of(trigger: Any) -> str:
     """A trigger's type."""
     found = trigger.get("type") if isinstance(trigger, Mapping) else None
-    known = ("manual", "form_submission", "event", "webhook", "schedule")
-    return found if isinstance(found, str) and found in known else "manual"
+    return found if isinstance(found, str) and found in TRIGGER_TYPES else "manual"
 
 
 def yaml(definition: Draft) -> str:
@@ -87,14 +87,7 @@ def read_sample(written: str) -> dict[str, JSON]:
     Raises:
         ValidationFailed: it is not of that form.
     """
-    if not written.strip():
-        return {}
-    try:
-        found = json_text.parsed(written)
-    except ValueError as error:
-        raise ValidationFailed({"sample": [str(error)]}) from error
-    if not isinstance(found, dict):
-        raise ValidationFailed({"sample": ["must be a JSON object"]})
+    found = object_of(written, "sample")
     for name, value in found.items():
         if name not in _OF_SAMPLES:
             known = ", ".join(_OF_SAMPLES)

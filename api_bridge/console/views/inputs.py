@@ -10,11 +10,11 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text
+from api_bridge.console.views.typed_values import object_of
 from api_bridge.form_inputs import as_it_was
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.numbers import typed
-from automations.kit.storable import NotKept
 from automations.kit.values import JSON
 
 WHOLE = "json"
@@ -86,7 +86,7 @@ def read(definition: Mapping[str, Any], form: FormData) -> dict[str, JSON]:
         ValidationFailed: names the inputs that cannot be read.
     """
     if WHOLE in form:
-        return whole(text(form, WHOLE), WHOLE)
+        return object_of(text(form, WHOLE), WHOLE)
     return values_of(fields(definition, form) or ())
 
 
@@ -165,22 +165,3 @@ def _value(field: Field) -> JSON:
         case "json":
             return json_text.parsed(field.value)
     return as_it_was(field.value, [*field.options, field.known])
-
-
-def whole(written: str, name: str) -> dict[str, JSON]:
-    """A JSON object that was typed; an empty one for nothing.
-
-    Raises:
-        ValidationFailed: it is none; says so at the input of this name.
-    """
-    if not written.strip():
-        return {}
-    try:
-        found = json_text.parsed(written)
-    except NotKept as error:
-        raise ValidationFailed(error.errors) from error
-    except ValueError as error:
-        raise ValidationFailed({name: [str(error)]}) from error
-    if not isinstance(found, dict):
-        raise ValidationFailed({name: ["must be a JSON object, such as {}"]})
-    return found

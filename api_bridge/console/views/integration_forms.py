@@ -13,18 +13,13 @@ from starlette.datastructures import FormData
 from api_bridge.console.posted import text
 from api_bridge.console.views import inputs
 from api_bridge.console.views.inputs import Field
+from api_bridge.console.views.typed_values import object_of
 from automations.definitions.integrations import AI, EMAIL, SLACK, schemas
 from automations.services.integrations.integrations import Integration
 
 CONFIG, CREDENTIALS = "config", "credentials"
 _PUBLIC = ("username",)
 """Of credentials, what may be seen while it is typed."""
-STEPS: Mapping[str, Sequence[str]] = {
-    AI: ("ai",),
-    EMAIL: ("email", "send_form", "send_document", "approval"),
-    SLACK: ("slack",),
-}
-"""The types of steps that act by an integration of a type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +59,8 @@ def read(
     config_schema, secret_schema = schemas(kind)
     if not config_schema:
         return (
-            inputs.whole(text(form, CONFIG), CONFIG),
-            inputs.whole(text(form, CREDENTIALS), CREDENTIALS),
+            object_of(text(form, CONFIG), CONFIG),
+            object_of(text(form, CREDENTIALS), CREDENTIALS),
         )
     config = _fields(CONFIG, config_schema, known.config if known is not None else {}, form)
     credentials = inputs.fields_of(_flat(secret_schema), f"{CREDENTIALS}.", form) or ()

@@ -1,4 +1,4 @@
-"""What others have changed since a page was shown, as whoever comes second is told."""
+"""Conflicts: what whoever saves second is told of what others have changed since their page."""
 
 from __future__ import annotations
 

@@ -14,12 +14,11 @@ from api_bridge.console.views import schema_fields, step_inputs
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.step_inputs import Input
 from api_bridge.console.views.typed_values import typed
-from automations.definitions.pipelines import CONNECTORS
+from automations.definitions.pipelines import CONNECTORS, HTTP
 from automations.domain.tables.columns import KEYLESS
 from automations.kit.values import JSON, Errors
 from automations.services.tables.tables import Table
 
-HTTP = "http"
 INTERVALS = ("PT5M", "PT15M", "PT1H", "PT6H", "P1D", "P7D")
 """What is offered; one that a program has chosen stays beside them."""
 PAGING: Mapping[str, Sequence[str]] = {

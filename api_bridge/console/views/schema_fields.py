@@ -10,24 +10,10 @@ from typing import Any
 
 from api_bridge.console.views.input_schemas import KINDS
 from automations.definitions.model import Definition, StepBase
-from automations.definitions.triggers import (
-    FILTERS,
-    EventTrigger,
-    FormSubmission,
-    Manual,
-    ScheduleTrigger,
-    WebhookTrigger,
-)
+from automations.definitions.triggers import FILTERS, TRIGGERS
 from automations.steps.base import Subject
 from automations.steps.registry import STEP_TYPES
 
-TRIGGERS: Mapping[str, Any] = {
-    "manual": Manual,
-    "form_submission": FormSubmission,
-    "event": EventTrigger,
-    "webhook": WebhookTrigger,
-    "schedule": ScheduleTrigger,
-}
 WORKFLOW = "workflow"
 _LONG = {
     "body", "html", "message", "prompt", "system", "text", "description", "expression", "code",

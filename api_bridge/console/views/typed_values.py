@@ -1,12 +1,14 @@
-"""JSON values as texts that people type, and back: each text stands for one value, and none else.
+"""JSON values as texts that people type, and back.
 
-A text stands for itself, unless it is JSON: ``12`` is a number, ``"12"`` a text of two digits.
+An input for any value takes both: a text that is JSON stands for its value, any other one for
+itself. So ``12`` is a number, ``"12"`` a text of two digits. An input for JSON takes nothing else.
 """
 
 from __future__ import annotations
 
 import json
 
+from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.values import JSON
 
@@ -25,6 +27,35 @@ def typed(text: str) -> JSON:
         return json_text.parsed(text)
     except ValueError:
         return text
+
+
+def json_of(text: str, name: str) -> JSON:
+    """The value of a text that has to be JSON.
+
+    Raises:
+        ValidationFailed: it is not, or cannot be kept; says so at the input of this name.
+    """
+    try:
+        return json_text.parsed(text)
+    except ValueError as error:
+        raise ValidationFailed({name: [str(error)]}) from error
+
+
+def object_of(text: str, name: str, example: str = "{}") -> dict[str, JSON]:
+    """The JSON object of a text; an empty one where nothing was typed.
+
+    Args:
+        example: shown to whoever has typed something else.
+
+    Raises:
+        ValidationFailed: it is none, or cannot be kept; says so at the input of this name.
+    """
+    if not text.strip():
+        return {}
+    found = json_of(text, name)
+    if not isinstance(found, dict):
+        raise ValidationFailed({name: [f"must be a JSON object, such as {example}"]})
+    return found
 
 
 def _is_json(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -13,6 +14,13 @@ from automations.steps.email import Address, Line
 
 IntegrationType = Literal["EMAIL_PROVIDER", "DOCUMENT_ENGINE", "WEBHOOK", "SLACK", "AI_PROVIDER"]
 EMAIL, SLACK, AI = "EMAIL_PROVIDER", "SLACK", "AI_PROVIDER"
+
+NEEDED_BY: Mapping[str, Sequence[str]] = {
+    AI: ("ai",),
+    EMAIL: ("email", "send_form", "send_document", "approval"),
+    SLACK: ("slack",),
+}
+"""The types of steps that act by an integration, by its type."""
 
 DESTINATIONS = ("host", "baseUrl", "url")
 """Where credentials go; a change of one needs the credentials again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
@@ -21,6 +21,10 @@ from automations.kit.values import JSON, Errors
 from automations.steps.http_request import HttpAuth, check_headers
 
 ConnectorType = Literal["push", "http"]
+PUSH: Final = "push"
+"""Records are sent to the connection; it reads none itself."""
+HTTP: Final = "http"
+"""The connection reads its records from an HTTP API."""
 _MIN_INTERVAL = timedelta(minutes=1)
 """As of schedules: what must be sooner is told by a webhook."""
 _REFERENCE = re.compile(r"\{\{\s*secret\.([A-Z][A-Z0-9_]{0,63})\s*\}\}")
@@ -141,8 +145,8 @@ class HttpConfig(Model):
 
 
 CONNECTORS: Mapping[str, type[PushConfig] | type[HttpConfig]] = {
-    "push": PushConfig,
-    "http": HttpConfig,
+    PUSH: PushConfig,
+    HTTP: HttpConfig,
 }
 """What each type of connector is configured with."""
 
@@ -169,7 +173,7 @@ class ConnectionShape(Model):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.interval is not None and self.connector_type == "push":
+        if self.interval is not None and self.connector_type == PUSH:
             raise ValueError("interval is for connectors that are read from")
         if len({table.table_id for table in self.tables}) < len(self.tables):
             raise ValueError("tables must differ")

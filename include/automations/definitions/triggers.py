@@ -361,8 +361,16 @@ Trigger = Annotated[
     Field(discriminator="type"),
 ]
 
-TRIGGER_TYPES = ("manual", "form_submission", "event", "webhook", "schedule")
-"""The types of triggers there are."""
+TRIGGERS: Mapping[str, type[TriggerBase]] = {
+    "manual": Manual,
+    "form_submission": FormSubmission,
+    "event": EventTrigger,
+    "webhook": WebhookTrigger,
+    "schedule": ScheduleTrigger,
+}
+"""The models of triggers, by their types."""
+
+TRIGGER_TYPES = tuple(TRIGGERS)
 
 BY_EVENTS = ("form_submission", "event", "webhook")
 """Those whose runs are started by events in the inbox."""

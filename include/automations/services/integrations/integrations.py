@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from automations.db import integrations
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Integration as IntegrationRow
 from automations.definitions.integrations import DESTINATIONS, EMAIL, check
 from automations.errors import Conflict, NotFound, RuleBroken, ValidationFailed
@@ -133,6 +133,19 @@ def delete(workspace_id: str, integration_id: str) -> None:
         row = find(session, workspace_id, integration_id)
         audit.record(session, "integration.delete", row, name=row.name, type=row.type)
         session.delete(row)
+
+
+def acted_by(workspace_id: str, kind: str) -> str | None:
+    """The id of the one integration of a type that steps act by, if there is one."""
+    with reading() as session:
+        row = _acted_by(session, workspace_id, kind)
+        return None if row is None else row.id
+
+
+def _acted_by(session: Session, workspace_id: str, kind: str) -> IntegrationRow | None:
+    if kind == EMAIL:
+        return integrations.site_email_provider(session, workspace_id)
+    return integrations.newest_enabled(session, workspace_id, kind)
 
 
 def credentials_of(workspace_id: str, kind: str) -> tuple[dict[str, JSON], dict[str, JSON]] | None:

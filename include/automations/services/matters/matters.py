@@ -167,13 +167,25 @@ def go_to(
         Conflict: the matter has ended, or its current step is another one.
     """
     with unit_of_work() as session:
-        matter = _find_active(session, workspace_id, matter_id)
-        _check_current(matter, from_step)
-        _step(session, matter, step_id)
-        matters.reopen(session, step_id)
-        matter.current_step_id, matter.updated_at = step_id, datetime.now(UTC)
-        audit.record(session, "matter.goto", matter, stepId=step_id)
-        return _detail(session, matter)
+        return _go_to(session, workspace_id, matter_id, step_id, from_step)
+
+
+def go_to_lane(workspace_id: str, matter_id: str, lane_id: str, from_step: str | None) -> None:
+    """The same, by the step of the board that the matter's own was made from.
+
+    Args:
+        from_step: as for ``go_to``; from that step itself nothing is changed.
+
+    Raises:
+        Conflict: as ``go_to``, or the matter was made before the board had such a step.
+    """
+    with unit_of_work() as session:
+        matter = _find(session, workspace_id, matter_id, lock=True)
+        own = [one for one in matters.steps(session, matter.id) if one.template_step_id == lane_id]
+        if not own:
+            raise Conflict("It was made before the board had this step: it has none of this kind.")
+        if own[0].id != from_step:
+            _go_to(session, workspace_id, matter_id, own[0].id, from_step)
 
 
 class WorkspaceMatters:
@@ -229,6 +241,18 @@ def _make(session: Session, workspace_id: str, new: NewMatter, by: str) -> Matte
     session.flush()
     matter.current_step_id = steps[0].id
     audit.record(session, "matter.create", matter, title=matter.title, createdBy=by)
+    return _detail(session, matter)
+
+
+def _go_to(
+    session: Session, workspace_id: str, matter_id: str, step_id: str, from_step: str | None
+) -> MatterDetail:
+    matter = _find_active(session, workspace_id, matter_id)
+    _check_current(matter, from_step)
+    _step(session, matter, step_id)
+    matters.reopen(session, step_id)
+    matter.current_step_id, matter.updated_at = step_id, datetime.now(UTC)
+    audit.record(session, "matter.goto", matter, stepId=step_id)
     return _detail(session, matter)
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from automations.db import api_keys, pipelines
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
+from automations.definitions.pipelines import PUSH
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit.values import JSON, from_attributes
@@ -46,7 +47,7 @@ def _begin(reference: str, key: str) -> PipelineRun:
     with unit_of_work() as session:
         found = _find(session, reference)
         connection = usable(session, found.workspace_id, found.id)
-        if connection.connector_type != "push":
+        if connection.connector_type != PUSH:
             raise ValidationFailed({"records": ["this connection reads its records itself"]})
         return pipelines.begin_run(session, connection, "airflow", key)[0]
 

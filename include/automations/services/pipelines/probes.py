@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from automations.definitions.pipelines import HttpConfig, config_errors
+from automations.definitions.pipelines import PUSH, HttpConfig, config_errors
 from automations.errors import Conflict, DomainError, ProviderFailed, StepError, ValidationFailed
 from automations.kit.record_paths import paths_of
 from automations.kit.values import JSON
@@ -28,7 +28,7 @@ def problem(
     errors = config_errors(connector_type, config)
     if errors:
         raise ValidationFailed(errors)
-    if connector_type == "push":
+    if connector_type == PUSH:
         return None
     try:
         pulls.read(workspace_id, HttpConfig.model_validate(dict(config)), None, http)
@@ -50,7 +50,7 @@ def fields(
     errors = config_errors(connector_type, config)
     if errors:
         raise ValidationFailed(errors)
-    if connector_type == "push":
+    if connector_type == PUSH:
         raise Conflict("Records are sent to this connection: there is nothing to read.")
     try:
         page = pulls.read(workspace_id, HttpConfig.model_validate(dict(config)), None, http)

@@ -14,7 +14,7 @@ from automations.db import jobs, pipelines
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.paging import Page
-from automations.definitions.pipelines import HttpConfig
+from automations.definitions.pipelines import PUSH, HttpConfig
 from automations.domain.answer_bodies import json_of
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import SyncStatus
@@ -57,7 +57,7 @@ def start(workspace_id: str, connection_id: str) -> Sync:
     """
     with unit_of_work() as session:
         connection = usable(session, workspace_id, connection_id)
-        if connection.connector_type == "push":
+        if connection.connector_type == PUSH:
             raise ValidationFailed({"records": ["is required: this connection reads none"]})
         run, is_new = _begin(session, connection, "pull")
         if not is_new:
@@ -71,7 +71,7 @@ def start_all(workspace_id: str) -> list[Sync]:
     begun = []
     with unit_of_work() as session:
         for connection in pipelines.listed(session, workspace_id):
-            if connection.enabled and connection.connector_type != "push":
+            if connection.enabled and connection.connector_type != PUSH:
                 run, is_new = _begin(session, connection, "pull")
                 if is_new:
                     audit.record(session, "pipeline.start", run, name=connection.name)

@@ -11,7 +11,7 @@ from automations.db import jobs, keyed_rows, pipelines
 from automations.db.events import emit
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
-from automations.definitions.pipelines import TableMapping
+from automations.definitions.pipelines import PUSH, TableMapping
 from automations.definitions.triggers import SYNCED, sync_key
 from automations.domain.events import NewEvent
 from automations.domain.statuses import SyncStatus
@@ -113,7 +113,7 @@ def take(
     if len(records) > MAX_RECORDS:
         raise ValidationFailed({"records": [f"may be {MAX_RECORDS} at most in one sync"]})
     connection = usable(session, workspace_id, connection_id)
-    if connection.connector_type != "push":
+    if connection.connector_type != PUSH:
         raise ValidationFailed({"records": ["this connection reads its records itself"]})
     run, is_new = pipelines.begin_run(session, connection, started_by, None, delivery_id)
     if is_new:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from automations.db import pipelines as connections
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
+from automations.definitions.pipelines import PUSH
 from automations.domain.webhook_deliveries import Content, Delivery
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.ids import new_id
@@ -74,7 +75,7 @@ def accept(token: str, delivery: Delivery, address: str) -> Accepted:
     limits.check({f"pipeline:webhook:{connection.id}": _MAX_PER_MINUTE})
     content = delivery.content()
     delivery_id = delivery.id("none", content)
-    records = _records(content) if connection.connector_type == "push" else None
+    records = _records(content) if connection.connector_type == PUSH else None
     with unit_of_work() as session:
         run, is_new = _sync(session, connection, records, delivery_id)
         known = delivery_id is not None and run.delivery_id == delivery_id

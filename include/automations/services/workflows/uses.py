@@ -8,9 +8,11 @@ from typing import Any
 from automations.db import data_tables, matters, versions, workflows
 from automations.db.session import reading
 from automations.definitions import uses
+from automations.definitions.integrations import NEEDED_BY
 from automations.definitions.triggers import matching_keys, sync_key
 from automations.domain.overviews import NamedWorkflow, Usage, Used
 from automations.domain.statuses import WorkflowStatus
+from automations.services.integrations import integrations
 
 MAX_READ = 1_000
 """Automations of a workspace whose definitions are read to answer."""
@@ -28,6 +30,18 @@ def of_step_types(
     wanted = [f'"{one}"' for one in step_types]
     found = _by(workspace_id, wanted, uses.step_types_of)
     return {one: found[one] for one in step_types if one in found}
+
+
+def of_integrations(workspace_id: str) -> Mapping[str, Sequence[NamedWorkflow]]:
+    """The automations whose steps act by each integration, by its id and by name."""
+    by_step = of_step_types(workspace_id, [step for steps in NEEDED_BY.values() for step in steps])
+    found: dict[str, Sequence[NamedWorkflow]] = {}
+    for kind, steps in NEEDED_BY.items():
+        each = {workflow.id: workflow for step in steps for workflow in by_step.get(step, ())}
+        acted_by = integrations.acted_by(workspace_id, kind)
+        if acted_by is not None:
+            found[acted_by] = sorted(each.values(), key=lambda one: one.name.lower())
+    return found
 
 
 def of_synced_tables(workspace_id: str, table_ids: Collection[str]) -> Sequence[NamedWorkflow]:
