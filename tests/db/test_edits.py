@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automations.db import edits as stored_edits
+from automations.db import workflow_edits
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, WorkflowEdit, WorkflowEditState
 from automations.definitions import editing
@@ -246,7 +246,7 @@ def test_two_windows_that_begin_at_once_do_not_overwrite_each_other(by: Principa
     workflow = made(by)
     mine = named("Mine", dict(edits.of(by, workflow).definition))
     second = behind(
-        lambda session: stored_edits.begin(session, workflow, by.editor, 1, mine),
+        lambda session: workflow_edits.begin(session, workflow, by.editor, 1, mine),
         lambda: edits.apply(by, workflow, 1, 0, "", partial(named, "Yours")),
     )
     assert isinstance(second, Conflict)

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from automations.db import events, intake, run_steps, workflows
+from automations.db import events, intake, run_steps
 from automations.db.intake import Hook
 from automations.db.session import Session, reading, statement, unit_of_work
-from automations.db.tables import Workflow
 from automations.definitions.triggers import WebhookTrigger, webhook_key
 from automations.domain.events import NewEvent
 from automations.domain.fields import parse_duration
@@ -22,7 +21,7 @@ from automations.ports import SignatureVerifier
 from automations.services.access import rate_limits as limits
 from automations.services.audit import audit
 from automations.services.forms import uploads
-from automations.services.workflows import webhook_addresses, webhook_secrets
+from automations.services.workflows import lookups, webhook_addresses, webhook_secrets
 from automations.services.workflows.definitions import load
 from automations.tokens import hash_token
 
@@ -154,16 +153,9 @@ def rotate(workspace_id: str, workflow_id: str) -> str:
         Conflict: it has never had a webhook trigger.
     """
     with unit_of_work() as session:
-        workflow = _locked(session, workspace_id, workflow_id)
+        workflow = lookups.require(session, workspace_id, workflow_id, lock=True)
         if workflow.webhook_salt is None:
             raise Conflict("The automation has no webhook trigger.")
         webhook_addresses.renew(workflow)
         audit.record(session, "workflow.rotate_webhook", workflow, name=workflow.name)
         return str(webhook_addresses.url(workflow.webhook_salt, workflow.webhook_hash))
-
-
-def _locked(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
-    workflow = workflows.find(session, workspace_id, workflow_id, lock=True)
-    if workflow is None:
-        raise NotFound(f"There is no automation {workflow_id}.")
-    return workflow

@@ -125,8 +125,7 @@ def step_back(by: Principal, form_id: str, number: int, steps: int) -> Edit:
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        edit = form_edits.find(session, form.id, by.editor, lock=True)
-        check_number(edit, number)
+        edit = _locked(session, by, form, number)
         if edit is not None:
             edit.place = max(0, min(len(edit.states) - 1, edit.place - steps))
             form_edits.touch(session, edit)
@@ -141,8 +140,7 @@ def discard(by: Principal, form_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        edit = form_edits.find(session, form.id, by.editor, lock=True)
-        check_number(edit, number)
+        edit = _locked(session, by, form, number)
         form_edits.remove(session, form.id, by.editor)
 
 
@@ -154,8 +152,7 @@ def follow(by: Principal, form_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        edit = form_edits.find(session, form.id, by.editor, lock=True)
-        check_number(edit, number)
+        edit = _locked(session, by, form, number)
         if edit is not None:
             edit.base_version = form.version
 
@@ -173,8 +170,7 @@ def save(by: Principal, form_id: str, number: int, public: bool | None = None) -
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id, lock=True)
-        edit = form_edits.find(session, form.id, by.editor, lock=True)
-        check_number(edit, number)
+        edit = _locked(session, by, form, number)
         draft = _laid_out(form) if edit is None else edit.states[edit.place]
         if edit is not None and edit.base_version != form.version and not _is_over(session, edit):
             raise Conflict(
@@ -207,11 +203,17 @@ def checked(draft: Draft) -> tuple[WrittenForm | None, Errors]:
     return written, {f"schema.{path}": messages for path, messages in found.items()}
 
 
+def _locked(session: Session, by: Principal, form: FormRow, number: int) -> EditRow | None:
+    """Somebody's edit, if they have begun one; Conflict when it is not in the state they saw."""
+    edit = form_edits.find(session, form.id, by.editor, lock=True)
+    check_number(edit, number)
+    return edit
+
+
 def _found(
     session: Session, by: Principal, form: FormRow, base_version: int, number: int
 ) -> EditRow:
-    edit = form_edits.find(session, form.id, by.editor, lock=True)
-    check_number(edit, number)
+    edit = _locked(session, by, form, number)
     if edit is not None:
         if base_version == form.version != edit.base_version and _is_over(session, edit):
             # Nothing of it would be lost, and what was seen is the newest version.
@@ -229,7 +231,7 @@ def _found(
 
 
 def _is_over(session: Session, edit: EditRow) -> bool:
-    """Whether nothing is changed of a version: nothing would be lost."""
+    """Whether it holds no change of its version, so that nothing would be lost with it."""
     return same(_base(session, edit), edit.states[edit.place])
 
 

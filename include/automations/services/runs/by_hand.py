@@ -15,7 +15,7 @@ from automations.errors import Conflict
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.runs.starting import start_run
-from automations.services.workflows import workflows
+from automations.services.workflows.lookups import require_newest
 
 ARCHIVED = "An archived automation cannot be executed."
 
@@ -28,7 +28,7 @@ def execute(by: Principal, workflow_id: str, given: dict[str, JSON]) -> StartedR
         ValidationFailed: the input does not satisfy the trigger's schema.
     """
     with unit_of_work() as session:
-        workflow, stored = workflows.require_newest(session, by.workspace_id, workflow_id)
+        workflow, stored = require_newest(session, by.workspace_id, workflow_id)
         if workflow.status == WorkflowStatus.ARCHIVED:
             raise Conflict(ARCHIVED)
         new = NewRun(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.db import jobs, runs, workflows
+from automations.db import jobs, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run
 from automations.domain.principals import Principal
@@ -11,6 +11,7 @@ from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotFound
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
+from automations.services.workflows.lookups import require_any
 
 _AT_ONCE = 500
 """Runs that are looked for at once."""
@@ -26,8 +27,7 @@ def cancel(by: Principal, workflow_id: str, run_id: str) -> RunSummary:
         Conflict: it has ended.
     """
     with unit_of_work() as session:
-        if workflows.find_any(session, by.workspace_id, workflow_id) is None:
-            raise NotFound(f"There is no automation {workflow_id}.")
+        require_any(session, by.workspace_id, workflow_id)
         run = runs.lock_run(session, run_id)
         if run is None or run.workflow_id != workflow_id:
             raise NotFound(f"There is no run {run_id}.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from automations.db import held_up, run_counts, run_queries, workflows
+from automations.db import held_up, run_counts, run_queries
 from automations.db.session import Session, reading
 from automations.db.tables import Workflow
 from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
@@ -15,6 +15,7 @@ from automations.errors import NotFound, Unreadable
 from automations.kit import cursors
 from automations.kit.values import from_attributes
 from automations.services.workflows.definitions import load
+from automations.services.workflows.lookups import require_any
 
 MAX_EXPORTED = 500
 """The specification's number of runs in one file."""
@@ -29,7 +30,7 @@ def page(
             session, workspace_id, workflow_id, wanted, (number - 1) * size, size
         )
         if not found:
-            _workflow(session, workspace_id, workflow_id)
+            require_any(session, workspace_id, workflow_id)
         if wanted.since or wanted.until or wanted.trigger_type:
             return found, run_queries.count(session, workflow_id, wanted)
         numbers = run_counts.by_status(session, workspace_id, workflow_id)
@@ -43,7 +44,7 @@ def page_after(
     """The runs behind a cursor, newest first, and the cursor to go on with."""
     after = cursors.decode(cursor) if cursor else None
     with reading() as session:
-        _workflow(session, workspace_id, workflow_id)
+        require_any(session, workspace_id, workflow_id)
         found = run_queries.page_after(session, workflow_id, wanted, after, size + 1)
     return cursors.page(found, size, lambda run: (run.started_at, run.id))
 
@@ -69,7 +70,7 @@ def export(
     if run_id is None:
         found, following = page_after(workspace_id, workflow_id, RunFilter(), cursor, MAX_EXPORTED)
     with reading() as session:
-        workflow = _workflow(session, workspace_id, workflow_id)
+        workflow = require_any(session, workspace_id, workflow_id)
         if run_id is None:
             return Export(workflow.id, workflow.name, [run.id for run in found], following)
         if run_queries.find(session, workflow_id, run_id) is None:
@@ -86,7 +87,7 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
     with reading() as session:
         found = run_queries.with_wait(session, workspace_id, workflow_id, run_id)
         if found is None:
-            _workflow(session, workspace_id, workflow_id)
+            require_any(session, workspace_id, workflow_id)
             raise NotFound(f"There is no run {run_id}.")
         run, workflow_name, wait = found
         steps = run_queries.steps(session, run_id)
@@ -117,10 +118,3 @@ def detail(workspace_id: str, workflow_id: str, run_id: str) -> RunDetail:
             pause=from_attributes(Pause, wait) if waits else None,
             held_up=held,
         )
-
-
-def _workflow(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
-    workflow = workflows.find_any(session, workspace_id, workflow_id)
-    if workflow is None:
-        raise NotFound(f"There is no automation {workflow_id}.")
-    return workflow

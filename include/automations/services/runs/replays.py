@@ -17,8 +17,10 @@ from automations.errors import Conflict, NotFound
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
 from automations.services.runs import admission
+from automations.services.runs.by_hand import ARCHIVED
 from automations.services.runs.starting import start_run
 from automations.services.workflows.definitions import load
+from automations.services.workflows.lookups import require, require_any
 
 MAX_BATCH = 500
 """Runs of one request, which are one transaction: all of them begin, or none."""
@@ -64,9 +66,7 @@ def retry(workspace_id: str, workflow_id: str, run_id: str, *, latest: bool = Fa
         Conflict: it has not failed, or cannot go on by the newest version; the message says why.
     """
     with unit_of_work() as session:
-        workflow = workflows.find_any(session, workspace_id, workflow_id)
-        if workflow is None:
-            raise NotFound(f"There is no automation {workflow_id}.")
+        workflow = require_any(session, workspace_id, workflow_id)
         run = runs.lock_run(session, run_id)
         if run is None or run.workflow_id != workflow_id:
             raise NotFound(f"There is no run {run_id}.")
@@ -153,11 +153,9 @@ def move_to(session: Session, run: Run, version: int) -> None:
 
 
 def _startable(session: Session, workspace_id: str, workflow_id: str) -> Workflow:
-    workflow = workflows.find(session, workspace_id, workflow_id)
-    if workflow is None:
-        raise NotFound(f"There is no automation {workflow_id}.")
+    workflow = require(session, workspace_id, workflow_id)
     if workflow.status == WorkflowStatus.ARCHIVED:
-        raise Conflict("An archived automation cannot be executed.")
+        raise Conflict(ARCHIVED)
     return workflow
 
 

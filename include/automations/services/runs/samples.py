@@ -13,12 +13,12 @@ from automations.domain.runs import RunFilter
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.services.runs.template_names import first_variables, names_at_start
-from automations.services.workflows.workflows import require
+from automations.services.workflows.lookups import require
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What templates would find.
+    """What templates would find, were they rendered in that run.
 
     Args:
         run_id: of the run that the data is of; None when there was none yet.

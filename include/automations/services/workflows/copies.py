@@ -9,7 +9,8 @@ from automations.domain.workflows import WorkflowDetail
 from automations.kit.ids import new_id
 from automations.ports import Ports
 from automations.services.workflows import webhook_secrets
-from automations.services.workflows.workflows import add, check_references, require
+from automations.services.workflows.lookups import require
+from automations.services.workflows.workflows import add, check_references
 
 _MAX_NAME = 193
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import edits, run_queries, versions
+from automations.db import run_queries, versions, workflow_edits
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow, WorkflowEdit
 from automations.definitions import checking, editing
-from automations.definitions.triggers import HIDDEN
 from automations.domain.edits import changed_elsewhere, check_number, is_typing_on
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
@@ -24,11 +23,10 @@ from automations.errors import Conflict, ValidationFailed
 from automations.kit.storable import faults, same
 from automations.kit.values import JSON, Errors
 from automations.ports import Ports
-from automations.services.workflows import webhook_secrets
-from automations.services.workflows.workflows import change, check_references, require
+from automations.services.workflows import edit_secrets
+from automations.services.workflows.lookups import require
+from automations.services.workflows.workflows import change, check_references
 
-_NEW = "new:"
-"""Stands before a webhook's sealed secret that is not saved yet."""
 Change = Callable[[editing.Draft], editing.Draft]
 
 
@@ -76,7 +74,7 @@ def of(by: Principal, workflow_id: str) -> Edit:
     """
     with reading() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        return _shown(session, by, workflow, edits.find(session, workflow.id, by.editor))
+        return _shown(session, by, workflow, workflow_edits.find(session, workflow.id, by.editor))
 
 
 def apply(
@@ -99,8 +97,8 @@ def apply(
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
         edit = _found(session, by, workflow, base_version, number)
-        before = dict(edits.definition(session, edit))
-        after = _sealed(editing.laid_out(made(_unsealed_view(before))), before)
+        before = dict(workflow_edits.definition(session, edit))
+        after = edit_secrets.sealed(editing.laid_out(made(edit_secrets.as_seen(before))), before)
         if wrong := faults(after, ""):
             raise ValidationFailed(wrong)
         if not same(before, after):
@@ -108,13 +106,13 @@ def apply(
                 bool(what)
                 and edit.place == edit.last
                 and is_typing_on(
-                    what, edits.what(session, edit), edit.changed_at, datetime.now(UTC)
+                    what, workflow_edits.what(session, edit), edit.changed_at, datetime.now(UTC)
                 )
             )
             if goes_on:
-                edits.replace(session, edit, after)
+                workflow_edits.replace(session, edit, after)
             else:
-                edits.push(session, edit, what, after)
+                workflow_edits.push(session, edit, what, after)
         return _shown(session, by, workflow, edit)
 
 
@@ -130,7 +128,7 @@ def keep_sample(
         workflow = require(session, by.workspace_id, workflow_id)
         edit = _found(session, by, workflow, base_version, number)
         edit.sample = sample
-        edits.touch(session, edit)
+        workflow_edits.touch(session, edit)
         return _shown(session, by, workflow, edit)
 
 
@@ -142,12 +140,11 @@ def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = edits.find(session, workflow.id, by.editor, lock=True)
-        check_number(edit, number)
+        edit = _locked(session, by, workflow, number)
         if edit is not None:
-            first = edits.first(session, edit)
+            first = workflow_edits.first(session, edit)
             edit.place = max(first, min(edit.last, edit.place - steps))
-            edits.touch(session, edit)
+            workflow_edits.touch(session, edit)
         return _shown(session, by, workflow, edit)
 
 
@@ -159,9 +156,8 @@ def discard(by: Principal, workflow_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = edits.find(session, workflow.id, by.editor, lock=True)
-        check_number(edit, number)
-        edits.remove(session, workflow.id, by.editor)
+        edit = _locked(session, by, workflow, number)
+        workflow_edits.remove(session, workflow.id, by.editor)
 
 
 def follow(by: Principal, workflow_id: str, number: int) -> Edit:
@@ -172,8 +168,7 @@ def follow(by: Principal, workflow_id: str, number: int) -> Edit:
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = edits.find(session, workflow.id, by.editor, lock=True)
-        check_number(edit, number)
+        edit = _locked(session, by, workflow, number)
         if edit is not None:
             edit.base_version = workflow.version
             session.flush()
@@ -197,8 +192,7 @@ def save(
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id, lock=True)
-        edit = edits.find(session, workflow.id, by.editor, lock=True)
-        check_number(edit, number)
+        edit = _locked(session, by, workflow, number)
         if edit is None or _is_over(session, workflow, edit):
             payload = _stored(session, workflow)
         else:
@@ -208,11 +202,8 @@ def save(
                     f"version {edit.base_version}: look at what is different, then keep yours or "
                     "theirs."
                 )
-            payload = dict(edits.definition(session, edit))
-        secret = (payload.get("trigger") or {}).get("secret")
-        if isinstance(secret, str) and secret.startswith(_NEW):
-            value = webhook_secrets.value_of(by.workspace_id, secret.removeprefix(_NEW))
-            payload["trigger"] = {**payload["trigger"], "secret": value}
+            payload = dict(workflow_edits.definition(session, edit))
+        payload = edit_secrets.unsealed(by.workspace_id, payload)
         if status is not None:
             payload["status"] = str(status)
         found = change(session, by, workflow, payload, ports, whole=True)
@@ -220,15 +211,23 @@ def save(
         if edit is not None and edit.sample:
             _begun_anew(session, by, workflow, edit)
         else:
-            edits.remove(session, workflow.id, by.editor)
+            workflow_edits.remove(session, workflow.id, by.editor)
         return found
+
+
+def _locked(
+    session: Session, by: Principal, workflow: Workflow, number: int
+) -> WorkflowEdit | None:
+    """Somebody's edit, if they have begun one; Conflict when it is not in the state they saw."""
+    edit = workflow_edits.find(session, workflow.id, by.editor, lock=True)
+    check_number(edit, number)
+    return edit
 
 
 def _found(
     session: Session, by: Principal, workflow: Workflow, base_version: int, number: int
 ) -> WorkflowEdit:
-    edit = edits.find(session, workflow.id, by.editor, lock=True)
-    check_number(edit, number)
+    edit = _locked(session, by, workflow, number)
     if edit is not None:
         if _is_over(session, workflow, edit) and base_version == workflow.version:
             return _begun_anew(session, by, workflow, edit)
@@ -240,11 +239,14 @@ def _found(
 
 
 def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
-    """Whether nothing is changed of a version that is not the newest: nothing would be lost."""
+    """Whether it holds no change of its version, and another one is the newest by now.
+
+    Such an edit can give way to the newest version: nothing would be lost.
+    """
     if edit.base_version == workflow.version:
         return False
     base = versions.definition(session, workflow.id, edit.base_version) or {}
-    return same(_begun(base), dict(edits.definition(session, edit)))
+    return same(edit_secrets.begun(base), dict(workflow_edits.definition(session, edit)))
 
 
 def _begun_anew(
@@ -254,10 +256,10 @@ def _begun_anew(
     sample, seen = edit.sample, edit.changes
     stored = versions.definition(session, workflow.id, workflow.version) or {}
     session.expunge(edit)
-    edits.remove(session, workflow.id, by.editor)
+    workflow_edits.remove(session, workflow.id, by.editor)
     made = _begin(session, by, workflow, workflow.version, stored)
     made.sample, made.changes = sample, seen
-    edits.touch(session, made)
+    workflow_edits.touch(session, made)
     return made
 
 
@@ -268,59 +270,15 @@ def _begin(
     base_version: int,
     stored: Mapping[str, Any],
 ) -> WorkflowEdit:
-    begun = edits.begin(session, workflow.id, by.editor, base_version, _begun(stored))
-    if begun is None:
+    begun = edit_secrets.begun(stored)
+    edit = workflow_edits.begin(session, workflow.id, by.editor, base_version, begun)
+    if edit is None:
         raise changed_elsewhere()
-    return begun
-
-
-def _begun(stored: Mapping[str, Any]) -> editing.Draft:
-    """A stored definition as an edit begins with it."""
-    made = editing.laid_out(stored)
-    trigger = made.get("trigger")
-    secret = trigger.get("secret") if isinstance(trigger, dict) else None
-    if isinstance(secret, str) and not webhook_secrets.is_reference(secret):
-        made["trigger"] = {**made["trigger"], "secret": HIDDEN}
-    return made
-
-
-def _unsealed_view(kept: Mapping[str, Any]) -> editing.Draft:
-    """What is kept of an edit as its editor sees it."""
-    trigger = kept.get("trigger")
-    secret = trigger.get("secret") if isinstance(trigger, dict) else None
-    if isinstance(secret, str) and secret.startswith(_NEW):
-        return {**kept, "trigger": {**kept["trigger"], "secret": HIDDEN}}
-    return dict(kept)
-
-
-def _sealed(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
-    """The same as it may be kept: a secret that was typed is sealed at once."""
-    trigger = made.get("trigger")
-    secret = trigger.get("secret") if isinstance(trigger, dict) else None
-    if not isinstance(secret, str) or not secret or webhook_secrets.is_reference(secret):
-        return made
-    trigger = before.get("trigger")
-    kept = trigger.get("secret", HIDDEN) if isinstance(trigger, dict) else HIDDEN
-    if secret == HIDDEN or _holds(kept, secret):
-        secret = kept
-    elif len(secret) <= webhook_secrets.MAX_LENGTH:
-        secret = _NEW + webhook_secrets.sealed_text(secret)
-    else:
-        raise ValidationFailed(
-            {"trigger.secret": [f"may have {webhook_secrets.MAX_LENGTH} characters at most"]}
-        )
-    return {**made, "trigger": {**made["trigger"], "secret": secret}}
-
-
-def _holds(kept: Any, typed: str) -> bool:
-    """Whether a secret is the one that was typed before: sealed once more it would be another."""
-    if not (isinstance(kept, str) and kept.startswith(_NEW)):
-        return False
-    return webhook_secrets.same(kept.removeprefix(_NEW), typed)
+    return edit
 
 
 def _stored(session: Session, workflow: Workflow) -> editing.Draft:
-    return _begun(versions.definition(session, workflow.id, workflow.version) or {})
+    return edit_secrets.begun(versions.definition(session, workflow.id, workflow.version) or {})
 
 
 def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit | None) -> Edit:
@@ -328,13 +286,13 @@ def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEd
     kept, changed = newest, False
     number, sample = (0, {}) if edit is None else (edit.changes, edit.sample)
     if edit is not None:
-        kept = dict(edits.definition(session, edit))
+        kept = dict(workflow_edits.definition(session, edit))
         base = versions.definition(session, workflow.id, edit.base_version) or {}
-        changed = not same(_begun(base), kept)
+        changed = not same(edit_secrets.begun(base), kept)
         if not changed and edit.base_version != workflow.version:
             # Nothing of it would be lost.
             edit, kept = None, newest
-    definition = _unsealed_view(kept)
+    definition = edit_secrets.as_seen(kept)
     _, errors = checking.parse(definition)
     ids = [str(one.step.get("id")) for one in editing.walk(definition)]
     in_flight = InFlight(*run_queries.in_flight(session, workflow.id, workflow.version + 1, ids))
@@ -348,7 +306,7 @@ def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEd
         by=made_by,
         definition=definition,
         number=number,
-        may_undo=edit is not None and edit.place > edits.first(session, edit),
+        may_undo=edit is not None and edit.place > workflow_edits.first(session, edit),
         may_redo=edit is not None and edit.place < edit.last,
         is_changed=changed,
         changed_at=None if edit is None else edit.changed_at,

@@ -10,10 +10,11 @@ from automations.db import versions, workflows
 from automations.db.session import Session, reading
 from automations.definitions import references
 from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
-from automations.errors import NotFound, Unreadable
+from automations.errors import Unreadable
 from automations.kit.storable import fault
 from automations.kit.values import JSON
 from automations.services.workflows.definitions import understood
+from automations.services.workflows.lookups import require
 from automations.services.workflows.webhook_secrets import is_reference, same
 
 UNWRITTEN = ("formId",)
@@ -82,9 +83,7 @@ def _stored(session: Session, workspace_id: str, ids: Sequence[str]) -> Iterator
         for one in reversed(workflows.listed(session, workspace_id)):
             yield Stored(one.name, one.id, one.status, one.definition)
     for workflow_id in ids:
-        workflow = workflows.find(session, workspace_id, workflow_id)
-        if workflow is None:
-            raise NotFound(f"There is no automation {workflow_id}.")
+        workflow = require(session, workspace_id, workflow_id)
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         yield Stored(workflow.name, workflow.id, workflow.status, stored)
 

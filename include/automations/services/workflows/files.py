@@ -21,13 +21,13 @@ from automations.errors import Unreadable, ValidationFailed
 from automations.kit.storable import same
 from automations.kit.values import JSON
 from automations.ports import Ports
-from automations.services.workflows import drafts
+from automations.services.workflows import writing
 from automations.services.workflows.definitions import understood
-from automations.services.workflows.drafts import Draft
 from automations.services.workflows.exports import UNWRITTEN, written_trigger
 from automations.services.workflows.file_entries import Entries, Keys, Known
 from automations.services.workflows.payloads import with_kept_ids
 from automations.services.workflows.workflows import change, check_references, key_taken
+from automations.services.workflows.writing import Checked
 
 _MAX_COMPARED = 20_000
 """Lines before and after: the time of a comparison grows with their square."""
@@ -81,25 +81,25 @@ def apply(
                 with _collected(errors, index, payload):
                     entries.add(index, known.entry_of(payload, entries))
             keys = Keys(session, by.workspace_id, entries.of.values())
-            made: dict[int, Draft] = {}
+            made: dict[int, Checked] = {}
             for index, entry in entries.of.items():
                 with _collected(errors, index, entry.given):
                     given = references.by_id(entry.given, keys.ids)
                     if entry.workflow is None:
-                        made[index] = drafts.new(session, by, given, ports, entry.workflow_id)
+                        made[index] = writing.new(session, by, given, ports, entry.workflow_id)
                         continue
                     stored = known.definitions.get(entry.workflow_id, {})
                     changed = _Change(entry.workflow, stored, given, keys.of)
                     applied[index], found = changed.apply(session, by, ports)
                     if found is not None:
                         written[index] = found
-            created = drafts.create(session, list(made.values()), by.name)
-            for index, draft in made.items():
+            created = writing.create(session, list(made.values()), by.name)
+            for index, checked in made.items():
                 with _collected(errors, index, entries.of[index].given):
-                    if draft.workflow.id not in created:
-                        raise key_taken(draft.definition.key)
-                    written[index] = created[draft.workflow.id]
-                    applied[index] = _created(draft, keys.of)
+                    if checked.workflow.id not in created:
+                        raise key_taken(checked.definition.key)
+                    written[index] = created[checked.workflow.id]
+                    applied[index] = _created(checked, keys.of)
             # Not before all are written: who starts whom is known only then.
             for index, found in written.items() if not errors else ():
                 with _collected(errors, index, entries.of[index].given):
@@ -123,9 +123,9 @@ def _collected(errors: dict[str, list[str]], index: int, given: Any) -> Iterator
         errors.update({f"{index}.{path}": texts for path, texts in found.items()})
 
 
-def _created(draft: Draft, keys: Mapping[str, str]) -> Applied:
-    workflow = draft.workflow
-    after = _written(_wanted(draft.definition, draft.body, draft.status, keys))
+def _created(checked: Checked, keys: Mapping[str, str]) -> Applied:
+    workflow = checked.workflow
+    after = _written(_wanted(checked.definition, checked.body, checked.status, keys))
     return Applied("create", workflow.id, workflow.key, workflow.name, 1, _diff("", after))
 
 

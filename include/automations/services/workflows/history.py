@@ -16,7 +16,8 @@ from automations.kit.line_diffs import Line, differences
 from automations.ports import Ports
 from automations.services.workflows.exports import Stored, written
 from automations.services.workflows.webhook_secrets import is_reference
-from automations.services.workflows.workflows import change, check_references, require
+from automations.services.workflows.lookups import require
+from automations.services.workflows.workflows import change, check_references
 
 MAX_LISTED = 200
 """Versions that a list shows: whoever looks for older ones knows their numbers."""

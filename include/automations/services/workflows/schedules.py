@@ -14,8 +14,9 @@ from automations.db.tables import Workflow
 from automations.definitions.model import Definition
 from automations.definitions.triggers import ScheduleTrigger
 from automations.domain.statuses import WorkflowStatus
-from automations.errors import Conflict, NotFound
+from automations.errors import Conflict
 from automations.services.workflows.definitions import load
+from automations.services.workflows.lookups import require
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,7 @@ def preview(workspace_id: str, workflow_id: str, count: int) -> Preview:
         Conflict: it has no schedule.
     """
     with unit_of_work() as session:
-        workflow = workflows.find(session, workspace_id, workflow_id)
-        if workflow is None:
-            raise NotFound(f"There is no automation {workflow_id}.")
+        workflow = require(session, workspace_id, workflow_id)
         definition = load(session, workflow.id, workflow.version).definition
     trigger = definition.trigger
     if not isinstance(trigger, ScheduleTrigger):

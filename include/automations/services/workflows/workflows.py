@@ -7,7 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import edits, jobs, run_counts, run_queries, slots, versions, workflows
+from automations.db import (
+    jobs,
+    run_counts,
+    run_queries,
+    slots,
+    versions,
+    workflow_edits,
+    workflows,
+)
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import JobKind, Workflow
 from automations.definitions import references
@@ -15,7 +23,7 @@ from automations.definitions.model import Definition, walk
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
-from automations.errors import NotFound, ValidationFailed
+from automations.errors import ValidationFailed
 from automations.kit import cursors
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
@@ -24,11 +32,12 @@ from automations.services.audit import audit
 from automations.services.workflows import (
     cycles,
     definitions,
-    drafts,
     error_workflows,
     payloads,
     step_subjects,
+    writing,
 )
+from automations.services.workflows.lookups import require, require_newest
 
 _REFERRING = frozenset({"steps", "status", "errorWorkflowId"})
 """What of an automation, when it changes, may make it start itself."""
@@ -51,10 +60,10 @@ def add(
     session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str
 ) -> WorkflowDetail:
     """The same in a transaction."""
-    draft = drafts.new(session, by, payload, ports, workflow_id)
-    found = drafts.create(session, [draft], by.name).get(workflow_id)
+    checked = writing.new(session, by, payload, ports, workflow_id)
+    found = writing.create(session, [checked], by.name).get(workflow_id)
     if found is None:
-        raise key_taken(draft.definition.key)
+        raise key_taken(checked.definition.key)
     check_references(session, found)
     return found
 
@@ -103,14 +112,14 @@ def change(
         payloads.check_available(workspace_id, definition, status, ports)
         step_subjects.check(session, workspace_id, definition, status)
     if before == status and payloads.alike(stored, payloads.to_store(definition, body)):
-        found = drafts.detail(workflow, stored, drafts.runs_of(session, workflow))
+        found = writing.detail(workflow, stored, writing.runs_of(session, workflow))
         if alone:
             check_references(session, found, set(changed))
         return replace(found, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
     workflow.updated_at = datetime.now(UTC)
-    draft = drafts.Draft(workflow, definition, body, status)
-    written = drafts.write(session, [draft], by.name).get(workflow_id)
+    checked = writing.Checked(workflow, definition, body, status)
+    written = writing.write(session, [checked], by.name).get(workflow_id)
     if written is None:
         raise key_taken(definition.key)
     found = written
@@ -172,7 +181,7 @@ def delete(by: Principal, workflow_id: str) -> None:
         workflow.deleted_at = datetime.now(UTC)
         workflows.add_version(session, workflow, stored, by.name)
         jobs.enqueue(session, JobKind.END_RUNS, workflow.id)
-        edits.remove(session, workflow.id)
+        workflow_edits.remove(session, workflow.id)
         audit.record(session, "workflow.delete", workflow, name=workflow.name)
 
 
@@ -180,7 +189,7 @@ def get(workspace_id: str, workflow_id: str) -> WorkflowDetail:
     """One automation."""
     with reading() as session:
         workflow, stored = require_newest(session, workspace_id, workflow_id)
-        return drafts.detail(workflow, stored, drafts.runs_of(session, workflow))
+        return writing.detail(workflow, stored, writing.runs_of(session, workflow))
 
 
 def list_all(workspace_id: str) -> Sequence[WorkflowDetail]:
@@ -206,23 +215,3 @@ def stats(workspace_id: str) -> tuple[dict[WorkflowStatus, int], dict[RunStatus,
             workflows.count(session, workspace_id),
             run_counts.by_status(session, workspace_id),
         )
-
-
-def require(
-    session: Session, workspace_id: str, workflow_id: str, *, lock: bool = False
-) -> Workflow:
-    """The automation, or NotFound."""
-    workflow = workflows.find(session, workspace_id, workflow_id, lock=lock)
-    if workflow is None:
-        raise NotFound(f"There is no automation {workflow_id}.")
-    return workflow
-
-
-def require_newest(
-    session: Session, workspace_id: str, workflow_id: str
-) -> tuple[Workflow, Mapping[str, Any]]:
-    """The automation and what its newest version says, or NotFound."""
-    found = workflows.find_newest(session, workspace_id, workflow_id)
-    if found is None:
-        raise NotFound(f"There is no automation {workflow_id}.")
-    return found

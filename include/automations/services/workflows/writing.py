@@ -1,4 +1,4 @@
-"""Automations that are checked and not written yet, and their writing: one, or many at once."""
+"""Writes automations that were checked: one of them, or many in as few statements."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from automations.services.workflows import payloads, schedules, step_subjects, w
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What an automation is to be.
+class Checked:
+    """An automation as it is to be written: it was checked, and nothing is written yet.
 
     Args:
         workflow: its row, which is new, or locked since it was read: nobody else decides on its
@@ -35,7 +35,7 @@ class Draft:
     status: WorkflowStatus
 
 
-def new(session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str) -> Draft:
+def new(session: Session, by: Principal, payload: Any, ports: Ports, workflow_id: str) -> Checked:
     """An automation from a client's payload.
 
     Args:
@@ -58,35 +58,35 @@ def new(session: Session, by: Principal, payload: Any, ports: Ports, workflow_id
         # Of one that a key has made its member is the owner, whoever that comes to be.
         created_by_member_id=None if by.key_id else by.member_id,
     )
-    return Draft(workflow, definition, body, status)
+    return Checked(workflow, definition, body, status)
 
 
-def create(session: Session, drafts: Sequence[Draft], by: str) -> dict[str, WorkflowDetail]:
+def create(session: Session, checked: Sequence[Checked], by: str) -> dict[str, WorkflowDetail]:
     """Write new automations, in as many statements for many as for one.
 
     Returns:
         By id; those are missing whose keys others have.
     """
-    found = write(session, drafts, by)
-    for draft in drafts:
-        workflow = draft.workflow
+    found = write(session, checked, by)
+    for one in checked:
+        workflow = one.workflow
         if workflow.id in found:
-            name, status = workflow.name, draft.status
+            name, status = workflow.name, one.status
             audit.record(session, "workflow.create", workflow, name=name, status=status)
     return found
 
 
-def write(session: Session, drafts: Sequence[Draft], by: str) -> dict[str, WorkflowDetail]:
+def write(session: Session, checked: Sequence[Checked], by: str) -> dict[str, WorkflowDetail]:
     """Write the next version of each; as ``create``."""
-    taken = workflows.save(session, [(draft.workflow, _columns(draft)) for draft in drafts])
-    saved = [draft for draft in drafts if draft.workflow.id not in taken]
+    taken = workflows.save(session, [(one.workflow, _columns(one)) for one in checked])
+    saved = [one for one in checked if one.workflow.id not in taken]
     made = [
         workflows.NewVersion(
-            draft.workflow,
-            payloads.to_store(draft.definition, draft.body),
-            schedules.since(session, draft.workflow, draft.definition),
+            one.workflow,
+            payloads.to_store(one.definition, one.body),
+            schedules.since(session, one.workflow, one.definition),
         )
-        for draft in saved
+        for one in saved
     ]
     workflows.add_versions(session, made, by)
     return {one.workflow.id: _detail(session, one) for one in made}
@@ -122,11 +122,11 @@ def detail(workflow: Workflow, stored: Mapping[str, Any], runs: int) -> Workflow
     )
 
 
-def _columns(draft: Draft) -> dict[str, Any]:
-    definition, workflow = draft.definition, draft.workflow
+def _columns(checked: Checked) -> dict[str, Any]:
+    definition, workflow = checked.definition, checked.workflow
     columns = {
         "name": definition.name,
-        "status": draft.status,
+        "status": checked.status,
         "key": definition.key,
         "trigger_key": definition.trigger.key_of(workflow.id),
     }

@@ -1,4 +1,4 @@
-"""What people change of automations before they save it: every state of it, to go back to."""
+"""Unsaved changes of automations, one edit for each person, with the states to go back to."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def push(session: Session, edit: WorkflowEdit, what: str, made: Mapping[str, Any
 
 
 def replace(session: Session, edit: WorkflowEdit, made: Mapping[str, Any]) -> None:
-    """Have the state that the edit is in be another: one goes on typing."""
+    """Overwrite the state that the edit is in, as one does who goes on typing."""
     session.execute(
         update(WorkflowEditState)
         .where(*_of(edit), WorkflowEditState.number == edit.place)
@@ -87,7 +87,7 @@ def replace(session: Session, edit: WorkflowEdit, made: Mapping[str, Any]) -> No
 
 
 def what(session: Session, edit: WorkflowEdit) -> str:
-    """What the last change was of."""
+    """What was typed into by the last change; empty for a change that was none of typing."""
     return _state(session, edit).what
 
 

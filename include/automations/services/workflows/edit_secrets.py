@@ -1,0 +1,82 @@
+"""A webhook's secret in an edit: its editor never sees it, and none is kept as it was typed.
+
+Where an edit's definition has a secret it is one of these: ``HIDDEN``, for the one that is saved; a
+reference to a secret of the workspace; or ``new:`` and the sealed text of one that was typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from automations.definitions import editing
+from automations.definitions.triggers import HIDDEN
+from automations.errors import ValidationFailed
+from automations.services.workflows import webhook_secrets
+
+_NEW = "new:"
+
+
+def begun(stored: Mapping[str, Any]) -> editing.Draft:
+    """A stored definition as an edit begins with it."""
+    made = editing.laid_out(stored)
+    secret = _secret_of(made)
+    if secret is not None and not webhook_secrets.is_reference(secret):
+        return _with(made, HIDDEN)
+    return made
+
+
+def as_seen(kept: Mapping[str, Any]) -> editing.Draft:
+    """What is kept of an edit, as its editor sees it."""
+    secret = _secret_of(kept)
+    return _with(kept, HIDDEN) if _is_new(secret) else dict(kept)
+
+
+def sealed(made: editing.Draft, before: Mapping[str, Any]) -> editing.Draft:
+    """A changed definition as it may be kept: a secret that was typed is sealed at once.
+
+    Args:
+        before: what is kept of the edit so far.
+
+    Raises:
+        ValidationFailed: the secret is too long.
+    """
+    typed = _secret_of(made)
+    if not typed or webhook_secrets.is_reference(typed):
+        return made
+    trigger = before.get("trigger")
+    kept = trigger.get("secret", HIDDEN) if isinstance(trigger, dict) else HIDDEN
+    if typed == HIDDEN or _holds(kept, typed):
+        return _with(made, kept)
+    if len(typed) > webhook_secrets.MAX_LENGTH:
+        raise ValidationFailed(
+            {"trigger.secret": [f"may have {webhook_secrets.MAX_LENGTH} characters at most"]}
+        )
+    return _with(made, _NEW + webhook_secrets.sealed_text(typed))
+
+
+def unsealed(workspace_id: str, kept: editing.Draft) -> editing.Draft:
+    """What is kept of an edit, as it is saved: with the secret that was typed."""
+    secret = _secret_of(kept)
+    if secret is None or not _is_new(secret):
+        return kept
+    return _with(kept, webhook_secrets.value_of(workspace_id, secret.removeprefix(_NEW)))
+
+
+def _secret_of(definition: Mapping[str, Any]) -> str | None:
+    trigger = definition.get("trigger")
+    secret = trigger.get("secret") if isinstance(trigger, dict) else None
+    return secret if isinstance(secret, str) else None
+
+
+def _with(definition: Mapping[str, Any], secret: Any) -> editing.Draft:
+    return {**definition, "trigger": {**definition["trigger"], "secret": secret}}
+
+
+def _is_new(secret: Any) -> bool:
+    return isinstance(secret, str) and secret.startswith(_NEW)
+
+
+def _holds(kept: Any, typed: str) -> bool:
+    """Whether a secret is the one that was typed before: sealed once more it would be another."""
+    return _is_new(kept) and webhook_secrets.same(kept.removeprefix(_NEW), typed)
