@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Literal
 
 from automations.db.tables import Run, RunStep
 from automations.definitions.plan import Plan
@@ -12,12 +13,15 @@ from automations.execution.recording import recorded
 from automations.execution.verdicts import Proceed
 from automations.ports import DoneBefore, DoneTask
 
+_ENDED: Mapping[RunStatus, Literal["success", "failed"]] = {
+    RunStatus.COMPLETED: "success",
+    RunStatus.CANCELLED: "failed",
+}
+"""How the orchestrator has a run that has ended; a failed one fails there by its own task."""
+
 
 def done_before(run: Run, rows: Iterable[RunStep], plan: Plan) -> DoneBefore | None:
-    """What there is to show of a run that comes to the orchestrator; None when that is nothing.
-
-    One that has failed is not shown as ended: it fails by its own task, as any other.
-    """
+    """What there is to show of a run that comes to the orchestrator; None when that is nothing."""
     tasks = [task for row in rows if (task := _task(row, plan)) is not None]
     if not tasks or run.generation:
         return None
@@ -26,11 +30,7 @@ def done_before(run: Run, rows: Iterable[RunStep], plan: Plan) -> DoneBefore | N
         tasks=sorted(tasks, key=lambda task: task.started_at),
         began_at=run.started_at,
         ended_at=run.completed_at,
-        ended="success"
-        if run.status == RunStatus.COMPLETED
-        else "failed"
-        if run.status == RunStatus.CANCELLED
-        else None,
+        ended=_ENDED.get(run.status),
     )
 
 

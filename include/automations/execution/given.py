@@ -1,9 +1,10 @@
-"""What a step or an automation finds that is tried outside of a run."""
+"""What a tested step or a tried automation finds: given data, over that of an earlier run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from automations.db import run_queries, runs
@@ -12,6 +13,7 @@ from automations.db.tables import Run, Workflow
 from automations.definitions.model import walk
 from automations.errors import NotFound, ValidationFailed
 from automations.kit.values import JSON
+from automations.services.runs.template_names import names_of
 from automations.services.workflows.definitions import Loaded
 
 T = TypeVar("T")
@@ -19,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a tested step finds.
+    """Data that was given for a test or a trial.
 
     Args:
         run_id: a run of the automation whose data and outputs it finds, below what is given here.
@@ -73,6 +75,18 @@ def values_of_run(
             **given.variables,
         },
     }
+
+
+def names_found(row: Run, loaded: Loaded, outputs: Mapping[str, JSON]) -> dict[str, Any]:
+    """The names that templates find in such a run.
+
+    Args:
+        outputs: of its steps, by their ids.
+    """
+    names = names_of(row, loaded, outputs, datetime.now(UTC))
+    # As what the automation's own trigger starts: the type of the run itself is ``test``.
+    names["trigger"] = {"type": loaded.definition.trigger.type, **row.trigger_data}
+    return names
 
 
 def by_id_and_name(loaded: Loaded, given: Mapping[str, T], field_name: str) -> dict[str, T]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from automations.domain.statuses import DagCallStatus, RunStatus
@@ -53,18 +54,34 @@ _MAX_BODY = 20_000
 """Characters of a body that are shown."""
 
 
+class EffectKind(StrEnum):
+    """What sort of thing would be done, as clients are told."""
+
+    MAIL = "mail"
+    REQUEST = "request"
+    FORM = "form"
+    NOTIFICATION = "notification"
+    MATTER = "matter"
+    MESSAGE = "message"
+    QUESTION = "question"
+    DOCUMENT = "document"
+    RUN = "run"
+    DAG = "dag"
+    OPERATOR = "operator"
+    SNAPSHOT = "snapshot"
+    ROW = "row"
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What would be done outside.
 
     Args:
-        kind: mail, request, form, notification, matter, message, question, document, run, dag,
-            operator, snapshot or row.
         what: it in a few words.
         details: with what it would be done.
     """
 
-    kind: str
+    kind: EffectKind
     what: str
     details: Mapping[str, JSON]
 
@@ -122,7 +139,8 @@ class _Mailer:
             html=mail.html,
             attachments=[file.filename for file in mail.attachments],
         )
-        self.tell(Effect("mail", f"Mail to {', '.join(everybody)}: {mail.subject}", details))
+        what = f"Mail to {', '.join(everybody)}: {mail.subject}"
+        self.tell(Effect(EffectKind.MAIL, what, details))
         return MailReceipt(f"<{MADE_UP}>", MADE_UP, everybody, ())
 
 
@@ -136,7 +154,7 @@ class _Http:
         details = _without_nothing(
             query=[list(pair) for pair in request.query], headers=dict(request.headers), body=body
         )
-        self.tell(Effect("request", f"{request.method} {request.url}", details))
+        self.tell(Effect(EffectKind.REQUEST, f"{request.method} {request.url}", details))
         return HttpResponse(200, {"content-type": "application/json"}, b"{}", request.url)
 
 
@@ -155,7 +173,7 @@ class _Forms:
             message=request.message,
             prefill=dict(request.prefill),
         )
-        self.tell(Effect("form", f"Form to {', '.join(request.recipients)}", details))
+        self.tell(Effect(EffectKind.FORM, f"Form to {', '.join(request.recipients)}", details))
 
     def answers(self, key: str) -> list[FormAnswer]:
         request = self._sent.get(key)
@@ -173,7 +191,7 @@ class _Notifier:
         details = _without_nothing(
             userIds=list(users), title=notice.title, message=notice.message, link=notice.link
         )
-        self.tell(Effect("notification", f"Notification: {notice.title}", details))
+        self.tell(Effect(EffectKind.NOTIFICATION, f"Notification: {notice.title}", details))
         return NoticeReceipt((MADE_UP,) * len(users), users)
 
 
@@ -192,7 +210,7 @@ class _Matters:
             assigneeId=matter.assignee_id,
             properties=dict(matter.properties),
         )
-        self.tell(Effect("matter", f"Matter: {matter.title}", details))
+        self.tell(Effect(EffectKind.MATTER, f"Matter: {matter.title}", details))
         return MatterReceipt(MADE_UP, MADE_UP, (MADE_UP,))
 
 
@@ -208,7 +226,7 @@ class _Chat:
             thread=message.thread,
             webhook=message.webhook,
         )
-        self.tell(Effect("message", f"Message to {where}", details))
+        self.tell(Effect(EffectKind.MESSAGE, f"Message to {where}", details))
         return ChatReceipt(None, message.channel)
 
 
@@ -227,7 +245,7 @@ class _LanguageModel:
             maxTokens=question.max_tokens,
             schema=dict(question.schema or {}),
         )
-        self.tell(Effect("question", "Question to a language model", details))
+        self.tell(Effect(EffectKind.QUESTION, "Question to a language model", details))
         return ModelAnswer("", {}, provider, model, 0, 0, None)
 
     def missing(self, workspace_id: str, provider: str | None, model: str | None) -> str | None:
@@ -244,7 +262,7 @@ class _Documents:
         details = _without_nothing(
             templateId=order.template_id, format=order.format, data=dict(order.data)
         )
-        self.tell(Effect("document", f"Document: {name}", details))
+        self.tell(Effect(EffectKind.DOCUMENT, f"Document: {name}", details))
         return StoredDocument(MADE_UP, name, order.format, 0, "", MADE_UP)
 
     def file(self, workspace_id: str, document_id: str) -> Attachment:
@@ -274,7 +292,7 @@ class _Children:
         awaited: bool,
     ) -> str:
         details = _without_nothing(workflowId=workflow_id, input=dict(given))
-        self.tell(Effect("run", f"Run of automation {workflow_id}", details))
+        self.tell(Effect(EffectKind.RUN, f"Run of automation {workflow_id}", details))
         return MADE_UP
 
     def result(self, run_id: str) -> ChildResult:
@@ -294,7 +312,7 @@ class _Dags:
         self, run_id: str, dag_id: str, conf: Mapping[str, Any], key: str, *, awaited: bool
     ) -> str:
         details = _without_nothing(dagId=dag_id, conf=dict(conf))
-        self.tell(Effect("dag", f"Run of DAG {dag_id}", details))
+        self.tell(Effect(EffectKind.DAG, f"Run of DAG {dag_id}", details))
         return dag_id
 
     def operator_forbidden(self, workspace_id: str, operator: str) -> str | None:
@@ -304,7 +322,7 @@ class _Dags:
         self, run_id: str, operator: str, arguments: Mapping[str, Any], key: str
     ) -> str:
         details = _without_nothing(operator=operator, arguments=dict(arguments))
-        self.tell(Effect("operator", f"Run of {operator.rpartition('.')[2]}", details))
+        self.tell(Effect(EffectKind.OPERATOR, f"Run of {operator.rpartition('.')[2]}", details))
         return OPERATOR_DAG
 
     def result(self, dag_run_id: str) -> DagResult:
@@ -325,7 +343,7 @@ class _Evidence:
             filter=dict(request.filter or {}),
             columns=list(request.columns),
         )
-        self.tell(Effect("snapshot", f"Evidence: {request.title}", details))
+        self.tell(Effect(EffectKind.SNAPSHOT, f"Evidence: {request.title}", details))
         return EvidenceReceipt(MADE_UP, 0, "")
 
 
@@ -379,7 +397,7 @@ class _Tables:
 
     def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
         details: dict[str, JSON] = {"tableId": table_id, "rowId": row_id}
-        self.tell(Effect("row", f"Row {row_id} is deleted", details))
+        self.tell(Effect(EffectKind.ROW, f"Row {row_id} is deleted", details))
         return True
 
     def query(
@@ -397,5 +415,5 @@ class _Tables:
         )
 
     def _written(self, what: str, details: Mapping[str, JSON], row: RowReceipt) -> RowReceipt:
-        self.tell(Effect("row", what, details))
+        self.tell(Effect(EffectKind.ROW, what, details))
         return row

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from automations.db import loop_cursors, run_steps, runs, workflows
+from automations.db import loop_cursors, run_steps, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
@@ -28,14 +28,20 @@ from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import NotAllowed, NotFound, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.entered import Entered
-from automations.execution.given import Given, by_id_and_name, earlier_run, values_of_run
+from automations.execution.given import (
+    Given,
+    by_id_and_name,
+    earlier_run,
+    names_found,
+    values_of_run,
+)
 from automations.execution.recording import fail_output, line_of, output_of
 from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.services.audit import audit
-from automations.services.runs.template_names import names_of
 from automations.services.workflows.definitions import Loaded, load
+from automations.services.workflows.lookups import require
 from automations.steps.outcomes import Branch, Done, Fail, Inside, Outcome, Stop, Wait
 from automations.steps.registry import STEP_TYPES
 from automations.tokens import callback_url, derive_token
@@ -143,9 +149,7 @@ def run(
 def _find(
     session: Session, workspace_id: str, workflow_id: str, step_id: str
 ) -> tuple[Workflow, Loaded, Any]:
-    workflow = workflows.find(session, workspace_id, workflow_id)
-    if workflow is None:
-        raise NotFound(f"There is no automation {workflow_id}.")
+    workflow = require(session, workspace_id, workflow_id)
     loaded = load(session, workflow.id, workflow.version)
     for _, step in walk(loaded.definition.steps):
         if step.id == step_id:
@@ -174,8 +178,7 @@ def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: Given
     limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
     step = step.model_copy(update={"timeout": f"PT{min(limit, MAX_TIMEOUT).total_seconds()}S"})
     recorded = run_steps.outputs(session, given.run_id) if given.run_id else {}
-    names = names_of(row, loaded, recorded, datetime.now(UTC))
-    names["trigger"] = {"type": loaded.definition.trigger.type, **row.trigger_data}
+    names = names_found(row, loaded, recorded)
     names["steps"] = {**names["steps"], **by_id_and_name(loaded, given.steps, "steps")}
     if given.loop is not None:
         names["loop"] = dict(given.loop)

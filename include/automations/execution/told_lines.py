@@ -1,4 +1,7 @@
-"""What is logged of a step that is done before there is a log of its task, until there is one."""
+"""Log lines of steps that are done before Airflow has their tasks.
+
+They are kept with the step, and are written into its task's log once there is one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _told: ContextVar[ToldLines | None] = ContextVar("told", default=None)
 
 
 class ToldLines:
-    """Keeps, within its block, what this thread logs and what is said to it.
+    """Keeps, within its ``with`` block, what this thread logs and what is said to it.
 
     Each line is when it was written, as ISO 8601, its level, who has written it and its text.
     """

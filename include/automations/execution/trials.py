@@ -11,22 +11,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
-from automations.db import run_steps, workflows
+from automations.db import run_steps
 from automations.db.session import reading
 from automations.db.tables import Run, Workflow
 from automations.definitions.model import Definition, nested_lists, ordered
 from automations.definitions.plan import Plan
-from automations.errors import NotFound
-from automations.execution.given import Given, by_id_and_name, earlier_run, values_of_run
+from automations.execution.given import (
+    Given,
+    by_id_and_name,
+    earlier_run,
+    names_found,
+    values_of_run,
+)
 from automations.execution.trial_steps import SampleAnswer, StepTrials, Tried, TriedStatus
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.ports import Ports
-from automations.services.runs.template_names import names_of
 from automations.services.workflows.definitions import Loaded, load
+from automations.services.workflows.lookups import require
 from automations.steps.outcomes import Done, Fail, Outcome
 
 MAX_ITEMS = 3
@@ -74,16 +79,13 @@ def run(
         ValidationFailed: the data names a step that there is not.
     """
     with reading() as session:
-        workflow = workflows.find(session, workspace_id, workflow_id)
-        if workflow is None:
-            raise NotFound(f"There is no automation {workflow_id}.")
+        workflow = require(session, workspace_id, workflow_id)
         loaded = _loaded(workflow, definition) or load(session, workflow.id, workflow.version)
         earlier = earlier_run(session, workflow, given)
         values = values_of_run(workflow, loaded, given, earlier)
         recorded = run_steps.outputs(session, earlier.id) if earlier is not None else {}
     row = Run(id=new_id(), started_at=datetime.now(UTC), **values)
-    names = names_of(row, loaded, {}, datetime.now(UTC))
-    names["trigger"] = {"type": loaded.definition.trigger.type, **row.trigger_data}
+    names = names_found(row, loaded, {})
     samples = {**recorded, **by_id_and_name(loaded, given.steps, "steps")}
     passed = by_id_and_name(loaded, answers, "answers")
     trial = _Trial(StepTrials(ports, row, loaded, samples, passed), row.variables)
@@ -113,8 +115,8 @@ class _Failed:
     fail: Fail
 
 
-class _Over(StrEnum):
-    """Why a list of steps is not gone through to its end."""
+class _Over(Enum):
+    """Why a list of steps is not gone through to its end, though none has failed."""
 
     STOPPED = "stopped"
     CUT = "cut"
@@ -140,22 +142,19 @@ class _Trial:
         return Trial(TrialStatus.COMPLETED, self._tried, None)
 
     def _go(self, steps: list[Any], scope: _Scope) -> _Failed | _Over | None:
+        """Go through a list of steps; what keeps it from its end, if anything does."""
         for step in ordered(steps):
             if len(self._tried) >= MAX_TRIED or time.monotonic() > self._until:
                 self._is_cut = True
-            if self._is_cut:
                 return _Over.CUT
-            came_to = self._step(step, scope)
-            if isinstance(came_to, _Failed | _Over):
-                return came_to
-            nested = {name: inner for name, _, inner in nested_lists(step)}
-            over = self._go(nested[came_to], scope) if came_to in nested else None
+            tried = self._try(step, scope)
+            # A loop that was cut inside has ended like any other.
+            over = _Over.CUT if self._is_cut else self._follow(step, tried, scope)
             if over is not None:
                 return over
         return None
 
-    def _step(self, step: Any, scope: _Scope) -> _Failed | _Over | str | None:
-        """Try a step; the arm that is taken, or why it does not go on."""
+    def _try(self, step: Any, scope: _Scope) -> Tried:
         place = len(self._tried)
         names = self._names(scope)
 
@@ -167,13 +166,23 @@ class _Trial:
         self._tried.insert(place, tried)
         scope.last = scope.outputs[step.id] = scope.outputs[step.name] = dict(tried.output)
         self._variables |= tried.variables
-        if self._is_cut:
-            return _Over.CUT
+        return tried
+
+    def _follow(self, step: Any, tried: Tried, scope: _Scope) -> _Failed | _Over | None:
+        """Go through the steps inside of a step that its outcome leads to: an arm, or ``onError``.
+
+        Returns:
+            What keeps the list that the step is in from its end, if anything does.
+        """
+        arm = tried.arm
         if tried.status == TriedStatus.FAILED and tried.fail is not None:
             if step.on_error == "fail":
                 return _Failed(step.name, tried.fail)
-            return "onError" if isinstance(step.on_error, list) else None
-        return _Over.STOPPED if tried.stops else tried.arm
+            arm = "onError" if isinstance(step.on_error, list) else None
+        elif tried.stops:
+            return _Over.STOPPED
+        nested = {name: inner for name, _, inner in nested_lists(step)}
+        return self._go(nested[arm], scope) if arm in nested else None
 
     def _names(self, scope: _Scope) -> dict[str, JSON]:
         around = scope.names["steps"]
