@@ -12,7 +12,9 @@ MAP = (ROOT / "docs" / "architecture.md").read_text()
 QUESTIONS = {
     question: part.split("\n## ")[0]
     for question, part in re.findall(
-        r"^### (.+?)\n(.*?)(?=^### |\Z)", MAP, re.MULTILINE | re.DOTALL
+        r"^### (.+?)\n(.*?)(?=^### |\Z)",
+        MAP[MAP.index("## Start here") :],
+        re.MULTILINE | re.DOTALL,
     )
 }
 ENTRY = re.compile(r"^\d+\. `(?P<path>[\w/]+\.py)` — (?:`(?P<name>\w+)`)?", re.MULTILINE)
@@ -22,8 +24,8 @@ def entries(question: str) -> list[re.Match[str]]:
     return list(ENTRY.finditer(QUESTIONS[question]))
 
 
-def test_the_map_answers_ten_questions() -> None:
-    assert len(QUESTIONS) == 10
+def test_the_map_answers_twelve_questions() -> None:
+    assert len(QUESTIONS) == 12
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -41,6 +43,18 @@ def test_a_function_that_an_answer_names_is_in_its_file(question: str) -> None:
         (path, name) for path, name in named if f"def {name}(" not in (ROOT / path).read_text()
     ]
     assert absent == []
+
+
+def test_every_module_of_the_plugin_is_in_its_table_once() -> None:
+    part = MAP[MAP.index("### Inside the plugin") : MAP.index("### Inside the console")]
+    rows = [line for line in part.splitlines() if line.startswith("|")]
+    named = re.findall(r"`(\w+)`", "\n".join(rows))
+    modules = [
+        path.stem
+        for path in (ROOT / "plugins" / "automations_airflow").glob("*.py")
+        if path.stem != "__init__"
+    ]
+    assert sorted(named) == sorted(modules)
 
 
 def test_every_layer_of_the_product_is_in_the_table() -> None:

@@ -1,4 +1,4 @@
-"""What has changed, in a stretch of time, of that which assets of Airflow's stand for."""
+"""What has changed in a span of time, of what is here known to Airflow as an asset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people change of forms before they save it, with some states of it to go back to."""
+"""Unsaved changes of forms, one edit for each person, with the states to go back to."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def push(session: Session, edit: FormEdit, what: str, draft: dict[str, Any]) -> 
 
 
 def replace(session: Session, edit: FormEdit, draft: dict[str, Any]) -> None:
-    """Have the state that the edit is in be another: one goes on typing."""
+    """Overwrite the state that the edit is in, as one does who goes on typing."""
     edit.states = [*edit.states[: edit.place], draft]
     touch(session, edit)
 

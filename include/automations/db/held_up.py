@@ -1,4 +1,4 @@
-"""Automations whose runs stand still in Airflow, since somebody has seen to that there."""
+"""Automations whose runs stand still because of what somebody did in Airflow, as pausing a DAG."""
 
 from __future__ import annotations
 

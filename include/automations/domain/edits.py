@@ -1,4 +1,7 @@
-"""What holds of everybody's unsaved changes, whatever they are changes of."""
+"""Rules of unsaved changes that automations and forms share.
+
+When typing on is one change with the letters before, and which of two windows is refused.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class Counted(Protocol):
 
     @property
     def changes(self) -> int:
-        """How often they were changed."""
+        """Goes up with each change; a page sends back the number that it was made with."""
 
 
 def check_number(edit: Counted | None, number: int) -> None:
