@@ -12,6 +12,7 @@ from sqlalchemy import select
 from automations.db.session import unit_of_work
 from automations.db.tables import DataTable, Event
 from automations.errors import StepError
+from automations.ports import RowChange
 from automations.services.tables.row_steps import WorkspaceTables
 from tests.api.answers import errors
 from tests.api.conftest import FORM, Api
@@ -265,16 +266,16 @@ class TestByHand:
             here = session.scalars(select(DataTable.workspace_id)).one()
         run = api.call("POST", f"/api/workflows/{api.workflow()['id']}/execute").json()["runId"]
         steps, row_id, by = WorkspaceTables(), row.rpartition("/")[2], {"workspace_id": here}
-        data = {"email": "c@b.example"}
+        place, data = table["id"], {"email": "c@b.example"}
         for refused in (
-            lambda: steps.create(table["id"], data, run_id=run, key="1", **by),
-            lambda: steps.upsert(table["id"], ["email"], data, run_id=run, key="2", **by),
-            lambda: steps.update(table["id"], row_id, data, run_id=run, key="3", **by),
+            lambda: steps.write(RowChange(place, data), run_id=run, key="1", **by),
+            lambda: steps.write(RowChange(place, data, row_id), run_id=run, key="2", **by),
+            lambda: steps.write(RowChange(place, data, None, ["email"]), run_id=run, key="3", **by),
             lambda: steps.delete(table["id"], row_id, key="4", **by),
         ):
             with pytest.raises(StepError):
                 refused()
-        steps.update(table["id"], row_id, {"seen": True}, run_id=run, key="5", **by)
+        steps.write(RowChange(place, {"seen": True}, row_id), run_id=run, key="5", **by)
         assert rows(api)[0]["data"] == {"email": "a@b.example", "age": None, "seen": True}
         assert events()[-1].cause_run_id == run
 

@@ -17,7 +17,7 @@ from automations.domain.tables.columns import TableShape
 from automations.errors import Conflict, NotFound, StepError, ValidationFailed
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed
-from automations.ports import RowReceipt
+from automations.ports import RowChange, RowReceipt
 from automations.ports.tables import RowFilter
 from automations.services.tables import aggregates, rows, tables
 from automations.services.tables.aggregates import Question
@@ -257,9 +257,8 @@ class TestEvents:
 
 class TestUpsert:
     def upsert(self, here: str, place: str, key: str, *keys: str, **data: Any) -> RowReceipt:
-        return WorkspaceTables().upsert(
-            place, keys or ("name",), data, workspace_id=here, run_id="run", key=key
-        )
+        change = RowChange(place, data, keys=keys or ("name",))
+        return WorkspaceTables().write(change, workspace_id=here, run_id="run", key=key)
 
     def test_upserts_of_one_key_at_once_give_one_row(self, here: str) -> None:
         place = table(here)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from automations.domain.fields import RENDERED
 from automations.errors import StepError
-from automations.ports import FoundRow, RowReceipt
+from automations.ports import FoundRow, RowChange, RowReceipt
 from automations.ports.tables import RowFilter, RowRule
 from automations.steps.outcomes import Done, Outcome
 from automations.steps.table_operations import TableOperations, TableOperationsConfig
@@ -24,17 +24,9 @@ class Tables:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
 
-    def create(self, *given: Any, **by: Any) -> RowReceipt:
-        self.asked.append(("create", *given, by))
-        return RowReceipt("row", {"name": "Acme", "size": None}, True)
-
-    def update(self, *given: Any, **by: Any) -> RowReceipt:
-        self.asked.append(("update", *given, by))
-        return RowReceipt("row", {"name": "Acme", "size": 5}, False)
-
-    def upsert(self, *given: Any, **by: Any) -> RowReceipt:
-        self.asked.append(("upsert", *given, by))
-        return RowReceipt("row", {"name": "Acme"}, True)
+    def write(self, change: RowChange, **by: Any) -> RowReceipt:
+        self.asked.append((change, by))
+        return RowReceipt("row", {"size": None, **change.data}, change.row_id is None)
 
     def delete(self, *given: Any, **by: Any) -> bool:
         self.asked.append(("delete", *given, by))
@@ -48,7 +40,7 @@ class Tables:
 class Refusing(Tables):
     """Tables that know no table."""
 
-    def create(self, *given: Any, **by: Any) -> RowReceipt:
+    def write(self, change: RowChange, **by: Any) -> RowReceipt:
         raise StepError("There is no table t.", kind="config")
 
 
@@ -62,20 +54,21 @@ def run(**config: Any) -> tuple[Outcome, tuple[Any, ...]]:
 
 def test_create_gives_the_new_row() -> None:
     outcome, asked = run(operation="create", data={"name": "Acme"})
-    assert asked == ("create", "t", {"name": "Acme"}, WRITER)
+    assert asked == (RowChange("t", {"name": "Acme"}), WRITER)
     assert outcome == Done({"rowId": "row", "row": {"name": "Acme", "size": None}, "created": True})
 
 
 def test_update_changes_the_row_that_is_named() -> None:
     outcome, asked = run(operation="update", rowId="row", data={"size": 5})
-    assert asked == ("update", "t", "row", {"size": 5}, WRITER)
-    assert outcome == Done({"rowId": "row", "row": {"name": "Acme", "size": 5}, "created": False})
+    assert asked == (RowChange("t", {"size": 5}, row_id="row"), WRITER)
+    assert outcome == Done({"rowId": "row", "row": {"size": 5}, "created": False})
 
 
 def test_upsert_hands_on_the_key_columns_also_from_one_text() -> None:
     outcome, asked = run(operation="upsert", keys="name, size", data={"name": "Acme", "size": 1})
-    assert asked == ("upsert", "t", ("name", "size"), {"name": "Acme", "size": 1}, WRITER)
-    assert outcome == Done({"rowId": "row", "row": {"name": "Acme"}, "created": True})
+    assert asked == (RowChange("t", {"name": "Acme", "size": 1}, keys=("name", "size")), WRITER)
+    row = {"name": "Acme", "size": 1}
+    assert outcome == Done({"rowId": "row", "row": row, "created": True})
 
 
 def test_delete_says_whether_the_row_was_there() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,7 @@ from automations.ports import (
     Notifier,
     OtherDags,
     Ports,
+    RowChange,
     RowReceipt,
     ScriptLimits,
     ScriptResult,
@@ -349,52 +350,15 @@ class _Tables:
     real: Tables
     say: Say
 
-    def create(
-        self,
-        table_id: str,
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
+    def write(
+        self, change: RowChange, *, workspace_id: str, run_id: str, key: str, zone: str = "UTC"
     ) -> RowReceipt:
-        written = self.real.create(
-            table_id, data, workspace_id=workspace_id, run_id=run_id, key=key, zone=zone
+        written = self.real.write(
+            change, workspace_id=workspace_id, run_id=run_id, key=key, zone=zone
         )
-        return self._written(table_id, written)
-
-    def update(
-        self,
-        table_id: str,
-        row_id: str,
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        written = self.real.update(
-            table_id, row_id, data, workspace_id=workspace_id, run_id=run_id, key=key, zone=zone
-        )
-        return self._written(table_id, written)
-
-    def upsert(
-        self,
-        table_id: str,
-        keys: Sequence[str],
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        written = self.real.upsert(
-            table_id, keys, data, workspace_id=workspace_id, run_id=run_id, key=key, zone=zone
-        )
-        return self._written(table_id, written)
+        how = "added to" if written.created else "changed in"
+        self.say(f"Row {written.row_id} {how} table {change.table_id}.")
+        return written
 
     def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
         deleted = self.real.delete(table_id, row_id, workspace_id=workspace_id, key=key)
@@ -416,8 +380,3 @@ class _Tables:
         )
         self.say(f"{len(found)} rows of table {table_id} found.")
         return found
-
-    def _written(self, table_id: str, written: RowReceipt) -> RowReceipt:
-        how = "added to" if written.created else "changed in"
-        self.say(f"Row {written.row_id} {how} table {table_id}.")
-        return written

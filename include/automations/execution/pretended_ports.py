@@ -42,6 +42,7 @@ from automations.ports import (
     NoticeReceipt,
     OtherDags,
     Ports,
+    RowChange,
     RowReceipt,
     StoredDocument,
     Tables,
@@ -352,48 +353,22 @@ class _Tables:
     real: Tables
     tell: Tell
 
-    def create(
-        self,
-        table_id: str,
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
+    def write(
+        self, change: RowChange, *, workspace_id: str, run_id: str, key: str, zone: str = "UTC"
     ) -> RowReceipt:
-        details = _without_nothing(tableId=table_id, data=dict(data))
-        return self._written("A row is added", details, RowReceipt(MADE_UP, data, True))
-
-    def update(
-        self,
-        table_id: str,
-        row_id: str,
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        details = _without_nothing(tableId=table_id, rowId=row_id, data=dict(data))
-        changed = RowReceipt(row_id, data, False)
-        return self._written(f"Row {row_id} is changed", details, changed)
-
-    def upsert(
-        self,
-        table_id: str,
-        keys: Sequence[str],
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        details = _without_nothing(tableId=table_id, keys=list(keys), data=dict(data))
-        written = RowReceipt(MADE_UP, data, True)
-        return self._written("A row is changed or added", details, written)
+        what = "A row is added"
+        if change.row_id is not None:
+            what = f"Row {change.row_id} is changed"
+        elif change.keys:
+            what = "A row is changed or added"
+        details = _without_nothing(
+            tableId=change.table_id,
+            rowId=change.row_id,
+            keys=list(change.keys),
+            data=dict(change.data),
+        )
+        self.tell(Effect(EffectKind.ROW, what, details))
+        return RowReceipt(change.row_id or MADE_UP, change.data, change.row_id is None)
 
     def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
         details: dict[str, JSON] = {"tableId": table_id, "rowId": row_id}
@@ -413,7 +388,3 @@ class _Tables:
         return self.real.query(
             table_id, wanted, sort=sort, limit=limit, workspace_id=workspace_id, zone=zone
         )
-
-    def _written(self, what: str, details: Mapping[str, JSON], row: RowReceipt) -> RowReceipt:
-        self.tell(Effect(EffectKind.ROW, what, details))
-        return row

@@ -60,7 +60,7 @@ from automations.ports.people import (
 )
 from automations.ports.scripts import ScriptFault, ScriptLimits, ScriptResult, ScriptRunner
 from automations.ports.secrets import SecretSource
-from automations.ports.tables import FoundRow, RowReceipt, Tables
+from automations.ports.tables import FoundRow, RowChange, RowReceipt, Tables
 
 __all__ = [
     "NOTHING",
@@ -117,6 +117,7 @@ __all__ = [
     "Ports",
     "ProviderOperator",
     "RenderedDocument",
+    "RowChange",
     "RowReceipt",
     "ScriptFault",
     "ScriptLimits",

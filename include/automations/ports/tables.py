@@ -23,6 +23,22 @@ class RowReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class RowChange:
+    """A row as it is to be written: a new one, unless it is said which is changed.
+
+    Args:
+        data: values by columns; of a row that is there, null takes one away.
+        row_id: the row that is changed.
+        keys: the columns by whose values it is known; where no row has these it is a new one.
+    """
+
+    table_id: str
+    data: Mapping[str, Any]
+    row_id: str | None = None
+    keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FoundRow:
     """A row that was found."""
 
@@ -38,44 +54,9 @@ class Tables(Protocol):
     A time without an offset is one of the given zone.
     """
 
-    def create(
-        self,
-        table_id: str,
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
+    def write(
+        self, change: RowChange, *, workspace_id: str, run_id: str, key: str, zone: str = "UTC"
     ) -> RowReceipt: ...
-
-    def update(
-        self,
-        table_id: str,
-        row_id: str,
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        """Change some of a row's values; null takes one away."""
-        ...
-
-    def upsert(
-        self,
-        table_id: str,
-        keys: Sequence[str],
-        data: Mapping[str, Any],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        """Change the row that has these values in the key columns, or add it."""
-        ...
 
     def delete(self, table_id: str, row_id: str, *, workspace_id: str, key: str) -> bool:
         """Delete a row; False when it was not there."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from automations.domain.fields import Model, OptionalText, TemplateText, Text, Texts
 from automations.kit.clock import timestamp
-from automations.ports import RowReceipt
+from automations.ports import RowChange
 from automations.ports.tables import RowFilter
 from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
@@ -104,28 +104,34 @@ class TableOperations(StepType[TableOperationsConfig]):
         return config.operation != "query"
 
     def run(self, config: TableOperationsConfig, ctx: StepContext) -> Outcome:
-        tables, table_id, row_id = ctx.ports.tables, config.table_id, str(config.row_id)
-        workspace_id, key = ctx.workspace_id, ctx.idempotency_key
-        by = {
-            "workspace_id": workspace_id, "run_id": ctx.run_id, "key": key, "zone": ctx.timezone,
-        }  # fmt: skip
-        data = cast("dict[str, Any]", config.data)
         match config.operation:
-            case "create":
-                return _written(tables.create(table_id, data, **by))
-            case "update":
-                return _written(tables.update(table_id, row_id, data, **by))
-            case "upsert":
-                return _written(tables.upsert(table_id, tuple(config.keys), data, **by))
+            case "create" | "update" | "upsert":
+                return _written(config, ctx)
             case "delete":
-                deleted = tables.delete(table_id, row_id, workspace_id=workspace_id, key=key)
-                return Done({"rowId": row_id, "deleted": deleted})
+                return _deleted(config, ctx)
             case _:
                 return _found(config, ctx)
 
 
-def _written(receipt: RowReceipt) -> Done:
+def _written(config: TableOperationsConfig, ctx: StepContext) -> Done:
+    data = cast("dict[str, Any]", config.data)
+    # Of row and keys a config has only what its operation takes.
+    receipt = ctx.ports.tables.write(
+        RowChange(config.table_id, data, config.row_id, tuple(config.keys or ())),
+        workspace_id=ctx.workspace_id,
+        run_id=ctx.run_id,
+        key=ctx.idempotency_key,
+        zone=ctx.timezone,
+    )
     return Done({"rowId": receipt.row_id, "row": dict(receipt.row), "created": receipt.created})
+
+
+def _deleted(config: TableOperationsConfig, ctx: StepContext) -> Done:
+    row_id = str(config.row_id)
+    deleted = ctx.ports.tables.delete(
+        config.table_id, row_id, workspace_id=ctx.workspace_id, key=ctx.idempotency_key
+    )
+    return Done({"rowId": row_id, "deleted": deleted})
 
 
 def _found(config: TableOperationsConfig, ctx: StepContext) -> Done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,7 @@ from automations.db.session import Session, unit_of_work
 from automations.domain.tables import filters
 from automations.domain.tables.columns import Column, columns_of, row_of_step
 from automations.errors import DomainError, StepError
-from automations.kit.values import JSON
-from automations.ports import FoundRow, RowReceipt
+from automations.ports import FoundRow, RowChange, RowReceipt
 from automations.ports.tables import RowFilter
 from automations.services.tables import rows, tables
 from automations.services.tables.rows import Query, Row
@@ -21,53 +20,19 @@ from automations.services.tables.rows import Query, Row
 class WorkspaceTables:
     """The tables of a run's workspace."""
 
-    def create(
-        self,
-        table_id: str,
-        data: Mapping[str, JSON],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
+    def write(
+        self, change: RowChange, *, workspace_id: str, run_id: str, key: str, zone: str = "UTC"
     ) -> RowReceipt:
+        place = (workspace_id, change.table_id)
+
         def make(session: Session) -> tuple[Row, bool]:
-            given = row_of_step(_columns(session, workspace_id, table_id), data, zone)
-            return rows.add(session, workspace_id, table_id, given, cause=run_id), True
-
-        return _written(key, make)
-
-    def update(
-        self,
-        table_id: str,
-        row_id: str,
-        data: Mapping[str, JSON],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        def make(session: Session) -> tuple[Row, bool]:
-            given = row_of_step(_columns(session, workspace_id, table_id), data, zone)
-            return rows.merge(session, workspace_id, table_id, row_id, given, cause=run_id), False
-
-        return _written(key, make)
-
-    def upsert(
-        self,
-        table_id: str,
-        keys: Sequence[str],
-        data: Mapping[str, JSON],
-        *,
-        workspace_id: str,
-        run_id: str,
-        key: str,
-        zone: str = "UTC",
-    ) -> RowReceipt:
-        def make(session: Session) -> tuple[Row, bool]:
-            given = row_of_step(_columns(session, workspace_id, table_id), data, zone)
-            return rows.upsert(session, workspace_id, table_id, keys, given, cause=run_id)
+            given = row_of_step(_columns(session, *place), change.data, zone)
+            if change.row_id is not None:
+                changed = rows.merge(session, *place, change.row_id, given, cause=run_id)
+                return changed, False
+            if change.keys:
+                return rows.upsert(session, *place, change.keys, given, cause=run_id)
+            return rows.add(session, *place, given, cause=run_id), True
 
         return _written(key, make)
 
