@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
@@ -18,6 +17,7 @@ from api_bridge.form_inputs import as_it_was, one_break
 from automations.definitions.field_errors import field_errors
 from automations.domain.tables.columns import Column, ColumnType, Option, TableShape
 from automations.errors import ValidationFailed
+from automations.kit.keys import key_of
 from automations.kit.values import JSON, Errors
 
 TYPES: tuple[str, ...] = get_args(ColumnType)
@@ -25,7 +25,7 @@ _LABEL = " = "
 _QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")(?:( = )(.*))?')
 _MAX_ROWS = 250
 """More inputs than a table may have columns, so that the rule itself is what refuses them."""
-_UNFIT = re.compile(r"[^a-z0-9]+")
+_MAX_KEY = 80
 _OF_COLUMN = re.compile(r"columns\.(\d+)\.(\w+)")
 _EMPTY = 3
 """Columns that a new table is offered."""
@@ -139,7 +139,9 @@ def shape(draft: ShapeDraft, before: Sequence[Column], category: str = "USER") -
     for place, one in enumerate(draft.columns):
         if one.is_blank:
             continue
-        key = one.was or one.key.strip() or _key(one.name, taken)
+        key = one.was or one.key.strip() or key_of(
+            one.name, taken, otherwise="column", longest=_MAX_KEY
+        )
         taken.add(key)
         columns.append({**_column(one, known.get(one.was)), "key": key})
         places.append(place)
@@ -197,14 +199,6 @@ def _unquoted(written: str) -> str:
     except ValueError:
         return bare
     return plain if isinstance(plain, str) else bare
-
-
-def _key(name: str, taken: set[str]) -> str:
-    """A key of a name's letters, which no other column has."""
-    plain = unicodedata.normalize("NFKD", name[:300].casefold()).encode("ascii", "ignore").decode()
-    base = _UNFIT.sub("_", plain).strip("_")[:80] or "column"
-    keys = (base, *(f"{base}_{number}" for number in range(2, _MAX_ROWS + 2)))
-    return next(key for key in keys if key not in taken)
 
 
 def _problems(errors: Errors, places: Sequence[int]) -> Errors:

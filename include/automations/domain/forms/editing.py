@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +15,12 @@ from typing import Any
 from automations.domain.forms.schema import DISPLAY
 from automations.errors import NotFound
 from automations.kit.ids import new_id
+from automations.kit.keys import key_of
 
 Draft = dict[str, Any]
 """``title``, ``description`` and ``schema`` of a form."""
 _PLACE = re.compile(r"(\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
 _MAX_KEY = 60
-_LOOKED_AT = 300
-"""Letters of a label that its key is made of."""
 WITH_OPTIONS = ("select", "radio", "multiselect", "checkbox", "country")
 """Types whose values are chosen of some."""
 
@@ -199,14 +197,7 @@ def keys_but(draft: Draft, place: Place) -> set[str]:
 
 def key_for(label: str, taken: Collection[str]) -> str:
     """A key made of a label, that no other field has."""
-    letters = unicodedata.normalize("NFKD", label[:_LOOKED_AT])
-    plain = letters.encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_MAX_KEY] or "field"
-    key, number = base, 1
-    while key in taken:
-        number += 1
-        key = f"{base}_{number}"
-    return key
+    return key_of(label, taken, otherwise="field", longest=_MAX_KEY)
 
 
 def is_shown_only(kind: object) -> bool:
