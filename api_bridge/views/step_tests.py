@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from automations.domain.statuses import WaitKind
-from automations.execution import step_tests
 from automations.execution.recording import output_of
 from automations.execution.step_tests import StepTestResult
 from automations.execution.trial_steps import Tried
@@ -25,6 +24,7 @@ from automations.steps.outcomes import (
     WaitForSubmissions,
     WaitToRetry,
     WaitUntil,
+    awaited,
 )
 
 
@@ -32,7 +32,7 @@ def step_test(result: StepTestResult) -> dict[str, Any]:
     """A step that was done, or rendered only."""
     outcome = result.outcome
     failed = isinstance(outcome, Fail)
-    awaited = step_tests.awaited(outcome)
+    waits_for = awaited(outcome)
     return {
         "stepId": result.step.id,
         "stepType": result.step.type,
@@ -43,7 +43,7 @@ def step_test(result: StepTestResult) -> dict[str, Any]:
         "output": None if outcome is None or failed else output_of(outcome),
         "arm": outcome.arm if isinstance(outcome, Branch) else None,
         "variables": dict(outcome.variables) if isinstance(outcome, Done) else {},
-        "waitsFor": _wait(awaited) if awaited is not None else None,
+        "waitsFor": _wait(waits_for) if waits_for is not None else None,
         "error": _error(outcome) if isinstance(outcome, Fail) else None,
         "durationMs": round(result.duration.total_seconds() * 1000),
     }
@@ -56,16 +56,16 @@ def _status(outcome: Outcome | None) -> str:
         case Fail():
             return "failed"
         case _:
-            return "success" if step_tests.awaited(outcome) is None else "waiting"
+            return "success" if awaited(outcome) is None else "waiting"
 
 
 def _error(fail: Fail) -> dict[str, Any]:
     return {"message": fail.error, "kind": fail.kind, "retryable": fail.retryable}
 
 
-def _wait(awaited: Wait) -> dict[str, Any]:
+def _wait(wait: Wait) -> dict[str, Any]:
     now = datetime.now(UTC)
-    match awaited:
+    match wait:
         case WaitUntil(when):
             return {"kind": WaitKind.DELAY, "dueAt": timestamp(when)}
         case WaitForDecision(question, expires_in):
@@ -89,7 +89,7 @@ def _wait(awaited: Wait) -> dict[str, Any]:
         case WaitToRetry(when):
             return {"kind": WaitKind.RETRY, "dueAt": timestamp(when)}
         case _:
-            assert_never(awaited)
+            assert_never(wait)
 
 
 def trial(found: Trial) -> dict[str, Any]:

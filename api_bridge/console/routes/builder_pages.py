@@ -32,7 +32,6 @@ from automations.definitions import editing
 from automations.definitions.triggers import TRIGGER_TYPES
 from automations.domain.principals import Principal
 from automations.domain.workflows import WorkflowFilter
-from automations.execution import step_tests
 from automations.execution.recording import output_of
 from automations.execution.step_tests import StepTestResult
 from automations.execution.trials import Trial
@@ -46,7 +45,7 @@ from automations.services.tables import tables
 from automations.services.workflows import overviews
 from automations.services.workflows.edits import Edit
 from automations.steps.base import Subject
-from automations.steps.outcomes import Branch, Fail
+from automations.steps.outcomes import Branch, Fail, awaited
 from automations.steps.registry import STEP_TYPES
 
 _NAME = Spec("name", "name", "Name", "", "text", required=True, first=True)
@@ -279,7 +278,7 @@ def _tested(result: StepTestResult | None) -> dict[str, Any] | None:
         return None
     outcome = result.outcome
     failed = isinstance(outcome, Fail)
-    waits = step_tests.awaited(outcome) is not None
+    waits = awaited(outcome) is not None
     status = "FAILED" if failed else "WAITING" if waits else "DONE"
     return {
         "status": status,

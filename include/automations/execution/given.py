@@ -1,22 +1,30 @@
-"""What a tested step or a tried automation finds: given data, over that of an earlier run."""
+"""What tests of steps and trials of automations share: the data that they find, and the step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from automations.db import run_queries, runs
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
 from automations.definitions.model import walk
+from automations.domain.fields import parse_duration
 from automations.errors import NotFound, ValidationFailed
+from automations.execution.entered import Entered
+from automations.execution.verdicts import TaskRef
 from automations.kit.values import JSON
 from automations.services.runs.template_names import names_of
 from automations.services.workflows.definitions import Loaded
+from automations.steps.registry import STEP_TYPES
+from automations.tokens import callback_url, derive_token
 
 T = TypeVar("T")
+
+MAX_TIMEOUT = timedelta(seconds=60)
+"""Of a step: somebody waits for the answer, and a thread of the bridge does the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,32 @@ def names_found(row: Run, loaded: Loaded, outputs: Mapping[str, JSON]) -> dict[s
     # As what the automation's own trigger starts: the type of the run itself is ``test``.
     names["trigger"] = {"type": loaded.definition.trigger.type, **row.trigger_data}
     return names
+
+
+def entered_alone(row: Run, loaded: Loaded, step: Any, names: dict[str, Any]) -> Entered:
+    """A step that is attempted by itself: once, for no longer than somebody waits for it.
+
+    Args:
+        row: the run that it is attempted in the name of.
+        names: what its templates find; ``callback`` comes to them where the step needs one.
+    """
+    limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
+    seconds = min(limit, MAX_TIMEOUT).total_seconds()
+    entered = Entered(
+        ref=TaskRef(row.id, row.workflow_id, row.version, step.id),
+        loaded=loaded,
+        step=step.model_copy(update={"timeout": f"PT{seconds}S"}),
+        workspace_id=row.workspace_id,
+        traceparent=row.traceparent,
+        attempt=1,
+        started_at=row.started_at,
+        names=names,
+        kept={},
+    )
+    if STEP_TYPES[step.type].calls_back(step.config):
+        # Of the same form as a real one; nothing waits for it, so it is nobody's.
+        names["callback"] = {"url": callback_url(derive_token(f"test:{entered.key}"))}
+    return entered
 
 
 def by_id_and_name(loaded: Loaded, given: Mapping[str, T], field_name: str) -> dict[str, T]:

@@ -22,7 +22,6 @@ from automations.db import loop_cursors, run_steps, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk
-from automations.domain.fields import parse_duration
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, StepStatus
 from automations.errors import NotAllowed, NotFound, ValidationFailed
@@ -32,23 +31,17 @@ from automations.execution.given import (
     Given,
     by_id_and_name,
     earlier_run,
+    entered_alone,
     names_found,
     values_of_run,
 )
 from automations.execution.recording import fail_output, line_of, output_of
-from automations.execution.verdicts import TaskRef
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.services.audit import audit
 from automations.services.workflows.definitions import Loaded, load
 from automations.services.workflows.lookups import require
-from automations.steps.outcomes import Branch, Done, Fail, Inside, Outcome, Stop, Wait
-from automations.steps.registry import STEP_TYPES
-from automations.tokens import callback_url, derive_token
-
-MAX_TIMEOUT = timedelta(seconds=60)
-"""Somebody waits for the answer, and a thread of the bridge does the work."""
-
+from automations.steps.outcomes import Done, Fail, Outcome
 
 _MADE_BY_STEPS = ("steps", "variables", "loop")
 """What only the steps of a run make."""
@@ -175,28 +168,12 @@ def _check_nothing_made_up(loaded: Loaded, step: Any, given: Given) -> None:
 
 
 def _entered(session: Session, row: Run, loaded: Loaded, step: Any, given: Given) -> Entered:
-    limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
-    step = step.model_copy(update={"timeout": f"PT{min(limit, MAX_TIMEOUT).total_seconds()}S"})
     recorded = run_steps.outputs(session, given.run_id) if given.run_id else {}
     names = names_found(row, loaded, recorded)
     names["steps"] = {**names["steps"], **by_id_and_name(loaded, given.steps, "steps")}
     if given.loop is not None:
         names["loop"] = dict(given.loop)
-    entered = Entered(
-        ref=TaskRef(row.id, row.workflow_id, row.version, step.id),
-        loaded=loaded,
-        step=step,
-        workspace_id=row.workspace_id,
-        traceparent=row.traceparent,
-        attempt=1,
-        started_at=row.started_at,
-        names=names,
-        kept={},
-    )
-    if STEP_TYPES[step.type].calls_back(step.config):
-        # Of the same form as a real one; nothing waits for it, so it is nobody's.
-        names["callback"] = {"url": callback_url(derive_token(f"test:{entered.key}"))}
-    return entered
+    return entered_alone(row, loaded, step, names)
 
 
 def _come_to(step: Any, node: RunStep) -> StepTestResult:
@@ -226,13 +203,3 @@ def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTe
         line = line_of(entered.step, outcome, now - duration, retrying=False)
         run_steps.log(session, row.id, [line])
         return StepTestResult(entered.step, row.id, node.input, outcome, duration)
-
-
-def awaited(outcome: Outcome | None) -> Wait | None:
-    """What the step would wait for now, if it were part of a run; None when it would not.
-
-    For a loop that is what a step in its body waits for.
-    """
-    if outcome is None or isinstance(outcome, Done | Branch | Stop | Fail):
-        return None
-    return outcome.wait if isinstance(outcome, Inside) else outcome

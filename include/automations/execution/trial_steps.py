@@ -12,18 +12,15 @@ from enum import StrEnum
 from typing import Any
 
 from automations.db.tables import Run
-from automations.domain.fields import parse_duration
 from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.execution.attempt import Attempt
 from automations.execution.attempts import Attempts
-from automations.execution.entered import Entered
+from automations.execution.given import entered_alone
 from automations.execution.journal import Journal
 from automations.execution.pauses import pause_of
 from automations.execution.pretended_ports import Effect, pretended
 from automations.execution.recording import fail_output, output_of
-from automations.execution.step_tests import MAX_TIMEOUT, awaited
-from automations.execution.verdicts import TaskRef
 from automations.kit.masking import MASK
 from automations.kit.values import JSON
 from automations.ports import HostConnection, Ports
@@ -39,9 +36,9 @@ from automations.steps.outcomes import (
     Wait,
     WaitForDecision,
     WaitUntil,
+    awaited,
 )
 from automations.steps.registry import STEP_TYPES
-from automations.tokens import callback_url, derive_token
 
 Iterate = Callable[[Any, list[JSON]], Outcome]
 
@@ -140,7 +137,7 @@ class StepTrials:
         ports = pretended(self._ports, effects.append, answer.data)
 
         def make(passed: Answer | None = None, kept: Mapping[str, JSON] | None = None) -> Outcome:
-            node = self._entered(step, dict(names))
+            node = entered_alone(self._row, self._loaded, step, dict(names))
             attempt = Attempt(
                 step=node.step,
                 where=f"{where}step '{step.name}'",
@@ -206,25 +203,6 @@ class StepTrials:
         """How the step fails as things are set up."""
         why = STEP_TYPES[step.type].unavailable(step.config, self._row.workspace_id, self._ports)
         return None if why is None else Fail(why, "config")
-
-    def _entered(self, step: Any, names: dict[str, JSON]) -> Entered:
-        limit = parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout
-        seconds = min(limit, MAX_TIMEOUT).total_seconds()
-        entered = Entered(
-            ref=TaskRef(self._row.id, self._row.workflow_id, self._row.version, step.id),
-            loaded=self._loaded,
-            step=step.model_copy(update={"timeout": f"PT{seconds}S"}),
-            workspace_id=self._row.workspace_id,
-            traceparent=None,
-            attempt=1,
-            started_at=self._row.started_at,
-            names=names,
-            kept={},
-        )
-        if STEP_TYPES[step.type].calls_back(step.config):
-            # Of the same form as a real one; nothing waits for it, so it is nobody's.
-            names["callback"] = {"url": callback_url(derive_token(f"test:{entered.key}"))}
-        return entered
 
     def _stand_in(self, conn_id: str) -> HostConnection:
         """In the place of a connection of Airflow's, which is not read."""

@@ -159,6 +159,16 @@ Wait = WaitUntil | WaitForDecision | WaitForCallback | WaitForSubmissions | Wait
 Outcome = Done | Branch | Stop | Wait | Inside | Fail
 
 
+def awaited(outcome: Outcome | None) -> Wait | None:
+    """What a step that has come to this waits for; None when it does not wait.
+
+    For a loop that is what a step in its body waits for.
+    """
+    if outcome is None or isinstance(outcome, Done | Branch | Stop | Fail):
+        return None
+    return outcome.wait if isinstance(outcome, Inside) else outcome
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How a wait ended.
