@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import socket
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from hypothesis import settings
 from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
 from tests.environment import Environment
+from tests.free_ports import free_port
 from tests.model_provider import Provider
 
 # A machine that is busy with something else makes no example wrong.
@@ -65,12 +65,6 @@ END $$
 
 # The data are gone with the tests: nothing is waited for to be on a disk.
 _IN_MEMORY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -7,6 +7,11 @@ import socket
 from contextlib import ExitStack
 
 
+def free_port() -> int:
+    """One that is free now."""
+    return free_ports(1)[0]
+
+
 def free_ports(count: int) -> list[int]:
     """As many, all different: each is held until all are found."""
     probes = [socket.socket() for _ in range(count)]

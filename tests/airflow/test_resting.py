@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from automations_airflow import resting
 from automations_airflow.resting import CHANNEL, Rest, Waker
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -36,19 +37,11 @@ class Sleeper:
             self.looks += 1
 
 
-def until(condition: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("in vain")
-
-
 def test_with_nothing_to_do_it_sleeps_until_it_is_told(rest: Rest) -> None:
     sleeper = Sleeper(rest)
     for told in range(1, 4):
         rest.wake()
-        until(lambda told=told: sleeper.looks == told)  # type: ignore[misc]
+        until("a look", lambda told=told: sleeper.looks == told)  # type: ignore[misc]
 
 
 def test_as_long_as_there_are_runs_of_automations_it_looks_often(
@@ -59,7 +52,7 @@ def test_as_long_as_there_are_runs_of_automations_it_looks_often(
     sleeper = Sleeper(rest)
     rest.found()
     rest.wake()
-    until(lambda: sleeper.looks > 20)
+    until("a look", lambda: sleeper.looks > 20)
 
 
 def test_who_wishes_to_sleep_for_less_does_so(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,11 +79,11 @@ def test_a_notification_wakes_it(rest: Rest, airflow_database: Engine) -> None:
     sleeper = Sleeper(rest)
     waker = Waker(airflow_database, rest)
     waker.start()
-    until(lambda: sleeper.looks == 1)
+    until("a look", lambda: sleeper.looks == 1)
     for told in range(2, 5):
         with airflow_database.connect() as connection:
             connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
-        until(lambda told=told: sleeper.looks == told)  # type: ignore[misc]
+        until("a look", lambda told=told: sleeper.looks == told)  # type: ignore[misc]
     waker.stop()
     with airflow_database.connect() as connection:
         connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})

@@ -22,7 +22,7 @@ from automations.domain.statuses import Decision, WaitKind
 from automations.services.waits.sleepers import Sleeper
 from automations_airflow import resuming as resuming_module
 from automations_airflow.resuming import Resumer, resume
-from tests.db.dispatching import until
+from tests.waiting import until
 from tests.db.runs import begin, step
 
 NODE = "wait"

@@ -29,7 +29,7 @@ from automations_airflow.taken_tasks import Taken
 from automations_airflow.workers import Spent
 from tests.airflow.airflow_runs import AirflowRun
 from tests.answering import Answering
-from tests.db.dispatching import until
+from tests.waiting import until
 from tests.db.runs import begin, logs, reload, row, step, task
 from tests.environment import Environment
 from tests.free_ports import free_ports

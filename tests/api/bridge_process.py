@@ -11,18 +11,10 @@ from pathlib import Path
 
 import requests
 
-from tests.conftest import free_port
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120
-
-
-def until(look: Callable[[], bool]) -> None:
-    """Look again and again until it is so."""
-    deadline = time.monotonic() + PATIENCE
-    while not look():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 class BridgeProcess:

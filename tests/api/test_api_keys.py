@@ -13,7 +13,7 @@ from automations.db.tables import ApiKey
 from automations.domain.principals import Principal
 from automations.services.access import key_cache
 from tests.api.answers import errors
-from tests.api.bridge_process import until
+from tests.waiting import until
 from tests.api.conftest import Api
 
 ROUTES = [
@@ -99,7 +99,7 @@ def test_a_key_expires(api: Api) -> None:
         session.execute(
             update(ApiKey).where(ApiKey.id == made["id"]).values(expires_at=datetime.now(UTC))
         )
-    until(lambda: status(api, made["token"]) == 401)
+    until("the refusal", lambda: status(api, made["token"]) == 401)
 
 
 def test_a_key_that_another_process_revokes_is_refused_soon_after(api: Api) -> None:
@@ -109,7 +109,7 @@ def test_a_key_that_another_process_revokes_is_refused_soon_after(api: Api) -> N
         session.execute(
             update(ApiKey).where(ApiKey.id == made["id"]).values(revoked_at=datetime.now(UTC))
         )
-    until(lambda: status(api, made["token"]) == 401)
+    until("the refusal", lambda: status(api, made["token"]) == 401)
 
 
 def test_a_key_that_is_revoked_while_it_is_checked_is_not_kept() -> None:
@@ -135,7 +135,7 @@ class TestRotation:
         with unit_of_work() as session:
             past = datetime.now(UTC) - timedelta(seconds=1)
             session.execute(update(ApiKey).values(previous_expires_at=past))
-        until(lambda: status(api, made["token"]) == 401)
+        until("the refusal", lambda: status(api, made["token"]) == 401)
         assert status(api, rotated["token"]) == 200
 
     def test_another_rotation_ends_a_grace(self, api: Api) -> None:

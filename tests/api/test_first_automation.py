@@ -22,7 +22,7 @@ from automations.execution.verdicts import TaskRef
 from automations.launcher.cli import main
 from automations.ports import Mail, MailReceipt
 from tests.api.conftest import Live
-from tests.db.dispatching import until
+from tests.waiting import until
 from tests.doubles import ports
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,8 @@ from starlette.testclient import TestClient
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, SecurityEvent
 from automations.settings import Settings
-from tests.api.bridge_process import BridgeProcess, until
+from tests.api.bridge_process import BridgeProcess
+from tests.waiting import until
 from tests.api.conftest import Api, Live
 from tests.environment import Environment
 
@@ -163,7 +164,7 @@ class TestAddress:
         made = BridgeProcess(tmp_path, AUTOMATIONS_DISPATCHER="off")
         made.start()
         try:
-            until(made.answers)
+            until("the bridge", made.answers)
             yield made
         finally:
             made.kill()

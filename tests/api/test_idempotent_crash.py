@@ -19,7 +19,8 @@ from automations.domain.principals import Principal
 from automations.services.access.api_keys import create_key
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
-from tests.api.bridge_process import PATIENCE, BridgeProcess, until
+from tests.api.bridge_process import PATIENCE, BridgeProcess
+from tests.waiting import until
 from tests.doubles import ports
 
 REQUESTS = 200
@@ -39,7 +40,7 @@ def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
         one.start()
     try:
         for one in both:
-            until(one.answers)
+            until("a bridge", one.answers)
         yield both
     finally:
         for one in both:
@@ -143,10 +144,10 @@ def test_a_request_that_was_killed_with_its_bridge_is_carried_out_by_the_next(
             session.get_one(Workflow, workflow_id, with_for_update=True)
             first = pool.submit(send, bridges[0])
             # Else the other one might be first, and wait for us.
-            until(somebody_waits)
-            until(lambda: send(bridges[1]).status_code == 409)
+            until("a transaction that waits", somebody_waits)
+            until("the refusal", lambda: send(bridges[1]).status_code == 409)
             bridges[0].kill()
         with pytest.raises(requests.RequestException):
             first.result()
-    until(lambda: send(bridges[1]).status_code == 200)
+    until("the answer", lambda: send(bridges[1]).status_code == 200)
     assert runs() == 1

@@ -18,8 +18,9 @@ from automations.db.tables import Event, Run
 from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import webhook_addresses, workflows
-from tests.api.bridge_process import PATIENCE, BridgeProcess, until
-from tests.conftest import free_port
+from tests.api.bridge_process import PATIENCE, BridgeProcess
+from tests.waiting import until
+from tests.free_ports import free_port
 from tests.doubles import ports
 
 DELIVERIES = 400
@@ -46,7 +47,7 @@ def bridges(database: str, tmp_path: Path) -> Iterator[list[BridgeProcess]]:
         one.start()
     try:
         for one in both:
-            until(one.answers)
+            until("a bridge", one.answers)
         yield both
     finally:
         for one in both:
@@ -98,7 +99,7 @@ def test_every_answered_delivery_makes_one_run_though_bridges_are_killed(
             one.result()
 
     assert len(set(answered.values())) == DELIVERIES
-    until(lambda: pending() == 0)
+    until("all jobs", lambda: pending() == 0)
     with unit_of_work() as session:
         runs = session.execute(select(Run.event_id, func.count()).group_by(Run.event_id)).all()
         events = session.execute(select(Event.id, Event.external_id)).all()

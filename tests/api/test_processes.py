@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.api.bridge_process import BridgeProcess, until
+from tests.api.bridge_process import BridgeProcess
+from tests.waiting import until
 
 
 class Bridge(BridgeProcess):
@@ -36,7 +37,7 @@ def bridge(database: str, tmp_path: Path) -> Iterator[Bridge]:
     made = Bridge(tmp_path)
     made.start()
     try:
-        until(made.answers)
+        until("the bridge", made.answers)
         yield made
     finally:
         made.kill()
@@ -55,9 +56,9 @@ def test_a_process_that_dies_is_replaced_and_the_bridge_ends_when_told(bridge: B
     before = {one.pid for one in bridge.servers()}
     first = bridge.servers()[0]
     first.kill()
-    until(lambda: len({one.pid for one in bridge.servers()} - {first.pid}) == 2)
+    until("two more", lambda: len({one.pid for one in bridge.servers()} - {first.pid}) == 2)
     assert {one.pid for one in bridge.servers()} != before
-    until(bridge.answers)
+    until("the bridge", bridge.answers)
     bridge.process.terminate()
     bridge.process.wait(30)
     assert not bridge.answers()

@@ -86,13 +86,6 @@ def dispatching(airflow: Airflow, **roles: Any) -> Iterator[Dispatcher]:
         dispatcher.stop()
 
 
-def until(what: str, look: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"waited for {what}"
-        time.sleep(0.01)
-
-
 def automation(here: str) -> str:
     payload = {"name": "Test", "status": "ACTIVE", "steps": [STEP]}
     return workflows.create(principal(here), payload, ports()).id

@@ -33,7 +33,8 @@ from automations.services.access import api_keys
 from automations.services.evidence.evidence import WorkspaceEvidence
 from automations.services.integrations import secrets
 from automations.settings import Settings, get_settings
-from tests.conftest import Server, free_port
+from tests.conftest import Server
+from tests.free_ports import free_port
 from tests.db.runs import begin
 from tests.environment import Environment
 

@@ -16,7 +16,7 @@ from automations.ports import Spent
 from automations.services.runs.model_usage import RunSpending
 from tests.db.counting import statements
 from tests.db.delays import let_pass
-from tests.db.dispatching import until
+from tests.waiting import until
 from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.model_provider import Provider, account

@@ -26,7 +26,8 @@ from automations.services.runs import by_hand, cancellations, replays
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
 from automations.services.workflows import workflows
-from tests.db.dispatching import count, until
+from tests.db.dispatching import count
+from tests.waiting import until
 from tests.db.workspace import principal
 from tests.doubles import ports
 

@@ -13,7 +13,8 @@ from automations.domain.events import NewEvent
 from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.ports import NewDagRun
 from automations.services.runs import cancellations
-from tests.db.dispatching import Airflow, automation, count, dispatching, executed, until
+from tests.db.dispatching import Airflow, automation, count, dispatching, executed
+from tests.waiting import until
 from tests.db.workspace import cut_connections
 
 pytestmark = pytest.mark.slow  # each starts dispatchers, and waits for them

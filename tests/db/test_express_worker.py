@@ -19,7 +19,8 @@ from automations.dispatch.express import ExpressWorker
 from automations.execution.engine import Engine
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
-from tests.db.dispatching import Airflow, count, dispatching, until
+from tests.db.dispatching import Airflow, count, dispatching
+from tests.waiting import until
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, step
 from tests.db.workspace import principal, workspace

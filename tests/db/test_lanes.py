@@ -18,7 +18,8 @@ from automations.dispatch import dispatcher
 from automations.dispatch.capacity import _share
 from automations.domain.statuses import WaitKind
 from automations.services.workflows import workflows
-from tests.db.dispatching import STEP, Airflow, automation, count, dispatching, executed, until
+from tests.db.dispatching import STEP, Airflow, automation, count, dispatching, executed
+from tests.waiting import until
 from tests.db.workspace import principal, workspace
 from tests.doubles import NOW, ports
 from tests.environment import Environment

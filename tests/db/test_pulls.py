@@ -25,7 +25,8 @@ from automations.services.integrations import secrets
 from automations.services.pipelines import connections, probes, pulls, syncs
 from automations.services.pipelines.syncs import Sync
 from automations.services.tables import tables
-from tests.db.dispatching import Airflow, dispatching, until
+from tests.db.dispatching import Airflow, dispatching
+from tests.waiting import until
 from tests.db.workspace import at_once
 from tests.doubles import ports
 

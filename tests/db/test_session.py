@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from automations.db.session import raw_connection, reading, statement, unit_of_work
 from automations.errors import DatabaseUnavailable
-from tests.conftest import free_port
+from tests.free_ports import free_port
 
 
 @pytest.mark.parametrize("way", [unit_of_work, reading, statement])

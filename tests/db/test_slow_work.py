@@ -18,7 +18,8 @@ from automations.dispatch.slow_work import SHARE, WORKERS, SlowWork
 from automations.domain.statuses import WaitKind
 from automations.services.integrations import integrations
 from automations.services.integrations.mail import WorkspaceMailer
-from tests.db.dispatching import Airflow, automation, dispatching, executed, until
+from tests.db.dispatching import Airflow, automation, dispatching, executed
+from tests.waiting import until
 from tests.db.workspace import workspace
 from tests.mailbox import Mailbox
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 
 def email(name: str, order: int, to: str, body: str = "Hello") -> dict[str, Any]:

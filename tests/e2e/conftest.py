@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import psycopg2
@@ -22,6 +22,7 @@ from automations_client import Client
 from tests.collector import Collector
 from tests.e2e.counterparts import Counterparts
 from tests.free_ports import free_ports, free_row
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("BRIDGE", "AIRFLOW", "POSTGRES", "MAIL_SMTP", "MAIL_WEB", "DEMO")
@@ -29,17 +30,6 @@ BACKENDS = 8
 """Ports of what is behind the proxy of the profile distributed."""
 AIRFLOWS_USERS = {"admin": "admin", "bridge": "op", "ulla": "user", "vera": "viewer"}
 """With the roles that they have in Airflow."""
-T = TypeVar("T")
-
-
-def until(what: str, look: Callable[[], T | None], seconds: float = 60) -> T:
-    """Look again and again until there is something to see."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if (found := look()) is not None:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited {seconds:.0f} s for {what}")
 
 
 class Stack:

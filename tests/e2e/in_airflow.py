@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 
 def held(stack: Stack, name: str, order: int) -> dict[str, Any]:

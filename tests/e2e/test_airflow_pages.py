@@ -7,7 +7,8 @@ from typing import Any
 from automations.definitions import files
 from automations.definitions.published import dag_id
 from tests.e2e.automations import email, outputs
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 
 def test_the_code_tab_shows_the_automations_own_definition(stack: Stack) -> None:

@@ -17,7 +17,8 @@ from automations.definitions.published import dag_id
 from tests.console.conftest import chromium  # noqa: F401 -- a fixture
 from tests.e2e.automations import approval, email, put_secret, required_action
 from tests.e2e.browsing_airflow import USERS, page_of
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

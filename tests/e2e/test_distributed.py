@@ -17,7 +17,8 @@ import pytest
 import requests
 
 from tests.e2e.automations import approval, delay, echo, echoed, email
-from tests.e2e.conftest import Stack, profile, until
+from tests.e2e.conftest import Stack, profile
+from tests.waiting import until
 from tests.e2e.in_airflow import ended, held, log_of, tasks
 
 MANY = 8

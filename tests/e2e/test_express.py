@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.automations import approval, echo, echoed
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 from tests.e2e.in_airflow import ended, held, log_of, run_path, tasks
 
 NAMES = ("One", "Two", "Three", "Four", "Five")

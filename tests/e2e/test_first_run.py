@@ -15,7 +15,8 @@ import requests
 from automations.kit.ids import PATTERN
 from automations.launcher.demo import WELCOME_FORM, welcome
 from tests.e2e.automations import approval, delay, email, outputs, required_action
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 
 def test_the_specifications_example_sends_its_mail(stack: Stack) -> None:

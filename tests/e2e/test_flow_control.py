@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.e2e.automations import approval, email, fetch, required_action
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 BROKEN = "http://169.254.169.254/"
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from automations.ports import OPERATOR_DAG, OPERATOR_TASK
 from tests.e2e.automations import outputs
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 STANDARD = "airflow.providers.standard"
 BASH = f"{STANDARD}.operators.bash.BashOperator"

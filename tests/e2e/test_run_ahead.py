@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.automations import echo, echoed
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 from tests.e2e.in_airflow import ended, held, log_of, run_path, tasks
 
 NAMES = ("One", "Two", "Three", "Four", "Five")

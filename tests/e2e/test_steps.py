@@ -10,7 +10,8 @@ from typing import Any
 import requests
 
 from tests import specification
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 from tests.e2e.subjects import BOARD, FORM
 
 TABLE = {"name": "Matters", "columns": [{"key": "matter", "name": "Matter", "type": "text"}]}

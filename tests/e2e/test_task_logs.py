@@ -6,7 +6,8 @@ from typing import Any
 
 from automations.definitions.published import dag_id
 from tests.e2e.automations import approval, delay, echo, fetch, put_secret
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 VALUE = "s3cret-of-a-log"
 

@@ -10,7 +10,8 @@ from typing import Any
 import requests
 
 from tests.e2e.automations import first_run
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 from tests.e2e.subjects import BOARD, FORM
 
 SECRET = "hook-secret-1"

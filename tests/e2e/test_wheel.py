@@ -12,7 +12,7 @@ import requests
 
 from automations.launcher.demo import WELCOME_FORM, welcome
 from tests.conftest import Server
-from tests.e2e.conftest import until
+from tests.waiting import until
 from tests.foreign_airflow import (
     OUR_BUNDLE,
     WORDS,

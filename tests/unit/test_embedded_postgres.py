@@ -18,16 +18,11 @@ import pytest
 
 from automations.kit import parent_death
 from automations.launcher.postgres import EmbeddedPostgres, PostgresError
+from tests.free_ports import free_port
 
 pytestmark = pytest.mark.slow  # each starts servers of its own
 
 Make = Callable[[Path], EmbeddedPostgres]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

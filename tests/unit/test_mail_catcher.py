@@ -21,7 +21,8 @@ import pytest
 import requests
 
 from automations.launcher.mail_catcher import MAX_SIZE, MailCatcher
-from tests.api.bridge_process import until
+from tests.free_ports import free_port
+from tests.waiting import until
 
 TOKEN = "unguessable"
 LINK = re.compile(r'href="([^"]+)"')
@@ -43,12 +44,6 @@ class Catcher:
         answer.raise_for_status()
         found: list[dict[str, object]] = answer.json()
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -240,7 +235,7 @@ def test_the_process_takes_its_token_from_the_home(
     with subprocess.Popen(command, env=environment) as process:
         try:
             web = f"http://127.0.0.1:{ports['web']}"
-            until(lambda: is_listening(ports["web"]))
+            until("the catcher", lambda: is_listening(ports["web"]))
             token = json.loads((tmp_path / "secrets.json").read_text())["mail_token"]
             assert requests.get(f"{web}/{token}/api/messages", timeout=10).json() == []
             assert token not in " ".join(psutil.Process(process.pid).cmdline())

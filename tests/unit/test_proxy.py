@@ -17,7 +17,7 @@ import requests
 from automations.launcher import probes
 from automations.launcher.probes import Blocked
 from automations.launcher.proxy import Front, Proxy
-from tests.e2e.conftest import until
+from tests.waiting import until
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.skipif(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import free_port
+from tests.free_ports import free_port
 
 pytestmark = pytest.mark.slow  # each starts a home with all its parts
 

@@ -16,7 +16,7 @@ import pytest
 from automations.adapters.smtp import SmtpTransport
 from automations.errors import StepError
 from automations.ports import Attachment, Mail, MailReceipt, MailServer
-from tests.conftest import free_port
+from tests.free_ports import free_port
 from tests.dripping import dripping
 from tests.hostile import drips
 from tests.hostile.mail_texts import BODIES, TEXTS

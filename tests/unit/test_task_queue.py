@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from automations.launcher.task_queue import TaskQueue
-from tests.e2e.conftest import until
+from tests.waiting import until
 from tests.free_ports import free_ports
 
 redis = pytest.importorskip("redis")
