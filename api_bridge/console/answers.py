@@ -96,7 +96,7 @@ def framing(answer: Response) -> Response:
 
 
 def framed() -> dict[str, str]:
-    """What guards what pages of ours show in a frame: it runs nothing and sends nothing."""
+    """The headers of what a page shows in a frame of its own: it may run and send nothing."""
     return headers() | {
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
         f"form-action 'none'; base-uri 'none'; sandbox; frame-ancestors {_frame_ancestors()}"
@@ -139,7 +139,7 @@ def as_file(name: str, value: Any) -> Response:
 
 
 def headers() -> dict[str, str]:
-    """What guards every page: no script, style or frame of others; nothing kept on the way."""
+    """The headers of every page: no script, style or frame of others, and nothing is cached."""
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

@@ -53,13 +53,13 @@ def since(given: str) -> datetime | None:
 
 
 def numbered(request: Request, page: int) -> str:
-    """The address of a list's page by its number, asked for alike."""
+    """The address of a list's page by its number, with the same filters."""
     kept = [(name, value) for name, value in request.query_params.items() if name != "page"]
     return f"{request.url.path}?{urlencode([*kept, ('page', str(page))])}"
 
 
 def following(request: Request, cursor: str | None) -> str | None:
-    """The address of a list's next page, asked for alike; None at the end."""
+    """The address of a list's next page, with the same filters; None at the end."""
     if cursor is None:
         return None
     kept = [(name, value) for name, value in request.query_params.items() if name != "cursor"]
@@ -67,7 +67,7 @@ def following(request: Request, cursor: str | None) -> str | None:
 
 
 def beside(request: Request, name: str) -> str:
-    """The address of another form of a list, asked for alike: whole, without its pages."""
+    """The address of a list as a file: with the same filters, and all of its pages."""
     kept = [(key, value) for key, value in request.query_params.items() if key != "cursor"]
     return f"{request.url.path}/{name}{'?' * bool(kept)}{urlencode(kept)}"
 

@@ -1,6 +1,7 @@
-"""DagRuns of which tasks were done before Airflow had them: they are made as they stand.
+"""DagRuns some of whose steps were done before Airflow had the run.
 
-Nothing is marked here that was there before: rows that are inserted stand for what has happened.
+Their rows, and those of their tasks, are inserted in the state that the run is in by then: done,
+skipped, or still to be done by Airflow. No row that was there before is changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Airflow knows of a task that has run by itself, for those that were done elsewhere."""
+"""What Airflow keeps of a finished task, XComs and the like, for tasks that were done elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pushed(
     summary: Mapping[str, Any],
     targets: tuple[str, ...] | None,
 ) -> dict[str, Any]:
-    """Its XComs by their keys, as they are stored: its value, what it leaves out, its links.
+    """A task's XComs by their keys, as they are stored: its value, whom it skips, its links.
 
     Args:
         task: also one of a DAG as Airflow stores it.
@@ -53,6 +53,6 @@ def pushed(
 
 
 def rendered(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Its rendered templates, by field."""
+    """A task's rendered fields, as Airflow shows them."""
     shown: Any = SimpleNamespace(template_fields=("config",), config=dict(config))
     return dict(_serialize_rendered_fields(shown))

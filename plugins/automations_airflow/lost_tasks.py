@@ -1,4 +1,4 @@
-"""Sees which tasks of this machine have lost their processes, where no executor of ours does.
+"""Finds tasks of this machine whose processes are gone, where Celery's executor runs them.
 
 What is lost with a worker of Celery's Airflow notices when its heartbeat is old, and that has to
 be minutes, since a starved one is late as well. That a process is gone is known at once. So such a

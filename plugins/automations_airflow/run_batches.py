@@ -350,7 +350,7 @@ class _Maker:
 
 
 def _told(error: Exception) -> str:
-    """What is told of an error: of what is said to people all, of any other its kind."""
+    """What the caller is told of an error: its text only where that is written for people."""
     kind = type(error).__name__
     if isinstance(error, AirflowException | ValueError):
         return f"{kind}: {secrets_masker.redact(str(error))}"

@@ -1,4 +1,4 @@
-"""What every task's process would do first, done once in the scheduler that it is forked from."""
+"""Imports and a first run, done once in the scheduler: tasks' processes are forked from it warm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets: set, replaced and deleted here, and never shown; who uses them is."""
+"""Secrets: set, replaced and deleted, and who uses each; their values are never shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
 from api_bridge.form_inputs import one_break
 from api_bridge.routing import Router
-from automations.definitions import uses as definition_uses
 from automations.domain.principals import Principal
 from automations.errors import ValidationFailed
 from automations.services.audit import audit_logs
@@ -63,10 +62,7 @@ def _page(
 ) -> Response:
     found, following = secrets.page_after(caller.workspace_id, cursor or None, queries.PAGE_SIZE)
     used = uses.of_secrets(caller.workspace_id)
-    pipelines: dict[str, list[connections.Connection]] = {}
-    for connection in connections.list_all(caller.workspace_id):
-        for each in definition_uses.secrets_of(connection.config):
-            pipelines.setdefault(each, []).append(connection)
+    pipelines = connections.of_secrets(caller.workspace_id)
     there = {one.name for one in secrets.list_all(caller.workspace_id)}
     return answers.page(
         request,

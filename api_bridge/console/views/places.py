@@ -1,4 +1,4 @@
-"""What of a draft is open beside its flow, as addresses and forms name it."""
+"""Which part of a draft is open beside its flow, and how addresses and forms name it."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ class Plot:
     """A plot over time.
 
     Args:
-        summary: what one hears of it.
+        summary: what a screen reader says of it.
         ticks: the words below it, at equal distances.
-        kinds: what is told apart in it.
+        kinds: the parts of its columns, for the legend; none where they have but one.
         heads: of its columns as a table.
         rows: the same as a table: those parts in which something is.
     """

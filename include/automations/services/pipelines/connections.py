@@ -11,6 +11,7 @@ from automations.db import data_tables, jobs, pipelines
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind
 from automations.db.tables import PipelineConnection as ConnectionRow
+from automations.definitions import uses
 from automations.definitions.pipelines import ConnectionShape, TableMapping, config_errors, shape_of
 from automations.domain.fields import parse_duration
 from automations.domain.tables.columns import columns_of
@@ -39,6 +40,15 @@ def list_all(workspace_id: str) -> Sequence[Connection]:
     """All connections of a workspace, by name."""
     with unit_of_work() as session:
         return [from_attributes(Connection, row) for row in pipelines.listed(session, workspace_id)]
+
+
+def of_secrets(workspace_id: str) -> Mapping[str, Sequence[Connection]]:
+    """The connections that name each secret, by its name."""
+    found: dict[str, list[Connection]] = {}
+    for connection in list_all(workspace_id):
+        for name in uses.secrets_of(connection.config):
+            found.setdefault(name, []).append(connection)
+    return found
 
 
 def page_after(
