@@ -152,6 +152,21 @@ class TestDecisions:
         assert len([item for item in results if isinstance(item, Conflict)]) == 3
         assert statuses(matters.get(here, matter)) == ["COMPLETED", "PENDING", "PENDING"]
 
+    def test_a_matter_goes_to_the_lane_that_its_board_had_when_it_was_made(self, here: str) -> None:
+        board = template(here)
+        detail = make(here, board)
+        matter, (first, second, _) = detail.matter.id, detail.steps
+        matters.go_to_lane(here, matter, second.template_step_id, first.id)
+        assert matters.get(here, matter).matter.current_step_id == second.id
+        with pytest.raises(Conflict, match="is not in the step"):
+            matters.go_to_lane(here, matter, second.template_step_id, first.id)
+        with pytest.raises(Conflict, match="before the board had this step"):
+            matters.go_to_lane(here, matter, "new", second.id)
+        matters.cancel(here, matter)
+        matters.go_to_lane(here, matter, second.template_step_id, second.id)  # nothing to do
+        with pytest.raises(Conflict, match="cancelled"):
+            matters.go_to_lane(here, matter, first.template_step_id, second.id)
+
     def test_a_rejected_step_holds_the_matter_until_somebody_goes_to_it(self, here: str) -> None:
         detail = make(here)
         matter, first = detail.matter.id, detail.steps[0].id

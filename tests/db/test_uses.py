@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from automations.definitions import uses as definition_uses
+from automations.definitions.integrations import EMAIL, SLACK
+from automations.kit.values import JSON
 from automations.services.audit import audit_logs
-from automations.services.integrations import secrets
+from automations.services.integrations import integrations, secrets
 from automations.services.workflows import uses, workflows
 from tests.db.workspace import principal, workspace
 from tests.doubles import ports
@@ -56,6 +58,45 @@ def test_only_the_newest_version_uses_something(database: str) -> None:
     workflows.update(by, made.id, {"steps": []}, ports())
     assert uses.of_secrets(here) == {}
     assert uses.of_step_types(here, ["http_request"]) == {}
+
+
+def test_steps_use_the_newest_integration_that_is_on_and_the_mail_server_that_was_chosen(
+    database: str,
+) -> None:
+    here = workspace()
+    by = principal(here)
+    slack = {"id": "s", "name": "S", "type": "slack", "config": {"channel": "#a", "text": "Hi"}}
+    mail = {
+        "id": "m",
+        "name": "M",
+        "type": "email",
+        "config": {"to": "a@b.example", "subject": "Hi", "body": "Hi"},
+    }
+    one = workflows.create(by, {"name": "One", "steps": [slack, mail]}, ports())
+
+    def make(name: str, kind: str, config: dict[str, JSON], chosen: bool = False) -> str:
+        return integrations.create(
+            here,
+            name=name,
+            kind=kind,
+            config=config,
+            credentials={"token": "xoxb-1"} if kind == SLACK else {},
+            enabled=True,
+            site_email_provider=chosen,
+        ).id
+
+    older, newer = make("Older", SLACK, {}), make("Newer", SLACK, {})
+    server: dict[str, JSON] = {"host": "mail.example", "fromEmail": "a@b.example"}
+    chosen, _ = make("Chosen", EMAIL, server, True), make("Other", EMAIL, server)
+
+    def users() -> dict[str, list[str]]:
+        found = uses.of_integrations(here)
+        return {known: [workflow.id for workflow in each] for known, each in found.items()}
+
+    assert users() == {newer: [one.id], chosen: [one.id]}
+    integrations.update(here, newer, {"enabled": False})
+    integrations.update(here, chosen, {"site_email_provider": False})
+    assert users() == {older: [one.id]}
 
 
 def test_whoever_changed_something_last_is_found_beside_its_time(database: str) -> None:
