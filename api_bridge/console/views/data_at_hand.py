@@ -12,6 +12,7 @@ from api_bridge.console.views import moments
 from automations.definitions import editing
 from automations.definitions.editing import Placed
 from automations.domain.fields import is_template, parse_duration
+from automations.domain.loops import items_of, names_of_item
 from automations.domain.templating import render
 from automations.errors import StepError
 from automations.kit.masking import MASK
@@ -178,18 +179,13 @@ def _first_item(step: Mapping[str, Any], names: Mapping[str, JSON]) -> JSON:
     config = step.get("config")
     collection = config.get("collection") if isinstance(config, Mapping) else None
     try:
-        items = render(collection, names, where="")
-    except StepError:
-        items = None
-    if isinstance(items, dict):
-        items = [{"key": key, "value": value} for key, value in items.items()]
-    item = items[0] if isinstance(items, list) and items else None
-    count = len(items) if isinstance(items, list) else 1
-    made: dict[str, JSON] = {"index": 0, "first": True, "last": count <= 1}
-    if item is not None:
-        made = {"item": item, **made}
-    if "loop" in names:
-        made["parent"] = names["loop"]
+        items = items_of(render(collection, names, where=""))
+    except (StepError, TypeError):
+        items = []
+    made = names_of_item(items or [None], 0, names.get("loop"))
+    if made["item"] is None:
+        # What is not known is not offered.
+        del made["item"]
     return made
 
 

@@ -19,6 +19,7 @@ from automations.db import run_steps
 from automations.db.session import unit_of_work
 from automations.definitions.model import walk
 from automations.domain.fields import parse_duration
+from automations.domain.loops import names_of_item
 from automations.domain.secret_templates import names_secrets
 from automations.errors import DatabaseUnavailable
 from automations.execution.attempts import Attempts
@@ -144,7 +145,8 @@ class _Work:
     def _item(self, index: int) -> Inside | Fail | Interrupted | None:
         """Do an iteration; what keeps the loop from going on, if anything does."""
         place = self.scope.place.inside(index, len(self.items))
-        iteration = Iteration(self.shared, self.scope, self.cursor, place, self._names_of(index))
+        names = names_of_item(self.items, index, self.scope.names.get("loop"))
+        iteration = Iteration(self.shared, self.scope, self.cursor, place, names)
         came_to = iteration.run(self.config.steps)
         if isinstance(came_to, Inside | Interrupted):
             return came_to
@@ -155,16 +157,6 @@ class _Work:
             about = {"index": index, "count": len(self.items)}
             return replace(fail, error=f"item {index}, {message}", output=about)
         return self.shared.progress.item(self.cursor, index, ItemFailed(message, fail.kind))
-
-    def _names_of(self, index: int) -> dict[str, JSON]:
-        around = self.scope.names.get("loop")
-        return {
-            **({} if around is None else {"parent": around}),
-            "item": self.items[index],
-            "index": index,
-            "first": index == 0,
-            "last": index == len(self.items) - 1,
-        }
 
 
 def _seconds_left(node: Entered) -> float | None:

@@ -19,6 +19,7 @@ from automations.db.session import reading
 from automations.db.tables import Run, Workflow
 from automations.definitions.model import Definition, nested_lists, ordered
 from automations.definitions.plan import Plan
+from automations.domain.loops import names_of_item
 from automations.execution.given import (
     Given,
     by_id_and_name,
@@ -195,15 +196,8 @@ class _Trial:
         """Go through the first items of a loop."""
         results: list[JSON] = []
         errors: list[JSON] = []
-        for index, item in enumerate(items[:MAX_ITEMS]):
-            around = names.get("loop")
-            one = {
-                **({} if around is None else {"parent": around}),
-                "item": item,
-                "index": index,
-                "first": index == 0,
-                "last": index == len(items) - 1,
-            }
+        for index in range(min(len(items), MAX_ITEMS)):
+            one = names_of_item(items, index, names.get("loop"))
             where = f"{scope.where}item {index}, "
             inner = _Scope({**names, "loop": one}, where, (*scope.iteration, index))
             over = self._go(config.steps, inner)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from automations.domain.fields import AsWritten, Model, TemplateText
+from automations.domain.loops import items_of
 from automations.kit.storable import MAX_DEPTH, storable
-from automations.kit.values import JSON
 from automations.steps.base import StepContext, StepType
 from automations.steps.outcomes import Answer, Fail, Outcome
 
@@ -94,7 +94,7 @@ class Loop(StepType[LoopConfig]):
 
     def run(self, config: LoopConfig, ctx: StepContext) -> Outcome:
         try:
-            items = storable(_items(config.collection), _MAX_DEPTH)
+            items = storable(items_of(config.collection), _MAX_DEPTH)
         except ValueError as error:
             return Fail(f"config.collection {error}.", kind="config")
         if len(items) > config.max_items:
@@ -109,9 +109,3 @@ class Loop(StepType[LoopConfig]):
         # The step inside that waits is given the answer when the loop comes to it again. The items
         # are those with which it began.
         return self.run(config, ctx)
-
-
-def _items(collection: JSON) -> list[JSON]:
-    if isinstance(collection, dict):
-        return [{"key": key, "value": value} for key, value in collection.items()]
-    return list(collection)
