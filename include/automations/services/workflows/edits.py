@@ -245,8 +245,13 @@ def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
     """
     if edit.base_version == workflow.version:
         return False
-    base = versions.definition(session, workflow.id, edit.base_version) or {}
-    return same(edit_secrets.begun(base), dict(workflow_edits.definition(session, edit)))
+    return same(_base(session, edit), dict(workflow_edits.definition(session, edit)))
+
+
+def _base(session: Session, edit: WorkflowEdit) -> editing.Draft:
+    """What the edit began with."""
+    stored = versions.definition(session, edit.workflow_id, edit.base_version)
+    return edit_secrets.begun(stored or {})
 
 
 def _begun_anew(
@@ -282,28 +287,26 @@ def _stored(session: Session, workflow: Workflow) -> editing.Draft:
 
 
 def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEdit | None) -> Edit:
-    newest = _stored(session, workflow)
-    kept, changed = newest, False
     number, sample = (0, {}) if edit is None else (edit.changes, edit.sample)
-    if edit is not None:
+    if edit is not None and _is_over(session, workflow, edit):
+        edit = None
+    if edit is None:
+        kept, changed = _stored(session, workflow), False
+    else:
         kept = dict(workflow_edits.definition(session, edit))
-        base = versions.definition(session, workflow.id, edit.base_version) or {}
-        changed = not same(edit_secrets.begun(base), kept)
-        if not changed and edit.base_version != workflow.version:
-            # Nothing of it would be lost.
-            edit, kept = None, newest
+        changed = not same(_base(session, edit), kept)
     definition = edit_secrets.as_seen(kept)
     _, errors = checking.parse(definition)
     ids = [str(one.step.get("id")) for one in editing.walk(definition)]
     in_flight = InFlight(*run_queries.in_flight(session, workflow.id, workflow.version + 1, ids))
-    (made_by,) = [one.created_by for one in versions.listed(session, workflow.id, 1)] or [None]
+    newest = versions.listed(session, workflow.id, 1)
     return Edit(
         workflow_id=workflow.id,
         name=workflow.name,
         status=workflow.status,
         base_version=workflow.version if edit is None else edit.base_version,
         version=workflow.version,
-        by=made_by,
+        by=newest[0].created_by if newest else None,
         definition=definition,
         number=number,
         may_undo=edit is not None and edit.place > workflow_edits.first(session, edit),
