@@ -18,8 +18,8 @@ from api_bridge.views import pagination
 from api_bridge.views import pipelines as pipeline_views
 from automations import wiring
 from automations.definitions.pipelines import (
-    PUSH,
     CONNECTORS,
+    PUSH,
     ConnectionShape,
     ConnectorType,
     TableMapping,

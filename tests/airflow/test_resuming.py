@@ -22,8 +22,8 @@ from automations.domain.statuses import Decision, WaitKind
 from automations.services.waits.sleepers import Sleeper
 from automations_airflow import resuming as resuming_module
 from automations_airflow.resuming import Resumer, resume
-from tests.waiting import until
 from tests.db.runs import begin, step
+from tests.waiting import until
 
 NODE = "wait"
 FAR = timedelta(days=1)

@@ -29,10 +29,10 @@ from automations_airflow.taken_tasks import Taken
 from automations_airflow.workers import Spent
 from tests.airflow.airflow_runs import AirflowRun
 from tests.answering import Answering
-from tests.waiting import until
 from tests.db.runs import begin, logs, reload, row, step, task
 from tests.environment import Environment
 from tests.free_ports import free_ports
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

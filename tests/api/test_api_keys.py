@@ -13,8 +13,8 @@ from automations.db.tables import ApiKey
 from automations.domain.principals import Principal
 from automations.services.access import key_cache
 from tests.api.answers import errors
-from tests.waiting import until
 from tests.api.conftest import Api
+from tests.waiting import until
 
 ROUTES = [
     ("GET", "/api/api-keys", None),

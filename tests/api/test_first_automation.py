@@ -22,8 +22,8 @@ from automations.execution.verdicts import TaskRef
 from automations.launcher.cli import main
 from automations.ports import Mail, MailReceipt
 from tests.api.conftest import Live
-from tests.waiting import until
 from tests.doubles import ports
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

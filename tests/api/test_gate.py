@@ -20,9 +20,9 @@ from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, SecurityEvent
 from automations.settings import Settings
 from tests.api.bridge_process import BridgeProcess
-from tests.waiting import until
 from tests.api.conftest import Api, Live
 from tests.environment import Environment
+from tests.waiting import until
 
 ONCE = (
     *("Content-Type", "Authorization", "Idempotency-Key", "Content-Encoding", "Cookie", "Origin"),

@@ -20,8 +20,8 @@ from automations.services.access.api_keys import create_key
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
 from tests.api.bridge_process import PATIENCE, BridgeProcess
-from tests.waiting import until
 from tests.doubles import ports
+from tests.waiting import until
 
 REQUESTS = 200
 SENDERS = 8

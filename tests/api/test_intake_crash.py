@@ -19,9 +19,9 @@ from automations.domain.principals import Principal
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import webhook_addresses, workflows
 from tests.api.bridge_process import PATIENCE, BridgeProcess
-from tests.waiting import until
-from tests.free_ports import free_port
 from tests.doubles import ports
+from tests.free_ports import free_port
+from tests.waiting import until
 
 DELIVERIES = 400
 SENDERS = 8

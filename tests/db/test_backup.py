@@ -34,9 +34,9 @@ from automations.services.evidence.evidence import WorkspaceEvidence
 from automations.services.integrations import secrets
 from automations.settings import Settings, get_settings
 from tests.conftest import Server
-from tests.free_ports import free_port
 from tests.db.runs import begin
 from tests.environment import Environment
+from tests.free_ports import free_port
 
 pytestmark = pytest.mark.slow  # each dumps and restores whole databases
 

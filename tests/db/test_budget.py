@@ -16,10 +16,10 @@ from automations.ports import Spent
 from automations.services.runs.model_usage import RunSpending
 from tests.db.counting import statements
 from tests.db.delays import let_pass
-from tests.waiting import until
 from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports
 from tests.model_provider import Provider, account
+from tests.waiting import until
 
 ANSWER = 17
 """Tokens of a question and its answer."""

@@ -21,9 +21,9 @@ from automations.domain.statuses import RunStatus, WaitKind
 from automations.services.runs import starting
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed
-from tests.waiting import until
 from tests.db.workspace import workspace
 from tests.environment import Environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # each starts dispatchers, and waits for them
 

@@ -27,9 +27,9 @@ from automations.services.runs.from_airflow import AirflowRun, record_run
 from automations.services.waits import decisions
 from automations.services.workflows import workflows
 from tests.db.dispatching import count
-from tests.waiting import until
 from tests.db.workspace import principal
 from tests.doubles import ports
+from tests.waiting import until
 
 RULES = [{"field": "{{input.n}}", "operator": "exists"}]
 STEP = {"id": "look", "name": "Look", "type": "condition", "order": 0, "config": {"rules": RULES}}

@@ -14,8 +14,8 @@ from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.ports import NewDagRun
 from automations.services.runs import cancellations
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed
-from tests.waiting import until
 from tests.db.workspace import cut_connections
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # each starts dispatchers, and waits for them
 

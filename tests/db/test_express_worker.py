@@ -20,11 +20,11 @@ from automations.execution.engine import Engine
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.db.dispatching import Airflow, count, dispatching
-from tests.waiting import until
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, step
 from tests.db.workspace import principal, workspace
 from tests.doubles import ports
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # each starts workers, and waits for them
 

@@ -19,10 +19,10 @@ from automations.dispatch.capacity import _share
 from automations.domain.statuses import WaitKind
 from automations.services.workflows import workflows
 from tests.db.dispatching import STEP, Airflow, automation, count, dispatching, executed
-from tests.waiting import until
 from tests.db.workspace import principal, workspace
 from tests.doubles import NOW, ports
 from tests.environment import Environment
+from tests.waiting import until
 
 STARTS = ("start_run",)
 BATCH = 8

@@ -22,10 +22,10 @@ from automations.services.integrations.mail import WorkspaceMailer
 from automations.services.runs import reading
 from automations.services.waits.form_requests import SentForms
 from tests.db.dispatching import Airflow, count, dispatching
-from tests.waiting import until
 from tests.db.runs import begin, logs, step, task
 from tests.doubles import ports
 from tests.mailbox import Mailbox
+from tests.waiting import until
 
 MAILER = WorkspaceMailer(SmtpTransport(["127.0.0.1"]))
 

@@ -26,9 +26,9 @@ from automations.services.pipelines import connections, probes, pulls, syncs
 from automations.services.pipelines.syncs import Sync
 from automations.services.tables import tables
 from tests.db.dispatching import Airflow, dispatching
-from tests.waiting import until
 from tests.db.workspace import at_once
 from tests.doubles import ports
+from tests.waiting import until
 
 TOKEN = "ghp_secret-token-1"
 COLUMNS: list[dict[str, Any]] = [

@@ -19,9 +19,9 @@ from automations.domain.statuses import WaitKind
 from automations.services.integrations import integrations
 from automations.services.integrations.mail import WorkspaceMailer
 from tests.db.dispatching import Airflow, automation, dispatching, executed
-from tests.waiting import until
 from tests.db.workspace import workspace
 from tests.mailbox import Mailbox
+from tests.waiting import until
 
 
 class Silent:

@@ -18,8 +18,8 @@ import requests
 
 from tests.e2e.automations import approval, delay, echo, echoed, email
 from tests.e2e.conftest import Stack, profile
-from tests.waiting import until
 from tests.e2e.in_airflow import ended, held, log_of, tasks
+from tests.waiting import until
 
 MANY = 8
 """Runs that are under way while parts are killed."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.e2e.automations import approval, echo, echoed
 from tests.e2e.conftest import Stack
-from tests.waiting import until
 from tests.e2e.in_airflow import ended, held, log_of, run_path, tasks
+from tests.waiting import until
 
 NAMES = ("One", "Two", "Three", "Four", "Five")
 

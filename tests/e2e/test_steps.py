@@ -11,8 +11,8 @@ import requests
 
 from tests import specification
 from tests.e2e.conftest import Stack
-from tests.waiting import until
 from tests.e2e.subjects import BOARD, FORM
+from tests.waiting import until
 
 TABLE = {"name": "Matters", "columns": [{"key": "matter", "name": "Matter", "type": "text"}]}
 LETTER = {

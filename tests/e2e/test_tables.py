@@ -11,8 +11,8 @@ from automations.launcher.dependabot_demo import REGISTER, connection
 from automations.launcher.dependabot_source import DependabotSource, alert
 from tests.e2e.automations import first_run
 from tests.e2e.conftest import Stack
-from tests.waiting import until
 from tests.e2e.in_airflow import run_path
+from tests.waiting import until
 
 STOCK = {
     "name": "Stock",

@@ -11,8 +11,8 @@ import requests
 
 from tests.e2e.automations import first_run
 from tests.e2e.conftest import Stack
-from tests.waiting import until
 from tests.e2e.subjects import BOARD, FORM
+from tests.waiting import until
 
 SECRET = "hook-secret-1"
 

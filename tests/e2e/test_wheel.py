@@ -12,7 +12,6 @@ import requests
 
 from automations.launcher.demo import WELCOME_FORM, welcome
 from tests.conftest import Server
-from tests.waiting import until
 from tests.foreign_airflow import (
     OUR_BUNDLE,
     WORDS,
@@ -24,6 +23,7 @@ from tests.foreign_airflow import (
 from tests.free_ports import free_ports
 from tests.mailbox import Mailbox
 from tests.tls import Front
+from tests.waiting import until
 
 PACKAGES = {
     "include/automations/": "automations/",

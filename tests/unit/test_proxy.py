@@ -17,8 +17,8 @@ import requests
 from automations.launcher import probes
 from automations.launcher.probes import Blocked
 from automations.launcher.proxy import Front, Proxy
-from tests.waiting import until
 from tests.free_ports import free_ports
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("haproxy") or Path("/usr/sbin/haproxy").exists()),

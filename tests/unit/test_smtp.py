@@ -16,8 +16,8 @@ import pytest
 from automations.adapters.smtp import SmtpTransport
 from automations.errors import StepError
 from automations.ports import Attachment, Mail, MailReceipt, MailServer
-from tests.free_ports import free_port
 from tests.dripping import dripping
+from tests.free_ports import free_port
 from tests.hostile import drips
 from tests.hostile.mail_texts import BODIES, TEXTS
 from tests.mailbox import Mailbox

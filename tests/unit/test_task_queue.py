@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from automations.launcher.task_queue import TaskQueue
-from tests.waiting import until
 from tests.free_ports import free_ports
+from tests.waiting import until
 
 redis = pytest.importorskip("redis")
 pytestmark = pytest.mark.skipif(

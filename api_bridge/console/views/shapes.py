@@ -139,8 +139,10 @@ def shape(draft: ShapeDraft, before: Sequence[Column], category: str = "USER") -
     for place, one in enumerate(draft.columns):
         if one.is_blank:
             continue
-        key = one.was or one.key.strip() or key_of(
-            one.name, taken, otherwise="column", longest=_MAX_KEY
+        key = (
+            one.was
+            or one.key.strip()
+            or key_of(one.name, taken, otherwise="column", longest=_MAX_KEY)
         )
         taken.add(key)
         columns.append({**_column(one, known.get(one.was)), "key": key})

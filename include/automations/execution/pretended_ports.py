@@ -6,7 +6,7 @@ documents, whether a DAG may be run. What others would answer is made up, or wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any

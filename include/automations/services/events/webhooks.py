@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from automations.db import events, intake, run_steps
 from automations.db.intake import Hook
-from automations.db.session import Session, reading, statement, unit_of_work
+from automations.db.session import reading, statement, unit_of_work
 from automations.definitions.triggers import WebhookTrigger, webhook_key
 from automations.domain.events import NewEvent
 from automations.domain.fields import parse_duration

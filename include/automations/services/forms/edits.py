@@ -140,7 +140,7 @@ def discard(by: Principal, form_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
-        edit = _locked(session, by, form, number)
+        _locked(session, by, form, number)
         form_edits.remove(session, form.id, by.editor)
 
 

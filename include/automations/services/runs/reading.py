@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from automations.db import held_up, run_counts, run_queries
-from automations.db.session import Session, reading
+from automations.db.session import reading
 from automations.db.tables import Workflow
 from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
 from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus, WaitKind

@@ -156,7 +156,7 @@ def discard(by: Principal, workflow_id: str, number: int) -> None:
     """
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
-        edit = _locked(session, by, workflow, number)
+        _locked(session, by, workflow, number)
         workflow_edits.remove(session, workflow.id, by.editor)
 
 

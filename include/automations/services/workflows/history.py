@@ -15,8 +15,8 @@ from automations.errors import NotFound
 from automations.kit.line_diffs import Line, differences
 from automations.ports import Ports
 from automations.services.workflows.exports import Stored, written
-from automations.services.workflows.webhook_secrets import is_reference
 from automations.services.workflows.lookups import require
+from automations.services.workflows.webhook_secrets import is_reference
 from automations.services.workflows.workflows import change, check_references
 
 MAX_LISTED = 200
