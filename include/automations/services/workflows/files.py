@@ -69,58 +69,100 @@ def apply(
     Raises:
         ValidationFailed: names what is wrong by its place in the file.
     """
-    errors: dict[str, list[str]] = {}
-    entries = Entries()
-    applied: dict[int, Applied] = {}
-    written: dict[int, WorkflowDetail] = {}
     try:
         with unit_of_work() as session:
             workflows.lock_import(session, by.workspace_id)
-            known = Known(session, by.workspace_id, payloads)
-            for index, payload in enumerate(payloads):
-                with _collected(errors, index, payload):
-                    entries.add(index, known.entry_of(payload, entries))
-            keys = Keys(session, by.workspace_id, entries.of.values())
-            made: dict[int, Checked] = {}
-            for index, entry in entries.of.items():
-                with _collected(errors, index, entry.given):
-                    given = references.by_id(entry.given, keys.ids)
-                    if entry.workflow is None:
-                        made[index] = writing.new(session, by, given, ports, entry.workflow_id)
-                        continue
-                    stored = known.definitions.get(entry.workflow_id, {})
-                    changed = _Change(entry.workflow, stored, given, keys.of)
-                    applied[index], found = changed.apply(session, by, ports)
-                    if found is not None:
-                        written[index] = found
-            created = writing.create(session, list(made.values()), by.name)
-            for index, checked in made.items():
-                with _collected(errors, index, entries.of[index].given):
-                    if checked.workflow.id not in created:
-                        raise key_taken(checked.definition.key)
-                    written[index] = created[checked.workflow.id]
-                    applied[index] = _created(checked, keys.of)
+            file = _File(session, by, ports, payloads)
+            file.write()
             # Not before all are written: who starts whom is known only then.
-            for index, found in written.items() if not errors else ():
-                with _collected(errors, index, entries.of[index].given):
-                    check_references(session, found)
-            if errors:
-                raise ValidationFailed(errors)
+            file.check_references()
+            file.check()
             if dry_run:
                 raise _DryRunEnds
     except _DryRunEnds:
-        return [_as_tried(applied[index]) for index in sorted(applied)]
-    return [applied[index] for index in sorted(applied)]
+        return [_as_tried(one) for one in file.applied()]
+    return file.applied()
 
 
-@contextmanager
-def _collected(errors: dict[str, list[str]], index: int, given: Any) -> Iterator[None]:
-    """Go on with the next automation of a file after one that is invalid."""
-    try:
-        yield
-    except ValidationFailed as error:
-        found = references.as_written(error.field_errors, given)
-        errors.update({f"{index}.{path}": texts for path, texts in found.items()})
+class _File:
+    """The automations of a file that is applied, by their places in it.
+
+    What is wrong with one of them keeps nobody from saying what is wrong with the others.
+    """
+
+    def __init__(
+        self, session: Session, by: Principal, ports: Ports, payloads: Sequence[Any]
+    ) -> None:
+        self._session = session
+        self._by = by
+        self._ports = ports
+        self._errors: dict[str, list[str]] = {}
+        self._applied: dict[int, Applied] = {}
+        self._written: dict[int, WorkflowDetail] = {}
+        self._known = Known(session, by.workspace_id, payloads)
+        self._entries = Entries()
+        for index, payload in enumerate(payloads):
+            with self._collected(index, payload):
+                self._entries.add(index, self._known.entry_of(payload, self._entries))
+        self._keys = Keys(session, by.workspace_id, self._entries.of.values())
+
+    def write(self) -> None:
+        """Change those that are there, where they differ, and create the others."""
+        new: dict[int, Checked] = {}
+        for index, entry in self._entries.of.items():
+            with self._collected(index, entry.given):
+                given = references.by_id(entry.given, self._keys.ids)
+                if entry.workflow is None:
+                    new[index] = writing.new(
+                        self._session, self._by, given, self._ports, entry.workflow_id
+                    )
+                else:
+                    self._change(index, entry.workflow, given)
+        self._create(new)
+
+    def check_references(self) -> None:
+        """Check that none of those that were written comes to start itself."""
+        for index, found in self._written.items() if not self._errors else ():
+            with self._collected(index, self._entries.of[index].given):
+                check_references(self._session, found)
+
+    def check(self) -> None:
+        """Check that nothing was wrong.
+
+        Raises:
+            ValidationFailed: something was.
+        """
+        if self._errors:
+            raise ValidationFailed(self._errors)
+
+    def applied(self) -> list[Applied]:
+        """What has become of each, in the order of the file."""
+        return [self._applied[index] for index in sorted(self._applied)]
+
+    def _change(self, index: int, workflow: Workflow, given: Mapping[str, Any]) -> None:
+        stored = self._known.definitions.get(workflow.id, {})
+        change = _Change(workflow, stored, given, self._keys.of)
+        self._applied[index], found = change.apply(self._session, self._by, self._ports)
+        if found is not None:
+            self._written[index] = found
+
+    def _create(self, new: Mapping[int, Checked]) -> None:
+        created = writing.create(self._session, list(new.values()), self._by.name)
+        for index, checked in new.items():
+            with self._collected(index, self._entries.of[index].given):
+                if checked.workflow.id not in created:
+                    raise key_taken(checked.definition.key)
+                self._written[index] = created[checked.workflow.id]
+                self._applied[index] = _created(checked, self._keys.of)
+
+    @contextmanager
+    def _collected(self, index: int, given: Any) -> Iterator[None]:
+        """Go on with the next automation after one that is invalid."""
+        try:
+            yield
+        except ValidationFailed as error:
+            found = references.as_written(error.field_errors, given)
+            self._errors.update({f"{index}.{path}": texts for path, texts in found.items()})
 
 
 def _created(checked: Checked, keys: Mapping[str, str]) -> Applied:
