@@ -1,4 +1,4 @@
-"""What has changed in a span of time, of what is here known to Airflow as an asset."""
+"""Changes in a span of time: of tables, runs, documents and evidence, as Airflow's assets."""
 
 from __future__ import annotations
 
