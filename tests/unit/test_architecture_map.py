@@ -45,16 +45,15 @@ def test_a_function_that_an_answer_names_is_in_its_file(question: str) -> None:
     assert absent == []
 
 
-def test_every_module_of_the_plugin_is_in_its_table_once() -> None:
-    part = MAP[MAP.index("### Inside the plugin") : MAP.index("### Inside the console")]
-    rows = [line for line in part.splitlines() if line.startswith("|")]
-    named = re.findall(r"`(\w+)`", "\n".join(rows))
-    modules = [
-        path.stem
-        for path in (ROOT / "plugins" / "automations_airflow").glob("*.py")
-        if path.stem != "__init__"
-    ]
-    assert sorted(named) == sorted(modules)
+@pytest.mark.parametrize(
+    ("what", "folder"),
+    [("plugin", "plugins/automations_airflow"), ("launcher", "include/automations/launcher")],
+)
+def test_every_module_of_a_flat_folder_is_in_its_table_once(what: str, folder: str) -> None:
+    part = MAP.partition(f"### Inside the {what}")[2].partition("\n##")[0]
+    rows = "\n".join(line for line in part.splitlines() if line.startswith("|"))
+    modules = [path.stem for path in (ROOT / folder).glob("*.py") if path.stem[0] != "_"]
+    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(modules)
 
 
 def test_every_layer_of_the_product_is_in_the_table() -> None:
