@@ -16,7 +16,7 @@ from api_bridge.views import forms as views
 from automations.domain.forms.schema import FormSchema, WrittenForm
 from automations.domain.statuses import SubmissionStatus
 from automations.kit.titles import Name
-from automations.services.forms import forms
+from automations.services.forms import forms, submissions
 
 router = Router(prefix="/api", tags=["forms"])
 
@@ -106,7 +106,7 @@ def delete_form(caller: Admin, form_id: str, force: Forced = False) -> Response:
 @router.post("/submissions", status_code=201)
 def submit(caller: Member, submission: NewSubmission) -> dict[str, Any]:
     """Submit a form; the automations that listen start in the background."""
-    taken = forms.submit(caller.workspace_id, submission.formId, submission.data)
+    taken = submissions.submit(caller.workspace_id, submission.formId, submission.data)
     return views.submission(taken)
 
 
@@ -127,7 +127,7 @@ def list_submissions(
 
     The header `Link` (rel="next") has the next page's address, as long as there is one.
     """
-    found, following = forms.submissions_after(caller.workspace_id, form_id, status, cursor, limit)
+    found, following = submissions.page_after(caller.workspace_id, form_id, status, cursor, limit)
     links.lead_on(request, response, following, limit)
     return [views.submission(one) for one in found]
 
@@ -135,4 +135,4 @@ def list_submissions(
 @router.get("/submissions/{submission_id}")
 def get_submission(caller: Viewer, submission_id: str) -> dict[str, Any]:
     """Get one submission."""
-    return views.submission(forms.get_submission(caller.workspace_id, submission_id))
+    return views.submission(submissions.get(caller.workspace_id, submission_id))

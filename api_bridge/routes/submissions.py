@@ -13,7 +13,7 @@ from api_bridge.deps import Member, Viewer
 from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
-from automations.services.forms import forms, submissions
+from automations.services.forms import submissions
 
 router = Router(prefix="/api/submissions", tags=["forms"])
 
@@ -29,9 +29,7 @@ def change_submission(
     caller: Member, submission_id: str, change: SubmissionChange
 ) -> dict[str, Any]:
     """Replace the data of a pending submission; what it held is kept as a snapshot."""
-    change = change.as_shown(
-        views.submission(forms.get_submission(caller.workspace_id, submission_id))
-    )
+    change = change.as_shown(views.submission(submissions.get(caller.workspace_id, submission_id)))
     return views.submission(submissions.change(caller, submission_id, change.data))
 
 

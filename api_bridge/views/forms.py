@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from automations.kit.clock import timestamp
-from automations.services.forms.forms import Form, Submission
-from automations.services.forms.submissions import SubmissionSnapshot
+from automations.services.forms.forms import Form
+from automations.services.forms.submissions import Submission, SubmissionSnapshot
 
 
 def form(shown: Form) -> dict[str, Any]:

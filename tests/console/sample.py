@@ -25,7 +25,7 @@ from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, StepStatus, WaitKind
 from automations.services.access import members, sign_ins
 from automations.services.access.bootstrap import ensure_workspace
-from automations.services.forms import forms
+from automations.services.forms import forms, submissions
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.console import records, sample_forms, things
@@ -185,7 +185,7 @@ def make(kyc: dict[str, Any] | None = None) -> Sample:
     )
     form = forms.create(made.workspace, title="Signup", description="", form=schema)
     made.form = form.id
-    made.submission = forms.submit(made.workspace, form.id, {"note": "I would like to."}).id
+    made.submission = submissions.submit(made.workspace, form.id, {"note": "I would like to."}).id
     sample_forms.fill(made)
     made.table, made.rows = records.table(made.people["OWNER"])
     made.board, made.matters = records.board(made.people["OWNER"])

@@ -163,7 +163,7 @@ def fill(made: Sample) -> None:
             {"director": "Grace Hopper"},
         ],
     }
-    made.answered = forms.submit(made.workspace, made.questionnaire, answers).id
+    made.answered = submissions.submit(made.workspace, made.questionnaire, answers).id
     submissions.approve(made.people["OWNER"], made.answered)
 
 

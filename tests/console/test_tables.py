@@ -11,7 +11,7 @@ from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, RowFile
 from automations.domain.tables.columns import TableShape
 from automations.kit.canonical_json import mark_of
-from automations.services.forms import forms
+from automations.services.forms import forms, submissions
 from automations.services.tables import rows, tables
 from automations.services.workflows import workflows
 from tests.console.conftest import Browser, sent
@@ -404,7 +404,7 @@ class TestRows:
     ) -> None:
         form = there.form
         forms.update(there.workspace, form, title=None, description=None, form=None, public=True)
-        forms.submit(there.workspace, form, {"note": "Hello"})
+        submissions.submit(there.workspace, form, {"note": "Hello"})
         (table,) = (one for one in tables.list_all(there.workspace) if one.form_id == form)
         owner.open(f"{ROOT}/{table.id}")
         assert "the submissions of a form" in owner.text

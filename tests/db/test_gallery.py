@@ -26,7 +26,7 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.domain.events import NewEvent
 from automations.domain.statuses import RunStatus
 from automations.execution.verdicts import AskPeople, GiveUp, Sleep, TaskRef
-from automations.services.forms import forms
+from automations.services.forms import submissions
 from automations.services.gallery import gallery
 from automations.services.runs import by_hand
 from automations.services.tables import rows
@@ -116,7 +116,7 @@ def _started(place: Place, workflow: str, source: Mapping[str, Any]) -> str:
                 rows.create(place.workspace, table_id, one)
     if "submission" in source:
         form = _named(place, source, "forms", source["submission"]["form"])
-        forms.submit(place.workspace, form, source["submission"]["data"])
+        submissions.submit(place.workspace, form, source["submission"]["data"])
     elif "delivery" in source:
         body = {"body": source["delivery"], "headers": {}}
         new = NewEvent("WEBHOOK", f"webhook:{workflow}", body, source="shop", external_id="1")

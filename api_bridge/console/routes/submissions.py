@@ -19,7 +19,7 @@ from automations.domain.statuses import DECISIONS, Decision, SubmissionStatus
 from automations.errors import ValidationFailed
 from automations.services.events import events
 from automations.services.forms import forms, submissions
-from automations.services.forms.forms import Submission
+from automations.services.forms.submissions import Submission
 from automations.services.workflows import overviews
 
 ROOT = "/console/submissions"
@@ -35,10 +35,10 @@ def show_list(
 ) -> Response:
     """Submissions of all forms, newest first."""
     wanted = queries.choice(SubmissionStatus, "status", status)
-    found, following = forms.submissions_after(
+    found, following = submissions.page_after(
         caller.workspace_id, form or None, wanted, cursor or None, queries.PAGE_SIZE
     )
-    schemas = forms.schemas_of(found)
+    schemas = submissions.schemas_of(found)
     return answers.page(
         request,
         "submissions.html",
@@ -56,7 +56,7 @@ def show_list(
 @router.get("/{submission_id}")
 def show(request: Request, caller: Viewer, submission_id: str) -> Response:
     """One submission: what was filled in, who decided, and what it has started."""
-    one = forms.get_submission(caller.workspace_id, submission_id)
+    one = submissions.get(caller.workspace_id, submission_id)
     moments = [one.created_at, *([one.decided_at] if one.decided_at else [])]
     snapshots = submissions.newest_snapshots(caller.workspace_id, submission_id, _SNAPSHOTS)
     titles = forms.titles(caller.workspace_id)
@@ -66,7 +66,7 @@ def show(request: Request, caller: Viewer, submission_id: str) -> Response:
         caller,
         one=one,
         title=titles.get(one.form_id),
-        rows=_rows(forms.schemas_of([one]), one),
+        rows=_rows(submissions.schemas_of([one]), one),
         told=events.of_submission(caller.workspace_id, submission_id, moments),
         names=overviews.names(caller.workspace_id),
         snapshots=snapshots,
@@ -76,7 +76,7 @@ def show(request: Request, caller: Viewer, submission_id: str) -> Response:
 @router.post("/{submission_id}/decide")
 def decide(caller: Member, submission_id: str, form: Posted) -> Response:
     """Approve or reject a submission, once."""
-    forms.get_submission(caller.workspace_id, submission_id)
+    submissions.get(caller.workspace_id, submission_id)
     decision = text(form, "decision")
     if decision not in DECISIONS:
         raise ValidationFailed({"decision": ["must be approved or rejected"]})

@@ -1,25 +1,46 @@
-"""Submissions after they came in: changed while pending, then approved or rejected, once."""
+"""Submissions: taken, changed while they are pending, then approved or rejected, once.
+
+Each of these is an event, in the same transaction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from automations.db import forms, submissions
 from automations.db.events import emit
 from automations.db.session import Session, reading, unit_of_work
+from automations.db.tables import Form as FormRow
 from automations.db.tables import Submission as SubmissionRow
-from automations.definitions.triggers import event_key
+from automations.definitions.triggers import event_key, form_submission_key
 from automations.domain.events import NewEvent
+from automations.domain.forms import schema
+from automations.domain.forms.uploads import Upload
 from automations.domain.principals import Principal
 from automations.domain.statuses import SubmissionStatus
-from automations.errors import Conflict, NotFound
+from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
-from automations.services.forms import form_tables
-from automations.services.forms.forms import Submission, checked
+from automations.services.forms import form_tables, quotas, uploads
+from automations.services.forms.forms import find
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What somebody filled into a form, and what was decided on it."""
+
+    id: str
+    form_id: str
+    form_version: int
+    status: SubmissionStatus
+    data: Mapping[str, JSON]
+    decided_by: str | None
+    decided_at: datetime | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +54,119 @@ class SubmissionSnapshot:
     data: Mapping[str, JSON]
     changed_by: str
     created_at: datetime
+
+
+def submit(workspace_id: str, form_id: str, data: dict[str, JSON]) -> Submission:
+    """Take what somebody filled in; the automations that listen start a moment later.
+
+    Raises:
+        NotFound: there is no such form.
+        ValidationFailed: the data does not fit the form; names each value.
+    """
+    with unit_of_work() as session:
+        submission = take(session, find(session, workspace_id, form_id), data)
+        return from_attributes(Submission, submission)
+
+
+def take(
+    session: Session,
+    form: FormRow,
+    data: dict[str, JSON],
+    sent: Sequence[Upload] | None = None,
+) -> SubmissionRow:
+    """Check and keep what was filled in; it is an event from then on.
+
+    Args:
+        sent: the files that came with it from a page; None for what came by the API.
+    """
+    data = checked(session, form, data, sent)
+    actors = audit.actors()
+    submission = SubmissionRow(
+        workspace_id=form.workspace_id,
+        form_id=form.id,
+        form_version=form.version,
+        data=data,
+        submitters=actors,
+    )
+    session.add(submission)
+    session.flush()
+    session.refresh(submission)
+    uploads.keep(
+        session,
+        form.workspace_id,
+        sent or (),
+        source=f"form:{form.id}" if form.public else None,
+        submission_id=submission.id,
+    )
+    form_tables.add(session, form, submission)
+    context: dict[str, Any] = {
+        "submissionId": submission.id,
+        "formId": form.id,
+        "formTitle": form.title,
+        "submission": data,
+    }
+    emit(
+        session,
+        form.workspace_id,
+        NewEvent(
+            kind="FORM_SUBMITTED",
+            trigger_key=form_submission_key(form.id),
+            data=context,
+            actors=actors,
+        ),
+    )
+    audit.record(session, "submission.create", submission, formId=form.id)
+    if form.public and sent is not None:
+        quotas.take(session, form.id, data)
+    return submission
+
+
+def get(workspace_id: str, submission_id: str) -> Submission:
+    """One submission."""
+    with unit_of_work() as session:
+        return from_attributes(Submission, _find(session, workspace_id, submission_id))
+
+
+def page_after(
+    workspace_id: str,
+    form_id: str | None,
+    status: SubmissionStatus | None,
+    cursor: str | None,
+    size: int,
+) -> tuple[Sequence[Submission], str | None]:
+    """The submissions behind a cursor, newest first, and the cursor to go on with."""
+    after = cursors.decode(cursor) if cursor else None
+    with unit_of_work() as session:
+        found = forms.submissions(session, workspace_id, form_id, status, after, size + 1)
+    submitted = [from_attributes(Submission, row) for row in found]
+    return cursors.page(submitted, size, lambda one: (one.created_at, one.id))
+
+
+def schemas_of(found: Sequence[Submission]) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+    """What the forms of submissions were like when they were filled in, by id and version."""
+    with reading() as session:
+        return forms.schemas_of(session, {(one.form_id, one.form_version) for one in found})
+
+
+def checked(
+    session: Session, form: FormRow, data: dict[str, JSON], sent: Sequence[Upload] | None = None
+) -> dict[str, JSON]:
+    """Data that fits a form, with its files as we know them.
+
+    Args:
+        sent: the files that came with it from a page; None for what came by the API.
+
+    Raises:
+        ValidationFailed: it does not fit; names each value.
+    """
+    parsed = schema.FormSchema.model_validate(form.schema)
+    settled, errors = uploads.settled(session, form.workspace_id, parsed, data, sent)
+    errors = schema.check(parsed, data) | errors
+    if errors:
+        raise ValidationFailed(
+            {f"data.{path}".rstrip("."): messages for path, messages in errors.items()}
+        )
+    return settled
 
 
 def approve(by: Principal, submission_id: str) -> Submission:

@@ -17,7 +17,7 @@ from automations.errors import Conflict, Gone, NotFound, StepError
 from automations.ports import FormAnswer
 from automations.ports import FormRequest as Wanted
 from automations.services.audit import audit
-from automations.services.forms.forms import take
+from automations.services.forms.submissions import take
 from automations.tokens import derive_token, hash_token
 
 
