@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
-from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+from airflow.sdk.execution_time.task_runner import _serialize_template_field
 from airflow.sdk.execution_time.xcom import XCom
+from pydantic import JsonValue, TypeAdapter
 
 from automations_airflow.links import links_of
+
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 def left_out(task: Any, targets: tuple[str, ...] | None) -> list[str]:
@@ -54,5 +58,6 @@ def pushed(
 
 def rendered(config: Mapping[str, Any]) -> dict[str, Any]:
     """A task's rendered fields, as Airflow shows them."""
-    shown: Any = SimpleNamespace(template_fields=("config",), config=dict(config))
-    return dict(_serialize_rendered_fields(shown))
+    # As Airflow's own does, which makes the validator anew for each field of each task.
+    shown = redact(_serialize_template_field(dict(config), "config"), "config")
+    return {"config": _JSON.validate_python(shown)}

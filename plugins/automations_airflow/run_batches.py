@@ -121,7 +121,9 @@ def make(batch: Batch, dags: DagBagDep, user: GetUserDep, session: SessionDep) -
         Made(run_id=run.run_id, outcome="there") if _key(run) in there else maker.make(run)
         for run in batch.runs
     ]
-    if session.get_bind().dialect.name == "postgresql":
+    # Of runs that have ended before, the scheduler has nothing to do.
+    goes_on = any(run.before is None or run.before.ended is None for run in batch.runs)
+    if goes_on and session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_notify(CHANNEL, "")))
     return answers
 

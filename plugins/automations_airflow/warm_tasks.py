@@ -141,6 +141,10 @@ def _airflow() -> Engine:
     return create_engine(conf.get("database", "sql_alchemy_conn"), pool_size=1, pool_pre_ping=True)
 
 
+# It asks the name server, which may take its time.
+_hostname = lru_cache(maxsize=1)(get_hostname)
+
+
 def _do(task: _LightTask, proctitle: str) -> Verdict | None:
     """Do a task and what is behind it.
 
@@ -151,7 +155,7 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
     Raises:
         Spent: when somebody has ended it in Airflow meanwhile.
     """
-    taken = Taken(str(task.ti.id), get_hostname(), getuser(), os.getpid())
+    taken = Taken(str(task.ti.id), _hostname(), getuser(), os.getpid())
     airflow = _airflow()
     if not taken_tasks.take(airflow, taken):
         return None
@@ -177,7 +181,7 @@ def _do(task: _LightTask, proctitle: str) -> Verdict | None:
 def _step(task: _LightTask) -> Verdict:
     engine = wiring.engine(AIRFLOW_SECRETS)
     with _in_the_name_of(task, task.ref.node_id) as journal:
-        return engine.run(task.ref, journal)
+        return engine.run(task.ref, journal, brief=True)
 
 
 def _is_marked(airflow: Engine, task: _LightTask, taken: Taken, done: Proceed) -> bool:

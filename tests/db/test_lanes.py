@@ -166,7 +166,7 @@ def test_jobs_of_every_subject_stand_in_the_line_of_their_automation(here: str) 
         ):
             jobs.enqueue(session, kind, subject)
     with unit_of_work() as session:
-        session.execute(lanes._LINE_UP, {"kinds": list(JobKind)})
+        session.execute(lanes._line_up(frozenset(JobKind)), {"kinds": list(JobKind)})
         found = {job.kind: (job.workspace_id, job.lane) for job in session.query(Job)}
     assert found == {
         "start_run": (here, one),
@@ -289,8 +289,9 @@ def test_a_claim_costs_the_same_however_many_wait_and_in_however_many_lines(
         "allowed": "{}",
         "allowance": BATCH,
     }
-    assert touched(lanes._LINE_UP, starts) < 200
+    assert touched(lanes._line_up(frozenset(STARTS)), starts) < 200
     assert touched(lanes._WORKSPACES, {**starts, **cursors}) < 200
     assert touched(lanes._PICK, pick) < 400
-    assert touched(lanes._LINE_UP, own) < 200
+    assert touched(lanes._line_up(frozenset(JobKind) - frozenset(STARTS)), own) < 200
+    assert touched(lanes._STANDING, {"kinds": list(JobKind)}) < 200
     assert touched(lanes._WORKSPACES, {**own, **cursors}) < 300, "of these none is there"

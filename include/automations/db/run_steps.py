@@ -61,6 +61,12 @@ WHERE run_id = :run AND node_id = :node AND generation = :generation
     *(bindparam(name, type_=Json(none_as_null=True)) for name in _JSON),
 )
 _LOG = insert(StepLog)
+_SETTLED = select(RunStep.node_id).where(
+    RunStep.run_id == bindparam("run"), RunStep.status.in_(SETTLED)
+)
+_OUTPUTS = select(RunStep.node_id, RunStep.output).where(
+    RunStep.run_id == bindparam("run"), RunStep.status == StepStatus.DONE
+)
 
 
 _DIED = text(f"""
@@ -236,20 +242,12 @@ def keep_input(session: Session, run_id: str, node_id: str, rendered: dict[str, 
 
 def settled(session: Session, run_id: str) -> set[str]:
     """Ids of the nodes that are done or left out."""
-    return set(
-        session.scalars(
-            select(RunStep.node_id).where(RunStep.run_id == run_id, RunStep.status.in_(SETTLED))
-        )
-    )
+    return set(session.scalars(_SETTLED, {"run": run_id}))
 
 
 def outputs(session: Session, run_id: str) -> dict[str, JSON]:
     """Outputs by node of the nodes that are done."""
-    rows = session.execute(
-        select(RunStep.node_id, RunStep.output).where(
-            RunStep.run_id == run_id, RunStep.status == StepStatus.DONE
-        )
-    )
+    rows = session.execute(_OUTPUTS, {"run": run_id})
     return {node_id: output for node_id, output in rows}  # noqa: C416
 
 

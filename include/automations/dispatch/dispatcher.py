@@ -49,6 +49,8 @@ _BATCH = 8
 """Jobs of a claim: fewer round trips, and still little that waits behind a slow one."""
 _TOGETHER = 32
 """Starts of a claim, which are made in one go: some hundredths of a second each, at Airflow's."""
+_SHOWN_TOGETHER = 100
+"""Runs of a claim that have ended: Airflow is given rows only, and nobody waits for them there."""
 _IDLE = 20.0
 """Seconds; only a net, since whoever adds a job wakes a worker; each look is some statements."""
 _MIN_PAUSE = 0.01
@@ -259,7 +261,7 @@ class Dispatcher:
         return Taken((), awaited)
 
     def _claim(self, session: Session, group: str, permits: Permits) -> list[Job]:
-        limit, room = _TOGETHER if group == "shown" else _BATCH, None
+        limit, room = _SHOWN_TOGETHER if group == "shown" else _BATCH, None
         if group == "starts":
             limit, room = permits.look(session, _TOGETHER)
             if not limit:

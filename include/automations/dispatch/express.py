@@ -70,8 +70,12 @@ class ExpressWorker:
         self._turns = Turns()
         self._attending = threading.Event()
         self._stopping = threading.Event()
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        # Of the same lock: a job that is there is told to those alone who do them.
+        self._queued = threading.Condition(lock)
         self._signals = 0
+        self._ended = 0
         self._queue: list[Job] = []
         # By the claim, too: what passed for abandoned may come back to this worker.
         self._in_hand: dict[tuple[int, int], tuple[Job, float]] = {}
@@ -95,6 +99,8 @@ class ExpressWorker:
         """Finish what is in hand, as far as it has been begun, and end."""
         self._stopping.set()
         self._signal()
+        with self._queued:
+            self._queued.notify_all()
         until = time.monotonic() + _STOPPING
         claimer, *others = self._threads
         claimer.join(timeout=_STOPPING)
@@ -131,7 +137,7 @@ class ExpressWorker:
     def _signal(self) -> None:
         with self._changed:
             self._signals += 1
-            self._changed.notify_all()
+            self._changed.notify()
 
     def _listen(self) -> None:
         connection = raw_connection()
@@ -169,7 +175,7 @@ class ExpressWorker:
     def _claim(self) -> None:
         if not self._attending.wait(_IDLE):
             return
-        seen = self._signals
+        signals, ended = self._signals, self._ended
         if not self._wait_for_free():
             return
         limit, full = self._room()
@@ -182,12 +188,20 @@ class ExpressWorker:
                 turns=self._turns,
                 room=Room(full=full),
             )
-            pause = None if claimed else jobs.seconds_to_next(session, _KINDS)
+            is_all = len(claimed) < limit
+            pause = jobs.seconds_to_next(session, _KINDS) if is_all else None
         with self._changed:
             self._queue += claimed
-            self._changed.notify_all()
-            if not claimed and seen == self._signals and not self._stopping.is_set():
-                self._changed.wait(min(_IDLE, max(pause or _IDLE, _GATHERING)))
+            self._queued.notify(len(claimed))
+            if not is_all:
+                return
+
+            def may_be_more() -> bool:
+                # A workspace that had its share is given more when one of its runs is over.
+                has_room = bool(full) and ended != self._ended
+                return has_room or signals != self._signals or self._stopping.is_set()
+
+            self._changed.wait_for(may_be_more, min(_IDLE, max(pause or _IDLE, _GATHERING)))
 
     def _room(self) -> tuple[int, list[str]]:
         """How many runs may be claimed, all of one workspace if need be, and of which none."""
@@ -210,8 +224,8 @@ class ExpressWorker:
             return free() > 0 and not self._stopping.is_set()
 
     def _work(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopping.is_set(), _IDLE)
+        with self._queued:
+            self._queued.wait_for(lambda: self._queue or self._stopping.is_set(), _IDLE)
             if not self._queue or self._stopping.is_set():
                 return
             job = self._queue.pop(0)
@@ -222,9 +236,8 @@ class ExpressWorker:
         finally:
             with self._changed:
                 del self._in_hand[job.id, job.claims]
-                # Others may be held back until its workspace has fewer.
-                self._signals += 1
-                self._changed.notify_all()
+                self._ended += 1
+                self._changed.notify()
 
     def _carry(self, job: Job) -> None:
         leg = ExpressLeg(self._engine, job, self._budget, self._may_go_on)

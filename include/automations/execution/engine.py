@@ -45,13 +45,14 @@ class Engine:
         self._ports = ports
         self._elsewhere = elsewhere
 
-    def run(self, ref: TaskRef, journal: Journal | None = None) -> Verdict:
+    def run(self, ref: TaskRef, journal: Journal | None = None, *, brief: bool = False) -> Verdict:
         """Run a node, or answer again what it came to before.
 
         Args:
             journal: the log of the task.
+            brief: whether it is over so soon that its config is recorded at its end only.
         """
-        return self._come_to(ref, journal, lambda session: entry.enter(session, ref))
+        return self._come_to(ref, journal, lambda session: entry.enter(session, ref), brief=brief)
 
     def resume(
         self, ref: TaskRef, wait_id: str, answer: Answer | None, journal: Journal | None = None
@@ -83,9 +84,14 @@ class Engine:
         return attempts.preview(self._attempt_at(entered, attempts))
 
     def _come_to(
-        self, ref: TaskRef, journal: Journal | None, by: Callable[[Session], Entered | Verdict]
+        self,
+        ref: TaskRef,
+        journal: Journal | None,
+        by: Callable[[Session], Entered | Verdict],
+        *,
+        brief: bool = False,
     ) -> Verdict:
-        journal = journal or Journal()
+        journal, config = journal or Journal(), dict[str, JSON]()
         # A second process of the same task waits here, and then finds what the first one recorded.
         with about(ref), locks.exclusive(lock_of(ref)):
             with unit_of_work() as session:
@@ -93,8 +99,8 @@ class Engine:
             if not isinstance(entered, Entered):
                 journal.say(told_before(entered))
                 return entered
-            outcome = self.attempt(entered, journal)
-            verdict = self.record(entered, outcome)
+            outcome = self.attempt(entered, journal, config.update if brief else None)
+            verdict = self.record(entered, outcome, {"input": config} if config else {})
             if (told := told_verdict(entered.step, outcome, verdict)) is not None:
                 journal.say(told)
             return verdict
@@ -139,11 +145,20 @@ class Engine:
             keep_config=keep_config or keep,
         )
 
-    def record(self, entered: Entered, outcome: Outcome) -> Verdict:
-        """Save what came out, in one transaction with everything that follows from it."""
+    def record(
+        self,
+        entered: Entered,
+        outcome: Outcome,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Verdict:
+        """Save what came out, in one transaction with everything that follows from it.
+
+        Args:
+            more: what else is to be kept of the node, by column.
+        """
         with unit_of_work() as session:
             run = runs.lock_run(session, entered.ref.run_id)
-            return record_in(session, run, entered, outcome)
+            return record_in(session, run, entered, outcome, more)
 
 
 def record_in(

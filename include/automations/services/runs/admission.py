@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 
 from automations.db import jobs, rates, run_steps, runs, slots, versions, waits
 from automations.db.session import Session
@@ -22,6 +23,8 @@ from automations.services.runs import cancellations
 
 _MAX_BATCH = 100
 """Runs that are looked at in one transaction; another job goes on with the rest."""
+_SHOWN_AFTER = timedelta(seconds=0.5)
+"""Runs that have ended are shown in Airflow many at once, and not while a burst is under way."""
 
 
 def rate_key(
@@ -118,7 +121,7 @@ def leave_express(session: Session, run: Run) -> None:
     if run.status in UNFINISHED or run.status == RunStatus.FAILED:
         bring(session, run)
     elif run_steps.has_begun(session, run.id):
-        jobs.enqueue(session, JobKind.SHOW_RUN, run.id)
+        jobs.enqueue(session, JobKind.SHOW_RUN, run.id, _SHOWN_AFTER)
 
 
 def _skip(session: Session, run: Run, why: str) -> None:
