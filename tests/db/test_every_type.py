@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -104,7 +105,9 @@ class Killed(BaseException):
 class Dying(Engine):
     """Is killed after the effect, before the record."""
 
-    def record(self, entered: Entered, outcome: Outcome) -> Verdict:
+    def record(
+        self, entered: Entered, outcome: Outcome, more: Mapping[str, Any] = MappingProxyType({})
+    ) -> Verdict:
         raise Killed
 
 
