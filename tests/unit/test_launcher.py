@@ -35,7 +35,7 @@ from automations.launcher.parts import all_parts
 from automations.launcher.probes import Blocked, Unknown
 from automations.launcher.processes import can_adopt, created
 from automations.launcher.progress import Progress
-from automations.launcher.run_state import PartState, RunFolder, RunState
+from automations.launcher.run_state import PartState, PartStatus, RunFolder, RunState
 from automations.launcher.secrets import GENERATORS, ensure_secrets
 from automations.launcher.status import part_states
 from automations.settings import Settings, get_settings
@@ -247,7 +247,7 @@ def answer(value: bool | Exception) -> Any:
 def test_a_living_part_is_what_it_answers(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
-    known: str,
+    known: PartStatus,
     answers: bool | Exception,
     state: str,
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from automations.launcher.run_state import PartState, RunState
+from automations.launcher.run_state import PartState, Phase, RunState
 from automations.launcher.setup import owner_key_file
 from automations.settings import Settings
 
@@ -39,7 +39,7 @@ class Progress:
         if asked := [name for name, part in changed.items() if part.state == "stopping"]:
             self._console.print(f"Stopping {', '.join(asked)}.", highlight=False)
 
-    def _line(self, name: str, part: PartState, phase: str) -> None:
+    def _line(self, name: str, part: PartState, phase: Phase) -> None:
         took = part.state in ("healthy", "done") or phase == "stopping"
         seconds = f"{part.seconds:6.1f} s" if took else ""
         mark = "[dim]·[/]" if phase == "stopping" else MARKS.get(part.state, "[yellow]![/]")

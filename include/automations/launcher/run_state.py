@@ -9,16 +9,21 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from automations.kit.stored import known
+
+PartStatus = Literal["waiting", "starting", "healthy", "unhealthy", "stopping", "stopped", "done"]
+"""How a part stands; ``done`` is one that runs once, and has."""
+Phase = Literal["starting", "running", "stopping", "down", "failed"]
+"""How all of them stand together."""
 
 
 @dataclass
 class PartState:
     """One part as its supervisor sees it."""
 
-    state: str = "waiting"
+    state: PartStatus = "waiting"
     pid: int = 0
     created: float = 0.0
     restarts: int = 0
@@ -31,7 +36,7 @@ class RunState:
     """One supervisor and its parts."""
 
     pid: int = 0
-    phase: str = "down"
+    phase: Phase = "down"
     seconds: float = 0.0
     message: str = ""
     failed_part: str = ""

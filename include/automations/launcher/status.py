@@ -13,12 +13,12 @@ from automations.launcher import processes
 from automations.launcher.part import Part
 from automations.launcher.parts import all_parts
 from automations.launcher.probes import Blocked, Unknown
-from automations.launcher.run_state import PartState, RunFolder
+from automations.launcher.run_state import PartState, PartStatus, RunFolder
 from automations.launcher.supervisor import START_TIMEOUT
 from automations.settings import Settings
 
 
-def part_states(settings: Settings) -> dict[str, str]:
+def part_states(settings: Settings) -> dict[str, PartStatus]:
     """The state of every part: healthy, starting, unhealthy or stopped."""
     known = RunFolder(settings.home).read().parts
     parts = [part for part in all_parts(settings) if not part.once]
@@ -53,7 +53,7 @@ def _of_database(dsn: str) -> dict[str, object]:
         return {"database": None, "heldUp": None}
 
 
-def _state(part: Part, known: PartState) -> str:
+def _state(part: Part, known: PartState) -> PartStatus:
     if not known.pid or not processes.is_alive(known.pid, known.created):
         return "stopped"
     try:
