@@ -12,7 +12,7 @@ from api_bridge import form_inputs, pages, shown_form
 from api_bridge.console import answers, queries, texts
 from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Text
-from api_bridge.console.routes.form_designer import ROOT, address
+from api_bridge.console.routes.form_designer_pages import ROOT, address
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
 from automations.definitions.field_errors import field_errors
