@@ -26,7 +26,7 @@ from automations.definitions.field_errors import field_errors
 from automations.definitions.triggers import EVENT_TYPE
 from automations.errors import ValidationFailed
 from automations.kit import json_text
-from automations.kit.declared_text import text_of
+from automations.kit.declared_text import says_text, text_of
 from automations.kit.form_bodies import charset_of, media_type
 from automations.kit.values import JSON
 from automations.services.events.events import Sent
@@ -36,8 +36,6 @@ MAX_BATCH = 1_000
 """Events that are taken in one transaction."""
 _OF_EVENTS = "application/cloudevents"
 _SOURCE = r"^[!-~]+$"
-_TEXT = re.compile(r"text/.+|[a-z]+/(?:.+\+)?xml|application/(?:javascript|yaml|x-www-form-.+)")
-_JSON = re.compile(r"[a-z]+/(?:x-|.+\+)?json")
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -166,12 +164,12 @@ def _content(content: bytes, content_type: str | None, path: str = "body") -> di
     """
     if not content:
         return _shown(None)
-    if content_type is not None and _JSON.fullmatch(media_type(content_type)):
+    if content_type is not None and json_text.says_json(media_type(content_type)):
         try:
             return _shown(json_text.parsed(json_text.decoded(content, charset_of(content_type))))
         except ValueError as error:
             raise ValidationFailed({path: [str(error)]}) from error
-    if content_type is None or _TEXT.fullmatch(media_type(content_type)):
+    if content_type is None or says_text(content_type):
         try:
             text = text_of(content, content_type or "")
         except ValueError:

@@ -21,6 +21,15 @@ TEXTS: dict[str, tuple[str, bytes, str]] = {
     "EUC-KR of Windows": ("text/plain; charset=euc-kr", "똠".encode("cp949"), "똠"),
     "GB2312 of today": ("text/plain; charset=gb2312", "镕€".encode("gb18030"), "镕€"),
     "KOI8-R": ("text/plain; charset=koi8-r", "Привет".encode("koi8-r"), "Привет"),
+    "a name without its marks": ("text/csv; charset=iso88591", "é".encode("latin-1"), "é"),
+    "a name of Java's": ("text/plain; charset=8859_15", "5 €".encode("iso8859-15"), "5 €"),
+    "a name with other marks": ("text/plain; charset='Latin-9'", "€".encode("iso8859-15"), "€"),
+    "a name of Python's": ("text/plain; charset=utf-8-sig", "é".encode("utf-8-sig"), "é"),
+    "DOS in Greece": ("text/plain; charset=IBM737", "Ω".encode("cp737"), "Ω"),
+    "Johab": ("text/plain; charset=johab", "한글".encode("johab"), "한글"),
+    "Japanese mail": (
+        "text/plain; charset=ISO-2022-JP-2", "日本".encode("iso2022_jp_2"), "日本",
+    ),
     "UTF-16 with a mark": ("text/plain; charset=utf-16", "Müller".encode("utf-16"), "Müller"),
     "UTF-16 without one": ("text/plain; charset=utf-16", "Müller".encode("utf-16-le"), "Müller"),
     "UTF-16 in big ends": ("text/plain; charset=utf-16be", "Müller".encode("utf-16-be"), "Müller"),
@@ -62,6 +71,11 @@ JSONS: dict[str, tuple[str, bytes]] = {
     "UTF-16": ("application/json", f'{{"name": "{NAME}"}}'.encode("utf-16")),
     "UTF-16 without a mark": ("application/ld+json", f'{{"name": "{NAME}"}}'.encode("utf-16-le")),
     "UTF-32": ("text/json", f'{{"name": "{NAME}"}}'.encode("utf-32")),
+    "a type of before": ("text/x-json", f'{{"name": "{NAME}"}}'.encode()),
+    "a browser's report": ("application/csp-report", f'{{"name": "{NAME}"}}'.encode()),
+    "ISO-8859-1 without its marks": (
+        "application/json; charset=iso88591", f'{{"name": "{NAME}"}}'.encode("latin-1")
+    ),
     "UTF-16 by name": ("application/json;charset=UTF-16", f'{{"name": "{NAME}"}}'.encode("utf-16")),
 }  # fmt: skip
 """Each of them is an object with the name."""

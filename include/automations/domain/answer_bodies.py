@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from typing import Literal
 
-from automations.kit.declared_text import text_of
-from automations.kit.json_text import parsed
+from automations.kit.declared_text import says_text, text_of
+from automations.kit.json_text import parsed, says_json
 from automations.kit.storable import MAX_DEPTH
 from automations.kit.values import JSON
 
 Reading = Literal["auto", "json", "text", "base64"]
-
-_JSON = re.compile(r"(?:application|text)/json|[\w.+/-]+\+json", re.ASCII)
-_TEXT = re.compile(
-    r"text/.+|[\w.+/-]+\+(?:xml|yaml|csv)|application/(?:x-)?(?:xml|xhtml|yaml|toml|csv|ndjson|jsonl|"
-    r"jsonlines|javascript|ecmascript|typescript|www-form-urlencoded|sql|graphql|sh|pem-file)",
-    re.ASCII,
-)
 
 
 def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSON:
@@ -63,9 +55,9 @@ def json_of(content: bytes, content_type: str) -> JSON:
 def _reading(kind: str, content_type: str) -> Reading:
     if not kind:
         return "auto"
-    if _JSON.fullmatch(kind):
+    if says_json(kind):
         return "json"
-    return "text" if _TEXT.fullmatch(kind) or "charset=" in content_type.lower() else "base64"
+    return "text" if says_text(content_type) else "base64"
 
 
 def _kept(text: str) -> str:

@@ -33,8 +33,6 @@ _MAX_ID_LENGTH = 200
 """It is in an index."""
 _MAX_INLINE = 500_000
 """Bytes of files that are no documents: in base64 they are in the event, and in its run."""
-_ALSO_JSON = re.compile(r"[a-z]+/(?:x-)?json|application/csp-report")
-"""Types that senders give to JSON beside those that are JSON by their names."""
 _TEXT_OR_JSON = ("", "text/plain")
 _BINARY = re.compile(
     r"(?:image|audio|video|font)/(?!svg\+xml).*"
@@ -53,7 +51,7 @@ _ID_HEADERS = {
 
 BODIES: Sequence[tuple[str, str]] = (
     (
-        "`application/json`, `application/*+json`, `text/json`",
+        "`application/json`, `*+json`, `text/json`, `application/x-json`",
         "the JSON, in the charset that is declared, else UTF-8, or UTF-16 or 32 if it looks so; a "
         "byte order mark is no part of it. What is no JSON is refused",
     ),
@@ -169,7 +167,7 @@ class Delivery:
         kind = media_type(given)
         if not self.body:
             return Content({"body": None})
-        if _is_json(kind):
+        if json_text.says_json(kind):
             try:
                 text = json_text.decoded(self.body, charset_of(given))
                 return Content({"body": json_text.parsed(text)})
@@ -216,12 +214,13 @@ class Delivery:
             for part in parts
         ]
         kinds = [media_type(part.content_type) for part in parts]
+        are_json = [
+            name == "payload" or json_text.says_json(kind)
+            for (name, _), kind in zip(values, kinds, strict=True)
+        ]
         read = [
-            (
-                name,
-                _marked_json_or_text(value) if name == "payload" or _is_json(kind) else value,
-            )
-            for (name, value), kind in zip(values, kinds, strict=True)
+            (name, _marked_json_or_text(value) if is_json else value)
+            for (name, value), is_json in zip(values, are_json, strict=True)
         ]
         return Content({"body": grouped(read)}, files.uploads)
 
@@ -270,10 +269,6 @@ def _of_header(value: str) -> str:
         return value.encode("latin-1").decode()
     except UnicodeError:
         return value
-
-
-def _is_json(kind: str) -> bool:
-    return json_text.is_json(kind) or _ALSO_JSON.fullmatch(kind) is not None
 
 
 def _json_or_text(text: JSON) -> JSON:

@@ -8,6 +8,12 @@ from contextlib import suppress
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 
+_CALLED_TEXT = re.compile(
+    r"text/.+|[\w.+/-]+\+(?:xml|yaml|csv)|application/(?:x-)?(?:xml|xhtml|yaml|toml|csv|ndjson|jsonl|"
+    r"jsonlines|javascript|ecmascript|typescript|www-form-urlencoded|sql|graphql|sh|pem-file)",
+    re.ASCII,
+)
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -31,15 +37,19 @@ _CHARSETS = frozenset(
     {
         *("ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"),
         *(f"iso8859-{number}" for number in (*range(1, 12), 13, 14, 15, 16)),
-        *(f"cp{number}" for number in (*range(1250, 1259), 437, 850, 852, 855, 858, 866, 874)),
-        *("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "tis-620"),
-        *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp949", "iso2022_kr"),
+        *(f"cp{number}" for number in (*range(1250, 1259), 437, 720, 737, 775, 850, 852, 855)),
+        *(f"cp{number}" for number in (*range(857, 867), 869, 874, 1125)),
+        *("koi8-r", "koi8-u", "koi8-t", "kz1048", "ptcp154", "tis-620"),
+        *("mac-roman", "mac-cyrillic", "mac-greek", "mac-iceland", "mac-latin2", "mac-turkish"),
+        *("shift_jis", "shift_jis_2004", "cp932", "euc_jp", "euc_jis_2004"),
+        *("iso2022_jp", *(f"iso2022_jp_{kind}" for kind in ("1", "2", "2004", "3", "ext"))),
+        *("euc_kr", "cp949", "johab", "iso2022_kr"),
         *("gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "cp950"),
     }
 )
 _ALIASES = {
     **dict.fromkeys(("unicode_1_1_utf_8", "unicode11utf8", "unicode20utf8"), "utf-8"),
-    **dict.fromkeys(("x_unicode20utf8", "utf8mb3", "utf8mb4"), "utf-8"),
+    **dict.fromkeys(("x_unicode20utf8", "utf8mb3", "utf8mb4", "utf_8_sig"), "utf-8"),
     **dict.fromkeys(("unicode", "unicodefeff", "csunicode"), "utf-16-le"),
     **dict.fromkeys(("ucs_2", "iso_10646_ucs_2"), "utf-16-le"),
     "unicodefffe": "utf-16-be",
@@ -53,6 +63,7 @@ _ALIASES = {
     **dict.fromkeys(("windows_874", "dos_874"), "cp874"),
     **dict.fromkeys(("iso_8859_8_i", "csiso88598i", "logical"), "iso8859-8"),
     **dict.fromkeys(("iso_8859_8_e", "csiso88598e", "visual"), "iso8859-8"),
+    **{f"8859_{number}": f"iso8859-{number}" for number in (*range(1, 12), 13, 14, 15, 16)},
     **dict.fromkeys(("koi", "koi8"), "koi8-r"),
     "koi8_ru": "koi8-u",
     **dict.fromkeys(("mac", "csmacintosh", "x_mac_roman"), "mac-roman"),
@@ -60,18 +71,30 @@ _ALIASES = {
     **{
         f"{mark}{number}": f"cp{number}"
         for number in range(1250, 1259)
-        for mark in ("x_cp", "cp_", "win", "win_", "windows")
+        for mark in ("x_cp", "win", "windows")
     },
+    **{f"ibm{name[2:]}": name for name in sorted(_CHARSETS) if re.fullmatch(r"cp[78]\d\d", name)},
 }
 """Names of the web's that Python does not know."""
 _MAX_NAME = 40
+
+
+def _plain(name: str) -> str:
+    """A name as names are compared, by UTS #22: programs write one with other marks, or none."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 _MODULES = {normalize_encoding(name): name for name in _CHARSETS} | {"latin_1": "iso8859-1"}
 # Python itself is not asked: it keeps each name that it was ever asked for, also of none.
-_NAMES = (
-    {a.replace(".", "_"): _MODULES[module] for a, module in aliases.items() if module in _MODULES}
-    | _MODULES
-    | _ALIASES
-)
+_NAMES = {
+    _plain(name): charset
+    for known in (
+        {alias: _MODULES[module] for alias, module in aliases.items() if module in _MODULES},
+        _MODULES,
+        _ALIASES,
+    )
+    for name, charset in known.items()
+}
 _WIDER = {
     "shift_jis": "cp932",
     "euc_kr": "cp949",
@@ -80,6 +103,12 @@ _WIDER = {
     "gbk": "gb18030",
 }
 """What programs write that name the narrower one."""
+
+
+def says_text(content_type: str) -> bool:
+    """Whether what is of a type is text: by its name, or since it has a charset."""
+    kind, _, more = content_type.lower().partition(";")
+    return _CALLED_TEXT.fullmatch(kind.strip()) is not None or "charset=" in more
 
 
 def text_of(content: bytes, content_type: str) -> str:
@@ -180,8 +209,8 @@ def _named(content: bytes, content_type: str) -> str | None:
 
 
 def _known(name: str) -> str:
-    short = name.lower() if name.isascii() and len(name) <= _MAX_NAME else ""
-    charset = _NAMES.get(normalize_encoding(short).replace(".", "_"))
+    short = name if name.isascii() and len(name) <= _MAX_NAME else ""
+    charset = _NAMES.get(_plain(short))
     if charset is None:
         raise ValueError(f"says to be in the charset '{name[:50]}', which is not known")
     # Without a mark: the little end first, as nearly everybody writes it.

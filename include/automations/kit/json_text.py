@@ -21,6 +21,10 @@ _MAY_LOSE = re.compile(rb"(?<![0-9])(?=[0-9.]{16})[0-9]++\.[0-9]|[0-9]{16}[eE]|[
 Digits are looked through from the first of them only, and once: senders write millions of them.
 """
 
+_CALLED_JSON = re.compile(
+    r"[a-z]+/(?:x-)?json|[a-z]+/[\w.!#$&^+-]+\+json|application/csp-report", re.ASCII
+)
+
 MAX_INSIDE = 2_000_000
 """Lists and objects of one text: each takes twenty times the bytes that it is written with."""
 
@@ -52,6 +56,14 @@ def is_json(content_type: str) -> bool:
     return message.get_content_maintype() == "application" and (
         subtype == "json" or subtype.endswith("+json")
     )
+
+
+def says_json(media_type: str) -> bool:
+    """Whether senders and services mean JSON by a type, in small letters and without parameters.
+
+    Those that we take it from by ``is_json`` can be told to say it by its own name; others cannot.
+    """
+    return _CALLED_JSON.fullmatch(media_type) is not None
 
 
 def parsed(text: str, max_depth: int = MAX_SENT_DEPTH) -> JSON:
