@@ -16,9 +16,9 @@ from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.natures import any_query, behind
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
+from automations.domain.webhook_deliveries import Delivery
 from automations.errors import DomainError, ValidationFailed
 from automations.kit.clock import timestamp
-from automations.kit.form_bodies import grouped
 from automations.services.waits import decisions
 from automations.services.waits.decisions import CallbackView
 
@@ -66,19 +66,17 @@ async def decide(request: Request, token: str) -> Response:
     """Decide, once; or call a step's callback, whose body is kept as a webhook's is read."""
     try:
         given = await pages.sent(request)
-    except HTTPException as error:
+    except (HTTPException, DomainError) as error:
         # People's pages send nothing else; services call with what they have.
-        given = {"other": await delivery_of(request), "refused": error}
-    except DomainError as error:
-        return pages.failed(request, TEMPLATE, error)
-    return await in_thread(_decide, request, token, given)
+        given = {"refused": error}
+    return await in_thread(_decide, request, token, given, await delivery_of(request))
 
 
-def _decide(request: Request, token: str, given: dict[str, Any]) -> Response:
+def _decide(request: Request, token: str, given: dict[str, Any], delivery: Delivery) -> Response:
     try:
         pages.limit(request, "callback", token, given)
         if decisions.is_callback(token):
-            run_id = decisions.receive(token, _called_with(given))
+            run_id = decisions.receive(token, _called_with(delivery))
             return JSONResponse({"runId": run_id, "received": True}, headers=pages.HEADERS)
         if "refused" in given:
             raise given["refused"]
@@ -131,18 +129,13 @@ def _decided(request: Request, view: CallbackView) -> Response:
     )
 
 
-def _called_with(given: dict[str, Any]) -> Any:
-    if "other" in given:
-        content = given["other"].content()
-        if "bodyBase64" in content.shown:
-            raise HTTPException(415, "A callback takes JSON, a form or text, in its charset.")
-        return content.shown["body"]
-    if "form" not in given:
-        return given.get("json")
-    pairs = given["form"].multi_items()
-    if not all(isinstance(value, str) for _, value in pairs):
+def _called_with(delivery: Delivery) -> Any:
+    content = delivery.content()
+    if content.uploads:
         raise HTTPException(415, "A callback takes no files.")
-    return grouped(pairs)
+    if "bodyBase64" in content.shown:
+        raise HTTPException(415, "A callback takes JSON, a form or text, in its charset.")
+    return content.shown["body"]
 
 
 def _answer(given: dict[str, Any]) -> tuple[str, Any, str | None]:

@@ -14,6 +14,7 @@ from automations.db.tables import Job, RateLimit, Run, Wait
 from automations.settings import get_settings
 from tests.api.approvals import Asked, ask
 from tests.api.conftest import Api
+from tests.senders import MULTIPART, multipart
 
 FORM = {
     "sections": [
@@ -254,6 +255,19 @@ class TestCalledBack:
             (None, b'{"a": 1}', {"a": 1}),
             ("text/xml; charset=windows-1252", b"<a>\x80</a>", "<a>€</a>"),
             ("application/x-www-form-urlencoded", b"a=1&a=2&b=%C5%BB", {"a": ["1", "2"], "b": "Ż"}),
+            ("application/x-www-form-urlencoded", b'{"a": [1]}', {"a": [1]}),
+            (
+                "application/x-www-form-urlencoded",
+                b"payload=%7B%22ok%22%3Atrue%7D&b=1",
+                {"payload": {"ok": True}, "b": "1"},
+            ),
+            (
+                MULTIPART,
+                multipart(("a", b'{"n": 1}', "", "application/json"), ("b", b"x")),
+                {"a": {"n": 1}, "b": "x"},
+            ),
+            ("application/x-json", b'{"n": 1}', {"n": 1}),
+            ("application/json", b"", None),
             ("text/plain", b"", None),
         ],
     )
@@ -274,6 +288,8 @@ class TestCalledBack:
         [
             ("application/pdf", b"%PDF-1.7", 415),
             ("text/plain", b"\xe9", 415),
+            ("application/x-www-form-urlencoded", b"a=%E9", 415),
+            (MULTIPART, multipart(("f", b"a", "a.txt", "text/plain")), 415),
             ("text/json", b"{", 400),
         ],
     )
