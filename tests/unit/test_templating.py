@@ -183,6 +183,18 @@ def test_the_names_that_a_template_needs_are_known_before_it_runs() -> None:
         ("{{a | lower}}", {}, None),
         ("{{a.b.c | trim | upper}}", {"a": {}}, None),
         ("{{a}}", {"a": None}, None),
+        ("{{a}}", {"a": ""}, None),
+        ("order-{{a}}", {"a": 1}, "order-1"),
+        ("order-{{a}}", {}, None),
+        ("order-{{a}}", {"a": None}, None),
+        ("{{a}}:{{b}}", {}, None),
+        ("{{a.b}} of {{c | lower}}", {"a": {}}, None),
+        ("{{a ~ ':' ~ b}}", {}, None),
+        ("{{'x' ~ 'y'}}", {}, "xy"),
+        ("order", {}, "order"),
+        ("{% if a %}some{% else %}{{b}}{% endif %}", {"a": True}, "some"),
+        ("{% if a %}some{% else %}none{% endif %}", {}, "none"),
+        ("x{{0}}", {}, "x0"),
     ],
 )
 def test_a_part_of_a_key_that_is_missing_is_empty_and_a_key_of_nothing_none(

@@ -45,8 +45,8 @@ class Keyed(Model):
         max_length=2_000,
         description="A template of what the limit is counted for, such as {{submission.email}}; it "
         "may name what the run is started with. Without it, for the automation as a whole. A "
-        "part that is missing when a run starts is empty; a run whose whole key is missing, or "
-        "null, counts for no limit.",
+        "part that is missing when a run starts is empty; a run of whose key all is missing, null "
+        "or empty, whatever words stand around it, counts for no limit.",
     )
 
 
@@ -116,8 +116,8 @@ class FlowControl(Model):
 def key_of(limit: Keyed, names: Mapping[str, JSON], owner: str) -> str | None:
     """What a run counts for in a limit of the automation ``owner``; None when it counts for none.
 
-    A part of the key that is missing is empty. Where all of it is missing, runs have nothing in
-    common that one of them could be left out for.
+    A part of the key that is missing is empty. Where all of it is missing but its own words, runs
+    have nothing in common that one of them could be left out for.
     """
     if limit.key is None:
         return owner

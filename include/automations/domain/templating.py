@@ -90,7 +90,8 @@ def render(
 def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
     """A text as ``render`` gives it, with nothing in the place of a part that is missing.
 
-    None when nothing of it is there, when it is null, or when it cannot be rendered at all.
+    None when nothing of it is there but words of its own, when it is null or empty, or when it
+    cannot be rendered at all.
     """
     if not is_template(text):
         return text
@@ -98,9 +99,10 @@ def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
         tree = grammar.parse(text)
         evaluation = Evaluation(names, meter, gaps=True)
         single = _single(text, tree)
-        return (evaluation.text(tree) or None) if single is None else evaluation.value(single)
+        found = evaluation.text(tree) if single is None else evaluation.value(single)
     except TemplateFault:
         return None
+    return None if found == "" or evaluation.inserted == {False} else found
 
 
 def _inside(kind: Kind, value: Mapping[str, JSON], key: str) -> Kind:

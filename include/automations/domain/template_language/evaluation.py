@@ -77,6 +77,8 @@ class Evaluation:
         self._write = write
         self._scopes = Scopes(names, meter)
         self._written: list[str] = []
+        self.inserted: set[bool] = set()
+        """Whether there was something in what was written in the place of expressions."""
 
     def text(self, tree: nodes.Template) -> str:
         """What the template comes to.
@@ -147,7 +149,9 @@ class Evaluation:
                 self._meter.text(len(child.data))
                 self._written.append(child.data)
             else:
-                self._written.append(self._write(self._or_gap(child), self._meter))
+                inserted = self._write(self._or_gap(child), self._meter)
+                self.inserted.add(bool(inserted))
+                self._written.append(inserted)
 
     def _if(self, node: nodes.If) -> _Left:
         for branch in (node, *node.elif_):
@@ -279,6 +283,10 @@ class Evaluation:
 
     def _concatenated(self, node: nodes.Concat) -> str:
         parts = [self._value(inner) for inner in node.nodes]
+        pairs = zip(node.nodes, parts, strict=True)
+        given = {part in ("", None) for one, part in pairs if not isinstance(one, nodes.Const)}
+        if self._gaps and given == {True}:
+            return ""
         return values.join(parts, self._meter, markup=self._run.markup)
 
     def _computed(self, node: nodes.BinExpr) -> Any:
