@@ -26,6 +26,7 @@ router = Router(prefix="/api/tables/{table_id}/rows", tags=["tables"])
 
 _MAX_CURSOR_LENGTH = 5_000
 """A cursor holds the value that rows are ordered by."""
+_CSV = ("text/csv", "text/tab-separated-values", "application/csv", "text/x-csv")
 _SORT = "A column's key, or createdAt; with - before it the other way round."
 _CURSOR = "Goes on behind nextCursor of the answer before."
 
@@ -52,7 +53,7 @@ class RowQuery(Body):
 async def _source(request: Request) -> Source:
     declared = request.headers.get("content-type", "")
     body = await request.body()
-    if media_type(declared) == "text/csv":
+    if media_type(declared) in _CSV:
         return await in_thread(_csv, body, declared)
     if not json_text.is_json(declared):
         raise HTTPException(415, "Send application/json or text/csv.")

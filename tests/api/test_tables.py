@@ -256,6 +256,21 @@ class TestImport:
         assert answer.json()["count"] == event.data["count"] == 2
         assert (event.type, event.data["rowId"], event.data["rowIds"]) == ("ROW_ADDED", ids[0], ids)
 
+    @pytest.mark.parametrize(
+        ("kind", "text"),
+        [
+            ("text/tab-separated-values; charset=iso88591", "name\tsize\nJosé\t1\n"),
+            ("application/csv; charset=latin1", "name;size\nJosé;1\n"),
+            ("text/x-csv; charset=windows-1252", 'name, size\n"José", 1\n'),
+        ],
+    )
+    def test_separated_values_have_several_names(self, api: Api, kind: str, text: str) -> None:
+        rows = rows_of(api)
+        answer = send(api, rows, text.encode("latin-1"), kind)
+        assert answer.status_code == 201, answer.text
+        (row,) = api.call("GET", rows).json()["rows"]
+        assert (row["data"]["name"], row["data"]["size"]) == ("José", 1)
+
     def test_json_of_several_megabytes_is_taken_in_its_order(self, api: Api) -> None:
         rows = rows_of(api)
         data = [{"name": f"{index:05}" + "x" * 900, "size": index} for index in range(2_500)]

@@ -114,6 +114,13 @@ def test_a_table_that_python_has_written_comes_back(
         ('"Full\nname";Size\r\na;1\r\n', [{"name": "a", "size": 1}]),
         ('Size,"Full\r\n  name"\n1,"a\rb"\n', [{"name": "a\rb", "size": 1}]),
         ("name\ra\rb\r", [{"name": "a"}, {"name": "b"}]),
+        (
+            'size, name\n1, "a, b"\n2,  "c"\n3, d\n',
+            [{"size": 1, "name": "a, b"}, {"size": 2, "name": "c"}, {"size": 3, "name": "d"}],
+        ),
+        ('"name"; "size"\n"a""b"; "1"\n', [{"name": 'a"b', "size": 1}]),
+        ('size,name\n1," ""a"""\n2, b\n', [{"size": 1, "name": ' "a"'}, {"size": 2, "name": " b"}]),
+        ('name,size\n5" pipe, 1\n', [{"name": '5" pipe', "size": 1}]),
         ("name, ,size,\na,,1,\nb,,2\n", [{"name": "a", "size": 1}, {"name": "b", "size": 2}]),
     ],
 )

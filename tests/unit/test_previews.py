@@ -32,6 +32,7 @@ def preview(content: str | bytes, choices: Choices = Choices()):  # type: ignore
         ("size\tName\n1\ta\n", "\t", ["size", "name"]),
         ("sep=|\nname|size\na|1\n", "|", ["name", "size"]),
         ("nothing;known\na;1\n", ";", ["", ""]),
+        ('"name", "size"\n"a, b", 1\n', ",", ["name", "size"]),
     ],
 )
 def test_the_separator_and_the_columns_are_guessed(

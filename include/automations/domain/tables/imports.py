@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from automations.domain.tables.cells import is_nothing, of_text
 from automations.domain.tables.columns import MAX_ROW_BYTES, Column, checked
@@ -88,6 +89,23 @@ def without_hint(text: str) -> str:
     return text[said.end() :] if said else text
 
 
+def lines_of(text: str, separator: str) -> Any:
+    """Reads a text's lines, as one separator divides them; it knows its ``line_num``.
+
+    Where quotes stand behind blanks, as people and some programs write them, blanks behind a
+    separator are no part of a value: no other program writes such quotes.
+    """
+    # What stands in quotes is passed over as one, so that the text is looked through once.
+    mark = re.escape(separator)
+    padded = re.match(rf'(?:[^"{mark}\r\n]++|"[^"]*+"|[\r\n]|{mark}(?! ++"))*+{mark} ++"', text)
+    return csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        strict=True,
+        skipinitialspace=padded is not None,
+    )
+
+
 def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Errors]]:
     text = text.lstrip("\ufeff")
     if "\0" in text:
@@ -128,7 +146,7 @@ def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
 
 
 def _divided(columns: Sequence[Column], text: str, separator: str) -> _Sheet:
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines = lines_of(text, separator)
     try:
         # Spreadsheets write lines of separators only where somebody has cleared a row.
         filled = (line for line in lines if any(cell != "" for cell in line))

@@ -7,7 +7,6 @@ line names columns, and which of them goes where.
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from automations.domain.tables.imports import (
     MAX_ROWS,
     SAID,
     SEPARATORS,
+    lines_of,
     separator_of,
     without_hint,
 )
@@ -162,7 +162,7 @@ def _separator(columns: Sequence[Column], text: str) -> str:
 
     def fitness(separator: str) -> tuple[int, int]:
         try:
-            first = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+            first = next(lines_of(text, separator), [])
         except csv.Error:
             return (0, 0)
         matched = sum(_match(columns, name) is not None for name in first)
@@ -173,7 +173,7 @@ def _separator(columns: Sequence[Column], text: str) -> str:
 
 def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
     """The lines that have anything, with their numbers as spreadsheets count them."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = lines_of(text, separator)
     filled = (
         (number, cells)
         for number, cells in enumerate(reader, 1)
