@@ -9,13 +9,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+_LOST_PLUS = re.compile(r"(.*[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) (\d\d:?\d\d)")
+"""In an address a plus that is not escaped is a blank; no instant has one before its offset."""
 
 
 def _is_written(value: Any) -> Any:
     # A number would be taken as seconds, or milliseconds, since 1970.
     if not isinstance(value, datetime) and not (isinstance(value, str) and _WRITTEN.match(value)):
         raise ValueError("must be an instant such as 2026-03-01T12:00:00Z")
-    return value
+    lost = _LOST_PLUS.fullmatch(value) if isinstance(value, str) else None
+    return value if lost is None else f"{lost[1]}+{lost[2]}"
 
 
 def _in_utc(moment: datetime) -> datetime:

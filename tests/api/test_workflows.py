@@ -225,6 +225,27 @@ class TestChange:
         assert api.call("GET", path).json() == before
         assert api.call("PATCH", path, {"name": "Another"}).json()["version"] == 2
 
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {},
+            {"trigger": {"type": "webhook", "verification": "github", "secret": "top secret"}},
+            {"trigger": {"type": "schedule", "cron": "0 9 * * 1"}, "timezone": "Europe/Warsaw"},
+            {"variables": {"b": 1, "a": 2}, "description": "x", "budget": {"maxTokens": 9}},
+            {"rateLimit": {"limit": 1, "per": "PT1H"}, "concurrency": {"limit": 2}, "key": "k"},
+        ],
+    )
+    def test_what_is_read_and_sent_back_makes_no_version(
+        self, api: Api, more: dict[str, Any]
+    ) -> None:
+        path = f"/api/workflows/{api.workflow(**more)['id']}"
+        before = api.call("GET", path).json()
+        answer = api.call("PATCH", path, before)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {**before, "inFlight": answer.json()["inFlight"]}
+        changed = {**before, "description": "other", "variables": {}}
+        assert api.call("PATCH", path, changed).json()["version"] == 2
+
     def test_a_change_of_one_kind_of_value_is_a_change(self, api: Api) -> None:
         step = {"name": "Note", "type": "code", "order": 0, "config": {"code": "return 1"}}
         before = api.workflow(steps=[step], variables={"n": 1})

@@ -56,6 +56,24 @@ def rule(field: JSON, operator: str, *value: JSON) -> dict[str, JSON]:
 
 
 @pytest.mark.parametrize(
+    "expression",
+    [
+        "[10, '3'] | min > 5",
+        "['9', 10] | max == '9'",
+        "[{'n': 1}, {'n': 'a'}] | sort(attribute='n') | length == 2",
+        "[true, 1] | max == 1",
+    ],
+)
+def test_values_of_two_kinds_have_no_order_in_an_expression(expression: str) -> None:
+    with pytest.raises(TemplateError, match="cannot be compared"):
+        run(expression=expression)
+
+
+def test_nothing_among_values_of_one_kind_has_its_place() -> None:
+    assert run(expression="[3, none, 2] | max == 3").output == {"result": True}
+
+
+@pytest.mark.parametrize(
     ("operator", "left", "right", "result"),
     [
         ("equals", 1500, 1500, True),

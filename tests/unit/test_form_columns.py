@@ -53,6 +53,21 @@ def test_what_is_filled_in_is_in_the_column_if_it_fits(kind: str, data: Any, kep
     assert values(columns, known, schema, {"a": data}).get("a") == kept
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("2026-03-01T10:30", "2026-03-01T04:45:00.000Z"),
+        ("2026-03-01 10:30:00.5", "2026-03-01T04:45:00.500Z"),
+        ("2026-03-01", "2026-02-28T18:15:00.000Z"),
+        ("2026-03-01T10:30Z", "2026-03-01T10:30:00.000Z"),
+    ],
+)
+def test_a_time_without_an_offset_is_one_of_the_fields_zone(sent: str, kept: str) -> None:
+    schema = form(field("at", "datetime", timezone="Asia/Kathmandu"))
+    columns, known = extended([], {}, schema)
+    assert values(columns, known, schema, {"at": sent}) == {"at": kept}
+
+
 def test_keys_that_no_column_may_have_are_made_fit_and_differ() -> None:
     keys = [key for key, _ in made(field("größe"), field("gr__e"), field("-a b"), field("k" * 200))]
     assert keys == ["gr__e", "gr__e_2", "_a_b", "k" * 90]

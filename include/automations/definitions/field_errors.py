@@ -105,6 +105,11 @@ _IN_WORDS = {
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "union_tag_not_found": "type is required",
+    "timezone_aware": "must have an offset, such as Z or +01:00",
+    **dict.fromkeys(
+        ("datetime_parsing", "datetime_from_date_parsing"),
+        "must be an instant such as 2026-03-01T12:00:00Z",
+    ),
 }
 
 

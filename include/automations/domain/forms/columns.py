@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from automations.domain.forms.schema import DISPLAY, UNTYPED, FormSchema
 from automations.domain.tables.columns import MAX_COLUMNS, Column, ColumnType, value_of
+from automations.kit.clock import in_zone
 from automations.kit.values import JSON
 
 _TYPES: Mapping[str, ColumnType] = {
@@ -34,6 +35,7 @@ class _Field(NamedTuple):
     key: str
     label: str
     type: ColumnType
+    zone: str = "UTC"
 
     @property
     def mark(self) -> str:
@@ -73,6 +75,9 @@ def values(
         if column is None or given is None or (given == "" and column.type != "text"):
             continue
         try:
+            # As who fills in the page is understood, also where a program has sent it.
+            if column.type == "datetime" and isinstance(given, str):
+                given = in_zone(given, field.zone)
             found[column.key] = value_of(column, given)
         except ValueError:
             continue
@@ -86,7 +91,8 @@ def _fields(form: Mapping[str, Any]) -> Iterator[_Field]:
             continue
         for field in section.fields:
             if field.type not in DISPLAY:
-                yield _Field(field.key, field.label, _TYPES.get(field.type, "text"))
+                kind = _TYPES.get(field.type, "text")
+                yield _Field(field.key, field.label, kind, field.timezone)
 
 
 def _free(wanted: str, taken: set[str]) -> str:

@@ -58,14 +58,20 @@ def _folded(run: Run, value: Any) -> Any:
     return value.lower()
 
 
+def _keys(run: Run, picked: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Where values stand among each other; those of two kinds do not where rules are compared."""
+    kinds = sorted({values.kind(one) for one in picked if one is not None}) if run.as_rules else ()
+    if len(kinds) > 1:
+        raise TemplateFault(f"{kinds[0]} and {kinds[1]} cannot be compared; convert one")
+    return [values.order(one, run.meter) for one in picked]
+
+
 def _sort(
     run: Run, value: Any, reverse: bool = False, case_sensitive: bool = False,
     attribute: Any = None,
 ) -> list[Any]:  # fmt: skip
     found = _items(run, value)
-    keys = [
-        values.order(key, run.meter) for key in _picked(run, found, attribute, not case_sensitive)
-    ]
+    keys = _keys(run, _picked(run, found, attribute, not case_sensitive))
     places = sorted(range(len(found)), key=keys.__getitem__, reverse=bool(reverse))
     return [found[place] for place in places]
 
@@ -73,10 +79,7 @@ def _sort(
 def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
     def extreme(run: Run, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
         found = _items(run, value)
-        keys = [
-            values.order(key, run.meter)
-            for key in _picked(run, found, attribute, not case_sensitive)
-        ]
+        keys = _keys(run, _picked(run, found, attribute, not case_sensitive))
         if not found:
             return Undefined(lambda: "an item of an empty list")
         return found[choose(range(len(found)), key=keys.__getitem__)]

@@ -118,11 +118,27 @@ def to_store(definition: Definition, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_UNSAID: Mapping[str, JSON] = {
+    "description": "",
+    "variables": {},
+    "steps": [],
+    "execution": "airflow",
+}
+"""What a definition without these fields says of them, as answers show it."""
+
+
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two stored definitions say the same."""
+    """Whether two stored definitions say the same, one of them perhaps what others leave out."""
+    return same(_said(one), _said(other))
+
+
+def _said(stored: Mapping[str, Any]) -> dict[str, Any]:
     # A form's id is in the trigger, too, wherever a client has written it.
-    left, right = ({**stored, "formId": None} for stored in (one, other))
-    return same(left, right)
+    return {
+        name: value
+        for name, value in stored.items()
+        if name != "formId" and value is not None and not same(value, _UNSAID.get(name))
+    }
 
 
 def merged(stored: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
