@@ -148,7 +148,7 @@ def test_all_rejected_fails_and_only_a_temporary_no_is_retried(
         ({"to": "Ada <ada@b.example>\r\nBcc: x@b.example"}, "must be an e-mail address"),
         ({"to": "Ada <ada@b.example> <bo@b.example>"}, "must be an e-mail address"),
         ({"to": "Ada <nobody>"}, "must be an e-mail address"),
-        ({"replyTo": "Ada <ada@b.example>"}, "must be an e-mail address"),
+        ({"replyTo": "Ada <ada@b.example>, bo@b.example"}, "must be an e-mail address"),
         ({"to": "ada@dev.test\r\nBcc: x@dev.test"}, "must be an e-mail address"),
         ({"to": 5}, "valid list"),
         ({"cc": ["nobody"]}, "must be an e-mail address"),

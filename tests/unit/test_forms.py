@@ -196,3 +196,18 @@ def test_people_are_told_what_is_wrong_in_words(
 def test_a_time_zone_of_a_field_is_one_that_everybody_knows(zone: str) -> None:
     with pytest.raises(ValidationError, match="must be an IANA time zone"):
         form(field("datetime", timezone=zone))
+
+
+@pytest.mark.parametrize(("text", "fits"), [("a\r\nb", True), ("a\r\nbc", False), ("\r\n", False)])
+def test_a_line_break_is_one_letter_whoever_has_written_it(text: str, fits: bool) -> None:
+    rules = {"minLength": 2, "maxLength": 3}
+    asked = field("textarea", validation=rules)
+    assert (check(form(asked), {"x": text}) == {}) is fits
+    repeated = form(asked, repeatable=True)
+    assert (check(repeated, {"section_s_items": [{"x": text}]}) == {}) is fits
+
+
+def test_a_choice_keeps_the_line_breaks_that_it_has() -> None:
+    asked = form(field("select", options=[{"label": "A", "value": "a\r\nb"}]))
+    assert check(asked, {"x": "a\r\nb"}) == {}
+    assert check(asked, {"x": "a\nb"}) != {}

@@ -62,6 +62,25 @@ def test_a_name_before_an_address_is_left_out(written: Any, addresses: list[str]
     assert mail(to=written).to == addresses
 
 
+def test_so_is_one_before_the_address_that_is_answered_to() -> None:
+    assert mail(replyTo="Łucja <l@example.com>").reply_to == "l@example.com"
+    assert mail(replyTo='"Doe, Jo" <jo@example.com>').reply_to == "jo@example.com"
+    assert mail(replyTo="{{input.from}}").reply_to == "{{input.from}}"
+    step = {"name": "a", "type": "email", "config": {**MAIL, "replyTo": "a@b.example, c@d.example"}}
+    assert list(parse({"name": "x", "steps": [step]})[1]) == ["steps.0.config.replyTo"]
+
+
+@pytest.mark.parametrize(
+    ("written", "statuses"),
+    [(404, [404]), ([200, 404], [200, 404]), ([[200, "404"], 500], [200, 404, 500])],
+)
+def test_an_expected_status_may_be_one_or_several(written: Any, statuses: list[int]) -> None:
+    given = {"url": "https://a.example", "expectedStatus": written}
+    rendered = HttpRequestConfig.model_validate(given, context=RENDERED)
+    assert rendered.expected_status == statuses
+    assert HttpRequestConfig.model_validate({**given, "expectedStatus": "{{input.statuses}}"})
+
+
 def test_base64_may_be_in_lines() -> None:
     (file,) = mail(attachments=[{"filename": "a", "content": "aGVs\r\nbG8=\n"}]).files
     assert file.content == "aGVsbG8="

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, create_model, model_validator
 
 from automations.definitions.flow_control import Concurrency, Debounce, RateLimit
 from automations.definitions.triggers import Id, LiteralZone, Manual, Trigger
-from automations.domain.fields import Duration, Model, parse_duration
+from automations.domain.fields import Duration, Model, Real, parse_duration
 from automations.kit.ids import new_id
 from automations.kit.titles import WrittenName
 from automations.steps.registry import STEP_TYPES
@@ -169,7 +169,7 @@ def walk(steps: list[Any], path: str = "steps") -> Iterator[tuple[str, Any]]:
 class Budget(Model):
     """What the `ai` steps of one run may take together."""
 
-    max_cost: float | None = Field(
+    max_cost: Real | None = Field(
         None,
         gt=0,
         le=1_000_000,

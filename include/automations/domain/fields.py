@@ -188,6 +188,10 @@ Real = Annotated[float, BeforeValidator(_number)]
 """A number, as ``Whole``."""
 
 
+Number = Annotated[int | float, BeforeValidator(_number)]
+"""The same, of which a whole one is kept as such, however long."""
+
+
 MAX_DURATION = timedelta(days=366)
 """What any step may take or wait for: longer ones are mistakes, and end beyond the calendar."""
 

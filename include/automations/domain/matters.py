@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from automations.domain.fields import Lenient
+from automations.domain.fields import Lenient, Whole
 from automations.domain.statuses import MatterStatus, MatterStepStatus, RunStatus
 from automations.kit.ids import new_id
 from automations.kit.titles import NOT_BLANK
@@ -47,7 +47,7 @@ class BoardStep(_Part):
     )
     name: Title = Field(description="What it is called.")
     type: StepKind = Field(description="What is to be done in it.")
-    order: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+    order: Annotated[Whole, Field(ge=0, le=1_000_000)] | None = Field(
         None, description="Its place among the steps; the place in the list when absent."
     )
 

@@ -21,6 +21,7 @@ from automations.domain.fields import (
     Reminder,
     TemplateText,
     Text,
+    Whole,
     is_rendered,
     is_template,
     listed,
@@ -84,7 +85,7 @@ class ApprovalConfig(Model):
     form: Annotated[FormSchema | None, AsWritten()] = Field(
         None, description="A form that an approval must fill in; its values are the data."
     )
-    quorum: Annotated[int, Field(ge=1, le=100)] | TemplateText = Field(
+    quorum: Annotated[Whole, Field(ge=1, le=100)] | TemplateText = Field(
         1,
         description="How many approvals are needed of those who were asked, each a person of their "
         "own; one rejection always decides.",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from automations.domain.fields import Model, Verbatim
+from automations.domain.fields import Model, Verbatim, Whole
 from automations.kit.values import JSON
 from automations.ports import ScriptLimits
 from automations.steps.base import StepContext, StepType
@@ -42,7 +42,7 @@ class CodeConfig(Model):
             "input, variables, steps, run and workflow."
         ),
     )
-    memory_mb: int = Field(64, ge=8, le=256, description="Memory that the code may take, in MB.")
+    memory_mb: Whole = Field(64, ge=8, le=256, description="Memory that the code may take, in MB.")
 
 
 class Code(StepType[CodeConfig]):

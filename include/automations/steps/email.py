@@ -86,6 +86,12 @@ def _without_names(value: object, info: ValidationInfo) -> object:
     return listed(found[0] if len(found) == 1 else found, info)
 
 
+def _without_name(value: object) -> object:
+    """An address that may be written with a name."""
+    found = _addresses(value)
+    return found[0] if len(found) == 1 else value
+
+
 def _addresses(value: object) -> list[object]:
     if not isinstance(value, str) or is_template(value) or "<" not in value:
         return [value]
@@ -100,7 +106,7 @@ def _addresses(value: object) -> list[object]:
     return found
 
 
-Address = Annotated[Text, AfterValidator(check_address)]
+Address = Annotated[Text, AfterValidator(check_address), BeforeValidator(_without_name)]
 Addresses = Annotated[
     list[Address],
     # Here, so that they are counted before each of them is looked at.
@@ -161,7 +167,9 @@ class EmailContent(Model):
     html: Annotated[OptionalText, Html()] = Field(
         None, max_length=1_000_000, description="HTML that mail programs show instead of the text."
     )
-    reply_to: Address | None = Field(None, description="Where answers go.")
+    reply_to: Address | None = Field(
+        None, description="Where answers go. A name before an address in <> is left out."
+    )
     attachments: OrTemplate[Annotated[list[AttachmentConfig], Field(max_length=20)]] = Field(
         default_factory=list,
         description="Files to send along, 20 at most; or one template that gives them.",

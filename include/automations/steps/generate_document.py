@@ -37,6 +37,7 @@ class GenerateDocumentConfig(Model):
 
     allow_loss: bool = Field(
         False,
+        strict=True,
         description="Make a PDF also when it shows less than the document would; what is lost is "
         "named in `losses`. Without it the step fails, and its error names the same.",
     )

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from automations.domain.answer_bodies import Reading, body_of
 from automations.domain.fields import (
@@ -45,6 +52,12 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", 
 _EXCERPT = 2_000
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+
+
+def _several(value: object) -> object:
+    """A list, also of one, and of lists that templates gave."""
+    items = value if isinstance(value, list) else [value]
+    return [one for item in items for one in (item if isinstance(item, list) else [item])]
 
 
 def _secret_by_name(value: str, info: ValidationInfo) -> str:
@@ -147,11 +160,13 @@ class HttpRequestConfig(Model):
     auth: HttpAuth | None = Field(
         None, description="Signs the request with a secret, which no record shows."
     )
-    expected_status: list[Whole | TemplateText] = Field(
-        default_factory=list, description="Statuses that are a success; any 2xx when empty."
+    expected_status: Annotated[list[Whole | TemplateText], BeforeValidator(_several)] = Field(
+        default_factory=list,
+        description="Statuses that are a success, one or a list; any 2xx when empty.",
     )
     wait_for_callback: bool = Field(
         False,
+        strict=True,
         description="Pause after the answer until {{callback.url}}, which the request must carry, "
         "is called with a POST; what was sent there is the output's callback.",
     )
@@ -161,7 +176,7 @@ class HttpRequestConfig(Model):
     follow_redirects: bool = Field(
         True, strict=True, description="Whether redirects are followed, 5 at most."
     )
-    max_bytes: int = Field(
+    max_bytes: Whole = Field(
         1_000_000, ge=1, le=10_000_000, description="Largest answer, unpacked; larger ones fail."
     )
     answer_as: Reading = Field(

@@ -34,6 +34,7 @@ class RunWorkflowConfig(Model):
     )
     wait_for_completion: bool = Field(
         False,
+        strict=True,
         description="Wait until it has ended; its outputs are then this step's. Such a run is "
         "cancelled when this one ends before it; others only when this one is cancelled.",
     )

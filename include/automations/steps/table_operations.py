@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from automations.domain.fields import Model, OptionalText, TemplateText, Text, Texts
+from automations.domain.fields import Model, OptionalText, TemplateText, Text, Texts, Whole
 from automations.kit.clock import timestamp
 from automations.ports import RowChange
 from automations.ports.tables import RowFilter
@@ -60,7 +60,7 @@ class TableOperationsConfig(Model):
         max_length=200,
         description="To query: a column, or createdAt; with - before it the other way round.",
     )
-    limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | TemplateText = Field(
+    limit: Annotated[Whole, Field(ge=1, le=MAX_ROWS)] | TemplateText = Field(
         100, description="To query: how many rows at most, up to 1000."
     )
 

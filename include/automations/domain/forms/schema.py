@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from automations.domain.email_addresses import is_address
-from automations.domain.fields import Lenient, zone_name
+from automations.domain.fields import Lenient, Number, Whole, zone_name
 from automations.kit.json_schema.schemas import Schema
 from automations.kit.json_schema.validation import violations
 from automations.kit.json_schema.violations import Violation
@@ -50,11 +50,10 @@ class Validation(_Part):
     """What a field's value must satisfy."""
 
     required: bool = Field(False, strict=True)
-    # Whole ones are kept as such, however long.
-    min: int | float | None = Field(None, allow_inf_nan=False)
-    max: int | float | None = Field(None, allow_inf_nan=False)
-    min_length: int | None = Field(None, ge=0)
-    max_length: int | None = Field(None, ge=0)
+    min: Number | None = Field(None, allow_inf_nan=False)
+    max: Number | None = Field(None, allow_inf_nan=False)
+    min_length: Whole | None = Field(None, ge=0)
+    max_length: Whole | None = Field(None, ge=0)
 
 
 class FormField(_Part):
@@ -75,8 +74,8 @@ class FormField(_Part):
 class Repeatable(_Part):
     """How often a repeatable section may be filled in."""
 
-    min_items: int | None = Field(None, ge=0, le=MAX_ITEMS)
-    max_items: int | None = Field(None, ge=1, le=MAX_ITEMS)
+    min_items: Whole | None = Field(None, ge=0, le=MAX_ITEMS)
+    max_items: Whole | None = Field(None, ge=1, le=MAX_ITEMS)
 
     @property
     def least(self) -> int:
@@ -218,10 +217,32 @@ def check(form: Mapping[str, Any] | FormSchema, data: Mapping[str, JSON]) -> dic
         return wrong
     parsed = form if isinstance(form, FormSchema) else FormSchema.model_validate(form)
     errors: dict[str, list[str]] = {}
-    for violation in violations(Schema(json_schema(parsed)), dict(data), _FORMATS, _MAX_CHECKS):
+    counted = _counted(parsed, data)
+    for violation in violations(Schema(json_schema(parsed)), counted, _FORMATS, _MAX_CHECKS):
         for path, message in _explained(violation):
             errors.setdefault(path, []).append(message)
     return errors
+
+
+def _counted(form: FormSchema, data: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Data as its letters are counted: a line break is one of them, whoever has written it."""
+
+    def inside(section: Section, part: Mapping[str, JSON]) -> dict[str, JSON]:
+        free = {field.key for field in section.fields if not field.options}
+        return {
+            key: value.replace("\r\n", "\n") if key in free and isinstance(value, str) else value
+            for key, value in part.items()
+        }
+
+    counted = dict(data)
+    for section in form.sections:
+        if not section.repeatable:
+            counted = inside(section, counted)
+        elif isinstance(items := counted.get(section.items_key), list):
+            counted[section.items_key] = [
+                inside(section, item) if isinstance(item, dict) else item for item in items
+            ]
+    return counted
 
 
 def replace_files(

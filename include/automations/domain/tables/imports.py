@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 from automations.domain.tables.cells import is_nothing, of_text
 from automations.domain.tables.columns import MAX_ROW_BYTES, Column, checked
 from automations.errors import ValidationFailed
 from automations.kit.values import JSON, Errors
+
+if TYPE_CHECKING:
+    from _csv import _reader
 
 MAX_ROWS = 50_000
 """Of one file, which is one transaction."""
@@ -89,7 +92,7 @@ def without_hint(text: str) -> str:
     return text[said.end() :] if said else text
 
 
-def lines_of(text: str, separator: str) -> Any:
+def lines_of(text: str, separator: str) -> _reader:
     """Reads a text's lines, as one separator divides them; it knows its ``line_num``.
 
     Where quotes stand behind blanks, as people and some programs write them, blanks behind a
