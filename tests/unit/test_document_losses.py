@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from docx.enum.section import WD_SECTION
 from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml.ns import qn
+from docx.shared import Cm
 
 from automations.adapters.documents import losses, plain, typesetting
 from tests.letters import letter, repacked
@@ -20,6 +23,7 @@ from tests.word_templates import (
     control,
     in_header,
     p,
+    png,
     r,
     row,
     table,
@@ -62,6 +66,33 @@ def two_lists(document: Any) -> None:
 def roman_notes(document: Any) -> None:
     form = xml('<w:footnotePr><w:numFmt w:val="lowerRoman"/></w:footnotePr>')
     document.sections[0]._sectPr.insert(0, form)
+
+
+def in_numerals(form: str, text: str = "%1.") -> Build:
+    level = f'<w:lvl w:ilvl="0"><w:numFmt w:val="{form}"/><w:lvlText w:val="{text}"/></w:lvl>'
+    number = '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="91"/></w:numPr>'
+
+    def build(document: Any) -> None:
+        root = document.part.numbering_part._element
+        root.insert(0, xml(f'<w:abstractNum w:abstractNumId="91">{level}</w:abstractNum>'))
+        root.append(xml('<w:num w:numId="91"><w:abstractNumId w:val="91"/></w:num>'))
+        body(document, p(r("item"), properties=number))
+
+    return build
+
+
+def noted(kind: str, rules: str) -> Build:
+    return lambda document: document.sections[0]._sectPr.insert(
+        0, xml(f"<w:{kind}Pr>{rules}</w:{kind}Pr>")
+    )
+
+
+def changed_picture(part: str, change: Callable[[Any], object]) -> Build:
+    def build(document: Any) -> None:
+        picture = document.add_picture(io.BytesIO(png()), Cm(3))._inline.graphic.graphicData.pic
+        change(next(picture.iter(qn(part))))
+
+    return build
 
 
 def form_field(kind: str) -> str:
@@ -133,6 +164,34 @@ def table_style(document: Any) -> None:
                 )
             ),
             "cells out of line",
+        ),
+        (
+            elements(
+                table(row("a", "b"), row("c"), columns=2).replace(
+                    f"<w:tr>{cell(p(r('c')))}",
+                    f'<w:tr><w:trPr><w:gridAfter w:val="1"/></w:trPr>{cell(p(r("c")))}',
+                )
+            ),
+            "cells out of line",
+        ),
+        (in_numerals("decimalZero"), "numbers of lists"),
+        (in_numerals("ordinal", "%1"), "numbers of lists"),
+        (in_numerals("hebrew1"), "numbers of lists"),
+        (in_numerals("none", ""), "numbers of lists"),
+        (noted("footnote", '<w:numStart w:val="5"/>'), "marks of notes"),
+        (noted("endnote", '<w:numRestart w:val="eachSect"/>'), "marks of notes"),
+        (elements(p(complex_field(" SYMBOL 252 \\f Wingdings ", ""))), "fields that are drawn"),
+        (elements(p(complex_field(" EQ \\f(1,2) ", ""))), "fields that are drawn"),
+        (elements(p('<w:fldSimple w:instr="AUTONUMLGL"/>')), "fields that are drawn"),
+        (changed_picture("a:xfrm", lambda at: at.set("rot", "5400000")), "effects on pictures"),
+        (changed_picture("a:xfrm", lambda at: at.set("flipH", "1")), "effects on pictures"),
+        (
+            changed_picture("a:prstGeom", lambda at: at.set("prst", "ellipse")),
+            "effects on pictures",
+        ),
+        (
+            changed_picture("a:blip", lambda at: at.append(xml("<a:grayscl/>"))),
+            "effects on pictures",
         ),
     ],
 )

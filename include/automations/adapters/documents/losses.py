@@ -63,6 +63,10 @@ _PLACED = {
     **dict.fromkeys(("dayLong", "monthLong", "yearLong"), "dates"),
     "pgNum": "page numbers in the text",
 }
+_DRAWN = re.compile(
+    r"\s*(SYMBOL|EQ|ADVANCE|AUTONUM\w*|LISTNUM|BARCODE|\w+BARCODE|BIDIOUTLINE)\b", re.IGNORECASE
+)
+"""Fields that word processors draw by themselves, and keep nothing of."""
 _SWITCHED = frozenset({"rtl", "bidi", "bidiVisual"})
 _RUNNING = " in headers and footers"
 _DATED = re.compile(r"\s*(DATE|TIME)\b", re.IGNORECASE)
@@ -161,11 +165,17 @@ class _Losses:
             self.found.add("page numbering")
         self._look(root, running=True)
 
-    def _look(self, root: Any, *, running: bool) -> None:
-        if not running and any(_COUNTED.match(found) for found in _instructions(root)):
+    def _fields(self, root: Any, *, running: bool) -> None:
+        found = list(_instructions(root))
+        if not running and any(map(_COUNTED.match, found)):
             self.found.add("page numbers in the text")
-        if any(_DATED.match(found) for found in _instructions(root)):
+        if any(map(_DATED.match, found)):
             self.found.add("dates")
+        if any(map(_DRAWN.match, found)):
+            self.found.add("fields that are drawn")
+
+    def _look(self, root: Any, *, running: bool) -> None:
+        self._fields(root, running=running)
         used: set[str] = set()
         for element in root.iter(etree.Element):
             name = _name(element)
@@ -177,6 +187,8 @@ class _Losses:
             elif name == "srcRect":
                 if any(value.strip("0%") for value in element.attrib.values()):
                     self.found.add("cropped pictures")
+            elif pictures.is_changed(element):
+                self.found.add("effects on pictures")
             elif name in ("pStyle", "rStyle", "tblStyle"):
                 used.add(element.get(qn("w:val"), ""))
             else:
@@ -276,8 +288,9 @@ def _marked(element: Any) -> str | None:
 
 
 def _numbered(element: Any) -> str | None:
-    form = element.find(qn("w:numFmt"))
-    return None if form is None or _value(form) == "decimal" else "marks of notes"
+    plain = {"numFmt": "decimal", "numStart": "1", "numRestart": "continuous"}
+    own = any(_value(one) != plain[_name(one)] for one in element if _name(one) in plain)
+    return "marks of notes" if own else None
 
 
 def _dressed(element: Any) -> str | None:
@@ -312,7 +325,10 @@ _FORMATTING: Mapping[str, Callable[[Any], str | None]] = {
     "endnoteReference": _marked,
     "footnotePr": _numbered,
     "endnotePr": _numbered,
-    "gridBefore": lambda element: "cells out of line" if _value(element) != "0" else None,
+    **dict.fromkeys(
+        ("gridBefore", "gridAfter"),
+        lambda element: "cells out of line" if _value(element) != "0" else None,
+    ),
     "u": lambda element: None if _value(element) in _LINES else "formatting",
     **dict.fromkeys(("dstrike", "emboss", "imprint", "outline", "shadow"), _switch("formatting")),
     **dict.fromkeys(("em", "effect", "fitText", "eastAsianLayout", "position", "w"), _dressed),

@@ -11,6 +11,10 @@ from docx.oxml.ns import qn
 from automations.adapters.documents.styles import Styles
 
 _SIMPLE = re.compile(r"\(?%\d[.)]?")
+_WRITTEN = frozenset({"decimal", "upperRoman", "lowerRoman", "upperLetter", "lowerLetter"})
+"""The numerals that the small engine has; it would write others as decimal ones."""
+_OTHER = "%"
+"""What is before a paragraph in other numerals."""
 _HEADING = re.compile(r"(heading|title)", re.IGNORECASE)
 
 
@@ -76,8 +80,9 @@ class Numbering:
                 if definition is None:
                     continue
                 for level in definition.iter(qn("w:lvl")):
-                    bullet = _value(level, "w:numFmt") in ("bullet", "none")
-                    text = "" if bullet else _value(level, "w:lvlText") or ""
+                    form = _value(level, "w:numFmt") or "decimal"
+                    written = _value(level, "w:lvlText") or ""
+                    text = written if form in _WRITTEN else "" if form == "bullet" else _OTHER
                     yield (number.get(qn("w:numId"), ""), level.get(qn("w:ilvl"), "")), text
 
 

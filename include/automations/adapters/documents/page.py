@@ -29,6 +29,9 @@ _RULES = """\
 #show figure: set block(breakable: true)
 // A table that is not aligned begins where the text begins.
 #show figure.where(kind: table): set align(start)
+// A caption says itself what it counts, and stands above its table.
+#show figure.caption: it => it.body
+#show figure.where(kind: table): set figure.caption(position: top)
 #show heading: set block(above: 1.3em, below: 0.8em)
 // A link inside the document may have lost its target, or have two of one name.
 #show link: it => if type(it.dest) == label {
@@ -79,7 +82,7 @@ def _page(document: Any) -> str:
         f"#set page(width: {_points(section.page_width, _A4[0]):.1f}pt, "
         f"height: {_points(section.page_height, _A4[1]):.1f}pt, "
         f"margin: (top: {top:.1f}pt, bottom: {bottom:.1f}pt, "
-        f"left: {_points(section.left_margin, _MARGIN):.1f}pt, "
+        f"left: {_points(section.left_margin, _MARGIN) + _points(section.gutter, 0):.1f}pt, "
         f"right: {_points(section.right_margin, _MARGIN):.1f}pt),\n"
         f"  header: {header},\n  footer: {footer})"
     )

@@ -39,6 +39,29 @@ $if(abstract)$
 $endif$
 $body$
 """
+# The typesetter takes "..." for another sign, "-?" for none and "-5" for a number below zero, and
+# pandoc leaves them so.
+_AS_WRITTEN = """\
+local function literal(text)
+  return pandoc.RawInline("typst", (text:gsub(".", "\\\\%0")))
+end
+
+function Str(str)
+  local made, from = pandoc.List{}, 1
+  while from <= #str.text do
+    local first, last = str.text:find("%.%.+", from)
+    local hyphen, hyphens = str.text:find("%-+", from)
+    if hyphen and not (first and first < hyphen) then first, last = hyphen, hyphens end
+    if not first then break end
+    if first > from then made:insert(pandoc.Str(str.text:sub(from, first - 1))) end
+    made:insert(literal(str.text:sub(first, last)))
+    from = last + 1
+  end
+  if from == 1 then return nil end
+  if from <= #str.text then made:insert(pandoc.Str(str.text:sub(from))) end
+  return made
+end
+"""
 
 
 def docx_from_markdown(text: str, result: Path, line_break: str) -> None:
@@ -85,8 +108,11 @@ def _break_line(element: Any, line_break: str) -> None:
 def typst_from_docx(document: Path) -> str:
     """The text of a DOCX for the typesetter; every character of it is escaped by pandoc."""
     template, result = document.with_name("body.template"), document.with_suffix(".typ")
+    as_written = document.with_name("as_written.lua")
     template.write_text(_BODY)
-    _run("-f", "docx", "-t", "typst", "--template", str(template), "-o", str(result), str(document))
+    as_written.write_text(_AS_WRITTEN)
+    how = ("--template", str(template), "--lua-filter", str(as_written))
+    _run("-f", "docx", "-t", "typst", *how, "-o", str(result), str(document))
     return result.read_text()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from automations.adapters.documents.styles import Styles, is_on
 _AROUND = ("w:bdo", "w:dir", "w:customXml", "w:smartTag")
 _ABOUT = frozenset({qn("w:customXmlPr"), qn("w:smartTagPr")})
 _LINK = "HYPERLINK"
+_TARGET = re.compile(r'\s*HYPERLINK\s+(?:\\\w\s+)*(?:"[^"]+"|[^\s"\\]+)', re.IGNORECASE)
+_BLANKS = re.compile(r" {2,}")
+_TITLES = frozenset({"title", "subtitle", "date"})
 _KEPT = frozenset({_LINK})
 _KEPT_IN_RUNNING = frozenset({_LINK, "PAGE", "NUMPAGES", "SECTIONPAGES"})
 """Fields of headers and footers that count pages."""
@@ -34,10 +38,13 @@ def write(document: Path, result: Path) -> None:
         _remove_hidden(root, styles)
         is_running = part.content_type.endswith((".header+xml", ".footer+xml"))
         _show_fields(root, _KEPT_IN_RUNNING if is_running else _KEPT)
+        _show_links(part, root)
+        _keep_blanks(root)
         for name in _AROUND:
             for element in list(root.iter(qn(name))):
                 _unwrap(element)
         put(part, root)
+    _keep_titles(package, styles)
     for number, part in enumerate(package.part.package.iter_parts()):
         if part.content_type.startswith("image/"):
             part.partname = PackURI(f"/word/media/picture{number}.{part.partname.ext.lower()}")
@@ -69,6 +76,9 @@ def put(part: Any, root: Any) -> None:
 
 
 def _remove_hidden(root: Any, styles: Styles) -> None:
+    for about in list(root.iter(qn("wp:docPr"))):
+        if about.get("hidden", "0") not in ("0", "false"):
+            _remove(next(about.iterancestors(qn("w:drawing"))))
     for row in list(root.iter(qn("w:tr"))):
         hidden = row.find(f"{qn('w:trPr')}/{qn('w:hidden')}")
         if hidden is not None and is_on(hidden):
@@ -133,9 +143,46 @@ def _turn(element: Any, open_fields: list[_Field], kept: frozenset[str]) -> None
             field.shows = True
         elif kind == "end":
             open_fields.pop()
-            if _kind(field.instruction) not in kept:
+            leads = _kind(field.instruction) != _LINK or _TARGET.match(field.instruction)
+            if _kind(field.instruction) not in kept or not leads:
                 for mark in field.marks:
                     _remove(mark)
+
+
+def _show_links(part: Any, root: Any) -> None:
+    """Leave of links that lead nowhere what they show, as word processors do."""
+    for link in list(root.iter(qn("w:hyperlink"))):
+        relation = part.rels.get(link.get(qn("r:id"), ""))
+        leads = relation is not None and (not relation.is_external or relation.target_ref.strip())
+        if not leads and not link.get(qn("w:anchor")):
+            _unwrap(link)
+    for picture_link in list(root.iter(qn("a:hlinkClick"))):
+        if part.rels.get(picture_link.get(qn("r:id"), "")) is None:
+            _remove(picture_link)
+
+
+def _keep_blanks(root: Any) -> None:
+    """Have several blanks be as wide as they are: of plain ones pandoc knows one."""
+    for text in root.iter(qn("w:t")):
+        if "  " in (text.text or ""):
+            text.text = _BLANKS.sub(
+                lambda found: "\u00a0" * (len(found.group()) - 1) + " ", text.text
+            )
+
+
+def _keep_titles(package: Any, styles: Styles) -> None:
+    """Let only the first title of a kind be one: pandoc knows one of each, and drops the others."""
+    seen: set[str] = set()
+    for paragraph in package.element.body.iter(qn("w:p")):
+        named = paragraph.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
+        if named is None:
+            continue
+        style = next(styles.chain(named.get(qn("w:val"))), None)
+        title = None if style is None else style.find(qn("w:name"))
+        name = "" if title is None else title.get(qn("w:val"), "").lower()
+        if name in _TITLES and name in seen:
+            _remove(named)
+        seen.add(name)
 
 
 def _kind(instruction: str) -> str:

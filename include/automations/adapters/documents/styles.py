@@ -26,6 +26,16 @@ class Styles:
     def __init__(self, element: Any) -> None:
         self.element = element
         self._by_id = {style.get(qn("w:styleId")): style for style in element.iter(qn("w:style"))}
+        self._usual = next(
+            (
+                style.get(qn("w:styleId"))
+                for style in element.iter(qn("w:style"))
+                if style.get(qn("w:type")) == "paragraph" and style.get(qn("w:default")) == "1"
+            ),
+            None,
+        )
+        path = "/".join(map(qn, ("w:docDefaults", "w:rPrDefault", "w:rPr", "w:vanish")))
+        self._hidden_by_default = element.find(path)
 
     def chain(self, style_id: str | None) -> Iterator[Any]:
         """A style, and those that it is based on."""
@@ -42,10 +52,20 @@ class Styles:
         own = run.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
         if own is not None:
             return is_on(own)
-        for holder, path in ((run, "w:rPr/w:rStyle"), (paragraph, "w:pPr/w:pStyle")):
-            named = holder.find("/".join(map(qn, path.split("/"))))
-            for style in self.chain(None if named is None else named.get(qn("w:val"))):
+        table = next(paragraph.iterancestors(qn("w:tbl")), None)
+        named = (
+            _named(run, "w:rPr/w:rStyle"),
+            _named(paragraph, "w:pPr/w:pStyle") or self._usual,
+            None if table is None else _named(table, "w:tblPr/w:tblStyle"),
+        )
+        for style_id in named:
+            for style in self.chain(style_id):
                 found = style.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
                 if found is not None:
                     return is_on(found)
-        return False
+        return self._hidden_by_default is not None and is_on(self._hidden_by_default)
+
+
+def _named(holder: Any, path: str) -> str | None:
+    found = holder.find("/".join(map(qn, path.split("/"))))
+    return None if found is None else str(found.get(qn("w:val")))

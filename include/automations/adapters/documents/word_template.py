@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from docx.opc.oxml import parse_xml, serialize_part_xml
+from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docxtpl import DocxTemplate
 
@@ -21,6 +22,7 @@ _TAGS = r"(?:<[^>]*>)*"
 _RICH = re.compile(
     rf"(\{{{_TAGS}\{{{_TAGS})(?:t{_TAGS}r|t{_TAGS}c|p|r)(?={_TAGS}\s)",
 )
+_TABLE = re.compile(r"<w:tbl[ >]")
 _EMPTY_PROPERTIES = re.compile(r"<w:tcPr\s*/>")
 _BARE_CELL = re.compile(r"(<w:tc(?: [^>]*)?>)(?!\s*<w:tcPr)")
 _NOTES = (".footnotes+xml", ".endnotes+xml", ".comments+xml")
@@ -76,6 +78,17 @@ class WordTemplate(DocxTemplate):  # type: ignore[misc]
             _replace(part, self.render_xml_part(xml, part, data, engine))
         for part in _of_kinds(package, (*_DRAWINGS, *_LISTED_PROPERTIES)):
             _replace(part, engine.from_string(_joined(_text(part))).render(data))
+
+    def fix_tables(self, xml: str) -> Any:
+        # The library counts the columns of a grid, which word processors do without.
+        if xml.count("<w:tblGrid") < len(_TABLE.findall(xml)):
+            root = parse_xml(xml)
+            for table in root.iter(qn("w:tbl")):
+                if table.find(qn("w:tblGrid")) is None:
+                    about = table.find(qn("w:tblPr"))
+                    table.insert(0 if about is None else 1, OxmlElement("w:tblGrid"))
+            xml = serialize_part_xml(root).decode().partition("?>")[2]
+        return super().fix_tables(xml)
 
     def patch_xml(self, src_xml: str) -> str:
         # The library writes what it merges and colours into the properties of a cell.

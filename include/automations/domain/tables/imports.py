@@ -17,7 +17,7 @@ from automations.errors import ValidationFailed
 from automations.kit.values import JSON, Errors
 
 if TYPE_CHECKING:
-    from _csv import _reader
+    from _csv import Reader
 
 MAX_ROWS = 50_000
 """Of one file, which is one transaction."""
@@ -92,7 +92,7 @@ def without_hint(text: str) -> str:
     return text[said.end() :] if said else text
 
 
-def lines_of(text: str, separator: str) -> _reader:
+def lines_of(text: str, separator: str) -> Reader:
     """Reads a text's lines, as one separator divides them; it knows its ``line_num``.
 
     Where quotes stand behind blanks, as people and some programs write them, blanks behind a
