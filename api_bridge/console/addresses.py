@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 ROOT = "/console"
 HOME = f"{ROOT}/workflows"
@@ -18,7 +18,11 @@ def safe(given: str | None) -> str:
     """An address to lead on to, if it is one of the console's; else its first page."""
     if given is None or len(given) > _MAX_LENGTH or not _OWN.fullmatch(given):
         return HOME
-    return HOME if "//" in given.partition("?")[0] or "/../" in given else given
+    path = given.partition("?")[0]
+    # Browsers go up by these, also where their dots are written as %2e.
+    if "//" in path or not {".", ".."}.isdisjoint(unquote(path).split("/")):
+        return HOME
+    return given
 
 
 def sign_in(then: str) -> str:
