@@ -21,10 +21,11 @@ from automations.kit.masking import MASK, Masker
 
 _OURS = ("automations", "api_bridge", "automations_airflow", "uvicorn")
 _TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
-# API keys, tokens of links and webhooks, and what else says who somebody is.
+# API keys, sessions, tokens of links and webhooks, and what else says who somebody is.
 _TOKENS = re.compile(
-    r"\bsk_[\w-]{8,}"
+    r"\bsk_[\w-]{8,}|\bss_[\w-]{30,}"
     r"|(?<=/callback/)[\w-]{16,}|(?<=/requests/)[\w-]{16,}|(?<=/webhooks/)[\w-]{16,}"
+    r"|(?<=/invitation/)[\w-]{16,}|(?<=voucher=)[\w-]{16,}\.[0-9a-f]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
     r"|(?<=bearer )[\w.~+/=-]{8,}|(?<=basic )[\w+/=-]{8,}",
     re.IGNORECASE,
