@@ -77,6 +77,24 @@ def made(server: TestClient, dag: str, done: dict[str, Any]) -> str:
     return run
 
 
+@pytest.mark.parametrize("role", ["ADMIN", "OP"])
+def test_nobody_but_the_bridge_says_what_was_done_before(
+    server: TestClient, dag: str, role: str
+) -> None:
+    user = SimpleAuthManagerUser(username="mallory", role=role)
+    headers = {"authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
+    run = {"dag_id": dag, "run_id": new_id(), "conf": {}}
+    of_nobody = {"name": "sales", "uri": "s3://sales", "extra": {}, "at": START.isoformat()}
+    source = {**of_nobody, "dag_id": None, "task_id": None, "run_id": None}
+    for more in ({"before": before(task("a"))}, {"source": source}):
+        answer = server.post(BATCHES, json={"runs": [{**run, **more}]}, headers=headers)
+        assert answer.status_code == 403, answer.text
+    with create_session() as session:
+        assert session.scalars(select(DagRun)).all() == []
+    plain = server.post(BATCHES, json={"runs": [run]}, headers=headers)
+    assert [one["outcome"] for one in plain.json()] == ["there"]
+
+
 def dag_run(run: str, session: Any) -> DagRun:
     found = session.scalar(select(DagRun).where(DagRun.run_id == run))
     assert isinstance(found, DagRun)
