@@ -20,6 +20,7 @@ from automations.services.access.bootstrap import ensure_workspace
 from automations.services.workflows import workflows
 from tests.doubles import Unreachable, ports
 from tests.environment import Environment
+from tests.hostile import bodies as hostile
 
 URI = "automation://table/c000000000000000000000001"
 
@@ -85,6 +86,22 @@ def test_an_asset_with_the_name_of_an_event_of_ours_is_not_taken_for_one(
     with unit_of_work() as session:
         assert session.scalars(select(Event)).one().status == "SKIPPED"
         assert session.scalars(select(Run)).all() == []
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("name", sorted(hostile.VALUES))
+def test_what_cannot_be_kept_of_an_event_keeps_nothing_from_being_started(name: str) -> None:
+    value, says = hostile.VALUES[name]
+    workflow = listening("sales")
+    emitted(extra={"x": value})
+    with unit_of_work() as session:
+        (job,) = jobs.claim(session, 5, JobKind)
+    Handlers(Unreachable(), ports()).carry(job)
+    with unit_of_work() as session:
+        (run,) = session.scalars(select(Run)).all()
+        data = session.scalars(select(Event)).one().data
+    assert (run.workflow_id, data["extra"]) == (workflow, {})
+    assert says in data["extraFault"]
 
 
 @pytest.mark.usefixtures("database")

@@ -14,6 +14,7 @@ from automations.definitions import published
 from automations.definitions.triggers import event_key, is_reserved
 from automations.domain.events import NewEvent
 from automations.errors import Unreadable
+from automations.kit.storable import fault
 from automations.kit.values import JSON
 from automations.ports import SourceEvent
 from automations.services.access.bootstrap import DEFAULT_WORKSPACE
@@ -26,8 +27,14 @@ def record(name: str, uri: str, extra: Mapping[str, JSON], source: Mapping[str, 
     It belongs to the default workspace, for Airflow knows of none.
 
     Args:
+        extra: what was told with it; where it cannot be kept, the event says why instead.
         source: which task of which run of which DAG made it, when one did.
     """
+    # What cannot be kept of it is no reason for nothing to be started.
+    problem = fault(dict(extra))
+    told: dict[str, JSON] = {"extra": {} if problem else dict(extra)}
+    if problem:
+        told["extraFault"] = problem
     with unit_of_work() as session:
         event, _ = emit(
             session,
@@ -36,7 +43,7 @@ def record(name: str, uri: str, extra: Mapping[str, JSON], source: Mapping[str, 
                 kind=ASSET,
                 # A DAG's author names assets as they like, also like events of ours.
                 trigger_key=f"asset:{name}" if is_reserved(name) else event_key(name),
-                data={"assetName": name, "assetUri": uri, "extra": dict(extra), **source},
+                data={"assetName": name, "assetUri": uri, **told, **source},
             ),
         )
         return event.id
