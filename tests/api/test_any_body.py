@@ -238,6 +238,16 @@ def writes(api: Api, app: FastAPI) -> Writes:
     return Writes(api, app)
 
 
+@pytest.fixture
+def everything(api: Api) -> str:
+    """An automation with a step of every type, of which each goes on when one fails."""
+    steps = [
+        {"id": one["name"], "onError": "continue", "disabled": one["type"] == "code", **one}
+        for one in _steps()
+    ]
+    return str(api.workflow(steps=steps, status="DRAFT")["id"])
+
+
 once = settings(
     deadline=None,
     max_examples=150,
@@ -273,6 +283,33 @@ def test_no_body_is_a_failure_of_ours(writes: Writes, data: st.DataObject) -> No
     assert answer.status_code not in (500, 502), (method, path, body, answer.text)
     if answer.status_code == 400:
         assert answer.json()["details"]["fieldErrors"], (method, path, body)
+
+
+@given(data=st.data())
+@once
+def test_no_data_of_a_trial_is_a_failure_of_ours(
+    everything: str, api: Api, data: st.DataObject
+) -> None:
+    kinds = st.sampled_from(list(STEP_TYPES))
+    outputs = st.dictionaries(kinds, st.dictionaries(KEYS, VALUES, max_size=3), max_size=4)
+    decided = st.sampled_from(["approved", "rejected", "expired", None])
+    answer = st.fixed_dictionaries({"decision": decided, "data": VALUES})
+    body = {
+        "input": data.draw(st.dictionaries(KEYS, VALUES, max_size=3)),
+        "steps": data.draw(outputs),
+        "trigger": data.draw(st.dictionaries(KEYS, VALUES, max_size=2)),
+        "submission": data.draw(st.dictionaries(KEYS, VALUES, max_size=2)),
+        "variables": data.draw(st.dictionaries(KEYS, VALUES, max_size=2)),
+        "answers": data.draw(st.dictionaries(kinds, answer, max_size=4)),
+    }
+    tried = api.call("POST", f"/api/workflows/{everything}/test", body)
+    assert tried.status_code in (200, 400), (body, tried.text)
+    internal = [
+        one
+        for one in tried.json().get("steps", ())
+        if (one["error"] or {}).get("kind") == "internal"
+    ]
+    assert internal == [], (body, internal)
 
 
 def test_the_bodies_that_are_changed_fit(writes: Writes) -> None:

@@ -203,6 +203,14 @@ def test_what_is_not_there_is_refused() -> None:
         trials.run(outside(), "another", run.workflow_id, Given(), {})
 
 
+def test_what_a_trial_tells_is_no_longer_than_one_can_read() -> None:
+    many = [mail(f"m{number}", "{{input.long}}", number) for number in range(60)]
+    trial = tried(begin(*many), input={"long": "x" * 200_000})
+    assert trial.status == "cut"
+    told = sum(one.letters for one in trial.steps)
+    assert trials.MAX_TOLD < told < trials.MAX_TOLD + 1_000_000
+
+
 def test_no_trial_goes_on_for_ever() -> None:
     many = [mail(f"m{number}", "x", number) for number in range(trials.MAX_TRIED + 1)]
     trial = tried(begin(*many))

@@ -5,6 +5,7 @@ Secrets are looked up and never used: where one is named, ``***`` stands for it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -90,6 +91,13 @@ class Tried:
     arm: str | None = None
     stops: bool = False
     variables: Mapping[str, JSON] = field(default_factory=dict)
+
+    @property
+    def letters(self) -> int:
+        """About as many as there are to be told of it."""
+        told = [self.config, self.output, *(one.details for one in self.effects)]
+        answered = None if self.answer is None else self.answer.data
+        return len(json.dumps([*told, answered], default=str))
 
 
 class StepTrials:

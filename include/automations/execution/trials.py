@@ -39,6 +39,8 @@ MAX_ITEMS = 3
 """Of a loop, which does the same for each of them."""
 MAX_TRIED = 300
 """Steps of one trial: more nobody reads."""
+MAX_TOLD = 4_000_000
+"""Letters of one trial, or as many as its last step has more: they are one answer."""
 MAX_TIME = timedelta(seconds=60)
 """Somebody waits for the answer."""
 
@@ -132,6 +134,7 @@ class _Trial:
         self._tried: list[Tried] = []
         self._until = time.monotonic() + MAX_TIME.total_seconds()
         self._is_cut = False
+        self._told = 0
 
     def all_of(self, steps: list[Any], names: Mapping[str, JSON]) -> Trial:
         """Go through the automation."""
@@ -145,7 +148,8 @@ class _Trial:
     def _go(self, steps: list[Any], scope: _Scope) -> _Failed | _Over | None:
         """Go through a list of steps; what keeps it from its end, if anything does."""
         for step in ordered(steps):
-            if len(self._tried) >= MAX_TRIED or time.monotonic() > self._until:
+            is_long = len(self._tried) >= MAX_TRIED or self._told > MAX_TOLD
+            if is_long or time.monotonic() > self._until:
                 self._is_cut = True
                 return _Over.CUT
             tried = self._try(step, scope)
@@ -165,6 +169,7 @@ class _Trial:
         tried = self._steps.tried(step, names, scope.where, scope.iteration, iterate)
         # A loop stands before what is in it.
         self._tried.insert(place, tried)
+        self._told += tried.letters
         scope.last = scope.outputs[step.id] = scope.outputs[step.name] = dict(tried.output)
         self._variables |= tried.variables
         return tried
