@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import datetime
@@ -334,7 +334,7 @@ def _value(field: FormField, name: str, given: Sequence[str], filled: Filled) ->
     if field.type in _LISTS and not options:
         return [line for one in given for line in one_break(one).split("\n") if line]
     if field.type in _LISTS:
-        return [as_it_was(one, options) for one in given]
+        return list(map(as_they_were(options), given))
     if not given:
         return None
     if len(given) > 1:
@@ -371,6 +371,19 @@ def as_it_was(typed: str, known: Iterable[str]) -> str:
     """A text that was typed; where it is one of those that were there, with its own line breaks."""
     bare = one_break(typed)
     return next((one for one in known if one_break(one) == bare), bare)
+
+
+def as_they_were(known: Iterable[str]) -> Callable[[str], str]:
+    """The same for many texts, which are not held against each of those that there were."""
+    exact: dict[str, str] = {}
+    for one in known:
+        exact.setdefault(one_break(one), one)
+
+    def as_it_is_known(typed: str) -> str:
+        bare = one_break(typed)
+        return exact.get(bare, bare)
+
+    return as_it_is_known
 
 
 def _number(name: str, text: str, filled: Filled) -> int | float | str:

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from api_bridge.console import texts
 from api_bridge.console.posted import text
-from api_bridge.form_inputs import as_it_was, one_break
+from api_bridge.form_inputs import as_it_was, as_they_were, one_break
 from automations.domain.forms import editing
 from automations.domain.forms.editing import WITH_OPTIONS, Draft, Place
 from automations.kit.numbers import typed
@@ -193,10 +193,11 @@ def read_options(field: Mapping[str, Any], form: FormData) -> list[dict[str, JSO
     """The options that were typed: without a value it is the label."""
     listed = [one for one in field.get("options") or () if isinstance(one, dict)]
     known = {one.get("value"): one for one in listed}
-    texts_of = [str(one.get(part) or "") for part in ("label", "value") for one in listed]
+    were = [str(one.get(part) or "") for part in ("label", "value") for one in listed]
+    as_it_is_known = as_they_were(were)
     made = []
     for row in option_rows(form):
-        label, value = (as_it_was(one, texts_of) for one in row)
+        label, value = map(as_it_is_known, row)
         kept = known.get(value, {})
         if not value and kept.get("label") != label:
             kept = known.get(label, {})

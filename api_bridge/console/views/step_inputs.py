@@ -16,7 +16,7 @@ from api_bridge.console.views import input_schemas
 from api_bridge.console.views.input_schemas import Line
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.typed_values import shown, typed
-from api_bridge.form_inputs import as_it_was, one_break
+from api_bridge.form_inputs import as_they_were, one_break
 from automations.domain.fields import is_template
 from automations.kit.values import JSON, Errors
 
@@ -263,6 +263,8 @@ def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> 
     if given == [one for one in rows if one.key or one.value or one.operator or one.whole]:
         return
     if spec.control == "inputs":
+        if input_schemas.lines(raw) is None:
+            return  # It says more than rows can: there were none to be filled in.
         lines = [Line(one.key.strip(), one.value, one.operator, one.ticked) for one in given]
         _set(holder, key, input_schemas.written(raw, [one for one in lines if one.key]))
         return
@@ -274,21 +276,24 @@ def _take_rows(spec: Spec, holder: dict[str, Any], key: str, form: FormData) -> 
         _set(holder, key, given[0].value)
         return
     before = raw if isinstance(raw, dict) else {}
+    as_it_is_known = as_they_were(before)
     made = {}
     for one in given:
-        known = as_it_was(one.key, before)
+        known = as_it_is_known(one.key)
         is_kept = known in before and one_break(shown(before[known])) == one.value
         made[known] = before[known] if is_kept else typed(one.value)
     _set(holder, key, made or None)
 
 
 def _given_rows(name: str, form: FormData) -> Iterator[Row]:
+    # A form looks through all that it has for each of its lists.
+    all_ticked = {name for name, value in form.multi_items() if value == _TICKED}
     number = 0
     while (row := f"{name}:{number}") in form:
         whole = one_break(text(form, f"{row}:whole")) or None
         key, value = one_break(text(form, row)), one_break(text(form, f"{row}:value"))
         operator = text(form, f"{row}:operator")
-        ticked = _TICKED in list(form.getlist(f"{row}:ticked"))
+        ticked = f"{row}:ticked" in all_ticked
         if key.strip() or value.strip() or operator or whole:
             yield Row(row, key, value, operator, whole, ticked)
         number += 1
