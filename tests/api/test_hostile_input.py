@@ -222,3 +222,20 @@ def test_a_405_names_all_methods_of_the_address(
 ) -> None:
     answer = api.call(method, path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+def test_an_automation_has_so_many_steps_wherever_they_stand(api: Api) -> None:
+    wait = {"name": "Wait", "type": "delay", "config": {"duration": "PT1H"}}
+    rules = [{"field": "{{input.a}}", "operator": "exists"}]
+
+    def around(count: int) -> dict[str, Any]:
+        config = {"rules": rules, "then": [wait] * (count // 2), "else": [wait] * (count // 2)}
+        return {"name": "If", "type": "condition", "config": config}
+
+    answer = api.call("POST", "/api/workflows", {"name": "Long", "steps": [around(12_000)]})
+    assert answer.status_code == 400
+    assert answer.json()["details"]["fieldErrors"] == {
+        "steps": ["are 12001 with those inside of others: 1000 at most"]
+    }
+    body = {"name": "Long", "steps": [around(998)]}
+    assert api.call("POST", "/api/workflows", body).status_code == 201

@@ -9,6 +9,7 @@ import pytest
 from automations.definitions import editing
 from automations.definitions.editing import Spot, spot_of
 from automations.errors import NotFound, ValidationFailed
+from tests.growth import growth
 
 
 def step(name: str, kind: str = "email", **config: Any) -> dict[str, Any]:
@@ -121,6 +122,16 @@ def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:
     assert (copy.spot.index, copy.step["name"]) == (2, "B 2")
     names = [one.step["name"] for one in editing.walk(made)]
     assert len(set(names)) == len(names)
+
+
+def test_a_copy_of_many_steps_takes_a_time_that_grows_as_they_do() -> None:
+    def copy(count: int) -> None:
+        inner = [{"id": f"s{n}", "name": "One", "type": "delay"} for n in range(count)]
+        around = {"id": "around", "name": "If", "type": "condition", "config": {"then": inner}}
+        made, _ = editing.copied({"steps": [around]}, "around")
+        assert len(set(ids(made))) == 2 * (count + 1)
+
+    assert growth(copy, 250, 1_000) < 10
 
 
 def test_a_step_goes_with_what_is_inside_of_it() -> None:

@@ -121,6 +121,7 @@ def page(request: Request, caller: Principal, shown: Shown, status: int = 200) -
         title=edit.definition.get("name") or edit.name,
         opened=opened,
         nodes=draft.drawn(edit.definition, errors),
+        end=editing.end_of(edit.definition),
         is_cut=draft.is_cut(edit.definition),
         trigger=_trigger(edit),
         trigger_kind=draft_texts.kind_of(edit.definition.get("trigger")),

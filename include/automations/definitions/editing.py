@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -101,6 +101,11 @@ def find(definition: Mapping[str, Any], step_id: str) -> Placed:
     raise NotFound(f"There is no step {step_id} in this draft.")
 
 
+def end_of(definition: Mapping[str, Any]) -> Spot:
+    """The place behind the last step that is in no other."""
+    return Spot("", TOP, len(_list(definition.get("steps"))))
+
+
 def lists_of(step: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     """The lists inside of a step that may hold steps, also those that are empty or not there."""
     kind = str(step.get("type"))
@@ -137,7 +142,12 @@ def added(definition: Draft, kind: str, spot: Spot) -> tuple[Draft, str]:
     if kind not in STEP_TYPES:
         raise ValidationFailed({"type": [f"unknown type '{kind[:100]}'"]})
     title = STEP_TYPES[kind].title
-    step: Draft = {"id": new_id(), "name": _free(definition, title), "type": kind, "config": {}}
+    step: Draft = {
+        "id": new_id(),
+        "name": _free(_names(definition), title),
+        "type": kind,
+        "config": {},
+    }
     for name in STEP_TYPES[kind].body:
         step["config"][name] = []
     return _put(definition, step, spot), step["id"]
@@ -155,12 +165,12 @@ def copied(definition: Draft, step_id: str) -> tuple[Draft, str]:
     """The definition with a copy of a step behind it, and the copy's id."""
     placed = find(definition, step_id)
     step = copy.deepcopy(placed.step)
-    made = definition
     for one in walk({"steps": [step]}):
         one.step["id"] = new_id()
+    taken = _names(definition)
     for one in walk({"steps": [step]}):
-        one.step["name"] = _free(made, str(one.step.get("name")))
-        made = {**made, "steps": [*_list(made.get("steps")), {"name": one.step["name"]}]}
+        one.step["name"] = _free(taken, str(one.step.get("name")))
+        taken.add(one.step["name"])
     spot = Spot(placed.spot.owner, placed.spot.name, placed.spot.index + 1)
     return _put(definition, step, spot), step["id"]
 
@@ -310,9 +320,12 @@ def _target(definition: Mapping[str, Any], spot: Spot) -> list[Any]:
     return found
 
 
-def _free(definition: Mapping[str, Any], wanted: str) -> str:
+def _names(definition: Mapping[str, Any]) -> set[str]:
+    return {str(one.step.get("name")) for one in walk(definition)}
+
+
+def _free(taken: Collection[str], wanted: str) -> str:
     """A name that no other step has."""
-    taken = {str(one.step.get("name")) for one in walk(definition)}
     number, name = 1, wanted
     while name in taken:
         number += 1

@@ -166,6 +166,10 @@ def walk(steps: list[Any], path: str = "steps") -> Iterator[tuple[str, Any]]:
             yield from walk(nested, f"{here}.{field}")
 
 
+MAX_STEPS = 1_000
+"""Of one automation, those inside of others, too: Airflow has a task for most of them."""
+
+
 class Budget(Model):
     """What the `ai` steps of one run may take together."""
 

@@ -6,6 +6,7 @@ has their own, and nobody's overwrites what another has saved meanwhile without 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from automations.db import run_queries, versions, workflow_edits
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow, WorkflowEdit
 from automations.definitions import checking, editing
+from automations.definitions.model import MAX_STEPS
 from automations.domain.edits import changed_elsewhere, check_number, is_typing_on
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
@@ -27,6 +29,8 @@ from automations.services.workflows import edit_secrets
 from automations.services.workflows.lookups import require
 from automations.services.workflows.workflows import change, check_references
 
+MAX_LENGTH = 2_000_000
+"""Letters of an automation that is kept as it is written, as JSON; the API takes half of that."""
 Change = Callable[[editing.Draft], editing.Draft]
 
 
@@ -99,7 +103,7 @@ def apply(
         edit = _found(session, by, workflow, base_version, number)
         before = dict(workflow_edits.definition(session, edit))
         after = edit_secrets.sealed(editing.laid_out(made(edit_secrets.as_seen(before))), before)
-        if wrong := faults(after, ""):
+        if wrong := faults(after, "") or _too_long(after):
             raise ValidationFailed(wrong)
         if not same(before, after):
             goes_on = (
@@ -266,6 +270,16 @@ def _begun_anew(
     made.sample, made.changes = sample, seen
     workflow_edits.touch(session, made)
     return made
+
+
+def _too_long(definition: editing.Draft) -> Errors:
+    """What is wrong with a draft that is longer than what is gone through at each change."""
+    count = sum(1 for _ in editing.walk(definition))
+    if count > MAX_STEPS:
+        return {"steps": [checking.too_many_steps(count)]}
+    if len(json.dumps(definition, ensure_ascii=False)) > MAX_LENGTH:
+        return {"": [f"may have {MAX_LENGTH:,} letters at most"]}
+    return {}
 
 
 def _begin(
