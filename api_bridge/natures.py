@@ -18,6 +18,7 @@ class Nature:
     """What an endpoint was marked as."""
 
     patient: bool = False
+    heavy: bool = False
     hashing: bool = False
     outside: bool = False
     any_query: bool = False
@@ -33,6 +34,11 @@ def nature_of(endpoint: Callable[..., Any]) -> Nature:
 def patient(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that waits for more than the database: its threads are not the others'."""
     return _marked(endpoint, patient=True)
+
+
+def heavy(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that waits for a process of its own, with much memory: few are at once."""
+    return _marked(endpoint, patient=True, heavy=True)
 
 
 def hashing(endpoint: Endpoint) -> Endpoint:

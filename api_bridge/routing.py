@@ -91,7 +91,8 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
         if nature.hashing:
             return await for_a_password(partial(answer, values))
         if nature.patient:
-            return await patiently(partial(answer, values), values.get("caller"))
+            work = partial(answer, values)
+            return await patiently(work, values.get("caller"), heavy=nature.heavy)
         return await in_thread(answer, values)
 
     return call

@@ -7,15 +7,13 @@ which answers in milliseconds; for other services, which may take a minute; and 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
 from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
 
+from api_bridge.places import Places
 from automations.domain.principals import Principal
 from automations.errors import TooManyRequests
 from automations.settings import get_settings
@@ -26,6 +24,8 @@ T = TypeVar("T")
 PATIENT_THREADS = 40
 MAX_OF_A_WORKSPACE, MAX_OF_A_CALLER = 20, 8
 """Requests that may wait for other services at once: half of the threads are left to the others."""
+MAX_HEAVY, MAX_HEAVY_OF_A_WORKSPACE, MAX_HEAVY_OF_A_CALLER = 6, 3, 2
+"""Of those, the ones that have a process with hundreds of megabytes made for them."""
 _PASSWORD_THREADS = 4
 """Each try takes 19 MiB and a core."""
 
@@ -39,13 +39,16 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _in(_pool(), partial(work, *args, **kwargs))
 
 
-async def patiently(work: Callable[[], T], caller: Principal | None) -> T:
-    """Do what waits for other services.
+async def patiently(work: Callable[[], T], caller: Principal | None, *, heavy: bool = False) -> T:
+    """Do what waits for other services, or for processes.
 
     Raises:
-        TooManyRequests: so many requests of the same caller or workspace wait already.
+        TooManyRequests: so many requests of the same caller or workspace wait already; or, of those
+            that are heavy, of all.
     """
-    with _waiting.one_more(caller):
+    with _waiting.one(_limits(caller, heavy=heavy)) as is_held:
+        if not is_held:
+            raise TooManyRequests(1)
         return await _in(_patient_pool(), work)
 
 
@@ -59,39 +62,21 @@ async def _in(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(pool, task)
 
 
-class _Waiting:
-    """How many requests of whom wait for other services now, in this process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-
-    @contextmanager
-    def one_more(self, caller: Principal | None) -> Iterator[None]:
-        limits = _limits(caller)
-        with self._lock:
-            if any(self._counts[key] >= limit for key, limit in limits.items()):
-                raise TooManyRequests(1)
-            self._counts.update(limits.keys())
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._counts.subtract(limits.keys())
-                # Of who waits for nothing, nothing is kept.
-                self._counts += Counter()
+def _limits(caller: Principal | None, *, heavy: bool) -> dict[str, int]:
+    workspace = "anonymous" if caller is None else f"workspace:{caller.workspace_id}"
+    who = "anonymous" if caller is None else f"caller:{caller.member_id or caller.key_id}"
+    limits = {who: MAX_OF_A_CALLER, workspace: MAX_OF_A_WORKSPACE}
+    if heavy:
+        limits |= {
+            f"heavy {who}": MAX_HEAVY_OF_A_CALLER,
+            f"heavy {workspace}": MAX_HEAVY_OF_A_WORKSPACE,
+            "heavy": MAX_HEAVY,
+        }
+    return limits
 
 
-def _limits(caller: Principal | None) -> dict[str, int]:
-    if caller is None:
-        return {"anonymous": MAX_OF_A_WORKSPACE}
-    return {
-        f"workspace:{caller.workspace_id}": MAX_OF_A_WORKSPACE,
-        f"caller:{caller.member_id or caller.key_id}": MAX_OF_A_CALLER,
-    }
-
-
-_waiting = _Waiting()
+_waiting = Places()
+"""Of requests that wait for others than the database now."""
 
 
 @lru_cache(maxsize=1)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
+from api_bridge.places import Places
 from api_bridge.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, TooManyRequests
 from automations.services.runs import browsing
 
-MAX_STREAMS, MAX_OF_A_CALLER = 200, 8
+MAX_STREAMS, MAX_OF_A_WORKSPACE, MAX_OF_A_CALLER = 200, 100, 8
 """Connections of one process that are held open; whoever gets none loads the page again."""
 LASTS = 60.0
 """Seconds after which a browser connects anew, and is asked once more who it is."""
@@ -26,7 +26,7 @@ class Watch:
     """The runs that pages of this process follow."""
 
     def __init__(self) -> None:
-        self._callers: Counter[str] = Counter()
+        self._places = Places()
         self._followed: dict[str, set[asyncio.Queue[str]]] = {}
         self._asking: asyncio.Task[None] | None = None
 
@@ -36,29 +36,24 @@ class Watch:
         Raises:
             TooManyRequests: as many do as may.
         """
-        of_caller = self._callers[_name(caller)]
-        if self._callers.total() >= MAX_STREAMS or of_caller >= MAX_OF_A_CALLER:
+        if not self._places.are_left(_limits(caller)):
             raise TooManyRequests(_AFTER_A_WHILE)
 
     @asynccontextmanager
     async def following(self, caller: Principal, run_id: str) -> AsyncIterator[asyncio.Queue[str]]:
         """Give what is told of a run's changes."""
-        who = _name(caller)
         # Only the newest is of interest.
         told: asyncio.Queue[str] = asyncio.Queue(1)
-        self._callers[who] += 1
-        self._followed.setdefault(run_id, set()).add(told)
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
-        try:
-            yield told
-        finally:
-            self._callers[who] -= 1
-            # Of who follows nothing, nothing is kept.
-            self._callers += Counter()
-            self._followed[run_id].discard(told)
-            if not self._followed[run_id]:
-                del self._followed[run_id]
+        with self._places.one(_limits(caller)):
+            self._followed.setdefault(run_id, set()).add(told)
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+            try:
+                yield told
+            finally:
+                self._followed[run_id].discard(told)
+                if not self._followed[run_id]:
+                    del self._followed[run_id]
 
     async def _ask(self) -> None:
         known: dict[str, str] = {}
@@ -77,8 +72,13 @@ class Watch:
             await asyncio.sleep(_EVERY)
 
 
-def _name(caller: Principal) -> str:
-    return caller.session_id or str(caller.key_id)
+def _limits(caller: Principal) -> dict[str, int]:
+    """How many connections there may be of all, of a workspace, and of a person in any session."""
+    return {
+        "all": MAX_STREAMS,
+        f"workspace:{caller.workspace_id}": MAX_OF_A_WORKSPACE,
+        f"caller:{caller.member_id or caller.key_id}": MAX_OF_A_CALLER,
+    }
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()

@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 Text = Annotated[str, Query(max_length=500)]
 """A text of a form that filters a list."""
+Page = Annotated[int, Query(ge=1, le=100_000)]
+"""Of a list whose pages have numbers."""
 PAGE_SIZE = 25
 MAX_EXPORTED = 10_000
 """Lines of a list in one file: whoever needs more asks for a shorter time, or the API."""
@@ -56,6 +58,12 @@ def numbered(request: Request, page: int) -> str:
     """The address of a list's page by its number, with the same filters."""
     kept = [(name, value) for name, value in request.query_params.items() if name != "page"]
     return f"{request.url.path}?{urlencode([*kept, ('page', str(page))])}"
+
+
+def sliced(request: Request, found: Sequence[T], page: int) -> tuple[Sequence[T], str | None]:
+    """One page of a list that is known as a whole, and the address of the next one."""
+    start, end = (page - 1) * PAGE_SIZE, page * PAGE_SIZE
+    return found[start:end], numbered(request, page + 1) if end < len(found) else None
 
 
 def following(request: Request, cursor: str | None) -> str | None:

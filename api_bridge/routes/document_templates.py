@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge.bodies import Edited, body_limit
 from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.downloads import documented, download
+from api_bridge.natures import heavy
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
 from automations import wiring
@@ -57,6 +58,7 @@ def list_templates(caller: Viewer) -> list[dict[str, Any]]:
 
 
 @router.post("", status_code=201)
+@heavy
 @body_limit(_MAX_TEMPLATE_BYTES)
 def create_template(caller: Admin, template: NewTemplate) -> dict[str, Any]:
     """Add a template: DOCX with placeholders and loops, or Markdown."""
@@ -87,6 +89,7 @@ def get_content(caller: Viewer, template_id: str) -> Response:
 
 
 @router.put("/{template_id}")
+@heavy
 @body_limit(_MAX_TEMPLATE_BYTES)
 def replace_template(caller: Admin, template_id: str, change: ChangedTemplate) -> dict[str, Any]:
     """Change a template; new content makes a new version."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastapi.responses import JSONResponse
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.deps import Admin, client_address
 from api_bridge.natures import any_query, behind, outside
+from api_bridge.places import Places
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
@@ -22,13 +22,12 @@ from automations.services.events.webhooks import Result
 
 router = Router(prefix="/api", tags=["webhooks"])
 
-_MAX_WAITING, _MAX_OF_A_URL = 100, 25
-"""Senders that may wait for a result at once, of all URLs and of one; more are answered as if none
-did."""
+_MAX_WAITING, _MAX_OF_A_WORKSPACE, _MAX_OF_A_URL = 100, 50, 25
+"""Senders that may wait for a result at once, of all URLs, those of a workspace and of one; more
+are answered as if none did."""
 _FIRST_LOOK, _MAX_PAUSE = 0.05, 0.5
 
-_waiting: Counter[str] = Counter()
-"""How many wait, by the URL's token."""
+_waiting = Places()
 
 _BODY = {
     "requestBody": {
@@ -61,10 +60,10 @@ async def deliver(request: Request, token: str) -> JSONResponse:
     )
     answer: dict[str, Any] = {"eventId": accepted.event_id, "duplicate": accepted.duplicate}
     status = 200 if accepted.duplicate else 202
-    is_full = _waiting.total() >= _MAX_WAITING or _waiting[token] >= _MAX_OF_A_URL
-    if accepted.wait is None or is_full:
+    if accepted.wait is None:
         return JSONResponse(answer, status)
-    result = await _result(token, accepted.event_id, accepted.wait)
+    with _waiting.one(_limits(token, accepted.workspace_id)) as is_held:
+        result = await _result(accepted.event_id, accepted.wait) if is_held else None
     if result is None or result.run_id is None:
         return JSONResponse(answer, status)
     answer |= {"runId": result.run_id, "status": result.status}
@@ -73,22 +72,24 @@ async def deliver(request: Request, token: str) -> JSONResponse:
     return JSONResponse({**answer, "outputs": result.outputs}, 200)
 
 
-async def _result(token: str, event_id: str, wait: timedelta) -> Result | None:
+def _limits(token: str, workspace_id: str) -> dict[str, int]:
+    return {
+        "all": _MAX_WAITING,
+        f"workspace:{workspace_id}": _MAX_OF_A_WORKSPACE,
+        f"url:{token}": _MAX_OF_A_URL,
+    }
+
+
+async def _result(event_id: str, wait: timedelta) -> Result | None:
     """What the run has come to when it ends, or when the time is up; no thread waits with it."""
     until, pause = time.monotonic() + wait.total_seconds(), _FIRST_LOOK
-    _waiting[token] += 1
-    try:
-        while True:
-            result = await in_thread(webhooks.result, event_id)
-            left = until - time.monotonic()
-            if left <= 0 or (result is not None and result.ended):
-                return result
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, _MAX_PAUSE)
-    finally:
-        _waiting[token] -= 1
-        if not _waiting[token]:
-            del _waiting[token]
+    while True:
+        result = await in_thread(webhooks.result, event_id)
+        left = until - time.monotonic()
+        if left <= 0 or (result is not None and result.ended):
+            return result
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.5, _MAX_PAUSE)
 
 
 @router.post("/workflows/{workflow_id}/rotate-webhook")

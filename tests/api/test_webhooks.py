@@ -448,16 +448,17 @@ class TestResult:
         last = deliver(api, workflow, {}, Idempotency_Key="k")
         assert (last.status_code, last.json()["status"]) == (200, "FAILED")
 
-    def test_who_waits_at_one_url_leaves_room_for_the_others(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("bound", ["_MAX_OF_A_URL", "_MAX_OF_A_WORKSPACE", "_MAX_WAITING"])
+    def test_who_waits_leaves_room_for_the_others(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch, bound: str
     ) -> None:
-        monkeypatch.setattr(routes, "_MAX_OF_A_URL", 1)
+        monkeypatch.setattr(routes, bound, 1)
         workflow = hooked(api, respond="result", respondTimeout="PT20S")
         answers: list[Any] = []
         waiting = threading.Thread(target=lambda: answers.append(deliver(api, workflow, {})))
         waiting.start()
         deadline = time.monotonic() + 20
-        while not routes._waiting and time.monotonic() < deadline:
+        while routes._waiting.are_left({"all": 1}) and time.monotonic() < deadline:
             time.sleep(0.01)
         at_once = deliver(api, workflow, {"n": 2})
         assert set(at_once.json()) == {"eventId", "duplicate"}

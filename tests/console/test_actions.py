@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -14,7 +17,9 @@ from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Wait, Workflow
 from automations.db.waits import NewWait
+from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WaitKind
+from automations.errors import TooManyRequests
 from automations.services.workflows import workflows
 from tests.console.conftest import HEADERS, Browser
 from tests.console.sample import KYC, PASSWORD, Sample
@@ -344,4 +349,32 @@ def test_a_stream_tells_of_a_change_and_is_refused_beyond_its_bounds(
         assert before.startswith("event: changed\ndata: RUNNING/")
         assert after.startswith("event: changed\ndata: CANCELLED/")
         assert http.get("/console/runs/nothing/stream").status_code == 404
-    assert live.MAX_OF_A_CALLER < live.MAX_STREAMS
+    assert live.MAX_OF_A_CALLER < live.MAX_OF_A_WORKSPACE < live.MAX_STREAMS
+
+
+def test_no_person_and_no_workspace_takes_all_streams(there: Sample) -> None:
+    async def follow() -> None:
+        watch = live.Watch()
+        async with AsyncExitStack() as stack:
+
+            async def join(caller: Principal) -> None:
+                watch.check(caller)
+                await stack.enter_async_context(watch.following(caller, there.runs["running"]))
+
+            def member(number: int, session: int, workspace: str = there.workspace) -> Principal:
+                return Principal(
+                    workspace, "MEMBER", "m", member_id=f"m{number}", session_id=f"s{session}"
+                )
+
+            for session in range(live.MAX_OF_A_CALLER):
+                await join(member(0, session))
+            with pytest.raises(TooManyRequests):
+                await join(member(0, 99))
+            for number in range(live.MAX_OF_A_CALLER, live.MAX_OF_A_WORKSPACE):
+                await join(member(number, number))
+            with pytest.raises(TooManyRequests):
+                await join(member(1_000, 1_000))
+            await join(member(5_000, 0, "another"))
+        watch.check(member(0, 0))
+
+    asyncio.run(follow())

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import stat
+import threading
 import time
 import zipfile
 import zlib
@@ -429,6 +430,19 @@ class TestLibreOffice:
 
 def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_more_than_a_process_has_room_for_wait_in_their_own_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = threading.BoundedSemaphore(1)
+    monkeypatch.setattr("automations.adapters.documents.renderer._children", room)
+    with room, pytest.raises(StepError, match=r"took more time than it may \(0.2 s\)") as error:
+        ConfinedRenderer().render("markdown", b"x", {}, "docx", seconds=0.2)
+    assert (error.value.kind, error.value.retryable) == ("timeout", True)
+    with pytest.raises(TemplateError):
+        ConfinedRenderer().placeholders("markdown", b"{{ sum( }}")
+    assert room.acquire(blocking=False)
 
 
 @pytest.mark.slow

@@ -11,9 +11,15 @@ import pytest
 from fastapi import Depends, FastAPI, Response
 from fastapi.testclient import TestClient
 
-from api_bridge.natures import hashing, patient
+from api_bridge.natures import hashing, heavy, patient
 from api_bridge.routing import Router
-from api_bridge.threads import MAX_OF_A_CALLER, MAX_OF_A_WORKSPACE
+from api_bridge.threads import (
+    MAX_HEAVY,
+    MAX_HEAVY_OF_A_CALLER,
+    MAX_HEAVY_OF_A_WORKSPACE,
+    MAX_OF_A_CALLER,
+    MAX_OF_A_WORKSPACE,
+)
 from automations.domain.principals import Principal
 from automations.errors import TooManyRequests
 from automations.settings import get_settings
@@ -46,6 +52,12 @@ def wait_for(caller: Annotated[Principal, Depends(somebody)]) -> dict[str, str]:
     entered.release()
     let_go.wait(120)
     return {"name": caller.name}
+
+
+@router.get("/heavy/{workspace}/{name}")
+@heavy
+def wait_for_a_process(caller: Annotated[Principal, Depends(somebody)]) -> dict[str, str]:
+    return wait_for(caller)
 
 
 @router.get("/password")
@@ -98,6 +110,9 @@ def test_endpoints_that_wait_for_others_leave_the_pool_to_the_rest(client: TestC
     [
         (["/r/called/w/a"] * MAX_OF_A_CALLER, "/r/called/w/a"),
         ([f"/r/called/w/{n}" for n in range(MAX_OF_A_WORKSPACE)], "/r/called/w/x"),
+        (["/r/heavy/w/a"] * MAX_HEAVY_OF_A_CALLER, "/r/heavy/w/a"),
+        ([f"/r/heavy/w/{n}" for n in range(MAX_HEAVY_OF_A_WORKSPACE)], "/r/heavy/w/x"),
+        ([f"/r/heavy/w{n}/a{n}" for n in range(MAX_HEAVY)], "/r/heavy/x/x"),
     ],
 )
 def test_one_caller_and_one_workspace_leave_threads_to_others(

@@ -10,14 +10,15 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
-from api_bridge.console import answers
+from api_bridge.console import answers, queries
 from api_bridge.console.posted import Posted, check_sure, text
+from api_bridge.console.queries import Page
 from api_bridge.console.views import meanwhile, moments, placeholders
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import documented, download
 from api_bridge.form_inputs import SentFile
-from api_bridge.natures import outside, patient
+from api_bridge.natures import heavy, outside
 from api_bridge.routing import Router
 from automations import wiring
 from automations.domain.principals import Principal
@@ -38,13 +39,13 @@ _MAX_NAME = 200
 
 
 @router.get("")
-def show_list(request: Request, caller: Viewer) -> Response:
+def show_list(request: Request, caller: Viewer, page: Page = 1) -> Response:
     """The templates, newest first."""
-    return _list(request, caller)
+    return _list(request, caller, page=page)
 
 
 @router.post("")
-@patient
+@heavy
 @body_limit(multipart=MAX_FILES_BYTES)
 def create(request: Request, caller: Admin, form: Posted) -> Response:
     """Add a template: a DOCX or Markdown file with placeholders."""
@@ -82,7 +83,7 @@ def get_content(caller: Viewer, template_id: str) -> Response:
 
 
 @router.post("/{template_id}")
-@patient
+@heavy
 @body_limit(multipart=MAX_FILES_BYTES)
 def replace(request: Request, caller: Admin, template_id: str, form: Posted) -> Response:
     """Give a template another name, or new content, which makes a new version."""
@@ -120,7 +121,7 @@ def delete(caller: Admin, template_id: str, form: Posted) -> Response:
 
 
 @router.post("/{template_id}/test")
-@patient
+@heavy
 @outside
 def test(request: Request, caller: Member, template_id: str, form: Posted) -> Response:
     """Fill a template in with sample data: the document itself, of which nothing is kept."""
@@ -165,14 +166,21 @@ def _name(given: str) -> str:
 
 
 def _list(
-    request: Request, caller: Principal, name: str = "", problems: Errors | None = None
+    request: Request,
+    caller: Principal,
+    name: str = "",
+    problems: Errors | None = None,
+    page: int = 1,
 ) -> Response:
+    found, following = queries.sliced(request, templates.list_all(caller.workspace_id), page)
     return answers.page(
         request,
         "document_templates.html",
         caller,
         400 if problems else 200,
-        rows=templates.list_all(caller.workspace_id),
+        rows=found,
+        following=following,
+        is_first=page == 1,
         name=name,
         problems=problems or {},
         tab="templates",

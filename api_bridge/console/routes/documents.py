@@ -13,7 +13,7 @@ from api_bridge.console import answers, queries
 from api_bridge.console.queries import Text
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
-from api_bridge.natures import patient
+from api_bridge.natures import heavy
 from api_bridge.routing import Router
 from automations import wiring
 from automations.domain.documents import DocumentFilter
@@ -123,7 +123,7 @@ def get_content(caller: Viewer, document_id: str) -> Response:
 
 
 @router.get("/{document_id}/view", response_class=Response, responses=documented(_PDF))
-@patient
+@heavy
 def look(caller: Viewer, document_id: str) -> Response:
     """A document for a frame or a picture of its page; a DOCX is made a PDF, which is not kept."""
     document, content = documents.content(caller.workspace_id, document_id)

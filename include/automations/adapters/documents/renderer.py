@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 
 _CODE = Path(automations.__file__).parents[1]
 _NOWHERE = "http://127.0.0.1:9"
+_AT_ONCE = max(4, os.cpu_count() or 1)
+"""Children of one process: each may take hundreds of megabytes, and a core."""
+_children = threading.BoundedSemaphore(_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,26 @@ class ConfinedRenderer:
         self, folder: Path, content: bytes, job: dict[str, Any], seconds: float | None = None
     ) -> dict[str, Any]:
         patience = self._limits.patience if seconds is None else seconds
+        began = time.monotonic()
+        answer: dict[str, Any] | None = None
+        if _children.acquire(timeout=max(0.0, patience)):
+            try:
+                left = max(0.0, patience - (time.monotonic() - began))
+                answer = self._child(folder, content, job, left)
+            finally:
+                _children.release()
+        if answer is None:
+            raise StepError(
+                f"The document took more time than it may ({patience:g} s).",
+                kind="timeout",
+                retryable=True,
+            )
+        return answer
+
+    def _child(
+        self, folder: Path, content: bytes, job: dict[str, Any], patience: float
+    ) -> dict[str, Any] | None:
+        """What the child says; None when it had to be ended."""
         limits = {
             "parent": os.getpid(),
             "seconds": self._limits.seconds,
@@ -135,11 +160,7 @@ class ConfinedRenderer:
         (folder / "job.json").write_text(json.dumps({**job, "limits": limits}))
         code = _run(folder, patience)
         if code is None:
-            raise StepError(
-                f"The document took more time than it may ({patience:g} s).",
-                kind="timeout",
-                retryable=True,
-            )
+            return None
         answer: Any = None
         with suppress(OSError, ValueError):
             answer = json.loads((folder / "answer.json").read_text())

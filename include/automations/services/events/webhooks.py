@@ -38,6 +38,7 @@ class Accepted:
         wait: how long its sender is to wait for the run's end; None when it is not.
     """
 
+    workspace_id: str
     event_id: str
     duplicate: bool
     wait: timedelta | None
@@ -72,7 +73,7 @@ def accept(token: str, delivery: Delivery, verifier: SignatureVerifier, address:
         )
     event_id, is_new = _take(hook, trigger, delivery)
     wait = parse_duration(trigger.respond_timeout) if trigger.respond == "result" else None
-    return Accepted(event_id, not is_new, wait)
+    return Accepted(hook.workspace_id, event_id, not is_new, wait)
 
 
 def require(token: str, address: str) -> tuple[Hook, WebhookTrigger]:
