@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from api_bridge.console.queries import PAGE_SIZE
 from automations.db.session import unit_of_work
-from automations.db.tables import Submission, Wait
+from automations.db.tables import DocumentTemplate, Integration, Member, Submission, Wait
 from automations.domain.statuses import WaitKind
 from automations.services.runs import by_hand
 from automations.services.workflows import workflows
@@ -80,3 +81,28 @@ def test_an_automation_of_as_many_steps_as_there_may_be_is_shown_as_far_as_it_is
         assert (answer.status_code, len(answer.content) < MAX_BYTES) == (200, True), page
         assert "Step 149" in owner.text
         assert "and more steps" in owner.text
+
+
+def test_lists_of_what_administrators_make_have_pages(owner: Browser, there: Sample) -> None:
+    with unit_of_work() as session:
+        for number in range(PAGE_SIZE + 1):
+            name = f"Another {number:02}"
+            member = {"email": f"n{number}@b.example", "role": "VIEWER"}
+            content = {"content": b"x", "size": 1, "sha256": "x", "placeholders": []}
+            session.add(Member(workspace_id=there.workspace, name=name, **member))
+            session.add(
+                DocumentTemplate(
+                    workspace_id=there.workspace, name=name, format="markdown", **content
+                )
+            )
+            session.add(
+                Integration(workspace_id=there.workspace, name=name, type="WEBHOOK", config={})
+            )
+    for path in ("/console/members", "/console/documents/templates", "/console/integrations"):
+        owner.open(path)
+        assert len(owner.root.xpath("//tbody/tr")) == PAGE_SIZE, path
+        (following,) = owner.root.xpath("//a[@rel='next']/@href")
+        owner.open(following)
+        assert owner.root.xpath("//tbody/tr"), path
+        assert owner.root.xpath("//a[@rel='next']") == []
+        assert owner.open(path, params={"page": "9999"}).status_code == 200

@@ -9,9 +9,9 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from api_bridge.console import answers
+from api_bridge.console import answers, queries
 from api_bridge.console.posted import Posted, check_sure, text
-from api_bridge.console.queries import Text
+from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import integration_forms as forms
 from api_bridge.console.views import meanwhile, moments
 from api_bridge.deps import Admin
@@ -37,19 +37,22 @@ _MAX_NAME = 200
 
 
 @router.get("")
-def show_list(request: Request, caller: Admin) -> Response:
-    """All integrations, and which automations act by them."""
+def show_list(request: Request, caller: Admin, page: Page = 1) -> Response:
+    """The integrations by name, and which automations act by them."""
     found = integrations.list_all(caller.workspace_id)
+    shown, following = queries.sliced(request, found, page)
     return answers.page(
         request,
         "integrations.html",
         caller,
-        rows=found,
+        rows=shown,
+        following=following,
+        is_first=page == 1,
         types=_TYPES,
         used=uses.of_integrations(caller.workspace_id),
         summary=forms.summary,
         actors=audit_logs.actors(
-            caller.workspace_id, "integration", {one.id: one.updated_at for one in found}
+            caller.workspace_id, "integration", {one.id: one.updated_at for one in shown}
         ),
     )
 

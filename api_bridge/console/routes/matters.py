@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query, Request
+from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from api_bridge.console import addresses, answers, queries
 from api_bridge.console.posted import Posted, text, texts
-from api_bridge.console.queries import Text
+from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import matters as matter_views
 from api_bridge.console.views import meanwhile
 from api_bridge.deps import Member, Viewer
@@ -33,7 +33,6 @@ router = Router(prefix=ROOT, tags=["matters"])
 _CARDS = 30
 """Of a lane: the list has all of them."""
 _MAX_AT_ONCE = 100
-Page = Annotated[int, Query(ge=1, le=100_000)]
 
 
 @router.get("")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.responses import Response
 
-from api_bridge.console import answers
+from api_bridge.console import answers, queries
 from api_bridge.console.posted import Posted, check_sure, text
+from api_bridge.console.queries import Page
 from api_bridge.deps import Admin, Viewer
 from api_bridge.routing import Router
 from automations.domain.principals import RANKS, Principal
@@ -22,9 +23,9 @@ _ROLES = tuple(RANKS)
 
 
 @router.get("")
-def show_list(request: Request, caller: Viewer) -> Response:
-    """The members."""
-    return _page(request, caller)
+def show_list(request: Request, caller: Viewer, page: Page = 1) -> Response:
+    """The members, the first one first."""
+    return _page(request, caller, page=page)
 
 
 @router.post("")
@@ -81,12 +82,18 @@ def _inviting(request: Request, caller: Principal, member_id: str) -> Response:
     return _page(request, caller, link, invited.email)
 
 
-def _page(request: Request, caller: Principal, link: str = "", whose: str = "") -> Response:
+def _page(
+    request: Request, caller: Principal, link: str = "", whose: str = "", page: int = 1
+) -> Response:
+    size = queries.PAGE_SIZE
+    found, more = members.page(caller.workspace_id, (page - 1) * size, size)
     return answers.page(
         request,
         "members.html",
         caller,
-        rows=members.list_all(caller.workspace_id),
+        rows=found,
+        following=f"{ROOT}?page={page + 1}" if more else None,
+        is_first=page == 1,
         roles=[role for role in _ROLES if caller.may(role)],
         link=link,
         whose=whose,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from api_bridge.console import answers, drafts, queries
 from api_bridge.console.posted import Posted, check_sure_though_used, text
-from api_bridge.console.queries import Text
+from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import meanwhile, moments, shapes
 from api_bridge.console.views.shapes import ShapeDraft
 from api_bridge.deps import Admin, Viewer
@@ -25,8 +24,6 @@ from automations.services.workflows import uses
 
 ROOT = "/console/tables"
 router = Router(prefix=ROOT, tags=["tables"])
-
-Page = Annotated[int, Query(ge=1, le=100_000)]
 
 
 @router.get("")

@@ -37,14 +37,28 @@ def of_form(session: Session, form_id: str, *, lock: str) -> DataTable | None:
     return session.scalar(query)
 
 
-def listed(session: Session, workspace_id: str, category: str | None) -> Sequence[DataTable]:
-    """All tables of a workspace, newest first."""
+def listed(
+    session: Session,
+    workspace_id: str,
+    category: str | None,
+    name: str = "",
+    offset: int = 0,
+    limit: int | None = None,
+) -> Sequence[DataTable]:
+    """The tables of a workspace from one on, newest first; all of them without a limit.
+
+    Args:
+        name: a part of it; empty for all.
+    """
     query = select(DataTable).where(
         DataTable.workspace_id == workspace_id, DataTable.deleted_at.is_(None)
     )
     if category is not None:
         query = query.where(DataTable.category == category)
-    return session.scalars(query.order_by(DataTable.created_at.desc(), DataTable.id)).all()
+    if name:
+        query = query.where(DataTable.name.icontains(name, autoescape=True))
+    ordered = query.order_by(DataTable.created_at.desc(), DataTable.id)
+    return session.scalars(ordered.offset(offset).limit(limit)).all()
 
 
 def stats(session: Session, table_id: str) -> tuple[int, datetime | None, datetime | None]:

@@ -19,12 +19,16 @@ from automations.db.tables import (
 )
 
 
-def listed(session: Session, workspace_id: str) -> Sequence[Member]:
-    """All members of a workspace, the first one first."""
+def listed(
+    session: Session, workspace_id: str, offset: int = 0, limit: int | None = None
+) -> Sequence[Member]:
+    """The members of a workspace from one on, the first one first; all of them without a limit."""
     return session.scalars(
         select(Member)
         .where(Member.workspace_id == workspace_id)
         .order_by(Member.created_at, Member.id)
+        .offset(offset)
+        .limit(limit)
     ).all()
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from automations.db import members, sign_ins
-from automations.db.session import Session, unit_of_work
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Member as MemberRow
 from automations.domain.fields import LITERAL
 from automations.domain.principals import RANKS, Principal
@@ -50,6 +50,13 @@ def list_all(workspace_id: str) -> Sequence[Member]:
     """All members of a workspace."""
     with unit_of_work() as session:
         return [from_attributes(Member, row) for row in members.listed(session, workspace_id)]
+
+
+def page(workspace_id: str, offset: int, size: int) -> tuple[Sequence[Member], bool]:
+    """The members from one on, the first one first; whether there are more."""
+    with reading() as session:
+        found = members.listed(session, workspace_id, offset, size + 1)
+        return [from_attributes(Member, row) for row in found[:size]], len(found) > size
 
 
 def get(workspace_id: str, member_id: str) -> Member | None:

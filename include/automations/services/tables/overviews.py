@@ -28,13 +28,12 @@ class TableOverview:
 def page(workspace_id: str, q: str, offset: int, size: int) -> tuple[Sequence[TableOverview], bool]:
     """The tables whose name has a text in it, newest first, from one on; whether there are more."""
     with reading() as session:
-        listed = data_tables.listed(session, workspace_id, None)
-        wanted = [table for table in listed if q.casefold() in table.name.casefold()]
-        shown = wanted[offset : offset + size]
+        wanted = data_tables.listed(session, workspace_id, None, q, offset, size + 1)
+        shown = wanted[:size]
         stats = data_tables.stats_of_each(session, [table.id for table in shown])
     found = []
     for row in shown:
         count, changed = stats.get(row.id, (0, None))
         table = from_attributes(Table, row)
         found.append(TableOverview(table, count, max(changed or row.updated_at, row.updated_at)))
-    return found, len(wanted) > offset + size
+    return found, len(wanted) > size
