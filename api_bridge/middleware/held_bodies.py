@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from automations.errors import TooManyRequests, Unavailable
@@ -37,6 +39,21 @@ class HeldBody:
         """How many bytes all together have here now."""
         with cls._lock:
             return cls._of.total()
+
+    @classmethod
+    @contextmanager
+    def holding(cls, workspace_id: str, size: int) -> Iterator[None]:
+        """Hold what was a body of a workspace's before, while it is read once more.
+
+        Raises:
+            TooManyRequests, Unavailable: as for ``more``.
+        """
+        held = cls(workspace_id, is_known=True)
+        try:
+            held.more(size)
+            yield
+        finally:
+            held.let_go()
 
     def more(self, size: int) -> None:
         """Hold so many bytes more.

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from api_bridge.middleware import held_bodies
+from api_bridge.middleware.held_bodies import HeldBody
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, RowFile
 from automations.domain.tables.columns import TableShape
@@ -503,6 +505,16 @@ class TestFiles:
         assert "save the sheet as CSV" in owner.text
         owner.press(f"{page}/discard")
         assert owner.press(page).status_code == 400
+
+    def test_what_a_workspace_looks_at_counts_among_the_bodies_that_it_has_in_hand(
+        self, owner: Browser, there: Sample, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page = self.look(owner, there, b"company\nMine\n")
+        with monkeypatch.context() as bounded:
+            bounded.setattr(held_bodies, "MAX_HELD_OF_ONE", 5)
+            assert owner.open(page).status_code == 429
+        assert HeldBody.held() == 0
+        assert owner.open(page).status_code == 200
 
     def test_a_file_is_its_owner_s_alone(self, browsers: dict[str, Browser], there: Sample) -> None:
         page = self.look(browsers["OWNER"], there, b"company\nMine\n")

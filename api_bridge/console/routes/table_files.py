@@ -18,6 +18,7 @@ from api_bridge.console.views.grid import Place
 from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import attached
 from api_bridge.form_inputs import SentFile
+from api_bridge.middleware.held_bodies import HeldBody
 from api_bridge.natures import patient
 from api_bridge.routing import Router
 from automations.domain.tables import exports
@@ -46,7 +47,8 @@ def show_import(
 ) -> Response:
     """Choose a file, or look at what the one that was chosen would add."""
     table = tables.get(caller.workspace_id, table_id)
-    kept = row_files.find(caller, table_id, asked.choices())
+    with HeldBody.holding(caller.workspace_id, row_files.size(caller, table_id)):
+        kept = row_files.find(caller, table_id, asked.choices())
     return answers.page(
         request,
         "table_import.html",
@@ -92,13 +94,14 @@ def load(caller: Member, table_id: str, form: Posted) -> Response:
             "to": texts(form, "to"),
         }
     )
-    row_files.load(
-        caller,
-        table_id,
-        asked.choices(),
-        seen=text(form, "seen"),
-        leave_out=text(form, "leave_out") == "yes",
-    )
+    with HeldBody.holding(caller.workspace_id, row_files.size(caller, table_id)):
+        row_files.load(
+            caller,
+            table_id,
+            asked.choices(),
+            seen=text(form, "seen"),
+            leave_out=text(form, "leave_out") == "yes",
+        )
     return answers.lead_on(f"{ROOT}/{table_id}?sort=-createdAt", "rows.imported")
 
 

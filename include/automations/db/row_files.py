@@ -31,6 +31,14 @@ def find(session: Session, table_id: str, editor_id: str, *, lock: bool = False)
     return session.scalar(query.with_for_update() if lock else query)
 
 
+def size(session: Session, table_id: str, editor_id: str) -> int:
+    """How many bytes somebody's file for a table has; 0 when there is none."""
+    query = select(func.length(RowFile.content)).where(
+        RowFile.table_id == table_id, RowFile.editor_id == editor_id
+    )
+    return session.scalar(query) or 0
+
+
 def remove(session: Session, table_id: str, editor_id: str) -> None:
     """Forget somebody's file for a table."""
     session.execute(

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from automations.db import row_files
-from automations.db.session import unit_of_work
+from automations.db.session import reading, unit_of_work
 from automations.domain.principals import Principal
 from automations.domain.tables import previews
 from automations.domain.tables.columns import columns_of
@@ -42,6 +42,13 @@ def keep(by: Principal, table_id: str, name: str, content: bytes) -> None:
     with unit_of_work() as session:
         tables.writable(session, by.workspace_id, table_id)
         row_files.keep(session, table_id, by.editor, name[:_MAX_NAME], content)
+
+
+def size(by: Principal, table_id: str) -> int:
+    """How many bytes the file that somebody looks at has; 0 when there is none."""
+    with reading() as session:
+        tables.find(session, by.workspace_id, table_id)
+        return row_files.size(session, table_id, by.editor)
 
 
 def find(by: Principal, table_id: str, choices: Choices) -> Kept | None:
