@@ -19,6 +19,7 @@ class Nature:
 
     patient: bool = False
     heavy: bool = False
+    searching: bool = False
     hashing: bool = False
     outside: bool = False
     any_query: bool = False
@@ -34,6 +35,11 @@ def nature_of(endpoint: Callable[..., Any]) -> Nature:
 def patient(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint that waits for more than the database: its threads are not the others'."""
     return _marked(endpoint, patient=True)
+
+
+def searching(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint whose statement may take seconds, by what somebody asks for."""
+    return _marked(endpoint, searching=True)
 
 
 def heavy(endpoint: Endpoint) -> Endpoint:

@@ -22,7 +22,7 @@ from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.natures import nature_of
 from api_bridge.query_names import QueryNames
-from api_bridge.threads import for_a_password, in_thread, patiently
+from api_bridge.threads import for_a_password, in_a_search, in_thread, patiently
 from automations.kit.storable import showable
 
 
@@ -93,6 +93,8 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
         if nature.patient:
             work = partial(answer, values)
             return await patiently(work, values.get("caller"), heavy=nature.heavy)
+        if nature.searching:
+            return await in_a_search(partial(answer, values), values.get("caller"))
         return await in_thread(answer, values)
 
     return call

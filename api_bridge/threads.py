@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from api_bridge.places import Places
 from automations.domain.principals import Principal
@@ -37,6 +38,36 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     everybody else; see ``natures.patient``.
     """
     return await _in(_pool(), partial(work, *args, **kwargs))
+
+
+async def in_a_search(work: Callable[[], T], caller: Principal | None) -> T:
+    """Do what may keep the database for seconds; it waits where others of its kind are done.
+
+    Half of the threads are left to what is quick, and half of the others to other workspaces.
+    """
+    searches = _searches.setdefault(asyncio.get_running_loop(), _Searches())
+    async with searches.of("" if caller is None else caller.workspace_id), searches.all:
+        return await in_thread(work)
+
+
+class _Searches:
+    """How many go on at once."""
+
+    def __init__(self) -> None:
+        threads = get_settings().bridge_threads
+        self.all = asyncio.Semaphore(max(1, threads // 2))
+        self._each = max(1, threads // 4)
+        self._of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def of(self, workspace: str) -> asyncio.Semaphore:
+        """The places of a workspace, which are there as long as somebody has or wants one."""
+        found = self._of.get(workspace)
+        if found is None:
+            found = self._of[workspace] = asyncio.Semaphore(self._each)
+        return found
+
+
+_searches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Searches] = WeakKeyDictionary()
 
 
 async def patiently(work: Callable[[], T], caller: Principal | None, *, heavy: bool = False) -> T:

@@ -122,7 +122,8 @@ class _Places:
         self._patient = asyncio.Semaphore(_PATIENT_PLACES)
 
     def of(self, nature: Nature) -> asyncio.Semaphore:
-        return self._patient if nature.patient or nature.outside else self._quick
+        is_slow = nature.patient or nature.outside or nature.searching
+        return self._patient if is_slow else self._quick
 
 
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, json_of
 from api_bridge.deps import Member, Viewer
-from api_bridge.natures import patient
+from api_bridge.natures import patient, searching
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from api_bridge.views import tables as table_views
@@ -71,6 +71,7 @@ def _csv(body: bytes, content_type: str) -> str:
 
 
 @router.get("")
+@searching
 def list_rows(
     caller: Viewer,
     table_id: str,
@@ -92,6 +93,7 @@ def create_row(caller: Member, table_id: str, values: RowValues) -> dict[str, An
 
 
 @router.post("/query")
+@searching
 def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]:
     """List the rows that a filter lets through."""
     query = Query(asked.filter, asked.sort, asked.limit, asked.cursor)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api_bridge.bodies import Body, Edited
 from api_bridge.deps import Admin, Forced, Viewer
+from api_bridge.natures import searching
 from api_bridge.routing import Router
 from api_bridge.views import tables as table_views
 from automations.domain.tables.aggregates import Function
@@ -88,6 +89,7 @@ def get_stats(caller: Viewer, table_id: str) -> dict[str, Any]:
 
 
 @router.post("/{table_id}/aggregate")
+@searching
 def aggregate(caller: Viewer, table_id: str, asked: AggregateQuery) -> dict[str, Any]:
     """Count, sum, average or compare the rows that a filter lets through, also by groups.
 

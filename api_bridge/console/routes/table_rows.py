@@ -20,6 +20,7 @@ from api_bridge.console.views import cell_inputs, grid, meanwhile
 from api_bridge.console.views.cell_inputs import CellInput, Typed
 from api_bridge.console.views.grid import GridQuery, Place
 from api_bridge.deps import Member, Viewer
+from api_bridge.natures import searching
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.domain.tables.columns import Column, columns_of
@@ -48,6 +49,7 @@ class _Edit:
 
 
 @router.get("/{table_id}")
+@searching
 def show(
     request: Request, caller: Viewer, table_id: str, asked: Annotated[GridQuery, FromQuery()]
 ) -> Response:
@@ -119,6 +121,7 @@ def show_row(request: Request, caller: Viewer, table_id: str, row_id: str) -> Re
 
 
 @router.post("/{table_id}/rows/{row_id}")
+@searching
 def change(request: Request, caller: Member, table_id: str, row_id: str, form: Posted) -> Response:
     """Change those values of a row that were typed anew, if they still are as they were shown."""
     table = tables.get(caller.workspace_id, table_id)
