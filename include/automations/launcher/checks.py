@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
+
+import psutil
 
 from automations.launcher.airflow_config import OVERRIDE
 from automations.settings import ROOT
@@ -27,6 +32,8 @@ COVERAGE = ("--cov=include", "--cov-report=")
 prints the figure, and fails below the floor that is in pyproject.toml."""
 MAX_PROCESSES = 4
 """Each has a PostgreSQL of its own, and what its tests start comes on top."""
+YIELDING = 10
+"""Niceness of what is done beside the tests of the stack, which wait for it with limits."""
 
 
 def run_checks(arguments: Sequence[str]) -> int:
@@ -41,16 +48,27 @@ def run_checks(arguments: Sequence[str]) -> int:
         return _run(("pytest", CHAOS, "--whole", "-s", *arguments[1:]))
     if arguments:
         return _run(("pytest", *arguments))
-    commands = (
-        *LINTERS,
-        ("pytest", f"--ignore={END_TO_END}", f"--ignore={CHAOS}", *at_once, *COVERAGE),
-        # The stack that they share has the machine to itself.
-        ("pytest", END_TO_END),
-        ("pytest", CHAOS, "-s"),
-    )
-    failed = [" ".join(command) for command in commands if _run(command) != 0]
+    stack = ("pytest", END_TO_END)
+    chaos = ("pytest", CHAOS, "-s")
+    others = ("pytest", f"--ignore={END_TO_END}", f"--ignore={CHAOS}", *at_once, *COVERAGE)
+    # Tests of the stack wait for it most of the time: meanwhile the machine does everything else.
+    with tempfile.TemporaryFile() as told:
+        beside = _started(stack, told)
+        try:
+            failed = [command for command in (*LINTERS, others) if _run(command, YIELDING) != 0]
+        finally:
+            ended = beside.wait()
+        print("==>", *stack, flush=True)
+        told.seek(0)
+        shutil.copyfileobj(told, sys.stdout.buffer)
+        sys.stdout.flush()
+    if ended != 0:
+        failed.append(stack)
+    # Parts of its stack are killed and frozen: that is enough to wait for.
+    if _run(chaos) != 0:
+        failed.append(chaos)
     if failed:
-        print("Failed:", ", ".join(failed), flush=True)
+        print("Failed:", ", ".join(" ".join(command) for command in failed), flush=True)
     return bool(failed)
 
 
@@ -58,8 +76,15 @@ def _processes() -> int:
     return min(os.cpu_count() or 1, MAX_PROCESSES)
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: Sequence[str], niceness: int = 0) -> int:
     print("==>", *command, flush=True)
+    with _started(command) as process:
+        if niceness:
+            psutil.Process(process.pid).nice(niceness)
+        return process.wait()
+
+
+def _started(command: Sequence[str], told: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
     # The tests start homes of their own: nothing of the caller's home may reach them. And they
     # start hundreds of processes, each of which would compile all our modules, were that not kept.
     environment = {
@@ -69,4 +94,6 @@ def _run(command: Sequence[str]) -> int:
         and name not in ("AUTOMATIONS_HOME", "PYTHONDONTWRITEBYTECODE")
     }
     program = str(Path(sys.executable).with_name(command[0]))
-    return subprocess.run([program, *command[1:]], cwd=ROOT, env=environment).returncode
+    return subprocess.Popen(
+        [program, *command[1:]], cwd=ROOT, env=environment, stdout=told, stderr=told
+    )
