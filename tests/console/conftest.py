@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
 from api_bridge.cookies import COOKIE
-from tests.console import sample
+from tests.conftest import Server
+from tests.console.kept import KeptSample
 from tests.console.sample import Sample
 from tests.console.screenshots import launched
 
@@ -118,11 +119,17 @@ def app() -> FastAPI:
     return create_app()
 
 
+@pytest.fixture(scope="session")
+def kept(postgres: Server) -> KeptSample:
+    """The sample of a moment ago."""
+    return KeptSample(postgres)
+
+
 @pytest.fixture
-def there(database: str, monkeypatch: pytest.MonkeyPatch) -> Sample:
+def there(database: str, kept: KeptSample, monkeypatch: pytest.MonkeyPatch) -> Sample:
     """A workspace with something of everything."""
     monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
-    return sample.make()
+    return kept.there()
 
 
 @pytest.fixture

@@ -153,8 +153,8 @@ class Stack:
         except AssertionError as error:
             raise AssertionError(f"{error}: {json.dumps(last)}") from None
 
-    def in_database(self, statement: str, **values: Any) -> None:
-        """Do what only time does, to what the tests made."""
+    def in_database(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Do what only time does, to what the tests made; or see what is on record."""
         secrets = json.loads((self.home / "secrets.json").read_text())
         with (
             closing(
@@ -170,6 +170,7 @@ class Stack:
             connection.cursor() as cursor,
         ):
             cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
 
     def mails(self, address: str) -> list[dict[str, Any]]:
         messages = requests.get(f"{self.mail}/api/messages", timeout=10).json()

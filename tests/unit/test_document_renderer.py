@@ -28,6 +28,8 @@ from automations.adapters.documents.renderer import ConfinedRenderer, Limits
 from automations.errors import StepError, TemplateError
 from tests.letters import letter, repacked, texts
 
+pytestmark = pytest.mark.slow  # each fills a document, in a process of its own
+
 DOCUMENT = "word/document.xml"
 QUICK = Limits(seconds=2, patience=20)
 
@@ -201,7 +203,6 @@ class TestFilling:
         assert texts(content) == ["x"]
 
 
-@pytest.mark.slow
 class TestPdf:
     def test_a_pdf_names_the_engine_and_has_the_font(self, renderer: ConfinedRenderer) -> None:
         made = renderer.render("docx", letter("{{ a }}"), {"a": "Ł ź € “ ”"}, "pdf")
@@ -330,7 +331,6 @@ def png(width: int, rows: bytes) -> bytes:
     )
 
 
-@pytest.mark.slow
 class TestLibreOffice:
     @staticmethod
     def install(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,7 +445,6 @@ def test_more_than_a_process_has_room_for_wait_in_their_own_time(
     assert room.acquire(blocking=False)
 
 
-@pytest.mark.slow
 class TestHostileTemplates:
     @pytest.mark.parametrize(
         "text", ["{{ ''.__class__ }}", "{{ submission.__init__ }}", "{{ range.__globals__ }}"]
@@ -522,7 +521,6 @@ class TestHostileTemplates:
         assert error.value.kind == "limit"
 
 
-@pytest.mark.slow
 class TestHostilePackages:
     @staticmethod
     def refused(content: bytes) -> str:

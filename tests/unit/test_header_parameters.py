@@ -38,6 +38,7 @@ def test_a_parameter_that_cannot_be_read_is_refused(name: str) -> None:
         fields(sent(more), MULTIPART, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", parameters.UNITS)
 def test_a_header_is_read_in_a_time_that_grows_with_it(unit: str) -> None:
     def read(size: int) -> None:
