@@ -389,20 +389,19 @@ def everything() -> dict[str, Any]:
         names = session.scalars(
             text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
         ).all()
-        found = {}
-        for name in set(names) - {"security_event", "rate_limit", "api_key"}:
-            query = (
-                f"SELECT md5(coalesce(string_agg(t::text, '' ORDER BY t::text), '')) FROM {name} t"
-            )
-            if name == "audit_log":
-                query += " WHERE action <> 'api_key.use'"
-            found[name] = session.scalar(text(query))
-        keys = (
+        rows = "md5(coalesce(string_agg(t::text, '' ORDER BY t::text), ''))"
+        looked_at = {
+            name: f"SELECT {rows} FROM {name} t"
+            for name in set(names) - {"security_event", "rate_limit"}
+        }
+        looked_at["audit_log"] += " WHERE action <> 'api_key.use'"
+        looked_at["api_key"] = (
             "SELECT string_agg(token_hash || coalesce(revoked_at::text, ''), ' ' ORDER BY id) "
             "FROM api_key"
         )
-        found["api_key"] = session.scalar(text(keys))
-        return found
+        # One statement for all: it is asked after each of hundreds of requests.
+        columns = ", ".join(f'({query}) AS "{name}"' for name, query in looked_at.items())
+        return dict(session.execute(text(f"SELECT {columns}")).mappings().one())
 
 
 def lines_of_the_audit_log() -> int:
