@@ -19,18 +19,18 @@ class KeptSample:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._began = float("-inf")
+        self._at = float("-inf")
         self._made: Sample
         self._rows: Rows
 
     def there(self) -> Sample:
         """Have it in the tests' database, which is empty."""
-        if time.monotonic() - self._began < YOUNG:
+        if time.monotonic() - self._at < YOUNG:
             self._server.put_back(self._rows)
             # The same automations may have got other versions in another test.
             definitions.forget()
         else:
-            self._began = time.monotonic()
             self._made = sample.make()
             self._rows = self._server.rows_of_all()
+            self._at = time.monotonic()
         return deepcopy(self._made)
