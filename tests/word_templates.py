@@ -707,6 +707,20 @@ TEMPLATES: Mapping[str, Example] = {
         shown=("simple Ada", "complex Ada", "outer"),
         hidden=("inner",),
     ),
+    "fields that show what they showed last": Example(
+        elements(
+            p(r("{{ name }} "), complex_field(" REF nowhere \\h ", r("reference"))),
+            p(complex_field(" PAGEREF _Toc9 \\h ", r("page seven"))),
+            p(complex_field(' IF 1 = 1 "yes" "no" ', r("decided"))),
+            p(complex_field(" FILENAME ", r("letter.docx"))),
+            p(complex_field(" SAVEDATE ", r("last year")), r("; ")),
+            p(f'<w:fldSimple w:instr="NUMWORDS">{r("many words")}</w:fldSimple>'),
+            p(complex_field(" DOCPROPERTY Client ", r("Lovelace Ltd"))),
+        ),
+        NAMED,
+        shown=("reference", "page seven", "decided", "letter.docx", "last year", "many words"),
+        hidden=("Error", "placed", "settled"),
+    ),
     "a watermark": Example(
         in_header(
             p(

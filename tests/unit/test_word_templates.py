@@ -113,7 +113,11 @@ def office(
     folder = tmp_path_factory.mktemp("office")
     placed = {
         name: text_boxes.placed(
-            directions.marked(path, folder / f"marked {path.name}"), folder / f"placed {path.name}"
+            directions.marked(
+                plain.settled(path, folder / f"settled {path.name}"),
+                folder / f"marked {path.name}",
+            ),
+            folder / f"placed {path.name}",
         )
         for name, path in filled.items()
     }

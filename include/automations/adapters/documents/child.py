@@ -60,7 +60,8 @@ def _to_pdf(folder: Path, document: Path, template_format: str, allow_loss: bool
     if program is not None:
         lost = _without_font(fonts.unknown_to_fontconfig(characters, folder))
         _allow(lost, allow_loss)
-        converted = directions.marked(document, folder / "marked.docx")
+        converted = plain.settled(document, document)
+        converted = directions.marked(converted, folder / "marked.docx")
         converted = text_boxes.placed(converted, folder / "placed.docx")
         soffice.pdfs_from_docx(program, [converted], folder)
         converted.with_suffix(".pdf").replace(folder / "document.pdf")

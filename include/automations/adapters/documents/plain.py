@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,26 @@ _TARGET = re.compile(r'\s*HYPERLINK\s+(?:\\\w\s+)*(?:"[^"]+"|[^\s"\\]+)', re.IGN
 _BLANKS = re.compile(r" {2,}")
 _TITLES = frozenset({"title", "subtitle", "date"})
 _KEPT = frozenset({_LINK})
+_REFERENCES = frozenset({"REF", "PAGEREF", "NOTEREF"})
+_SHOWN_LAST = frozenset(
+    {
+        *(
+            "IF",
+            "COMPARE",
+            "ASK",
+            "FILLIN",
+            "FILENAME",
+            "FILESIZE",
+            "TEMPLATE",
+            "INFO",
+            "DOCPROPERTY",
+        ),
+        *("DOCVARIABLE", "AUTHOR", "TITLE", "SUBJECT", "KEYWORDS", "COMMENTS", "LASTSAVEDBY"),
+        *("USERNAME", "USERINITIALS", "USERADDRESS", "NUMWORDS", "NUMCHARS", "REVNUM", "EDITTIME"),
+        *("CREATEDATE", "SAVEDATE", "PRINTDATE"),
+    }
+)
+"""Fields that LibreOffice computes by itself, from what it knows of a file in passing."""
 _KEPT_IN_RUNNING = frozenset({_LINK, "PAGE", "NUMPAGES", "SECTIONPAGES"})
 """Fields of headers and footers that count pages."""
 
@@ -37,7 +58,11 @@ def write(document: Path, result: Path) -> None:
             continue
         _remove_hidden(root, styles)
         is_running = part.content_type.endswith((".header+xml", ".footer+xml"))
-        _show_fields(root, _KEPT_IN_RUNNING if is_running else _KEPT)
+        for simple in list(root.iter(qn("w:fldSimple"))):
+            if _kind(simple.get(qn("w:instr"), "")) == _LINK:
+                _unwrap(simple)
+        kept = _KEPT_IN_RUNNING if is_running else _KEPT
+        _show_fields(root, partial(_is_one_of, kept))
         _show_links(part, root)
         _keep_blanks(root)
         for name in _AROUND:
@@ -49,6 +74,36 @@ def write(document: Path, result: Path) -> None:
         if part.content_type.startswith("image/"):
             part.partname = PackURI(f"/word/media/picture{number}.{part.partname.ext.lower()}")
     package.save(str(result))
+
+
+def settled(document: Path, result: Path) -> Path:
+    """Write a copy for LibreOffice that shows what the document does, and give its path.
+
+    Of some fields LibreOffice would show its own idea, or an error where what they name is gone.
+    """
+    package = Document(str(document))
+    styles = Styles(package.styles.element)
+    parts = [(part, root_of(part)) for part in package.part.package.parts]
+    marks = {
+        mark.get(qn("w:name"))
+        for _, root in parts
+        if root is not None
+        for mark in root.iter(qn("w:bookmarkStart"))
+    }
+
+    def keeps(instruction: str) -> bool:
+        kind, *more = instruction.split() or [""]
+        if kind.upper() in _REFERENCES:
+            return bool(more) and more[0].strip('"') in marks
+        return kind.upper() not in _SHOWN_LAST
+
+    for part, root in parts:
+        if root is not None:
+            _remove_hidden(root, styles)
+            _show_fields(root, keeps)
+            put(part, root)
+    package.save(str(result))
+    return result
 
 
 def _complete(package: Any) -> None:
@@ -107,32 +162,43 @@ def _paragraph_of(run: Any) -> Any:
     return next(run.iterancestors(qn("w:p")), None)
 
 
-def _show_fields(root: Any, kept: frozenset[str]) -> None:
-    """Leave of fields what they showed last, but for the kinds that are to be read anew."""
+def _is_one_of(kinds: frozenset[str], instruction: str) -> bool:
+    kind = _kind(instruction)
+    return kind in kinds and (kind != _LINK or _TARGET.match(instruction) is not None)
+
+
+def _show_fields(root: Any, keeps: Callable[[str], bool]) -> None:
+    """Leave of fields what they showed last, but for those that are to be read anew.
+
+    Args:
+        keeps: whether a field of an instruction is one of these.
+    """
     open_fields: list[_Field] = []
     for run in list(root.iter(qn("w:r"))):
         for element in list(run):
             if element.tag == qn("w:fldChar"):
-                _turn(element, open_fields, kept)
+                _turn(element, open_fields, keeps)
             elif element.tag == qn("w:instrText"):
                 if open_fields:
                     open_fields[-1].instruction += element.text or ""
                     open_fields[-1].marks.append(element)
-            elif element.tag != qn("w:rPr") and any(not field.shows for field in open_fields):
-                run.remove(element)
-    for field in list(root.iter(qn("w:fldSimple"))):
-        if _kind(field.get(qn("w:instr"), "")) not in kept - {_LINK}:
-            _unwrap(field)
+            elif element.tag != qn("w:rPr"):
+                for field in open_fields:
+                    field.inside += [] if field.shows else [element]
+    for simple in list(root.iter(qn("w:fldSimple"))):
+        if not keeps(simple.get(qn("w:instr"), "")):
+            _unwrap(simple)
 
 
 class _Field:
     def __init__(self, begin: Any) -> None:
         self.marks = [begin]
+        self.inside: list[Any] = []
         self.instruction = ""
         self.shows = False
 
 
-def _turn(element: Any, open_fields: list[_Field], kept: frozenset[str]) -> None:
+def _turn(element: Any, open_fields: list[_Field], keeps: Callable[[str], bool]) -> None:
     kind = element.get(qn("w:fldCharType"))
     if kind == "begin":
         open_fields.append(_Field(element))
@@ -143,9 +209,9 @@ def _turn(element: Any, open_fields: list[_Field], kept: frozenset[str]) -> None
             field.shows = True
         elif kind == "end":
             open_fields.pop()
-            leads = _kind(field.instruction) != _LINK or _TARGET.match(field.instruction)
-            if _kind(field.instruction) not in kept or not leads:
-                for mark in field.marks:
+            if not keeps(field.instruction):
+                # What lies in its instruction is no part of what it shows.
+                for mark in (*field.marks, *field.inside):
                     _remove(mark)
 
 
