@@ -14,6 +14,7 @@ from airflow.sdk import Param
 
 from automations.kit.json_schema.validation import first_violation
 from automations.kit.values import JSON
+from automations_airflow import limits
 
 MAX_FIELDS = 100
 """Of a form; nobody fills in more, and every parse makes them."""
@@ -22,7 +23,6 @@ NOTHING = {"null": "(none)"}
 """What a choice that is not made is called: the form would say ``null``."""
 
 _SHOWN = ("title", "description_md", "examples", "section", "values_display")
-_LIMITS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
 _FORMATS = ("date", "date-time", "multiline")
 """Those that the form has inputs for, and that the bridge checks alike."""
 _NAMED = ("enumNames", "x-enumNames", "x-enum-labels")
@@ -47,9 +47,11 @@ def _param(part: Mapping[str, Any], *, required: bool) -> Param:
     if not required:
         _allow_none(rules)
     described = part.get("description")
-    more: dict[str, Any] = {"schema": rules}
-    if isinstance(described, str):
-        more["description"] = described
+    more: dict[str, Any] = {"schema": limits.apart(rules)}
+    # Airflow shows it instead of a description in Markdown.
+    if isinstance(described, str) or "description_md" not in rules:
+        said = (described if isinstance(described, str) else "", limits.in_words(rules))
+        more["description"] = " ".join(one for one in said if one) or None
     # One that does not fit would have Airflow refuse every run that is given none.
     if "default" in part and first_violation(rules, part["default"]) is None:
         return Param(part["default"], **more)
@@ -68,7 +70,7 @@ def _rules(part: Mapping[str, Any]) -> Iterator[tuple[str, JSON]]:
         labels = {str(value): label for value, label in choices.items() if label is not None}
         if labels:
             yield "values_display", labels
-    for key in (*_SHOWN, *_LIMITS):
+    for key in (*_SHOWN, *limits.LIMITS):
         if key in part and not (key == "values_display" and choices):
             yield key, part[key]
     if part.get("format") in _FORMATS:

@@ -6,7 +6,6 @@ there: what an approval lacks is refused by us, and said where the question is a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from typing import Any
@@ -19,6 +18,7 @@ from automations.services.waits.answers import REASON
 from automations.services.waits.questions import Standing
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
+from automations_airflow import limits, markdown
 from automations_airflow.params import NOTHING
 
 SUBJECT_LENGTH = 250
@@ -63,11 +63,13 @@ def _assigned(standing: Standing) -> list[dict[str, str]]:
 def body_of(verdict: AskPeople, standing: Standing, page: str) -> str:
     """The question as Markdown: what was refused, its text, its data, and how it stands."""
     question = verdict.question
-    parts = [f"> **An answer was not taken.** {_plain(standing.refused)}"] * bool(standing.refused)
+    parts = [f"> **An answer was not taken.** {markdown.plain(standing.refused)}"] * bool(
+        standing.refused
+    )
     if question.body:
         parts.append(question.body)
     if question.data is not None:
-        parts.append(_fenced(json.dumps(question.data, indent=2, ensure_ascii=False)))
+        parts.append(markdown.data(question.data))
     parts += _unshown(question.form, page)
     parts.append(" · ".join((*_facts(verdict, standing), f"[Its page in the console]({page})")))
     return "\n\n".join(parts)
@@ -75,7 +77,7 @@ def body_of(verdict: AskPeople, standing: Standing, page: str) -> str:
 
 def _facts(verdict: AskPeople, standing: Standing) -> Iterator[str]:
     if standing.asked:
-        yield f"Asked: {_plain(', '.join(standing.asked))}"
+        yield f"Asked: {markdown.plain(', '.join(standing.asked))}"
     if verdict.question.quorum > 1:
         yield f"{standing.approvals} of {verdict.question.quorum} approvals"
     yield f"Until {verdict.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
@@ -84,7 +86,9 @@ def _facts(verdict: AskPeople, standing: Standing) -> Iterator[str]:
 def _unshown(form: Mapping[str, Any] | None, page: str) -> Iterator[str]:
     """What of a form Airflow has no inputs for, and where it is filled in."""
     lists = [one for one in (form or {}).get("sections", ()) if one.get("repeatable")]
-    names = ", ".join(f"“{_plain(one.get('title') or one.get('id') or 'items')}”" for one in lists)
+    names = ", ".join(
+        f"“{markdown.plain(one.get('title') or one.get('id') or 'items')}”" for one in lists
+    )
     if not lists:
         return
     least = max((one.get("repeatableConfig") or {}).get("minItems") or 0 for one in lists)
@@ -146,14 +150,17 @@ def _field(field: Mapping[str, Any], section: str | None) -> dict[str, Any]:
         schema["values_display"] = labels
     if section:
         schema["section"] = section
-    described = " ".join(_help(field, required=bool(rules.get("required"))))
-    return _param(field.get("label") or field["key"], described or None, schema)
+    described = " ".join(_help(field, schema, required=bool(rules.get("required"))))
+    label = field.get("label") or field["key"]
+    return _param(label, described or None, limits.apart(schema))
 
 
-def _help(field: Mapping[str, Any], *, required: bool) -> Iterable[str]:
+def _help(field: Mapping[str, Any], schema: Mapping[str, Any], *, required: bool) -> Iterable[str]:
     if required:
         yield "Needed to approve."
     yield from (text for name in _HELP if isinstance(text := field.get(name), str) and text)
+    if bounds := limits.in_words(schema):
+        yield bounds
 
 
 def _param(title: str, description: str | None, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,16 +169,3 @@ def _param(title: str, description: str | None, schema: Mapping[str, Any]) -> di
         shown["enum"] = [*schema["enum"], None]
         shown["values_display"] = {**schema.get("values_display", {}), **NOTHING}
     return {"value": None, "description": description, "schema": shown}
-
-
-def _plain(text: str | None) -> str:
-    """A text of somebody's, in a line of its own and without marks of Markdown's."""
-    words = " ".join((text or "").split())
-    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|" else mark for mark in words)
-
-
-def _fenced(text: str) -> str:
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}json\n{text}\n{fence}"

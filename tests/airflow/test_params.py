@@ -18,6 +18,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import Engine
 
 from automations.kit.ids import new_id
+from automations_airflow import limits
 from automations_airflow.dag_builder import build
 from automations_airflow.params import NOTHING, params_of
 from tests.airflow.definitions import email, published
@@ -51,9 +52,14 @@ def shown(name: str) -> dict[str, Any]:
 
 def test_a_field_has_its_title_help_limits_and_section() -> None:
     assert shown("amount") == {
-        "type": "number", "title": "Amount", "minimum": 1, "maximum": 500, "section": "What",
+        "type": "number", "title": "Amount", "section": "What",
+        # Not beside it: Airflow's form would make 500 of 1000, and say nothing.
+        "allOf": [{"minimum": 1, "maximum": 500}],
     }  # fmt: skip
-    assert params_of(SCHEMA)["amount"].description == "In euros."
+    described = {name: param.description for name, param in params_of(SCHEMA).items()}
+    assert described["amount"] == "In euros. 1 to 500."
+    assert described["note"] == "At most 9 characters."
+    assert described["day"] is None
     assert shown("day") == {"type": "string", "format": "date"}
 
 
@@ -179,3 +185,18 @@ def test_an_automation_that_is_started_otherwise_has_no_form() -> None:
     assert not build(published(email("a"), trigger={"type": "manual"})).params
     schedule = {"type": "schedule", "cron": "0 9 * * *"}
     assert not build(published(email("a"), trigger=schedule)).params
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"minimum": 1}, "At least 1."),
+        ({"maximum": 2.5}, "At most 2.5."),
+        ({"minLength": 2, "maxLength": 5}, "2 to 5 characters."),
+        ({"minItems": 1, "maxItems": 3}, "1 to 3 items."),
+        ({"minimum": "a", "maximum": True}, ""),
+        ({}, ""),
+    ],
+)
+def test_limits_are_said_below_the_input(rules: dict[str, Any], said: str) -> None:
+    assert limits.in_words(rules) == said

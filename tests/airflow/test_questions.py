@@ -36,9 +36,26 @@ def form(*fields: dict[str, Any], **section: Any) -> dict[str, Any]:
 
 
 def test_data_cannot_leave_its_fence() -> None:
-    body = body_of(asking(data={"a": "```\n# big"}), Standing(), PAGE)
+    body = body_of(asking(data=[1, "```\n# big"]), Standing(), PAGE)
     assert body.startswith("OK?\n\n````json\n")
     assert "\n````\n\nUntil 2026-03-01 09:30 UTC" in body
+
+
+def test_data_is_shown_as_tables() -> None:
+    data = {
+        "company": "ACME | Sons",
+        "amount": 25000,
+        "exposed": False,
+        "tags": ["new", "large"],
+        "directors": [{"name": "Ada"}, {"name": "Grace", "since": "2021"}],
+    }
+    body = body_of(asking(data=data), Standing(), PAGE)
+    assert body.split("\n\n")[1:4] == [
+        "|  |  |\n| --- | --- |\n| **company** | ACME \\| Sons |\n| **amount** | 25000 |\n"
+        "| **exposed** | No |\n| **tags** | new, large |",
+        "**directors**",
+        "| name | since |\n| --- | --- |\n| Ada |  |\n| Grace | 2021 |",
+    ]
 
 
 def test_it_says_who_is_asked_until_when_and_how_far_it_is() -> None:
@@ -91,10 +108,13 @@ def test_its_form_has_labels_limits_help_and_sections() -> None:
     assert "section" not in params.pop(REASON)["schema"]
     assert {param["schema"]["section"] for param in params.values()} == {"Details"}
     why, size, amount, tags = (params[key]["schema"] for key in ("why", "size", "amount", "tags"))
-    assert (why["title"], why["maxLength"], why["format"]) == ("Why?", 200, "multiline")
-    assert params["why"]["description"] == "Needed to approve. In a sentence."
+    assert (why["title"], why["format"]) == ("Why?", "multiline")
+    assert why["allOf"] == [{"maxLength": 200}]
+    assert params["why"]["description"] == (
+        "Needed to approve. In a sentence. At most 200 characters."
+    )
     assert (size["enum"], size["values_display"]) == (["s", None], {"s": "Small", **NOTHING})
-    assert (amount["minimum"], amount["maximum"]) == (1, 100)
+    assert (amount["allOf"], "maximum" in amount) == ([{"minimum": 1, "maximum": 100}], False)
     assert (tags["examples"], tags["values_display"]) == (["x"], {"x": "Ex"})
 
 

@@ -1,0 +1,45 @@
+"""Limits of fields, which Airflow's forms would keep by changing what is typed, without a word.
+
+A number's input sets what is over its ``maximum`` to that as soon as it is left; a text's takes no
+more than ``maxLength``, and cuts what is pasted. They look at the schema itself alone: under
+``allOf`` limits are checked all the same, by Airflow and by us, and refused in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_PAIRS = (
+    ("minimum", "maximum", ""),
+    ("minLength", "maxLength", " characters"),
+    ("minItems", "maxItems", " items"),
+)
+LIMITS = tuple(name for pair in _PAIRS for name in pair[:2])
+
+
+def apart(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules of a field, its limits where no form looks for them."""
+    limits = {name: rules[name] for name in LIMITS if name in rules}
+    others = {name: value for name, value in rules.items() if name not in limits}
+    return {**others, "allOf": [limits]} if limits else others
+
+
+def in_words(rules: Mapping[str, Any]) -> str:
+    """What the limits of a field are, for whoever fills it in; empty where it has none."""
+    said = []
+    for least, most, what in _PAIRS:
+        low, high = (_number(rules.get(name)) for name in (least, most))
+        if low and high:
+            said.append(f"{low} to {high}{what}.")
+        elif low:
+            said.append(f"At least {low}{what}.")
+        elif high:
+            said.append(f"At most {high}{what}.")
+    return " ".join(said)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

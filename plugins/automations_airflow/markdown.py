@@ -1,0 +1,81 @@
+"""Texts and data of somebody's as Markdown, of which Airflow's pages make what they show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from automations.kit.values import JSON
+
+_MAX_ROWS, _MAX_COLUMNS, _MAX_LETTERS = 60, 8, 2_000
+
+
+def plain(text: str | None) -> str:
+    """A text in a line of its own and without marks of Markdown's."""
+    words = " ".join((text or "").split())
+    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|" else mark for mark in words)
+
+
+def data(value: JSON) -> str:
+    """Data as tables, where it is not too much or too deep for that; else as JSON."""
+    if isinstance(value, Mapping) and 0 < len(value) <= _MAX_ROWS:
+        lists = {key: one for key, one in value.items() if _columns(one)}
+        rest = {key: one for key, one in value.items() if key not in lists}
+        parts = [f"**{plain(key)}**\n\n{_records(rows)}" for key, rows in lists.items()]
+        if rest:
+            facts = [(f"**{plain(key)}**", cell(one)) for key, one in rest.items()]
+            parts.insert(0, _table(("", ""), facts))
+        return "\n\n".join(parts)
+    return _records(value) if _columns(value) else fenced(value)
+
+
+def cell(value: JSON) -> str:
+    """A value in a table."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "Yes" if value else "No"
+        case str():
+            return plain(value[:_MAX_LETTERS])
+        case int() | float():
+            return str(value)
+        case list() if all(isinstance(one, str | int | float) for one in value):
+            return ", ".join(cell(one) for one in value[:_MAX_ROWS])
+    return plain(json.dumps(value, ensure_ascii=False)[:_MAX_LETTERS])
+
+
+def fenced(value: JSON) -> str:
+    """A value as JSON, which cannot leave its fence."""
+    text, fence = json.dumps(value, indent=2, ensure_ascii=False), "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}json\n{text}\n{fence}"
+
+
+def _columns(value: JSON) -> list[str]:
+    """The keys of records that are alike; none of anything else."""
+    if not isinstance(value, list) or not 0 < len(value) <= _MAX_ROWS:
+        return []
+    found: dict[str, None] = {}
+    for one in value:
+        if not isinstance(one, Mapping):
+            return []
+        found |= dict.fromkeys(one)
+        if len(found) > _MAX_COLUMNS:
+            return []
+    return list(found)
+
+
+def _records(rows: JSON) -> str:
+    columns = _columns(rows)
+    records = [one for one in rows if isinstance(one, Mapping)] if isinstance(rows, list) else []
+    return _table(
+        [plain(key) for key in columns],
+        [[cell(one[key]) if key in one else "" for key in columns] for one in records],
+    )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
