@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup
 from starlette.datastructures import FormData
 
-from api_bridge import denied_requests, form_inputs
+from api_bridge import denied_requests, form_inputs, public_texts, shown_values
 from api_bridge.bodies import json_of
 from api_bridge.deps import client_address
 from api_bridge.error_bodies import PROBLEM
@@ -26,9 +29,13 @@ from automations.kit.json_text import is_json
 from automations.kit.networks import network
 from automations.services.access import rate_limits
 
+_TEMPLATES = Path(__file__).parent / "templates"
+_STYLE = (_TEMPLATES / "public.css").read_text()
+STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
+"""The one style that the pages have, which stands in them: they load nothing."""
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "Content-Security-Policy": f"default-src 'none'; style-src {STYLE_SOURCE}; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -54,13 +61,25 @@ _MAX_INPUTS = 10_000
 PER_PERSON, _PER_ADDRESS = 20, 60
 """Tries a minute of one link, and of one address, behind which may be an office."""
 
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%d %b %Y, %H:%M UTC").lstrip("0")
+
+
 _templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader(_TEMPLATES),
     autoescape=select_autoescape(["html"]),
     trim_blocks=True,
     lstrip_blocks=True,
 )
 _templates.globals.update(
+    style=Markup(_STYLE),  # noqa: S704 -- a file of ours
+    t=public_texts.text,
+    utc=_utc,
+    pretty=shown_values.pretty,
+    columns_of=shown_values.columns,
+    label_of=shown_values.label,
+    plain_of=shown_values.plain,
     accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
     largest=uploads.MAX_BYTES // 1_000_000,
 )

@@ -12,9 +12,11 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from api_bridge import shown_values
 from api_bridge.console import addresses, assets, csrf, navigation, texts
 from api_bridge.console.views import moments, plots, words
 from api_bridge.downloads import download
+from api_bridge.pages import STYLE_SOURCE
 from automations.domain.forms import uploads
 from automations.domain.principals import Principal
 from automations.kit.networks import LOOPBACK
@@ -51,7 +53,10 @@ _templates.globals.update(
     operator_word=words.operator,
     severity_word=words.severity,
     source_word=words.source,
-    pretty=words.pretty,
+    pretty=shown_values.pretty,
+    columns_of=shown_values.columns,
+    label_of=shown_values.label,
+    plain_of=shown_values.plain,
     accepted=",".join(f".{extension}" for extension in uploads.CONTENT_TYPES),
     largest=uploads.MAX_BYTES // 1_000_000,
 )
@@ -98,7 +103,7 @@ def framing(answer: Response) -> Response:
 def framed() -> dict[str, str]:
     """The headers of what a page shows in a frame of its own: it may run and send nothing."""
     return headers() | {
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+        "Content-Security-Policy": f"default-src 'none'; style-src {STYLE_SOURCE}; "
         f"form-action 'none'; base-uri 'none'; sandbox; frame-ancestors {_frame_ancestors()}"
     }
 

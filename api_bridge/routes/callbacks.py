@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -174,5 +173,4 @@ def _page(
         files=view.form is not None and form_inputs.takes_files(view.form),
         problems=problems or {},
         elsewhere=form_inputs.elsewhere(groups or [], problems or {}),
-        data=json.dumps(view.data, indent=2, ensure_ascii=False) if view.data is not None else None,
     )

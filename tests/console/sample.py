@@ -215,7 +215,7 @@ def _settle(made: Sample) -> None:
             "body": "They ask for 25 000 EUR.\nTheir register entry is attached.",
             "data": {"company": "ACME GmbH", "amount": 25000, "directors": ["Ada", "Grace"]},
         }
-        waits.open_wait(
+        asked = waits.open_wait(
             session,
             NewWait(
                 run_id=made.runs["asked"],
@@ -226,6 +226,7 @@ def _settle(made: Sample) -> None:
                 question=question,
             ),
         )
+        asked.created_at = now - timedelta(seconds=58)
         waits.open_wait(
             session,
             NewWait(

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from api_bridge.cookies import COOKIE
 from automations.db import migrate
 from automations.launcher.postgres import EmbeddedPostgres
-from tests.console import records, sample, sample_forms, things
+from tests.console import public_pages, records, sample, sample_forms, things
 from tests.console.sample import Sample
 
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
@@ -114,6 +114,7 @@ def addresses(there: Sample) -> dict[str, str]:
 
 def take(there: Sample, folder: Path, wanted: str) -> None:
     """Take the pictures whose names fit."""
+    open_to_all = {"sign-in": "/console/sign-in", **public_pages.shown(there)}
     with serving() as url, sync_playwright() as playwright:
         browser = launched(playwright)
         for size, (width, height) in SIZES.items():
@@ -123,13 +124,12 @@ def take(there: Sample, folder: Path, wanted: str) -> None:
                     "color_scheme": scheme,
                 }
                 page = signed_in(browser, url, there.tokens["OWNER"], **look)
-                shown = [*addresses(there).items()]
                 visitor = signed_in(browser, url, None, **look)
-                for name, path in [*shown, ("sign-in", "/console/sign-in")]:
+                for name, path in {**addresses(there), **open_to_all}.items():
                     file = f"{name}-{size}-{scheme}.png"
                     if not re.search(wanted, file):
                         continue
-                    tab = visitor if name == "sign-in" else page
+                    tab = visitor if name in open_to_all else page
                     tab.goto(f"{url}{path}")
                     tab.screenshot(path=str(folder / file), full_page=True)
         browser.close()

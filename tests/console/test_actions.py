@@ -63,7 +63,7 @@ class TestAutomations:
 
     def test_one_is_paused_activated_and_archived(self, owner: Browser, there: Sample) -> None:
         page = f"/console/workflows/{there.workflow}"
-        for status, said in (("PAUSED", "is paused"), ("ACTIVE", "is active")):
+        for status, said in (("PAUSED", "Paused: nothing"), ("ACTIVE", "Activated: its")):
             owner.open(page)
             owner.press(f"{page}/status")
             assert status_of(there.workflow) == status
@@ -71,7 +71,7 @@ class TestAutomations:
         owner.press(f"{page}/status", 1)
         assert status_of(there.workflow) == "ARCHIVED"
         owner.open(page)
-        assert "is archived" not in owner.text, "it is said once"
+        assert "Archived: nothing" not in owner.text, "it is said once"
 
     def test_a_copy_is_a_draft_of_its_own(self, owner: Browser, there: Sample) -> None:
         owner.open(f"/console/workflows/{there.workflow}")
@@ -86,7 +86,7 @@ class TestAutomations:
         assert added == ["description: Checks a new client."]
         owner.open(page)
         owner.press(f"{page}/1/restore")
-        assert "is the newest one again" in owner.text
+        assert "is the current one again" in owner.text
         found = workflows.get(there.workspace, there.workflow)
         assert (found.version, found.definition["description"]) == (3, KYC["description"])
         assert owner.open(f"{page}/9").status_code == 404
@@ -108,7 +108,7 @@ class TestRunForm:
             "input.politicallyExposed": "false",
         }
         owner.press(f"{page}/execute", typed=typed)
-        assert "The run has begun" in owner.text
+        assert "The run has started" in owner.text
         run = run_of(owner.path.rpartition("/")[2])
         assert run.input == {
             "company": "ACME",
@@ -193,7 +193,7 @@ class TestRuns:
         assert owner.answer.status_code == 400
         owner.open(page)
         owner.press(f"{page}/resume", data='{"by": "hand"}')
-        assert "The run goes on." in owner.text
+        assert "The run continues." in owner.text
         with unit_of_work() as session:
             wait = session.query(Wait).filter(Wait.run_id == there.runs["waiting"]).one()
         assert (wait.decision, wait.data, wait.decided_by) == (
@@ -280,9 +280,9 @@ class TestApprovals:
             wait = session.query(Wait).filter(Wait.run_id == there.runs["asked"]).one()
             waits.add_approvers(session, wait, ["admin@b.example"])
         browsers["MEMBER"].open(f"/console/approvals/{there.runs['asked']}")
-        assert "Others are asked to decide this." in browsers["MEMBER"].text
+        assert "Other people are asked to decide this." in browsers["MEMBER"].text
         browsers["ADMIN"].open("/console/approvals")
-        assert "You are asked" in browsers["ADMIN"].text
+        assert "Waiting for you" in browsers["ADMIN"].text
 
 
 class TestPeople:
@@ -307,7 +307,7 @@ class TestPeople:
         assert "joan@b.example" in joan.text
         (change,) = owner.root.xpath("//tr[contains(., 'joan@')]//form[contains(@action, 'role')]")
         owner.press(change.action, role="VIEWER")
-        assert "The role is changed." in owner.text
+        assert "Role changed." in owner.text
         owner.press(change.action.replace("/role", "/remove"))
         assert "joan@b.example" not in owner.text
         assert joan.open("/console/runs").url.path == "/console/sign-in"
@@ -326,7 +326,7 @@ def test_an_event_is_matched_once_more(owner: Browser, there: Sample) -> None:
     owner.open(page)
     assert "is started by hand" in owner.text
     owner.press(f"{page}/replay")
-    assert "The event is matched once more." in owner.text
+    assert "The event is being matched again." in owner.text
 
 
 def test_notifications_are_read(owner: Browser, there: Sample) -> None:

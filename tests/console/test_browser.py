@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -12,9 +13,10 @@ from playwright.sync_api import Page, expect
 
 from automations.db import runs
 from automations.db.session import unit_of_work
+from automations.db.tables import Wait
 from automations.domain.statuses import RunStatus
 from automations.services.pipelines import pulls, syncs
-from tests.console import things, weights
+from tests.console import public_pages, things, weights
 from tests.console.sample import Sample
 from tests.console.screenshots import addresses, serving, signed_in
 
@@ -143,9 +145,52 @@ def test_a_pipeline_s_page_follows_its_sync(chromium: Chromium, url: str, there:
     page = opened(chromium, url, there.tokens["MEMBER"], faults)
     page.goto(f"{url}/console/pipelines/{there.things['http']}")
     page.evaluate("window.same = true")
-    expect(page.locator("#pipeline-now")).to_contain_text("is being read")
+    expect(page.locator("#pipeline-now")).to_contain_text("Syncing now")
     syncs.stop(there.workspace, there.things["http"], sync.id)
     expect(page.locator("#pipeline-syncs .badge")).to_have_text("Stopped")
     expect(page.locator("#pipeline-now")).to_be_empty()
     assert page.evaluate("window.same") is True
     assert faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_that_need_no_account_are_accessible_and_fit_a_phone(
+    chromium: Chromium, url: str, there: Sample, scheme: Literal["light", "dark"]
+) -> None:
+    context = chromium.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    page = context.new_page()
+    found: dict[str, list[str]] = {}
+    for name, path in public_pages.shown(there).items():
+        page.goto(f"{url}{path}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        # The policy lets their style be used.
+        assert page.locator("main").evaluate("e => getComputedStyle(e).borderTopWidth") == "4px"
+        result = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
+        for one in result.response["violations"]:
+            nodes = [node["html"][:160] for node in one["nodes"]][:3]
+            found.setdefault(f"{name} {one['id']}", []).extend(nodes)
+    context.close()
+    assert found == {}
+
+
+def test_somebody_decides_by_the_mailed_link_on_a_phone(
+    chromium: Chromium, url: str, there: Sample
+) -> None:
+    context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{url}{public_pages.asked(there, public_pages.FORM)}")
+    directors = page.get_by_role("row", name="directors")
+    expect(directors.get_by_role("row", name="Grace Hopper")).to_contain_text("2021-09-15")
+    expect(page.get_by_role("row", name="Politically exposed")).to_contain_text("No")
+    assert "{" not in page.locator("main").inner_text()
+    page.get_by_role("button", name="Approve").tap()
+    expect(page.get_by_role("alert")).to_contain_text("nothing was decided yet")
+    page.get_by_label("Credit limit *").fill("20000")
+    page.get_by_label("Low").check()
+    page.get_by_label("Reason (optional)").fill("Known for years.")
+    page.get_by_role("button", name="Approve").tap()
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    with unit_of_work() as session:
+        wait = session.query(Wait).filter(Wait.decision == "approved").one()
+        assert (wait.decided_by, wait.data) == (public_pages.BOSS, {"limit": 20000, "risk": "low"})
+    context.close()

@@ -117,7 +117,7 @@ def test_steps_are_added_moved_copied_disabled_and_taken_out(building: Building)
     assert building.steps()[4:6] == ["Delay", "Delay 2"]
     (toggle,) = building.browser.root.xpath("//button[starts-with(@value, 'toggle:')]/@value")
     building.do(toggle)
-    assert "Runs leave this step out" in building.browser.text
+    assert "runs skip this step" in building.browser.text
     (delete,) = building.browser.root.xpath("//button[@data-way='delete']/@value")
     building.do(delete)
     assert "Delay 2" not in building.steps()
@@ -144,14 +144,14 @@ def test_every_problem_stands_at_its_field_in_the_words_of_the_api(
 
 def test_a_template_is_shown_with_what_it_would_come_to(building: Building, there: Sample) -> None:
     building.open("step.hello")
-    assert building.about("f:config.to") == "comes to ada@b.example"
+    assert building.about("f:config.to") == "becomes ada@b.example"
     building.do("keep:", {"f:config.subject": "{{input.company}}: {{steps.register.status}}"})
     assert building.about("f:config.subject").endswith(": 200")
     building.do("keep:", {"f:config.body": "{{input.nobody}}"})
     assert building.about("f:config.body").startswith("not with this data:")
     building.do("at:sample")
     building.do("at:step.hello", {"sample": '{"input": {"nobody": "Somebody"}}'})
-    assert building.about("f:config.body") == "comes to Somebody"
+    assert building.about("f:config.body") == "becomes Somebody"
     building.do("at:sample")
     for wrong in ("{", "[]", '{"nothing": {}}', '{"input": 5}'):
         assert building.do("keep:", {"sample": wrong}).status_code == 400
@@ -221,8 +221,8 @@ def test_another_window_s_changes_are_not_overwritten(
 def test_what_an_edit_means_for_runs_in_flight_is_said(building: Building) -> None:
     building.open("step.later")
     building.do("delete:later")
-    assert "3 runs are in flight: they go on by the version" in building.browser.text
-    assert "1 of them waits at a step that you have removed" in building.browser.text
+    assert "3 runs are in flight: they continue on the version" in building.browser.text
+    assert "1 of them waits at a step that you removed" in building.browser.text
 
 
 def test_yaml_changes_the_flow_and_the_other_way_round(building: Building, there: Sample) -> None:
@@ -270,7 +270,7 @@ def test_one_step_is_tested_as_it_was_saved(building: Building, there: Sample) -
         "at:step.risky", {"sample": '{"input": {"amount": 20000, "politicallyExposed": false}}'}
     )
     assert test().status_code == 200
-    assert "It goes on with: If so" in building.browser.text
+    assert "Continues with: If so" in building.browser.text
     with unit_of_work() as session:
         kept = session.query(Run).filter(Run.trigger_type == "test").one()
         assert kept.status == "COMPLETED"
@@ -371,7 +371,7 @@ def test_the_whole_is_tried_as_it_is_written_and_nothing_is_done(
     building.do("keep:", {"sample": '{"input": {"amount": 5, "politicallyExposed": false}}'})
     building.open("step.ask")
     building.do("at:trial", {"f:config.message": "Shall we take on {{input.company}}?"})
-    assert "Nothing is done outside" in building.browser.text
+    assert "without effects" in building.browser.text
     building.browser.press(building.page, to=f"{building.page}/try")
     assert [" ".join(one.split()) for one in building.texts("//li[@data-tried]//strong")][:3] == [
         "Look the company up",
@@ -388,7 +388,7 @@ def test_a_pause_is_passed_as_it_was_chosen(building: Building, there: Sample) -
     building.do("at:trial")
     building.browser.press(building.page, to=f"{building.page}/try")
     assert "May we take on ACME?" in building.browser.text
-    assert "A run would come to its end." in building.browser.text
+    assert "A run would complete." in building.browser.text
     chosen = {"answer:ask": "rejected"}
     building.browser.press(building.page, typed=chosen, to=f"{building.page}/try")
     assert "A run would fail." in building.browser.text

@@ -83,10 +83,10 @@ def test_from_nothing_to_a_completed_run_by_clicking_alone(
     page = opened(chromium, url, nobody_yet, faults)
     person = Person(page)
     page.goto(url)
-    expect(page.locator("h1")).to_have_text("What to do next")
+    expect(page.locator("h1")).to_have_text("Get started")
     person.click(page.get_by_role("link", name="Choose one"))
-    person.type(page.get_by_label("An empty one"), "Hello")
-    person.click(page.get_by_role("button", name="Begin"))
+    person.type(page.get_by_label("Start from nothing"), "Hello")
+    person.click(page.get_by_role("button", name="Create"))
     expect(page.locator("h1")).to_contain_text("Hello")
     person.click(page.get_by_role("button", name="Add a step at the end"))
     person.click(page.get_by_role("button", name="Condition Choose"))
@@ -206,7 +206,7 @@ def test_a_step_is_dragged_to_another_place_and_back_by_undo(
     page.goto(f"{url}/console/workflows/{there.workflow}/edit")
     page.locator("[data-step=later]").drag_to(page.locator("[data-spot='/steps/0']"))
     expect(page.locator("[data-step]").first).to_have_attribute("data-step", "later")
-    page.get_by_role("button", name="Take back").click()
+    page.get_by_role("button", name="Undo").click()
     expect(page.locator("[data-step]").first).to_have_attribute("data-step", "register")
     assert faults == []
 

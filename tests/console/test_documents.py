@@ -135,7 +135,7 @@ class TestTemplates:
         assert owner.send(f"{page}/delete").status_code == 400
         owner.open(page)
         owner.press(f"{page}/delete")
-        assert "The template is deleted" in owner.text
+        assert "Template deleted." in owner.text
         assert owner.open(page).status_code == 404
 
     def test_who_comes_second_overwrites_nothing(self, owner: Browser, there: Sample) -> None:
@@ -215,7 +215,7 @@ class TestTemplates:
         owner.open(page)
         answer = owner.press(f"{page}/test", data=data, output="docx")
         assert (answer.status_code, said in owner.text) == (400, True), owner.text
-        assert owner.heading() == "Nothing came out"
+        assert owner.heading() == "It could not be filled in"
 
     def test_a_viewer_sees_what_it_takes_and_no_action(
         self, browsers: dict[str, Browser], there: Sample

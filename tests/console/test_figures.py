@@ -48,16 +48,16 @@ def test_one_automation_has_figures_of_its_own(owner: Browser, there: Sample) ->
     assert f"{page}/figures" in owner.root.xpath("//nav[@class='tabs']/a/@href")
     owner.open(f"{page}/figures")
     assert facts(owner)["Runs"] == "5"
-    assert "Waits for a decision" in owner.text
+    assert "Waiting for a decision" in owner.text
     owner.open(f"/console/workflows/{there.digest}/figures")
-    assert "No runs in this time" in owner.text
+    assert "No runs in this period" in owner.text
     assert owner.open("/console/workflows/nothing/figures").status_code == 404
 
 
 def test_a_time_is_chosen(owner: Browser, there: Sample) -> None:
     owner.open("/console/figures?period=day&until=2020-02-29")
     assert facts(owner)["Runs"] == "0"
-    assert "from 29 Feb 2020, 00:00 to 1 Mar 2020, 00:00, in UTC" in owner.text
+    assert "from 29 Feb 2020, 00:00 to 1 Mar 2020, 00:00, UTC" in owner.text
     for wrong in ("period=decade", "until=soon", "until=9999-12-31", "until=0001-01-01"):
         assert owner.open(f"/console/figures?{wrong}").status_code == 400, wrong
 

@@ -122,7 +122,7 @@ class TestDesigner:
         assert len(designing.fields()) == len(kinds)
         designing.do("publish:")
         assert owner.path == f"/console/forms/{designing.form}"
-        assert "It is published" in owner.text
+        assert "Published: whoever" in owner.text
         fields = schema_of(there, designing.form)["sections"][0]["fields"]
         assert [field["type"] for field in fields] == kinds
         assert len({field["key"] for field in fields}) == len(kinds)
@@ -180,7 +180,7 @@ class TestDesigner:
         )
         assert all(path.startswith(tuple(wrong)) for path in api.json()["details"]["fieldErrors"])
         preview = owner.open(f"/console/forms/{there.questionnaire}/preview?draft=1")
-        assert "It is shown when this is mended" in owner.text
+        assert "The preview comes back" in owner.text
         assert preview.status_code == 200
 
     def test_options_are_typed_moved_and_taken_out(self, owner: Browser, there: Sample) -> None:
@@ -333,7 +333,7 @@ class TestPage:
         assert owner.http.get(public).status_code == 200
         assert owner.root.get_element_by_id("link").value.endswith(public)
         owner.press(f"{page}/public")
-        assert "It is not public any more" in owner.text
+        assert "Not public any more" in owner.text
         assert owner.http.get(public).status_code == 404
         assert owner.send(f"{page}/public", public="maybe").status_code == 400
 
@@ -355,7 +355,7 @@ class TestPage:
         assert owner.send(f"/console/forms/{copy}/delete").status_code == 400
         owner.open(f"/console/forms/{copy}")
         owner.press(f"/console/forms/{copy}/delete")
-        assert "The form is deleted" in owner.text
+        assert "Form deleted." in owner.text
         assert owner.open(f"/console/forms/{copy}").status_code == 404
 
     def test_its_preview_is_the_public_page_and_sends_nothing(

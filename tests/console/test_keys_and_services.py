@@ -31,10 +31,10 @@ class TestSecrets:
     def test_one_is_set_replaced_and_deleted(self, owner: Browser, there: Sample) -> None:
         owner.open("/console/secrets")
         owner.press("/console/secrets", -1, name="API_KEY", value="first value")
-        assert "The secret is set" in owner.text
+        assert "Secret set." in owner.text
         assert secrets.read(there.workspace, {"API_KEY"}) == {"API_KEY": "first value"}
         owner.press("/console/secrets", 0, value="line 1\r\nline 2")
-        assert "new value" in owner.text
+        assert "New value set" in owner.text
         assert secrets.read(there.workspace, {"API_KEY"}) == {"API_KEY": "line 1\nline 2"}
         owner.press("/console/secrets/API_KEY/delete")
         assert names(there) == {"REGISTRY_KEY"}
@@ -96,7 +96,7 @@ class TestIntegrations:
             "credentials.apiKey": "sk-secret-key",
         }
         answer = owner.press("/console/integrations", typed=typed)
-        assert "is set up" in owner.text
+        assert "Integration set up." in owner.text
         assert "sk-secret-key" not in answer.text
         made = integrations.get(there.workspace, owner.path.rpartition("/")[2])
         assert (made.name, dict(made.config)) == (
@@ -172,7 +172,7 @@ class TestIntegrations:
         assert "It does not answer as it should." in owner.text
         owner.press(f"{page}/delete")
         assert integrations.list_all(there.workspace) == []
-        assert "No service is set up yet" in owner.text
+        assert "No services yet" in owner.text
 
     def test_the_automations_that_act_by_it_are_named(self, owner: Browser, there: Sample) -> None:
         owner.open("/console/integrations")
@@ -226,12 +226,12 @@ class TestApiKeys:
         owner.press(f"{page}/rotate", grace="day")
         (token,) = owner.root.xpath("//div[@class='note good']//code/text()")
         assert api_keys.authenticate(token).name == "Nightly export"
-        assert "Its token before works until" in owner.text
+        assert "Old token works until" in owner.text
 
     def test_a_revoked_one_is_gone(self, owner: Browser, there: Sample) -> None:
         owner.open("/console/api-keys")
         owner.press(f"/console/api-keys/{there.things['key']}/revoke")
-        assert "is revoked" in owner.text
+        assert "Key revoked" in owner.text
         assert api_keys.page_after(there.workspace, None, 100)[0] == []
 
     @pytest.mark.parametrize(

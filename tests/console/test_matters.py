@@ -112,7 +112,7 @@ class TestBoard:
         typed = {"name": "Hiring", "s0.name": "Read", "s1.name": "Talk", "s1.type": "REVIEW"}
         owner.press(f"{ROOT}/boards/new", typed=typed, do="save")
         assert (owner.heading(), list(lanes(owner))) == ("Hiring", ["Read", "Talk", "Completed"])
-        (address,) = owner.root.xpath("//a[contains(., 'Change the board')]/@href")
+        (address,) = owner.root.xpath("//a[contains(., 'Edit board')]/@href")
         owner.open(address)
         owner.press(f"{address}/delete")
         assert owner.heading() == "Client intake"
@@ -231,7 +231,7 @@ class TestMatter:
         matters.update(there.workspace, matter, {"title": "Theirs", "tags": ["one"]})
         mine = {"title": "Mine", "properties": '{"mine": 1}'}
         assert owner.press(page, typed=mine).status_code == 409
-        assert "is “Theirs” now: save again to have yours instead" in owner.text
+        assert "is now “Theirs”: save again to replace it" in owner.text
         assert owner.root.xpath("//input[@id='title']/@value") == ["Mine"]
         assert owner.root.xpath("//input[@id='title']/@aria-invalid") == ["true"]
         assert owner.root.xpath("//input[@id='tags']/@value") == ["one"], "as it is by now"

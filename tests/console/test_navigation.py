@@ -40,4 +40,4 @@ def test_a_folded_group_is_open_on_its_own_pages(owner: Browser) -> None:
 
 def test_a_beginner_is_told_how_many_automations_are_ready(owner: Browser) -> None:
     owner.open("/console/start")
-    assert f"one of {len(gallery.entries())} that are ready" in owner.text
+    assert f"one of {len(gallery.entries())} ready ones" in owner.text

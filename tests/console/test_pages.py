@@ -61,7 +61,7 @@ def test_what_is_decided_on_makes_no_page_heavy(owner: Browser, there: Sample, d
         answer = owner.open(page)
         assert (answer.status_code, len(answer.content) < most) == (200, True), page
     owner.open(f"/console/approvals/{asked}")
-    assert "cut" in owner.text or "..." in owner.text
+    assert "shortened" in owner.text or "..." in owner.text
 
 
 def test_an_automation_of_as_many_steps_as_there_may_be_is_shown_as_far_as_it_is_read(

@@ -35,7 +35,7 @@ def test_a_source_is_read_by_a_button_and_stopped_by_one(
     page = f"/console/pipelines/{there.things['http']}"
     member.open(page)
     member.press(f"{page}/sync")
-    assert "is being read" in member.text
+    assert "The sync has started" in member.text
     with unit_of_work() as session:
         run = session.query(PipelineRun).filter_by(connection_id=there.things["http"]).one()
         sync = run.id

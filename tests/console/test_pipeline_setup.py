@@ -198,7 +198,7 @@ def test_members_sync_all_and_viewers_see_nothing_that_they_may_not(
     member = browsers["MEMBER"]
     member.open("/console/pipelines")
     member.press("/console/pipelines/sync")
-    assert "are being read" in member.text
+    assert "Syncing all pipelines" in member.text
     ((sync,), _) = syncs.page_after(there.workspace, there.things["http"], None, 10)
     assert (sync.status, sync.started_by) == ("RUNNING", "pull")
     for role, most in (("VIEWER", set()), ("MEMBER", {"records"})):

@@ -43,14 +43,14 @@ def test_a_table_is_made_filled_from_a_file_changed_filtered_and_saved(
     page.get_by_label("Column 1").fill("Name")
     page.get_by_label("Column 2").fill("Size")
     page.locator("#c1-type").select_option("number")
-    page.get_by_role("button", name="Make the table").click()
+    page.get_by_role("button", name="Create table").click()
     expect(page.get_by_role("heading", name="Rooms")).to_be_visible()
 
     file = tmp_path / "rooms.csv"
     file.write_text("Name;Size\nAttic;12.5\nHall;40\nCellar;damp\n")
     page.get_by_role("link", name="Import").first.click()
     page.get_by_label("File", exact=True).set_input_files(file)
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("2 rows would be added.")).to_be_visible()
     expect(page.get_by_text("1 does not fit and is left out.")).to_be_visible()
     page.get_by_role("button", name="Add the 2 rows that fit").click()
@@ -100,7 +100,7 @@ def test_a_cell_that_somebody_else_has_changed_meanwhile_is_not_overwritten(
     amount.fill("26000")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("Somebody else has changed 'Amount'")
-    expect(row).to_contain_text("is “7” now")
+    expect(row).to_contain_text("is now “7”")
     page.get_by_role("textbox", name="Amount").press("Enter")
     expect(row.get_by_text("26000")).to_be_visible()
     with unit_of_work() as session:
@@ -114,10 +114,10 @@ def test_a_matter_is_moved_by_the_keyboard_alone(
     faults: list[str] = []
     page = opened(chromium, url, there.tokens["MEMBER"], faults)
     page.goto(f"{url}/console/matters")
-    page.get_by_label("Choose MAT-0002").focus()
+    page.get_by_label("Select MAT-0002").focus()
     page.keyboard.press("Space")
     page.get_by_label("Move to").select_option("Sign the engagement")
-    page.get_by_role("button", name="Move the chosen").focus()
+    page.get_by_role("button", name="Move selected").focus()
     page.keyboard.press("Enter")
     lane = page.get_by_role("region", name="Sign the engagement")
     expect(lane.get_by_text("Take on Łódź Textiles")).to_be_visible()

@@ -57,7 +57,7 @@ class TestShapes:
             },
             do="save",
         )
-        assert (owner.heading(), "The table is there." in owner.text) == ("Rooms", True)
+        assert (owner.heading(), "Table created." in owner.text) == ("Rooms", True)
         made = tables.get(there.workspace, owner.path.rpartition("/")[2])
         assert made.columns == [
             {"key": "grosse_in_m2", "name": "Größe in m²", "type": "number", "required": False,
@@ -85,7 +85,7 @@ class TestShapes:
         owner.press(page, do="remove.8")
         owner.press(page, do="save")
         assert owner.answer.status_code == 400
-        assert "Saving deletes these columns, and all values in them: Site." in owner.text
+        assert "Saving deletes these columns and all their values: Site." in owner.text
         owner.press(page, typed={"sure": "yes"}, do="save")
         keys = [one["key"] for one in tables.get(there.workspace, there.table).columns]
         assert keys[:2] == ["amount", "company"]
@@ -167,16 +167,16 @@ class TestShapes:
             ports(),
         )
         owner.open(ROOT)
-        assert "Welcome is started by it" in owner.text
+        assert "Welcome started by it" in owner.text
         assert "Look uses it" in owner.text
         owner.open(f"/console/workflows/{used.id}")
         assert owner.root.xpath(f"//a[@href='{ROOT}/{there.table}']/text()") == ["Clients"]
         owner.open(f"{ROOT}/{there.table}")
-        assert "These are active and use it: Welcome." in owner.text
+        assert "Active automations use it: Welcome." in owner.text
         assert owner.send(f"{ROOT}/{there.table}/delete", sure="yes").status_code == 409
         owner.open(f"{ROOT}/{there.table}")
         owner.press(f"{ROOT}/{there.table}/delete")
-        assert "The table is deleted" in owner.text
+        assert "Table deleted" in owner.text
         assert owner.open(f"{ROOT}/{there.table}").status_code == 404
 
 
@@ -383,7 +383,7 @@ class TestRows:
         )
         assert owner.answer.status_code == 409
         assert "Somebody else has changed 'Amount' of this row meanwhile." in owner.text
-        assert "is “26000.5” now" in owner.text
+        assert "is now “26000.5”" in owner.text
         assert data_of(there, row)["amount"] == 26000.5
         assert owner.root.xpath("//input[@name='v.amount']/@value") == ["1"]
         assert owner.root.xpath("//input[@name='seen.amount']/@value") == [mark_of(26000.5)]
@@ -397,7 +397,7 @@ class TestRows:
         rows.delete(there.workspace, there.table, there.rows[0])
         body = {"csrf": token, "row": there.rows[:3]}
         answer = owner.http.post(page, data=body)
-        assert "somebody else had deleted some of them before" in answer.text
+        assert "somebody else had already deleted some of them" in answer.text
         assert len(rows.page(there.workspace, there.table, rows.Query())[0]) == 18
         assert owner.http.post(page, data={"csrf": token}).status_code == 400
 
@@ -409,7 +409,7 @@ class TestRows:
         submissions.submit(there.workspace, form, {"note": "Hello"})
         (table,) = (one for one in tables.list_all(there.workspace) if one.form_id == form)
         owner.open(f"{ROOT}/{table.id}")
-        assert "the submissions of a form" in owner.text
+        assert "submissions of a form" in owner.text
         assert not owner.root.xpath("//input[@type='checkbox']")
         assert not owner.root.xpath(f"//a[contains(@href, '{table.id}/import')]")
         assert owner.open(f"{ROOT}/{table.id}/rows/new").status_code == 409
@@ -436,7 +436,7 @@ class TestFiles:
         for said in (
             "1 row would be added.",
             "2 do not fit and are left out.",
-            "Left out of the file: Note.",
+            "Left out: Note.",
             "is required",
             "must be a number such as -1234.5",
         ):
@@ -455,7 +455,7 @@ class TestFiles:
             answer = owner.http.post(f"{page}/rows", data={**body, **unfit})
             assert (answer.status_code, *unfit) == (400, *unfit)
         owner.post(f"{page}/rows", data={**body, "to": targets, "leave_out": button.get("value")})
-        assert "The rows are added." in owner.text
+        assert "Rows added, the newest first." in owner.text
         assert firsts(owner)[0] == "New One"
         assert events_of(there, "ROW_ADDED")[-1]["count"] == 1
         with unit_of_work() as session:
@@ -498,7 +498,7 @@ class TestFiles:
         owner.press(page, typed={"pasted": "Company\tAmount\r\nPasted\t3\r\n"})
         assert "1 row would be added." in owner.text
         owner.press(f"{page}/discard")
-        assert "The file is forgotten" in owner.text
+        assert "File discarded" in owner.text
 
     def test_what_is_no_file_of_rows_is_said(self, owner: Browser, there: Sample) -> None:
         page = self.look(owner, there, b"PK\x03\x04", "book.xlsx")

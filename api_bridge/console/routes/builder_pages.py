@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
+from api_bridge import shown_values
 from api_bridge.console import addresses, answers, texts
 from api_bridge.console.posted import text
 from api_bridge.console.views import (
@@ -284,10 +285,10 @@ def _tested(result: StepTestResult | None) -> dict[str, Any] | None:
     return {
         "status": status,
         "run_id": result.run_id,
-        "config": words.pretty(result.config) if result.config is not None else None,
+        "config": shown_values.pretty(result.config) if result.config is not None else None,
         "output": None
         if outcome is None or isinstance(outcome, Fail)
-        else words.pretty(output_of(outcome)),
+        else shown_values.pretty(output_of(outcome)),
         "arm": texts.text(f"flow.{outcome.arm}") if isinstance(outcome, Branch) else None,
         "error": outcome.error if isinstance(outcome, Fail) else None,
         "seconds": result.duration.total_seconds(),

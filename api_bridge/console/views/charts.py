@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from api_bridge.console import texts
 from api_bridge.console.views import moments, words
 from automations.domain.runs import PastPause, RunStory, RunSummary
-from automations.domain.statuses import WaitStatus
+from automations.domain.statuses import StepStatus, WaitStatus
 
 _HEIGHT, _LEAST = 28, 5
 _WIDTH = 1000.0
@@ -84,7 +84,11 @@ def timeline(story: RunStory, names: Mapping[str, str]) -> list[Row]:
         width = max(_WIDTH * (end - begin).total_seconds() / whole, _THINNEST)
         return Span(kind, round(min(x, _WIDTH - _THINNEST), 1), round(width, 1), label)
 
-    statuses = {one.node_id: str(one.status) for one in story.detail.steps}
+    # One that waits has done something before, and its waits are parts of their own.
+    statuses = {
+        one.node_id: "RUNNING" if one.status == StepStatus.WAITING else str(one.status)
+        for one in story.detail.steps
+    }
     rows = []
     for one in story.times:
         end = one.ended_at or now

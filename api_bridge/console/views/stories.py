@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from api_bridge import shown_values
 from api_bridge.console import texts
 from api_bridge.console.views import charts, flow, words
 from automations.domain.principals import Principal
@@ -90,9 +91,9 @@ def step(story: RunStory, node_id: str) -> StepPage | None:
         icon=words.icon(str(written.get("type"))),
         status=str(state.status) if state else None,
         retries=state.retries if state else 0,
-        config=words.pretty(written.get("config") or {}),
-        given=words.pretty(state.input) if state and state.input is not None else None,
-        output=words.pretty(state.output) if state and state.output is not None else None,
+        config=shown_values.pretty(written.get("config") or {}),
+        given=shown_values.pretty(state.input) if state and state.input is not None else None,
+        output=shown_values.pretty(state.output) if state and state.output is not None else None,
         lines=[_cut(line) for line in lines[-_MAX_LINES:]],
         more_lines=max(len(lines) - _MAX_LINES, 0),
         pauses=[pause for pause in story.pauses if pause.node_id == node_id][-_MAX_LINES:],

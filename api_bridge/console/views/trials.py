@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
+from api_bridge import shown_values
 from api_bridge.console import texts
 from api_bridge.console.views import words
 from api_bridge.console.views.draft_texts import ANSWERS
@@ -117,14 +118,16 @@ def _step(one: Tried, most: int) -> TriedStep:
         decisions=decisions,
         decision=str(one.answer.decision) if one.answer is not None else "",
         arm=texts.text(f"flow.{one.arm}") if one.arm is not None else None,
-        output=excerpt(words.pretty(one.output), most) if one.output else "",
+        output=excerpt(shown_values.pretty(one.output), most) if one.output else "",
         assumed=one.assumed,
         error=None if one.fail is None else excerpt(one.fail.error, most),
     )
 
 
 def _effect(what: str, details: Mapping[str, JSON], most: int) -> TriedEffect:
-    return TriedEffect(excerpt(what, most), excerpt(words.pretty(details), most) if details else "")
+    return TriedEffect(
+        excerpt(what, most), excerpt(shown_values.pretty(details), most) if details else ""
+    )
 
 
 def _asked(pause: Pause | None) -> dict[str, Any]:

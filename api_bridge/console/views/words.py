@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, get_args
+from typing import get_args
 
 from api_bridge.console import texts
 from automations.kit.comparison import Operator
-from automations.kit.storable import showable
 
 _ICONS = {
     "ai": "sparkles",
@@ -32,8 +30,6 @@ _ICONS = {
 OPERATORS: tuple[str, ...] = get_args(Operator)
 _SHORT = 60
 """Letters of a value in a grid: the row's own page has all of them."""
-MAX_SHOWN = 8_000
-"""Letters of a value that a page shows: whoever wants more of it has the API."""
 
 
 def status(value: str) -> str:
@@ -74,12 +70,6 @@ def operator(name: str) -> str:
 def icon(step_type: str) -> str:
     """The picture of a step's type."""
     return _ICONS.get(step_type, "step")
-
-
-def pretty(value: Any) -> str:
-    """A JSON value as a person reads it, cut where a page would be too long."""
-    text = json.dumps(showable(value), indent=2, ensure_ascii=False)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}\n{texts.text('value.cut')}"
 
 
 def short(text: str) -> str:

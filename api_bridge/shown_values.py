@@ -1,0 +1,71 @@
+"""Values of any kind as pages show them: what they are called, as JSON, and as tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api_bridge import public_texts
+from automations.kit.storable import showable
+
+MAX_SHOWN = 8_000
+"""Letters of a value that a page shows: whoever wants more of it has the API."""
+_MAX_COLUMNS = 8
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}(?<!_)")
+_PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_ABBREVIATIONS = ("id", "url")
+
+
+def label(key: object) -> str:
+    """The name of a value as people read it; what an author has written as words stays."""
+    text = str(key)
+    if not _NAME.fullmatch(text):
+        return text
+    words = _PARTS.sub(" ", text.replace("_", " ")).split()
+    shown = [one if one.isupper() and len(one) > 1 else one.lower() for one in words]
+    first = shown[0].upper() if shown[0] in _ABBREVIATIONS else shown[0][0].upper() + shown[0][1:]
+    return " ".join([first, *shown[1:]])
+
+
+def columns(rows: Sequence[Any]) -> list[str]:
+    """The keys of records that are alike enough to be shown as a table; none of other values."""
+    found: dict[str, None] = {}
+    for row in rows:
+        if not isinstance(row, Mapping):
+            return []
+        found |= dict.fromkeys(row)
+        if len(found) > _MAX_COLUMNS:
+            return []
+    return list(found)
+
+
+def plain(value: Any) -> str:
+    """A value within others, in words where it is not too deep for them."""
+    match value:
+        case None:
+            return public_texts.text("value.none")
+        case bool():
+            return public_texts.text("yes" if value else "no")
+        case str():
+            return value
+        case int() | float():
+            return str(value)
+        case list() if all(map(_is_flat, value)):
+            return ", ".join(map(plain, value))
+        case Mapping() if all(map(_is_flat, value.values())):
+            return ", ".join(f"{label(key)}: {plain(one)}" for key, one in value.items())
+    return pretty(value)
+
+
+def _is_flat(value: Any) -> bool:
+    return not isinstance(value, list | Mapping)
+
+
+def pretty(value: Any) -> str:
+    """A JSON value as a person reads it, cut where a page would be too long."""
+    text = json.dumps(showable(value), indent=2, ensure_ascii=False)
+    return (
+        text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}\n{public_texts.text('value.cut')}"
+    )
