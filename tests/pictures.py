@@ -1,13 +1,16 @@
-"""The pictures of the documentation, made of a running home: ``python -m tests.pictures``.
+"""The pictures of the documentation: ``python -m tests.pictures [console] [airflow]``.
 
-It needs Chromium (Debian's package ``chromium``) and ``./automations up``.
+It needs Chromium (Debian's package ``chromium``), and for Airflow's ``./automations up``.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import requests
 from playwright.sync_api import ViewportSize, sync_playwright
@@ -17,11 +20,21 @@ from automations.launcher.setup import owner_key_file
 from automations.settings import Settings
 from automations_client import Client
 from automations_client.shapes import RunStatus
-from tests.console.screenshots import CHROMIUM, launched, signed_in
+from tests.console import public_pages
+from tests.console.screenshots import (
+    CHROMIUM,
+    addresses,
+    filled,
+    launched,
+    serving,
+    signed_in,
+)
+from tests.environment import Environment
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
-MAX_BYTES = 150_000
-SIZE: ViewportSize = {"width": 1280, "height": 760}
+MAX_BYTES = 200_000
+SIZE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 AIRFLOWS_COOKIE = "_token"
 _WAITS: RunStatus = "PAUSED"
 
@@ -64,24 +77,79 @@ ORDER: dict[str, Any] = {
 INPUT = {"name": "Ada", "amount": 1200, "mail": "ada@example.com"}
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One of the console: which page, and how it is looked at."""
+
+    page: str
+    scheme: Literal["light", "dark"] = "light"
+    size: ViewportSize | None = None
+    is_mailed: bool = False
+
+
+CONSOLE: Mapping[str, Picture] = {
+    "console-automation": Picture("workflow"),
+    "console-builder": Picture("builder-mail"),
+    "console-run-dark": Picture("run-asked", "dark"),
+    "console-figures": Picture("figures"),
+    "console-approval-phone": Picture("public-approval", size=PHONE, is_mailed=True),
+}
+
+
 def main() -> int:
     """Make each picture anew."""
     if not Path(CHROMIUM).exists():
         print("Chromium is not installed.", file=sys.stderr)
         return 1
+    FOLDER.mkdir(exist_ok=True)
+    wanted = sys.argv[1:] or ["console", "airflow"]
+    made = [*(of_console() if "console" in wanted else ())]
+    made += of_airflow() if "airflow" in wanted else ()
+    large = [path for path in made if path.stat().st_size > MAX_BYTES]
+    for path in made:
+        print(f"{path}: {path.stat().st_size:,} bytes")
+    return int(bool(large))
+
+
+def of_console() -> list[Path]:
+    """Pages of the console, of a workspace that is made for them."""
+    before, made = dict(os.environ), []
+    try:
+        with filled() as there, serving() as url, sync_playwright() as playwright:
+            pages = {**addresses(there), **public_pages.shown(there)}
+            browser = launched(playwright)
+            for name, one in CONSOLE.items():
+                token = None if one.is_mailed else there.tokens["OWNER"]
+                look: dict[str, Any] = {
+                    "viewport": one.size or SIZE,
+                    "color_scheme": one.scheme,
+                }
+                page = signed_in(browser, url, token, **look)
+                page.goto(f"{url}{pages[one.page]}")
+                made.append(FOLDER / f"{name}.png")
+                page.screenshot(path=made[-1])
+                page.context.close()
+            browser.close()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        Environment.forget()
+    return made
+
+
+def of_airflow() -> list[Path]:
+    """A run in Airflow's UI, of the home that is up."""
     settings = stack.open_home()
     with Client(settings.bridge_base, owner_key_file(settings).read_text().strip()) as api:
         workflow = api.workflows.create(ORDER)
         run = api.workflows.execute(workflow["id"], INPUT)["runId"]
         api.runs.wait(workflow["id"], run, until=(_WAITS,))
         page = f"{settings.airflow_base}/dags/automation_{workflow['id']}/runs/{run}"
-        FOLDER.mkdir(exist_ok=True)
         made = FOLDER / "run.png"
         photograph(settings, page, made)
         api.runs.cancel(workflow["id"], run)
-    size = made.stat().st_size
-    print(f"{made}: {size:,} bytes")
-    return int(size > MAX_BYTES)
+        api.workflows.update(workflow["id"], {"status": "ARCHIVED"})
+    return [made]
 
 
 def photograph(settings: Settings, address: str, made: Path) -> None:
