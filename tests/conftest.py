@@ -66,8 +66,9 @@ DO $$
 BEGIN
     SET LOCAL session_replication_role = replica;
     EXECUTE (
-        SELECT string_agg('DELETE FROM ' || quote_ident(tablename), '; ') FROM pg_tables
-        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+        SELECT string_agg('DELETE FROM ' || quote_ident(relname), '; ') FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+            AND NOT relispartition AND relname <> 'alembic_version'
     );
     PERFORM setval(quote_ident(sequencename)::regclass, start_value, false)
     FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;

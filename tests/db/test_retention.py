@@ -316,6 +316,22 @@ def test_the_logs_of_audit_and_security_go_only_when_told(young: Run) -> None:
     assert rows("audit_log") == rows("security_event") == 0
 
 
+def test_what_must_stay_stands_in_the_way_of_no_page(
+    young: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automations.db.retention.PAGE", 2)
+    sql(
+        "INSERT INTO event (id, workspace_id, type, trigger_key, data, actors, status, created_at)"
+        " SELECT 'e' || n, :workspace, 'T', 'event:T', '{}', '[]',"
+        " (ARRAY['PENDING', 'MATCHED', 'SKIPPED'])[n % 3 + 1], '2020-01-01'"
+        " FROM generate_series(1, 9) n",
+        workspace=young.workspace_id,
+    )
+    assert prune()["event"] == 6
+    with unit_of_work() as session:
+        assert set(session.scalars(text("SELECT id FROM event"))) == {"e3", "e6", "e9"}
+
+
 def test_expired_idempotency_keys_go(young: Run) -> None:
     for number, hours in enumerate((1, 30)):
         sql(

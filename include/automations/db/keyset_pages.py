@@ -34,14 +34,13 @@ def equal(query: Select[T], wanted: Mapping[InstrumentedAttribute[Any], Any]) ->
     return query
 
 
-def page_after(
-    session: Session,
+def newest(
     query: Select[T],
     place: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[Any]],
     after: tuple[datetime, Any] | None,
     limit: int,
-) -> Sequence[T]:
-    """The rows that come behind one in a list with the newest first.
+) -> Select[T]:
+    """Only the rows that come behind one in a list with the newest first, as far as a page goes.
 
     Args:
         place: the columns of a row's instant and id.
@@ -50,4 +49,15 @@ def page_after(
     at, row_id = place
     if after is not None:
         query = query.where(tuple_(at, row_id) < after)
-    return session.scalars(query.order_by(at.desc(), row_id.desc()).limit(limit)).all()
+    return query.order_by(at.desc(), row_id.desc()).limit(limit)
+
+
+def page_after(
+    session: Session,
+    query: Select[T],
+    place: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[Any]],
+    after: tuple[datetime, Any] | None,
+    limit: int,
+) -> Sequence[T]:
+    """The rows of ``newest``."""
+    return session.scalars(newest(query, place, after, limit)).all()

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from automations.db import partitions
 from automations.db.session import engine, unit_of_work
 from automations.db.tables import Base
 
@@ -81,10 +82,14 @@ def knows(revision: str) -> bool:
 
 
 def upgrade(dsn: str) -> None:
-    """Apply what is missing; several callers at once do it one after the other."""
+    """Apply what is missing, and make the parts of tables that will be needed.
+
+    Several callers at once do it one after the other.
+    """
     with engine(dsn).connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         try:
             command.upgrade(_config(dsn), "head")
+            partitions.make_ahead(dsn)
         finally:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})

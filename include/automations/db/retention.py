@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Select, delete, exists, func, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from automations.db import idempotency
 from automations.db.tables import (
@@ -45,6 +46,30 @@ _OF_RUNS: Sequence[type[Any]] = (
     *(Wait, Callback, FormRequest, DagCall, StepLog, Handover, RunStep),
 )
 Counts = dict[str, int]
+Place = tuple[Any, ...] | None
+"""The key of the last row of a page; None before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page came to.
+
+    Args:
+        last: where the next one begins; None when there is none.
+    """
+
+    deleted: int
+    last: Place
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows that are to be deleted, by their keys, and where the next page begins."""
+
+    key: Sequence[InstrumentedAttribute[Any]]
+    old: ColumnElement[bool]
+    places: Sequence[tuple[Any, ...]]
+    last: Place
 
 
 def page_of_runs(session: Session, before: datetime, after: str) -> Sequence[Run]:
@@ -75,81 +100,71 @@ def delete_runs(session: Session, ids: Sequence[str]) -> Counts:
     return counts
 
 
-def delete_events(session: Session, before: datetime) -> int:
+def delete_events(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of old events that were matched and that no run is left of."""
-    return _page(session, Event.id, _matched(before), ~exists().where(Run.event_id == Event.id))
+    free = _matched(before) & ~exists().where(Run.event_id == Event.id)
+    return _deleted(session, _page(session, (Event.id,), after, Event.created_at < before, free))
 
 
-def delete_syncs(session: Session, before: datetime) -> int:
+def delete_syncs(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of pipelines' syncs that have ended, but for the last of each."""
-    return _page(session, PipelineRun.id, _synced(before))
+    old = PipelineRun.completed_at < before
+    return _deleted(session, _page(session, (PipelineRun.id,), after, old, _synced(before)))
 
 
-def delete_jobs(session: Session, before: datetime) -> int:
+def delete_jobs(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of jobs that were given up."""
-    return _page(session, Job.id, Job.dead_at < before)
+    return _deleted(session, _page(session, (Job.id,), after, Job.dead_at < before))
 
 
-def delete_edits(session: Session, before: datetime) -> int:
+def delete_edits(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of edits that nobody has gone on with, with all their states."""
     key = (WorkflowEdit.workflow_id, WorkflowEdit.editor_id)
-    page = select(*key).where(WorkflowEdit.changed_at < before).limit(PAGE)
-    gone = page.with_for_update(skip_locked=True)
-    return _rows(session, delete(WorkflowEdit).where(tuple_(*key).in_(gone)))
+    return _deleted(session, _page(session, key, after, WorkflowEdit.changed_at < before))
 
 
-def delete_form_edits(session: Session, before: datetime) -> int:
+def delete_form_edits(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of edits of forms that nobody has gone on with."""
     key = (FormEdit.form_id, FormEdit.editor_id)
-    page = select(*key).where(FormEdit.changed_at < before).limit(PAGE)
-    gone = page.with_for_update(skip_locked=True)
-    return _rows(session, delete(FormEdit).where(tuple_(*key).in_(gone)))
+    return _deleted(session, _page(session, key, after, FormEdit.changed_at < before))
 
 
-def delete_row_files(session: Session, before: datetime) -> int:
+def delete_row_files(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of files for tables whose rows nobody has added."""
     key = (RowFile.table_id, RowFile.editor_id)
-    page = select(*key).where(RowFile.kept_at < before).limit(PAGE)
-    gone = page.with_for_update(skip_locked=True)
-    return _rows(session, delete(RowFile).where(tuple_(*key).in_(gone)))
+    return _deleted(session, _page(session, key, after, RowFile.kept_at < before))
 
 
-def delete_audit(session: Session, before: datetime) -> int:
-    """Delete a page of the audit log."""
-    return _page(session, AuditLog.id, AuditLog.at < before)
+def delete_audit(session: Session, before: datetime, after: Place) -> Page:
+    """Delete a page of the audit log: of parts of it that are to stay, or could not be dropped."""
+    return _deleted(session, _page(session, (AuditLog.id,), after, AuditLog.at < before))
 
 
-def delete_security_events(session: Session, before: datetime) -> int:
-    """Delete a page of security events."""
-    return _page(session, SecurityEvent.id, SecurityEvent.at < before)
+def delete_security_events(session: Session, before: datetime, after: Place) -> Page:
+    """Delete a page of security events, as ``delete_audit``."""
+    key = (SecurityEvent.id,)
+    return _deleted(session, _page(session, key, after, SecurityEvent.at < before))
 
 
-def delete_submissions(session: Session, before: datetime) -> int:
+def delete_submissions(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of old submissions that no run asks for any more, with files and snapshots.
 
     The rows of a form's table stay: they are the table's own.
     """
-    ids = session.scalars(
-        select(Submission.id)
-        .where(_submitted(before))
-        .order_by(Submission.id)
-        .limit(PAGE)
-        .with_for_update(skip_locked=True)
-    ).all()
-    files = select(Document.id).where(Document.submission_id.in_(ids))
-    _rows(session, delete(DocumentDelivery).where(DocumentDelivery.document_id.in_(files)))
-    _rows(session, delete(Document).where(Document.submission_id.in_(ids)))
+    old = Submission.created_at < before
+    found = _page(session, (Submission.id,), after, old, _submitted(before))
+    ids = [place[0] for place in found.places]
+    _delete_documents(session, Document.submission_id.in_(ids))
     _rows(session, delete(SubmissionSnapshot).where(SubmissionSnapshot.submission_id.in_(ids)))
-    return _rows(session, delete(Submission).where(Submission.id.in_(ids)))
+    return _deleted(session, found)
 
 
-def delete_documents(session: Session, before: datetime) -> int:
+def delete_documents(session: Session, before: datetime, after: Place) -> Page:
     """Delete a page of old documents of no submission and of no run that is left."""
-    ids = session.scalars(
-        select(Document.id).where(_left_over(before)).order_by(Document.id).limit(PAGE)
-    ).all()
-    _rows(session, delete(DocumentDelivery).where(DocumentDelivery.document_id.in_(ids)))
-    return _rows(session, delete(Document).where(Document.id.in_(ids)))
+    old = Document.created_at < before
+    found = _page(session, (Document.id,), after, old, _left_over(before))
+    ids = [place[0] for place in found.places]
+    return Page(_delete_documents(session, Document.id.in_(ids)), found.last)
 
 
 def page_of_effects(session: Session, before: datetime, after: str) -> Sequence[str]:
@@ -252,9 +267,51 @@ def _beginnings(key: str) -> list[str]:
     return [":".join(parts[:number]) for number in range(1, len(parts) + 1)]
 
 
-def _page(session: Session, column: Any, *which: ColumnElement[bool]) -> int:
-    page: Select[Any] = select(column).where(*which).limit(PAGE).with_for_update(skip_locked=True)
-    return _rows(session, delete(column.class_).where(column.in_(page.scalar_subquery())))
+def _delete_documents(session: Session, which: ColumnElement[bool]) -> int:
+    documents = select(Document.id).where(which)
+    _rows(session, delete(DocumentDelivery).where(DocumentDelivery.document_id.in_(documents)))
+    return _rows(session, delete(Document).where(which))
+
+
+def _page(
+    session: Session,
+    key: Sequence[InstrumentedAttribute[Any]],
+    after: Place,
+    old: ColumnElement[bool],
+    *free: ColumnElement[bool],
+) -> _Found:
+    """The next rows behind a place, in the order of their keys; those that may go are locked.
+
+    Each page begins where the one before has ended: what stays, and what is deleted and not yet
+    tidied up, is passed once, however many pages there are.
+
+    Args:
+        old: by the row alone.
+        free: by what may need it. It is asked of this page's rows only, since PostgreSQL, which
+            takes many for needed, would else read both tables for each page.
+    """
+    query = select(*key).where(old).order_by(*key).limit(PAGE)
+    if after is not None:
+        query = query.where(tuple_(*key) > after)
+    places = [tuple(row) for row in session.execute(query)]
+    last = places[-1] if len(places) == PAGE else None
+    these = select(*key).where(_among(key, places), old, *free).with_for_update(skip_locked=True)
+    return _Found(key, old, [tuple(row) for row in session.execute(these)], last)
+
+
+def _among(
+    key: Sequence[InstrumentedAttribute[Any]], places: Sequence[tuple[Any, ...]]
+) -> ColumnElement[bool]:
+    if len(key) == 1:
+        return key[0].in_([place[0] for place in places])
+    return tuple_(*key).in_(places)
+
+
+def _deleted(session: Session, found: _Found) -> Page:
+    """Delete what was found."""
+    # That they are old is said again for the sake of parts that hold none of them.
+    gone = delete(found.key[0].class_).where(_among(found.key, found.places), found.old)
+    return Page(_rows(session, gone), found.last)
 
 
 def _rows(session: Session, statement: Any) -> int:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CursorResult, Select, func, or_, select, union_all, update
+from sqlalchemy.orm import Session, aliased
 
 from automations.db import keyset_pages, rate_limits
 from automations.db.tables import SecurityEvent, Workspace
 from automations.domain.audit import SecurityFilter
 from automations.domain.statuses import Severity
-from automations.kit.ids import new_id
 
 MAX_PER_MINUTE = 20
 """So many events of one address are stored in a minute; the rest is counted in one more."""
 FLOOD = "events.suppressed"
 _WINDOW = 60
 """Seconds, after which a flood is told of anew."""
+_RECENTLY = timedelta(hours=1)
+"""So far back a flood's row is looked for: the parts of other months are left alone."""
 # What concerns no known workspace is for those who run the installation.
 _HOME = "default"
 
@@ -36,22 +36,27 @@ def add(session: Session, source: str, **values: Any) -> None:
     if rate_limits.hit(session, key, limit=MAX_PER_MINUTE, seconds=_WINDOW) is None:
         session.add(SecurityEvent(**values))
         return
-    flood = {
-        "id": new_id(),
-        # An address may try many workspaces in one minute.
-        "workspace_id": None if values["ip"] else values["workspace_id"],
-        "type": FLOOD,
-        "severity": Severity.HIGH,
-        "actor": values["actor"] if values["ip"] is None else "anonymous",
-        "ip": values["ip"],
-        "details": {"source": source},
-        "flood_key": f"{key}:{int(time.time()) // _WINDOW}",
-    }
-    session.execute(
-        insert(SecurityEvent)
-        .values(**flood)
-        .on_conflict_do_update(
-            index_elements=["flood_key"], set_={"count": SecurityEvent.count + 1}
+    flood_key = f"{key}:{int(time.time()) // _WINDOW}"
+    # Who has counted a hit holds that count until this is committed: there is no other at it.
+    counted = session.execute(
+        update(SecurityEvent)
+        .where(SecurityEvent.flood_key == flood_key, SecurityEvent.at > func.now() - _RECENTLY)
+        .values(count=SecurityEvent.count + 1)
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(counted, CursorResult)
+    if counted.rowcount:
+        return
+    session.add(
+        SecurityEvent(
+            # An address may try many workspaces in one minute.
+            workspace_id=None if values["ip"] else values["workspace_id"],
+            type=FLOOD,
+            severity=Severity.HIGH,
+            actor=values["actor"] if values["ip"] is None else "anonymous",
+            ip=values["ip"],
+            details={"source": source},
+            flood_key=flood_key,
         )
     )
 
@@ -64,26 +69,37 @@ def page_after(
     limit: int,
 ) -> Sequence[SecurityEvent]:
     """The events that come behind one in a list with the newest first."""
-    query = _fitting(workspace_id, wanted)
-    return keyset_pages.page_after(
-        session, query, (SecurityEvent.at, SecurityEvent.id), after, limit
-    )
+    place = (SecurityEvent.at, SecurityEvent.id)
+    # Each by its own way through the index: one condition on both would read all that there are;
+    # and that all of nobody's are in one place of it PostgreSQL sees by their order alone.
+    newest = [
+        keyset_pages.newest(
+            _fitting(owner, wanted).order_by(SecurityEvent.workspace_id), place, after, limit
+        )
+        for owner in _owners(session, workspace_id)
+    ]
+    event = aliased(SecurityEvent, union_all(*newest).subquery())
+    return keyset_pages.page_after(session, select(event), (event.at, event.id), None, limit)
 
 
 def all_of(session: Session, workspace_id: str, wanted: SecurityFilter) -> Iterator[SecurityEvent]:
     """Every event that fits, the oldest first, a part of them in memory at a time."""
-    oldest_first = _fitting(workspace_id, wanted).order_by(SecurityEvent.at, SecurityEvent.id)
+    owner = or_(*_owners(session, workspace_id))
+    oldest_first = _fitting(owner, wanted).order_by(SecurityEvent.at, SecurityEvent.id)
     return iter(session.scalars(oldest_first.execution_options(yield_per=1_000)))
 
 
-def _fitting(workspace_id: str, wanted: SecurityFilter) -> Select[Any]:
-    home = select(func.count()).where(Workspace.id == workspace_id, Workspace.slug == _HOME)
-    query = select(SecurityEvent).where(
-        or_(
-            SecurityEvent.workspace_id == workspace_id,
-            SecurityEvent.workspace_id.is_(None) & (home.scalar_subquery() > 0),
-        )
-    )
+def _owners(session: Session, workspace_id: str) -> list[ColumnElement[bool]]:
+    """Whose events a workspace sees: its own, and for those who run it all, nobody's, too."""
+    own = SecurityEvent.workspace_id == workspace_id
+    home = select(Workspace.id).where(Workspace.id == workspace_id, Workspace.slug == _HOME)
+    if session.scalar(home) is None:
+        return [own]
+    return [own, SecurityEvent.workspace_id.is_(None)]
+
+
+def _fitting(owner: ColumnElement[bool], wanted: SecurityFilter) -> Select[Any]:
+    query = select(SecurityEvent).where(owner)
     columns = {
         SecurityEvent.type: wanted.type,
         SecurityEvent.severity: wanted.severity,

@@ -1,4 +1,4 @@
-"""What must be done now and then: deleting what is over, and folding the ledger of metrics."""
+"""What must be done now and then: ledgers are folded, parts of tables made, old things deleted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import counters, locks, rate_limits, sign_ins, watermarks
+from automations.db import counters, locks, partitions, rate_limits, sign_ins, watermarks
 from automations.db.session import unit_of_work
 from automations.errors import OrchestratorError
 from automations.ports import Orchestrator
@@ -42,6 +42,7 @@ class Housekeeper:
         with unit_of_work() as session:
             sign_ins.forget_ended(session)
             rate_limits.forget_ended(session)
+        partitions.make_ahead()
         kept = get_settings().retention
         if kept is not None and self._is_due():
             self._prune(datetime.now(UTC) - kept, stopping)

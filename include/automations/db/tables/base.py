@@ -87,9 +87,13 @@ def id_column() -> Mapped[str]:
     return mapped_column(primary_key=True, default=new_id)
 
 
-def now_column() -> Mapped[datetime]:
-    """An instant that is set when the row is made."""
-    return mapped_column(server_default=func.clock_timestamp())
+def now_column(*, primary_key: bool = False) -> Mapped[datetime]:
+    """An instant that is set when the row is made.
+
+    Args:
+        primary_key: whether it is a part of that, as where a table is in parts by it.
+    """
+    return mapped_column(server_default=func.clock_timestamp(), primary_key=primary_key)
 
 
 def among(column: str, *values: str) -> str:

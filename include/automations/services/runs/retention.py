@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from automations.db import idempotency, retention
+from automations.db import idempotency, partitions, retention
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.definitions.published import dag_id
@@ -21,6 +21,24 @@ _AT_ONCE = 4
 EXTRAS = ("audit", "submissions", "documents")
 """What goes only when it is named: the logs of audit and security, submissions with their files,
 documents of runs that are gone."""
+
+_PAGES = {
+    "event": retention.delete_events,
+    "pipeline_run": retention.delete_syncs,
+    "job": retention.delete_jobs,
+    "workflow_edit": retention.delete_edits,
+    "form_edit": retention.delete_form_edits,
+    "row_file": retention.delete_row_files,
+}
+_OF_EXTRAS = {
+    "audit": {
+        "audit_log": retention.delete_audit,
+        "security_event": retention.delete_security_events,
+    },
+    "submissions": {"submission": retention.delete_submissions},
+    "documents": {"document": retention.delete_documents},
+}
+_IN_PARTS = frozenset(table.name for table in partitions.tables())
 
 
 def would_prune(before: datetime, extras: Collection[str] = ()) -> Mapping[str, int]:
@@ -52,27 +70,21 @@ def prune(
     after: str | None = ""
     while after is not None and going():
         after = _page_of_runs(before, after, orchestrator, counts, runs_of)
-    pages: list[tuple[str, Callable[[Session], int]]] = [
-        ("event", lambda session: retention.delete_events(session, before)),
-        ("pipeline_run", lambda session: retention.delete_syncs(session, before)),
-        ("job", lambda session: retention.delete_jobs(session, before)),
-        ("workflow_edit", lambda session: retention.delete_edits(session, before)),
-        ("form_edit", lambda session: retention.delete_form_edits(session, before)),
-        ("row_file", lambda session: retention.delete_row_files(session, before)),
-        ("idempotency_key", idempotency.prune),
-    ]
-    if "submissions" in extras:
-        pages.append(("submission", lambda session: retention.delete_submissions(session, before)))
-    if "documents" in extras:
-        pages.append(("document", lambda session: retention.delete_documents(session, before)))
-    if "audit" in extras:
-        pages += [
-            ("audit_log", lambda session: retention.delete_audit(session, before)),
-            ("security_event", lambda session: retention.delete_security_events(session, before)),
-        ]
-    for table, page in pages:
-        while going() and (deleted := _in_one(page)):
-            counts[table] += deleted
+    pages = dict(_PAGES)
+    for extra in extras:
+        pages |= _OF_EXTRAS[extra]
+    for table, delete_page in pages.items():
+        if table in _IN_PARTS and going():
+            counts[table] += partitions.drop_before(table, before)
+        place: retention.Place = None
+        while going():
+            with unit_of_work() as session:
+                page = delete_page(session, before, place)
+            counts[table] += page.deleted
+            if (place := page.last) is None:
+                break
+    while going() and (deleted := _in_one(idempotency.prune)):
+        counts["idempotency_key"] += deleted
     _effects(before, counts, going)
     _record(before, runs_of)
     return counts

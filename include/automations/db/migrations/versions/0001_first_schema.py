@@ -973,7 +973,8 @@ def _records() -> None:
         sa.Column('details', postgresql.JSON(), nullable=False),
         sa.CheckConstraint("actor_type IN ('api_key', 'recipient', 'airflow', 'anonymous', 'system', 'member')", name=op.f('ck_audit_log_actor_type')),
         sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_audit_log_workspace_id')),
-        sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_log')),
+        sa.PrimaryKeyConstraint('id', 'at', name=op.f('pk_audit_log')),
+        postgresql_partition_by='RANGE (at)',
     )
     op.create_index('ix_audit_log_workspace_id_at', 'audit_log', ['workspace_id', sa.literal_column('at DESC'), sa.literal_column('id DESC')])
     op.create_table(
@@ -991,10 +992,14 @@ def _records() -> None:
         sa.Column('flood_key', sa.Text(), nullable=True),
         sa.CheckConstraint("severity IN ('INFO', 'WARNING', 'HIGH')", name=op.f('ck_security_event_severity')),
         sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_security_event_workspace_id')),
-        sa.PrimaryKeyConstraint('id', name=op.f('pk_security_event')),
-        sa.UniqueConstraint('flood_key', name=op.f('uq_security_event_flood_key')),
+        sa.PrimaryKeyConstraint('id', 'at', name=op.f('pk_security_event')),
+        postgresql_partition_by='RANGE (at)',
     )
-    op.create_index('ix_security_event_workspace_id_at', 'security_event', ['workspace_id', sa.literal_column('at DESC'), 'id'])
+    op.create_index('ix_security_event_flood_key', 'security_event', ['flood_key'], unique=False, postgresql_where=sa.text('flood_key IS NOT NULL'))
+    op.create_index('ix_security_event_workspace_id_at', 'security_event', ['workspace_id', sa.literal_column('at DESC'), sa.literal_column('id DESC')])
+    # The other parts are of a month each, and made when they are needed.
+    for table in ('audit_log', 'security_event'):
+        op.execute(f'CREATE TABLE {table}_default PARTITION OF {table} DEFAULT')
     op.create_table(
         'evidence_snapshot',
         sa.Column('id', sa.Text(), nullable=False),
