@@ -10,7 +10,19 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from tests.bench import api, beside, busy, events, first_run, idle, many, recovery, steps
+from tests.bench import (
+    api,
+    beside,
+    busy,
+    events,
+    first_run,
+    growth,
+    idle,
+    many,
+    recovery,
+    steady,
+    steps,
+)
 from tests.bench.compare import command as compare
 from tests.bench.measuring import BenchError
 
@@ -114,6 +126,17 @@ def _parser() -> argparse.ArgumentParser:
     back.set_defaults(
         measure=lambda console, options: recovery.main(console, options.write, options.profile)
     )
+    text = "A steady mixed load at half of what the stack takes: how long runs take, what grows."
+    hour = commands.add_parser("steady", help=text, description=text)
+    hour.add_argument("--minutes", type=_positive, default=10)
+    hour.add_argument("--write", action="store_true", help="Put it into docs/reliability.md.")
+    hour.set_defaults(
+        measure=lambda console, options: steady.main(console, options.minutes, options.write)
+    )
+    text = "What very many runs cost that are kept, and what deletes them again."
+    kept = commands.add_parser("growth", help=text, description=text)
+    kept.add_argument("--runs", type=_positive, default=300_000)
+    kept.set_defaults(measure=lambda console, options: growth.main(console, options.runs))
     return parser
 
 

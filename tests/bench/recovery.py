@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.measuring import BenchError, tree, until
+from tests.bench.pages import RELIABILITY, put, row
 from tests.bench.product import Stack
 from tests.e2e.counterparts import Counterparts
 from tests.free_ports import free_row
@@ -38,7 +39,6 @@ OF_SEVERAL = (
 PROFILES = {"single": PARTS, "distributed": OF_SEVERAL}
 _WITH_TASKS = ("scheduler", "worker", "worker-2")
 """Parts whose processes carry out tasks."""
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 BEGIN = {
     "single": "<!-- recovery: made by ./automations bench recovery -->",
     "distributed": "<!-- recovery: made by ./automations bench recovery --profile distributed -->",
@@ -269,15 +269,10 @@ def _show(console: Console, found: list[Silence]) -> None:
 
 def _write(found: list[Silence], begin: str) -> None:
     lines = [
-        begin,
         f"Measured on {date.today().isoformat()}, on {os.cpu_count()} cores.",
         "",
-        "| killed | seconds | aim | load |",
-        "|---|---|---|---|",
-        *(f"| {s.fault} | {s.seconds:.1f} | {s.target:.0f} | {s.load:.1f} |" for s in found),
-        END,
+        row("killed", "seconds", "aim", "load"),
+        row(*["---"] * 4),
+        *(row(s.fault, f"{s.seconds:.1f}", f"{s.target:.0f}", f"{s.load:.1f}") for s in found),
     ]
-    page = PAGE.read_text()
-    before, _, rest = page.partition(begin)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(before + "\n".join(lines) + after)
+    put(RELIABILITY, begin, lines, END)

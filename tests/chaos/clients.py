@@ -55,9 +55,13 @@ class Clients:
         self._key = (self.stack.home / "owner.key").read_text().strip()
 
     def begin(self, runs: int, seconds: float) -> None:
-        """Send so many triggers, spread over some seconds, of all kinds in turn."""
+        """Make the automations, and send triggers as ``send``."""
         self.kinds.make()
         self._filler.start()
+        self.send(runs, seconds)
+
+    def send(self, runs: int, seconds: float) -> None:
+        """Send so many triggers, spread over some seconds, of all kinds in turn."""
         sendable = [one for one in self.kinds.all if one.by not in ("run", "row")]
         # Two automations hear the same event: one of them stands for both.
         heard = [one for one in sendable if one.by == "event"]
@@ -65,14 +69,15 @@ class Clients:
         chosen = [sendable[number % len(sendable)] for number in range(runs)]
         self._random.shuffle(chosen)
         twice = [self._random.random() < 0.3 for _ in chosen]
+        before = len(self._work)
         began = time.monotonic()
 
         def send(number: int) -> None:
             due = began + seconds * number / runs
             self._ended.wait(max(0.0, due - time.monotonic()))
-            self._send(chosen[number], f"mark-{self.seed}-{number}", twice[number])
+            self._send(chosen[number], f"mark-{self.seed}-{before + number}", twice[number])
 
-        self._work = [self._pool.submit(send, number) for number in range(runs)]
+        self._work += [self._pool.submit(send, number) for number in range(runs)]
 
     @property
     def sent(self) -> int:

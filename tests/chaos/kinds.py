@@ -71,6 +71,7 @@ class Kinds:
         letter = api("POST", "/api/document-templates", LETTER, expect=201)["id"]
         self._add("mail", [_mail("One"), _mail("Two")])
         self._add("ahead", [self._http(name) for name in ("One", "Two", "Three", "Four")])
+        self._add("express", [self._http("One"), self._http("Two")], execution="express")
         self._add("loop", [self._loop()], by="webhook")
         self._add("delay", [_step("Wait", "delay", {"duration": "PT3S"}), self._http("One")])
         self._add("callback", [self._call(), self._http("One")])
@@ -103,10 +104,12 @@ class Kinds:
         *,
         by: str = "execute",
         trigger: Mapping[str, Any] | None = None,
+        execution: str = "airflow",
         **more: Any,
     ) -> str:
         ordered = [{**step, "order": order} for order, step in enumerate(steps)]
         body: dict[str, Any] = {"name": name, "status": "ACTIVE", "steps": ordered}
+        body["execution"] = execution
         if by == "webhook":
             trigger = {"type": "webhook", "verification": "none"}
         if trigger is not None:

@@ -18,6 +18,7 @@ _IDLE = """
 SELECT pid::text || ' ' || coalesce(application_name, '') || ': ' || query FROM pg_stat_activity
 WHERE state LIKE 'idle in transaction%' AND state_change < now() - interval '10 seconds'
 """
+_COUNT = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 _LOCKS = """
 SELECT l.pid::text || ': ' || a.query FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE NOT l.granted AND a.query_start < now() - interval '10 seconds'
@@ -55,6 +56,6 @@ def _connections(stack: Stack) -> Iterator[str]:
     databases = Databases(stack)
     yield from (f"connection {row[0]}" for row in databases.ask("postgres", _IDLE))
     yield from (f"lock waited for by {row[0]}" for row in databases.ask("postgres", _LOCKS))
-    count = databases.ask("postgres", "SELECT count(*) FROM pg_stat_activity")[0][0]
+    count = databases.ask("postgres", _COUNT)[0][0]
     if count > MAX_CONNECTIONS * len(parts(stack)):
         yield f"{count} connections"
