@@ -5,10 +5,12 @@ When typing on is one change with the letters before, and which of two windows i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from automations.errors import Conflict
+from automations.kit.values import Errors
 
 _TYPING = timedelta(seconds=8)
 """Changes of the same within this time are taken back together."""
@@ -22,6 +24,33 @@ def is_typing_on(what: str, before: str, changed_at: datetime, now: datetime) ->
         before: what the last change was of.
     """
     return what == before and now - changed_at < _TYPING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditState:
+    """How somebody's unsaved changes stand.
+
+    Args:
+        base_version: the version that was changed.
+        version: the newest one by now.
+        by: who has made the newest one.
+        number: changes with every change, so that two windows do not undo each other's work.
+        errors: what keeps it from being saved, by the path of the field.
+    """
+
+    base_version: int
+    version: int
+    by: str | None
+    number: int
+    may_undo: bool
+    may_redo: bool
+    is_changed: bool
+    errors: Errors
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether somebody has saved another version since it was begun."""
+        return self.version != self.base_version
 
 
 class Counted(Protocol):

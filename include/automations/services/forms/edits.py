@@ -18,7 +18,7 @@ from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Form as FormRow
 from automations.db.tables import FormEdit as EditRow
 from automations.definitions.field_errors import field_errors
-from automations.domain.edits import changed_elsewhere, check_number, is_typing_on
+from automations.domain.edits import EditState, changed_elsewhere, check_number, is_typing_on
 from automations.domain.forms import editing
 from automations.domain.forms.editing import Draft
 from automations.domain.forms.schema import WrittenForm, twice
@@ -33,38 +33,20 @@ MAX_LENGTH = 400_000
 Change = Callable[[Draft], Draft]
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit(EditState):
     """What a form is to become, as far as it is written.
 
     Args:
         title: as it is saved.
-        base_version: the version that was changed.
-        version: the newest one by now.
-        by: who has made the newest one.
         saved: the base, laid out as the draft is.
-        number: changes with every change, so that two windows do not undo each other's work.
-        errors: what keeps it from being saved, by the path of the field.
     """
 
     form_id: str
     title: str
     public: bool
-    base_version: int
-    version: int
-    by: str | None
     draft: Draft
     saved: Draft
-    number: int
-    may_undo: bool
-    may_redo: bool
-    is_changed: bool
-    errors: Errors
-
-    @property
-    def is_overtaken(self) -> bool:
-        """Whether somebody has saved another version since it was begun."""
-        return self.version != self.base_version
 
 
 def of(by: Principal, form_id: str) -> Edit:

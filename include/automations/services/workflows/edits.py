@@ -17,7 +17,7 @@ from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow, WorkflowEdit
 from automations.definitions import checking, editing
 from automations.definitions.model import MAX_STEPS
-from automations.domain.edits import changed_elsewhere, check_number, is_typing_on
+from automations.domain.edits import EditState, changed_elsewhere, check_number, is_typing_on
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
@@ -34,40 +34,22 @@ MAX_LENGTH = 2_000_000
 Change = Callable[[editing.Draft], editing.Draft]
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit(EditState):
     """What an automation is to become, as far as it is written.
 
     Args:
-        base_version: the version that was changed.
-        version: the newest one by now.
-        by: who has made the newest one.
         definition: laid out; a secret in it is hidden.
-        number: changes with every change, so that two windows do not undo each other's work.
-        errors: what keeps it from being saved, by the path of the field.
         in_flight: what saving it means for runs that have not ended.
     """
 
     workflow_id: str
     name: str
     status: WorkflowStatus
-    base_version: int
-    version: int
-    by: str | None
     definition: editing.Draft
-    number: int
-    may_undo: bool
-    may_redo: bool
-    is_changed: bool
     changed_at: datetime | None
     sample: Mapping[str, JSON]
-    errors: Errors
     in_flight: InFlight
-
-    @property
-    def is_overtaken(self) -> bool:
-        """Whether somebody has saved another version since it was begun."""
-        return self.version != self.base_version
 
 
 def of(by: Principal, workflow_id: str) -> Edit:
