@@ -125,7 +125,7 @@ class Server:
             cursor.execute(_FILLED)
             for (name,) in cursor.fetchall():
                 rows = io.BytesIO()
-                cursor.copy_expert(f"COPY {name} TO STDOUT", rows)
+                cursor.copy_expert(f"COPY (SELECT * FROM ONLY {name}) TO STDOUT", rows)
                 if rows.tell():
                     tables[name] = rows.getvalue()
             cursor.execute(_COUNTED)
