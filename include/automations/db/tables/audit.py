@@ -25,7 +25,11 @@ class AuditLog(Base):
         BY_MONTH,
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    # Said to be counted up, as only the column of a whole key is by itself: so many rows are
+    # written by one statement.
+    id: Mapped[int] = mapped_column(
+        BigInteger, Identity(always=True), primary_key=True, autoincrement=True
+    )
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
     at: Mapped[datetime] = now_column(primary_key=True)
     actor_type: Mapped[str]
