@@ -23,6 +23,7 @@ from api_bridge.app import app as served
 from api_bridge.bodies import limit_of
 from automations.db.session import unit_of_work
 from automations.settings import get_settings
+from tests import whole_tables
 from tests.api.conftest import FORM, Api, Live
 from tests.hostile import bodies as hostile
 from tests.hostile import cursors, parameters
@@ -238,15 +239,10 @@ class TestQuery:
 def everything() -> dict[str, list[Any]]:
     """What is in the database, but for what counts requests."""
     with unit_of_work() as session:
-        names = session.scalars(
-            text(
-                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-                " AND tablename NOT LIKE 'rate_limit%' AND tablename NOT IN ('alembic_version')"
-            )
-        )
         return {
             name: sorted(map(str, session.execute(text(f'SELECT * FROM "{name}"'))))
-            for name in list(names)
+            for name in whole_tables.names(session)
+            if not name.startswith("rate_limit")
         }
 
 

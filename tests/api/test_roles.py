@@ -15,6 +15,7 @@ from api_bridge.app import create_app
 from automations.db.session import unit_of_work
 from automations.db.tables import Workspace
 from automations.domain.principals import RANKS
+from tests import whole_tables
 from tests.api.conftest import Api
 from tests.api.roles import Needed, World
 
@@ -386,13 +387,10 @@ def world(api: Api) -> World:
 def everything() -> dict[str, Any]:
     """All that the database holds, but what is noted of refusals and of the use of keys."""
     with unit_of_work() as session:
-        names = session.scalars(
-            text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
-        ).all()
         rows = "md5(coalesce(string_agg(t::text, '' ORDER BY t::text), ''))"
         looked_at = {
             name: f"SELECT {rows} FROM {name} t"
-            for name in set(names) - {"security_event", "rate_limit"}
+            for name in set(whole_tables.names(session)) - {"security_event", "rate_limit"}
         }
         looked_at["audit_log"] += " WHERE action <> 'api_key.use'"
         looked_at["api_key"] = (

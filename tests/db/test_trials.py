@@ -20,6 +20,7 @@ from automations.execution.trials import Trial
 from automations.ports import Ports
 from automations.services.integrations import secrets
 from automations.steps.outcomes import WaitForDecision, WaitUntil
+from tests import whole_tables
 from tests.db.runs import begin, step
 from tests.doubles import ports
 
@@ -50,9 +51,10 @@ def by_name(trial: Trial) -> dict[str, Tried]:
 
 def everything() -> dict[str, Any]:
     with unit_of_work() as session:
-        query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-        names = session.scalars(text(query)).all()
-        return {name: session.scalar(text(f"SELECT count(*) FROM {name}")) for name in names}
+        return {
+            name: session.scalar(text(f"SELECT count(*) FROM {name}"))
+            for name in whole_tables.names(session)
+        }
 
 
 def test_each_step_says_what_it_would_do_and_with_what() -> None:
