@@ -206,6 +206,19 @@ def test_a_question_is_asked_with_its_form_and_an_answer_that_is_refused_comes_b
     until("the answer to be refused", refused)
     page.goto(f"{shown.task('Ask', run)}/required_actions")
     expect(content(page)).to_contain_text("An answer was not taken.")
+    centre = page.locator("[name=element_centre]")
+    centre.fill("700")
+    centre.blur()
+    expect(centre).to_have_value("700")
+    page.get_by_test_id("hitl-option-Approve").click()
+
+    def too_much() -> bool | None:
+        body = required_action(shown.stack, shown.workflow, run)["body"]
+        return "must be 100 or less" in body or None
+
+    until("too much to be refused", too_much)
+    page.goto(f"{shown.task('Ask', run)}/required_actions")
+    expect(content(page)).to_contain_text("must be 100 or less")
     page.locator("[name=element_centre]").fill("7")
     page.get_by_test_id("hitl-option-Approve").click()
     done = shown.stack.wait(shown.workflow, run, "COMPLETED")
@@ -286,3 +299,33 @@ def test_a_viewer_triggers_nothing(shown: Shown, opened: Opened) -> None:
     page.get_by_test_id("trigger-dag-submit").click()
     expect(page.get_by_role("dialog")).to_contain_text("Forbidden")
     assert listed(shown.stack, shown.workflow) == known
+
+
+def test_the_trigger_form_refuses_in_words_and_changes_nothing_that_is_typed(
+    shown: Shown, opened: Opened
+) -> None:
+    known = listed(shown.stack, shown.workflow)
+    page = triggering(opened("ulla"), shown)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("In euros. At most 5000.")
+    expect(dialog).to_contain_text("At least 3 characters.")
+    amount = page.locator("[name=element_amount]")
+    page.locator("[name=element_note]").fill("a form")
+    amount.fill("9000")
+    amount.blur()
+    expect(amount).to_have_value(re.compile("9.?000"))
+    page.get_by_test_id("trigger-dag-submit").click()
+    expect(dialog).to_contain_text("9000 is greater than the maximum of 5000")
+    assert listed(shown.stack, shown.workflow) == known
+    amount.fill("40")
+    amount.blur()
+    page.get_by_test_id("trigger-dag-submit").click()
+
+    def started() -> dict[str, Any] | None:
+        runs = listed(shown.stack, shown.workflow)
+        return runs[0] if len(runs) > len(known) else None
+
+    run = until("the run that was triggered", started)
+    assert "ulla" in str(shown.stack.run(shown.workflow, run["id"])["startedBy"])
+    page.goto(f"{shown.stack.bridge}/console/runs/{run['id']}")
+    expect(page.locator("main")).to_contain_text('"amount": 40')
