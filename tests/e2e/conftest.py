@@ -38,6 +38,8 @@ class Stack:
         self, home: Path, counterparts: Counterparts, collector: Collector, **settings: str
     ) -> None:
         self.home = home
+        self.sources = ROOT
+        """The release that a command is of; another one takes over what is there."""
         self._open = ExitStack()
         self.counterparts = counterparts
         self.collector = collector
@@ -46,9 +48,6 @@ class Stack:
         self._environment = {
             **os.environ,
             "AUTOMATIONS_HOME": str(home),
-            "PYTHONPATH": os.pathsep.join(
-                [str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT)]
-            ),
             **counterparts.environment(),
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             # Only what a caller wants to have traced.
@@ -72,13 +71,18 @@ class Stack:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "automations.launcher", *arguments],
-            env=self._environment,
-            cwd=ROOT,
+            env=self.environment(self.sources),
+            cwd=self.sources,
             capture_output=True,
             text=True,
             timeout=240,
             check=False,
         )
+
+    def environment(self, sources: Path) -> dict[str, str]:
+        """What a process of a release needs to take part."""
+        path = (sources / "include", sources / "plugins", sources)
+        return {**self._environment, "PYTHONPATH": os.pathsep.join(map(str, path))}
 
     def again(self) -> None:
         """Start what has ended, as a user does: by one command."""
