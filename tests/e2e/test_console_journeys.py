@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.console.conftest import chromium  # noqa: F401 -- a fixture
 from tests.e2e.automations import approval, email
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import Stack
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +75,7 @@ def test_from_the_invitation_to_a_completed_run_by_clicking_alone(
     page.get_by_label("To *", exact=True).wait_for()
     walker.type("To *", "clicked@example.com")
     walker.type("Subject *", "Hello")
+    walker.type("Body", "Good morning.")
     walker.press("Save and activate")
     expect(shown_status(page)).to_have_text("Active")
     walker.follow("Run")
@@ -98,6 +100,8 @@ def test_an_edit_leaves_a_run_that_waits_to_its_own_version(stack: Stack, walker
     page.goto(f"{stack.bridge}/console/runs/{run}")
     walker.follow("Decide")
     walker.press("Approve")
+    expect(page.get_by_role("status").first).to_contain_text("Approved")
+    page.goto(f"{stack.bridge}/console/runs/{run}")
     expect(shown_status(page)).to_have_text("Completed")
     expect(page.get_by_role("link", name="Version 1")).to_be_visible()
     assert [mail["subject"] for mail in stack.mails("waited@example.com")] == ["Test"]

@@ -214,7 +214,8 @@ def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str
 def _label(key: str) -> str:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key).lower()
     words = re.sub(r" id\b", "", words)
-    words = re.sub(r"\b(html|url)\b", lambda found: found[0].upper(), words)
+    words = re.sub(r"\bconn\b", "connection", words)
+    words = re.sub(r"\b(html|url|dag)\b", lambda found: found[0].upper(), words)
     return words[:1].upper() + words[1:]
 
 
