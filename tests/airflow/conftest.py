@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from sqlalchemy import Engine, create_engine, text
+from starlette.testclient import TestClient
 
 from api_bridge.airflow_client import AirflowClient
 from automations.settings import ROOT, Settings
@@ -120,3 +121,15 @@ def client(airflow_url: str, airflow_database: Engine) -> Iterator[AirflowClient
     client._token = get_auth_manager().generate_jwt(user)
     yield client
     client._http.close()
+
+
+@pytest.fixture(scope="module")
+def server(airflow_dsn: str) -> Iterator[TestClient]:
+    """A client of Airflow's api-server, which is in this process."""
+    # Not before Airflow is configured.
+    from airflow.api_fastapi.app import create_app
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own
+        with TestClient(create_app(), base_url="http://localhost:8080") as client:
+            yield client

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.configuration import conf
 from airflow.jobs.job import Job
@@ -31,14 +31,6 @@ from tests.airflow.parsing import parse
 
 BATCHES = "/automations/batches/runs"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server(airflow_dsn: str) -> Iterator[TestClient]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Airflow's own
-        with TestClient(create_app()) as client:
-            yield client
 
 
 @pytest.fixture(autouse=True)

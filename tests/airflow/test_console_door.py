@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from starlette.testclient import TestClient
 
@@ -22,14 +20,6 @@ OPEN = "/automations/console/open"
 RUN = "cmx0000000000000000000001"
 AUTOMATION = workflow_id(1)
 DAG = f"automation_{AUTOMATION}"
-
-
-@pytest.fixture(scope="module")
-def server(airflow_dsn: str) -> Iterator[TestClient]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Airflow's own
-        with TestClient(create_app(), base_url="http://localhost:8080") as client:
-            yield client
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
@@ -25,14 +25,6 @@ from tests.airflow.definitions import email, published
 from tests.airflow.parsing import parse
 
 BATCHES = "/automations/batches/runs"
-
-
-@pytest.fixture(scope="module")
-def server(airflow_dsn: str) -> Iterator[TestClient]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Airflow's own
-        with TestClient(create_app()) as client:
-            yield client
 
 
 @pytest.fixture(autouse=True)
