@@ -7,11 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import time_machine
 import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -77,13 +75,6 @@ class Api:
 def app() -> FastAPI:
     """An app has no state: one serves every test."""
     return create_app()
-
-
-@pytest.fixture
-def standing_clock() -> Iterator[None]:
-    """No minute that a rate limit counts in ends meanwhile."""
-    with time_machine.travel(datetime.now(UTC), tick=False):
-        yield
 
 
 @pytest.fixture

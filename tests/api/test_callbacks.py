@@ -221,7 +221,6 @@ class TestLimits:
         assert keys
         assert not any(asked.token in key for key in keys)
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_guessing_tokens_is_limited_by_address(self, api: Api) -> None:
         answers = [api.http.post(f"/api/workflows/callback/guess{n}") for n in range(61)]
         assert answers[-1].status_code == 429

@@ -590,7 +590,6 @@ class TestCallback:
         answer = playing.api.http.post(path, json={"decision": "approved"})
         refused(answer, 410, "GONE")
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_it_is_rate_limited(self, api: Api) -> None:
         json_ = {"Accept": "application/json"}
         for _ in range(21):

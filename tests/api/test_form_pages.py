@@ -303,7 +303,6 @@ class TestPublicForm:
         )
         assert answer.status_code == 415
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_one_address_may_not_send_without_end(self, api: Api, form: str) -> None:
         path = f"/api/forms/{form}/public"
         api.http.get(path)
@@ -313,7 +312,6 @@ class TestPublicForm:
         assert limited.status_code == 429
         assert int(limited.headers["retry-after"]) > 0
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_a_form_takes_so_many_bytes_a_day(self, api: Api, environment: Environment) -> None:
         environment.set(AUTOMATIONS_SUBMISSIONS_DAILY="10000")
         page, other = public(api, field("text")), public(api, field("text"))

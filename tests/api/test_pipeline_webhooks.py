@@ -81,7 +81,7 @@ class TestUrl:
         assert deliver(api, after, []).status_code == 202
 
     def test_guessing_and_flooding_are_slowed_down(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch, standing_clock: None
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(rate_limits, "_MAX_MISSES", 2)
         monkeypatch.setattr(webhooks, "_MAX_PER_MINUTE", 3)

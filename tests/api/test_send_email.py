@@ -213,7 +213,6 @@ class TestSize:
             assert api.call(method, path, {"value": "x" * 1_000_001}).status_code == 413
 
 
-@pytest.mark.usefixtures("standing_clock")
 def test_a_caller_and_a_workspace_send_so_many_a_minute(
     api: Api, mailbox: Mailbox, environment: Environment
 ) -> None:

@@ -201,7 +201,6 @@ class TestSignIn:
         assert (event["actor"], event["details"]["path"]) == ("ada@b.example", SESSION)
         assert "wrong horse" not in str(event)
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_guessing_is_limited_by_account_from_wherever(self, console: Console) -> None:
         forget_limits()
         answers = [console.sign_in("wrong horse battery") for _ in range(6)]
@@ -212,14 +211,12 @@ class TestSignIn:
             kinds = set(session.scalars(select(SecurityEvent.type)))
         assert "rate.limited" in kinds
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_guessing_many_accounts_is_limited_by_address(self, console: Console) -> None:
         forget_limits()
         for number in range(21):
             last = console.sign_in("wrong horse battery", email=f"a{number}@b.example")
         assert last.status_code == 429
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_guessing_slowly_is_limited_by_the_hour(self, console: Console) -> None:
         forget_limits()
         for _ in range(31):
@@ -335,7 +332,6 @@ class TestPassword:
         assert console.sign_in().status_code == 401
         assert console.sign_in("another horse battery").status_code == 200
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_the_current_one_is_asked_for_and_cannot_be_guessed(self, console: Console) -> None:
         for _ in range(5):
             found = errors(self.change(console, "wrong horse battery", "another horse battery"))

@@ -356,7 +356,6 @@ class TestAccess:
             assert answer.status_code == status
             assert json.loads(answer.text)["success"] is False
 
-    @pytest.mark.usefixtures("standing_clock")
     def test_a_callback_page_that_nobody_asked_for_is_not_found(self, api: Api) -> None:
         answer = api.http.get("/api/workflows/callback/nothing")
         assert answer.status_code == 404

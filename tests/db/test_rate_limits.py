@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import time_machine
+from sqlalchemy import func, update
 
 from automations.db import rate_limits
 from automations.db.session import unit_of_work
+from automations.db.tables import RateLimit
 from automations.errors import TooManyRequests
 from automations.services.access import rate_limits as service
 
@@ -19,46 +20,49 @@ def hit(key: str, limit: int) -> int | None:
         return rate_limits.hit(session, key, limit=limit, seconds=60)
 
 
-@pytest.fixture
-def minute(database: str) -> Iterator[time_machine.Traveller]:
-    with time_machine.travel("2026-03-01T10:00:15Z", tick=False) as clock:
-        yield clock
+def windows_end() -> None:
+    with unit_of_work() as session:
+        session.execute(update(RateLimit).values(ends_at=func.clock_timestamp()))
 
 
 def test_hits_up_to_the_limit_pass_and_the_next_one_waits_for_the_window(
-    minute: time_machine.Traveller,
+    database: str,
 ) -> None:
-    assert [hit("a", 2) for _ in range(3)] == [None, None, 45]
+    *passed, wait = [hit("a", 2) for _ in range(3)]
+    assert passed == [None, None]
+    assert wait is not None
+    assert 0 < wait <= 60
 
 
-def test_keys_do_not_count_for_each_other(minute: time_machine.Traveller) -> None:
+def test_keys_do_not_count_for_each_other(database: str) -> None:
     assert hit("a", 1) is None
     assert hit("b", 1) is None
 
 
-def test_a_new_window_starts_from_nothing(minute: time_machine.Traveller) -> None:
-    assert [hit("a", 1), hit("a", 1)] == [None, 45]
-    minute.shift(60)
+def test_a_new_window_starts_from_nothing(database: str) -> None:
+    assert (hit("a", 1), hit("a", 1) is None) == (None, False)
+    windows_end()
     assert hit("a", 1) is None
+    assert hit("a", 1) is not None
 
 
-def test_hits_at_once_are_counted_exactly(minute: time_machine.Traveller) -> None:
+def test_hits_at_once_are_counted_exactly(database: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: hit("a", 30), range(50)))
     assert answers.count(None) == 30
 
 
-def test_a_refused_try_counts_too(minute: time_machine.Traveller) -> None:
+def test_a_refused_try_counts_too(database: str) -> None:
     for _ in range(2):
         service.check({"x": 2})
     for _ in range(2):
         with pytest.raises(TooManyRequests) as refused:
             service.check({"x": 2})
-        assert refused.value.retry_after == 45
+        assert 0 < refused.value.retry_after <= 60
 
 
 def test_a_hot_path_is_stopped_soon_after_its_limit_and_until_the_window_ends(
-    minute: time_machine.Traveller,
+    database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[int] = []
 
@@ -76,5 +80,7 @@ def test_a_hot_path_is_stopped_soon_after_its_limit_and_until_the_window_ends(
     with unit_of_work() as session:
         counted = rate_limits.hit(session, "hot", limit=1_000, seconds=60)
     assert counted is None
-    minute.shift(60)
+    windows_end()
+    later = time.monotonic() + 60
+    monkeypatch.setattr(service, "_now", lambda: later)
     assert passes()

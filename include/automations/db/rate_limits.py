@@ -1,28 +1,36 @@
-"""Counts hits per key in fixed windows, exactly, over all processes."""
+"""Counts hits per key, exactly, over all processes: in a window that begins with its first hit."""
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
+import math
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import case, delete, extract, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import RateLimit
 
+_LEFT = extract("epoch", RateLimit.ends_at - func.clock_timestamp())
+"""The seconds until a key's window ends, by the one clock that all processes share."""
+
 
 def hit(session: Session, key: str, *, limit: int, seconds: int, by: int = 1) -> int | None:
     """Count a hit, or several; the seconds to wait when it is over the limit, else None."""
-    window, left = _window(seconds)
-    ends_at = datetime.fromtimestamp((window + 1) * seconds, UTC)
-    query = insert(RateLimit).values(key=key, window=window, hits=by, ends_at=ends_at)
-    hits = session.scalars(
-        query.on_conflict_do_update(
-            index_elements=["key", "window"], set_={"hits": RateLimit.hits + by}
-        ).returning(RateLimit.hits)
-    ).one()
-    return left if hits > limit else None
+    length = timedelta(seconds=seconds)
+    query = insert(RateLimit).values(key=key, hits=by, ends_at=func.clock_timestamp() + length)
+    new = query.excluded
+    # Both by the moment of this hit: a window that is over gives way to the one begun just now.
+    is_over = RateLimit.ends_at <= new.ends_at - length
+    query = query.on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "hits": case((is_over, new.hits), else_=RateLimit.hits + new.hits),
+            "ends_at": case((is_over, new.ends_at), else_=RateLimit.ends_at),
+        },
+    )
+    hits, left = session.execute(query.returning(RateLimit.hits, _LEFT)).one()
+    return _whole(left) if hits > limit else None
 
 
 def use_once(session: Session, key: str, until: datetime) -> bool:
@@ -31,24 +39,25 @@ def use_once(session: Session, key: str, until: datetime) -> bool:
     Args:
         until: when it is worth nothing any more, the same at each use.
     """
-    window = int(until.timestamp())
-    made = insert(RateLimit).values(key=key, window=window, hits=1, ends_at=until)
+    made = insert(RateLimit).values(key=key, hits=1, ends_at=until)
     query = made.on_conflict_do_nothing().returning(RateLimit.hits)
     return session.scalar(query) is not None
 
 
-def wait(session: Session, key: str, *, limit: int, seconds: int) -> int | None:
+def wait(session: Session, key: str, *, limit: int) -> int | None:
     """The seconds to wait when what was counted is over the limit, else None; counts nothing."""
-    window, left = _window(seconds)
-    query = select(RateLimit.hits).where(RateLimit.key == key, RateLimit.window == window)
-    return left if (session.scalar(query) or 0) > limit else None
+    query = select(_LEFT).where(
+        RateLimit.key == key,
+        RateLimit.hits > limit,
+        RateLimit.ends_at > func.clock_timestamp(),
+    )
+    left = session.scalar(query)
+    return None if left is None else _whole(left)
 
 
-def _window(seconds: int) -> tuple[int, int]:
-    """The number of the window that is now, and the seconds until it ends."""
-    now = int(time.time())
-    window = now // seconds
-    return window, (window + 1) * seconds - now
+def _whole(left: float) -> int:
+    """Seconds after which the window is over, for who counts in whole ones."""
+    return max(1, math.ceil(left))
 
 
 def forget_ended(session: Session) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,10 +17,8 @@ from automations.domain.statuses import Severity
 MAX_PER_MINUTE = 20
 """So many events of one address are stored in a minute; the rest is counted in one more."""
 FLOOD = "events.suppressed"
-_WINDOW = 60
-"""Seconds, after which a flood is told of anew."""
-_RECENTLY = timedelta(hours=1)
-"""So far back a flood's row is looked for: the parts of other months are left alone."""
+_WINDOW = timedelta(minutes=1)
+"""After which a flood is told of anew."""
 # What concerns no known workspace is for those who run the installation.
 _HOME = "default"
 
@@ -33,14 +30,13 @@ def add(session: Session, source: str, **values: Any) -> None:
         source: the network that the event comes from, or the workspace whose steps cause it.
     """
     key = f"security:{source}"
-    if rate_limits.hit(session, key, limit=MAX_PER_MINUTE, seconds=_WINDOW) is None:
+    if rate_limits.hit(session, key, limit=MAX_PER_MINUTE, seconds=_WINDOW.seconds) is None:
         session.add(SecurityEvent(**values))
         return
-    flood_key = f"{key}:{int(time.time()) // _WINDOW}"
     # Who has counted a hit holds that count until this is committed: there is no other at it.
     counted = session.execute(
         update(SecurityEvent)
-        .where(SecurityEvent.flood_key == flood_key, SecurityEvent.at > func.now() - _RECENTLY)
+        .where(SecurityEvent.flood_key == key, SecurityEvent.at > func.now() - _WINDOW)
         .values(count=SecurityEvent.count + 1)
         .execution_options(synchronize_session=False)
     )
@@ -56,7 +52,7 @@ def add(session: Session, source: str, **values: Any) -> None:
             actor=values["actor"] if values["ip"] is None else "anonymous",
             ip=values["ip"],
             details={"source": source},
-            flood_key=flood_key,
+            flood_key=key,
         )
     )
 

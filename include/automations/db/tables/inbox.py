@@ -149,16 +149,15 @@ class DebouncedEvents(Base):
 
 
 class RateLimit(Base):
-    """Hits per key and window; unlogged, since losing it in a crash only forgives."""
+    """Hits per key in its window; unlogged, since losing it in a crash only forgives."""
 
     __tablename__ = "rate_limit"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     key: Mapped[str] = mapped_column(primary_key=True)
-    window: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     hits: Mapped[int]
     ends_at: Mapped[datetime] = now_column()
-    """When the window ends."""
+    """When the window ends that began with the first of them."""
 
 
 class Watermark(Base):

@@ -23,6 +23,7 @@ _SHARE = 50
 _uncounted: Counter[str] = Counter()
 _over: dict[str, float] = {}
 _lock = threading.Lock()
+_now = time.monotonic
 
 
 def check(limits: Mapping[str, int], *, seconds: int = _WINDOW) -> None:
@@ -42,14 +43,14 @@ def check(limits: Mapping[str, int], *, seconds: int = _WINDOW) -> None:
         raise TooManyRequests(max(over))
 
 
-def check_exhausted(key: str, limit: int, *, seconds: int) -> None:
+def check_exhausted(key: str, limit: int) -> None:
     """Look whether a key has reached its limit, counting nothing.
 
     Raises:
         TooManyRequests: it has.
     """
     with unit_of_work(apart=True) as session:
-        wait = rate_limits.wait(session, key, limit=limit - 1, seconds=seconds)
+        wait = rate_limits.wait(session, key, limit=limit - 1)
     if wait is not None:
         raise TooManyRequests(wait)
 
@@ -69,8 +70,7 @@ def check_roughly(key: str, limit: int) -> None:
     Raises:
         TooManyRequests: this key was over its limit when it was last brought there.
     """
-    # A window ends by the clock that all processes share.
-    now = time.time()
+    now = _now()
     with _lock:
         closed = _over.get(key, 0) - now
         _uncounted[key] += 1

@@ -76,7 +76,7 @@ def sign_in(slug: str, email: str, password: str, address: str) -> NewSession:
         known = kept.password_hash if kept else None
         networks = kept.networks if kept else []
     if network(address) not in networks:
-        rate_limits.check_exhausted(by_hour, _MAX_WRONG_IN_AN_HOUR, seconds=_HOUR)
+        rate_limits.check_exhausted(by_hour, _MAX_WRONG_IN_AN_HOUR)
     if workspace is not None:
         # The event belongs to the workspace; whose account it was is known only if there is one.
         actor = audit.Actor("anonymous", member.email, member.id) if member else None

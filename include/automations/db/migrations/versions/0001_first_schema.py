@@ -213,10 +213,9 @@ def _people() -> None:
     op.create_table(
         'rate_limit',
         sa.Column('key', sa.Text(), nullable=False),
-        sa.Column('window', sa.BigInteger(), nullable=False),
         sa.Column('hits', sa.Integer(), nullable=False),
         sa.Column('ends_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
-        sa.PrimaryKeyConstraint('key', 'window', name=op.f('pk_rate_limit')),
+        sa.PrimaryKeyConstraint('key', name=op.f('pk_rate_limit')),
         prefixes=['UNLOGGED'],
     )
     op.create_table(
