@@ -16,9 +16,9 @@ from automations.adapters.slack import SlackChat
 from automations.adapters.slack_connections import SlackAccount
 from automations.adapters.smtp import SmtpTransport
 from automations.adapters.webhook_signatures import WebhookSignatures
-from automations.db import workflows
-from automations.db.channels import Channel
-from automations.db.publications import SqlPublications
+from automations.db.queue.channels import Channel
+from automations.db.workflows import workflows
+from automations.db.workflows.publications import SqlPublications
 from automations.definitions.integrations import AI, SLACK
 from automations.definitions.published import Publications
 from automations.execution.engine import Engine

@@ -11,7 +11,7 @@ from airflow.listeners.types import AssetEvent
 from airflow.serialization.definitions.assets import SerializedAsset
 from sqlalchemy import select
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, JobKind, Run
 from automations.dispatch.jobs.registry import Handlers

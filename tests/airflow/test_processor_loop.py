@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager, DagFileStat
 
-from automations.db import jobs, workflows
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
+from automations.db.workflows import workflows
 from automations.errors import DatabaseUnavailable
 from automations_airflow import processor_loop
 from automations_airflow.processor_loop import Rest

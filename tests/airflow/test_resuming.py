@@ -15,9 +15,10 @@ from airflow.triggers.base import TriggerEvent
 from airflow.utils.session import create_session
 from sqlalchemy import Engine, create_engine, select, text
 
-from automations.db import jobs, waits
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Wait
+from automations.db.waits import waits
 from automations.domain.statuses import Decision, WaitKind
 from automations.services.waits.sleepers import Sleeper
 from automations_airflow import resuming as resuming_module

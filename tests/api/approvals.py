@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import update
 
-from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver
+from automations.db.waits import waits
 from automations.domain.statuses import WaitKind
 from automations.tokens import hash_token
 from tests.api.conftest import Api

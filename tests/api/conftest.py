@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from api_bridge.app import create_app
 from api_bridge.connections import Connection
-from automations.db import api_keys
+from automations.db.access import api_keys
 from automations.db.session import unit_of_work
 from automations.services.access.api_keys import create_key
 from tests.api.airflow_server import Airflow

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from automations.adapters.documents.renderer import ConfinedRenderer
-from automations.db import api_keys
+from automations.db.access import api_keys
 from automations.db.session import unit_of_work
 from automations.ports import Delivery, DocumentOrder, StoredDocument
 from automations.services.documents.documents import StoredDocuments

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import (
     DataRow,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from automations.db import callbacks
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, RateLimit, Run, Wait
+from automations.db.waits import callbacks
 from automations.settings import get_settings
 from tests.api.approvals import Asked, ask
 from tests.api.conftest import Api

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from automations.db import runs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run
 from automations.settings import get_settings

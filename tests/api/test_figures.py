@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automations.db import runs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.domain.statuses import RunStatus

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from api_bridge import metrics
-from automations.db import held_up
 from automations.db.session import unit_of_work
+from automations.db.workflows import held_up
 from automations.domain.statuses import Hold
 from automations.domain.workflows import HeldUp
 from tests.api.conftest import Api

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from api_bridge.deps import EffectId
 from api_bridge.natures import outside
-from automations.db.idempotency import KEPT
+from automations.db.access.idempotency import KEPT
 from automations.db.session import reading, unit_of_work
 from automations.db.tables import Form, IdempotencyKey, Run, SecurityEvent, Workspace
 from automations.errors import DatabaseUnavailable, InProgress, RuleBroken

@@ -14,10 +14,12 @@ from starlette.testclient import TestClient
 
 from api_bridge import metrics
 from api_bridge.app import create_app
-from automations.db import counters, run_steps, runs, waits
-from automations.db.run_steps import LogLine
+from automations.db import counters
+from automations.db.runs import run_steps, runs
+from automations.db.runs.run_steps import LogLine
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
+from automations.db.waits import waits
 from automations.domain.statuses import AttemptStatus, RunStatus, WaitKind
 from tests.api.conftest import Api
 from tests.environment import Environment

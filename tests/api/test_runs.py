@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, StepLog, Wait
+from automations.db.waits import waits
 from automations.dispatch.jobs.registry import Handlers
 from automations.domain.statuses import WaitKind
 from tests.api.conftest import Api

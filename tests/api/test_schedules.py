@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations.db.publications import SqlPublications
 from automations.db.session import unit_of_work
 from automations.db.tables import WorkflowVersion
+from automations.db.workflows.publications import SqlPublications
 from automations.definitions.schedules import Schedule
 from tests.api.conftest import Api
 from tests.api.playing import Playing

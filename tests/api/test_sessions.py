@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, text, update
 from starlette.testclient import TestClient
 
-from automations.db import members
+from automations.db.access import members
 from automations.db.session import unit_of_work
 from automations.db.tables import (
     AuditLog,

@@ -18,7 +18,7 @@ from sqlalchemy import select, text, update
 from standardwebhooks.webhooks import Webhook
 
 from api_bridge.routes import webhooks as routes
-from automations.db import runs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, Run, WorkflowVersion
 from automations.definitions.triggers import HIDDEN

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
-from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver
+from automations.db.waits import waits
 from automations.domain.statuses import WaitKind
 from automations.services.runs import by_hand
 from automations.tokens import hash_token

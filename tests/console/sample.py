@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import runs, waits
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import (
     Event,
@@ -19,7 +19,8 @@ from automations.db.tables import (
     Wait,
     WorkflowVersion,
 )
-from automations.db.waits import NewWait
+from automations.db.waits import waits
+from automations.db.waits.waits import NewWait
 from automations.domain.forms.schema import FormSchema
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, StepStatus, WaitKind

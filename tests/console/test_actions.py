@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 
 from api_bridge.console import live
 from api_bridge.cookies import COOKIE
-from automations.db import waits
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, Wait, Workflow
-from automations.db.waits import NewWait
+from automations.db.waits import waits
+from automations.db.waits.waits import NewWait
 from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WaitKind
 from automations.errors import TooManyRequests

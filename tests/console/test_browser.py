@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
-from automations.db import runs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Wait
 from automations.domain.statuses import RunStatus

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automations.db import api_keys
+from automations.db.access import api_keys
 from automations.db.session import unit_of_work
 from automations.db.tables import Matter
 from automations.domain.forms.schema import FormSchema

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind, Run
 from automations.execution.engine import Engine

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from automations.adapters.documents.renderer import ConfinedRenderer
-from automations.db import asset_changes, runs
+from automations.db.events import asset_changes
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Run, Workspace
 from automations.definitions.pipelines import shape_of

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from automations.db import events, in_airflow, jobs, runs, waits
-from automations.db.runs import NewRun
+from automations.db.events import events
+from automations.db.queue import jobs
+from automations.db.runs import in_airflow, runs
+from automations.db.runs.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run, RunStep, Wait, Workflow
+from automations.db.waits import waits
 from automations.dispatch import dispatcher
 from automations.domain.events import NewEvent
 from automations.domain.statuses import RunStatus, WaitKind

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from automations.db import run_steps, runs, waits
-from automations.db.runs import NewRun
+from automations.db.runs import run_steps, runs
+from automations.db.runs.runs import NewRun
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Wait, Workflow
+from automations.db.waits import waits
 from automations.domain.statuses import RunStatus, StepStatus, WaitKind
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Skip, Sleep

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from automations.db import run_steps, runs
+from automations.db.runs import run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import DagCall, Job, Run, Workspace
 from automations.domain.statuses import RunStatus, StepStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, text
 
-from automations.db import events
+from automations.db.events import events
 from automations.db.session import statement, unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run
 from automations.dispatch import dispatcher as dispatcher_module

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from automations.db import workflow_edits
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, WorkflowEdit, WorkflowEditState
+from automations.db.workflows import workflow_edits
 from automations.definitions import editing
 from automations.definitions.editing import Spot
 from automations.domain.principals import Principal

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import unit_of_work
 from automations.domain.statuses import Decision, StepStatus
 from automations.errors import Conflict, StepError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from automations.db.events import emit
+from automations.db.events.events import emit
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Event, Run
 from automations.definitions.triggers import FILTERS, event_key

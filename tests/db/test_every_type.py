@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from automations import wiring
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import (
     DagCall,

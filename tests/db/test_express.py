@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from automations.db import jobs, run_steps
+from automations.db.queue import jobs
+from automations.db.runs import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind, Run, Workflow
 from automations.dispatch.jobs.registry import Handlers

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
-from automations.db import run_counts, waits
+from automations.db.runs import run_counts
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, StepLog, Wait
-from automations.db.waits import NewWait
+from automations.db.waits import waits
+from automations.db.waits.waits import NewWait
 from automations.domain.figures import Period, period_until
 from automations.domain.statuses import RunStatus, WaitKind
 from automations.kit.ids import new_id

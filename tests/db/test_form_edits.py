@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from automations.db import form_edits
+from automations.db.forms import form_edits
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, FormEdit
 from automations.domain.forms import editing

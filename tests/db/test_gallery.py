@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from automations import wiring
-from automations.db import events
+from automations.db.events import events
 from automations.db.session import unit_of_work
 from automations.db.tables import (
     DataTable,

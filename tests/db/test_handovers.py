@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from automations.db import handovers as rows
+from automations.db.runs import handovers as rows
 from automations.db.session import unit_of_work
 from automations.services.runs.handovers import Taker
 from tests.db.runs import MAIL, begin, step

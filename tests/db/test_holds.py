@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from automations.db import held_up
-from automations.db.publications import SqlPublications
 from automations.db.session import unit_of_work
 from automations.db.tables import Workflow
+from automations.db.workflows import held_up
+from automations.db.workflows.publications import SqlPublications
 from automations.definitions.published import dag_id
 from automations.dispatch.holds import Holds
 from automations.domain.workflows import HeldUp

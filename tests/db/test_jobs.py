@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import raw_connection, statement, unit_of_work
 from automations.db.tables import Job, JobKind
 from automations.kit.ids import new_id

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from automations.db import jobs, lanes
-from automations.db.lanes import Room, Turns
+from automations.db.queue import jobs, lanes
+from automations.db.queue.lanes import Room, Turns
 from automations.db.session import statement, unit_of_work
 from automations.db.tables import Job, JobKind, Run, Wait
 from automations.dispatch import dispatcher

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select, update
 
 from automations.adapters.smtp import SmtpTransport
-from automations.db import jobs, waits
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Form, FormRequest, Job, JobKind, Run, Wait
+from automations.db.waits import waits
 from automations.dispatch.jobs.registry import Handlers
 from automations.errors import StepError
 from automations.execution.engine import Engine

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from automations.db import runs
-from automations.db.publications import SqlPublications
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, Job, Run, Wait
+from automations.db.workflows.publications import SqlPublications
 from automations.definitions.published import dag_id
 from automations.dispatch.reconciler import Reconciler
 from automations.domain.statuses import Decision

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from automations.db import jobs, runs, waits
+from automations.db.queue import jobs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, Event, Form, FormRequest, Job, JobKind, Run, Wait
+from automations.db.waits import waits
 from automations.dispatch.jobs.registry import Handlers
 from automations.domain.statuses import Decision, RunStatus, WaitKind
 from automations.errors import Gone, StepError, ValidationFailed

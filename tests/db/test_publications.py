@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from automations.db import workflows as db_workflows
-from automations.db.publications import SqlPublications
 from automations.db.session import statement, unit_of_work
+from automations.db.workflows import workflows as db_workflows
+from automations.db.workflows.publications import SqlPublications
 from automations.services.workflows import workflows
 from tests.db.dispatching import STEP, automation
 from tests.db.workspace import principal, workspace

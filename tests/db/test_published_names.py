@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from automations.db.publications import SqlPublications
 from automations.db.session import unit_of_work
 from automations.db.tables import DataTable
+from automations.db.workflows.publications import SqlPublications
 from automations.services.workflows import workflows
 from tests.db.workspace import principal, workspace
 from tests.doubles import ports

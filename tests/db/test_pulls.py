@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from automations.adapters.http import GuardedHttpClient
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, JobKind, PipelineRun
 from automations.definitions.pipelines import shape_of

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from automations.db import jobs
-from automations.db.events import emit
+from automations.db.events.events import emit
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import DataTable, DebouncedEvents, Event, Job, JobKind, Run
 from automations.definitions.triggers import event_key

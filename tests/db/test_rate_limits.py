@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, update
 
-from automations.db import rate_limits
+from automations.db.access import rate_limits
 from automations.db.session import unit_of_work
 from automations.db.tables import RateLimit
 from automations.errors import TooManyRequests

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from automations.db import counters, rate_limits
+from automations.db import counters
+from automations.db.access import rate_limits
 from automations.db.session import engine, unit_of_work
 from automations.db.tables import Approver, AuditLog, Job, RowFile, Run
 from automations.definitions.published import dag_id

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations.db import run_steps, runs, workflows
+from automations.db.runs import run_steps, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, Run, Workflow
+from automations.db.workflows import workflows
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler

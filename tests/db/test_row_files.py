@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automations.db import row_files as stored
+from automations.db.rows import row_files as stored
 from automations.db.session import unit_of_work
 from automations.db.tables import RowFile
 from automations.domain.principals import Principal

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from automations.db import locks, runs
+from automations.db import locks
+from automations.db.runs import runs
 from automations.db.session import engine as database_engine
 from automations.db.session import unit_of_work
 from automations.db.tables import Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, func, insert, select, update
 
-from automations.db import run_counts, runs
+from automations.db.runs import run_counts, runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, RunCount
 from automations.domain.statuses import RunStatus

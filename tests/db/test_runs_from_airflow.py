@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from automations.db import jobs, runs
+from automations.db.queue import jobs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Job, JobKind, Run, Workflow, WorkflowVersion, Workspace
 from automations.definitions import published

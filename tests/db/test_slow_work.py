@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from automations.adapters.smtp import SmtpTransport
-from automations.db import jobs, waits
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, JobKind, Wait
+from automations.db.waits import waits
 from automations.dispatch.slow_work import SHARE, WORKERS, SlowWork
 from automations.domain.statuses import WaitKind
 from automations.services.integrations import integrations

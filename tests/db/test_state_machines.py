@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import delete, func, select, update
 
-from automations.db import runs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Approver, AuditLog, Job, Run, RunStep, Wait
 from automations.dispatch.jobs.registry import Handlers

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import DataRow, Event, Job, Run
 from automations.domain.statuses import RunStatus, StepStatus

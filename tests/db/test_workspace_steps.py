@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import unit_of_work
 from automations.db.tables import Matter, Notification, Run
 from automations.domain.statuses import RunStatus, StepStatus

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from automations.db import held_up, in_airflow, jobs
+from automations.db.queue import jobs
+from automations.db.runs import in_airflow
 from automations.db.tables import Job, Run, Wait
+from automations.db.workflows import held_up
 from automations.domain.metrics import Gauges
 from automations.domain.statuses import UNFINISHED, WaitStatus
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from automations.db import idempotency
+from automations.db.access import idempotency
 from automations.db.tables import (
     Approver,
     AuditLog,

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, Select, func, or_, select, union_all, update
 from sqlalchemy.orm import Session, aliased
 
-from automations.db import keyset_pages, rate_limits
+from automations.db import keyset_pages
+from automations.db.access import rate_limits
 from automations.db.tables import SecurityEvent, Workspace
 from automations.domain.audit import SecurityFilter
 from automations.domain.statuses import Severity

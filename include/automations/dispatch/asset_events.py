@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from automations.db import asset_changes, watermarks
-from automations.db.asset_changes import Change
+from automations.db import watermarks
+from automations.db.events import asset_changes
+from automations.db.events.asset_changes import Change
 from automations.db.session import Session, unit_of_work
 from automations.dispatch.pace import Pace
 from automations.domain import assets

@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from automations.db import in_airflow
-from automations.db.lanes import Room
+from automations.db.queue.lanes import Room
+from automations.db.runs import in_airflow
 from automations.db.session import Session, reading
 
 _TIMES_WHAT_IS_LEFT = 3

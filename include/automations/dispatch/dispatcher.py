@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from automations.db import jobs
-from automations.db.lanes import Turns
+from automations.db.queue import jobs
+from automations.db.queue.lanes import Turns
 from automations.db.session import Session, raw_connection, unit_of_work
 from automations.db.tables import Job, JobKind
 from automations.dispatch import slow_work

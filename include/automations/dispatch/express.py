@@ -18,8 +18,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from automations.db import jobs
-from automations.db.lanes import Room, Turns
+from automations.db.queue import jobs
+from automations.db.queue.lanes import Room, Turns
 from automations.db.session import raw_connection, unit_of_work
 from automations.db.tables import Job, JobKind
 from automations.errors import DatabaseUnavailable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from automations.db import held_up
 from automations.db.session import unit_of_work
+from automations.db.workflows import held_up
 from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.pace import Pace
 from automations.domain.statuses import Hold

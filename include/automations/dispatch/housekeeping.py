@@ -6,7 +6,8 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import counters, locks, partitions, rate_limits, sign_ins, watermarks
+from automations.db import counters, locks, partitions, watermarks
+from automations.db.access import rate_limits, sign_ins
 from automations.db.session import unit_of_work
 from automations.errors import OrchestratorError
 from automations.ports import Orchestrator

@@ -6,9 +6,12 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from automations.db import debounces, locks, run_counts, runs, slots, versions, watermarks
+from automations.db import locks, watermarks
+from automations.db.events import debounces
+from automations.db.runs import run_counts, runs, slots
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
+from automations.db.workflows import versions
 from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.acts import Acts

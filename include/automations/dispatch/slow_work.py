@@ -6,8 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Collection
 
-from automations.db import jobs
-from automations.db.lanes import Room, Turns
+from automations.db.queue import jobs
+from automations.db.queue.lanes import Room, Turns
 from automations.db.session import unit_of_work
 from automations.db.tables import Job
 from automations.dispatch.jobs.base import SLOW_LEASE

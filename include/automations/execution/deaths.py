@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep
 from automations.execution.entered import Entered

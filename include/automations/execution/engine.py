@@ -14,7 +14,8 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
-from automations.db import locks, run_steps, runs
+from automations.db import locks
+from automations.db.runs import run_steps, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.domain.statuses import UNFINISHED

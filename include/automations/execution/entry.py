@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from automations.db import callbacks, run_steps, runs, waits
+from automations.db.runs import run_steps, runs
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
+from automations.db.waits import callbacks, waits
 from automations.domain import people
 from automations.domain.statuses import (
     UNFINISHED,

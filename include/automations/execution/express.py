@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from automations.db import jobs, run_steps, runs
-from automations.db.runs import Claimed
+from automations.db.queue import jobs
+from automations.db.runs import run_steps, runs
+from automations.db.runs.runs import Claimed
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, RunStep
 from automations.definitions.plan import Node

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from automations.db import run_queries, runs
+from automations.db.runs import run_queries, runs
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
 from automations.definitions.model import walk

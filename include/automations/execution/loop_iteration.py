@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import callbacks
 from automations.db.session import unit_of_work
+from automations.db.waits import callbacks
 from automations.definitions.model import Step, nested_lists, ordered
 from automations.execution.attempt import Attempt
 from automations.execution.attempts import Attempts

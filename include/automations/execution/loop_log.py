@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from automations.db.run_steps import LogLine
+from automations.db.runs.run_steps import LogLine
 from automations.definitions.model import Step
 from automations.execution.recording import line_of
 from automations.steps.outcomes import Branch, Done, Fail, Outcome, Stop

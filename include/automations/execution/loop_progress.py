@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from automations.db.loop_cursors import Node
+from automations.db.runs.loop_cursors import Node
 from automations.errors import DatabaseUnavailable
 from automations.execution import loop_storage
 from automations.execution.loop_log import LoopLog

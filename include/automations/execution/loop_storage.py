@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from automations.db import loop_cursors, run_steps, runs
-from automations.db.loop_cursors import Node
+from automations.db.runs import loop_cursors, run_steps, runs
+from automations.db.runs.loop_cursors import Node
 from automations.db.session import unit_of_work
 from automations.domain.statuses import UNFINISHED
 from automations.execution.loop_records import (

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from automations.db import jobs, run_steps, waits
+from automations.db.queue import jobs
+from automations.db.runs import run_steps
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Wait
+from automations.db.waits import waits
 from automations.domain.statuses import PARKED, Decision, WaitKind
 from automations.errors import Unreadable
 from automations.execution.entered import Entered

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from automations.db import waits
 from automations.db.session import Session
 from automations.db.tables import RunStep, Wait
+from automations.db.waits import waits
 from automations.domain.statuses import WaitKind
 from automations.execution.verdicts import AskPeople, Sleep
 from automations.kit.values import JSON

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
-from automations.db import callbacks, dag_calls, form_requests, loop_cursors, run_steps, runs, waits
+from automations.db.forms import form_requests
+from automations.db.runs import dag_calls, loop_cursors, run_steps, runs
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
+from automations.db.waits import callbacks, waits
 from automations.definitions.plan import Plan
 from automations.domain.statuses import (
     UNFINISHED,

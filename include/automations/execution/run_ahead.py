@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from automations.db import locks, run_steps, runs
+from automations.db import locks
+from automations.db.runs import run_steps, runs
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run, RunStep
 from automations.definitions.plan import Node, Plan

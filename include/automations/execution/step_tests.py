@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from automations.db import loop_cursors, run_steps, runs
+from automations.db.runs import loop_cursors, run_steps, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, RunStep, Workflow
 from automations.definitions.model import walk

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any
 
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import reading
 from automations.db.tables import Run, Workflow
 from automations.definitions.model import Definition, nested_lists, ordered

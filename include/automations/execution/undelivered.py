@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import Session
 from automations.db.tables import Run
 from automations.execution.recording import line_of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from automations.db.publications import SqlPublications
 from automations.db.session import undone, unit_of_work
 from automations.db.tables import Workspace
+from automations.db.workflows.publications import SqlPublications
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.execution.engine import Engine

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg2
 from sqlalchemy.engine import make_url
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import reading
 from automations.errors import DatabaseUnavailable
 from automations.launcher.nursery import Nursery

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from automations.db import held_up
 from automations.db.migrate import fault
 from automations.db.session import unit_of_work
+from automations.db.workflows import held_up
 from automations.errors import DatabaseUnavailable
 from automations.launcher import processes
 from automations.launcher.part import Part

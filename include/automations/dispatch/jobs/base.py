@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind
 from automations.dispatch.jobs.visibility import VisibleDags

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import dag_calls, jobs
+from automations.db.queue import jobs
+from automations.db.runs import dag_calls
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DagCall, Job, JobKind, Run
 from automations.dispatch.jobs.base import AirflowHandler, done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import unit_of_work
 from automations.db.tables import Event, Job, JobKind
 from automations.dispatch.jobs.base import Handler, come_back

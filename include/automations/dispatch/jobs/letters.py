@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, FormRequest, Job, JobKind, Run, Wait
 from automations.dispatch.jobs.base import Handler, come_back, done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind
 from automations.dispatch.jobs.base import Handler, come_back

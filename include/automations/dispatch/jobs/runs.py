@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from automations.db import jobs, run_steps, runs, versions, waits
+from automations.db.queue import jobs
+from automations.db.runs import run_steps, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind, Run, RunStep, Workflow
+from automations.db.waits import waits
+from automations.db.workflows import versions
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, done
 from automations.domain.statuses import UNFINISHED, Decision, RunStatus, WaitKind

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from automations.db import jobs, run_steps, waits
+from automations.db.queue import jobs
+from automations.db.runs import run_steps
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Job, JobKind, Run, Wait
+from automations.db.waits import waits
 from automations.definitions.published import dag_id
 from automations.dispatch.jobs.base import AirflowHandler, Handler, done
 from automations.domain import people

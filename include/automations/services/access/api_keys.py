@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from automations.db import api_keys, members, rate_limits
-from automations.db.api_keys import Credential
+from automations.db.access import api_keys, members, rate_limits
+from automations.db.access.api_keys import Credential
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import ApiKey as ApiKeyRow
 from automations.domain import people

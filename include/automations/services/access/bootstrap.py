@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.db import api_keys
+from automations.db.access import api_keys
 from automations.db.session import unit_of_work
 
 DEFAULT_WORKSPACE = ("default", "Default workspace")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from automations.db import idempotency
+from automations.db.access import idempotency
 from automations.db.session import SharedTransaction, unit_of_work
 from automations.db.tables import IdempotencyKey
 from automations.errors import InProgress, RuleBroken, ValidationFailed

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from automations.db import members, sign_ins
+from automations.db.access import members, sign_ins
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Member as MemberRow
 from automations.domain.fields import LITERAL

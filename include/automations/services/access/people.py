@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
-from automations.db import api_keys, members
+from automations.db.access import api_keys, members
 from automations.db.session import Session
 from automations.db.tables import Member
 from automations.domain import people

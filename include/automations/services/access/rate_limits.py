@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-from automations.db import rate_limits
+from automations.db.access import rate_limits
 from automations.db.session import unit_of_work
 from automations.errors import TooManyRequests
 from automations.kit.networks import network

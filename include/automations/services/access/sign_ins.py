@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from automations.db import members, sign_ins
+from automations.db.access import members, sign_ins
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member as MemberRow
 from automations.db.tables import SignIn

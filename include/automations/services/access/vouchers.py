@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from automations.db import members, rate_limits, sign_ins
+from automations.db.access import members, rate_limits, sign_ins
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
 from automations.domain.principals import RANKS

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from automations.db import documents, effects
+from automations.db import documents
+from automations.db.runs import effects
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Document as DocumentRow
 from automations.db.tables import DocumentDelivery as DeliveryRow

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from automations.db import documents, workflows
+from automations.db import documents
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DocumentTemplate as TemplateRow
+from automations.db.workflows import workflows
 from automations.errors import Conflict, InUse, NotFound, StepError, ValidationFailed
 from automations.kit.values import from_attributes
 from automations.ports import DocumentRenderer

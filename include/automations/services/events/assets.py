@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automations.db import api_keys, matching
-from automations.db.events import emit
-from automations.db.matching import ASSET
+from automations.db.access import api_keys
+from automations.db.events import matching
+from automations.db.events.events import emit
+from automations.db.events.matching import ASSET
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Event, Run, Workflow
 from automations.definitions import published

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from automations.db import events, intake, jobs
+from automations.db.events import events, intake
+from automations.db.queue import jobs
 from automations.db.session import reading, unit_of_work
 from automations.db.tables import JobKind
 from automations.definitions.triggers import event_key, is_reserved

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automations.db import debounces, events, matching, versions
-from automations.db.runs import NewRun
+from automations.db.events import debounces, events, matching
+from automations.db.runs.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import Event, Workflow
+from automations.db.workflows import versions
 from automations.definitions.flow_control import Debounce, FlowControl, key_of
 from automations.definitions.triggers import seen_by
 from automations.domain.fields import parse_duration

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from automations.db import events, intake, run_steps
-from automations.db.intake import Hook
+from automations.db.events import events, intake
+from automations.db.events.intake import Hook
+from automations.db.runs import run_steps
 from automations.db.session import reading, statement, unit_of_work
 from automations.definitions.triggers import WebhookTrigger, webhook_key
 from automations.domain.events import NewEvent

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import effects, evidence
+from automations.db import evidence
+from automations.db.runs import effects
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import EvidenceSnapshot as SnapshotRow
 from automations.domain.evidence import Link, TooMuchEvidenceError, content_of, hash_of

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automations.db import audit, data_rows, members, security_events
+from automations.db import audit, security_events
+from automations.db.access import members
+from automations.db.rows import data_rows
 from automations.db.session import Session
 from automations.definitions.field_errors import rendered_errors
 from automations.domain.audit import AuditFilter, SecurityFilter

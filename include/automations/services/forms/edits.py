@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from automations.db import form_edits, forms
+from automations.db.forms import form_edits, forms
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Form as FormRow
 from automations.db.tables import FormEdit as EditRow

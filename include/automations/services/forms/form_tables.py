@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from automations.db import data_rows, data_tables
+from automations.db.rows import data_rows, data_tables
 from automations.db.session import Session
 from automations.db.tables import DataTable, Form, Submission
 from automations.domain.forms.columns import extended, values

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from automations.db import form_edits, forms, workflows
+from automations.db.forms import form_edits, forms
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Form as FormRow
+from automations.db.workflows import workflows
 from automations.domain.forms import schema
 from automations.errors import InUse, NotFound, ValidationFailed
 from automations.kit.storable import same

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automations.db import forms
+from automations.db.forms import forms
 from automations.db.session import reading
 from automations.domain.statuses import SubmissionStatus
 from automations.kit import cursors

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic_core import to_json
 
-from automations.db import rate_limits
+from automations.db.access import rate_limits
 from automations.db.session import Session
 from automations.errors import TooLarge
 from automations.kit.networks import network

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from automations.db import forms, submissions
-from automations.db.events import emit
+from automations.db.events.events import emit
+from automations.db.forms import forms, submissions
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Form as FormRow
 from automations.db.tables import Submission as SubmissionRow

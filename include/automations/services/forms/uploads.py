@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from automations.db import documents, rate_limits
+from automations.db import documents
+from automations.db.access import rate_limits
 from automations.db.session import Session
 from automations.db.tables import Document
 from automations.domain.forms import uploads

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from automations.db import members, notifications
-from automations.db.effects import once
+from automations.db import notifications
+from automations.db.access import members
+from automations.db.runs.effects import once
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Notification as NotificationRow
 from automations.domain.principals import Principal

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import matters, members
-from automations.db.effects import once
-from automations.db.events import emit
+from automations.db import matters
+from automations.db.access import members
+from automations.db.events.events import emit
+from automations.db.runs.effects import once
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Matter as MatterRow
 from automations.db.tables import MatterStep as StepRow

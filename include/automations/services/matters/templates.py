@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from automations.db import matters, workflows
+from automations.db import matters
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import MatterTemplate as TemplateRow
+from automations.db.workflows import workflows
 from automations.domain.matters import Board, MatterTemplate
 from automations.errors import Conflict, InUse, NotFound
 from automations.kit.values import from_attributes

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import data_tables, jobs, pipelines
+from automations.db import pipelines
+from automations.db.queue import jobs
+from automations.db.rows import data_tables
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind
 from automations.db.tables import PipelineConnection as ConnectionRow

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 
-from automations.db import api_keys, pipelines
+from automations.db import pipelines
+from automations.db.access import api_keys
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import PipelineConnection, PipelineRun
 from automations.definitions.pipelines import PUSH

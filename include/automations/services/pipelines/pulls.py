@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from automations.db import jobs, pipelines
+from automations.db import pipelines
+from automations.db.queue import jobs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.paging import Page

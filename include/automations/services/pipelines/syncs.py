@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from automations.db import jobs, keyed_rows, pipelines
-from automations.db.events import emit
+from automations.db import pipelines
+from automations.db.events.events import emit
+from automations.db.queue import jobs
+from automations.db.rows import keyed_rows
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import JobKind, PipelineConnection, PipelineRun
 from automations.definitions.pipelines import PUSH, TableMapping

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from automations.db import run_steps, runs, workflows
+from automations.db.runs import run_steps, runs
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep
+from automations.db.workflows import workflows
 from automations.definitions import published
 from automations.domain.people import IN_AIRFLOW
 from automations.domain.statuses import AttemptStatus, StepStatus

@@ -11,9 +11,12 @@ import math
 from collections.abc import Mapping
 from datetime import timedelta
 
-from automations.db import jobs, rates, run_steps, runs, slots, versions, waits
+from automations.db.queue import jobs
+from automations.db.runs import rates, run_steps, runs, slots
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
+from automations.db.waits import waits
+from automations.db.workflows import versions
 from automations.definitions.flow_control import FlowControl, key_of
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import UNFINISHED, Decision, RunStatus, WaitKind

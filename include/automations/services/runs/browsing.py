@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from automations.db import run_lists, versions
+from automations.db.runs import run_lists
 from automations.db.session import reading
 from automations.db.tables import Run
+from automations.db.workflows import versions
 from automations.domain.runs import ListedRun, RunFilter, RunStory
 from automations.errors import NotFound
 from automations.kit import cursors

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from automations.db import held_up
-from automations.db.runs import NewRun
+from automations.db.runs.runs import NewRun
 from automations.db.session import unit_of_work
+from automations.db.workflows import held_up
 from automations.domain import people
 from automations.domain.principals import Principal
 from automations.domain.runs import RunSummary, StartedRun

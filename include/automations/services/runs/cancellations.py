@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from automations.db import jobs, runs
+from automations.db.queue import jobs
+from automations.db.runs import runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run
 from automations.domain.principals import Principal

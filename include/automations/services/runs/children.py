@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from automations.db import effects, run_steps, runs, workflows
-from automations.db.runs import NewRun
+from automations.db.runs import effects, run_steps, runs
+from automations.db.runs.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
+from automations.db.workflows import workflows
 from automations.domain.statuses import UNFINISHED, WorkflowStatus
 from automations.errors import Conflict, RateLimited, StepError, ValidationFailed
 from automations.ports import ChildResult

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automations.db import dag_calls, runs, waits
+from automations.db.runs import dag_calls, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DagCall, Run
+from automations.db.waits import waits
 from automations.definitions.published import workflow_id
 from automations.domain.statuses import CALLED, UNFINISHED, DagCallStatus, Decision, WaitKind
 from automations.errors import StepError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from automations.db import run_queries, runs
-from automations.db.events import emit
+from automations.db.events.events import emit
+from automations.db.runs import run_queries, runs
 from automations.db.session import Session
 from automations.db.tables import Run
 from automations.definitions.triggers import error_key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.db import figures
+from automations.db.runs import figures
 from automations.db.session import reading
 from automations.domain.figures import Figures, Period
 

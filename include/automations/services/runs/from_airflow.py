@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from automations.db import jobs, runs, versions, workflows
-from automations.db.runs import NewRun
+from automations.db.queue import jobs
+from automations.db.runs import runs
+from automations.db.runs.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import JobKind, Run, Workflow
+from automations.db.workflows import versions, workflows
 from automations.definitions import published
 from automations.domain import people
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus, WorkflowStatus

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
-from automations.db import handovers
+from automations.db.runs import handovers
 from automations.db.session import reading, unit_of_work
 
 _BATCH = 10

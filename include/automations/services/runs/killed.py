@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.db import run_steps
+from automations.db.runs import run_steps
 from automations.db.session import unit_of_work
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from automations.db import held_up, locks, runs, workflows
+from automations.db import locks
+from automations.db.runs import runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run, Workflow
+from automations.db.workflows import held_up, workflows
 from automations.domain.statuses import UNFINISHED, Hold, RunStatus
 from automations.domain.workflows import HeldUp
 from automations.errors import Unreadable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from automations.db import runs
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import Run
 from automations.definitions.model import Budget

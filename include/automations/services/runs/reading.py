@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from automations.db import held_up, run_counts, run_queries
+from automations.db.runs import run_counts, run_queries
 from automations.db.session import reading
 from automations.db.tables import Workflow
+from automations.db.workflows import held_up
 from automations.domain.runs import Pause, RunDetail, RunFilter, RunSummary
 from automations.domain.statuses import SETTLED, UNFINISHED, RunStatus, SlotStatus, WaitKind
 from automations.errors import NotFound, Unreadable

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from automations.db import jobs, run_queries, run_steps, runs, versions, workflows
-from automations.db.runs import NewRun
+from automations.db.queue import jobs
+from automations.db.runs import run_queries, run_steps, runs
+from automations.db.runs.runs import NewRun
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import JobKind, Run, Workflow
+from automations.db.workflows import versions, workflows
 from automations.definitions.compatibility import obstacle
 from automations.domain import people
 from automations.domain.principals import Principal

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from automations.db import idempotency, partitions, retention
+from automations.db import partitions, retention
+from automations.db.access import idempotency
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
 from automations.definitions.published import dag_id

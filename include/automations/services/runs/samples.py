@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import run_lists, run_queries, run_steps
+from automations.db.runs import run_lists, run_queries, run_steps
 from automations.db.session import reading
 from automations.domain.runs import RunFilter
 from automations.kit.clock import timestamp

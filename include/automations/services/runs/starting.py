@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from automations.db import runs, versions
-from automations.db.runs import NewRun
+from automations.db.runs import runs
+from automations.db.runs.runs import NewRun
 from automations.db.session import Session
 from automations.db.tables import Run, Workflow
+from automations.db.workflows import versions
 from automations.definitions.flow_control import FlowControl
 from automations.errors import Conflict, DomainError, RateLimited, ValidationFailed
 from automations.services.runs import admission

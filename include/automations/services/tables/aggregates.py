@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automations.db import row_aggregates
+from automations.db.rows import row_aggregates
 from automations.db.session import unit_of_work
 from automations.domain.tables import aggregates
 from automations.domain.tables.aggregates import AggregateResult, Function

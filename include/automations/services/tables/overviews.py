@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from automations.db import data_tables
+from automations.db.rows import data_tables
 from automations.db.session import reading
 from automations.kit.values import from_attributes
 from automations.services.tables.tables import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from automations.db import row_files
+from automations.db.rows import row_files
 from automations.db.session import reading, unit_of_work
 from automations.domain.principals import Principal
 from automations.domain.tables import previews

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from automations.db.effects import once
+from automations.db.runs.effects import once
 from automations.db.session import Session, unit_of_work
 from automations.domain.tables import filters
 from automations.domain.tables.columns import Column, columns_of, row_of_step

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-from automations.db import data_rows, keyed_rows
-from automations.db.keyed_rows import KnownRow
+from automations.db.rows import data_rows, keyed_rows
+from automations.db.rows.keyed_rows import KnownRow
 from automations.db.session import Session
 from automations.definitions.pipelines import TableMapping
 from automations.domain.tables.columns import Column, checked, columns_of, key_hash, key_values

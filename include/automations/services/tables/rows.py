@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from automations.db import data_rows, keyed_rows
-from automations.db.data_rows import Place
-from automations.db.events import emit
+from automations.db.events.events import emit
+from automations.db.rows import data_rows, keyed_rows
+from automations.db.rows.data_rows import Place
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataRow, DataTable
 from automations.definitions.triggers import event_key

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import get_args
 
-from automations.db import data_tables, workflows
+from automations.db.rows import data_tables
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DataTable
+from automations.db.workflows import workflows
 from automations.domain.tables.columns import Category, Column, TableShape, columns_json, columns_of
 from automations.errors import Conflict, InUse, NotFound, ValidationFailed
 from automations.kit.values import JSON, Errors, from_attributes

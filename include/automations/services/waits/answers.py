@@ -12,9 +12,9 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from automations.db import waits
 from automations.db.session import Session
 from automations.db.tables import Run, Wait
+from automations.db.waits import waits
 from automations.domain.forms import schema
 from automations.domain.forms.uploads import Upload
 from automations.domain.people import IN_AIRFLOW, mailbox

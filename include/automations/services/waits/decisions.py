@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import callbacks, runs, waits
+from automations.db.runs import runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Approver, Run, Wait
+from automations.db.waits import callbacks, waits
 from automations.domain import people
 from automations.domain.forms.uploads import Upload
 from automations.domain.principals import Principal

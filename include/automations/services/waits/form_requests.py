@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import effects, form_requests, forms, jobs, runs, waits
+from automations.db.forms import form_requests, forms
+from automations.db.queue import jobs
+from automations.db.runs import effects, runs
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Form, FormRequest, JobKind, Run
+from automations.db.waits import waits
 from automations.domain.forms.schema import unknown_fields
 from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import UNFINISHED, Decision

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from automations.db import waits
 from automations.db.session import Session, reading
 from automations.db.tables import Run, Wait
+from automations.db.waits import waits
 from automations.domain.people import mailbox, of
 from automations.domain.principals import Principal
 from automations.domain.statuses import Decision

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from automations.db import waits
 from automations.db.session import Session, reading
 from automations.db.tables import Run, Wait
+from automations.db.waits import waits
 from automations.domain import people
 from automations.domain.statuses import Decision, WaitKind
 from automations.services.access.people import administer, identities

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 
-from automations.db import sleepers, waits
-from automations.db.channels import Channel
+from automations.db.queue.channels import Channel
 from automations.db.session import reading
-from automations.db.sleepers import Sleeper
+from automations.db.waits import sleepers, waits
+from automations.db.waits.sleepers import Sleeper
 
 __all__ = ["Sleeper", "due", "ended", "listening"]
 

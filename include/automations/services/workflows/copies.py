@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from automations.db import versions
 from automations.db.session import unit_of_work
+from automations.db.workflows import versions
 from automations.domain.principals import Principal
 from automations.domain.workflows import WorkflowDetail
 from automations.kit.ids import new_id

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from automations.db import workflows
 from automations.db.session import Session
+from automations.db.workflows import workflows
 from automations.definitions.model import Definition, nested_lists
 from automations.domain.fields import is_template
 from automations.domain.statuses import WorkflowStatus

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automations.db import versions
 from automations.db.session import Session
+from automations.db.workflows import versions
 from automations.definitions.field_errors import field_errors
 from automations.definitions.model import DEFINITION, Definition
 from automations.definitions.plan import Plan

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import run_queries, versions, workflow_edits
+from automations.db.runs import run_queries
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow, WorkflowEdit
+from automations.db.workflows import versions, workflow_edits
 from automations.definitions import checking, editing
 from automations.definitions.model import MAX_STEPS
 from automations.domain.edits import EditState, changed_elsewhere, check_number, is_typing_on

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from automations.db import workflows
 from automations.db.session import Session
+from automations.db.workflows import workflows
 from automations.domain.workflows import WorkflowDetail
 from automations.errors import Unreadable, ValidationFailed
 from automations.services.workflows.definitions import read

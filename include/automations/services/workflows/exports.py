@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from automations.db import versions, workflows
 from automations.db.session import Session, reading
+from automations.db.workflows import versions, workflows
 from automations.definitions import references
 from automations.definitions.triggers import HIDDEN, Trigger, WebhookTrigger
 from automations.errors import Unreadable

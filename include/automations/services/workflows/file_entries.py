@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automations.db import versions, workflows
 from automations.db.session import Session
 from automations.db.tables import Workflow
+from automations.db.workflows import versions, workflows
 from automations.errors import ValidationFailed
 from automations.kit.ids import new_id
 

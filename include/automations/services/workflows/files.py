@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from automations.db import workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Workflow
+from automations.db.workflows import workflows
 from automations.definitions import checking, references, step_ids
 from automations.definitions.files import write
 from automations.definitions.model import Definition

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from automations.db import versions, workflows
 from automations.db.session import Session, reading, unit_of_work
+from automations.db.workflows import versions, workflows
 from automations.definitions.files import write
 from automations.definitions.triggers import HIDDEN
 from automations.domain.principals import Principal

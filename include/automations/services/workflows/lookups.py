@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automations.db import workflows
 from automations.db.session import Session
 from automations.db.tables import Workflow
+from automations.db.workflows import workflows
 from automations.errors import NotFound
 
 

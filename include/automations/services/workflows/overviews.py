@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from automations.db import run_counts, run_lists, workflows
+from automations.db.runs import run_counts, run_lists
 from automations.db.session import reading
+from automations.db.workflows import workflows
 from automations.domain.overviews import WorkflowOverview
 from automations.domain.workflows import WorkflowFilter
 from automations.kit import cursors

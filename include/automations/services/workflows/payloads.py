@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automations.db import data_tables, forms, matters
+from automations.db import matters
+from automations.db.forms import forms
+from automations.db.rows import data_tables
 from automations.db.session import Session
 from automations.definitions import checking, field_errors, step_ids
 from automations.definitions.model import Definition, walk

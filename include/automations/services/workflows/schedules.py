@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from automations.db import versions, workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Workflow
+from automations.db.workflows import versions, workflows
 from automations.definitions.model import Definition
 from automations.definitions.triggers import ScheduleTrigger
 from automations.domain.statuses import WorkflowStatus

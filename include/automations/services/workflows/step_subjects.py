@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from automations.db import data_tables, documents, forms, matters
+from automations.db import documents, matters
+from automations.db.forms import forms
+from automations.db.rows import data_tables
 from automations.db.session import Session
 from automations.definitions.model import Definition, walk
 from automations.domain.fields import is_template

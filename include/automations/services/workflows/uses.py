@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from automations.db import data_tables, matters, versions, workflows
+from automations.db import matters
+from automations.db.rows import data_tables
 from automations.db.session import reading
+from automations.db.workflows import versions, workflows
 from automations.definitions import uses
 from automations.definitions.integrations import NEEDED_BY
 from automations.definitions.triggers import matching_keys, sync_key

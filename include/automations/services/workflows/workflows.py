@@ -7,17 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from automations.db import (
-    jobs,
-    run_counts,
-    run_queries,
-    slots,
-    versions,
-    workflow_edits,
-    workflows,
-)
+from automations.db.queue import jobs
+from automations.db.runs import run_counts, run_queries, slots
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import JobKind, Workflow
+from automations.db.workflows import versions, workflow_edits, workflows
 from automations.definitions import references
 from automations.definitions.model import Definition, walk
 from automations.domain.principals import Principal

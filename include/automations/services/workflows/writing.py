@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automations.db import held_up, run_counts, workflows
+from automations.db.runs import run_counts
 from automations.db.session import Session
 from automations.db.tables import Workflow
+from automations.db.workflows import held_up, workflows
 from automations.definitions.model import Definition
 from automations.definitions.triggers import WebhookTrigger
 from automations.domain.principals import Principal

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.tables import Approver, JobKind, Run, Wait, Workflow
 from automations.domain import people
 from automations.domain.statuses import (

@@ -9,7 +9,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.tables import DebouncedEvents, Event, JobKind, Run
 from automations.kit.ids import new_id
 

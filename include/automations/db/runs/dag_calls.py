@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.tables import DagCall, JobKind
 from automations.domain.statuses import CALLED, DagCallStatus
 from automations.kit.values import JSON

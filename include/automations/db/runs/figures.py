@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from sqlalchemy.orm import Session
 
-from automations.db.run_queries import NEWEST_FIRST, conditions
+from automations.db.runs.run_queries import NEWEST_FIRST, conditions
 from automations.db.tables import Run, StepLog, Wait
 from automations.domain.figures import (
     AGES,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from automations.db.jobs import WAKE
+from automations.db.queue.jobs import WAKE
 from automations.db.session import statement
 from automations.domain.events import NewEvent
 from automations.kit.ids import new_id

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, upd
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import dag_calls, jobs
+from automations.db.queue import jobs
+from automations.db.runs import dag_calls
 from automations.db.tables import Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus, WaitStatus
 from automations.kit import tracing

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from automations.db.lanes import Room, Turns
+from automations.db.queue.lanes import Room, Turns
 from automations.db.tables import Job, JobKind
 
 WAKE = "automations_dispatch"

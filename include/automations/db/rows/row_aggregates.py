@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, null, select
 from sqlalchemy.orm import Session
 
-from automations.db.data_rows import bounded
-from automations.db.row_filters import condition, ordered, sortable, told
+from automations.db.rows.data_rows import bounded
+from automations.db.rows.row_filters import condition, ordered, sortable, told
 from automations.db.tables import DataRow
 from automations.domain.tables.aggregates import Aggregate, AggregateResult
 from automations.domain.tables.columns import Column

@@ -9,7 +9,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from automations.db import jobs, keyset_pages
+from automations.db import keyset_pages
+from automations.db.queue import jobs
 from automations.db.tables import Event, JobKind, Run, Workflow
 from automations.domain.events import EventFilter, NewEvent
 from automations.domain.statuses import EventStatus

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, lateral, select, true
 from sqlalchemy.orm import Session
 
-from automations.db.run_queries import NEWEST_FIRST, SUMMARY, behind_one, conditions
+from automations.db.runs.run_queries import NEWEST_FIRST, SUMMARY, behind_one, conditions
 from automations.db.tables import Approver, Run, RunStep, Wait, Workflow
 from automations.domain.runs import (
     ListedRun,

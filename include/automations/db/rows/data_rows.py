@@ -25,7 +25,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
 from automations.db import keyset_pages
-from automations.db.row_filters import SORTED_BY, comparable, condition, ordered
+from automations.db.rows.row_filters import SORTED_BY, comparable, condition, ordered
 from automations.db.tables import DataRow
 from automations.domain.tables.filters import Group, Order
 from automations.errors import ValidationFailed

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.tables import JobKind, Run
 from automations.domain.statuses import UNFINISHED, SlotStatus
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from automations.db.channels import Channel
+from automations.db.queue.channels import Channel
 from automations.db.tables import Handover
 
 CHANNEL = "automations_handover"

@@ -11,9 +11,9 @@ from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, o
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from automations.db import jobs
+from automations.db.queue import jobs
 from automations.db.tables import RunCount, Workflow, WorkflowVersion
-from automations.db.versions import IS_NEWEST
+from automations.db.workflows.versions import IS_NEWEST
 from automations.domain.overviews import NamedWorkflow
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import HeldUp, WorkflowDetail, WorkflowFilter

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, union
 
-from automations.db import workflows
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import (
     DataTable,
@@ -18,6 +17,7 @@ from automations.db.tables import (
     WorkflowVersion,
     Workspace,
 )
+from automations.db.workflows import workflows
 from automations.definitions.published import PACK_SIZE, Published
 from automations.domain.statuses import UNFINISHED
 

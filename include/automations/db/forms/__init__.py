@@ -1,0 +1,1 @@
+"""Forms, what is asked by them, and what was sent."""

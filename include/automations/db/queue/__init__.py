@@ -1,0 +1,1 @@
+"""Jobs, whose turn it is, and who is told."""

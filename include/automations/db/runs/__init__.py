@@ -1,0 +1,1 @@
+"""Runs: their steps, effects, counts and lists."""

@@ -1,0 +1,1 @@
+"""Automations: their versions, edits, and what of them is published."""
