@@ -41,7 +41,7 @@ with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False, tags=["theirs
 """
 OUR_BUNDLE = {
     "name": "automations",
-    "classpath": "automations_airflow.bundle.AutomationBundle",
+    "classpath": "automations_airflow.dags.bundle.AutomationBundle",
     "kwargs": {},
 }
 

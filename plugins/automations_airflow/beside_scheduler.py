@@ -10,14 +10,15 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from automations.settings import get_settings
-from automations_airflow import airflow_versions, installation, parking
-from automations_airflow.asset_consumers import AssetConsumers
-from automations_airflow.deletions import Deletions
-from automations_airflow.lost_tasks import LostTasks
-from automations_airflow.marking import Marker
-from automations_airflow.resting import Rest, Waker
-from automations_airflow.resuming import Resumer
-from automations_airflow.task_results import TaskResults
+from automations_airflow import airflow_versions, installation
+from automations_airflow.scheduler.asset_consumers import AssetConsumers
+from automations_airflow.scheduler.deletions import Deletions
+from automations_airflow.scheduler.lost_tasks import LostTasks
+from automations_airflow.scheduler.marking import Marker
+from automations_airflow.scheduler.resting import Rest, Waker
+from automations_airflow.scheduler.task_results import TaskResults
+from automations_airflow.waits import parking
+from automations_airflow.waits.resuming import Resumer
 
 log = logging.getLogger(__name__)
 

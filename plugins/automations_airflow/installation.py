@@ -6,7 +6,7 @@ import json
 
 from airflow.configuration import conf
 
-BUNDLE = "automations_airflow.bundle.AutomationBundle"
+BUNDLE = "automations_airflow.dags.bundle.AutomationBundle"
 
 
 def publishes() -> bool:

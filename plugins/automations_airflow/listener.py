@@ -10,7 +10,8 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from automations.domain.assets import SCHEME
-from automations_airflow import airflow_versions, beside_scheduler, installation, job_processes
+from automations_airflow import airflow_versions, beside_scheduler, installation
+from automations_airflow.executors import job_processes
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ def on_starting(component: Any) -> None:
         job_processes.watch(type(component))
     if part == "dag-processor":
         # Only here, where Airflow's tables of code are written.
-        from automations_airflow import dag_code, processor_loop
+        from automations_airflow import processor_loop
+        from automations_airflow.dags import dag_code
 
         dag_code.watch()
         # Others' DAGs are parsed as often as others have configured.
@@ -42,13 +44,13 @@ def on_starting(component: Any) -> None:
             processor_loop.take_over()
         return
     if part == "triggerer" and airflow_versions.is_tested():
-        from automations_airflow import resuming
+        from automations_airflow.waits import resuming
 
         resuming.take_turns()
     if part != "scheduler":
         return
     # Only the scheduler needs it, and it is slow to import.
-    from automations_airflow.warming import warm
+    from automations_airflow.executors.warming import warm
 
     warm()
     beside_scheduler.start()

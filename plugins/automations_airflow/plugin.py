@@ -9,10 +9,13 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from automations_airflow import answered_by, bundle, listener, server_apps  # noqa: F401
-from automations_airflow.console_tabs import views
-from automations_airflow.links import ApprovalLink, ChildLink, RunLink, StepLink
-from automations_airflow.timetable import AutomationTimetable, ScheduleTimetable
+from automations_airflow import listener
+from automations_airflow.dags import bundle  # noqa: F401
+from automations_airflow.dags.timetable import AutomationTimetable, ScheduleTimetable
+from automations_airflow.server import server_apps
+from automations_airflow.ui import answered_by
+from automations_airflow.ui.console_tabs import views
+from automations_airflow.ui.links import ApprovalLink, ChildLink, RunLink, StepLink
 
 answered_by.watch()
 

@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from automations.definitions.published import Published
 from automations.kit.ids import new_id
-from automations_airflow.dag_builder import build
+from automations_airflow.dags.dag_builder import build
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -40,7 +40,7 @@ os.environ.update(
             [
                 {
                     "name": "automations",
-                    "classpath": "automations_airflow.bundle.AutomationBundle",
+                    "classpath": "automations_airflow.dags.bundle.AutomationBundle",
                     "kwargs": {},
                 }
             ]

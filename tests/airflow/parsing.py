@@ -10,7 +10,7 @@ from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.session import create_session
 
 from automations.definitions.published import Published
-from automations_airflow.dag_builder import build
+from automations_airflow.dags.dag_builder import build
 
 
 def parse(one: Published) -> str:

@@ -16,7 +16,7 @@ from api_bridge.airflow_client import AirflowClient
 from automations.definitions.published import dag_id
 from automations.ports import NewDagRun, SourceEvent
 from automations.services.events.assets import Listening
-from automations_airflow.asset_consumers import AssetConsumers
+from automations_airflow.scheduler.asset_consumers import AssetConsumers
 from tests.airflow.definitions import email, published, workflow_id
 from tests.airflow.parsing import parse, written
 

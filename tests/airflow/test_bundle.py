@@ -20,7 +20,7 @@ from airflow.sdk.definitions.context import (
 from automations import wiring
 from automations.definitions.published import PACK_SIZE, dag_id
 from automations.ports import OPERATOR_DAG
-from automations_airflow.bundle import AutomationBundle
+from automations_airflow.dags.bundle import AutomationBundle
 from tests.airflow.definitions import Shelf, email, published, workflow_id
 from tests.environment import Environment
 

@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.celery.executors import celery_executor_utils
 from celery import states
 
-from automations_airflow.celery_executor import QueueExecutor
+from automations_airflow.executors.celery_executor import QueueExecutor
 
 
 @pytest.fixture

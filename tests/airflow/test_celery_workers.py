@@ -16,7 +16,7 @@ from setproctitle import getproctitle, setproctitle
 from automations.db.tables import Run
 from automations.definitions.published import dag_id
 from automations.execution.engine import Engine
-from automations_airflow import celery_workers
+from automations_airflow.executors import celery_workers
 from tests.airflow.ended_tasks import end_by_airflow
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, begin, row, step, task

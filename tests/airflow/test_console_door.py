@@ -11,8 +11,9 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from starlette.testclient import TestClient
 
 from automations.services.access import vouchers
-from automations_airflow import console_tabs, installation
-from automations_airflow.console_door import _roles
+from automations_airflow import installation
+from automations_airflow.server.console_door import _roles
+from automations_airflow.ui import console_tabs
 from tests.airflow.definitions import workflow_id
 from tests.environment import Environment
 

@@ -16,9 +16,9 @@ from airflow.utils.types import DagRunType
 from automations.domain.statuses import WorkflowStatus
 from automations.execution.deaths import MAX_DEATHS
 from automations.kit.ids import PATTERN
-from automations_airflow.dag_builder import build
-from automations_airflow.operators import BrokenDefinitionOperator
-from automations_airflow.retries import MAX_OUTAGES
+from automations_airflow.dags.dag_builder import build
+from automations_airflow.tasks.operators import BrokenDefinitionOperator
+from automations_airflow.tasks.retries import MAX_OUTAGES
 from tests.airflow.definitions import approval, condition, delay, email, published, workflow_id
 
 

@@ -20,8 +20,8 @@ from sqlalchemy import Engine, event, select
 
 from automations.definitions import files
 from automations.definitions.published import dag_id
-from automations_airflow import dag_code
-from automations_airflow.bundle import AutomationBundle
+from automations_airflow.dags import dag_code
+from automations_airflow.dags.bundle import AutomationBundle
 from tests.airflow.definitions import Shelf, email, published, workflow_id
 
 SEALED = "v1:sealed-secret-of-a-webhook"

@@ -10,7 +10,7 @@ from airflow.api.common.delete_dag import delete_dag
 from sqlalchemy import Connection, Engine, text
 
 from automations.definitions.published import dag_id
-from automations_airflow.deletions import Deletions
+from automations_airflow.scheduler.deletions import Deletions
 from tests.airflow.definitions import workflow_id
 
 FIRST, SECOND = workflow_id(1), workflow_id(2)

@@ -18,10 +18,10 @@ from airflow.executors.workloads.base import BundleInfo
 from airflow.executors.workloads.task import ExecuteTask, TaskInstanceDTO
 from airflow.utils.state import TaskInstanceState
 
-from automations_airflow import executor as executors
-from automations_airflow.executor import PipeExecutor
-from automations_airflow.retries import DEATHS
-from automations_airflow.workers import NICENESS, Spent
+from automations_airflow.executors import executor as executors
+from automations_airflow.executors.executor import PipeExecutor
+from automations_airflow.executors.workers import NICENESS, Spent
+from automations_airflow.tasks.retries import DEATHS
 from tests.airflow.ended_tasks import end_by_airflow
 
 SLEEPS = "sleeps"

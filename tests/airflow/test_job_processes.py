@@ -20,7 +20,9 @@ from sqlalchemy import Connection, Engine, event, select, text
 
 from automations.launcher import probes, processes
 from automations.launcher.run_state import PartState, RunFolder, RunState
-from automations_airflow import dag_code, job_processes, listener
+from automations_airflow import listener
+from automations_airflow.dags import dag_code
+from automations_airflow.executors import job_processes
 
 HOST = "one"
 
@@ -179,7 +181,7 @@ def test_a_dag_processor_that_starts_takes_note_that_the_one_before_it_is_dead(
     note(connection, dead, 1_000_000)
     # Only in the launcher's own Airflow.
     monkeypatch.setenv(
-        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS", "automations_airflow.task_logs.LOGGING_CONFIG"
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS", "automations_airflow.ui.task_logs.LOGGING_CONFIG"
     )
     monkeypatch.setattr(sys, "argv", ["airflow", "dag-processor"])
     monkeypatch.setattr(listener, "_started_in", set())

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine, text
 
 from automations.definitions.published import dag_id
 from automations.ports import OPERATOR_DAG
-from automations_airflow import leaving, parking
+from automations_airflow import leaving
 from automations_airflow.leaving import AirflowIsUp, leave
+from automations_airflow.waits import parking
 from tests.airflow.definitions import email, published, workflow_id
 from tests.airflow.parsing import parse
 

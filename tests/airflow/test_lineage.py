@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from automations.settings import get_settings
-from automations_airflow.dag_builder import build
-from automations_airflow.lineage import Lineage, of_step
-from automations_airflow.operators import StepTask
+from automations_airflow.dags.dag_builder import build
+from automations_airflow.tasks.lineage import Lineage, of_step
+from automations_airflow.tasks.operators import StepTask
 from tests.airflow.definitions import published
 
 ROWS = {"tableId": "t1", "operation": "query"}

@@ -11,9 +11,9 @@ from airflow.serialization.serialized_objects import DagSerialization
 from automations.kit.ids import new_id
 from automations.settings import get_settings
 from automations.steps.registry import STEP_TYPES
-from automations_airflow.dag_builder import build
-from automations_airflow.links import links_of
-from automations_airflow.operators import OPERATORS
+from automations_airflow.dags.dag_builder import build
+from automations_airflow.tasks.operators import OPERATORS
+from automations_airflow.ui.links import links_of
 from tests.airflow.definitions import approval, email, published, workflow_id
 
 DOOR = f"/automations/console/open?dag=automation_{workflow_id(0)}"

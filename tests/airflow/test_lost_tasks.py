@@ -12,8 +12,8 @@ import pytest
 from airflow.utils.net import get_hostname
 from sqlalchemy import Connection, Engine, text
 
-from automations_airflow import lost_tasks
-from automations_airflow.lost_tasks import LostTasks
+from automations_airflow.scheduler import lost_tasks
+from automations_airflow.scheduler.lost_tasks import LostTasks
 
 LATE = 15.0
 

@@ -23,7 +23,7 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import Connection, Engine, create_engine, select, text
 
 from automations.services.runs import handovers
-from automations_airflow.marking import Mark, Marker, Marks, mark
+from automations_airflow.scheduler.marking import Mark, Marker, Marks, mark
 from tests.airflow.airflow_runs import START, AirflowRun
 from tests.airflow.definitions import condition, email, published
 from tests.db.runs import MAIL, begin, step

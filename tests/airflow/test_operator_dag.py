@@ -13,8 +13,8 @@ from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Proceed, Sleep
 from automations.ports import OPERATOR_DAG, OPERATOR_TASK
 from automations.services.runs.dag_calls import CalledDags
-from automations_airflow.operator_dag import CarryingOperator, build
-from automations_airflow.retries import StepFailed, StepRetryPolicy
+from automations_airflow.dags.operator_dag import CarryingOperator, build
+from automations_airflow.tasks.retries import StepFailed, StepRetryPolicy
 from tests.db.called_dags import Airflow, call, dispatch
 from tests.db.runs import begin, reload, row, step, task
 from tests.doubles import ports

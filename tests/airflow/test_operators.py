@@ -20,10 +20,10 @@ from automations.kit import tracing
 from automations.services.waits.answers import REASON
 from automations.settings import get_settings
 from automations.steps.registry import STEP_TYPES
-from automations_airflow import operators
-from automations_airflow.dag_builder import build
-from automations_airflow.operators import OPERATORS, StepTask, class_name
-from automations_airflow.retries import (
+from automations_airflow.dags.dag_builder import build
+from automations_airflow.tasks import operators
+from automations_airflow.tasks.operators import OPERATORS, StepTask, class_name
+from automations_airflow.tasks.retries import (
     DEATH_DELAY,
     DEATHS,
     MAX_OUTAGE_DELAY,
@@ -33,8 +33,8 @@ from automations_airflow.retries import (
     StepRetryPolicy,
     max_retries,
 )
-from automations_airflow.triggers import WaitTrigger
-from automations_airflow.waiting import answer_of
+from automations_airflow.waits.triggers import WaitTrigger
+from automations_airflow.waits.waiting import answer_of
 from tests.airflow.definitions import condition, email, published
 
 SOON = datetime(2030, 1, 1, tzinfo=UTC)
@@ -211,7 +211,7 @@ def test_a_sleep_defers_to_the_trigger() -> None:
     trigger = raised.value.trigger
     assert isinstance(trigger, WaitTrigger)
     assert trigger.serialize() == (
-        "automations_airflow.triggers.WaitTrigger",
+        "automations_airflow.waits.triggers.WaitTrigger",
         {"wait_id": "w1", "until": SOON},
     )
     assert raised.value.kwargs == {"wait_id": "w1"}

@@ -28,11 +28,12 @@ from automations.execution.entered import Entered
 from automations.execution.journal import Journal
 from automations.execution.verdicts import Proceed
 from automations.steps.outcomes import Outcome
-from automations_airflow import airflow_versions, overtaking
-from automations_airflow.dag_builder import build
-from automations_airflow.marking import Marks
-from automations_airflow.overtaken_logs import logging_as
-from automations_airflow.overtaking import overtake
+from automations_airflow import airflow_versions
+from automations_airflow.dags.dag_builder import build
+from automations_airflow.scheduler.marking import Marks
+from automations_airflow.tasks import overtaking
+from automations_airflow.tasks.overtaken_logs import logging_as
+from automations_airflow.tasks.overtaking import overtake
 from tests.db.roles import Outbox
 from tests.db.runs import MAIL, begin, reload, row, step, task
 from tests.doubles import ports

@@ -18,9 +18,9 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import Engine
 
 from automations.kit.ids import new_id
-from automations_airflow import limits
-from automations_airflow.dag_builder import build
-from automations_airflow.params import NOTHING, params_of
+from automations_airflow.dags.dag_builder import build
+from automations_airflow.ui import limits
+from automations_airflow.ui.params import NOTHING, params_of
 from tests.airflow.definitions import email, published
 
 SCHEMA: dict[str, Any] = {

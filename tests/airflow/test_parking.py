@@ -18,10 +18,11 @@ from airflow.utils.session import create_session
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 
 from automations.ports import OPERATOR_DAG
-from automations_airflow import parking, scheduler_threads
-from automations_airflow.parking import Parker
-from automations_airflow.resting import Rest
-from automations_airflow.waiting import QUESTION_KEY
+from automations_airflow.scheduler import scheduler_threads
+from automations_airflow.scheduler.resting import Rest
+from automations_airflow.waits import parking
+from automations_airflow.waits.parking import Parker
+from automations_airflow.waits.waiting import QUESTION_KEY
 from tests.airflow.definitions import workflow_id
 
 DAG_ID = f"automation_{workflow_id(1)}"

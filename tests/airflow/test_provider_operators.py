@@ -11,7 +11,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperator
 
 from api_bridge.airflow_client import AirflowClient
-from automations_airflow.provider_operators import Refused, known, make
+from automations_airflow.dags.provider_operators import Refused, known, make
 from tests.environment import Environment
 
 STANDARD = "airflow.providers.standard"
@@ -85,8 +85,8 @@ def test_an_operator_is_made_with_its_arguments_as_the_task_of_a_dag() -> None:
         ("os.path.join", {}, "is no operator"),
         (f"{STANDARD}.operators.bash.BaseOperator", {}, "another name"),
         (f"{STANDARD}.operators.hitl.SkipMixin", {}, "is no operator"),
-        ("automations_airflow.operators.EmailOperator", {}, "is no operator"),
-        ("automations_airflow.operator_dag.CarryingOperator", {}, "is no operator"),
+        ("automations_airflow.tasks.operators.EmailOperator", {}, "is no operator"),
+        ("automations_airflow.dags.operator_dag.CarryingOperator", {}, "is no operator"),
     ],
 )
 def test_what_cannot_be_made_is_refused_in_words(

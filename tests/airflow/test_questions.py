@@ -17,9 +17,10 @@ from automations.services.waits.answers import ANSWERED_BY, REASON
 from automations.services.waits.questions import Standing
 from automations.settings import get_settings
 from automations.steps.outcomes import Question
-from automations_airflow import answered_by, nursery
-from automations_airflow.params import NOTHING
-from automations_airflow.questions import body_of, params_of, request_of
+from automations_airflow.executors import nursery
+from automations_airflow.ui import answered_by
+from automations_airflow.ui.params import NOTHING
+from automations_airflow.waits.questions import body_of, params_of, request_of
 
 PAGE = "/automations/console/open?dag=d&run=r&page=approval"
 LINK = f"[Its page in the console]({PAGE})"

@@ -10,8 +10,8 @@ import pytest
 from airflow.jobs import scheduler_job_runner
 from sqlalchemy import Engine, text
 
-from automations_airflow import resting
-from automations_airflow.resting import CHANNEL, Rest, Waker
+from automations_airflow.scheduler import resting
+from automations_airflow.scheduler.resting import CHANNEL, Rest, Waker
 from tests.waiting import until
 
 

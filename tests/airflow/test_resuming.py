@@ -21,8 +21,8 @@ from automations.db.tables import Run, Wait
 from automations.db.waits import waits
 from automations.domain.statuses import Decision, WaitKind
 from automations.services.waits.sleepers import Sleeper
-from automations_airflow import resuming as resuming_module
-from automations_airflow.resuming import Resumer, resume
+from automations_airflow.waits import resuming as resuming_module
+from automations_airflow.waits.resuming import Resumer, resume
 from tests.db.runs import begin, step
 from tests.waiting import until
 

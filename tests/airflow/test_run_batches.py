@@ -20,7 +20,7 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from automations_airflow import run_batches
+from automations_airflow.server import run_batches
 from tests.airflow.definitions import email, published
 from tests.airflow.parsing import parse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, text
 
-from automations_airflow.task_results import TaskResults
+from automations_airflow.scheduler.task_results import TaskResults
 
 
 def test_ends_that_are_a_week_old_are_forgotten_and_what_runs_is_not(

@@ -21,7 +21,7 @@ from pendulum import DateTime
 from automations.definitions.schedules import Schedule
 from automations.domain.statuses import WorkflowStatus
 from automations.kit.ids import PATTERN
-from automations_airflow.dag_builder import build
+from automations_airflow.dags.dag_builder import build
 from tests.airflow.definitions import email, published
 
 WARSAW = "Europe/Warsaw"

@@ -11,8 +11,8 @@ import pytest
 from airflow.triggers.base import TriggerEvent
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from automations_airflow import triggers
-from automations_airflow.triggers import Waits, WaitTrigger
+from automations_airflow.waits import triggers
+from automations_airflow.waits.triggers import Waits, WaitTrigger
 
 FAR = timedelta(hours=1)
 

@@ -23,10 +23,10 @@ from automations import wiring
 from automations.db.session import unit_of_work
 from automations.db.tables import Run, WorkflowVersion
 from automations.definitions.published import Published, dag_id
-from automations_airflow import taken_tasks, warm_tasks
-from automations_airflow.retries import DEATHS, AttemptFailed, told_failure
-from automations_airflow.taken_tasks import Taken
-from automations_airflow.workers import Spent
+from automations_airflow.executors import taken_tasks, warm_tasks
+from automations_airflow.executors.taken_tasks import Taken
+from automations_airflow.executors.workers import Spent
+from automations_airflow.tasks.retries import DEATHS, AttemptFailed, told_failure
 from tests.airflow.airflow_runs import AirflowRun
 from tests.answering import Answering
 from tests.db.runs import begin, logs, reload, row, step, task

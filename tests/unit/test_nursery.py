@@ -31,7 +31,7 @@ from automations.launcher.supervisor import Supervisor, handle_signals
 
 NURSERY = '''
 import os, pathlib, sys, time
-from automations_airflow.nursery import serve
+from automations_airflow.executors.nursery import serve
 
 def run(program, arguments):
     if program == "ends":
@@ -188,7 +188,7 @@ def test_a_part_whose_fork_ends_before_it_works_begins_from_nothing(
 
 def test_a_fork_whose_supervisor_is_gone_before_it_begins_ends() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    code = "import time; from automations_airflow.nursery import serve; "
+    code = "import time; from automations_airflow.executors.nursery import serve; "
     code += "serve(lambda program, arguments: time.sleep(600))"
     may_begin, begin = os.pipe()
     with (

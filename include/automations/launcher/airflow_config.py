@@ -66,7 +66,7 @@ def _options(settings: Settings) -> dict[str, dict[str, object]]:
     home = settings.home / "airflow"
     return {
         "core": {
-            "executor": "automations_airflow.executor.PipeExecutor",
+            "executor": "automations_airflow.executors.executor.PipeExecutor",
             "parallelism": parallelism(processes.processors()),
             "max_active_tasks_per_dag": 64,
             # Parked runs count as active.
@@ -111,15 +111,15 @@ def _options(settings: Settings) -> dict[str, dict[str, object]]:
             "execution_api_timeout": 30,
         },
         "scheduler": {
-            # With something to do it looks more often: see automations_airflow.resting.
+            # With something to do it looks more often: see automations_airflow.scheduler.resting.
             "scheduler_idle_sleep_time": 1 if settings.parking else 0.1,
             # All of a look's runs are locked until its end, and workers that are free are given
-            # something after it: it has to be short. See automations_airflow.parking, too.
+            # something after it: it has to be short. See automations_airflow.waits.parking, too.
             "max_dagruns_per_loop_to_schedule": 16,
             "max_dagruns_to_create_per_loop": 50,
             "max_tis_per_query": 0,
             # Both are what a busy machine keeps. Neither is what is waited for after a death on
-            # this one: see automations_airflow.job_processes and .executor, which see processes.
+            # this one: job_processes and executor in automations_airflow.executors see processes.
             "scheduler_health_check_threshold": PATIENCE,
             "task_instance_heartbeat_timeout": 300,
             "scheduler_heartbeat_sec": 2,
@@ -141,7 +141,7 @@ def _options(settings: Settings) -> dict[str, dict[str, object]]:
         "api_auth": {"jwt_secret": settings.airflow_jwt_secret},
         "logging": {
             "base_log_folder": home / "logs",
-            "logging_config_class": "automations_airflow.task_logs.LOGGING_CONFIG",
+            "logging_config_class": "automations_airflow.ui.task_logs.LOGGING_CONFIG",
             "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",
             # Airflow sets modes of its own, whatever the umask: what steps say is the owner's.
             "file_task_handler_new_folder_permissions": "0o700",
@@ -199,7 +199,7 @@ def _bundles() -> list[dict[str, object]]:
     return [
         {
             "name": "automations",
-            "classpath": "automations_airflow.bundle.AutomationBundle",
+            "classpath": "automations_airflow.dags.bundle.AutomationBundle",
             "kwargs": {},
         },
         {

@@ -142,7 +142,7 @@ def _nurseries(environment: dict[str, str]) -> tuple[Part, Part]:
         nursery = Nursery()
         return Part(
             name,
-            lambda: [sys.executable, "-m", "automations_airflow.nursery", wanted],
+            lambda: [sys.executable, "-m", "automations_airflow.executors.nursery", wanted],
             environment,
             probes.nursery(nursery),
             needs,

@@ -46,7 +46,7 @@ class Forked:
 
     Args:
         by: the part that does it, waited for while all is started.
-        command: in the words of ``automations_airflow.nursery``.
+        command: in the words of ``automations_airflow.executors.nursery``.
     """
 
     by: Part

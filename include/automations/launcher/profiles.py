@@ -98,7 +98,7 @@ def queue_url(settings: Settings) -> str:
 def celery_options(settings: Settings) -> Mapping[str, Mapping[str, object]]:
     """Airflow's options by section, beside or instead of others, where Celery runs tasks."""
     return {
-        "core": {"executor": "automations_airflow.celery_executor.QueueExecutor"},
+        "core": {"executor": "automations_airflow.executors.celery_executor.QueueExecutor"},
         "celery": {
             "broker_url": queue_url(settings),
             "result_backend": f"db+{settings.airflow_dsn}",
@@ -107,7 +107,7 @@ def celery_options(settings: Settings) -> Mapping[str, Mapping[str, object]]:
             # A queue that is away is asked for so long in each round, and for so many rounds.
             "operation_timeout": 5,
             "task_publish_max_retries": 20,
-            "celery_config_options": "automations_airflow.celery_workers.CONFIG",
+            "celery_config_options": "automations_airflow.executors.celery_workers.CONFIG",
         },
         # Else two lines for each task.
         "logging": {"celery_logging_level": "WARNING"},

@@ -1,0 +1,119 @@
+"""Pack files, from which Airflow parses DAGs: up to twenty automations each.
+
+A pack of the newest revision has its definitions in a file beside it, so that parsing opens no
+database. Not in the pack itself: Airflow shows a DAG's file to whoever may see the DAG, and a pack
+holds those of anybody. A pack of a pinned revision is a stub that reads the one definition that its
+task needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import get_parsing_context
+
+from automations import wiring
+from automations.definitions.published import Published, dag_id, workflow_id
+from automations.kit.storable import is_deeper
+from automations_airflow.dags.dag_builder import build
+
+log = logging.getLogger(__name__)
+
+FOLDER = "packs"
+DEFINITIONS = "definitions"
+"""The folder beside it, with what the packs are made of."""
+_MAX_DEPTH = 200
+"""More than any definition is taken with; what reads and writes JSON goes down a call for each."""
+
+_PACK = """\
+# The Airflow DAGs of some automations; written by the automations bundle.
+# Made of {digest}
+from automations_airflow.dags.packs import add_dags
+
+add_dags(globals(), __file__)
+"""
+
+STUB = """\
+# The Airflow DAGs of one pack at the revision that this file's path names.
+from automations_airflow.dags.packs import add_dags_at
+
+add_dags_at(globals(), __file__)
+"""
+
+OPERATORS_FILE = "operators.py"
+"""Beside the packs: the DAG by which steps run operators of Airflow's providers."""
+OPERATORS = """\
+# The Airflow DAG by which steps of automations run operators; written by the automations bundle.
+from automations_airflow.dags.operator_dag import build
+
+dag = build()
+"""
+
+
+def file_name(pack: int) -> str:
+    """The name of a pack's file, the same in every version of the bundle."""
+    return f"pack_{pack:05d}.py"
+
+
+def definitions(published: Iterable[Published]) -> str:
+    """What a pack is made of, as it is kept beside it."""
+    return json.dumps([_fields(one) for one in published], ensure_ascii=False)
+
+
+def render(made_of: str) -> str:
+    """The file of a pack; another one for other definitions, by which Airflow knows them."""
+    return _PACK.format(digest=hashlib.sha256(made_of.encode()).hexdigest())
+
+
+def definitions_file(pack: Path) -> Path:
+    """Where the definitions of a pack file are."""
+    return pack.parent.parent / DEFINITIONS / f"{pack.stem}.json"
+
+
+def read(pack: Path) -> list[Published]:
+    """The automations of a pack file."""
+    return [Published(**one) for one in json.loads(definitions_file(pack).read_text())]
+
+
+def _fields(one: Published) -> dict[str, Any]:
+    """What is written of an automation; a definition that cannot be read again costs only itself.
+
+    Without it there is a DAG that says that it is broken.
+    """
+    if is_deeper(dict(one.definition), _MAX_DEPTH):
+        log.error("The definition of automation %s is nested too deep", one.workflow_id)
+        one = replace(one, definition={})
+    return {field.name: getattr(one, field.name) for field in fields(one)}
+
+
+def add_dags(namespace: dict[str, Any], file: str) -> None:
+    """Define the DAGs of a pack, or the one that is asked for, in a module."""
+    _add(namespace, read(Path(file)))
+
+
+def add_dags_at(namespace: dict[str, Any], file: str) -> None:
+    """Define the DAGs of a pinned pack, or the one that is asked for, in a module."""
+    path = Path(file)
+    revision, number = int(path.parent.parent.name), int(path.stem.removeprefix("pack_"))
+    publications = wiring.publications()
+    wanted = get_parsing_context().dag_id
+    if wanted:
+        ids = [workflow_id(wanted)]
+    else:
+        ids = [newest.workflow_id for newest in publications.pack(number)]
+    versions = (publications.at(one, revision) for one in ids if one)
+    _add(namespace, (version for version in versions if version))
+
+
+def _add(namespace: dict[str, Any], published: Iterable[Published]) -> None:
+    context = get_parsing_context()
+    for one in published:
+        name = dag_id(one.workflow_id)
+        if context.dag_id in (None, name):
+            namespace[name] = build(one, context.task_id)

@@ -1,0 +1,1 @@
+"""Where tasks run: warm processes, on this machine or under Celery."""

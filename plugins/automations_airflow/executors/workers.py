@@ -1,0 +1,198 @@
+"""The executor's worker processes: each has a pipe of its own, and one workload at a time.
+
+No lock is shared by processes, so that a killed one can keep no other from its work.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.util import register_after_fork
+from pathlib import Path
+from typing import Any
+
+import psutil
+from setproctitle import setproctitle
+
+from automations_airflow.executors.task_ends import watched
+from automations_airflow.tasks.retries import DEATHS
+
+log = logging.getLogger(__name__)
+
+Run = Callable[..., Any]
+"""Carries out a workload, and returns or raises when it is over."""
+
+NICENESS = 5
+"""On a busy machine the scheduler, which all wait for, gets three times a task's share."""
+
+OOM_SCORE = 300
+"""Where memory is short, the kernel ends a task sooner than the scheduler or PostgreSQL."""
+
+_MAX_ERROR = 1_000
+"""Characters: what is said fits into the pipe at once, so that no reader waits for the rest."""
+
+_TITLE = "airflow worker --"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A worker's first word on a workload: from here on it may have been begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A worker's last word on a workload: its process is over.
+
+    Args:
+        error: why it could not be carried out.
+        killed: whether a signal has ended its process that was not Airflow's own.
+        last: whether the worker ends with it.
+    """
+
+    error: str | None = None
+    killed: bool = False
+    last: bool = False
+
+
+class Spent(Exception):
+    """A workload is over, and what its worker is in the middle of is better left with it."""
+
+
+class Worker:
+    """A worker process as the executor sees it.
+
+    Args:
+        run: carries out a workload, in the worker's process.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.workload: Any = None
+        """What it holds; None while it is idle."""
+        self.deaths = 0
+        """What it was told with it."""
+        self.taken = False
+        """Whether it has said that it takes what it holds."""
+        self.since = 0.0
+        """When it was handed what it holds, by the monotonic clock."""
+        self._pipe, theirs = multiprocessing.Pipe()
+        # A worker that has a copy of our ends would never see that this process has died.
+        register_after_fork(self._pipe, Connection.close)
+        self._process = multiprocessing.Process(target=_work, args=(theirs, run))
+        with _frozen_garbage():
+            self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid or 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, negative by a signal; None while it lives.
+
+        It is asked for: a task's process keeps the worker's end of every pipe open, also of the
+        one by which multiprocessing sees ends, for as long as it outlives the worker.
+        """
+        return self._process.exitcode
+
+    def hand(self, workload: Any, deaths: int) -> bool:
+        """Give it a workload; False when it is dead.
+
+        Args:
+            deaths: how many processes that did the same were killed since it was last handed out.
+        """
+        try:
+            self._pipe.send((workload, deaths))
+        except OSError:
+            return False
+        self.workload, self.deaths, self.taken = workload, deaths, False
+        self.since = time.monotonic()
+        return True
+
+    def words(self) -> Iterator[Taken | Ended]:
+        """What it has said since it was last listened to."""
+        with suppress(EOFError, OSError):
+            while self._pipe.poll():
+                word = self._pipe.recv()
+                if isinstance(word, Taken):
+                    self.taken = True
+                yield word
+
+    def kill(self) -> None:
+        """End it at once, with the task that it has begun."""
+        with suppress(psutil.Error):
+            # The task first: without its worker it is nobody's child any more.
+            for process in psutil.Process(self.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    process.kill()
+        self._process.kill()
+
+    def bury(self) -> None:
+        """Wait for its end, and forget it."""
+        self._process.join()
+        self._process.close()
+        self._pipe.close()
+
+
+@contextmanager
+def _frozen_garbage() -> Iterator[None]:
+    """Keep a fork from touching, and so copying, all that was there before it."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _work(pipe: Connection, run: Run) -> None:
+    """Carry out what comes by the pipe until it is closed: the life of a worker."""
+    # The scheduler decides when workers end, not whoever presses Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield_to_others()
+    with suppress(EOFError, OSError):
+        while True:
+            say_idle()
+            workload, deaths = pipe.recv()
+            pipe.send(Taken())
+            # Read by the task's process, which is a fork of this one.
+            os.environ[DEATHS] = str(deaths)
+            ended = _carry_out(workload, run)
+            pipe.send(ended)
+            if ended.last:
+                return
+
+
+def _carry_out(workload: Any, run: Run) -> Ended:
+    try:
+        with watched() as is_death:
+            code = run(workload, proctitle=f"{_TITLE} {workload.display_name}")
+    except Spent:
+        return Ended(last=True)
+    except Exception as error:
+        log.exception("Cannot carry out %s", workload.display_name)
+        return Ended(f"{type(error).__name__}: {error}"[:_MAX_ERROR])
+    return Ended(killed=is_death(code))
+
+
+def say_idle() -> None:
+    """Have the process named as one that carries out nothing."""
+    if sys.platform != "darwin":  # where it is not safe after a fork
+        setproctitle(f"{_TITLE} <idle>")
+
+
+def yield_to_others() -> None:
+    """Let the scheduler, and what matters more, have the machine first."""
+    os.nice(NICENESS)
+    with suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))

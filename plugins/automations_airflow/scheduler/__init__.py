@@ -1,0 +1,1 @@
+"""What is done beside Airflow's scheduler, in Airflow's database."""

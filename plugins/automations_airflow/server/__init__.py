@@ -1,0 +1,1 @@
+"""Routes of ours in Airflow's api-server."""

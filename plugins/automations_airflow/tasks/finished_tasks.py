@@ -1,0 +1,63 @@
+"""What Airflow keeps of a finished task, XComs and the like, for tasks that were done elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk._shared.secrets_masker import redact
+from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
+from airflow.sdk.execution_time.task_runner import _serialize_template_field
+from airflow.sdk.execution_time.xcom import XCom
+from pydantic import JsonValue, TypeAdapter
+
+from automations_airflow.ui.links import links_of
+
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+
+
+def left_out(task: Any, targets: tuple[str, ...] | None) -> list[str]:
+    """Ids of a task's successors that no way from the targets leads to."""
+    if targets is None:
+        return []
+    if not targets:
+        # The run ends here. A join further down must not take this for one closed way of many.
+        return sorted(task.get_flat_relative_ids(upstream=False))
+    reached = set(targets)
+    for target in targets:
+        reached |= task.dag.get_task(target).get_flat_relative_ids(upstream=False)
+    return sorted(task.downstream_task_ids - reached)
+
+
+def pushed(
+    task: Any,
+    run_id: str,
+    step_type: str,
+    summary: Mapping[str, Any],
+    targets: tuple[str, ...] | None,
+) -> dict[str, Any]:
+    """A task's XComs by their keys, as they are stored: its value, whom it skips, its links.
+
+    Args:
+        task: also one of a DAG as Airflow stores it.
+    """
+    values: dict[str, Any] = {"return_value": dict(summary)}
+    if skipped := left_out(task, targets):
+        values[XCOM_SKIPMIXIN_KEY] = {XCOM_SKIPMIXIN_SKIPPED: skipped}
+    names = {"dag_id": task.dag_id, "task_id": task.task_id, "run_id": run_id}
+    xcoms = {
+        key: XCom.serialize_value(value, key=key, map_index=-1, **names)
+        for key, value in values.items()
+    }
+    key: Any = SimpleNamespace(**names)
+    done: Any = SimpleNamespace(summary=summary)
+    links = {link.xcom_key: link.get_link(done, ti_key=key) for link in links_of(step_type)}
+    return xcoms | links
+
+
+def rendered(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's rendered fields, as Airflow shows them."""
+    # As Airflow's own does, which makes the validator anew for each field of each task.
+    shown = redact(_serialize_template_field(dict(config), "config"), "config")
+    return {"config": _JSON.validate_python(shown)}

@@ -1,0 +1,225 @@
+"""One operator class per step type; a sensor where the type always waits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar
+
+from airflow.sdk import BaseOperator, BaseSensorOperator, TaskInstanceState
+from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+
+from automations import wiring
+from automations.definitions.published import run_id
+from automations.errors import DatabaseUnavailable
+from automations.execution.engine import Engine
+from automations.execution.journal import Journal
+from automations.execution.verdicts import (
+    AskPeople,
+    GiveUp,
+    Proceed,
+    Retry,
+    Skip,
+    Sleep,
+    TaskRef,
+    Verdict,
+)
+from automations.kit import tracing
+from automations.steps.registry import STEP_TYPES
+from automations_airflow.secrets import AIRFLOW_SECRETS
+from automations_airflow.tasks import lineage
+from automations_airflow.tasks.finished_tasks import left_out
+from automations_airflow.tasks.overtaking import overtake
+from automations_airflow.tasks.retries import (
+    AttemptFailed,
+    DatabaseAway,
+    StepFailed,
+    StepRetryPolicy,
+    told_deaths,
+    told_failure,
+)
+from automations_airflow.ui.links import links_of
+from automations_airflow.waits.waiting import answer_of, ask, park_for_people, park_until
+
+log = logging.getLogger("automations.step")
+"""The log of a task is the log of its step."""
+
+
+class StepTask:
+    """Runs one node of an automation by the engine, and acts on the engine's verdict."""
+
+    workflow_id: str
+    version: int
+    task_id: str
+    step_type: ClassVar[str]
+
+    # A step's outcome may leave out successors, which Airflow must not run when they are cleared.
+    inherits_from_skipmixin = True
+
+    # What *Rendered Templates* shows: the configuration as the engine rendered and masked it.
+    template_fields: Collection[str] = ("config",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"config": "json"}
+    overwrite_rtif_after_execution = True
+    config: Mapping[str, Any] | None = None
+    summary: Mapping[str, Any] | None = None
+    """Of what it came to, once it has."""
+
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Definitions hold our own templates: Airflow's Jinja never sees them."""
+        # To report that there is nothing to show yet would be one more request for each task.
+        self.template_fields = ()
+
+    def execute(self, context: Any) -> Any:
+        if (failed := told_failure()) is not None:
+            raise failed
+        return self._do(context, lambda engine, ref, journal: engine.run(ref, journal))
+
+    def resume(
+        self, context: Any, event: Mapping[str, Any], wait_id: str, options: Sequence[str] = ()
+    ) -> Any:
+        """Go on after a wait; Airflow calls it with what woke the task.
+
+        Args:
+            options: as they were offered; given by tasks that an earlier version has parked.
+        """
+        answer = answer_of(event)
+        return self._do(
+            context, lambda engine, ref, journal: engine.resume(ref, wait_id, answer, journal)
+        )
+
+    def _do(self, context: Any, ask: Callable[[Engine, TaskRef, Journal], Verdict]) -> Any:
+        journal = _journal()
+        try:
+            engine, ref = wiring.engine(AIRFLOW_SECRETS), self._ref(context)
+            verdict = ask(engine, ref, journal)
+            if isinstance(verdict, Proceed):
+                self.summary = verdict.summary
+                overtake(engine, verdict, context, ref, _journal)
+            return self._act(verdict, context)
+        except DatabaseUnavailable as error:
+            raise DatabaseAway(error.message) from error
+        finally:
+            self._show(journal.config)
+            tracing.flush()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What the step has read and written; the provider of OpenLineage asks for it."""
+        return lineage.told(lineage.of_step(self.step_type, self.config))
+
+    def _show(self, config: Mapping[str, Any] | None) -> None:
+        if config is not None:
+            self.config, self.template_fields = config, ("config",)
+
+    def _ref(self, context: Any) -> TaskRef:
+        run = context["dag_run"]
+
+        def is_skipped(task_id: str) -> bool:
+            ti = context["ti"]
+            found = ti.get_task_states(ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
+            return bool(found.get(ti.run_id, {}).get(task_id) == TaskInstanceState.SKIPPED)
+
+        return TaskRef(
+            run_id=run_id(self.workflow_id, run.run_id),
+            dag_run_id=run.run_id,
+            workflow_id=self.workflow_id,
+            version=self.version,
+            node_id=self.task_id,
+            generation=run.clear_number or 0,
+            run_type=str(getattr(run.run_type, "value", run.run_type)),
+            conf=run.conf or {},
+            started_by=run.triggering_user_name,
+            due_at=run.logical_date,
+            deaths=told_deaths(),
+            is_skipped=is_skipped,
+        )
+
+    def _act(self, verdict: Verdict, context: Any) -> Any:
+        ti = context["ti"]
+        match verdict:
+            case Proceed():
+                return self._proceed(verdict, ti)
+            case AskPeople():
+                ask(verdict, context)
+                park_for_people(verdict)
+            case Sleep():
+                park_until(verdict)
+            case Retry():
+                raise AttemptFailed(verdict.error, verdict.delay)
+            case GiveUp():
+                raise StepFailed(verdict.error)
+            case Skip():
+                raise AirflowSkipException(verdict.reason)
+        raise TypeError(f"The engine answered {verdict!r}.")
+
+    def _proceed(self, verdict: Proceed, ti: Any) -> dict[str, Any]:
+        summary = dict(verdict.summary)
+        if skipped := left_out(ti.task, verdict.targets):
+            # Skipping ends the task by an exception, so that a returned value would be lost.
+            ti.xcom_push("return_value", summary)
+            # By this the scheduler knows them again when they are cleared.
+            ti.xcom_push(XCOM_SKIPMIXIN_KEY, {XCOM_SKIPMIXIN_SKIPPED: skipped})
+            raise DownstreamTasksSkipped(tasks=skipped)
+        return summary
+
+
+class StepOperator(StepTask, BaseOperator):
+    """A step that does its work at once."""
+
+    def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.workflow_id = workflow_id
+        self.version = version
+
+
+class StepSensor(StepTask, BaseSensorOperator):
+    """A step that waits, at no worker's cost."""
+
+    def __init__(self, *, workflow_id: str, version: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.workflow_id = workflow_id
+        self.version = version
+
+
+class BrokenDefinitionOperator(BaseOperator):
+    """Stands for a definition that cannot be built, and fails with the reason."""
+
+    template_fields = ()
+
+    def __init__(self, *, reason: str, **kwargs: Any) -> None:
+        super().__init__(retry_policy=StepRetryPolicy(), **kwargs)
+        self.reason = reason
+
+    def execute(self, context: Any) -> None:
+        raise StepFailed(self.reason)
+
+
+def _journal() -> Journal:
+    return Journal(_write)
+
+
+def _write(level: int, text: str) -> None:
+    log.log(level, "%s", text)
+
+
+def class_name(step_type: str) -> str:
+    """``http_request`` becomes ``HttpRequestOperator``."""
+    return "".join(part.title() for part in step_type.split("_")) + "Operator"
+
+
+OPERATORS: dict[str, type[StepOperator] | type[StepSensor]] = {}
+"""The operator class of each step type."""
+
+# EmailOperator, HttpRequestOperator, ConditionOperator, DelayOperator, ApprovalOperator, …
+for _name, _type in STEP_TYPES.items():
+    _base = StepSensor if _type.pauses else StepOperator
+    OPERATORS[_name] = globals()[class_name(_name)] = type(
+        class_name(_name),
+        (_base,),
+        {
+            "__module__": __name__,
+            "__doc__": _type.__doc__,
+            "operator_extra_links": links_of(_name),
+            "step_type": _name,
+        },
+    )

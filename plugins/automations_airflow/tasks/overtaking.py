@@ -1,0 +1,131 @@
+"""Goes on, in a task's process, with the steps behind its own, and has their tasks marked.
+
+The scheduler begins no successor before this task has said that it is done; so that is said when
+the tasks that were overtaken are marked, or after a short while without.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.sdk.execution_time.timeout import timeout
+
+from automations.execution import run_ahead
+from automations.execution.engine import Engine
+from automations.execution.journal import Journal
+from automations.execution.run_ahead import Leg, Overtaken
+from automations.execution.verdicts import Proceed, TaskRef
+from automations.services.runs import handovers
+from automations.settings import get_settings
+from automations_airflow import airflow_versions
+from automations_airflow.scheduler.marking import SKIPPED, SUCCESS, Mark, Marks
+from automations_airflow.tasks.finished_tasks import pushed, rendered
+from automations_airflow.tasks.overtaken_logs import logging_as
+
+log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(seconds=1)
+"""For the marks: a scheduler that is slow must not hold up the task for long."""
+
+
+def overtake(
+    engine: Engine, done: Proceed, context: Any, ref: TaskRef, journal: Callable[[], Journal]
+) -> None:
+    """Do what may be done of the steps behind a task's own, and have it marked.
+
+    Whatever goes wrong here: the task's own step is done, and the others have tasks of their own.
+
+    Args:
+        done: what the task's own step came to.
+        journal: makes one that writes into the log.
+    """
+    budget = timedelta(seconds=get_settings().run_ahead_seconds)
+    # After a clear Airflow alone knows what is to be done anew.
+    if not budget or ref.generation or not airflow_versions.is_tested():
+        return
+    ti, dag = context["ti"], context["ti"].task.dag
+
+    @contextmanager
+    def in_its_name(node_id: str) -> Iterator[Journal]:
+        with _in_the_name_of(dag.get_task(node_id), ti):
+            yield journal()
+
+    try:
+        # The limit of this task's own time ends with its step.
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        run_ahead.go_on(engine, ref, done, in_its_name, budget)
+    except (Exception, AirflowTaskTimeout):
+        log.exception("A step that was done ahead of its task has ended without a result")
+    try:
+        leg = run_ahead.leg(ref, done)
+        if leg.overtaken:
+            _hand_over(ref, leg, ti, dag)
+    except Exception:
+        log.exception("The tasks that were overtaken are not marked")
+
+
+def marks_of(ref: TaskRef, leg: Leg, ti: Any, host: str, dag: Any) -> Marks:
+    """How the tasks of a leg are to stand.
+
+    Args:
+        ti: the task in whose name it was done.
+        host: where.
+    """
+    tasks = [_mark_of(one, dag.get_task(one.node_id), ti.run_id) for one in leg.overtaken]
+    for node_id, since in leg.left_out.items():
+        moment = since.isoformat()
+        tasks.append(Mark(node_id, SKIPPED, moment, moment, {}))
+    return Marks(
+        dag=ti.dag_id,
+        run=ti.run_id,
+        generation=ref.generation,
+        leader=(ref.node_id, str(ti.id)),
+        host=host,
+        user=getpass.getuser(),
+        pid=os.getpid(),
+        tasks=tasks,
+    )
+
+
+def _hand_over(ref: TaskRef, leg: Leg, ti: Any, dag: Any) -> None:
+    marks = marks_of(ref, leg, ti, ti.hostname, dag)
+    names = ", ".join(one.node_id for one in leg.overtaken)
+    if handovers.hand_over(ref.run_id, marks.to_json(), PATIENCE):
+        log.info("Done in this process, too: %s", names)
+    else:
+        log.warning("Done in this process, too, and not marked in time: %s", names)
+
+
+def _mark_of(one: Overtaken, task: Any, run_id: str) -> Mark:
+    xcoms = pushed(task, run_id, one.step_type, one.verdict.summary, one.verdict.targets)
+    started, ended = one.started_at.isoformat(), one.ended_at.isoformat()
+    return Mark(one.node_id, SUCCESS, started, ended, xcoms, rendered(one.config))
+
+
+@contextmanager
+def _in_the_name_of(task: Any, ti: Any) -> Iterator[None]:
+    """Write into the log of another task, and keep to its time."""
+    with logging_as(task.task_id, ti), within_its_time(task):
+        yield
+
+
+@contextmanager
+def within_its_time(task: Any) -> Iterator[None]:
+    """Keep to the time that a task may take, as Airflow does.
+
+    Raises:
+        AirflowTaskTimeout: when it is over.
+    """
+    if task.execution_timeout is None:
+        yield
+        return
+    with timeout(task.execution_timeout.total_seconds()):
+        yield

@@ -1,0 +1,1 @@
+"""What Airflow's pages show of automations."""

@@ -1,0 +1,1 @@
+"""Steps that wait: asleep in Airflow, asked in its pages, woken again."""

@@ -1,0 +1,78 @@
+"""How a step that waits parks its task in Airflow, and what comes back when it is woken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+
+from automations.domain.people import IN_AIRFLOW
+from automations.domain.statuses import Decision
+from automations.execution.verdicts import AskPeople, Sleep
+from automations.services.waits import answers
+from automations.settings import get_settings
+from automations.steps.outcomes import Answer
+from automations_airflow.ui.links import approval_page
+from automations_airflow.waits.questions import request_of, standing_of
+from automations_airflow.waits.triggers import WaitTrigger
+
+RESUME = "resume"
+"""The operator's method that Airflow calls when the wait has ended."""
+
+QUESTION_KEY = "automations_question"
+"""XCom key of a question as it must be shown when a task asks once more; see ``parking``."""
+
+
+def ask(verdict: AskPeople, context: Any) -> None:
+    """Put a question on Airflow's Required Actions page, as it stands now."""
+    ti = context["ti"]
+    standing = standing_of(verdict)
+    request = request_of(verdict, standing, approval_page(ti.dag_id, ti.run_id))
+    upsert_hitl_detail(ti_id=ti.id, **request)
+    # Airflow keeps the first question of a task that asks once more.
+    if standing.has_moved or ti.try_number > 1 or context["dag_run"].clear_number:
+        ti.xcom_push(QUESTION_KEY, request)
+
+
+def park_for_people(verdict: AskPeople) -> NoReturn:
+    """Give the worker back until somebody answers or the question expires."""
+    left = verdict.expires_at - datetime.now(UTC)
+    raise TaskAwaitingInput(
+        method_name=RESUME,
+        kwargs={"wait_id": verdict.wait_id},
+        timeout=max(left, timedelta(seconds=1)),
+    )
+
+
+def park_until(verdict: Sleep) -> NoReturn:
+    """Give the worker back until the moment has come or the wait is notified."""
+    raise TaskDeferred(
+        trigger=WaitTrigger(wait_id=verdict.wait_id, until=verdict.until),
+        method_name=RESUME,
+        kwargs={"wait_id": verdict.wait_id},
+    )
+
+
+def answer_of(event: Mapping[str, Any]) -> Answer | None:
+    """What Airflow says how the wait ended; None when our database knows it."""
+    if event.get("woken") == "notified":
+        return None
+    if event.get("woken") == "elapsed":
+        return Answer(Decision.ELAPSED, None, datetime.now(UTC))
+    if event.get("error_type") == "timeout":
+        return Answer(Decision.EXPIRED, None, datetime.now(UTC))
+    user = event.get("responded_by_user") or {}
+    if user.get("id") == get_settings().airflow_username:
+        return None
+    given = dict(event.get("params_input") or {})
+    reason = given.pop(answers.REASON, None)
+    return Answer(
+        decision=answers.decision_of(event["chosen_options"][0]),
+        by=f"{IN_AIRFLOW}{user.get('name') or user.get('id') or 'unknown'}",
+        at=event["responded_at"],
+        data=given or None,
+        reason=reason or None,
+    )
