@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
@@ -109,10 +110,8 @@ def _measured(stack: Stack, counterparts: Counterparts, parts: Sequence[str]) ->
     for part in parts:
         yield _silence(stack, part, lambda part=part: _kill(stack, part))  # type: ignore[misc]
         _until_healthy(stack)
-    yield _of_one_step(stack, counterparts, "the process of a step", lambda task: task)
-    yield _of_one_step(
-        stack, counterparts, "the executor's worker of a step", lambda task: task.parent()
-    )
+    yield _of_one_step(stack, counterparts, "the process of a loop", _looped)
+    yield _of_one_step(stack, counterparts, "the executor's worker at a step", lambda step: step)
     yield _of_all(stack)
 
 
@@ -131,11 +130,17 @@ def _of_one_step(
     stack: Stack,
     counterparts: Counterparts,
     fault: str,
-    killed: Callable[[psutil.Process], psutil.Process | None],
+    put_in: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> Silence:
-    """How soon a step is done again whose process was killed in its midst."""
+    """How soon a step is done again whose process was killed in its midst.
+
+    Args:
+        put_in: what makes of a step that is held the one of the automation.
+    """
     config = {"method": "POST", "url": f"{counterparts.url}/held", "body": {"text": fault}}
-    workflow = stack.create(fault, [{"name": "Hold", "type": "http_request", "config": config}])
+    workflow = stack.create(
+        fault, [put_in({"name": "Hold", "type": "http_request", "config": config})]
+    )
     stack.wait_runnable(workflow)
     stack.execute(workflow)
 
@@ -152,14 +157,18 @@ def _of_one_step(
 
     until("the step to begin", begun, PATIENCE)
     port = int(counterparts.server_address[1])
-    process = killed(until("its process", lambda: _task(stack, port), PATIENCE))
+    process = until("its process", lambda: _task(stack, port), PATIENCE)
     at = time.time()
-    if process is not None:
-        process.kill()
+    process.kill()
     seconds = until("the step to begin again", again, PATIENCE) - at
     counterparts.gate.set()
     counterparts.gate.clear()
     return Silence(fault, seconds, os.getloadavg()[0])
+
+
+def _looped(step: dict[str, Any]) -> dict[str, Any]:
+    """A loop of one round, which has a process of its own, as every heavy step."""
+    return {"name": "Loop", "type": "loop", "config": {"collection": [1], "steps": [step]}}
 
 
 def _of_all(stack: Stack) -> Silence:
@@ -195,13 +204,12 @@ def _until_healthy(stack: Stack) -> None:
 
 
 def _task(stack: Stack, port: int) -> psutil.Process | None:
-    """The process of the step that waits for an answer from a port."""
+    """The process of the step that waits for an answer from a port: a worker, or one of its own."""
     for part in _with_tasks(stack):
-        for worker in part.children():
+        for process in part.children(recursive=True):
             with suppress(psutil.Error):  # one that ends meanwhile
-                for task in worker.children():
-                    if any(c.raddr and c.raddr.port == port for c in task.net_connections()):
-                        return task
+                if any(c.raddr and c.raddr.port == port for c in process.net_connections()):
+                    return process
     return None
 
 

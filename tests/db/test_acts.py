@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from sqlalchemy import select
 
 from automations.db import counters
+from automations.db.runs import runs
 from automations.db.session import unit_of_work
 from automations.db.tables import AuditLog, Run, StepLog
 from automations.definitions.published import dag_id
 from automations.dispatch.acts import Acts
 from automations.dispatch.reconciler import Reconciler
+from automations.domain.statuses import RunStatus
 from automations.errors import OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
@@ -233,3 +236,40 @@ def test_no_act_counts_as_an_attempt_at_a_step(engine: Engine) -> None:
     look(act(run, ActKind.CLEAR, "ask"))
     with unit_of_work() as session:
         assert [one for one in counters.totals(session) if one.kind == "step"] == []
+
+
+class Asked(Airflow):
+    """One that counts by what it was asked."""
+
+    def __init__(self, *acts: Act) -> None:
+        super().__init__(*acts)
+        self.asked: list[str] = []
+
+    def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
+        self.asked.append("runs")
+        return []
+
+    def paused(self) -> set[str]:
+        self.asked.append("paused")
+        return set()
+
+    def assets(self, scheme: str) -> dict[str, int]:
+        return {}
+
+
+def test_while_nothing_goes_on_the_rest_is_asked_for_when_people_have_done_something(
+    engine: Engine,
+) -> None:
+    run = begin(step("look", "condition", 0, LOOK))
+    assert isinstance(engine.run(task(run, "look")), Proceed)
+    with unit_of_work() as session:
+        runs.end_run(session, run.id, RunStatus.COMPLETED)
+    airflow = Asked()
+    reconciler = Reconciler(airflow)
+    reconciler.look()
+    reconciler.look()
+    assert airflow.asked == ["runs", "paused"]
+    clear = act(run, ActKind.CLEAR, number=7)
+    airflow.log.append(replace(clear, at=datetime.now(UTC) - timedelta(seconds=2)))
+    reconciler.look()
+    assert airflow.asked == ["runs", "paused", "runs"]

@@ -43,16 +43,7 @@ class Acts:
 
     def look(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""
-        with unit_of_work() as session:
-            mark = json.loads(watermarks.get(session, _MARK) or "{}")
-        since = datetime.fromisoformat(mark["until"]) if mark else until - _FIRST_LOOK
-        seen = set(mark.get("seen", ()))
-        found: list[Act] = []
-        offset, page = 0, _PAGE
-        while page == _PAGE:
-            told, page = self._orchestrator.acts(since - _OVERLAP, until, offset, _PAGE)
-            found += told
-            offset += page
+        found, seen = self._read(until)
         new = (act for act in found if act.id not in seen)
         fresh = [(act, self._state(act)) for act in new if not self._was_refused(act)]
         with unit_of_work() as session:
@@ -60,6 +51,24 @@ class Acts:
                 _record_alone(session, act, state)
             recent = sorted({act.id for act in found})
             watermarks.put(session, _MARK, json.dumps({"until": until.isoformat(), "seen": recent}))
+
+    def are_any(self) -> bool:
+        """Whether people have done something since the last time."""
+        found, seen = self._read(datetime.now(UTC) - _LAG)
+        return any(act.id not in seen for act in found)
+
+    def _read(self, until: datetime) -> tuple[list[Act], set[int]]:
+        """The acts from a little before the last time on, and those seen then."""
+        with unit_of_work() as session:
+            mark = json.loads(watermarks.get(session, _MARK) or "{}")
+        since = datetime.fromisoformat(mark["until"]) if mark else until - _FIRST_LOOK
+        found: list[Act] = []
+        offset, page = 0, _PAGE
+        while page == _PAGE:
+            told, page = self._orchestrator.acts(since - _OVERLAP, until, offset, _PAGE)
+            found += told
+            offset += page
+        return found, set(mark.get("seen", ()))
 
     def _was_refused(self, act: Act) -> bool:
         """Whether a run that was to be deleted is there: Airflow deletes none that goes on."""

@@ -11,7 +11,7 @@ from automations.db.events import debounces
 from automations.db.runs import run_counts, runs, slots
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
-from automations.db.workflows import versions
+from automations.db.workflows import held_up, versions
 from automations.definitions import published
 from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.acts import Acts
@@ -29,7 +29,9 @@ log = logging.getLogger(__name__)
 _INTERVAL = 1.0
 """Seconds between two reads; so late is shown what somebody does in Airflow's UI."""
 _QUIET_INTERVAL = 4.0
-"""Seconds, while no run is unfinished: what begins in Airflow's UI says so by its first task."""
+"""Seconds, while no run is unfinished; then only what people have done is asked for that often."""
+_QUIET_LOOK = timedelta(seconds=15)
+"""So often the rest is, then: what begins in Airflow says so by its first task."""
 _LEAD_INTERVAL = 5.0
 """Seconds after which one who does not lead asks whether the leader is gone."""
 _SWEEP_INTERVAL = timedelta(seconds=30)
@@ -56,6 +58,7 @@ class Reconciler:
         self._acts = Acts(orchestrator)
         self._asset_events = AssetEvents(orchestrator)
         self._mends, self._sweeps = Pace(_SWEEP_INTERVAL), Pace(_SWEEP_INTERVAL)
+        self._looks = Pace(_QUIET_LOOK)
         self._sweep_after = ""
 
     def run(self, stopping: threading.Event) -> None:
@@ -64,21 +67,27 @@ class Reconciler:
             while leads and not stopping.is_set():
                 self.mend()
                 try:
-                    self.follow()
-                    self._holds.follow()
-                    self._acts.follow()
-                    self.sweep()
-                    self.sum_up()
-                    self._asset_events.follow()
+                    self.look()
                 except OrchestratorError as error:
                     log.debug("Airflow cannot be read now: %s", error)
                 stopping.wait(_INTERVAL if self._is_anything_going() else _QUIET_INTERVAL)
         stopping.wait(_LEAD_INTERVAL)
 
+    def look(self) -> None:
+        """Ask Airflow what is new: while nothing goes on, mostly of people's acts alone."""
+        if self._looks.is_due() or self._is_anything_going() or self._acts.are_any():
+            self.follow()
+            self._holds.follow()
+            self._acts.follow()
+        self.sweep()
+        self.sum_up()
+        self._asset_events.follow()
+
     @staticmethod
     def _is_anything_going() -> bool:
         with unit_of_work() as session:
-            return runs.is_any_unfinished(session)
+            # A DAG that is gone comes back by our doing, which nobody's act tells of.
+            return runs.is_any_unfinished(session) or held_up.is_any_gone(session)
 
     def mend(self) -> None:
         """Put right what a process that died has left, every now and then; Airflow is not asked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Workflow
@@ -47,6 +47,12 @@ def kinds(session: Session) -> dict[str, Hold]:
         )
     )
     return {workflow_id: kind for workflow_id, kind in rows if kind is not None}
+
+
+def is_any_gone(session: Session) -> bool:
+    """Whether the DAG of an automation is gone that is still to be one."""
+    gone = (Workflow.held_up == Hold.DELETED, Workflow.deleted_at.is_(None))
+    return bool(session.scalar(select(exists().where(*gone))))
 
 
 def count(session: Session) -> dict[Hold, int]:
