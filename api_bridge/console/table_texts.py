@@ -48,8 +48,7 @@ TEXTS: Mapping[str, str] = {
     "import.columns_hint": "The first line names columns, by key or by name.",
     "import.discard": "Discard this file",
     "import.file": "File",
-    "import.file_hint": "CSV or a list in JSON, up to {size} MB. Of a spreadsheet, save the "
-    "sheet as CSV (UTF-8).",
+    "import.file_hint": "A workbook (.xlsx), CSV, or a list in JSON, up to {size} MB.",
     "import.first_lines": "First lines of the file",
     "import.fitting": "{n} row would be added.|{n} rows would be added.",
     "import.headed": "First line",
@@ -73,6 +72,7 @@ TEXTS: Mapping[str, str] = {
     "import.separator.comma": "Comma",
     "import.separator.semicolon": "Semicolon",
     "import.separator.tab": "Tab",
+    "import.sheet": "Sheet",
     "import.title": "Import rows",
     "import.to": "{name} goes to",
     "import.unfilled": "No value for: {names}.",
@@ -147,8 +147,9 @@ TEXTS: Mapping[str, str] = {
     "table.export.csv": "CSV, exactly",
     "table.export.json": "JSON, exactly",
     "table.export.spreadsheet": "CSV for a spreadsheet",
+    "table.export.xlsx": "Excel workbook",
     "table.export_hint": "All rows that match. For a spreadsheet, texts that it would compute get "
-    "an apostrophe. CSV cannot tell an empty text from no value; JSON can.",
+    "an apostrophe. JSON alone tells an empty text from no value. Times are UTC.",
     "table.goto": "Go to row",
     "table.goto_button": "Go",
     "table.has": "contains “{text}”",

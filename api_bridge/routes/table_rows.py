@@ -14,7 +14,8 @@ from api_bridge.natures import patient, searching
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from api_bridge.views import tables as table_views
-from automations.domain.tables.imports import MAX_ROWS, Source
+from automations.domain.tables import exports
+from automations.domain.tables.imports import MAX_ROWS, Source, workbook_text
 from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.form_bodies import charset_of, media_type
@@ -28,6 +29,7 @@ _MAX_CURSOR_LENGTH = 5_000
 """A cursor holds the value that rows are ordered by."""
 _CSV = ("text/csv", "text/tab-separated-values", "application/csv", "text/x-csv")
 _SORT = "A column's key, or createdAt; with - before it the other way round."
+_SHEET = "Of a workbook, the sheet that is read; the first one when absent."
 _CURSOR = "Goes on behind nextCursor of the answer before."
 
 
@@ -50,13 +52,18 @@ class RowQuery(Body):
     cursor: str | None = Field(None, max_length=_MAX_CURSOR_LENGTH, description=_CURSOR)
 
 
-async def _source(request: Request) -> Source:
+async def _source(
+    request: Request,
+    sheet: Annotated[str | None, FromQuery(max_length=200, description=_SHEET)] = None,
+) -> Source:
     declared = request.headers.get("content-type", "")
     body = await request.body()
     if media_type(declared) in _CSV:
         return await in_thread(_csv, body, declared)
+    if media_type(declared) == exports.WORKBOOK:
+        return await in_thread(workbook_text, body, sheet)
     if not json_text.is_json(declared):
-        raise HTTPException(415, "Send application/json or text/csv.")
+        raise HTTPException(415, f"Send application/json, text/csv or {exports.WORKBOOK}.")
     given = await in_thread(json_of, body, declared)
     if not isinstance(given, list):
         raise ValidationFailed({"body": ["must be a list of objects with values by columns"]})
@@ -129,7 +136,10 @@ def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]
 def import_rows(
     caller: Member, table_id: str, source: Annotated[Source, Depends(_source)]
 ) -> dict[str, Any]:
-    """Add many rows, all or none of them; they are one event."""
+    """Add many rows, all or none of them; they are one event.
+
+    A workbook (.xlsx) is taken by its media type, too; its first row names columns as in CSV.
+    """
     ids = rows.load(caller.workspace_id, table_id, source)
     return {"count": len(ids), "rowIds": ids[:NAMED_ROWS]}
 

@@ -11,7 +11,9 @@ from sqlalchemy import select
 
 from automations.db.session import unit_of_work
 from automations.db.tables import Event
+from automations.domain.tables import exports
 from automations.kit.ids import PATTERN
+from tests import workbooks
 from tests.api.answers import INSTANT, errors
 from tests.api.conftest import Api
 from tests.api.tables import SHAPE, TABLES, add, rows_of, table
@@ -309,6 +311,28 @@ class TestImport:
         assert path in errors(send(api, rows, body, kind))
         assert api.call("GET", rows).json()["rows"] == []
         assert events() == []
+
+    def test_a_sheet_of_a_workbook_is_imported(self, api: Api) -> None:
+        def row(name: str, size: str) -> str:
+            return f'<row><c t="inlineStr"><is><t>{name}</t></is></c><c{size}</c></row>'
+
+        head = row("name", ' t="inlineStr"><is><t>size</t></is>')
+        sheets = {"One": head + row("a", "><v>1.5</v>"), "Two": head + row("b", "><v>2</v>")}
+        rows, content = rows_of(api), workbooks.book(sheets)
+        headers = {
+            "Authorization": f"Bearer {api.keys['MEMBER']}",
+            "Content-Type": exports.WORKBOOK,
+        }
+        path = f"{rows}/import"
+        assert api.http.post(path, content=content, headers=headers).json()["count"] == 1
+        api.http.post(f"{path}?sheet=Two", content=content, headers=headers)
+        found = api.call("GET", rows).json()["rows"]
+        assert [one["data"]["size"] for one in found] == [1.5, 2]
+        answer = api.http.post(f"{path}?sheet=Three", content=content, headers=headers)
+        assert errors(answer) == {"body": ["has no sheet 'Three': it has One, Two"]}
+        wrong = workbooks.book({"One": head + row("c", ' t="b"><v>1</v>')})
+        assert "rows.0.data.size" in errors(api.http.post(path, content=wrong, headers=headers))
+        assert "body" in errors(api.http.post(path, content=b"name\n", headers=headers))
 
     def test_another_media_type_and_a_larger_body_are_refused(self, api: Api) -> None:
         rows = rows_of(api)

@@ -16,6 +16,7 @@ from automations.kit.canonical_json import mark_of
 from automations.services.forms import forms, submissions
 from automations.services.tables import rows, tables
 from automations.services.workflows import workflows
+from tests import workbooks
 from tests.console.conftest import Browser, sent
 from tests.console.records import COLUMNS
 from tests.console.sample import Sample
@@ -502,9 +503,40 @@ class TestFiles:
 
     def test_what_is_no_file_of_rows_is_said(self, owner: Browser, there: Sample) -> None:
         page = self.look(owner, there, b"PK\x03\x04", "book.xlsx")
-        assert "save the sheet as CSV" in owner.text
+        assert "is no sound workbook" in owner.text
         owner.press(f"{page}/discard")
         assert owner.press(page).status_code == 400
+
+    def test_of_a_workbook_the_sheet_is_chosen_and_its_rows_added(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        def row(*texts: str) -> str:
+            cells = (f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in texts)
+            return f"<row>{''.join(cells)}</row>"
+
+        rows = f"{row('Amount', 'Company')}{row('7', 'Of a sheet')}"
+        content = workbooks.book({"Notes": "", "Data": rows})
+        page = self.look(owner, there, content, "book.xlsx")
+        assert "is empty" in owner.text
+        (form,) = [one for one in owner.root.forms if one.get("id") == "reading"]
+        assert form.inputs["sheet"].value_options == ["Notes", "Data"]
+        assert not {"separator", "charset"} & set(form.inputs.keys())
+        owner.open(f"{page}?of_sheet=Notes&sheet=Data&to=company")
+        assert "1 row would be added." in owner.text
+        (form,) = [one for one in owner.root.forms if one.action == f"{page}/rows"]
+        body: dict[str, Any] = dict(form.form_values())
+        owner.post(f"{page}/rows", data={**body, "to": ["amount", "company"]})
+        assert firsts(owner)[0] == "Of a sheet"
+        assert rows_named(there, "Of a sheet")["amount"] == 7
+
+    def test_a_table_is_a_workbook_that_an_import_takes_again(
+        self, owner: Browser, there: Sample
+    ) -> None:
+        answer = owner.open(f"{ROOT}/{there.table}/export?kind=xlsx&rule=amount gt 100")
+        assert "Clients.xlsx" in answer.headers["content-disposition"]
+        assert answer.headers["content-type"].endswith("spreadsheetml.sheet")
+        self.look(owner, there, answer.content, "Clients.xlsx")
+        assert "8 rows would be added." in owner.text
 
     def test_what_a_workspace_looks_at_counts_among_the_bodies_that_it_has_in_hand(
         self, owner: Browser, there: Sample, monkeypatch: pytest.MonkeyPatch

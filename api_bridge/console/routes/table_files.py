@@ -30,11 +30,12 @@ from automations.services.tables import row_files, rows, tables
 router = Router(prefix=ROOT, tags=["tables"])
 
 _PART = 65_536
-_ENDINGS: dict[str, tuple[exports.Kind, str, str]] = {
+_TEXTS: dict[str, tuple[exports.Kind, str, str]] = {
     "csv": ("csv", "csv", "text/csv; charset=utf-8"),
     "spreadsheet": ("spreadsheet", "csv", "text/csv; charset=utf-8"),
     "json": ("json", "json", "application/json"),
 }
+_WORKBOOK = "xlsx"
 
 
 @router.get("/{table_id}/import")
@@ -91,6 +92,7 @@ def load(caller: Member, table_id: str, form: Posted) -> Response:
             "charset": text(form, "charset"),
             "separator": text(form, "separator"),
             "headed": text(form, "headed"),
+            "sheet": text(form, "sheet"),
             "to": texts(form, "to"),
         }
     )
@@ -122,18 +124,22 @@ def export(
     """The rows that a page asks for, all of them, as a file."""
     table = tables.get(caller.workspace_id, table_id)
     columns = columns_of(table.columns)
-    if asked.kind not in _ENDINGS:
-        raise ValidationFailed({"kind": [f"must be one of {', '.join(_ENDINGS)}"]})
-    kind, ending, content_type = _ENDINGS[asked.kind]
+    if asked.kind not in (_WORKBOOK, *_TEXTS):
+        raise ValidationFailed({"kind": [f"must be one of {', '.join((_WORKBOOK, *_TEXTS))}"]})
     place = Place(asked.q.strip(), tuple(asked.rule), asked.match, asked.sort)
     found = rows.export(
         caller.workspace_id, table_id, grid.wanted(place, columns), asked.sort or None
     )
     # Written before it is sent: how long the other end takes is nothing to the database.
     file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed when it was sent
+    ending, content_type = _WORKBOOK, exports.WORKBOOK
     try:
-        for part in exports.written(kind, columns, found):
-            file.write(part.encode())
+        if asked.kind == _WORKBOOK:
+            exports.write_workbook(file, table.name, columns, found)
+        else:
+            kind, ending, content_type = _TEXTS[asked.kind]
+            for part in exports.written(kind, columns, found):
+                file.write(part.encode())
         file.seek(0)
     except BaseException:
         file.close()

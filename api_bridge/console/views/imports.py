@@ -26,9 +26,13 @@ class ImportQuery(BaseModel):
     """How a file is to be read, as an address or a form says it.
 
     Args:
+        sheet: of a workbook.
+        of_sheet: the one that ``to`` was chosen for.
         to: the keys of the columns that the file's go to, by their places.
     """
 
+    sheet: str = Field("", max_length=200)
+    of_sheet: str = Field("", max_length=200)
     charset: str = Field("", max_length=50)
     separator: str = Field("", max_length=20)
     headed: str = Field("", max_length=10)
@@ -40,7 +44,8 @@ class ImportQuery(BaseModel):
             self.charset if self.charset in CHARSETS else None,
             SEPARATORS.get(self.separator),
             {"yes": True, "no": False}.get(self.headed),
-            self.to or None,
+            self.to if self.to and self.of_sheet in ("", self.sheet) else None,
+            self.sheet or None,
         )
 
 

@@ -1,4 +1,4 @@
-"""Rows as files: CSV and JSON as they are, and CSV that spreadsheets open without harm."""
+"""Rows as files: CSV, JSON and workbooks as they are, and CSV that spreadsheets open harmlessly."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from datetime import date, datetime
+from typing import IO, Literal
 
 from automations.domain.tables.cells import text_of
 from automations.domain.tables.columns import Column
+from automations.errors import ValidationFailed
 from automations.kit.values import JSON
+from automations.kit.workbooks import writing
 
 Kind = Literal["csv", "spreadsheet", "json"]
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+"""The media type of a workbook."""
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet compute a text, which may then send elsewhere what is beside it."""
 
@@ -28,6 +33,45 @@ def written(
             what a row has none of.
     """
     return _json(rows) if kind == "json" else _csv(columns, rows, guarded=kind == "spreadsheet")
+
+
+def write_workbook(
+    file: IO[bytes], name: str, columns: Sequence[Column], rows: Iterable[Mapping[str, JSON]]
+) -> None:
+    """Write a workbook of rows, whose values an import takes again; times in it are UTC.
+
+    Raises:
+        ValidationFailed: there is more than a sheet holds.
+    """
+    cells = ([_cell(column, row.get(column.key)) for column in columns] for row in rows)
+    try:
+        writing.write(file, name, [column.key for column in columns], cells)
+    except ValueError as error:
+        raise ValidationFailed({"rows": [f"{error}: take CSV or JSON"]}) from error
+
+
+def _cell(column: Column, value: JSON) -> writing.Cell:
+    match column.type, value:
+        case "number", int() | float():
+            return value
+        case "boolean", bool():
+            return value
+        case "date" | "datetime", str():
+            return _day(column, value)
+        case _, None:
+            return None
+    return text_of(column, value)
+
+
+def _day(column: Column, kept: str) -> writing.Cell:
+    """A date or time as spreadsheets know it; what is finer than they keep stays a text."""
+    try:
+        if column.type == "date":
+            return date.fromisoformat(kept)
+        whole, _, decimals = kept.removesuffix("Z").partition(".")
+        return datetime.fromisoformat(f"{whole}.{decimals}") if len(decimals) == 3 else kept
+    except ValueError:
+        return kept  # of before the column was one of dates
 
 
 def _csv(

@@ -15,6 +15,8 @@ from automations.domain.tables.cells import is_nothing, of_text
 from automations.domain.tables.columns import MAX_ROW_BYTES, Column, checked
 from automations.errors import ValidationFailed
 from automations.kit.values import JSON, Errors
+from automations.kit.workbooks import reading
+from automations.kit.workbooks.package import NotAWorkbook
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -59,6 +61,18 @@ def rows_of(columns: Sequence[Column], source: Source) -> list[dict[str, JSON]]:
     if wrong:
         raise ValidationFailed(dict(islice(wrong.items(), _NAMED_PROBLEMS)))
     return rows
+
+
+def workbook_text(content: bytes, sheet: str | None) -> str:
+    """A sheet of a workbook as CSV.
+
+    Raises:
+        ValidationFailed: it cannot be read, or has no such sheet.
+    """
+    try:
+        return reading.read(content, sheet, MAX_ROWS + 2).text
+    except NotAWorkbook as problem:
+        raise ValidationFailed({"body": [str(problem)]}) from problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from automations.domain.tables.imports import (
 from automations.errors import ValidationFailed
 from automations.kit import declared_text, json_text
 from automations.kit.values import JSON, Errors
+from automations.kit.workbooks import reading
+from automations.kit.workbooks.package import NotAWorkbook, is_packed
 
 CHARSETS = (
     *("utf-8", "utf-16", "windows-1252", "windows-1250", "windows-1251", "iso-8859-1"),
@@ -34,7 +36,6 @@ CHARSETS = (
 """Those that one may choose."""
 MAX_CELLS = 500
 """Of a line: more columns than any table has are no file of rows."""
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _WORDS = re.compile(r"[\W_]+")
 
 
@@ -45,12 +46,14 @@ class Choices:
     Args:
         headed: whether the first line names columns.
         targets: the keys of the columns that the file's go to, by their places; "" leaves one out.
+        sheet: of a workbook the name of the one that is read.
     """
 
     charset: str | None = None
     separator: str | None = None
     headed: bool | None = None
     targets: Sequence[str] | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Preview:
         rows: the values of those rows that fit.
         refused: those that do not.
         wrong: why nothing of it can be added as it is read now.
+        sheet: of a workbook the one that is read.
     """
 
     charset: str
@@ -84,6 +88,25 @@ class Preview:
     rows: Sequence[Mapping[str, JSON]]
     refused: Sequence[Refused] = ()
     wrong: Errors = field(default_factory=dict)
+    sheet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A file's text, and what is known of how it is divided."""
+
+    charset: str
+    text: str
+    separator: str | None = None
+    sheet: str = ""
+
+
+def sheets(content: bytes) -> Sequence[str]:
+    """The names of a workbook's sheets; none of a text, or of what cannot be read."""
+    try:
+        return reading.sheets(content) if is_packed(content) else ()
+    except NotAWorkbook:
+        return ()
 
 
 def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int) -> Preview:
@@ -94,12 +117,13 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
         shown: how many of its lines are shown.
 
     Raises:
-        ValidationFailed: it is no text, or no rows at all.
+        ValidationFailed: it is neither a workbook nor a text, or has no rows at all.
     """
-    charset, text = _text(content, choices.charset)
-    if choices.separator is None and text.lstrip().startswith("["):
-        return _of_json(columns, text, charset, shown)
-    separator = choices.separator or _separator(columns, text)
+    file = _of_workbook(content, choices) if is_packed(content) else _text(content, choices)
+    text, separator = file.text, file.separator
+    if separator is None and text.lstrip().startswith("["):
+        return _of_json(columns, text, file.charset, shown)
+    separator = separator or _separator(columns, text)
     lines = _lines(without_hint(text), separator)
     if not lines:
         raise ValidationFailed({"file": ["is empty"]})
@@ -122,7 +146,7 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
         values, problems = _values(taken, cells)
         _judge(columns, line, values, problems, rows, refused)
     return Preview(
-        charset,
+        file.charset,
         separator,
         headed,
         names,
@@ -131,14 +155,21 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
         rows,
         refused,
         wrong,
+        file.sheet,
     )
 
 
-def _text(content: bytes, chosen: str | None) -> tuple[str, str]:
-    """A file's charset and its text: what it says to be in or was chosen, else a guess."""
-    if content.startswith(_WORKBOOKS):
-        message = "is a workbook: save the sheet as CSV (UTF-8), and choose that file"
-        raise ValidationFailed({"file": [message]})
+def _of_workbook(content: bytes, choices: Choices) -> _Text:
+    try:
+        sheet = reading.read(content, choices.sheet, MAX_ROWS + 2)
+    except NotAWorkbook as problem:
+        raise ValidationFailed({"file": [str(problem)]}) from problem
+    return _Text("utf-8", sheet.text, ",", sheet.name)
+
+
+def _text(content: bytes, choices: Choices) -> _Text:
+    """A file's text in the charset that it says to be in or was chosen, else in a guess."""
+    chosen = choices.charset
     for charset in (chosen,) if chosen else ("utf-8", "windows-1252"):
         try:
             text = json_text.decoded(content, charset)
@@ -146,7 +177,7 @@ def _text(content: bytes, chosen: str | None) -> tuple[str, str]:
             continue
         if "\0" in text:
             break
-        return declared_text.marked(content) or charset, text
+        return _Text(declared_text.marked(content) or charset, text, choices.separator)
     if chosen and declared_text.decoded(content, chosen) is None:
         raise ValidationFailed({"charset": [f"the file is not {chosen}: choose another one"]})
     raise ValidationFailed({"file": ["is no text: save it as CSV, and choose that file"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automations.db.rows import row_files
@@ -24,6 +25,7 @@ class Kept:
 
     Args:
         mark: tells its content from that of another file.
+        sheets: of a workbook the names of those that may be read.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Kept:
     mark: str
     preview: Preview | None
     problem: ValidationFailed | None = None
+    sheets: Sequence[str] = ()
 
 
 def keep(by: Principal, table_id: str, name: str, content: bytes) -> None:
@@ -62,11 +65,13 @@ def find(by: Principal, table_id: str, choices: Choices) -> Kept | None:
         file = row_files.find(session, table_id, by.editor)
     if file is None:
         return None
+    preview, problem = None, None
     try:
         preview = previews.read(columns_of(table.columns), file.content, choices, _SHOWN)
-    except ValidationFailed as problem:
-        return Kept(file.name, len(file.content), _mark(file.content), None, problem)
-    return Kept(file.name, len(file.content), _mark(file.content), preview)
+    except ValidationFailed as error:
+        problem = error
+    sheets = previews.sheets(file.content)
+    return Kept(file.name, len(file.content), _mark(file.content), preview, problem, sheets)
 
 
 def load(by: Principal, table_id: str, choices: Choices, *, seen: str, leave_out: bool) -> int:

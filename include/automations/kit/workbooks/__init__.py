@@ -1,0 +1,1 @@
+"""Workbooks of spreadsheet programs (.xlsx): read as text, and written."""
