@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from automations.db import migrate, session
 from automations.launcher.postgres import EmbeddedPostgres
@@ -23,8 +23,16 @@ from tests.environment import Environment
 from tests.free_ports import free_port
 from tests.model_provider import Provider
 
-# A machine that is busy with something else makes no example wrong.
-settings.register_profile("steady", deadline=None)
+# The same examples each time, on however busy a machine; and others, to look for what these miss:
+# --hypothesis-profile exploring.
+settings.register_profile("exploring", deadline=None, derandomize=False, database=None)
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("steady")
 
 # As in the bridge: to look for garbage at each 700th new object takes a fifteenth of all the time.
@@ -189,7 +197,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         secrets.token_hex(8),
         _IN_MEMORY,
     )
-    embedded.start()
+    embedded.start(timeout=300)
     try:
         embedded.ensure_databases()
         server = Server(embedded)

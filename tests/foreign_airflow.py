@@ -175,7 +175,7 @@ class ForeignAirflow:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
 
     def up(self, parts: tuple[str, ...] = PARTS) -> None:
@@ -215,12 +215,12 @@ class ForeignAirflow:
                 member.kill()
         for process in self._processes:
             process.kill()
-            process.wait(10)
+            process.wait(60)
         self._processes.clear()
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """Ask Airflow's API as its administrator."""
-        answer = self.http.request(method, f"{self.address}/api/v2{path}", json=body, timeout=30)
+        answer = self.http.request(method, f"{self.address}/api/v2{path}", json=body, timeout=60)
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
 
@@ -242,7 +242,7 @@ class ForeignAirflow:
 
     def has(self, dag_id: str) -> bool:
         path = f"{self.address}/api/v2/dags/{dag_id}"
-        return self.http.get(path, timeout=30).status_code == 200
+        return self.http.get(path, timeout=60).status_code == 200
 
     def trigger(self, dag_id: str) -> str:
         return str(
@@ -255,8 +255,8 @@ class ForeignAirflow:
     def _signs_in(self) -> bool:
         who = {"username": "ada", "password": WORDS["ada"]}
         try:
-            answer = self.http.post(f"{self.address}/auth/token", json=who, timeout=30)
-        except requests.ConnectionError:
+            answer = self.http.post(f"{self.address}/auth/token", json=who, timeout=60)
+        except requests.RequestException:
             return False
         if not answer.ok:
             return False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import email
-import socket
 from email.message import Message
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.free_ports import free_port
 
 
 class Mailbox:
@@ -23,9 +24,7 @@ class Mailbox:
         self.envelopes: list[Envelope] = []
         self.answer = "250 OK"
         self.user = self.USER
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.controller = Controller(
             self,
             hostname="127.0.0.1",
@@ -34,6 +33,7 @@ class Mailbox:
             auth_require_tls=False,
             data_size_limit=50_000_000,
             enable_SMTPUTF8=utf8,
+            ready_timeout=120,
         )
 
     def _authenticate(

@@ -61,7 +61,7 @@ class Front:
 
     def __enter__(self) -> Front:
         self._thread.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(120)
         return self
 
     def __exit__(
@@ -71,7 +71,7 @@ class Front:
         trace: TracebackType | None,
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(120)
 
     def _run(self) -> None:
         self._loop = asyncio.new_event_loop()

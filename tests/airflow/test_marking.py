@@ -295,20 +295,20 @@ class TestTheThread:
 
     def test_who_hands_over_is_told_when_it_is_marked(self, marker: Marker) -> None:
         run, ours = Running(), begin(step("a", "email", 0, MAIL))
-        assert handovers.hand_over(ours.id, run.marks().to_json(), timedelta(seconds=30))
+        assert handovers.hand_over(ours.id, run.marks().to_json(), timedelta(seconds=120))
         assert run.states() == {"a": "running", "b": "success", "c": "success"}
 
     def test_what_cannot_be_marked_is_acknowledged_all_the_same(self, marker: Marker) -> None:
         run, ours = Running(), begin(step("a", "email", 0, MAIL))
         marks = run.marks()
         run.clear("b")
-        assert handovers.hand_over(ours.id, marks.to_json(), timedelta(seconds=30))
+        assert handovers.hand_over(ours.id, marks.to_json(), timedelta(seconds=120))
         assert run.states()["b"] is None
 
     def test_a_handover_that_cannot_be_read_holds_up_no_other(self, marker: Marker) -> None:
         run, ours = Running(), begin(step("a", "email", 0, MAIL))
-        assert handovers.hand_over(ours.id, {"run": "?"}, timedelta(seconds=30))
-        assert handovers.hand_over(ours.id, run.marks().to_json(), timedelta(seconds=30))
+        assert handovers.hand_over(ours.id, {"run": "?"}, timedelta(seconds=120))
+        assert handovers.hand_over(ours.id, run.marks().to_json(), timedelta(seconds=120))
         assert run.states()["c"] == "success"
 
     def test_a_locked_task_is_marked_when_it_is_free_and_blocks_nobody(

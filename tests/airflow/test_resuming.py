@@ -30,6 +30,12 @@ NODE = "wait"
 FAR = timedelta(days=1)
 
 
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a pause that ends in a moment is over for seconds before it is seen."""
+    monkeypatch.setattr(resuming_module, "PATIENCE", timedelta(seconds=30))
+
+
 @pytest.fixture
 def engine(airflow_database: Engine) -> Iterator[Engine]:
     made = create_engine(airflow_database.url)

@@ -41,7 +41,7 @@ class BridgeProcess:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def answers(self) -> bool:
         try:

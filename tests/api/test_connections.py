@@ -35,6 +35,12 @@ class Hasty(Connection):
         self.lost.set()
 
 
+class Unhurried(Hasty):
+    """One that waits long enough for a reader who gets a processor only now and then."""
+
+    WRITE_SECONDS = 3.0
+
+
 @pytest.fixture
 def hasty(
     app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch
@@ -101,14 +107,19 @@ def reader_of_little(place: tuple[str, int]) -> socket.socket:
     return connection
 
 
-def test_who_reads_slowly_is_not_let_go(hasty: tuple[str, int]) -> None:
+def test_who_reads_slowly_is_not_let_go(
+    app: FastAPI, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMATIONS_DISPATCHER", "off")
     request = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    with reader_of_little(hasty) as connection:
+    began = time.monotonic()
+    with serving(app, Unhurried) as place, reader_of_little(place) as connection:
         connection.sendall(request)
         whole = b""
         while part := connection.recv(8_192):
             whole += part
-            time.sleep(0.02)
+            time.sleep(0.1)
+    assert time.monotonic() - began > 1.5 * Unhurried.WRITE_SECONDS
     announced = int(whole.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     assert len(whole.partition(b"\r\n\r\n")[2]) == announced
 
@@ -191,7 +202,10 @@ PIECES = st.sampled_from(
 
 
 @given(said=st.lists(PIECES, max_size=12))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_whatever_is_said_is_no_failure_of_ours(here: tuple[str, int], said: list[bytes]) -> None:
     with socket.create_connection(here, PATIENCE) as connection:
         with suppress(ConnectionError):

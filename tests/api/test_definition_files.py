@@ -270,7 +270,7 @@ class TestExport:
     @settings(
         deadline=None,
         max_examples=25,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(written=st.lists(definitions(), min_size=1, max_size=3), form=st.sampled_from(FORMS))
     def test_a_workspace_is_what_its_export_says(

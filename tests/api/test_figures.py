@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -76,8 +76,9 @@ def test_a_time_that_is_none_is_refused(api: Api, query: str, field: str) -> Non
 
 
 def test_a_day_is_the_last_that_is_counted(api: Api) -> None:
-    begun(api, api.workflow(steps=[STEP])["id"])
-    today = datetime.now(UTC).date()
+    run_id = begun(api, api.workflow(steps=[STEP])["id"])
+    with unit_of_work() as session:
+        today = session.get_one(Run, run_id).started_at.astimezone(UTC).date()
     assert figures(api, f"?period=day&until={today}")["runs"]["total"] == 1
     before = figures(api, f"?period=day&until={today - timedelta(days=3)}")
     assert before["runs"]["total"] == 0

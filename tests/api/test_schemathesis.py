@@ -76,7 +76,7 @@ def test_the_bridge_does_what_its_description_says(
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1_800,
         check=False,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr

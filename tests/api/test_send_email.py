@@ -166,7 +166,10 @@ def test_a_body_that_is_no_mail_is_refused(api: Api, mailbox: Mailbox, body: Any
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     place=st.sampled_from(["to", "cc", "bcc", "replyTo", "subject", "filename", "contentType"]),
     mark=st.sampled_from(["\r\n", "\n", "\r", "\u2028", "\x0b"]),

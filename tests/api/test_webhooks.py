@@ -412,7 +412,7 @@ class TestGenuine:
 
 class TestResult:
     def test_the_sender_is_told_what_the_run_came_to(self, api: Api) -> None:
-        workflow = hooked(api, respond="result", respondTimeout="PT20S")
+        workflow = hooked(api, respond="result", respondTimeout="PT30S")
         ended = threading.Thread(target=self._end_the_run)
         ended.start()
         answer = deliver(api, workflow, {})
@@ -424,7 +424,7 @@ class TestResult:
 
     @staticmethod
     def _end_the_run() -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             match()
             with unit_of_work() as session:
@@ -453,11 +453,11 @@ class TestResult:
         self, api: Api, monkeypatch: pytest.MonkeyPatch, bound: str
     ) -> None:
         monkeypatch.setattr(routes, bound, 1)
-        workflow = hooked(api, respond="result", respondTimeout="PT20S")
+        workflow = hooked(api, respond="result", respondTimeout="PT30S")
         answers: list[Any] = []
         waiting = threading.Thread(target=lambda: answers.append(deliver(api, workflow, {})))
         waiting.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while routes._waiting.are_left({"all": 1}) and time.monotonic() < deadline:
             time.sleep(0.01)
         at_once = deliver(api, workflow, {"n": 2})
@@ -471,7 +471,7 @@ class TestResult:
         assert answers[0].status_code == 200
 
     def test_nobody_waits_for_an_automation_that_is_not_active(self, api: Api) -> None:
-        workflow = hooked(api, respond="result", respondTimeout="PT20S", status="PAUSED")
+        workflow = hooked(api, respond="result", respondTimeout="PT30S", status="PAUSED")
         matcher = threading.Thread(target=self._match_soon)
         matcher.start()
         answer = deliver(api, workflow, {})
@@ -480,7 +480,7 @@ class TestResult:
 
     @staticmethod
     def _match_soon() -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not [e for e in events() if e.status == "SKIPPED"]:
             match()
             time.sleep(0.02)

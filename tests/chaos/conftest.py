@@ -21,7 +21,7 @@ QUOTA = "1500m"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos")
     group.addoption("--whole", action="store_true", help="Every fault, under 300 runs.")
-    group.addoption("--seed", type=int, help="Repeat a run of the suite: it prints its seed.")
+    group.addoption("--seed", type=int, help="Repeat a run of the whole suite: it prints its seed.")
     group.addoption("--runs", type=int, help="Instead of 300, or 40 in the short form.")
 
 

@@ -19,16 +19,13 @@ from api_bridge.cookies import COOKIE
 from tests.conftest import Server
 from tests.console.kept import KeptSample
 from tests.console.sample import Sample
-from tests.console.screenshots import launched
+from tests.console.screenshots import PATIENCE, launched
 
 HEADERS = {
     "Accept": "text/html,application/xhtml+xml",
     "Origin": "http://testserver",
     "Sec-Fetch-Site": "same-origin",
 }
-
-PATIENCE = 60_000
-"""Milliseconds that a busy machine may take until a page is as it is expected."""
 
 
 def sent(value: str) -> str:

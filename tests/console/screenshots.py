@@ -17,23 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from api_bridge.cookies import COOKIE
 from automations.db import migrate
 from automations.launcher.postgres import EmbeddedPostgres
 from tests.console import public_pages, records, sample, sample_forms, things
 from tests.console.sample import Sample
+from tests.free_ports import free_port
 
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
 CHROMIUM = "/usr/bin/chromium"
 """Debian's: a package of the system, not one of Playwright's downloads."""
+PATIENCE = 120_000
+"""Milliseconds that a busy machine may take until a page is as it is expected."""
 
 
 def launched(playwright: Any) -> Browser:
     """The system's Chromium, which root may start, too."""
     browser: Browser = playwright.chromium.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        executable_path=CHROMIUM,
+        args=["--no-sandbox", "--disable-dev-shm-usage"],
+        timeout=PATIENCE,
     )
     return browser
 
@@ -66,10 +71,17 @@ def signed_in(
     browser: Browser, url: str, token: str | None, cookie: str = COOKIE, **more: Any
 ) -> Page:
     """A page of a browser of its own, whose cookie has a session."""
-    context = browser.new_context(**more)
+    context = unhurried(browser, **more)
     if token is not None:
         context.add_cookies([{"name": cookie, "value": token, "url": url}])
     return context.new_page()
+
+
+def unhurried(browser: Browser, **more: Any) -> BrowserContext:
+    """A browser of its own that waits for as long as a busy machine takes."""
+    context = browser.new_context(**more)
+    context.set_default_timeout(PATIENCE)
+    return context
 
 
 def addresses(there: Sample) -> dict[str, str]:
@@ -138,10 +150,8 @@ def take(there: Sample, folder: Path, wanted: str) -> None:
 @contextmanager
 def filled() -> Iterator[Sample]:
     """A database of its own, with something of everything in it."""
-    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-        probe.close()
+    with tempfile.TemporaryDirectory() as home:
+        port = free_port()
         postgres = EmbeddedPostgres(Path(home) / "data", port, secrets.token_hex(8))
         os.environ |= {
             "AUTOMATIONS_HOME": home,

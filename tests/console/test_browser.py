@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,7 +19,7 @@ from automations.domain.statuses import RunStatus
 from automations.services.pipelines import pulls, syncs
 from tests.console import public_pages, things, weights
 from tests.console.sample import Sample
-from tests.console.screenshots import addresses, serving, signed_in
+from tests.console.screenshots import addresses, serving, signed_in, unhurried
 
 pytestmark = pytest.mark.slow
 
@@ -83,8 +84,8 @@ def test_a_list_is_filtered_while_one_types_and_times_are_the_reader_s(
     page.goto(f"{url}/console/workflows")
     page.keyboard.press("/")
     page.keyboard.type("kyc")
+    expect(page).to_have_url(re.compile(r"\?q=kyc$"))
     expect(page.locator("tbody tr")).to_have_count(1)
-    assert page.url.endswith("?q=kyc")
     page.goto(f"{url}/console/runs")
     moment = page.locator("tbody time").first
     began = datetime.fromisoformat(str(moment.get_attribute("datetime")))
@@ -112,7 +113,7 @@ def test_a_run_is_started_by_the_keyboard_alone(
 def test_a_phone_shows_no_page_wider_than_itself(
     chromium: Chromium, url: str, there: Sample
 ) -> None:
-    context = chromium.new_context(viewport={"width": 360, "height": 740})
+    context = unhurried(chromium, viewport={"width": 360, "height": 740})
     context.add_cookies(
         [{"name": "automations_session", "value": there.tokens["OWNER"], "url": url}]
     )
@@ -157,7 +158,7 @@ def test_a_pipeline_s_page_follows_its_sync(chromium: Chromium, url: str, there:
 def test_pages_that_need_no_account_are_accessible_and_fit_a_phone(
     chromium: Chromium, url: str, there: Sample, scheme: Literal["light", "dark"]
 ) -> None:
-    context = chromium.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    context = unhurried(chromium, viewport={"width": 360, "height": 740}, color_scheme=scheme)
     page = context.new_page()
     found: dict[str, list[str]] = {}
     for name, path in public_pages.shown(there).items():
@@ -176,7 +177,7 @@ def test_pages_that_need_no_account_are_accessible_and_fit_a_phone(
 def test_somebody_decides_by_the_mailed_link_on_a_phone(
     chromium: Chromium, url: str, there: Sample
 ) -> None:
-    context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    context = unhurried(chromium, viewport={"width": 360, "height": 740}, has_touch=True)
     page = context.new_page()
     page.goto(f"{url}{public_pages.asked(there, public_pages.FORM)}")
     directors = page.get_by_role("row", name="directors")

@@ -88,6 +88,7 @@ def test_from_nothing_to_a_completed_run_by_clicking_alone(
     person.type(page.get_by_label("Start from nothing"), "Hello")
     person.click(page.get_by_role("button", name="Create"))
     expect(page.locator("h1")).to_contain_text("Hello")
+    page.wait_for_load_state()
     person.click(page.get_by_role("button", name="Add a step at the end"))
     person.click(page.get_by_role("button", name="Condition Choose"))
     person.type(page.get_by_label("What rule 1 looks at"), "{{input.amount | default(2000)}}")
@@ -118,6 +119,7 @@ def test_one_of_the_gallery_is_a_draft_by_two_clicks(
     page.goto(f"{url}/console/workflows/new")
     page.get_by_role("button", name="Use this KYC review of a new client").click()
     expect(page.locator("h1")).to_contain_text("KYC review of a new client Draft")
+    page.wait_for_load_state()
     page.locator("[data-step=ask]").click()
     expect(page.get_by_label("Message *")).to_have_value("May we take on {{input.company}}?")
     assert faults == []

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from automations.services.forms import edits, forms
 from tests.console.sample import Sample
-from tests.console.screenshots import serving, signed_in
+from tests.console.screenshots import serving, signed_in, unhurried
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +48,8 @@ def test_a_form_is_designed_published_filled_in_and_decided(
     page.goto(f"{url}/console/forms")
     page.get_by_label("New form").fill("Booking")
     page.get_by_role("button", name="Create").click()
+    expect(page.locator("[data-builder]")).to_be_visible()
+    page.wait_for_load_state()
     page.evaluate("window.same = true")
     page.locator(".palette").get_by_role("button", name="Text", exact=True).click()
     page.get_by_label("Label", exact=True).fill("Your name")
@@ -67,7 +69,7 @@ def test_a_form_is_designed_published_filled_in_and_decided(
     expect(shown).to_have_value(re.compile("/public$"))
     link = re.sub(r"^https?://[^/]+", url, shown.input_value())
 
-    visitor = chromium.new_context().new_page()
+    visitor = unhurried(chromium).new_page()
     visitor.goto(link)
     visitor.get_by_label("Your name *").fill("Ada Lovelace")
     visitor.get_by_label("Room").select_option("Green")

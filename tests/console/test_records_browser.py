@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def test_a_table_is_made_filled_from_a_file_changed_filtered_and_saved(
     expect(page.get_by_text("1 does not fit and is left out.")).to_be_visible()
     page.get_by_role("button", name="Add the 2 rows that fit").click()
     expect(page.locator(".grid tbody tr")).to_have_count(2)
+    page.wait_for_load_state()
 
     # By the mouse: one cell in its place, the page stays.
     page.evaluate("window.same = true")
@@ -78,6 +80,7 @@ def test_a_table_is_made_filled_from_a_file_changed_filtered_and_saved(
 
     page.keyboard.press("/")
     page.keyboard.type("att")
+    expect(page).to_have_url(re.compile(r"\bq=att\b"))
     expect(page.locator(".grid tbody tr")).to_have_count(1)
     page.get_by_text("Export").click()
     with page.expect_download() as saved:

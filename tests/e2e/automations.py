@@ -47,7 +47,7 @@ def fetch(order: int, url: str) -> dict[str, Any]:
     return {"name": "Fetch", "type": "http_request", "order": order, "config": config}
 
 
-def first_run(stack: Stack, workflow: str, seconds: float = 60) -> str:
+def first_run(stack: Stack, workflow: str, seconds: float = 180) -> str:
     def look() -> str | None:
         runs = stack.api("GET", f"/api/workflows/{workflow}/runs")["runs"]
         return runs[0]["id"] if runs else None

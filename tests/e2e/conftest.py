@@ -75,7 +75,7 @@ class Stack:
             cwd=self.sources,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
             check=False,
         )
 
@@ -111,7 +111,7 @@ class Stack:
 
     def api(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
         """Ask the API once: for what a test says about statuses."""
-        answer = self.http.request(method, self.bridge + path, json=body, timeout=30)
+        answer = self.http.request(method, self.bridge + path, json=body, timeout=60)
         assert answer.status_code == expect if expect else answer.ok, answer.text
         return answer.json() if answer.content else None
 
@@ -124,13 +124,13 @@ class Stack:
     def tried_in_airflow(self, method: str, path: str, body: Any = None) -> requests.Response:
         """The same, for what a test says about statuses."""
         with requests.Session() as session:
-            token = session.post(f"{self.airflow}/auth/token", json=self._admin, timeout=30)
+            token = session.post(f"{self.airflow}/auth/token", json=self._admin, timeout=60)
             return session.request(
                 method,
                 f"{self.airflow}/api/v2{path}",
                 json=body,
                 headers={"Authorization": f"Bearer {token.json()['access_token']}"},
-                timeout=30,
+                timeout=60,
             )
 
     def create(self, *steps: Mapping[str, Any], **more: Any) -> str:
@@ -145,7 +145,7 @@ class Stack:
     def run(self, workflow: str, run: str) -> dict[str, Any]:
         return dict(self.client.runs.get(workflow, run))
 
-    def wait(self, workflow: str, run: str, status: str, seconds: float = 60) -> dict[str, Any]:
+    def wait(self, workflow: str, run: str, status: str, seconds: float = 180) -> dict[str, Any]:
         last: dict[str, Any] = {}
 
         def look() -> dict[str, Any] | None:
@@ -177,7 +177,7 @@ class Stack:
             return cursor.fetchall() if cursor.description else []
 
     def mails(self, address: str) -> list[dict[str, Any]]:
-        messages = requests.get(f"{self.mail}/api/messages", timeout=10).json()
+        messages = requests.get(f"{self.mail}/api/messages", timeout=60).json()
         return [mail for mail in messages if address in str(mail["to"])]
 
     def pid(self, part: str) -> int:
@@ -189,14 +189,14 @@ class Stack:
         pid = self.pid(part)
         process = psutil.Process(pid)
         os.kill(pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         return pid
 
     def healthy(self) -> None:
         until(
             "all parts to be healthy",
             lambda: True if self.command("status").returncode == 0 else None,
-            120,
+            300,
         )
 
 

@@ -22,7 +22,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds."""
 NAME = f"Order {secrets.token_hex(3)}"
 SECRET = "s3cret-of-the-ui"

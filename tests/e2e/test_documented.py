@@ -43,7 +43,7 @@ def test_the_example_of_the_client_runs_an_automation_to_its_end(
         env={**os.environ, "PYTHONPATH": str(ROOT / "include")},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=300,
     )
     assert (done.stdout, done.returncode) == ("COMPLETED ['Mail']\n", 0), done.stderr
     assert any(mail["subject"] == "Hello" for mail in stack.mails("ada@example.com"))

@@ -37,7 +37,9 @@ def logs_with(home: Path, *values: str) -> list[tuple[str, str]]:
 
 def lines(path: Path, **fields: str) -> list[dict[str, Any]]:
     """The JSON lines of a log that have these fields."""
-    read = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
+    # The last one may be half written.
+    whole = path.read_text().rpartition("\n")[0].splitlines()
+    read = [json.loads(line) for line in whole if line.startswith("{")]
     return [line for line in read if fields.items() <= line.items()]
 
 
@@ -50,7 +52,7 @@ def test_logs_say_of_which_run_and_step_they_are_and_no_secret(stack: Stack) -> 
         {**fetch(1, nobody), "retry": {"maxAttempts": 1}},
     )
     answer = stack.http.post(
-        f"{stack.bridge}/api/workflows/{workflow}/execute", json={}, timeout=30
+        f"{stack.bridge}/api/workflows/{workflow}/execute", json={}, timeout=60
     )
     run = answer.json()["runId"]
     failed = stack.wait(workflow, run, "FAILED")
@@ -70,7 +72,7 @@ def test_logs_say_of_which_run_and_step_they_are_and_no_secret(stack: Stack) -> 
 
 
 def metric(stack: Stack, name: str, **labels: str) -> float:
-    text = requests.get(f"{stack.bridge}/metrics", timeout=10).text
+    text = requests.get(f"{stack.bridge}/metrics", timeout=60).text
     return next(
         (
             sample.value
@@ -114,7 +116,7 @@ def test_metrics_go_up_by_what_was_run(stack: Stack) -> None:
     for run in [stack.execute(workflow) for _ in range(2)]:
         stack.wait(workflow, run, "COMPLETED")
     wanted = [value + more for value, (_, _, more) in zip(before, counted, strict=True)]
-    until("the metrics to go up", lambda: read() == wanted or None, 15)
+    until("the metrics to go up", lambda: read() == wanted or None)
 
 
 def test_a_trace_goes_from_the_request_to_every_step_in_airflow(stack: Stack) -> None:
@@ -139,7 +141,7 @@ def test_a_trace_goes_from_the_request_to_every_step_in_airflow(stack: Stack) ->
         spans = [span for span in stack.collector.spans if span.trace_id == TRACE]
         return {(span.service, span.name) for span in spans} == wanted or None
 
-    until("the spans of all", seen, 15)
+    until("the spans of all", seen)
     spans = {span.name: span for span in stack.collector.spans if span.trace_id == TRACE}
     began = spans["run"]
     assert began.parent_id == spans["POST /api/workflows/{workflow_id}/execute"].span_id
@@ -182,7 +184,7 @@ def test_prune_deletes_old_runs_here_and_in_airflow_and_none_in_flight(stack: St
 def test_a_loop_pauses_twice_for_each_item(stack: Stack) -> None:
     body = [
         approval(),
-        {**delay("PT2S"), "order": 1},
+        {**delay("PT4S"), "order": 1},
         email("Tell", 2, "loop.pauses@example.com", "{{loop.item}}: {{steps.Ask.decision}}"),
     ]
     config = {"collection": ["a", "b"], "steps": body}
@@ -304,11 +306,11 @@ def test_a_backup_of_the_running_stack_runs_elsewhere(
         assert "SAVED" in names
         assert other.run(workflow, run) == stack.run(workflow, run)
         again = other.execute(workflow, place="there")
-        other.wait(workflow, again, "COMPLETED", 120)
+        other.wait(workflow, again, "COMPLETED")
         # What waited when the backup was made goes on in both.
         for one in (other, stack):
             one.api("POST", f"/api/workflows/runs/{paused}/resume", {"decision": "approved"})
-            one.wait(asking, paused, "COMPLETED", 120)
+            one.wait(asking, paused, "COMPLETED")
             assert len(one.mails("restored@example.com")) == 1
         stack.api("GET", f"/api/workflows/{workflow}/runs/{again}", expect=404)
     finally:

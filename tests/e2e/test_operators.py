@@ -43,7 +43,7 @@ def test_operators_run_one_after_another_deferred_and_with_what_they_return(stac
         operator("Repeat", 2, BASH, bash_command="echo $SAID", env={"SAID": said}),
     )
     run = stack.execute(workflow, name="Ada")
-    done = outputs(stack.wait(workflow, run, "COMPLETED", 120))
+    done = outputs(stack.wait(workflow, run, "COMPLETED"))
     assert done["Say"]["result"] == "Hello, Ada"
     assert done["Rest"]["result"] is None
     assert done["Repeat"]["result"] == "Hello, Ada again"

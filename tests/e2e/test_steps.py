@@ -154,10 +154,10 @@ def test_every_step_type_does_its_work_in_one_run(stack: Stack) -> None:
     run = stack.execute(workflow, n=41, items=[1, 2, 3])
 
     link = until("the form's link", lambda: found_link(stack, "fill@example.com"), 120)
-    assert requests.post(link, data={"data.size": "12"}, timeout=10).status_code == 200
+    assert requests.post(link, data={"data.size": "12"}, timeout=60).status_code == 200
     link = until("the approver's link", lambda: found_link(stack, "ask@example.com"), 120)
-    assert requests.post(link, data={"decision": "approved"}, timeout=10).status_code == 200
-    done = stack.wait(workflow, run, "COMPLETED", 120)
+    assert requests.post(link, data={"decision": "approved"}, timeout=60).status_code == 200
+    done = stack.wait(workflow, run, "COMPLETED")
 
     names = {line["stepId"]: line["stepName"] for line in done["logs"]}
     outputs = {names[node]: out for node, out in done["state"]["stepOutputs"].items()}

@@ -44,8 +44,14 @@ def test_a_signed_webhook_starts_one_run_and_may_wait_for_its_result(stack: Stac
     }
     wrong = {**headers, "X-Hub-Signature-256": "sha256=00"}
     assert requests.post(url, data=body, headers=wrong, timeout=60).status_code == 401
-    answer = requests.post(url, data=body, headers=headers, timeout=60)
-    assert answer.json()["status"] == "COMPLETED", answer.text
+
+    def result() -> dict[str, Any] | None:
+        answer = requests.post(url, data=body, headers=headers, timeout=60)
+        # On a busy machine it may take longer than a sender waits, who asks again then.
+        return None if answer.status_code == 202 else answer.json()
+
+    told = until("its result", result)
+    assert told["status"] == "COMPLETED", told
     assert requests.post(url, data=body, headers=headers, timeout=60).json()["duplicate"] is True
     runs = stack.api("GET", f"/api/workflows/{workflow}/runs")
     assert runs["pagination"]["total"] == 1
@@ -57,7 +63,7 @@ def test_a_schedule_fires_as_previewed_and_shows_in_airflow(stack: Stack) -> Non
     workflow = stack.create(tell("clock@example.com"), trigger=trigger)
     preview = stack.api("GET", f"/api/workflows/{workflow}/schedule?count=2")
     assert len(preview["next"]) == 2
-    run = first_run(stack, workflow, 130)
+    run = first_run(stack, workflow, 300)
     done = stack.wait(workflow, run, "COMPLETED")
     assert done["state"]["variables"]["triggerType"] == "scheduled"
     assert stack.in_airflow("GET", f"/dags/automation_{workflow}")["timetable_summary"]

@@ -57,9 +57,9 @@ class Part:
     def end(self) -> None:
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(30)
+            self._process.wait(60)
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def test_what_one_release_has_begun_the_other_goes_on_with(stack: Stack, newer: 
         again = ask(stack, stack.bridge, "POST", execute, {}, **{"Idempotency-Key": name})["runId"]
         assert again == first
         approve(stack, address, first)
-        stack.wait(workflow, first, "COMPLETED", 120)
+        stack.wait(workflow, first, "COMPLETED")
         second = ask(stack, stack.bridge, "POST", execute, {})["runId"]
         until_asked(stack, stack.bridge, workflow, second)
         third = ask(stack, address, "POST", execute, {})["runId"]
@@ -166,7 +166,7 @@ def test_what_one_release_has_begun_the_other_goes_on_with(stack: Stack, newer: 
     # The newer one is gone: what it has begun ends here.
     for run in (second, third):
         approve(stack, stack.bridge, run)
-        stack.wait(workflow, run, "COMPLETED", 120)
+        stack.wait(workflow, run, "COMPLETED")
     assert effects(stack, name) == sorted(whole(name) * 3)
 
 
@@ -183,7 +183,7 @@ def test_what_only_the_newer_release_understands_waits_for_it_and_keeps_nobody_e
         listed = {one["id"] for one in stack.api("GET", "/api/workflows?limit=100")}
         assert {loud, fine} <= listed
         run = ask(stack, address, "POST", f"/api/workflows/{loud}/execute", {})["runId"]
-        stack.wait(fine, stack.execute(fine), "COMPLETED", 120)
+        stack.wait(fine, stack.execute(fine), "COMPLETED")
         # Whichever worker had it first.
         seen = ask(stack, stack.bridge, "GET", f"/api/workflows/{loud}/runs/{run}")["run"]
         assert seen["status"] in ("RUNNING", "COMPLETED"), seen
@@ -204,7 +204,7 @@ def test_a_home_goes_over_to_a_newer_release_with_runs_in_flight_and_back(
     try:
         stack.again()
         approve(stack, stack.bridge, runs[0])
-        stack.wait(workflow, runs[0], "COMPLETED", 120)
+        stack.wait(workflow, runs[0], "COMPLETED")
         runs.append(stack.execute(workflow))
         until_asked(stack, stack.bridge, workflow, runs[2])
         stack.command("down")
@@ -213,5 +213,5 @@ def test_a_home_goes_over_to_a_newer_release_with_runs_in_flight_and_back(
         stack.again()
     for run in runs[1:]:
         approve(stack, stack.bridge, run)
-        stack.wait(workflow, run, "COMPLETED", 120)
+        stack.wait(workflow, run, "COMPLETED")
     assert effects(stack, name) == sorted(whole(name) * 3)

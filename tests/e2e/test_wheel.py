@@ -112,8 +112,8 @@ class Installed:
 
     def _answers(self) -> bool:
         try:
-            return self.airflow.http.get(f"{self.address}/readyz", timeout=10).ok
-        except requests.ConnectionError:
+            return self.airflow.http.get(f"{self.address}/readyz", timeout=60).ok
+        except requests.RequestException:
             return False
 
     def leave(self) -> None:

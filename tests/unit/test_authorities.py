@@ -51,7 +51,7 @@ def ask(web: str) -> int:
     url = f"https://{web}/"
     return (
         GuardedHttpClient([web])
-        .request(HttpRequest("GET", url, timeout=timedelta(seconds=20)))
+        .request(HttpRequest("GET", url, timeout=timedelta(seconds=120)))
         .status
     )
 

@@ -46,7 +46,7 @@ class Copy:
             },
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1_800,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -54,7 +54,7 @@ def test_it_reaches_no_network_and_no_other_process_and_neither_do_its_programs(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     tried = dict(line.split() for line in answer.stdout.splitlines())
     refused = set(tried.values())

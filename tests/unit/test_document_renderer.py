@@ -8,7 +8,6 @@ import random
 import re
 import stat
 import threading
-import time
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -27,11 +26,11 @@ from automations.adapters.documents import page, pandoc, soffice
 from automations.adapters.documents.renderer import ConfinedRenderer, Limits
 from automations.errors import StepError, TemplateError
 from tests.letters import letter, repacked, texts
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # each fills a document, in a process of its own
 
 DOCUMENT = "word/document.xml"
-QUICK = Limits(seconds=2, patience=20)
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def renderer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ConfinedRendere
 
 
 def filled(template: bytes, data: dict[str, Any], template_format: str = "docx") -> list[str]:
-    return texts(ConfinedRenderer(QUICK).render(template_format, template, data, "docx").content)
+    return texts(ConfinedRenderer().render(template_format, template, data, "docx").content)
 
 
 def typeset(docx: bytes, folder: Path) -> str:
@@ -88,9 +87,7 @@ class TestFilling:
             },
         )
         assert ConfinedRenderer().placeholders("docx", template) == ("a", "firm")
-        content = ConfinedRenderer(QUICK).render(
-            "docx", template, {"a": "T", "firm": "A & B"}, "docx"
-        )
+        content = ConfinedRenderer().render("docx", template, {"a": "T", "firm": "A & B"}, "docx")
         with zipfile.ZipFile(io.BytesIO(content.content)) as package:
             assert b"<Company>A &amp; B</Company>" in package.read("docProps/app.xml")
             assert b">T</dc:title>" in package.read("docProps/core.xml")
@@ -141,7 +138,7 @@ class TestFilling:
     def test_lines_of_data_stay_lines_also_in_a_cell_of_a_markdown_table(self) -> None:
         template = b"| a | b |\n|---|---|\n| {{ x }} | two |\n| 3 | {{ x }} |\n\n# {{ x }}\n\nend\n"
         data = {"x": "one | *three*\nnext\r\nlast"}
-        content = ConfinedRenderer(QUICK).render("markdown", template, data, "docx").content
+        content = ConfinedRenderer().render("markdown", template, data, "docx").content
         (table,) = Document(io.BytesIO(content)).tables
         lines = "one | *three*\nnext\nlast"
         assert [[cell.text for cell in row.cells] for row in table.rows] == [
@@ -191,9 +188,7 @@ class TestFilling:
             document.part.relate_to(written, RELATIONSHIP_TYPE.HYPERLINK, is_external=True)
 
         data = {"url": "https://a.example/b", "n": "Ada L"}
-        content = (
-            ConfinedRenderer(QUICK).render("docx", letter("x", build=build), data, "docx").content
-        )
+        content = ConfinedRenderer().render("docx", letter("x", build=build), data, "docx").content
         targets = [rel.target_ref for rel in Document(io.BytesIO(content)).part.rels.values()]
         assert led in targets
 
@@ -417,19 +412,22 @@ class TestLibreOffice:
         self.install(
             tmp_path, f"{sleeper}; mv {tmp_path}/pid.part {tmp_path}/pid; wait", monkeypatch
         )
-        with pytest.raises(StepError, match=r"took more time than it may \(8 s\)") as error:
-            ConfinedRenderer().render("docx", letter("x"), {}, "pdf", seconds=8)
-        assert (error.value.kind, error.value.retryable) == ("timeout", True)
+        # A busy machine may take longer until it has come to it.
+        for seconds in (8, 60, 240):
+            with pytest.raises(StepError, match=rf"more time than it may \({seconds} s\)") as error:
+                ConfinedRenderer().render("docx", letter("x"), {}, "pdf", seconds=seconds)
+            assert (error.value.kind, error.value.retryable) == ("timeout", True)
+            if (tmp_path / "pid").exists():
+                break
         pid = int((tmp_path / "pid").read_text())
-        for _ in range(100):
-            if not Path(f"/proc/{pid}").exists() or "Z" in _state(pid):
-                return
-            time.sleep(0.1)
-        pytest.fail("it lives on")
+        until("its end", lambda: _has_ended(pid))
 
 
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+def _has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_more_than_a_process_has_room_for_wait_in_their_own_time(

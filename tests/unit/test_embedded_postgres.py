@@ -62,14 +62,14 @@ def postmaster(server: EmbeddedPostgres) -> int:
 
 def test_it_has_both_databases_after_a_start(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
-    server.start()
+    server.start(timeout=300)
     names = {row[0] for row in execute(server, "SELECT datname FROM pg_database")}
     assert {"automations", "airflow"} <= names
 
 
 def test_it_asks_for_the_password(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
-    server.start()
+    server.start(timeout=300)
     with pytest.raises(psycopg2.OperationalError, match="password"):
         psycopg2.connect(
             host="127.0.0.1",
@@ -82,20 +82,20 @@ def test_it_asks_for_the_password(make: Make, tmp_path: Path) -> None:
 
 def test_it_keeps_its_rows_over_a_stop(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
-    server.start()
+    server.start(timeout=300)
     execute(server, "CREATE TABLE kept AS SELECT 42 AS answer")
     server.stop()
     assert not server.is_ready()
-    server.start()
+    server.start(timeout=300)
     assert execute(server, "SELECT answer FROM kept") == [(42,)]
 
 
 def test_it_recovers_after_its_postmaster_was_killed(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
-    server.start()
+    server.start(timeout=300)
     execute(server, "CREATE TABLE kept AS SELECT 42 AS answer")
     os.kill(postmaster(server), signal.SIGKILL)
-    server.start()
+    server.start(timeout=300)
     assert execute(server, "SELECT answer FROM kept") == [(42,)]
 
 
@@ -103,12 +103,12 @@ def test_a_pid_file_that_names_a_stranger_does_not_keep_it_from_starting(
     make: Make, tmp_path: Path
 ) -> None:
     server = make(tmp_path / "data")
-    server.start()
+    server.start(timeout=300)
     pid_file = server.data_dir / "postmaster.pid"
     left_behind = pid_file.read_text().split("\n")
     server.stop()
     pid_file.write_text("\n".join([str(os.getpid()), *left_behind[1:]]))
-    server.start()
+    server.start(timeout=300)
     assert server.is_ready()
 
 
@@ -117,21 +117,21 @@ def test_an_interrupted_initialisation_is_redone(make: Make, tmp_path: Path) -> 
     half.mkdir()
     (half / "PG_VERSION").write_text("18")
     server = make(tmp_path / "data")
-    server.start()
+    server.start(timeout=300)
     assert server.is_ready()
     assert not half.exists()
 
 
 def test_a_very_long_path_with_spaces_works(make: Make, folder: Path) -> None:
     server = make(folder / ("long " * 40) / ("longer " * 30) / "data")
-    server.start()
+    server.start(timeout=300)
     assert server.is_ready()
 
 
 def test_a_folder_that_only_we_may_enter_works(make: Make, folder: Path) -> None:
     assert folder.stat().st_mode & 0o077 == 0
     server = make(folder / "data")
-    server.start()
+    server.start(timeout=300)
     assert server.is_ready()
 
 
@@ -147,8 +147,8 @@ def test_programs_in_a_folder_that_only_root_may_enter_are_found(make: Make, fol
 
 def test_two_servers_run_side_by_side(make: Make, tmp_path: Path) -> None:
     first, second = make(tmp_path / "first"), make(tmp_path / "second")
-    first.start()
-    second.start()
+    first.start(timeout=300)
+    second.start(timeout=300)
     assert first.is_ready()
     assert second.is_ready()
 
@@ -170,7 +170,7 @@ def test_it_dies_with_the_process_that_started_it(make: Make, tmp_path: Path) ->
             *(sys.executable, "-c"),
             "import os, subprocess, sys, time\n"
             "subprocess.Popen([*sys.argv[1:6], str(os.getpid()), *sys.argv[6:]])\n"
-            "time.sleep(60)",
+            "time.sleep(120)",
             *(
                 sys.executable,
                 "-I",

@@ -154,7 +154,7 @@ def test_two_at_once_install_once(root: Path) -> None:
         )
         for _ in range(2)
     ]
-    answers = [start.communicate(timeout=120) for start in starts]
+    answers = [start.communicate(timeout=600) for start in starts]
     assert [out.startswith("ran up") for out, _ in answers] == [True, True]
     assert sum("Installing requirements.txt" in error for _, error in answers) == 1
 

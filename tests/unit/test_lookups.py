@@ -30,13 +30,18 @@ def waiting() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name == "lookup"]
 
 
+def join_all() -> None:
+    for thread in waiting():
+        thread.join()
+
+
 @pytest.fixture
 def servers() -> Iterator[Servers]:
+    join_all()  # those that other tests have let go
     made = Servers()
     yield made
     made.let_go.set()
-    for thread in waiting():
-        thread.join()
+    join_all()
 
 
 def test_names_of_a_silent_domain_hold_few_threads_and_no_other_name(servers: Servers) -> None:

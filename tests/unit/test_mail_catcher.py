@@ -36,11 +36,11 @@ class Catcher:
     web: str
 
     def send(self, message: EmailMessage) -> None:
-        with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=10) as client:
+        with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=60) as client:
             client.send_message(message)
 
     def messages(self) -> list[dict[str, object]]:
-        answer = requests.get(f"{self.web}/api/messages", timeout=10)
+        answer = requests.get(f"{self.web}/api/messages", timeout=60)
         answer.raise_for_status()
         found: list[dict[str, object]] = answer.json()
         return found
@@ -56,7 +56,7 @@ def catcher(tmp_path: Path) -> Iterator[Catcher]:
 
 
 def is_listening(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60):
         return True
     return False
 
@@ -82,7 +82,7 @@ def test_a_caught_mail_can_be_read_as_json(catcher: Catcher) -> None:
     assert str(caught["text"]).strip() == "Thank you – für alles."
     assert caught["html"] is None
     assert caught["attachments"] == []
-    one = requests.get(f"{catcher.web}/api/messages/{caught['id']}", timeout=10)
+    one = requests.get(f"{catcher.web}/api/messages/{caught['id']}", timeout=60)
     assert one.json() == caught
 
 
@@ -107,7 +107,7 @@ def test_attachments_and_the_html_part_are_described(catcher: Catcher) -> None:
 def test_the_source_is_what_was_sent(catcher: Catcher) -> None:
     catcher.send(message())
     (caught,) = catcher.messages()
-    raw = requests.get(f"{catcher.web}/api/messages/{caught['id']}/raw", timeout=10)
+    raw = requests.get(f"{catcher.web}/api/messages/{caught['id']}/raw", timeout=60)
     assert raw.headers["Content-Type"].startswith("text/plain")
     assert b"Subject: Welcome!" in raw.content
 
@@ -118,7 +118,7 @@ def test_the_pages_escape_what_a_mail_says(catcher: Catcher) -> None:
     catcher.send(made)
     (caught,) = catcher.messages()
     for path in ("/", f"/messages/{caught['id']}"):
-        page = requests.get(catcher.web + path, timeout=10)
+        page = requests.get(catcher.web + path, timeout=60)
         assert "<script" not in page.text
         assert "&lt;script&gt;alert(1)" in page.text
         assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -127,7 +127,7 @@ def test_the_pages_escape_what_a_mail_says(catcher: Catcher) -> None:
 
 def test_deleting_forgets_every_mail(catcher: Catcher) -> None:
     catcher.send(message())
-    assert requests.delete(f"{catcher.web}/api/messages", timeout=10).status_code == 204
+    assert requests.delete(f"{catcher.web}/api/messages", timeout=60).status_code == 204
     assert catcher.messages() == []
 
 
@@ -148,7 +148,7 @@ def test_a_mail_above_the_limit_is_refused(catcher: Catcher) -> None:
 
 
 def test_a_mail_without_a_readable_header_is_still_listed(catcher: Catcher) -> None:
-    with smtplib.SMTP("127.0.0.1", catcher.smtp_port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", catcher.smtp_port, timeout=60) as client:
         client.sendmail("a@example.com", ["b@example.com"], b"\xff\xfe no header at all")
     (caught,) = catcher.messages()
     assert caught["mailFrom"] == "a@example.com"
@@ -157,18 +157,18 @@ def test_a_mail_without_a_readable_header_is_still_listed(catcher: Catcher) -> N
 
 @pytest.mark.parametrize("path", ["/api/messages/17", "/api/messages/..%2f..", "/nothing"])
 def test_what_is_not_there_is_not_found(catcher: Catcher, path: str) -> None:
-    assert requests.get(catcher.web + path, timeout=10).status_code == 404
+    assert requests.get(catcher.web + path, timeout=60).status_code == 404
 
 
 def test_the_links_of_the_pages_lead_on(catcher: Catcher) -> None:
     catcher.send(message())
     root = catcher.web.removesuffix(f"/{TOKEN}")
     for start in ("/", ""):
-        (link,) = LINK.findall(requests.get(catcher.web + start, timeout=10).text)
-        page = requests.get(root + link, timeout=10)
+        (link,) = LINK.findall(requests.get(catcher.web + start, timeout=60).text)
+        page = requests.get(root + link, timeout=60)
         assert "Thank you" in page.text
         for further in LINK.findall(page.text):
-            assert requests.get(root + further, timeout=10).status_code == 200
+            assert requests.get(root + further, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize("start", ["", "/", "/x", "/unguessabl", "/unguessable2"])
@@ -180,7 +180,7 @@ def test_without_the_token_nothing_is_shown_or_deleted(
     (caught,) = catcher.messages()
     url = catcher.web.removesuffix(f"/{TOKEN}") + start + path.format(caught["id"])
     for method in ("GET", "DELETE"):
-        answer = requests.request(method, url, timeout=10)
+        answer = requests.request(method, url, timeout=60)
         assert answer.status_code == 404
         assert "Welcome" not in answer.text
     assert catcher.messages() == [caught]
@@ -193,7 +193,7 @@ def test_a_name_that_somebody_else_leads_here_is_refused(
 ) -> None:
     catcher.send(message())
     url = f"{catcher.web}/api/messages"
-    answer = requests.request(method, url, headers={"Host": host}, timeout=10)
+    answer = requests.request(method, url, headers={"Host": host}, timeout=60)
     assert answer.status_code == 400
     assert "AUTOMATIONS_ALLOWED_HOSTS" in answer.json()["error"]
     assert len(catcher.messages()) == 1
@@ -203,13 +203,13 @@ def test_a_name_that_somebody_else_leads_here_is_refused(
 def test_the_loopback_and_the_names_of_the_settings_are_answered(
     catcher: Catcher, host: str
 ) -> None:
-    answer = requests.get(f"{catcher.web}/api/messages", headers={"Host": host}, timeout=10)
+    answer = requests.get(f"{catcher.web}/api/messages", headers={"Host": host}, timeout=60)
     assert answer.status_code == 200
 
 
 def test_two_hosts_are_one_too_many(catcher: Catcher) -> None:
     port = int(catcher.web.split(":")[2].partition("/")[0])
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.putrequest("GET", f"/{TOKEN}/api/messages")
         connection.putheader("Host", "localhost")
         connection.endheaders()
@@ -237,7 +237,7 @@ def test_the_process_takes_its_token_from_the_home(
             web = f"http://127.0.0.1:{ports['web']}"
             until("the catcher", lambda: is_listening(ports["web"]))
             token = json.loads((tmp_path / "secrets.json").read_text())["mail_token"]
-            assert requests.get(f"{web}/{token}/api/messages", timeout=10).json() == []
+            assert requests.get(f"{web}/{token}/api/messages", timeout=60).json() == []
             assert token not in " ".join(psutil.Process(process.pid).cmdline())
         finally:
             process.terminate()

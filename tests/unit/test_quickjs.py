@@ -500,7 +500,7 @@ sys.stdout.flush()
 os._exit(0)
 """
     answer = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program], env={}, capture_output=True, timeout=20
+        [sys.executable, "-I", "-S", "-c", program], env={}, capture_output=True, timeout=120
     )
     assert answer.stderr == b""
     refused = dict(line.split() for line in answer.stdout.decode().splitlines())
@@ -523,7 +523,7 @@ child.main()
 """
     runner = QuickJsRunner((sys.executable, "-I", "-S", "-c", program))
     with pytest.raises(StepError, match="sandbox cannot be set up"):
-        runner.run("return 1", None, {}, ScriptLimits(5, 32_000_000))
+        runner.run("return 1", None, {}, ScriptLimits(60, 32_000_000))
 
 
 @pytest.mark.parametrize(
@@ -544,7 +544,7 @@ def test_an_answer_of_another_form_is_not_believed(answer: bytes, tmp_path: Path
     (tmp_path / "answer").write_bytes(answer)
     taken_over = QuickJsRunner(("cat", str(tmp_path / "answer")))
     with pytest.raises(StepError, match="cannot be read"):
-        taken_over.run("return 1", None, {}, ScriptLimits(5, 32_000_000))
+        taken_over.run("return 1", None, {}, ScriptLimits(60, 32_000_000))
 
 
 def test_an_answer_without_an_end_is_not_waited_for() -> None:

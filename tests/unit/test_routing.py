@@ -98,7 +98,7 @@ def test_endpoints_that_wait_for_others_leave_the_pool_to_the_rest(client: TestC
         waiting = [senders.submit(client.get, "/r/patient") for _ in range(number)]
         try:
             for _ in waiting:
-                assert entered.acquire(timeout=30)
+                assert entered.acquire(timeout=120)
             assert client.get("/r/thread").status_code == 200
         finally:
             let_go.set()
@@ -123,17 +123,17 @@ def test_one_caller_and_one_workspace_leave_threads_to_others(
         waiting = [senders.submit(client.get, path) for path in paths]
         try:
             for _ in waiting:
-                assert entered.acquire(timeout=30)
+                assert entered.acquire(timeout=120)
             with pytest.raises(TooManyRequests):
                 client.get(one_more)
             assert client.get("/r/password").json()["thread"].startswith("password")
             other = senders.submit(client.get, "/r/called/other/b")
-            assert entered.acquire(timeout=30)
+            assert entered.acquire(timeout=120)
         finally:
             let_go.set()
     assert {one.result().status_code for one in [*waiting, other]} == {200}
     assert client.get(one_more).status_code == 200
-    assert entered.acquire(timeout=30)
+    assert entered.acquire(timeout=120)
 
 
 def test_the_answer_has_the_routes_status_and_the_endpoints_headers(client: TestClient) -> None:
