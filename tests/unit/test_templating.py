@@ -168,6 +168,14 @@ def test_the_names_that_a_template_needs_are_known_before_it_runs() -> None:
     assert names_in(text) == {("submission", "email"), ("input", "list"), ("now",)}
 
 
+@pytest.mark.parametrize("text", ["{{-5}}", "a {{-.5 + x}}", "{{-1 if x else 2}}"])
+def test_a_minus_that_would_be_taken_for_the_one_of_blanks_is_refused(text: str) -> None:
+    with pytest.raises(TemplateError, match="with a blank before the minus"):
+        render(text, {"x": 1}, where="x")
+    assert render("{{ -5 }}", {}, where="x") == -5
+    assert render("a {{- x -}} b", {"x": 1}, where="x") == "a1b"
+
+
 @pytest.mark.parametrize(
     ("key", "given", "found"),
     [
@@ -195,6 +203,30 @@ def test_the_names_that_a_template_needs_are_known_before_it_runs() -> None:
         ("{% if a %}some{% else %}{{b}}{% endif %}", {"a": True}, "some"),
         ("{% if a %}some{% else %}none{% endif %}", {}, "none"),
         ("x{{0}}", {}, "x0"),
+        ("{{[a, b] | join('-')}}", {}, None),
+        ("{{[a, b] | join('-')}}", {"a": "A"}, "A-"),
+        ("{{[a, b] | join('-')}}", {"a": 0}, "0-"),
+        ("{{list | join('-')}}", {"list": ["", None]}, None),
+        ("{{list | join('-')}}", {"list": []}, None),
+        ("{{list | join('-')}}", {"list": ["", "B"]}, "-B"),
+        ("shop {{[a, b] | map('lower') | join('/')}}", {}, None),
+        ("{{a + '-' + b}}", {}, None),
+        ("{{'%s-%s' | format(a, b)}}", {}, None),
+        ("{{'%s-%s' | format(a, b)}}", {"b": "B"}, "-B"),
+        ("{{[a, b]}}", {}, None),
+        ("{{[a, b]}}", {"a": "A"}, ["A", ""]),
+        ("{{ {'a': a, 'b': b} }}", {"b": None}, None),
+        ("{{ {'a': a} | tojson }}", {}, None),
+        ("{{a | default('') ~ '-' ~ b | default('')}}", {}, None),
+        ("{{[a | default(''), b or ''] | join('-')}}", {}, None),
+        ("{{[a | default('none'), b] | join('-')}}", {}, "none-"),
+        ("{{a or 'none'}}", {}, "none"),
+        ("{{a or b}}", {}, None),
+        ("{{'vip' if a else 'all'}}", {}, "all"),
+        ("{{[b, c] | join('-') if a == 1 else 'x'}}", {"a": 1}, None),
+        ("{{[table[a], b] | join('-')}}", {"a": "k", "table": {}}, None),
+        ("{% set c = [a, b] | join('-') %}{{c}}", {}, None),
+        ("{% macro m(x) %}<{{x}}>{% endmacro %}{{m(a)}}", {}, None),
     ],
 )
 def test_a_part_of_a_key_that_is_missing_is_empty_and_a_key_of_nothing_none(

@@ -90,8 +90,8 @@ def render(
 def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
     """A text as ``render`` gives it, with nothing in the place of a part that is missing.
 
-    None when nothing of it is there but words of its own, when it is null or empty, or when it
-    cannot be rendered at all.
+    None when nothing of it is there but words of its own, be it what ``join`` or ``+`` puts
+    between them; when it is null or empty, or when it cannot be rendered at all.
     """
     if not is_template(text):
         return text
@@ -102,7 +102,7 @@ def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
         found = evaluation.text(tree) if single is None else evaluation.value(single)
     except TemplateFault:
         return None
-    return None if found == "" or evaluation.inserted == {False} else found
+    return None if found == "" or {False} in (evaluation.inserted, evaluation.given) else found
 
 
 def _inside(kind: Kind, value: Mapping[str, JSON], key: str) -> Kind:

@@ -45,6 +45,7 @@ _MAX_EXACT = 2.0**53
 """Up to here a double tells each whole number from the next."""
 _INNER = (Loop, Namespace, _Macro)
 """What a template names but never holds: no list, no text, and no result has one in it."""
+_NAMED = (nodes.Name, nodes.Getattr, nodes.Getitem)
 
 
 class Evaluation:
@@ -79,6 +80,9 @@ class Evaluation:
         self._written: list[str] = []
         self.inserted: set[bool] = set()
         """Whether there was something in what was written in the place of expressions."""
+        self.given: set[bool] = set()
+        """With ``gaps``: whether there was something in what names and choices came to."""
+        self._deciding = 0
 
     def text(self, tree: nodes.Template) -> str:
         """What the template comes to.
@@ -100,7 +104,7 @@ class Evaluation:
             TemplateFault: it cannot be evaluated with this data, or costs too much.
         """
         try:
-            found = self._raw(node)
+            found = self._noted(node, self._raw(node))
             if isinstance(found, Undefined):
                 raise found.fault()
             found = self._plain(found)
@@ -155,14 +159,14 @@ class Evaluation:
 
     def _if(self, node: nodes.If) -> _Left:
         for branch in (node, *node.elif_):
-            if self._or_gap(branch.test):
+            if self._or_gap(branch.test, self._decisive):
                 return self._execute(branch.body)
         return self._execute(node.else_)
 
-    def _or_gap(self, node: nodes.Node) -> Any:
+    def _or_gap(self, node: nodes.Node, value: Callable[[nodes.Node], Any] | None = None) -> Any:
         """A value, or None for one that is missing where that is no fault."""
         try:
-            return self._value(node)
+            return (value or self._value)(node)
         except MissingName:
             if self._gaps:
                 return None
@@ -234,7 +238,44 @@ class Evaluation:
 
     def _value(self, node: nodes.Node) -> Any:
         """A value that is there, and plain."""
-        return self._plain(self._raw(node))
+        return self._plain(self._noted(node, self._raw(node)))
+
+    def _noted(self, node: nodes.Node, found: Any) -> Any:
+        """A value; and with gaps, whether there was anything under a name is kept."""
+        return self._given(found) if self._gaps and self._is_of_data(node) else found
+
+    def _is_of_data(self, node: nodes.Node) -> bool:
+        if not isinstance(node, _NAMED):
+            return False
+        while isinstance(node, nodes.Getattr | nodes.Getitem):
+            node = node.node
+        return not (isinstance(node, nodes.Name) and self._scopes.is_made(node.name))
+
+    def _option(self, node: nodes.Node) -> Any:
+        """What was chosen, or stands in for what is missing: words, too, are given then."""
+        found = self._value(node)
+        return self._given(found) if isinstance(node, nodes.Const) else found
+
+    def _given(self, found: Any) -> Any:
+        if self._gaps and self._deciding == 0:
+            self.given.add(not self._is_nothing(found))
+        return found
+
+    def _is_nothing(self, value: Any) -> bool:
+        self._meter.charge(1)
+        if isinstance(value, dict):
+            return all(map(self._is_nothing, value.values()))
+        if isinstance(value, list):
+            return all(map(self._is_nothing, value))
+        return value is None or value == "" or isinstance(value, Undefined)
+
+    def _decisive(self, node: nodes.Node) -> Any:
+        """A value that is not written itself, but decides what is."""
+        self._deciding += 1
+        try:
+            return self._value(node)
+        finally:
+            self._deciding -= 1
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, Undefined):
@@ -261,7 +302,7 @@ class Evaluation:
             ends = (node.arg.start, node.arg.stop, node.arg.step)
             start, stop, step = (None if end is None else self._value(end) for end in ends)
             return part(self._plain(of), start, stop, step, self._meter)
-        return self._member(node, of, self._value(node.arg))
+        return self._member(node, of, self._decisive(node.arg))
 
     def _member(self, node: nodes.Expr, of: Any, key: Any) -> Any:
         if isinstance(of, Undefined):
@@ -294,9 +335,9 @@ class Evaluation:
         return self._applied(f"'{node.operator}'", OPERATIONS[node.operator], left, right)
 
     def _compared(self, node: nodes.Compare) -> bool:
-        left = self._value(node.expr)
+        left = self._decisive(node.expr)
         for operand in node.ops:
-            right = self._value(operand.expr)
+            right = self._decisive(operand.expr)
             if not self._comparisons[operand.op](left, right, self._meter):
                 return False
             left = right
@@ -309,15 +350,22 @@ class Evaluation:
         return -value if isinstance(node, nodes.Neg) else value
 
     def _chosen(self, node: nodes.CondExpr) -> Any:
-        if self._value(node.test):
-            return self._value(node.expr1)
-        return None if node.expr2 is None else self._value(node.expr2)
+        if self._decisive(node.test):
+            return self._option(node.expr1)
+        return None if node.expr2 is None else self._option(node.expr2)
+
+    def _either(self, node: nodes.Or | nodes.And) -> Any:
+        left = self._decisive(node.left)
+        decided = bool(left) is isinstance(node, nodes.Or)
+        return self._given(left) if decided else self._option(node.right)
 
     def _filter(self, node: nodes.Filter) -> Any:
         assert node.node is not None
         of = self._raw(node.node)
-        if isinstance(of, Undefined) and node.name not in OF_THE_MISSING and self._gaps:
-            return of
+        if node.name not in OF_THE_MISSING:
+            self._noted(node.node, of)
+            if isinstance(of, Undefined) and self._gaps:
+                return of
         if not (isinstance(of, Undefined) and node.name in OF_THE_MISSING):
             of = self._plain(of)
         return self._filtered_once(node, of)
@@ -330,10 +378,11 @@ class Evaluation:
     def _filtered_once(self, node: nodes.Filter, of: Any) -> Any:
         arguments, named = self._arguments(node)
         what = f"the filter '{node.name}'"
-        return self._applied(what, FILTERS[node.name], of, *arguments, given=named)
+        found = self._applied(what, FILTERS[node.name], of, *arguments, given=named)
+        return self._given(found) if node.name in OF_THE_MISSING else found
 
     def _test(self, node: nodes.Test) -> bool:
-        of = self._raw(node.node) if node.name in UNDEFINED_TOO else self._value(node.node)
+        of = self._raw(node.node) if node.name in UNDEFINED_TOO else self._decisive(node.node)
         arguments, named = self._arguments(node)
         what = f"the test '{node.name}'"
         return bool(self._applied(what, PREDICATES[node.name], of, *arguments, given=named))
@@ -434,14 +483,10 @@ _EXPRESSIONS: Mapping[type[nodes.Node], Callable[[Evaluation, Any], Any]] = {
     nodes.Name: Evaluation._name,
     nodes.Neg: Evaluation._negated,
     nodes.Pos: Evaluation._negated,
-    nodes.Not: lambda evaluation, node: not evaluation._value(node.node),
+    nodes.Not: lambda evaluation, node: not evaluation._decisive(node.node),
     nodes.Test: Evaluation._test,
-    nodes.And: lambda evaluation, node: (
-        evaluation._value(node.left) and evaluation._value(node.right)
-    ),
-    nodes.Or: lambda evaluation, node: (
-        evaluation._value(node.left) or evaluation._value(node.right)
-    ),
+    nodes.And: Evaluation._either,
+    nodes.Or: Evaluation._either,
     **dict.fromkeys(
         (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow),
         Evaluation._computed,

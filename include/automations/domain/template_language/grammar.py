@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -154,6 +155,9 @@ def _environment(max_tokens: int) -> Environment:
     return environment
 
 
+_UNSIGNED = re.compile(r"\{\{-(\.?[0-9]+)")
+
+
 def parse(source: str, bounds: Bounds = OF_FIELDS) -> nodes.Template:
     """The tree of a template, all of whose parts this language knows.
 
@@ -171,6 +175,10 @@ def _cached(source: str, bounds: Bounds) -> nodes.Template:
 
 
 def _parsed(source: str, bounds: Bounds) -> nodes.Template:
+    unsigned = _UNSIGNED.search(source)
+    if unsigned is not None:
+        # The language takes the sign for the one that strips blanks, and the number without it.
+        raise InvalidTemplate(f"write {{{{ -{unsigned[1]} with a blank before the minus")
     stand_in = ""
     if _CARRIAGE_RETURN in source:
         stand_in = next((mark for mark in _STAND_INS if mark not in source), "\n")

@@ -46,6 +46,10 @@ class Scopes:
                 return scope[name]
         return self._data[name] if name in self._data else Undefined(lambda: name)
 
+    def is_made(self, name: str) -> bool:
+        """Whether a name is one of the template's own, and not its data's."""
+        return any(name in scope for scope in self._scopes)
+
     def assign(self, target: nodes.Node, value: Any) -> None:
         """Give a value to a name, or each of its items to one of several."""
         match target:
