@@ -11,8 +11,10 @@ MORE: dict[str, tuple[str, str]] = {
     "a name of a charset without an end": (f"; filename*={'x' * 4_000}''a", "charset"),
     "not in the charset": ("; filename*=utf-8''%FF", "utf-8"),
     "half a pair": ("; filename*=utf-8''%ED%A0%80", "utf-8"),
-    "pieces": ("; filename*0=a; filename*1=.txt", "pieces"),
-    "encoded pieces": ("; filename*0*=utf-8''a; filename*1*=.txt", "pieces"),
+    "pieces without the first": ("; filename*1=a; filename*2=.txt", "pieces"),
+    "pieces with a gap": ("; filename*0=a; filename*2=.txt", "pieces"),
+    "pieces of a codec of nobody's": ("; filename*0*=klingon''a; filename*1*=.txt", "klingon"),
+    "pieces not in the charset": ("; filename*0*=utf-8''%C3; filename*1=.txt", "utf-8"),
 }
 """Each behind the name of a part: refused, with a word of why."""
 
@@ -29,6 +31,16 @@ READ: dict[str, tuple[str, str]] = {
     "other ends of lines": ('; filename="a\x0b\x85\u2028b.txt"', "a\x0b\x85\u2028b.txt"),
     "a quote without an end": ('; filename="a.txt', '"a.txt'),
     "a quote within": ('; filename=a"b;c"d', 'a"b;c"d'),
+    "pieces": ('; filename*0="a; b"; filename*1=".txt"', "a; b.txt"),
+    "pieces in another order": ("; filename*1=.txt; filename*0=a", "a.txt"),
+    "encoded pieces": ("; filename*0*=utf-8''%C3%A9; filename*1*=.txt", "é.txt"),
+    "a letter in two pieces": ("; filename*0*=utf-8''%C3; filename*1*=%A9.txt", "é.txt"),
+    "pieces of both kinds": (
+        "; filename*0*=iso-8859-1'de'%FC; filename*1=%20; filename*2*=%E9.txt",
+        "ü%20é.txt",
+    ),
+    "pieces without a charset": ("; filename*0=a; filename*1*=%C3%A9.txt", "aé.txt"),
+    "pieces beside a plain one": ("; filename=x; filename*0=a; filename*1=.txt", "a.txt"),
     "a name that ends so": ("; xfilename=x; filename=a", "a"),
 }
 """Each behind the name of a part, and what its file is called."""

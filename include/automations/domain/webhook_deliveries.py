@@ -67,9 +67,9 @@ BODIES: Sequence[tuple[str, str]] = (
     ),
     (
         "`multipart/form-data`",
-        "the same; a part that is declared as JSON is read as that. A file of a kind that forms "
-        "take becomes a document: `{documentId, filename, contentType, size}`. Another is "
-        "`{filename, contentType, size, base64}`, 500 kB of these together at most",
+        "the same; a part that is declared as JSON is read as that, or refused. A file of a kind "
+        "that forms take becomes a document: `{documentId, filename, contentType, size}`. Another "
+        "is `{filename, contentType, size, base64}`, 500 kB of these together at most",
     ),
     (
         "`application/xml`, `text/xml`, `*+xml`, `text/html`",
@@ -214,13 +214,9 @@ class Delivery:
             for part in parts
         ]
         kinds = [media_type(part.content_type) for part in parts]
-        are_json = [
-            name == "payload" or json_text.says_json(kind)
-            for (name, _), kind in zip(values, kinds, strict=True)
-        ]
         read = [
-            (name, _marked_json_or_text(value) if is_json else value)
-            for (name, value), is_json in zip(values, are_json, strict=True)
+            (name, _of_part(name, value, kind))
+            for (name, value), kind in zip(values, kinds, strict=True)
         ]
         return Content({"body": grouped(read)}, files.uploads)
 
@@ -279,6 +275,23 @@ def _json_or_text(text: JSON) -> JSON:
         return json_text.parsed(text)
     except ValueError:
         return text
+
+
+def _of_part(name: str, value: JSON, kind: str) -> JSON:
+    """A form's value: JSON where it is declared as that, or may be by its name.
+
+    Raises:
+        ValidationFailed: it is declared as JSON, and none that can be kept.
+    """
+    if not isinstance(value, str):
+        return value
+    if json_text.says_json(kind):
+        text = value.removeprefix("\ufeff")
+        try:
+            return json_text.parsed(text) if text.strip() else None
+        except ValueError as error:
+            raise ValidationFailed({"body": [f"has a part '{name}' that {error}"]}) from error
+    return _marked_json_or_text(value) if name == "payload" else value
 
 
 def _marked_json_or_text(value: JSON) -> JSON:

@@ -33,12 +33,17 @@ def in_zone(text: str, zone: str) -> str:
     Raises:
         ValueError: it is none.
     """
-    read = datetime.fromisoformat(text)
+    read = _read(text)
     if read.tzinfo is not None:
         return text
     whole = read.replace(microsecond=0, tzinfo=ZoneInfo(zone)).isoformat().replace("+00:00", "Z")
     decimals = _DECIMALS.search(text)
     return f"{whole[:19]}.{decimals[1]}{whole[19:]}" if decimals else whole
+
+
+def _read(text: str) -> datetime:
+    # RFC 3339 lets the mark of UTC be a small letter, and Python does not.
+    return datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
 
 
 def moment(text: str, zone: str) -> datetime:
@@ -52,7 +57,7 @@ def moment(text: str, zone: str) -> datetime:
         ValueError: it is none, or lies beyond the calendar.
     """
     try:
-        read = datetime.fromisoformat(text)
+        read = _read(text)
     except ValueError as error:
         raise ValueError("must be an ISO 8601 date or time") from error
     try:

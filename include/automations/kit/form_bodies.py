@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import base64
-import logging
 import quopri
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser
-
-from automations.kit import json_text
+from automations.kit import json_text, multipart
 from automations.kit.declared_text import of_field
 from automations.kit.header_parameters import parameter
 from automations.kit.values import JSON
@@ -24,9 +20,6 @@ CHARSET = "_charset_"
 """The field in which a browser says what charset it has used."""
 _PAYPAL_CHARSET, _PAYPAL_SIGN = "charset", "verify_sign"
 """The field in which PayPal says it, and one by which its notifications are known."""
-
-# A line for each body that is none: whoever sends such would fill the log.
-logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 _PLAIN = ("", "7bit", "8bit", "binary")
 
@@ -148,32 +141,39 @@ def _multipart(body: bytes, content_type: str, most: int) -> list[Part]:
     boundary = parameter(content_type, "boundary")
     if not boundary:
         raise ValueError("has no boundary in its content type")
-    reading = _Reading(most, charset_of(content_type))
-    try:
-        parser = MultipartParser(
-            boundary.encode("latin-1", "replace"),
-            {
-                "on_part_begin": reading.begin,
-                "on_part_data": reading.data,
-                "on_part_end": reading.end_of_part,
-                "on_header_field": reading.header_name,
-                "on_header_value": reading.header_value,
-                "on_header_end": reading.end_of_header,
-                "on_end": reading.end,
-            },
+    charset = charset_of(content_type)
+    found: list[Part] = []
+    for headers, content in multipart.parts(body, boundary.encode("latin-1", "replace")):
+        if len(found) == most:
+            raise ValueError(f"has more than {most} fields")
+        found.append(
+            _part(
+                {name.decode("latin-1"): _header(value, charset) for name, value in headers},
+                content,
+            )
         )
-        parser.write(_without_preamble(body, boundary.encode("latin-1", "replace")))
-    except FormParserError as error:
-        raise ValueError(f"is not a valid form: {error}") from error
-    if not reading.is_whole:
-        raise ValueError("is a form that was cut off")
-    return reading.parts
+    return found
 
 
-def _without_preamble(body: bytes, boundary: bytes) -> bytes:
-    """What begins with the first boundary: what stands before it is for nobody."""
-    start = body.find(b"--" + boundary)
-    return body[start:] if start > 0 and body[start - 1 : start] == b"\n" else body
+def _header(value: bytes, charset: str | None) -> str:
+    # Browsers write names in UTF-8, whatever the header's own charset would be.
+    try:
+        return _text(value, None)
+    except Undecodable:
+        return _text(value, charset)
+
+
+def _part(headers: Mapping[str, str], content: bytes) -> Part:
+    disposition = headers.get("content-disposition", "")
+    try:
+        name = parameter(disposition, "name")
+        filename = parameter(disposition, "filename")
+    except ValueError as error:
+        raise ValueError(f"has a part that {error}") from error
+    if name is None:
+        raise ValueError("has a part without a name")
+    encoding = headers.get("content-transfer-encoding", "").strip().lower()
+    return Part(name, _carried(content, encoding), filename, headers.get("content-type", ""))
 
 
 def _carried(content: bytes, encoding: str) -> bytes:
@@ -188,54 +188,3 @@ def _carried(content: bytes, encoding: str) -> bytes:
     except ValueError as error:
         raise ValueError(f"has a part that is not the {encoding} that it says to be") from error
     raise ValueError(f"has a part in the transfer encoding '{encoding[:50]}', which is not known")
-
-
-class _Reading:
-    """What a parser has found of a body so far."""
-
-    def __init__(self, most: int, charset: str | None) -> None:
-        self.parts: list[Part] = []
-        self.is_whole = False
-        self._most = most
-        self._charset = charset
-        self._headers: dict[str, str] = {}
-        self._name, self._value, self._content = b"", b"", bytearray()
-
-    def begin(self) -> None:
-        if len(self.parts) == self._most:
-            raise ValueError(f"has more than {self._most} fields")
-        self._headers, self._content = {}, bytearray()
-
-    def header_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def end_of_header(self) -> None:
-        # Browsers write names in UTF-8, whatever the header's own charset would be.
-        try:
-            text = _text(self._value, None)
-        except Undecodable:
-            text = _text(self._value, self._charset)
-        self._headers[self._name.decode("latin-1").lower()] = text
-        self._name = self._value = b""
-
-    def data(self, data: bytes, start: int, end: int) -> None:
-        self._content += data[start:end]
-
-    def end_of_part(self) -> None:
-        disposition = self._headers.get("content-disposition", "")
-        try:
-            name = parameter(disposition, "name")
-            filename = parameter(disposition, "filename")
-        except ValueError as error:
-            raise ValueError(f"has a part that {error}") from error
-        if name is None:
-            raise ValueError("has a part without a name")
-        kind = self._headers.get("content-type", "")
-        encoding = self._headers.get("content-transfer-encoding", "").strip().lower()
-        self.parts.append(Part(name, _carried(bytes(self._content), encoding), filename, kind))
-
-    def end(self) -> None:
-        self.is_whole = True

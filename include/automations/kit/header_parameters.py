@@ -7,24 +7,27 @@ with whatever codec it is told, which are more than charsets.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from automations.kit import declared_text
 
 # A quoted text ends with its quote, or with all; what it holds is looked at once.
 _PIECE = re.compile(r'(?:[^;"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
-_IN_PIECES = re.compile(r"(?P<name>[^*]+)\*[0-9]{1,9}\*?")
+_IN_PIECES = re.compile(r"(?P<name>[^*]+)\*(?P<place>[0-9]{1,3})(?P<encoded>\*?)")
 
 
 def parameter(header: str, name: str) -> str | None:
     """What a header's parameter says; None when it has none.
 
-    Of one in two forms the one counts that holds all letters (RFC 8187: ``filename*=utf-8''…``).
+    Of one in two forms the one counts that holds all letters (RFC 8187: ``filename*=utf-8''…``,
+    or in pieces, ``filename*0=…; filename*1=…``).
 
     Raises:
-        ValueError: its letters are in no charset that is known, or it is in several pieces.
+        ValueError: its letters are in no charset that is known, or a piece of it is missing.
     """
     found = None
+    split: dict[int, tuple[str, bool]] = {}
     for piece in _PIECE.findall(header.partition(";")[2]):
         given, _, value = piece.partition("=")
         given, value = given.strip().lower(), value.strip()
@@ -32,10 +35,29 @@ def parameter(header: str, name: str) -> str | None:
             return _extended(value)
         if given == name and found is None:
             found = _unquoted(value)
-        split = _IN_PIECES.fullmatch(given)
-        if split is not None and split["name"] == name:
-            raise ValueError(f"has the parameter '{name}' in pieces: write it as one")
-    return found
+        numbered = _IN_PIECES.fullmatch(given)
+        if numbered is not None and numbered["name"] == name:
+            split.setdefault(int(numbered["place"]), (value, numbered["encoded"] == "*"))
+    return _joined(name, split) if split else found
+
+
+def _joined(name: str, split: Mapping[int, tuple[str, bool]]) -> str:
+    """A text that is in several pieces, as programs of mail write it (RFC 2231)."""
+    if sorted(split) != list(range(len(split))):
+        raise ValueError(f"has the parameter '{name}' in pieces, not all of which are there")
+    charset = ""
+    text, waiting = "", ""
+    for place in range(len(split)):
+        value, is_encoded = split[place]
+        if is_encoded:
+            if place == 0:
+                charset, _, rest = value.partition("'")
+                value = rest.partition("'")[2]
+            # Decoded together: a letter of several bytes may be in two pieces.
+            waiting += value
+        else:
+            text, waiting = f"{text}{_decoded(waiting, charset)}{_unquoted(value)}", ""
+    return text + _decoded(waiting, charset)
 
 
 def _unquoted(value: str) -> str:
@@ -47,8 +69,11 @@ def _unquoted(value: str) -> str:
 
 def _extended(value: str) -> str:
     charset, _, rest = value.partition("'")
-    encoded = unquote_to_bytes(rest.partition("'")[2])
-    text = declared_text.decoded(encoded, charset or "utf-8")
+    return _decoded(rest.partition("'")[2], charset)
+
+
+def _decoded(value: str, charset: str) -> str:
+    text = declared_text.decoded(unquote_to_bytes(value), charset or "utf-8")
     if text is None:
         raise ValueError(f"is not the {charset[:50] or 'utf-8'} that it says to be")
     return text
