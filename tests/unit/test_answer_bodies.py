@@ -55,6 +55,10 @@ def test_what_is_not_what_it_says_to_be_is_refused_in_words(name: str) -> None:
         ("application/json", b'{"a": 1}', "base64", "eyJhIjogMX0="),
         ("application/json", b'"a"', "auto", "a"),
         ("application/json", b"12345678901234567890", "auto", 12345678901234567890),
+        ("application/json, application/json", b'{"a": 1}', "auto", {"a": 1}),
+        ("text/html, application/json; charset=utf-8", b'{"a": 1}', "auto", {"a": 1}),
+        ("application/json, ", b'{"a": 1}', "auto", {"a": 1}),
+        ('text/plain; title="a, b"; charset=latin-1', b"\xe9", "auto", "é"),
     ],
 )
 def test_a_body_is_read_by_its_type_or_as_one_is_told(

@@ -76,6 +76,29 @@ class Handler(PromptHandler):
     def answer_misspelled(self) -> None:
         self.reply(302, Location="//xn--a/")
 
+    def answer_script(self) -> None:
+        self.reply(302, Location="javascript:go()")
+
+    def answer_fork(self) -> None:
+        self.fork("/ok", "/other")
+
+    def answer_repeated(self) -> None:
+        self.fork("/ok", "/ok")
+
+    def fork(self, *places: str) -> None:
+        self.send_response(302)
+        for place in places:
+            self.send_header("Location", place)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def answer_short(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "20")
+        self.end_headers()
+        self.wfile.write(b"half of it")
+        self.close_connection = True
+
     def answer_inside(self) -> None:
         self.reply(302, Location="http://localhost:1/secret")
 
@@ -302,7 +325,7 @@ def test_a_redirect_to_what_is_no_address_is_refused_in_words(service: Service, 
     assert refused(client, service.url(path)).kind == "config"
 
 
-@pytest.mark.parametrize("path", ["/inside", "/metadata", "/file"])
+@pytest.mark.parametrize("path", ["/inside", "/metadata", "/file", "/script"])
 def test_a_redirect_does_not_get_around_the_guard(service: Service, path: str) -> None:
     client = GuardedHttpClient(["127.0.0.1"])
     assert refused(client, service.url(path)).kind == "blocked"
@@ -341,8 +364,28 @@ def test_the_query_is_added_to_the_address(service: Service) -> None:
 
 
 def test_redirects_are_left_alone_when_told_so(service: Service) -> None:
-    response = call(allowing("a.test"), service.url("/same", "a.test"), follow_redirects=False)
-    assert response.status == 307
+    for path, location in {
+        "/same": "/ok",
+        "/nowhere": "http://[x",
+        "/script": "javascript:go()",
+        "/fork": "/ok, /other",
+    }.items():
+        answer = call(allowing("a.test"), service.url(path, "a.test"), follow_redirects=False)
+        assert 302 <= answer.status <= 307
+        assert answer.headers["location"] == location
+
+
+def test_a_redirect_leads_to_one_place(service: Service) -> None:
+    error = refused(allowing("a.test"), service.url("/fork", "a.test"))
+    assert (error.kind, error.retryable) == ("redirects", False)
+    assert "several addresses" in error.message
+    assert call(allowing("a.test"), service.url("/repeated", "a.test")).content == b"fine"
+
+
+def test_an_answer_that_breaks_off_is_not_said_to_be_out_of_reach(service: Service) -> None:
+    error = refused(allowing("a.test"), service.url("/short", "a.test"))
+    assert (error.kind, error.retryable) == ("connection", True)
+    assert "gave no whole answer" in error.message
 
 
 def test_the_body_of_a_redirect_is_not_looked_at_when_it_is_followed(service: Service) -> None:

@@ -15,6 +15,9 @@ from typing import Any
 import httpcore
 import httpx
 
+LOCATIONS = "automations.locations"
+"""The extension of an answer that has the values of its Location headers."""
+
 
 class DeadlineTransport(httpx.HTTPTransport):
     """Speaks to services directly, by no proxy, until a moment.
@@ -29,6 +32,17 @@ class DeadlineTransport(httpx.HTTPTransport):
         self._pool = httpcore.ConnectionPool(
             ssl_context=trusted, network_backend=_Backend(deadline)
         )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Make a request; where it leads on is in the answer's ``extensions`` alone.
+
+        The library looks at a Location in any answer, followed or not, and fails with one that it
+        cannot read; several it makes one address of.
+        """
+        response = super().handle_request(request)
+        response.extensions[LOCATIONS] = response.headers.get_list("location")
+        response.headers.pop("location", None)
+        return response
 
 
 class _Backend(httpcore.NetworkBackend):

@@ -17,7 +17,7 @@ import httpx
 
 from automations.adapters import authorities
 from automations.adapters.content_codings import ACCEPTED, CodingError, unpacked
-from automations.adapters.deadline_transport import DeadlineTransport
+from automations.adapters.deadline_transport import LOCATIONS, DeadlineTransport
 from automations.adapters.lookups import Resolve, found_within, system_resolver
 from automations.errors import StepError
 from automations.kit.public_addresses import is_public
@@ -107,8 +107,14 @@ class GuardedHttpClient:
             )
             answer = client.send(built, stream=True)
             try:
+                locations = dict.fromkeys(answer.extensions[LOCATIONS])
+                if locations:
+                    answer.headers["location"] = ", ".join(locations)
                 body = b""
-                if not _leads_on(request, answer.status_code, answer.headers):
+                if _leads_on(request, answer.status_code, answer.headers):
+                    if len(locations) > 1:
+                        raise StepError("A redirect leads to several addresses.", kind="redirects")
+                else:
                     body = _read(answer, request.max_bytes, deadline, request.timeout)
             finally:
                 answer.close()
@@ -129,8 +135,11 @@ class GuardedHttpClient:
                 "A header has characters that no header can hold.", kind="config"
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            what = "cannot be reached"
+            if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+                what = "gave no whole answer"
             raise StepError(
-                f"{url.host} cannot be reached: {error or type(error).__name__}",
+                f"{url.host} {what}: {error or type(error).__name__}",
                 kind="connection",
                 retryable=True,
             ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Literal
 
 from automations.kit.declared_text import says_text, text_of
@@ -11,6 +12,7 @@ from automations.kit.json_text import parsed, says_json
 from automations.kit.storable import MAX_DEPTH
 from automations.kit.values import JSON
 
+_ONE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
 Reading = Literal["auto", "json", "text", "base64"]
 
 
@@ -22,6 +24,7 @@ def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSO
     """
     if not content:
         return None
+    content_type = _last(content_type)
     kind = content_type.partition(";")[0].strip().lower()
     if reading == "auto":
         reading = _reading(kind, content_type)
@@ -38,6 +41,12 @@ def body_of(content: bytes, content_type: str, reading: Reading = "auto") -> JSO
             return _kept(text_of(content, content_type))
         case _:
             return base64.b64encode(content).decode()
+
+
+def _last(content_type: str) -> str:
+    """The last of several: a server and what stands before it may both have said one."""
+    given = [one.strip() for one in _ONE.findall(content_type)]
+    return next((one for one in reversed(given) if "/" in one.partition(";")[0]), content_type)
 
 
 def json_of(content: bytes, content_type: str) -> JSON:
