@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, TypeVar
@@ -21,7 +21,7 @@ Page = Annotated[int, Query(ge=1, le=100_000)]
 """Of a list whose pages have numbers."""
 PAGE_SIZE = 25
 MAX_EXPORTED = 10_000
-"""Lines of a list in one file: whoever needs more asks for a shorter time, or the API."""
+"""Lines of a list in one file, which says where it ends: the API goes on from there."""
 _EXPORTED_AT_ONCE = 1_000
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 """How far a list goes back, by the words for it."""
@@ -80,12 +80,15 @@ def beside(request: Request, name: str) -> str:
     return f"{request.url.path}/{name}{'?' * bool(kept)}{urlencode(kept)}"
 
 
-def each(page_after: Callable[[str | None, int], tuple[Sequence[T], str | None]]) -> Iterator[T]:
-    """What a list holds, page by page, as far as a file takes it."""
-    cursor, left = None, MAX_EXPORTED
-    while left > 0:
+def whole(
+    page_after: Callable[[str | None, int], tuple[Sequence[T], str | None]],
+) -> tuple[Sequence[T], str | None]:
+    """What a list holds as far as a file takes it, and the cursor of what is left out."""
+    lines: list[T] = []
+    cursor: str | None = None
+    while (left := MAX_EXPORTED - len(lines)) > 0:
         found, cursor = page_after(cursor, min(left, _EXPORTED_AT_ONCE))
-        yield from found
-        left -= len(found)
+        lines.extend(found)
         if cursor is None:
-            return
+            break
+    return lines, cursor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from api_bridge.console import queries
 from automations.db.session import unit_of_work
 from automations.db.tables import EvidenceSnapshot, SecurityEvent
 from automations.domain.statuses import Severity
@@ -50,9 +51,10 @@ class TestSecurityEvents:
         (link,) = owner.root.xpath("//a[@download]/@href")
         answer = owner.open(link)
         assert "attachment" in answer.headers["content-disposition"]
-        found = json.loads(answer.text)
+        file = json.loads(answer.text)
+        found = file["securityEvents"]
         assert {one["actor"] for one in found} == {str(number) for number in range(1_200)}
-        assert len(found) == 1_200
+        assert file["pagination"] == {"limit": 1_200, "nextCursor": None}
 
     def test_where_nothing_was_refused_the_page_says_what_would_be_here(
         self, owner: Browser
@@ -66,10 +68,22 @@ class TestSecurityEvents:
 def test_the_audit_log_is_a_file_too(owner: Browser, there: Sample) -> None:
     owner.open("/console/audit?action=secret.set")
     (link,) = owner.root.xpath("//a[@download]/@href")
-    found = json.loads(owner.open(link).text)
-    assert [(one["action"], one["resource"]["id"]) for one in found] == [
-        ("secret.set", "REGISTRY_KEY")
-    ]
+    file = json.loads(owner.open(link).text)
+    found = [(one["action"], one["resource"]["id"]) for one in file["auditLogs"]]
+    assert found == [("secret.set", "REGISTRY_KEY")]
+    assert file["pagination"]["nextCursor"] is None
+
+
+def test_a_file_says_from_where_on_lines_are_left_out() -> None:
+    lines = range(queries.MAX_EXPORTED + 1)
+
+    def page_after(cursor: str | None, size: int) -> tuple[range, str | None]:
+        end = int(cursor or 0) + size
+        return lines[end - size : end], str(end) if end < len(lines) else None
+
+    found, following = queries.whole(page_after)
+    assert list(found) == list(lines[:-1])
+    assert page_after(following, 1) == (lines[-1:], None)
 
 
 class TestEvidence:

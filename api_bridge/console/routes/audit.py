@@ -13,6 +13,7 @@ from api_bridge.deps import Admin
 from api_bridge.natures import patient
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
+from api_bridge.views import pagination
 from automations.domain.audit import AuditFilter, AuditLog
 from automations.services.audit import audit_logs
 
@@ -51,14 +52,18 @@ def show_list(
 @router.get("/export")
 @patient
 def export(caller: Admin, actor: Text = "", action: Text = "", since: Text = "") -> Response:
-    """The same as a file, each line as the API answers it."""
+    """The same as a file, as the API answers it."""
     wanted = _wanted(actor, action, since)
 
     def page_after(cursor: str | None, size: int) -> tuple[Sequence[AuditLog], str | None]:
         return audit_logs.page_after(caller.workspace_id, wanted, cursor, size)
 
-    lines = [audit_views.audit_log(one) for one in queries.each(page_after)]
-    return answers.as_file("audit-log.json", lines)
+    found, following = queries.whole(page_after)
+    content = {
+        "auditLogs": [audit_views.audit_log(line) for line in found],
+        "pagination": pagination.by_cursor(len(found), following),
+    }
+    return answers.as_file("audit-log.json", content)
 
 
 def _wanted(actor: str, action: str, since: str) -> AuditFilter:

@@ -14,6 +14,7 @@ from api_bridge.deps import Admin
 from api_bridge.natures import patient
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
+from api_bridge.views import pagination
 from automations.domain.audit import SecurityEvent, SecurityFilter
 from automations.domain.statuses import Severity
 from automations.services.audit import security_events
@@ -74,11 +75,15 @@ def show_list(request: Request, caller: Admin, asked: Annotated[AskedPage, Query
 @router.get("/export")
 @patient
 def export(caller: Admin, asked: Annotated[Asked, Query()]) -> Response:
-    """The same as a file, each as the API answers it."""
+    """The same as a file, as the API answers it."""
     wanted = asked.filter()
 
     def page_after(cursor: str | None, size: int) -> tuple[Sequence[SecurityEvent], str | None]:
         return security_events.page_after(caller.workspace_id, wanted, cursor, size)
 
-    lines = [audit_views.security_event(one) for one in queries.each(page_after)]
-    return answers.as_file("security-events.json", lines)
+    found, following = queries.whole(page_after)
+    content = {
+        "securityEvents": [audit_views.security_event(event) for event in found],
+        "pagination": pagination.by_cursor(len(found), following),
+    }
+    return answers.as_file("security-events.json", content)
