@@ -356,9 +356,54 @@ class TestSchema:
         (tool,) = provider.last["tools"]
         assert tool["function"]["parameters"]["properties"] == SCHEMA["properties"]
 
-    def test_json_written_as_text_is_taken(self, provider: Provider) -> None:
-        provider.says('{"title": "A"}')
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"title": "A"}',
+            '\n {"title": "A"} \n',
+            '```json\n{"title": "A"}\n```',
+            '```\n{"title":\n"A"}\n```\n',
+            '\n\n```JSON \r\n{"title": "A"}\r\n  ```',
+        ],
+    )
+    def test_json_written_as_text_is_taken(self, provider: Provider, text: str) -> None:
+        provider.says(text)
         assert output(ask(provider, {"schema": SCHEMA}))["data"] == {"title": "A"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'Here it is:\n```json\n{"title": "A"}\n```',
+            '```json\n{"title": "A"}\n```\n```json\n{"title": "B"}\n```',
+            '```python\n{"title": "A"}\n```',
+            '```json\n{"title": "A"}',
+        ],
+    )
+    def test_json_among_other_words_is_no_answer(self, provider: Provider, text: str) -> None:
+        provider.says(text)
+        error = refusal(provider, {"schema": SCHEMA})
+        assert (error.kind, error.retryable) == ("answer", True)
+
+    def test_of_several_answers_none_is_chosen_unless_they_are_one(
+        self, provider: Provider
+    ) -> None:
+        def gives(*given: str) -> None:
+            calls = [
+                {
+                    "id": str(place),
+                    "type": "function",
+                    "function": {"name": "final_result", "arguments": arguments},
+                }
+                for place, arguments in enumerate(given)
+            ]
+            provider.says(None, tool_calls=calls)
+
+        gives('{"title": "A"}', '{ "title": "A" }')
+        assert output(ask(provider, {"schema": SCHEMA}))["data"] == {"title": "A"}
+        gives('{"title": "A"}', '{"title": "B"}')
+        error = refusal(provider, {"schema": SCHEMA})
+        assert (error.kind, error.retryable) == ("answer", True)
+        assert "comes 2 times" in error.message
 
     @pytest.mark.parametrize(
         ("given", "message"),

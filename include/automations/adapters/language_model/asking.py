@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from automations.adapters.language_model.accounts import PROVIDERS, ModelAccount
 from automations.adapters.language_model.prices import check_cost, cost, most_spent
 from automations.errors import StepError
 from automations.kit.json_text import parsed
-from automations.kit.storable import MAX_DEPTH, nearest, storable
+from automations.kit.storable import MAX_DEPTH, nearest, same, storable
 from automations.kit.values import JSON
 from automations.ports import NOTHING, HostConnection, ModelAnswer, ModelQuestion, Spending, Spent
 
@@ -117,6 +118,7 @@ class ProviderModels:
         return account, chosen
 
 
+_FENCED = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
 _CUT, _FILTERED, _BROKEN = "length", "content_filter", "error"
 _WHOLE = frozenset({"", "stop", "eos", "end", "end_turn", "stop_sequence", "complete", "completed"})
 _ENDS = (
@@ -186,11 +188,14 @@ def _text(response: Any, end: str) -> str:
 def _data(response: Any, end: str, tool: str) -> JSON:
     """What the model gave to the tool, or wrote as JSON although it was to use the tool."""
     calls = [part.args for part in response.tool_calls if part.tool_name == tool]
-    given = calls[0] if calls else response.text
+    given = calls or [_unfenced(response.text)]
     try:
-        value = parsed(given, MAX_DEPTH) if isinstance(given, str) else given
+        values = [parsed(one, MAX_DEPTH) if isinstance(one, str) else one for one in given]
+        value = values[0]
         if not isinstance(value, dict):
             raise ValueError("is not an object")
+        if not all(same(value, other) for other in values):
+            raise ValueError(f"comes {len(values)} times, each time another one")
         return storable(value)
     except ValueError as error:
         if end == _CUT:
@@ -200,3 +205,9 @@ def _data(response: Any, end: str, tool: str) -> JSON:
             kind="answer",
             retryable=True,
         ) from error
+
+
+def _unfenced(text: str | None) -> str | None:
+    """A text without the fence of Markdown that models put around code."""
+    found = _FENCED.fullmatch((text or "").strip())
+    return found[1] if found else text
