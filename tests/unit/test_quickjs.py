@@ -163,6 +163,13 @@ def test_the_console_tells_how_long_something_took() -> None:
         ("[Symbol('x')]", "symbol in '0'"),
         ("{ r: /x/ }", "RegExp in 'r'"),
         ("new ArrayBuffer(2)", "ArrayBuffer cannot be kept"),
+        ("{ k: new Map([[1, 2]]).keys() }", "Iterator (give a list of it) in 'k'"),
+        ("[1, 2].values()", "Iterator (give a list of it) cannot be kept"),
+        ("'abc'.matchAll(/b/g)", "Iterator (give a list of it) cannot be kept"),
+        ("(function* () { yield 1 })()", "Iterator (give a list of it) cannot be kept"),
+        ("{ a: (async function* () {})() }", "AsyncIterator (give a list of it) in 'a'"),
+        ("Object(Symbol('x'))", "Symbol cannot be kept"),
+        ("new WeakRef({})", "WeakRef cannot be kept"),
     ],
 )
 def test_what_json_would_drop_is_refused_by_name(value: str, message: str) -> None:

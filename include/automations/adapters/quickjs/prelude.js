@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   const { parse, rawJSON, stringify } = JSON;
-  const { apply, ownKeys, getOwnPropertyDescriptor } = Reflect;
+  const { apply, ownKeys, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
   const { isArray } = Array;
   const { defineProperty } = Object;
   const { isInteger, isSafeInteger } = Number;
@@ -15,7 +15,18 @@
   const numberOf = Number;
   const isFiniteNumber = Number.isFinite;
   const now = performance.now.bind(performance);
-  const KINDS = { __proto__: null, Map, Set, WeakMap, WeakSet, Promise, Error, RegExp, ArrayBuffer, DataView };
+  const heirsOf = (prototype) => {
+    const kind = function () {};
+    kind.prototype = prototype;
+    return kind;
+  };
+  // What loops go through, such as generators and the entries of a Map; old engines have no name for it.
+  const Iterator = heirsOf(getPrototypeOf(getPrototypeOf([][Symbol.iterator]())));
+  const AsyncIterator = heirsOf(getPrototypeOf(getPrototypeOf((async function* () {}).prototype)));
+  const KINDS = {
+    __proto__: null,
+    Map, Set, WeakMap, WeakSet, WeakRef, Promise, Error, RegExp, ArrayBuffer, DataView, Symbol, Iterator, AsyncIterator,
+  };
   const kinds = ownKeys(KINDS);
   const eachOfMap = Map.prototype.forEach, eachOfSet = Set.prototype.forEach;
   const MomentOf = Date;
@@ -242,6 +253,8 @@
     Map: " (give Object.fromEntries of it)",
     Set: " (give a list of it)",
     Error: " (give its message)",
+    Iterator: " (give a list of it)",
+    AsyncIterator: " (give a list of it)",
   };
   const LONG = /\d{16}/;
   // A Number beyond what is exact is no whole number any more; BigInts are.
