@@ -748,6 +748,24 @@ TEMPLATES: Mapping[str, Example] = {
         {"text": "שלום עולם"},
         loses=("right-to-left text", "text directions"),
     ),
+    "vertical cells": Example(
+        elements(
+            table(
+                tuple(
+                    cell(
+                        p(r(f"{word} {{{{ name }}}}")),
+                        properties=f'<w:textDirection w:val="{way}"/>',
+                    )
+                    for word, way in (("Upward", "btLr"), ("Downward", "tbRl"))
+                ),
+                row("Beside", "it"),
+                columns=2,
+            ),
+            p(),
+        ),
+        NAMED,
+        loses=("text directions",),
+    ),
     "all scripts": Example(
         paragraphs("{{ text }}", "{{ more }} ☒ ✓"),
         {"text": "漢字 テスト 한국어 😀🚀", "more": "ไทย हिन्दी ქართული አማርኛ Ελλ Кир Źdź"},

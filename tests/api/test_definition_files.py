@@ -17,17 +17,73 @@ from automations.db.session import unit_of_work
 from automations.db.tables import Workflow
 from automations.definitions.files import read
 from automations.services.workflows.definitions import load
+from automations.steps.registry import STEP_TYPES
 from tests.api.answers import errors
 from tests.api.conftest import Api
 from tests.api.definition_files import FILE, applied, exported, send, versions
 
 FORMS = ("yaml", "json")
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+# What a file would read as something else, or not at all, if it stood there bare.
+ODD = st.sampled_from(
+    [
+        *(
+            "",
+            " ",
+            "-",
+            "---",
+            "...",
+            "=",
+            "<<",
+            "*a",
+            "&a",
+            "!!str",
+            "!a",
+            "%A",
+            "@a",
+            "`a",
+            "? a",
+        ),
+        *("a: b", "a #b", "#b", "[a]", "'a", '"a', "|", ">", ">-", "1_000", "0o7", "0b1", "1:30"),
+        *(
+            "2026-01-01",
+            "2026-01-01 10:00",
+            "yes",
+            "off",
+            "NaN",
+            ".inf",
+            "1e3",
+            "a\n",
+            "\na",
+            "a\n\n",
+        ),
+        *(
+            " a\n b",
+            "a\tb",
+            "\ta",
+            "a\rb",
+            "a\r\nb",
+            "\x85",
+            "\u2028a",
+            "\ufeff",
+            "\x1b[0m",
+            "\U0001f600",
+        ),
+    ]
+)
+TEXT = ODD | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 DATA: Any = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
+EXAMPLES = {
+    name: STEP_TYPES[name].example
+    for name in ("approval", "code", "email", "evidence_snapshot", "notification")
+}
 RETRIES: list[dict[str, Any]] = [{}, {"retry": None}, {"retry": {"maxAttempts": 2}}]
 PLAIN = TEXT.map(lambda text: text.replace("{", "(").replace("}", ")"))
 
@@ -47,6 +103,9 @@ def steps(draw: st.DrawFn, depth: int = 2) -> list[dict[str, Any]]:
         elif kind == "loop":
             inner = {"name": "i", "type": "delay", "order": 9, "config": {"duration": "PT1S"}}
             config = {"collection": [1, 2], "steps": [inner, *draw(steps(0))]}
+        elif draw(st.booleans()):
+            kind = draw(st.sampled_from(sorted(EXAMPLES)))
+            config = dict(EXAMPLES[kind])
         more = draw(st.sampled_from(RETRIES))
         made.append({"name": f"s{order}", "type": kind, "order": order, "config": config, **more})
     return made

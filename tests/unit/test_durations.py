@@ -32,6 +32,12 @@ def test_what_is_always_equally_long_is_read(text: str, span: timedelta) -> None
     assert parse_duration(text) == span
 
 
+@pytest.mark.parametrize("text", ["P1D1D", "PT1H1H", "PT1M1H", "PT1S1M", "P1D1W", "P1DT1D", "P1"])
+def test_each_part_is_there_once_and_in_its_place(text: str) -> None:
+    with pytest.raises(ValueError, match="such as PT30S"):
+        parse_duration(text)
+
+
 def before_now(text: str) -> datetime:
     return parse_moment(text, datetime.now(UTC), "UTC")
 

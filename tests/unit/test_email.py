@@ -117,6 +117,7 @@ def test_all_accepted_is_done() -> None:
             "provider": "test",
             "accepted": ["ada@b.example"],
             "rejected": [],
+            "reasons": {},
         }
     )
 
@@ -126,6 +127,7 @@ def test_some_rejected_is_done_and_lists_them() -> None:
     assert isinstance(outcome, Done)
     assert outcome.output["accepted"] == ["ada@b.example"]
     assert outcome.output["rejected"] == ["bad@b.example"]
+    assert outcome.output["reasons"] == {"bad@b.example": "550 unknown"}
 
 
 @pytest.mark.parametrize(("reason", "retryable"), [("550 unknown", False), ("451 later", True)])

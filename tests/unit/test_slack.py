@@ -356,6 +356,9 @@ class TestWebhook:
             (b"invalid_payload", 400, "chat", "400: invalid_payload", False),
             (b"channel_not_found", 404, "channel", "no such channel", False),
             (b"no_service", 404, "channel", "revoked", False),
+            (b"no_active_hooks", 404, "channel", "revoked", False),
+            (b"channel_is_archived\n", 410, "channel", "archived", False),
+            (b"rollup_error", 500, "chat", "rollup_error", True),
             (b"", 503, "chat", "503", True),
         ],
     )

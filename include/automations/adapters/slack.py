@@ -33,12 +33,15 @@ _TOKEN = frozenset(
 _CHANNEL = {
     "channel_not_found": "there is no such channel, or the app cannot see it",
     "not_in_channel": "the app is not a member of the channel; invite it",
-    "is_archived": "the channel is archived",
+    **dict.fromkeys(("is_archived", "channel_is_archived"), "the channel is archived"),
     "thread_not_found": "there is no such thread in the channel",
-    "no_service": "the webhook was revoked",
+    **dict.fromkeys(("no_service", "no_active_hooks"), "the webhook was revoked"),
 }
 _PASSING = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"}
+    {
+        *("internal_error", "fatal_error", "service_unavailable", "request_timeout"),
+        *("rollup_error", "team_added_to_org"),
+    }
 )
 
 

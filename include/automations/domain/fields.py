@@ -201,6 +201,7 @@ MAX_PAUSE = timedelta(days=7)
 
 
 _OF_THE_CALENDAR = re.compile(r"P[^T]*[MY]", re.IGNORECASE)
+_EACH_ONCE = re.compile(r"P([^WDT]+W)?([^DT]+D)?(T([^HMS]+H)?([^MS]+M)?([^S]+S)?)?", re.ASCII)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
 
@@ -220,7 +221,7 @@ def parse_duration(value: str) -> timedelta:
             "have a schedule by cron"
         )
     try:
-        if not value.startswith("P"):
+        if not _EACH_ONCE.fullmatch(value):
             raise ValueError(value)
         return _DURATION.validate_python(value)
     except (ValueError, OverflowError) as error:

@@ -218,7 +218,8 @@ class Email(StepType[EmailConfig]):
         "messageId": "the mail's Message-ID, the same for every attempt",
         "provider": "who sent it",
         "accepted": "recipients that the mail server took",
-        "rejected": "recipients that it refused",
+        "rejected": "recipients that it refused, be it for the time being: they have no mail",
+        "reasons": "why, by recipient, in the mail server's words",
     }
 
     def run(self, config: EmailConfig, ctx: StepContext) -> Outcome:
@@ -252,6 +253,7 @@ class Email(StepType[EmailConfig]):
             "provider": receipt.provider,
             "accepted": list(receipt.accepted),
             "rejected": list(receipt.rejected),
+            "reasons": dict(receipt.reasons),
         }
         if receipt.accepted:
             return Done(output)
