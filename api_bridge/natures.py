@@ -20,6 +20,7 @@ class Nature:
     patient: bool = False
     heavy: bool = False
     searching: bool = False
+    changing: bool = False
     hashing: bool = False
     outside: bool = False
     any_query: bool = False
@@ -42,8 +43,13 @@ def searching(endpoint: Endpoint) -> Endpoint:
     return _marked(endpoint, searching=True)
 
 
+def changing(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that waits while somebody else gives the same table another shape."""
+    return _marked(endpoint, changing=True)
+
+
 def heavy(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that waits for a process of its own, with much memory: few are at once."""
+    """Mark an endpoint that takes much, in a process of its own or here: few are at once."""
     return _marked(endpoint, patient=True, heavy=True)
 
 

@@ -22,7 +22,7 @@ from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
 from api_bridge.natures import nature_of
 from api_bridge.query_names import QueryNames
-from api_bridge.threads import for_a_password, in_a_search, in_thread, patiently
+from api_bridge.threads import for_a_password, in_a_change, in_a_search, in_thread, patiently
 from automations.kit.storable import showable
 
 
@@ -94,10 +94,17 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
             work = partial(answer, values)
             return await patiently(work, values.get("caller"), heavy=nature.heavy)
         if nature.searching:
-            return await in_a_search(partial(answer, values), values.get("caller"))
+            return await in_a_search(partial(answer, values), _whose(values))
+        if nature.changing:
+            return await in_a_change(partial(answer, values), _whose(values))
         return await in_thread(answer, values)
 
     return call
+
+
+def _whose(values: dict[str, Any]) -> str:
+    caller = values.get("caller")
+    return "" if caller is None else str(caller.workspace_id)
 
 
 def _response(found: Any, status: int, values: dict[str, Any]) -> Response:

@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 from api_bridge.places import Places
+from api_bridge.shares import Share
 from automations.domain.principals import Principal
 from automations.errors import TooManyRequests
 from automations.settings import get_settings
@@ -26,7 +27,8 @@ PATIENT_THREADS = 40
 MAX_OF_A_WORKSPACE, MAX_OF_A_CALLER = 20, 8
 """Requests that may wait for other services at once: half of the threads are left to the others."""
 MAX_HEAVY, MAX_HEAVY_OF_A_WORKSPACE, MAX_HEAVY_OF_A_CALLER = 6, 3, 2
-"""Of those, the ones that have a process with hundreds of megabytes made for them."""
+"""Of those, the ones that have a process with hundreds of megabytes made for them, or read files of
+millions of values."""
 _PASSWORD_THREADS = 4
 """Each try takes 19 MiB and a core."""
 
@@ -40,34 +42,38 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _in(_pool(), partial(work, *args, **kwargs))
 
 
-async def in_a_search(work: Callable[[], T], caller: Principal | None) -> T:
+async def in_a_search(work: Callable[[], T], whose: str) -> T:
     """Do what may keep the database for seconds; it waits where others of its kind are done.
 
     Half of the threads are left to what is quick, and half of the others to other workspaces.
     """
-    searches = _searches.setdefault(asyncio.get_running_loop(), _Searches())
-    async with searches.of("" if caller is None else caller.workspace_id), searches.all:
+    async with _shares().searches.one(whose):
         return await in_thread(work)
 
 
-class _Searches:
-    """How many go on at once."""
+async def in_a_change(work: Callable[[], T], whose: str) -> T:
+    """Do what is quick, but for as long as somebody changes what it is to be done with.
+
+    Beside searches it leaves a thread at least to all else, where there are three or more.
+    """
+    async with _shares().changes.one(whose):
+        return await in_thread(work)
+
+
+class _Shares:
+    """What an event loop gives threads of the pool to, beside what is quick."""
 
     def __init__(self) -> None:
         threads = get_settings().bridge_threads
-        self.all = asyncio.Semaphore(max(1, threads // 2))
-        self._each = max(1, threads // 4)
-        self._of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-
-    def of(self, workspace: str) -> asyncio.Semaphore:
-        """The places of a workspace, which are there as long as somebody has or wants one."""
-        found = self._of.get(workspace)
-        if found is None:
-            found = self._of[workspace] = asyncio.Semaphore(self._each)
-        return found
+        self.searches = Share(threads // 2, of_one=threads // 4)
+        self.changes = Share(threads // 2 - 1, of_one=threads // 4)
 
 
-_searches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Searches] = WeakKeyDictionary()
+_kept_shares: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shares] = WeakKeyDictionary()
+
+
+def _shares() -> _Shares:
+    return _kept_shares.setdefault(asyncio.get_running_loop(), _Shares())
 
 
 async def patiently(work: Callable[[], T], caller: Principal | None, *, heavy: bool = False) -> T:

@@ -19,7 +19,8 @@ from api_bridge.errors import domain_error
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.middleware.request_guard import buffered
 from api_bridge.natures import Nature
-from api_bridge.threads import in_thread
+from api_bridge.shares import Share
+from api_bridge.threads import MAX_OF_A_WORKSPACE, PATIENT_THREADS, in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, DomainError, NotAuthenticated, Unavailable
 from automations.services.access import api_keys, idempotency, sign_ins
@@ -33,10 +34,6 @@ log = logging.getLogger(__name__)
 _REPLAYED = ("idempotent-replayed", "true")
 _NOT_KEPT = (401, 403, 429)
 """Refusals that the same request need not meet again."""
-
-
-_PATIENT_PLACES = 40
-"""As many as there are threads for requests that may take long."""
 
 
 class Idempotency:
@@ -60,7 +57,7 @@ class Idempotency:
         body = (await receive()).get("body", b"")
         nature = self._nature
         places = _places.setdefault(asyncio.get_running_loop(), _Places())
-        async with places.of(nature):
+        async with places.of(nature).one(_workspace(scope)):
             try:
                 begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, nature)
             except NotAuthenticated:
@@ -118,12 +115,15 @@ class _Places:
 
     def __init__(self) -> None:
         # No more could go on: each of them needs a thread now and then.
-        self._quick = asyncio.Semaphore(get_settings().bridge_threads)
-        self._patient = asyncio.Semaphore(_PATIENT_PLACES)
+        threads = get_settings().bridge_threads
+        self._quick = Share(threads, of_one=threads)
+        self._waiting = Share(threads, of_one=threads // 2)
+        self._patient = Share(PATIENT_THREADS, of_one=MAX_OF_A_WORKSPACE)
 
-    def of(self, nature: Nature) -> asyncio.Semaphore:
-        is_slow = nature.patient or nature.outside or nature.searching
-        return self._patient if is_slow else self._quick
+    def of(self, nature: Nature) -> Share:
+        if nature.patient or nature.outside:
+            return self._patient
+        return self._waiting if nature.searching or nature.changing else self._quick
 
 
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()
@@ -138,6 +138,12 @@ def _who(headers: dict[bytes, bytes]) -> Who | None:
         return partial(api_keys.authenticate, key) if scheme.lower() == "bearer" and key else None
     session = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE)
     return partial(sign_ins.authenticate, session) if session else None
+
+
+def _workspace(scope: Scope) -> str:
+    """Of who asks, as far as that is known: the route may be everybody's."""
+    caller: Principal | None = scope.get("state", {}).get("caller")
+    return "" if caller is None else caller.workspace_id
 
 
 def _begin(scope: Scope, key: str, who: Who, body: bytes, nature: Nature) -> Claim | Stored:

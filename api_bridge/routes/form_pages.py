@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -13,7 +14,7 @@ from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.form_inputs import Filled
 from api_bridge.natures import any_query, behind
 from api_bridge.routing import Router
-from api_bridge.threads import in_thread
+from api_bridge.threads import in_a_change
 from automations.domain.forms.uploads import Upload
 from automations.errors import DomainError, ValidationFailed
 from automations.services.waits import form_requests
@@ -120,7 +121,8 @@ async def _submit(
         given = await pages.sent(request)
     except DomainError as error:
         return pages.failed(request, shown_form.TEMPLATE, error)
-    return await in_thread(_take, request, token, given, view, submit, per_token)
+    work = partial(_take, request, token, given, view, submit, per_token)
+    return await in_a_change(work, token)
 
 
 def _take(

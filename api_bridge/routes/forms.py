@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge import links
 from api_bridge.bodies import Edited
 from api_bridge.deps import Admin, Forced, Member, Viewer
+from api_bridge.natures import changing
 from api_bridge.paging import Behind, Limit
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
@@ -81,6 +82,7 @@ def get_form(
 
 
 @router.patch("/forms/{form_id}")
+@changing
 def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, Any]:
     """Change a form; submissions keep the version that they were made with."""
     change = change.as_shown(views.form(forms.get(caller.workspace_id, form_id)))
@@ -97,6 +99,7 @@ def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, An
 
 
 @router.delete("/forms/{form_id}", status_code=204)
+@changing
 def delete_form(caller: Admin, form_id: str, force: Forced = False) -> Response:
     """Delete a form; its submissions and their table stay."""
     forms.delete(caller.workspace_id, form_id, force=force)
@@ -104,6 +107,7 @@ def delete_form(caller: Admin, form_id: str, force: Forced = False) -> Response:
 
 
 @router.post("/submissions", status_code=201)
+@changing
 def submit(caller: Member, submission: NewSubmission) -> dict[str, Any]:
     """Submit a form; the automations that listen start in the background."""
     taken = submissions.submit(caller.workspace_id, submission.formId, submission.data)

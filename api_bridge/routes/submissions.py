@@ -10,6 +10,7 @@ from pydantic import Field
 from api_bridge import links
 from api_bridge.bodies import Edited
 from api_bridge.deps import Member, Viewer
+from api_bridge.natures import changing
 from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
@@ -25,6 +26,7 @@ class SubmissionChange(Edited):
 
 
 @router.patch("/{submission_id}")
+@changing
 def change_submission(
     caller: Member, submission_id: str, change: SubmissionChange
 ) -> dict[str, Any]:

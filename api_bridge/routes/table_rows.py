@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
@@ -10,9 +12,8 @@ from pydantic import Field
 
 from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, json_of
 from api_bridge.deps import Member, Viewer
-from api_bridge.natures import patient, searching
+from api_bridge.natures import changing, heavy, searching
 from api_bridge.routing import Router
-from api_bridge.threads import in_thread
 from api_bridge.views import tables as table_views
 from automations.domain.tables import exports
 from automations.domain.tables.imports import MAX_ROWS, Source, workbook_text
@@ -55,16 +56,21 @@ class RowQuery(Body):
 async def _source(
     request: Request,
     sheet: Annotated[str | None, FromQuery(max_length=200, description=_SHEET)] = None,
-) -> Source:
+) -> Callable[[], Source]:
+    """What reads the rows that were sent: to do so may take seconds, and much memory."""
     declared = request.headers.get("content-type", "")
     body = await request.body()
     if media_type(declared) in _CSV:
-        return await in_thread(_csv, body, declared)
+        return partial(_csv, body, declared)
     if media_type(declared) == exports.WORKBOOK:
-        return await in_thread(workbook_text, body, sheet)
+        return partial(workbook_text, body, sheet)
     if not json_text.is_json(declared):
         raise HTTPException(415, f"Send application/json, text/csv or {exports.WORKBOOK}.")
-    given = await in_thread(json_of, body, declared)
+    return partial(_json, body, declared)
+
+
+def _json(body: bytes, content_type: str) -> list[Any]:
+    given = json_of(body, content_type)
     if not isinstance(given, list):
         raise ValidationFailed({"body": ["must be a list of objects with values by columns"]})
     return given
@@ -94,6 +100,7 @@ def list_rows(
 
 
 @router.post("", status_code=201)
+@changing
 def create_row(caller: Member, table_id: str, values: RowValues) -> dict[str, Any]:
     """Add a row."""
     return table_views.row(rows.create(caller.workspace_id, table_id, values.data))
@@ -131,16 +138,16 @@ def query_rows(caller: Viewer, table_id: str, asked: RowQuery) -> dict[str, Any]
         }
     },
 )
-@patient
+@heavy
 @body_limit(MAX_FILES_BYTES)
 def import_rows(
-    caller: Member, table_id: str, source: Annotated[Source, Depends(_source)]
+    caller: Member, table_id: str, source: Annotated[Callable[[], Source], Depends(_source)]
 ) -> dict[str, Any]:
     """Add many rows, all or none of them; they are one event.
 
     A workbook (.xlsx) is taken by its media type, too; its first row names columns as in CSV.
     """
-    ids = rows.load(caller.workspace_id, table_id, source)
+    ids = rows.load(caller.workspace_id, table_id, source())
     return {"count": len(ids), "rowIds": ids[:NAMED_ROWS]}
 
 
@@ -151,6 +158,7 @@ def get_row(caller: Viewer, table_id: str, row_id: str) -> dict[str, Any]:
 
 
 @router.patch("/{row_id}")
+@changing
 def change_row(caller: Member, table_id: str, row_id: str, values: ChangedRow) -> dict[str, Any]:
     """Change some values of a row; null takes one away."""
     values = values.as_shown(table_views.row(rows.get(caller.workspace_id, table_id, row_id)))
@@ -158,6 +166,7 @@ def change_row(caller: Member, table_id: str, row_id: str, values: ChangedRow) -
 
 
 @router.delete("/{row_id}", status_code=204)
+@changing
 def delete_row(caller: Member, table_id: str, row_id: str) -> None:
     """Delete a row."""
     rows.delete(caller.workspace_id, table_id, row_id)

@@ -70,6 +70,7 @@ def get_table(caller: Viewer, table_id: str) -> dict[str, Any]:
 
 
 @router.put("/{table_id}")
+@searching
 def replace_table(caller: Admin, table_id: str, shape: ChangedTable) -> dict[str, Any]:
     """Give a table another shape; rows forget the values of columns that are no more."""
     shape = shape.as_shown(table_views.table(tables.get(caller.workspace_id, table_id)))
@@ -77,12 +78,14 @@ def replace_table(caller: Admin, table_id: str, shape: ChangedTable) -> dict[str
 
 
 @router.delete("/{table_id}", status_code=204)
+@searching
 def delete_table(caller: Admin, table_id: str, force: Forced = False) -> None:
     """Delete a table with its rows."""
     tables.delete(caller.workspace_id, table_id, force=force)
 
 
 @router.get("/{table_id}/stats")
+@searching
 def get_stats(caller: Viewer, table_id: str) -> dict[str, Any]:
     """Count a table's rows."""
     return table_views.stats(tables.stats(caller.workspace_id, table_id))

@@ -37,6 +37,27 @@ def named(api: Api, kind: str) -> tuple[str, dict[str, Any]]:
     return f"workflows/{one}", {"errorWorkflowId": one}
 
 
+def test_what_is_of_another_workspace_is_not_there(api: Api) -> None:
+    theirs = {"name": "x", "steps": []}
+    child = api.call("POST", "/api/workflows", theirs, role="STRANGER").json()["id"]
+    step = {"name": "x", "type": "run_workflow", "order": 0, "config": {"workflowId": child}}
+    refused = api.call("POST", "/api/workflows", {"name": "x", "status": "ACTIVE", "steps": [step]})
+    assert refused.json()["details"]["fieldErrors"] == {
+        "steps.0.config.workflowId": [f"there is no automation {child}"]
+    }
+
+
+def test_automations_of_one_file_may_name_each_other_before_they_are_there(api: Api) -> None:
+    config = {"workflowKey": "child"}
+    step = {"name": "x", "type": "run_workflow", "order": 0, "config": config}
+    file = [
+        {"key": "parent", "name": "Parent", "status": "ACTIVE", "steps": [step]},
+        {"key": "child", "name": "Child", "status": "ACTIVE", "steps": []},
+    ]
+    taken = api.call("POST", "/api/workflows/import", file)
+    assert taken.status_code == 200, taken.text
+
+
 @pytest.mark.parametrize("kind", ["form", "decided form", "table", "board", "error workflow"])
 def test_what_is_gone_keeps_nobody_from_another_change(api: Api, kind: str) -> None:
     where, given = named(api, kind)
@@ -79,6 +100,8 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("generate_document", "templateId", {"data": {}}),
     ("create_matter", "templateId", {"title": "x"}),
     ("send_document", "documentId", {"recipients": ["ada@b.example"]}),
+    ("run_workflow", "workflowId", {}),
+    ("create_matter", "assigneeId", {"title": "x", "templateId": "{{input.board}}"}),
 ]
 
 
@@ -96,6 +119,23 @@ def test_what_a_step_names_must_be_there_when_it_is_to_begin(
     assert api.call("PATCH", path, {"status": "ACTIVE"}).status_code == 400
     step["config"][field] = "{{input.id}}"  # type: ignore[index]  # the config's own dict
     assert api.call("PATCH", path, {"steps": [step], "status": "ACTIVE"}).status_code == 200
+
+
+def test_each_of_several_that_a_step_names_is_looked_for(api: Api) -> None:
+    ada = {"name": "Ada", "email": "a@b.example"}
+    me = api.call("POST", "/api/members", ada).json()["id"]
+    files = [{"documentId": "{{input.id}}"}, {"documentId": NOWHERE}]
+    told = {"title": "x", "userIds": [me, "{{input.id}}", NOWHERE]}
+    mail = {"to": "a@b.example", "subject": "x", "body": "x", "attachments": files}
+    tell = {"name": "Tell", "type": "notification", "order": 0, "config": told}
+    asked = {"message": "Well?", "approvers": ["a@b.example"], "onReject": [tell]}
+    ask = {"name": "Ask", "type": "approval", "order": 0, "config": asked}
+    steps = [ask, {"name": "Send", "type": "email", "order": 1, "config": mail}]
+    refused = api.call("POST", "/api/workflows", {"name": "x", "status": "ACTIVE", "steps": steps})
+    assert refused.json()["details"]["fieldErrors"] == {
+        "steps.0.config.onReject.0.config.userIds.2": [f"there is no member {NOWHERE}"],
+        "steps.1.config.attachments.1.documentId": [f"there is no document {NOWHERE}"],
+    }
 
 
 @pytest.mark.parametrize("status", ["DRAFT", "PAUSED", "ARCHIVED", "deleted"])

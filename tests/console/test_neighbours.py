@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from automations.db.access import api_keys
 from automations.db.session import unit_of_work
-from automations.db.tables import Matter
+from automations.db.tables import Matter, Member
 from automations.domain.forms.schema import FormSchema
 from automations.domain.matters import Board
 from automations.domain.principals import Principal
 from automations.domain.tables.columns import TableShape
 from automations.errors import DomainError
 from automations.ports import NewMatter
-from automations.services.access import members
+from automations.services.access import members, sign_ins
 from automations.services.forms import forms
 from automations.services.matters import matters, templates
 from automations.services.runs import by_hand
@@ -98,6 +100,52 @@ def test_no_input_of_a_form_reaches_another_workspace(
     with unit_of_work() as session:
         theirs = session.get_one(Matter, neighbour.matter)
         assert (theirs.status, session.query(Matter).filter_by(title="x").count()) == ("ACTIVE", 0)
+
+
+def ids_of(there: Sample) -> dict[str, str]:
+    """What a page's address may name of a workspace, by the names that routes have for it."""
+    return {
+        "connection_id": there.things["http"],
+        "document_id": next(iter(there.documents.values())),
+        "event_id": there.event,
+        "form_id": there.questionnaire,
+        "integration_id": there.things["integration"],
+        "key_id": there.things["key"],
+        "matter_id": there.matters[0],
+        "member_id": str(there.people["VIEWER"].member_id),
+        "node_id": "register",
+        "number": "1",
+        "row_id": there.rows[0],
+        "run_id": there.runs["completed"],
+        "submission_id": there.submission,
+        "sync_id": there.things["sync"],
+        "table_id": there.table,
+        "template_id": there.template,
+        "workflow_id": there.workflow,
+    }
+
+
+def test_no_address_of_a_page_leads_into_another_workspace(
+    app: FastAPI, there: Sample, neighbour: Neighbour
+) -> None:
+    with unit_of_work() as session:
+        token = sign_ins.opened(session, session.get_one(Member, neighbour.member)).token
+    browser = Browser(app, token)
+    browser.open("/console/workflows")
+    csrf = browser.root.xpath("//input[@name='csrf']/@value")[0]
+    known = ids_of(there)
+    tried = 0
+    for route in app.routes:
+        if not isinstance(route, APIRoute) or not route.path.startswith("/console/"):
+            continue
+        named = set(route.param_convertors)
+        if not named or not named <= known.keys():
+            continue
+        path = route.path.format_map(known)
+        answer = browser.open(path) if "GET" in route.methods else browser.send(path, csrf)
+        assert answer.status_code == 404, (path, answer.status_code, answer.text[:300])
+        tried += 1
+    assert tried > 60
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automations.domain.tables.columns import Column, columns_of
-from automations.domain.tables.imports import rows_of
+from automations.domain.tables.imports import MAX_LINE, rows_in, rows_of
 from automations.errors import ValidationFailed
 from automations.kit.values import JSON
 
@@ -184,3 +186,39 @@ def test_a_choice_is_read_as_it_is_or_without_blanks_around_it(
 @pytest.mark.parametrize("said", ["sep=;", "SEP=;", '"sep=;"'])
 def test_the_separator_may_be_said_as_spreadsheets_say_it(said: str) -> None:
     assert rows_of(COLUMNS, f"{said}\nname;size\na,b;1\n") == [{"name": "a,b", "size": 1}]
+
+
+WIDE = [Column(key=f"c{place}", type="text") for place in range(100)]
+HEAD = ",".join(column.key for column in WIDE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (",".join(["ab"] * 100) + "\n") * 7_000,
+        (",".join(["ab"] * 99 + ['"a\nb"']) + "\n") * 7_000,
+        ("ab;cd|ef,gh\tij" + "," * 98 + "\n") * 7_000,
+        '"' * 4 * MAX_LINE,
+        "ab," * 2 * MAX_LINE,
+    ],
+    ids=["rows", "rows of several lines", "every separator", "quotes", "one line"],
+)
+def test_a_file_takes_little_more_memory_than_it_has_letters(body: str) -> None:
+    text = f"{HEAD}\n{body}"
+    tracemalloc.start()
+    try:
+        with suppress(ValidationFailed):
+            for _ in rows_in(WIDE, text):
+                pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_rows_behind_one_that_does_not_fit_are_looked_at_and_not_given() -> None:
+    given: list[Any] = []
+    with pytest.raises(ValidationFailed) as refused:
+        given.extend(rows_in(COLUMNS, "Size\n1\nx\n3\ny\n"))
+    assert given == [{"size": 1}]
+    assert list(refused.value.field_errors) == ["rows.1.data.size", "rows.3.data.size"]

@@ -9,7 +9,7 @@ import pytest
 from automations.domain.tables import exports
 from automations.domain.tables.columns import Column
 from automations.domain.tables.imports import MAX_ROWS, rows_of
-from automations.domain.tables.previews import MAX_CELLS, Choices, read
+from automations.domain.tables.previews import MAX_CELLS, MAX_VALUES, Choices, read
 from automations.errors import ValidationFailed
 
 COLUMNS = [
@@ -129,3 +129,18 @@ def test_the_longest_cell_that_an_export_writes_is_read_again() -> None:
     content = "".join(exports.written("csv", columns, [row]))
     assert read(columns, content.encode(), Choices(), 1).rows == [row]
     assert rows_of(columns, content) == [row]
+
+
+def test_of_very_many_problems_each_row_keeps_one() -> None:
+    wide = [Column(key=f"c{place}", type="number") for place in range(100)]
+    content = "\n".join([",".join(one.key for one in wide), *[",".join(["ab"] * 100)] * 500])
+    found = read(wide, content.encode(), Choices(), 10)
+    assert len(found.refused) == 500
+    assert sum(len(one.problems) for one in found.refused) < 12_000
+
+
+def test_more_values_than_are_held_at_once_are_refused_with_what_to_do() -> None:
+    line = "a" + "," * (MAX_CELLS - 1) + "\n"
+    with pytest.raises(ValidationFailed) as refused:
+        preview("name" + "," * (MAX_CELLS - 1) + "\n" + line * (MAX_VALUES // MAX_CELLS))
+    assert "divide it into several files" in refused.value.field_errors["file"][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 import zipfile
 from datetime import date, datetime
 from typing import Any
@@ -179,6 +180,19 @@ def test_nothing_is_unpacked_or_repeated_beyond_bounds(monkeypatch: pytest.Monke
     assert "MB of text" in refusal(workbooks.book({"One": rows}, texts=texts))
     monkeypatch.setattr(package, "MAX_UNPACKED_BYTES", 5_000)
     assert "unpacks to" in refusal(workbooks.book({"One": ""}, more={"x.xml": " " * 6_000}))
+
+
+def test_a_row_whose_cells_share_a_long_text_is_not_written_before_it_is_measured() -> None:
+    texts = f"<si><t>{'x' * 1_000_000}</t></si>"
+    cells = '<c t="s"><v>0</v></c>' * 100
+    content = workbooks.book({"One": f"<row>{cells}</row>"}, texts=texts)
+    tracemalloc.start()
+    try:
+        assert "MB of text" in refusal(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000_000
 
 
 VALUES: dict[str, Any] = {

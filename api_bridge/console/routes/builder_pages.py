@@ -27,7 +27,7 @@ from api_bridge.console.views import (
 )
 from api_bridge.console.views.data_at_hand import Preview
 from api_bridge.console.views.places import Open
-from api_bridge.console.views.schema_fields import WORKFLOW, Spec
+from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.step_inputs import Input
 from automations.definitions import editing
 from automations.definitions.triggers import TRIGGER_TYPES
@@ -252,7 +252,7 @@ def _choices(caller: Principal, found: Sequence[Input]) -> dict[str, list[tuple[
                 pairs = [(one.id, one.name) for one in matter_templates.list_all(here)]
             case Subject.DOCUMENT_TEMPLATE:
                 pairs = [(one.id, one.name) for one in document_templates.list_all(here)]
-            case _ if subject == WORKFLOW:
+            case Subject.AUTOMATION:
                 listed, _ = overviews.page_after(here, WorkflowFilter(), None, _MAX_CHOICES)
                 pairs = [(one.workflow.id, one.workflow.name) for one in listed]
         made[subject] = pairs[:_MAX_CHOICES]

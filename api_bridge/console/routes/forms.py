@@ -14,6 +14,7 @@ from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Text
 from api_bridge.console.routes.form_designer_pages import ROOT, address
 from api_bridge.deps import Admin, Viewer
+from api_bridge.natures import changing
 from api_bridge.routing import Router
 from automations.definitions.field_errors import field_errors
 from automations.domain.forms.schema import FormSchema, WrittenForm
@@ -110,6 +111,7 @@ def preview(request: Request, caller: Viewer, form_id: str, draft: Text = "") ->
 
 
 @router.post("/{form_id}/public")
+@changing
 def publish(caller: Admin, form_id: str, form: Posted) -> Response:
     """Let anybody fill it in who has the link, or nobody any more."""
     forms.get(caller.workspace_id, form_id)
@@ -143,6 +145,7 @@ def duplicate(caller: Admin, form_id: str, form: Posted) -> Response:
 
 
 @router.post("/{form_id}/delete")
+@changing
 def delete(caller: Admin, form_id: str, form: Posted) -> Response:
     """Delete a form that no active automation needs; its submissions stay."""
     forms.get(caller.workspace_id, form_id)

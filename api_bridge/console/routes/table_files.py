@@ -19,7 +19,7 @@ from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import attached
 from api_bridge.form_inputs import SentFile
 from api_bridge.middleware.held_bodies import HeldBody
-from api_bridge.natures import patient
+from api_bridge.natures import heavy, patient
 from api_bridge.routing import Router
 from automations.domain.tables import exports
 from automations.domain.tables.columns import columns_of
@@ -39,7 +39,7 @@ _WORKBOOK = "xlsx"
 
 
 @router.get("/{table_id}/import")
-@patient
+@heavy
 def show_import(
     request: Request,
     caller: Member,
@@ -83,7 +83,7 @@ def keep(caller: Member, table_id: str, form: Posted) -> Response:
 
 
 @router.post("/{table_id}/import/rows")
-@patient
+@heavy
 def load(caller: Member, table_id: str, form: Posted) -> Response:
     """Add the rows of the file that was looked at, read as it was shown."""
     tables.get(caller.workspace_id, table_id)

@@ -20,7 +20,7 @@ from api_bridge.console.views import cell_inputs, grid, meanwhile
 from api_bridge.console.views.cell_inputs import CellInput, Typed
 from api_bridge.console.views.grid import GridQuery, Place
 from api_bridge.deps import Member, Viewer
-from api_bridge.natures import searching
+from api_bridge.natures import changing, searching
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.domain.tables.columns import Column, columns_of
@@ -77,6 +77,7 @@ def show_new(request: Request, caller: Member, table_id: str) -> Response:
 
 
 @router.post("/{table_id}/rows")
+@changing
 def add(request: Request, caller: Member, table_id: str, form: Posted) -> Response:
     """Add a row."""
     table = tables.get(caller.workspace_id, table_id)
@@ -95,6 +96,7 @@ def add(request: Request, caller: Member, table_id: str, form: Posted) -> Respon
 
 
 @router.post("/{table_id}/rows/delete")
+@changing
 def delete(caller: Member, table_id: str, form: Posted) -> Response:
     """Delete the rows that were chosen; what is gone already is none of them."""
     tables.get(caller.workspace_id, table_id)

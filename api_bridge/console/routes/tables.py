@@ -13,6 +13,7 @@ from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import meanwhile, moments, shapes
 from api_bridge.console.views.shapes import ShapeDraft
 from api_bridge.deps import Admin, Viewer
+from api_bridge.natures import searching
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.domain.tables.columns import columns_of
@@ -27,6 +28,7 @@ router = Router(prefix=ROOT, tags=["tables"])
 
 
 @router.get("")
+@searching
 def show_list(request: Request, caller: Viewer, q: Text = "", page: Page = 1) -> Response:
     """The tables, newest first."""
     size = queries.PAGE_SIZE
@@ -68,6 +70,7 @@ def show_columns(request: Request, caller: Admin, table_id: str) -> Response:
 
 
 @router.post("/{table_id}/columns")
+@searching
 def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Response:
     """Give a table another name, or other columns."""
     table = tables.get(caller.workspace_id, table_id)
@@ -92,6 +95,7 @@ def change(request: Request, caller: Admin, table_id: str, form: Posted) -> Resp
 
 
 @router.post("/{table_id}/delete")
+@searching
 def delete(caller: Admin, table_id: str, form: Posted) -> Response:
     """Delete a table with its rows."""
     tables.get(caller.workspace_id, table_id)

@@ -14,7 +14,6 @@ from automations.definitions.triggers import FILTERS, TRIGGERS
 from automations.steps.base import Subject
 from automations.steps.registry import STEP_TYPES
 
-WORKFLOW = "workflow"
 _LONG = {
     "body", "html", "message", "prompt", "system", "text", "description", "expression", "code",
 }  # fmt: skip
@@ -26,9 +25,11 @@ _FILTERED = {
     "filterTableId": Subject.TABLE,
     "filterMatterTemplateId": Subject.BOARD,
     "formId": Subject.FORM,
-    "workflowId": WORKFLOW,
-    "errorWorkflowId": WORKFLOW,
+    "workflowId": Subject.AUTOMATION,
+    "errorWorkflowId": Subject.AUTOMATION,
 }
+_TYPED = {"", Subject.DOCUMENT, Subject.MEMBER}
+"""Of what is named, what nobody chooses from a list."""
 _OFTEN = {"approvers", "data", "description", "duration", "match", "rules", "userIds", "variables"}
 """Fields that are shown at once, though a step can do without."""
 _SELDOM = {"expression", "amount", "unit"}
@@ -226,5 +227,6 @@ def _python_name(model: Any, alias: str) -> str:
 
 
 def _with_subject(spec: Spec, subject: str) -> Spec:
-    listed = subject and subject != Subject.DOCUMENT
-    return replace(spec, control="reference", subject=str(subject)) if listed else spec
+    if subject in _TYPED:
+        return spec
+    return replace(spec, control="reference", subject=str(subject))

@@ -22,6 +22,7 @@ _PAYPAL_CHARSET, _PAYPAL_SIGN = "charset", "verify_sign"
 """The field in which PayPal says it, and one by which its notifications are known."""
 
 _PLAIN = ("", "7bit", "8bit", "binary")
+_BLANKS = b" \t\r\n\f\v"
 
 
 class Undecodable(ValueError):
@@ -182,7 +183,7 @@ def _carried(content: bytes, encoding: str) -> bytes:
         return content
     try:
         if encoding == "base64":
-            return base64.b64decode(b"".join(content.split()), validate=True)
+            return base64.b64decode(content.translate(None, _BLANKS), validate=True)
         if encoding == "quoted-printable":
             return quopri.decodestring(content)
     except ValueError as error:

@@ -23,9 +23,14 @@ class RenderedDocument:
 
 
 class DocumentRenderer(Protocol):
-    """Reads and fills document templates; raises StepError, TemplateError for their mistakes."""
+    """Reads and fills document templates; raises StepError, TemplateError for their mistakes.
 
-    def placeholders(self, template_format: str, content: bytes) -> tuple[str, ...]:
+    ``whose`` is the workspace that it is done for: none takes the turns of all.
+    """
+
+    def placeholders(
+        self, template_format: str, content: bytes, *, whose: str = ""
+    ) -> tuple[str, ...]:
         """The dotted names that a template takes; refuses one that is not sound."""
         ...
 
@@ -38,6 +43,7 @@ class DocumentRenderer(Protocol):
         *,
         seconds: float | None = None,
         allow_loss: bool = False,
+        whose: str = "",
     ) -> RenderedDocument:
         """Fill in a template.
 
@@ -47,7 +53,7 @@ class DocumentRenderer(Protocol):
         """
         ...
 
-    def pdf(self, content: bytes) -> RenderedDocument:
+    def pdf(self, content: bytes, *, whose: str = "") -> RenderedDocument:
         """A DOCX as it is, as a PDF to look at, which may show less than the document."""
         ...
 

@@ -27,6 +27,8 @@ class Subject(StrEnum):
     DOCUMENT_TEMPLATE = "document template"
     BOARD = "matter template"
     DOCUMENT = "document"
+    AUTOMATION = "automation"
+    MEMBER = "member"
 
 
 def _no_body(config: Any, items: list[JSON]) -> Outcome:
@@ -127,7 +129,8 @@ class StepType(ABC, Generic[C]):
     """How long it may take when the definition does not say."""
 
     refers_to: ClassVar[Mapping[str, Subject]] = {}
-    """What its config names by id, by the field."""
+    """What its config names by id, by the field; of parts of a list as
+    ``attachments.document_id``."""
 
     def unavailable(self, config: C, workspace_id: str, ports: Ports) -> str | None:
         """Why a step cannot run as things are set up, asked when its automation is activated."""

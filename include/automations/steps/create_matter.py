@@ -59,7 +59,7 @@ class CreateMatter(StepType[CreateMatterConfig]):
     type = "create_matter"
     title = "Create a matter"
     Config = CreateMatterConfig
-    refers_to: ClassVar = {"template_id": Subject.BOARD}
+    refers_to: ClassVar = {"template_id": Subject.BOARD, "assignee_id": Subject.MEMBER}
     example: ClassVar = {"templateId": "<template id>", "title": "Onboard {{input.name}}"}
     keeps = True
     outputs: ClassVar = {

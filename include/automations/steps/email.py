@@ -23,7 +23,7 @@ from automations.domain.fields import (
     listed,
 )
 from automations.ports import Attachment, Documents, Mail
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Fail, Outcome
 
 MAX_RECIPIENTS = 100
@@ -209,6 +209,7 @@ class Email(StepType[EmailConfig]):
     type = "email"
     title = "Send an e-mail"
     Config = EmailConfig
+    refers_to: ClassVar = {"attachments.document_id": Subject.DOCUMENT}
     example: ClassVar = {
         "to": "{{input.email}}",
         "subject": "Welcome",

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from automations.domain.fields import Model, Text, Texts, is_rendered, is_template
 from automations.ports import Notice
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Done, Outcome
 
 MAX_USERS = 100
@@ -54,6 +54,7 @@ class Notification(StepType[NotificationConfig]):
     type = "notification"
     title = "Send a notification"
     Config = NotificationConfig
+    refers_to: ClassVar = {"user_ids": Subject.MEMBER}
     example: ClassVar = {"title": "{{input.name}} has signed up"}
     keeps = True
     outputs: ClassVar = {

@@ -10,7 +10,7 @@ from automations.domain.fields import Model, OrTemplate, Text, is_template
 from automations.domain.statuses import DagCallStatus, RunStatus
 from automations.kit.values import JSON
 from automations.ports import ChildResult, DagResult, Ports
-from automations.steps.base import StepContext, StepType
+from automations.steps.base import StepContext, StepType, Subject
 from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForRun
 
 
@@ -60,6 +60,7 @@ class RunWorkflow(StepType[RunWorkflowConfig]):
     type = "run_workflow"
     title = "Run an automation"
     Config = RunWorkflowConfig
+    refers_to: ClassVar = {"workflow_id": Subject.AUTOMATION}
     example: ClassVar = {"workflowId": "<automation id>", "input": {"name": "{{input.name}}"}}
     keeps = True
     outputs: ClassVar = {

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from typing import Any
 import automations
 from automations.adapters.documents import package
 from automations.adapters.documents.problems import TemplateProblem
+from automations.adapters.documents.turns import Turns
 from automations.errors import StepError, TemplateError
 from automations.kit.values import JSON
 from automations.ports import RenderedDocument
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 _CODE = Path(automations.__file__).parents[1]
 _NOWHERE = "http://127.0.0.1:9"
-_AT_ONCE = max(4, os.cpu_count() or 1)
+AT_ONCE = max(4, os.cpu_count() or 1)
 """Children of one process: each may take hundreds of megabytes, and a core."""
-_children = threading.BoundedSemaphore(_AT_ONCE)
+_children = Turns(AT_ONCE, of_one=AT_ONCE // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,9 @@ class ConfinedRenderer:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
 
-    def placeholders(self, template_format: str, content: bytes) -> tuple[str, ...]:
+    def placeholders(
+        self, template_format: str, content: bytes, *, whose: str = ""
+    ) -> tuple[str, ...]:
         """The names that a template takes.
 
         Raises:
@@ -68,7 +70,7 @@ class ConfinedRenderer:
             _check_package(content)
         job = {"task": "placeholders", "template": template_format}
         with tempfile.TemporaryDirectory(prefix="document-") as folder:
-            found = self._ask(Path(folder), content, job).get("placeholders")
+            found = self._ask(Path(folder), content, job, whose).get("placeholders")
         if not isinstance(found, list):
             raise StepError("The template could not be read.", kind="document")
         return tuple(str(name) for name in found)
@@ -82,6 +84,7 @@ class ConfinedRenderer:
         *,
         seconds: float | None = None,
         allow_loss: bool = False,
+        whose: str = "",
     ) -> RenderedDocument:
         """Fill in a template.
 
@@ -96,23 +99,23 @@ class ConfinedRenderer:
             "data": data,
             "allow_loss": allow_loss,
         }
-        return self._made(content, job, seconds)
+        return self._made(content, job, whose, seconds)
 
-    def pdf(self, content: bytes) -> RenderedDocument:
+    def pdf(self, content: bytes, *, whose: str = "") -> RenderedDocument:
         """A DOCX as it is, as a PDF to look at, which may show less than the document.
 
         Raises:
             StepError: it cannot be read, or a limit was reached.
         """
         _check_package(content)
-        return self._made(content, {"task": "show", "template": "docx", "output": "pdf"})
+        return self._made(content, {"task": "show", "template": "docx", "output": "pdf"}, whose)
 
     def _made(
-        self, content: bytes, job: dict[str, Any], seconds: float | None = None
+        self, content: bytes, job: dict[str, Any], whose: str, seconds: float | None = None
     ) -> RenderedDocument:
         with tempfile.TemporaryDirectory(prefix="document-") as name:
             folder = Path(name)
-            answer = self._ask(folder, content, job, seconds)
+            answer = self._ask(folder, content, job, whose, seconds)
             engine, losses = answer.get("engine"), answer.get("losses")
             result = folder / f"document.{job['output']}"
             size = result.stat().st_size if result.is_file() else 0
@@ -126,17 +129,20 @@ class ConfinedRenderer:
             return RenderedDocument(result.read_bytes(), engine, tuple(map(str, losses)))
 
     def _ask(
-        self, folder: Path, content: bytes, job: dict[str, Any], seconds: float | None = None
+        self,
+        folder: Path,
+        content: bytes,
+        job: dict[str, Any],
+        whose: str,
+        seconds: float | None = None,
     ) -> dict[str, Any]:
         patience = self._limits.patience if seconds is None else seconds
-        began = time.monotonic()
+        until = time.monotonic() + patience
         answer: dict[str, Any] | None = None
-        if _children.acquire(timeout=max(0.0, patience)):
-            try:
-                left = max(0.0, patience - (time.monotonic() - began))
+        with _children.one(whose, until) as may_begin:
+            if may_begin:
+                left = max(0.0, until - time.monotonic())
                 answer = self._child(folder, content, job, left)
-            finally:
-                _children.release()
         if answer is None:
             raise StepError(
                 f"The document took more time than it may ({patience:g} s).",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice, repeat
 from typing import Any
 
 from psycopg2.errors import QueryCanceled
@@ -141,18 +142,20 @@ def add(
 def add_many(
     session: Session,
     table_id: str,
-    rows: Sequence[Mapping[str, JSON]],
+    rows: Iterable[Mapping[str, JSON]],
     hashes: Sequence[str] | None = None,
 ) -> list[str]:
-    """Insert rows, and give their ids in the same order."""
-    hashed: Sequence[str | None] = hashes or [None] * len(rows)
-    made = [
+    """Insert rows, as they come, and give their ids in the same order."""
+    ids: list[str] = []
+    hashed: Iterator[str | None] = repeat(None) if hashes is None else iter(hashes)
+    made = (
         {"id": new_id(), "table_id": table_id, "data": data, "key_hash": one}
-        for data, one in zip(rows, hashed, strict=True)
-    ]
-    for start in range(0, len(made), _AT_ONCE):
-        session.execute(insert(DataRow), made[start : start + _AT_ONCE])
-    return [str(row["id"]) for row in made]
+        for data, one in zip(rows, hashed, strict=hashes is not None)
+    )
+    while some := list(islice(made, _AT_ONCE)):
+        session.execute(insert(DataRow), some)
+        ids += [str(row["id"]) for row in some]
+    return ids
 
 
 def change(session: Session, row: DataRow, data: Mapping[str, JSON], hashed: str | None) -> DataRow:

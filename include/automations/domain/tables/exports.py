@@ -18,8 +18,11 @@ from automations.kit.workbooks import writing
 Kind = Literal["csv", "spreadsheet", "json"]
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 """The media type of a workbook."""
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a text, which may then send elsewhere what is beside it."""
+_FORMULAS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""What makes a spreadsheet compute a text, which may then send elsewhere what is beside it.
+
+Some of East Asia take the wide forms of these signs for them.
+"""
 
 
 def written(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from automations.domain.tables.cells import is_nothing, of_text
 from automations.domain.tables.columns import MAX_ROW_BYTES, Column, checked
@@ -17,9 +15,6 @@ from automations.errors import ValidationFailed
 from automations.kit.values import JSON, Errors
 from automations.kit.workbooks import reading
 from automations.kit.workbooks.package import NotAWorkbook
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 MAX_ROWS = 50_000
 """Of one file, which is one transaction."""
@@ -30,6 +25,9 @@ SAID = re.compile(r'"?sep=([^"\r\n])"?\r?\n', re.IGNORECASE)
 # In an atomic group: Python before 3.11.5 takes of "*+" what its last, failed round has passed.
 _FIRST = re.compile(r'(?>(?:[^"\r\n]++|"[^"]*+")*)')
 """A text's first line, of which a cell in quotes may have several."""
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+MAX_LINE = 4 * MAX_ROW_BYTES
+"""Characters of one row as it is written: each quote in it comes twice, and not all is taken."""
 # Else a cell has 131 072 characters at most, and what an export has written cannot be read again.
 csv.field_size_limit(MAX_ROW_BYTES)
 
@@ -43,8 +41,16 @@ def rows_of(columns: Sequence[Column], source: Source) -> list[dict[str, JSON]]:
     Raises:
         ValidationFailed: some do not fit; the first of them are named, ``rows.0`` on.
     """
+    return list(rows_in(columns, source))
+
+
+def rows_in(columns: Sequence[Column], source: Source) -> Iterator[dict[str, JSON]]:
+    """The same one by one, so that many are not held at once; none behind one that does not fit.
+
+    Raises:
+        ValidationFailed: as ``rows_of``, when all have been looked at.
+    """
     found = _from_csv(columns, source) if isinstance(source, str) else ((one, {}) for one in source)
-    rows: list[dict[str, JSON]] = []
     wrong: Errors = {}
     for index, (data, unread) in enumerate(found):
         if index == MAX_ROWS:
@@ -54,13 +60,13 @@ def rows_of(columns: Sequence[Column], source: Source) -> list[dict[str, JSON]]:
             continue
         path = f"rows.{index}.data"
         kept, problems = checked(columns, data, path)
-        rows.append(kept)
         wrong |= problems | {f"{path}.{key}": messages for key, messages in unread.items()}
         if len(wrong) >= _NAMED_PROBLEMS:
             break
+        if not wrong:
+            yield kept
     if wrong:
         raise ValidationFailed(dict(islice(wrong.items(), _NAMED_PROBLEMS)))
-    return rows
 
 
 def workbook_text(content: bytes, sheet: str | None) -> str:
@@ -77,20 +83,25 @@ def workbook_text(content: bytes, sheet: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A text as one separator divides it.
+    """A text as one separator divides it, read anew whenever its lines are asked for.
 
     Args:
         separator: what divides it.
         head: the columns that the first line names.
-        width: how many cells the first line has, empty ones at its end, too.
-        is_exact: whether no line has more cells than that.
+        blank: places of columns that have neither a name nor a value, as spreadsheets leave them.
+        is_exact: whether no line has more cells than the first one.
     """
 
+    text: str
     separator: str
     head: Sequence[Column]
-    width: int
-    lines: Sequence[Sequence[str]]
+    blank: frozenset[int]
     is_exact: bool
+
+    def lines(self) -> Iterator[list[str]]:
+        """The lines behind the first one, but for those that have nothing."""
+        for line in islice(_filled(Lines(self.text, self.separator)), 1, MAX_ROWS + 2):
+            yield _kept(line, self.blank)
 
 
 def separator_of(columns: Sequence[Column], text: str) -> str | None:
@@ -107,27 +118,49 @@ def without_hint(text: str) -> str:
     return text[said.end() :] if said else text
 
 
-def lines_of(text: str, separator: str) -> Reader:
-    """Reads a text's lines, as one separator divides them; it knows its ``line_num``.
+class Lines:
+    """A text's rows, as one separator divides them, with few of them in memory.
 
     Where quotes stand behind blanks, as people and some programs write them, blanks behind a
     separator are no part of a value: no other program writes such quotes.
     """
-    return csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=separator,
-        strict=True,
-        skipinitialspace=_has_padded_quotes(text, separator),
-    )
+
+    def __init__(self, text: str, separator: str) -> None:
+        self._length = 0
+        self._reader = csv.reader(
+            self._written(text),
+            delimiter=separator,
+            strict=True,
+            skipinitialspace=_has_padded_quotes(text, separator),
+        )
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for cells in self._reader:
+            self._length = 0
+            yield cells
+
+    @property
+    def line_num(self) -> int:
+        """How many of the text's lines were read; a row in quotes may have several."""
+        return self._reader.line_num
+
+    def _written(self, text: str) -> Iterator[str]:
+        for line in _LINE.finditer(text):
+            self._length += line.end() - line.start()
+            if self._length > MAX_LINE:
+                raise csv.Error(f"a row has more than {MAX_LINE} characters")
+            yield line.group()
 
 
 def _has_padded_quotes(text: str, separator: str) -> bool:
-    # Each second piece stands in quotes: two quotes within are the end of one piece and the
-    # beginning of the next one.
-    before_quotes = text.split('"')[:-1:2]
-    return any(
-        piece.endswith(" ") and piece.rstrip(" ").endswith(separator) for piece in before_quotes
-    )
+    # Behind an even number of quotes one begins a cell: two within one are an end and a beginning.
+    number, counted = 0, 0
+    for found in re.finditer(re.escape(separator) + ' +"', text):
+        number += text.count('"', counted, found.end() - 1)
+        counted = found.end() - 1
+        if number % 2 == 0:
+            return True
+    return False
 
 
 def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Errors]]:
@@ -135,7 +168,7 @@ def _from_csv(columns: Sequence[Column], text: str) -> Iterator[tuple[JSON, Erro
     if "\0" in text:
         raise ValidationFailed({"body": ["must not hold a NUL character"]})
     sheet = _sheet(columns, text)
-    for index, line in enumerate(sheet.lines):
+    for index, line in enumerate(sheet.lines()):
         if any(cell.strip() for cell in line[len(sheet.head) :]):
             message = "has more values than the first line has names"
             raise ValidationFailed({f"rows.{index}": [message]})
@@ -170,37 +203,31 @@ def _sheet(columns: Sequence[Column], text: str) -> _Sheet:
 
 
 def _divided(columns: Sequence[Column], text: str, separator: str) -> _Sheet:
-    lines = lines_of(text, separator)
+    lines = Lines(text, separator)
     try:
-        # Spreadsheets write lines of separators only where somebody has cleared a row.
-        filled = (line for line in lines if any(cell != "" for cell in line))
+        filled = _filled(lines)
         first = next(filled, [])
-        found = list(islice(filled, MAX_ROWS + 1))
-        first, found = _without_blank(first, found)
-        head = _head(columns, first)
+        blank = {place for place, name in enumerate(first) if not name.strip()}
+        is_exact = True
+        for line in islice(filled, MAX_ROWS + 1):
+            blank -= {place for place in blank if place < len(line) and line[place].strip()}
+            is_exact = is_exact and len(line) <= len(first)
+        head = _head(columns, _kept(first, blank))
     except csv.Error as error:
         message = f"is not CSV, line {lines.line_num}: {error}"
         raise ValidationFailed({"body": [message]}) from error
-    return _Sheet(
-        separator, head, len(first), found, all(len(line) <= len(first) for line in found)
-    )
+    return _Sheet(text, separator, head, frozenset(blank), is_exact)
 
 
-def _without_blank(first: list[str], lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """A sheet without columns that have neither a name nor a value, as spreadsheets leave them."""
-    unnamed = [place for place, name in enumerate(first) if not name.strip()]
-    blank = {
-        place
-        for place in unnamed
-        if not any(line[place].strip() for line in lines if place < len(line))
-    }
+def _filled(lines: Lines) -> Iterator[list[str]]:
+    # Spreadsheets write lines of separators only where somebody has cleared a row.
+    return (line for line in lines if any(cell != "" for cell in line))
+
+
+def _kept(line: list[str], blank: Set[int]) -> list[str]:
     if not blank:
-        return first, lines
-
-    def kept(line: list[str]) -> list[str]:
-        return [cell for place, cell in enumerate(line) if place not in blank]
-
-    return kept(first), [kept(line) for line in lines]
+        return line
+    return [cell for place, cell in enumerate(line) if place not in blank]
 
 
 def _head(columns: Sequence[Column], names: list[str]) -> list[Column]:

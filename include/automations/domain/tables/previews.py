@@ -19,7 +19,7 @@ from automations.domain.tables.imports import (
     MAX_ROWS,
     SAID,
     SEPARATORS,
-    lines_of,
+    Lines,
     separator_of,
     without_hint,
 )
@@ -36,6 +36,10 @@ CHARSETS = (
 """Those that one may choose."""
 MAX_CELLS = 500
 """Of a line: more columns than any table has are no file of rows."""
+MAX_VALUES = 2_000_000
+"""Of a file: each is some sixty bytes here, more than in the file."""
+_MAX_PROBLEMS = 10_000
+"""That are kept of a file; of further rows one each."""
 _WORDS = re.compile(r"[\W_]+")
 
 
@@ -129,8 +133,9 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
         raise ValidationFailed({"file": ["is empty"]})
     first = lines[0][1]
     headed = _is_head(columns, first) if choices.headed is None else choices.headed
-    body = lines[1:] if headed else lines
     width = max(len(cells) for _, cells in lines)
+    body = lines[1:] if headed else lines
+    del lines
     names = [
         first[place].strip() if headed and place < len(first) else "" for place in range(width)
     ]
@@ -142,7 +147,11 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
     refused: list[Refused] = []
     by_key = {column.key: column for column in columns}
     taken = [(place, by_key[key]) for place, key in enumerate(targets) if key in by_key]
-    for line, cells in () if wrong else body:
+    first_lines = [cells for _, cells in body[:shown]]
+    body.reverse()
+    while body and not wrong:
+        # Of a line that has become a row, nothing else is kept.
+        line, cells = body.pop()
         values, problems = _values(taken, cells)
         _judge(columns, line, values, problems, rows, refused)
     return Preview(
@@ -151,7 +160,7 @@ def read(columns: Sequence[Column], content: bytes, choices: Choices, shown: int
         headed,
         names,
         targets,
-        [cells for _, cells in body[:shown]],
+        first_lines,
         rows,
         refused,
         wrong,
@@ -193,7 +202,7 @@ def _separator(columns: Sequence[Column], text: str) -> str:
 
     def fitness(separator: str) -> tuple[int, int]:
         try:
-            first = next(lines_of(text, separator), [])
+            first = next(iter(Lines(text, separator)), [])
         except csv.Error:
             return (0, 0)
         matched = sum(_match(columns, name) is not None for name in first)
@@ -204,21 +213,28 @@ def _separator(columns: Sequence[Column], text: str) -> str:
 
 def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
     """The lines that have anything, with their numbers as spreadsheets count them."""
-    reader = lines_of(text, separator)
+    reader = Lines(text, separator)
     filled = (
         (number, cells)
         for number, cells in enumerate(reader, 1)
         if any(cell != "" for cell in cells)
     )
+    found: list[tuple[int, list[str]]] = []
+    count = 0
     try:
-        found = list(islice(filled, MAX_ROWS + 2))
+        for number, cells in islice(filled, MAX_ROWS + 2):
+            if len(cells) > MAX_CELLS:
+                message = f"has more than {MAX_CELLS} values in a line: choose another separator"
+                raise ValidationFailed({"file": [message]})
+            count += len(cells)
+            if count > MAX_VALUES:
+                message = f"has more than {MAX_VALUES:,} values: divide it into several files"
+                raise ValidationFailed({"file": [message]})
+            found.append((number, cells))
     except csv.Error as error:
         raise ValidationFailed(
             {"file": [f"is not CSV, line {reader.line_num}: {error}"]}
         ) from error
-    if any(len(cells) > MAX_CELLS for _, cells in found):
-        message = f"has more than {MAX_CELLS} values in a line: choose another separator"
-        raise ValidationFailed({"file": [message]})
     return found
 
 
@@ -306,6 +322,8 @@ def _judge(
     _, wrong = checked(columns, values, "")
     # A value that could not even be read is no missing one.
     found = {path.removeprefix("."): told for path, told in wrong.items()} | problems
+    if found and len(refused) * len(columns) > _MAX_PROBLEMS:
+        found = dict(islice(found.items(), 1))
     if found:
         refused.append(Refused(line, found))
     else:

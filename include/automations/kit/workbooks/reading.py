@@ -142,6 +142,8 @@ class _Texts:
         if tag == "rPh":
             self._aside -= 1
         elif tag == "si":
+            if len(self.found) == _MAX_CELLS:
+                raise NotAWorkbook(f"has more than {_MAX_CELLS} texts: divide it")
             self.found.append(unescaped("".join(self._pieces)))
 
 
@@ -269,13 +271,14 @@ class _Cells:
                 return unescaped(kept)
 
     def _end_row(self) -> None:
+        # Before it is written: each of its cells may have the same long text.
+        if self._out.tell() + sum(map(len, self._line)) > MAX_TEXT:
+            message = f"has more than {MAX_TEXT // 1_000_000} MB of text in a sheet: divide it"
+            raise NotAWorkbook(message)
         self._writer.writerow(self._line)
         self._filled += bool(self._line)
         if self._filled > self._most:
             raise _Enough
-        if self._out.tell() > MAX_TEXT:
-            message = f"has more than {MAX_TEXT // 1_000_000} MB of text in a sheet: divide it"
-            raise NotAWorkbook(message)
 
 
 def _column(letters: str) -> int:

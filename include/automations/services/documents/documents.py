@@ -151,6 +151,7 @@ class StoredDocuments:
                 order.format,
                 seconds=order.seconds,
                 allow_loss=order.allow_loss,
+                whose=order.workspace_id,
             )
         except StepError as error:
             raise StepError(

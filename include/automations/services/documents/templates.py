@@ -48,7 +48,7 @@ def create(
     Raises:
         ValidationFailed: its content is not sound; says why.
     """
-    placeholders = _checked(renderer, template_format, content)
+    placeholders = _checked(renderer, workspace_id, template_format, content)
     with unit_of_work() as session:
         template = TemplateRow(workspace_id=workspace_id, name=name)
         _fill(template, template_format, content, placeholders)
@@ -83,7 +83,7 @@ def replace(
     chosen = template_format or before.format
     if content is None and chosen != before.format:
         raise ValidationFailed({"format": ["cannot change without content"]})
-    placeholders = None if content is None else _checked(renderer, chosen, content)
+    placeholders = None if content is None else _checked(renderer, workspace_id, chosen, content)
     with unit_of_work() as session:
         template = documents.lock_template(session, workspace_id, template_id)
         if template is None:
@@ -149,13 +149,15 @@ def _find(
     return template
 
 
-def _checked(renderer: DocumentRenderer, template_format: str, content: bytes) -> list[str]:
+def _checked(
+    renderer: DocumentRenderer, workspace_id: str, template_format: str, content: bytes
+) -> list[str]:
     if not content:
         raise ValidationFailed({"content": ["must not be empty"]})
     if len(content) > MAX_BYTES:
         raise ValidationFailed({"content": [f"has {len(content)} bytes; {MAX_BYTES} at most"]})
     try:
-        return list(renderer.placeholders(template_format, content))
+        return list(renderer.placeholders(template_format, content, whose=workspace_id))
     except StepError as error:
         raise ValidationFailed({"content": [error.message]}) from error
 

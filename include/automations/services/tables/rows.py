@@ -24,7 +24,7 @@ from automations.domain.tables.columns import (
     value_of,
 )
 from automations.domain.tables.filters import Order, checked, order_of
-from automations.domain.tables.imports import Source, rows_of
+from automations.domain.tables.imports import Source, rows_in
 from automations.errors import Conflict, NotFound, ValidationFailed
 from automations.kit import cursors
 from automations.kit.canonical_json import mark_of
@@ -145,7 +145,7 @@ def load(workspace_id: str, table_id: str, source: Source) -> list[str]:
 def add_many(session: Session, workspace_id: str, table_id: str, source: Source) -> list[str]:
     """Add many rows in a transaction, all or none of them; they are one event."""
     table = tables.writable(session, workspace_id, table_id)
-    ids = data_rows.add_many(session, table.id, rows_of(columns_of(table.columns), source))
+    ids = data_rows.add_many(session, table.id, rows_in(columns_of(table.columns), source))
     if ids:
         data = {"rowId": ids[0], "count": len(ids), "rowIds": ids[:NAMED_ROWS]}
         _announce(session, table, "ROW_ADDED", data, cause=None)

@@ -156,6 +156,8 @@ def check_references(
     begins = "status" in changed and found.status == WorkflowStatus.ACTIVE
     if begins or "errorWorkflowId" in changed:
         error_workflows.check(session, found, definition.error_workflow_id)
+    if found.status == WorkflowStatus.ACTIVE and (begins or "steps" in changed):
+        step_subjects.check_automations(session, found.workspace_id, definition)
     if found.status != WorkflowStatus.ARCHIVED and not changed.isdisjoint(("steps", "status")):
         cycles.check(session, found, definition)
 
