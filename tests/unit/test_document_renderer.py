@@ -7,7 +7,7 @@ import os
 import random
 import re
 import stat
-import threading
+import time
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +24,7 @@ from docx.shared import Cm
 
 from automations.adapters.documents import page, pandoc, soffice
 from automations.adapters.documents.renderer import ConfinedRenderer, Limits
+from automations.adapters.documents.turns import Turns
 from automations.errors import StepError, TemplateError
 from tests.letters import letter, repacked, texts
 from tests.waiting import until
@@ -433,14 +434,17 @@ def _has_ended(pid: int) -> bool:
 def test_more_than_a_process_has_room_for_wait_in_their_own_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    room = threading.BoundedSemaphore(1)
-    monkeypatch.setattr("automations.adapters.documents.renderer._children", room)
-    with room, pytest.raises(StepError, match=r"took more time than it may \(0.2 s\)") as error:
-        ConfinedRenderer().render("markdown", b"x", {}, "docx", seconds=0.2)
-    assert (error.value.kind, error.value.retryable) == ("timeout", True)
-    with pytest.raises(TemplateError):
-        ConfinedRenderer().placeholders("markdown", b"{{ sum( }}")
-    assert room.acquire(blocking=False)
+    turns = Turns(2, of_one=1)
+    monkeypatch.setattr("automations.adapters.documents.renderer._children", turns)
+    renderer = ConfinedRenderer()
+    with turns.one("a", time.monotonic() + 120):
+        with pytest.raises(StepError, match=r"took more time than it may \(0.2 s\)") as error:
+            renderer.render("markdown", b"x", {}, "docx", seconds=0.2, whose="a")
+        assert (error.value.kind, error.value.retryable) == ("timeout", True)
+        with pytest.raises(TemplateError):
+            renderer.placeholders("markdown", b"{{ sum( }}", whose="b")
+    with turns.one("a", time.monotonic()) as came:
+        assert came
 
 
 class TestHostileTemplates:
