@@ -69,7 +69,7 @@ def note(
         {
             "job": job,
             "pid": pid,
-            "created": processes.created(pid) - processes.booted(),
+            "created": processes.created(pid),
             "namespace": namespace,
         },
     )
@@ -106,7 +106,7 @@ def test_a_clock_that_was_set_ends_no_life(
     note(connection, living, other.pid)
     before = psutil.boot_time()
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: before + 60)
-    assert processes.booted() == before + 60
+    assert processes.at(0) == before + 60
     assert job_processes.take_over(connection, add_job(connection), HOST) == []
 
 
@@ -117,7 +117,7 @@ def test_another_machine_of_the_same_name_is_seen_by_its_heartbeats_alone(
     boot.write_text("another machine's\n")
     living = add_job(connection)
     with monkeypatch.context() as there:
-        there.setattr(job_processes, "_BOOT", boot)
+        there.setattr(processes, "BOOT_ID", boot)
         note(connection, living, 1_000_000)
     assert job_processes.take_over(connection, add_job(connection), HOST) == []
 

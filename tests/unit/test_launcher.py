@@ -14,11 +14,12 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import psutil
 import pytest
 import yaml
 from rich.console import Console
 
-from automations.launcher import probes, stack
+from automations.launcher import probes, processes, stack
 from automations.launcher.airflow_config import (
     airflow_environment,
     airflow_options,
@@ -272,6 +273,45 @@ def test_a_part_whose_pid_is_another_process_by_now_is_stopped(
     stranger = PartState("healthy", os.getpid(), created(os.getpid()) - 100)
     RunFolder(settings.home).write(RunState(parts={"a": stranger}))
     assert part_states(settings) == {"a": "stopped"}
+
+
+def test_a_part_is_the_same_however_the_clock_was_set_since_it_was_started(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def probe(since: float) -> bool:
+        asked.append(since)
+        return True
+
+    monkeypatch.setattr(
+        "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, probe)]
+    )
+    me = PartState("healthy", os.getpid(), created(os.getpid()))
+    RunFolder(settings.home).write(RunState(parts={"a": me}))
+    before = psutil.boot_time()
+    for hours in (0, 3, -3):
+        now = before + 3600 * hours
+        monkeypatch.setattr(psutil._pslinux, "boot_time", lambda now=now: now)
+        monkeypatch.setattr(psutil, "boot_time", lambda now=now: now)
+        assert part_states(settings) == {"a": "healthy"}
+    # What it says of itself is held against its start by the clock as it is set now.
+    assert [round((at - asked[0]) / 3600) for at in asked] == [0, 3, -3]
+
+
+def test_what_ran_before_the_machine_was_started_again_is_taken_for_nobody_else(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "automations.launcher.status.all_parts", lambda _: [Part("a", list, {}, answer(True))]
+    )
+    folder = RunFolder(settings.home)
+    folder.write(RunState(parts={"a": PartState("healthy", os.getpid(), created(os.getpid()))}))
+    later = tmp_path / "boot_id"
+    later.write_text("another start\n")
+    monkeypatch.setattr(processes, "BOOT_ID", later)
+    assert part_states(settings) == {"a": "stopped"}
+    stack.clear_leftovers(folder)
 
 
 def test_a_nursery_is_as_its_supervisor_says_for_nobody_else_hears_it(

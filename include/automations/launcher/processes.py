@@ -8,10 +8,14 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
 PR_SET_CHILD_SUBREAPER = 36
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_STARTED = 19
+"""Which word behind a process's name says when it was started, in the kernel's ticks."""
 
 
 def can_adopt() -> bool:
@@ -26,24 +30,37 @@ def adopt_orphans() -> None:
 
 
 def created(pid: int) -> float:
-    """When a process was created; 0 when there is none."""
+    """When a process was created, in seconds since the machine was started; 0 when there is none.
+
+    By no clock that somebody sets: what is noted of a process is true of it as long as it lives.
+    """
     try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
+        if psutil.LINUX:
+            words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            return int(words[_STARTED]) / os.sysconf("SC_CLK_TCK")
+        return psutil.Process(pid).create_time() - psutil.boot_time()
+    except (psutil.Error, OSError):
         return 0.0
 
 
-def booted() -> float:
-    """When the machine was started, by the clock as it is set now; so is ``created``."""
-    return psutil.boot_time()
+def at(created: float) -> float:
+    """When a process was created in seconds since 1970, by the clock as it is set now."""
+    return psutil.boot_time() + created
 
 
-def is_alive(pid: int, at: float) -> bool:
-    """Whether the process with this pid and creation time runs."""
+def boot_id() -> str:
+    """Of which start of this machine what is noted of processes is true."""
     try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - at) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def is_alive(pid: int, since: float) -> bool:
+    """Whether the process runs that has this pid and was created then."""
+    try:
+        status = psutil.Process(pid).status()
+        return abs(created(pid) - since) < 1.0 and status != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -109,12 +126,12 @@ def kill(pids: Iterable[int], number: signal.Signals = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
-def end_session(leader: int, at: float, number: signal.Signals, patience: float) -> None:
+def end_session(leader: int, since: float, number: signal.Signals, patience: float) -> None:
     """End a session that an earlier supervisor left: its leader politely, then everything."""
-    if is_alive(leader, at):
+    if is_alive(leader, since):
         kill([leader], number)
         deadline = time.monotonic() + patience
-        while is_alive(leader, at) and time.monotonic() < deadline:
+        while is_alive(leader, since) and time.monotonic() < deadline:
             time.sleep(0.1)
     elif created(leader):
         return  # The number was given to another process, so the session is gone.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from automations.kit.stored import known
+from automations.launcher import processes
 
 PartStatus = Literal["waiting", "starting", "healthy", "unhealthy", "stopping", "stopped", "done"]
 """How a part stands; ``done`` is one that runs once, and has."""
@@ -26,6 +27,7 @@ class PartState:
     state: PartStatus = "waiting"
     pid: int = 0
     created: float = 0.0
+    """In seconds since the start of the machine."""
     restarts: int = 0
     seconds: float = 0.0
     stop_signal: int = 15
@@ -43,6 +45,8 @@ class RunState:
     settings: dict[str, str] = field(default_factory=dict)
     """Where the parts listen, for commands whose own environment does not say so."""
     parts: dict[str, PartState] = field(default_factory=dict)
+    boot: str = field(default_factory=processes.boot_id)
+    """The start of the machine of which the parts' processes are."""
 
 
 class RunFolder:
@@ -65,7 +69,12 @@ class RunFolder:
             name: PartState(**known(PartState, part))
             for name, part in data.pop("parts", {}).items()
         }
-        return RunState(**known(RunState, data), parts=parts)
+        state = RunState(**known(RunState, data), parts=parts)
+        if state.boot != processes.boot_id():
+            # Their numbers may be those of others now.
+            for part in parts.values():
+                part.pid = 0
+        return state
 
     def write(self, state: RunState) -> None:
         """Replace the state file."""

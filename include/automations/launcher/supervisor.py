@@ -298,7 +298,8 @@ class Supervisor:
             if child.answer is None:
                 if now >= child.probe_after:
                     child.asked = now
-                    child.answer = self._probes.submit(child.part.probe, child.state.created)
+                    since = processes.at(child.state.created)
+                    child.answer = self._probes.submit(child.part.probe, since)
             elif child.answer.done():
                 self._heard(child, child.answer)
                 child.answer = None

@@ -13,7 +13,6 @@ import logging
 import os
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, event, text
@@ -25,8 +24,6 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_PATIENCE = timedelta(seconds=10)
 """How old a heartbeat must be where processes cannot be seen: several times its interval."""
-
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 # Several parts start at once, and PostgreSQL's IF NOT EXISTS is no protection from that.
 _CREATE = """
@@ -86,9 +83,7 @@ def take_over(connection: Connection, job_id: int, host: str) -> list[int]:
     if gone:
         connection.execute(_END, {"ids": gone})
     connection.execute(text(_FORGET))
-    # Since the machine's start: the clock may be set while the process lives.
-    since = processes.created(os.getpid()) - processes.booted()
-    mine = {"pid": os.getpid(), "created": since}
+    mine = {"pid": os.getpid(), "created": processes.created(os.getpid())}
     connection.execute(text(_NOTE), {**me, **mine})
     return gone
 
@@ -107,7 +102,7 @@ def _inserted(_mapper: Any, connection: Connection, job: Any) -> None:
 
 
 def _is_alive(pid: int, created: float) -> bool:
-    return pid != os.getpid() and processes.is_alive(pid, processes.booted() + created)
+    return pid != os.getpid() and processes.is_alive(pid, created)
 
 
 def _namespace() -> str:
@@ -115,9 +110,7 @@ def _namespace() -> str:
 
     All machines give the outermost place one name; and they may have one hostname, too.
     """
-    seen = ""
-    with suppress(OSError):
-        seen += _BOOT.read_text().strip() + " "
+    seen = f"{processes.boot_id()} "
     with suppress(OSError):
         seen += os.readlink("/proc/self/ns/pid")
     return seen

@@ -82,4 +82,5 @@ def _missed(tasks: Sequence[Row[Any]]) -> list[Row[Any]]:
 def _is_there(pid: int, heard: datetime) -> bool:
     """Whether a process is there that was there when it was heard of."""
     created = processes.created(pid)
-    return 0 < created <= heard.timestamp() and processes.is_alive(pid, created)
+    was_there = created > 0 and processes.at(created) <= heard.timestamp()
+    return was_there and processes.is_alive(pid, created)
