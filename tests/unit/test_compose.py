@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,22 @@ from tests.environment import Environment
 TEXT = (ROOT / "docker-compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
+PROGRAM = Path(sys.executable).with_name("docker-compose")
 PUBLIC = {"proxy": ["80:8080", "443:8443"]}
+
+
+@pytest.mark.skipif(not PROGRAM.exists(), reason="Docker Compose's own program is not installed")
+@pytest.mark.parametrize("profile", [(), ("--profile", "tls")])
+def test_compose_itself_takes_the_file(profile: tuple[str, ...]) -> None:
+    command = [str(PROGRAM), *profile, "config", "--format", "json"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    services = json.loads(told.stdout)["services"]
+    assert services.keys() == {one for one in SERVICES if one != "proxy" or profile}
+    # What is written once for all parts has come to each.
+    parts = [one for one in services.values() if one["image"].startswith("automations:")]
+    assert len(parts) > 1
+    assert all("/home/automations" in str(one["volumes"]) for one in parts)
 
 
 @pytest.mark.parametrize("name", SERVICES)
