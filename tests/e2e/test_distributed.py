@@ -16,6 +16,7 @@ import psutil
 import pytest
 import requests
 
+from tests.chaos.faults import KILL_EVERYTHING
 from tests.e2e.automations import approval, delay, echo, echoed, email
 from tests.e2e.conftest import Stack, profile
 from tests.e2e.in_airflow import ended, held, log_of, tasks
@@ -168,14 +169,30 @@ def test_what_is_killed_loses_nothing(stack: Stack) -> None:
                 os.kill(stack.pid("queue"), signal.SIGTERM)
             else:
                 stack.kill(killed[number])
+    nothing_is_lost(stack, "killed", workflow, runs)
+
+
+def nothing_is_lost(stack: Stack, name: str, workflow: str, runs: list[str]) -> None:
+    """Have runs come to their ends, and see that each step was done, and recorded once."""
     answered(stack, workflow, runs)
     assert {stack.run(workflow, run)["status"] for run in runs} == {"COMPLETED"}
-    assert effects(stack, "killed") == expected("killed", range(MANY))
+    assert effects(stack, name) == expected(name, range(MANY))
     for run in runs:
         lines = stack.run(workflow, run)["logs"]
         done = Counter(line["stepName"] for line in lines if line["status"] == "success")
         assert set(done.values()) <= {1, 2}, done  # the loop's step once for each item
     stack.healthy()
+
+
+def test_where_everything_is_killed_at_once_nothing_is_lost_either(stack: Stack) -> None:
+    workflow = mixed(stack, "at once", "PT3S")
+    runs: list[str] = []
+    for number in range(MANY):
+        runs.append(until("a run", lambda number=number: begin(stack, workflow, number)))  # type: ignore[misc]
+        if number in (MANY // 2, MANY - 1):
+            # Some wait for people by then, some for a moment, and some have just been accepted.
+            KILL_EVERYTHING.strike(stack)
+    nothing_is_lost(stack, "at once", workflow, runs)
 
 
 def begin(stack: Stack, workflow: str, number: int) -> str | None:
