@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request
 
 from automations.errors import ValidationFailed
+from automations.kit import common_clock
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -51,7 +52,7 @@ def since(given: str) -> datetime | None:
         return None
     if given not in PERIODS:
         raise ValidationFailed({"since": [f"must be one of {', '.join(PERIODS)}"]})
-    return datetime.now(UTC) - PERIODS[given]
+    return common_clock.now() - PERIODS[given]
 
 
 def numbered(request: Request, page: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -11,6 +10,7 @@ from api_bridge.deps import Viewer
 from api_bridge.routing import Router
 from api_bridge.views import figures as views
 from automations.domain.figures import period_named
+from automations.kit import common_clock
 from automations.services.runs import figures
 from automations.services.workflows import overviews
 
@@ -39,6 +39,6 @@ def get_figures(
     """
     if workflow_id is not None:
         overviews.of(caller.workspace_id, workflow_id)
-    wanted = period_named(period, until or "", datetime.now(UTC))
+    wanted = period_named(period, until or "", common_clock.now())
     found = figures.of(caller.workspace_id, workflow_id, wanted)
     return views.figures(found, overviews.names(caller.workspace_id))

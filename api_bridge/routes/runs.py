@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -20,6 +19,7 @@ from api_bridge.views import pagination
 from api_bridge.views import runs as views
 from automations.domain.runs import RunFilter, TriggerType
 from automations.domain.statuses import RunStatus
+from automations.kit import common_clock
 from automations.kit.canonical_json import sha256_of
 from automations.kit.clock import timestamp
 from automations.kit.storable import showable
@@ -111,7 +111,7 @@ def _written(workspace_id: str, export: reading.Export) -> Iterator[str]:
     """The export piece by piece, one run in memory at a time."""
     head = {
         "workflow": {"id": export.workflow_id, "name": export.workflow_name},
-        "exportedAt": timestamp(datetime.now(UTC)),
+        "exportedAt": timestamp(common_clock.now()),
         "runCount": len(export.run_ids),
         **({"nextCursor": export.following} if export.following else {}),
     }

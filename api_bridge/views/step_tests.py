@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from automations.domain.statuses import WaitKind
@@ -10,6 +9,7 @@ from automations.execution.recording import output_of
 from automations.execution.step_tests import StepTestResult
 from automations.execution.trial_steps import Tried
 from automations.execution.trials import Trial
+from automations.kit import common_clock
 from automations.kit.clock import timestamp
 from automations.steps.outcomes import (
     Answer,
@@ -64,7 +64,7 @@ def _error(fail: Fail) -> dict[str, Any]:
 
 
 def _wait(wait: Wait) -> dict[str, Any]:
-    now = datetime.now(UTC)
+    now = common_clock.now()
     match wait:
         case WaitUntil(when):
             return {"kind": WaitKind.DELAY, "dueAt": timestamp(when)}

@@ -59,7 +59,7 @@ class Airflow(Unreachable):
 
 
 def now() -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=1)
+    return datetime.now(UTC)
 
 
 def following(airflow: Airflow) -> AssetEvents:

@@ -65,6 +65,17 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     assert long == {}
 
 
+def test_what_time_it_is_is_asked_of_the_clock_that_all_share() -> None:
+    ours = ROOT / "include" / "automations"
+    found = [*modules(ours), *modules(ROOT / "api_bridge")]
+    found += modules(ROOT / "plugins" / "automations_airflow" / "waits")
+    # What starts processes goes by their machine's, and an id has only to begin with about now.
+    own = [*modules(ours / "launcher"), *modules(ours / "kit")]
+    asks = ("datetime.now(", "time.time()")
+    others = [path for path in found if any(one in path.read_text() for one in asks)]
+    assert [path for path in others if path not in own] == []
+
+
 @pytest.mark.slow
 def test_nothing_is_imported_from_a_module_of_tests() -> None:
     """What several of them need is in a module of its own, or a fixture in a conftest."""

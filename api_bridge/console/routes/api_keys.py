@@ -16,6 +16,7 @@ from api_bridge.deps import Admin
 from api_bridge.routing import Router
 from automations.domain.principals import RANKS, Principal
 from automations.errors import ValidationFailed
+from automations.kit import common_clock
 from automations.kit.values import Errors
 from automations.services.access import api_keys, members
 
@@ -124,7 +125,7 @@ def _page(
         rows=found,
         following=queries.following(request, following),
         is_first=not cursor,
-        now=datetime.now(UTC),
+        now=common_clock.now(),
         token=token,
         whose=whose,
         roles=[role for role in RANKS if caller.may(role)],

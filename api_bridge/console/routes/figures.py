@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request
@@ -16,6 +15,7 @@ from api_bridge.console.views import overviews as overview_views
 from api_bridge.deps import Viewer
 from api_bridge.routing import Router
 from automations.domain.figures import PERIODS, Figures, Period, period_named
+from automations.kit import common_clock
 from automations.services.runs import figures
 from automations.services.workflows import overviews
 
@@ -65,4 +65,4 @@ def _shown(found: Figures, names: Mapping[str, str], period: str, until: str) ->
 
 
 def _period(name: str, until: str) -> Period:
-    return period_named(name or "week", until, datetime.now(UTC))
+    return period_named(name or "week", until, common_clock.now())

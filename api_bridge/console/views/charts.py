@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from api_bridge.console import texts
 from api_bridge.console.views import moments, words
 from automations.domain.runs import PastPause, RunStory, RunSummary
 from automations.domain.statuses import StepStatus, WaitStatus
+from automations.kit import common_clock
 
 _HEIGHT, _LEAST = 28, 5
 _WIDTH = 1000.0
@@ -30,7 +31,7 @@ class Bar:
 
 def bars(recent: Sequence[RunSummary]) -> list[Bar]:
     """The newest runs of an automation, the oldest of them first."""
-    now = datetime.now(UTC)
+    now = common_clock.now()
     seconds = [((run.completed_at or now) - run.started_at).total_seconds() for run in recent]
     longest = max((math.log1p(max(one, 0.0)) for one in seconds), default=0.0) or 1.0
     found = []
@@ -72,7 +73,7 @@ class Row:
 
 def timeline(story: RunStory, names: Mapping[str, str]) -> list[Row]:
     """When each step of a run was at work, and when it waited."""
-    now = datetime.now(UTC)
+    now = common_clock.now()
     run = story.detail.run
     first = min([run.started_at, *(one.started_at for one in story.times)])
     ends = [one.ended_at or now for one in story.times]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -17,6 +16,7 @@ from automations.domain.statuses import Decision, WaitKind
 from automations.execution.pauses import Pause, pause_of
 from automations.execution.trial_steps import SampleAnswer, Tried
 from automations.execution.trials import Trial
+from automations.kit import common_clock
 from automations.kit.excerpts import excerpt
 from automations.kit.values import JSON
 from automations.steps.registry import STEP_TYPES
@@ -100,7 +100,7 @@ def _decision(value: object) -> Decision | None:
 
 
 def _step(one: Tried, most: int) -> TriedStep:
-    pause = pause_of(one.waits, datetime.now(UTC)) if one.waits is not None else None
+    pause = pause_of(one.waits, common_clock.now()) if one.waits is not None else None
     decisions: Sequence[str] = ()
     if pause is not None and pause.kind != WaitKind.DELAY:
         decisions = _DECISIONS if pause.kind == WaitKind.DECISION else _AT_MOST

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from api_bridge.console import texts
@@ -12,6 +12,7 @@ from api_bridge.console.views import moments
 from automations.definitions.triggers import ScheduleTrigger
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import WorkflowStatus
+from automations.kit import common_clock
 
 _TIME = re.compile(r"(\d{1,2}) (\d{1,2}) (\S+) (\S+) (\S+)")
 _EVERY = re.compile(r"\*/(\d{1,2}) \* \* \* \*")
@@ -39,7 +40,7 @@ def next_due(definition: Mapping[str, Any], status: str) -> datetime | None:
     if trigger.get("type") != "schedule" or status != WorkflowStatus.ACTIVE:
         return None
     schedule = ScheduleTrigger.model_validate(trigger).schedule(definition.get("timezone"))
-    return schedule.next_after(datetime.now(UTC))
+    return schedule.next_after(common_clock.now())
 
 
 def _schedule(trigger: Mapping[str, Any], timezone: str | None) -> str:

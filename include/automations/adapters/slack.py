@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from automations.adapters import slack_connections
 from automations.adapters.http import GuardedHttpClient
 from automations.adapters.slack_connections import WEBHOOK, SlackAccount
 from automations.errors import StepError
+from automations.kit import common_clock
 from automations.kit.retry_after import wished_delay
 from automations.ports import (
     ChatMessage,
@@ -206,5 +206,5 @@ def _rate_limited(retry_after: str | None) -> StepError:
         "Slack takes no more messages for a while.",
         kind="rate_limited",
         retryable=True,
-        retry_after=wished_delay(retry_after, datetime.now(UTC)),
+        retry_after=wished_delay(retry_after, common_clock.now()),
     )

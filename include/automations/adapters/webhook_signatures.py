@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import time
 from collections.abc import Mapping, Sequence
 
 from automations.errors import SignatureRefused
+from automations.kit import common_clock
 
 _TOLERANCE = 300
 """Seconds that a signed timestamp may be off, either way."""
@@ -75,7 +75,7 @@ def _stripe(secret: str, headers: Mapping[str, str], body: bytes) -> None:
 def _check_age(header: str, stamp: str) -> None:
     if not (stamp.isascii() and stamp.isdigit()) or len(stamp) > 12:
         raise SignatureRefused(f"The {header} has no timestamp.")
-    if abs(time.time() - int(stamp)) > _TOLERANCE:
+    if abs(common_clock.now().timestamp() - int(stamp)) > _TOLERANCE:
         raise SignatureRefused(f"The {header}'s timestamp is too old or too new.")
 
 

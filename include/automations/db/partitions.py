@@ -16,6 +16,7 @@ from sqlalchemy import Table, text
 from automations.db.session import reading, unit_of_work
 from automations.db.tables import Base
 from automations.errors import DatabaseUnavailable
+from automations.kit import common_clock
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def make_ahead(dsn: str | None = None) -> None:
     for table in tables():
         there = _parts(table.name, dsn)
         # A database of before there were parts goes on without.
-        lacking = _months(datetime.now(UTC)) if _default(table.name) in there else ()
+        lacking = _months(common_clock.now()) if _default(table.name) in there else ()
         for month in lacking:
             if _part(table.name, month) not in there:
                 _make(table.name, month, dsn)

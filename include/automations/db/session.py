@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from automations.errors import DatabaseRefused, DatabaseUnavailable
+from automations.kit import common_clock
 from automations.settings import get_settings
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "SharedTransaction",
     "dispose",
     "engine",
+    "look_at_clock",
     "raw_connection",
     "reading",
     "statement",
@@ -45,8 +47,9 @@ _CONNECTING: dict[str, Any] = {
 _SERVER_KEEPALIVES = """
 SELECT set_config('tcp_keepalives_idle', '30', false),
     set_config('tcp_keepalives_interval', '10', false),
-    set_config('tcp_keepalives_count', '3', false)
+    set_config('tcp_keepalives_count', '3', false), clock_timestamp()
 """
+_TIME = "SELECT clock_timestamp()"
 
 _TRUSTED_FOR = 1.0
 """Seconds for which a connection that was just used needs no test before it is used again."""
@@ -69,10 +72,11 @@ def _engine(dsn: str) -> Engine:
 
     def test_idle(connection: Any, record: Any, proxy: Any) -> None:
         used = record.info.get("used")
-        if used is None or time.monotonic() - used < _TRUSTED_FOR:
+        is_trusted = used is None or time.monotonic() - used < _TRUSTED_FOR
+        if is_trusted and not common_clock.is_to_be_asked():
             return
         try:
-            made.dialect.do_ping(connection)
+            _ask(connection, _TIME)
         except psycopg2.Error as lost:
             # The pool then replaces this one, and all that are as old.
             raise InvalidatePoolError from lost
@@ -107,9 +111,17 @@ def _commit_by_itself(connection: Any, level: str) -> None:
 
 def _have_looked_for_us(connection: psycopg2.extensions.connection) -> None:
     """Have the server, too, see whether this end of a connection is there."""
+    _ask(connection, _SERVER_KEEPALIVES)
+
+
+def _ask(connection: psycopg2.extensions.connection, query: str) -> None:
+    """Ask what ends with the server's time, outside of a transaction, and note that."""
     before, connection.autocommit = connection.autocommit, True
+    question = common_clock.Question()
     with connection.cursor() as cursor:
-        cursor.execute(_SERVER_KEEPALIVES)
+        cursor.execute(query)
+        (answer,) = cursor.fetchall()
+    question.answered(answer[-1])
     connection.autocommit = before
 
 
@@ -268,6 +280,17 @@ def reading(dsn: str | None = None) -> Iterator[Session]:
         ) as session,
     ):
         yield session
+
+
+def look_at_clock() -> None:
+    """See what time it is by the database's clock, where that may not be known any more.
+
+    Raises:
+        DatabaseUnavailable: it cannot be seen now.
+    """
+    if common_clock.is_to_be_asked():
+        with told(), engine().connect():
+            pass
 
 
 def raw_connection() -> psycopg2.extensions.connection:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from automations.db.tables import Watermark
+from automations.kit import common_clock
 
 
 def get(session: Session, name: str) -> str | None:
     """A reader's mark, or None before its first time."""
     found = session.get(Watermark, name)
     return found.value if found else None
+
+
+def moment(mark: str | None) -> datetime | None:
+    """Up to when has been read; None before the first time, and since the clock was set back.
+
+    Of what was stamped by it since then nothing is behind the mark, so it must not be waited for.
+    """
+    read = datetime.fromisoformat(mark) if mark else None
+    return None if read is None or read > common_clock.now() else read
 
 
 def put(session: Session, name: str, value: str) -> None:

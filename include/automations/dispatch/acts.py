@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from automations.db import watermarks
 from automations.db.session import Session, unit_of_work
 from automations.dispatch.pace import Pace
 from automations.errors import OrchestratorError, OrchestratorUnavailable
+from automations.kit import common_clock
 from automations.ports import Act, ActKind, Orchestrator
 from automations.services.runs import acts
 
@@ -39,7 +40,7 @@ class Acts:
     def follow(self) -> None:
         """Look, every now and then."""
         if self._pace.is_due():
-            self.look(datetime.now(UTC) - _LAG)
+            self.look(common_clock.now() - _LAG)
 
     def look(self, until: datetime) -> None:
         """Put on record what people have done since the last time."""
@@ -54,14 +55,14 @@ class Acts:
 
     def are_any(self) -> bool:
         """Whether people have done something since the last time."""
-        found, seen = self._read(datetime.now(UTC) - _LAG)
+        found, seen = self._read(common_clock.now() - _LAG)
         return any(act.id not in seen for act in found)
 
     def _read(self, until: datetime) -> tuple[list[Act], set[int]]:
         """The acts from a little before the last time on, and those seen then."""
         with unit_of_work() as session:
             mark = json.loads(watermarks.get(session, _MARK) or "{}")
-        since = datetime.fromisoformat(mark["until"]) if mark else until - _FIRST_LOOK
+        since = watermarks.moment(mark.get("until")) or until - _FIRST_LOOK
         found: list[Act] = []
         offset, page = 0, _PAGE
         while page == _PAGE:

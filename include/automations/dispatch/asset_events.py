@@ -23,6 +23,8 @@ _LISTED = timedelta(seconds=30)
 """How often Airflow is asked which of them any DAG names: most installations have none."""
 _PATIENCE = timedelta(minutes=5)
 """How long they wait for a transaction that goes on: what a longer one stamps may not be told."""
+_AGAIN = timedelta(minutes=1)
+"""What is told, perhaps once more, when the clock was set back: nothing new is behind the mark."""
 _MARK = "asset_events"
 """The name under which it is kept up to when Airflow was told."""
 
@@ -92,8 +94,7 @@ class AssetEvents:
         with unit_of_work() as session:
             mark = watermarks.get(session, _MARK)
             if self._round is None or self._round.mark != mark:
-                # Nobody has waited for what was before.
-                since = datetime.fromisoformat(mark) if mark else until
+                since = self._since(mark, until)
                 if mark and since >= until:
                     return
                 self._round = _Round(mark, until, dict(self._changes(session, since, until)))
@@ -104,6 +105,14 @@ class AssetEvents:
         with unit_of_work() as session:
             watermarks.put(session, _MARK, going.until.isoformat())
         self._round = None
+
+    @staticmethod
+    def _since(mark: str | None, until: datetime) -> datetime:
+        """From when on what has changed is to be told."""
+        if mark:
+            return watermarks.moment(mark) or until - _AGAIN
+        # Nobody has waited for what was before.
+        return until
 
     def _tell_of(self, uri: str, extra: Mapping[str, JSON]) -> None:
         if uri not in self._wanted:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from automations.db.queue import jobs
@@ -36,7 +36,7 @@ from automations.errors import (
     OrchestratorUnavailable,
     StepError,
 )
-from automations.kit import logs
+from automations.kit import common_clock, logs
 from automations.kit.storable import nearest
 from automations.ports import Orchestrator, Ports
 from automations.settings import get_settings
@@ -423,5 +423,5 @@ class Dispatcher:
 
 def _patience(job: Job) -> timedelta:
     """How soon to look again for a DAG that is about to be parsed: often at first."""
-    age = datetime.now(UTC) - job.created_at
+    age = common_clock.now() - job.created_at
     return min(max(timedelta(seconds=0.1), age / 10), _MAX_DELAY)

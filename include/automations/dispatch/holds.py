@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from automations.db.session import unit_of_work
 from automations.db.workflows import held_up
@@ -10,6 +10,7 @@ from automations.definitions.published import dag_id, workflow_id
 from automations.dispatch.pace import Pace
 from automations.domain.statuses import Hold
 from automations.domain.workflows import HeldUp
+from automations.kit import common_clock
 from automations.ports import Orchestrator
 
 _INTERVAL = timedelta(seconds=2)
@@ -36,7 +37,7 @@ class Holds:
             known = held_up.kinds(session)
         for automation in paused - known.keys():
             told = self._orchestrator.paused_by(dag_id(automation))
-            by, since = told or (None, datetime.now(UTC))
+            by, since = told or (None, common_clock.now())
             with unit_of_work() as session:
                 held_up.put(session, automation, HeldUp(Hold.PAUSED, by, since))
         for automation, kind in known.items():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from automations.db import counters, locks, partitions, watermarks
 from automations.db.access import rate_limits, sign_ins
 from automations.db.session import unit_of_work
 from automations.errors import OrchestratorError
+from automations.kit import common_clock
 from automations.ports import Orchestrator
 from automations.services.runs import retention
 from automations.settings import get_settings
@@ -46,16 +47,16 @@ class Housekeeper:
         partitions.make_ahead()
         kept = get_settings().retention
         if kept is not None and self._is_due():
-            self._prune(datetime.now(UTC) - kept, stopping)
+            self._prune(common_clock.now() - kept, stopping)
 
     @staticmethod
     def _is_due() -> bool:
         with unit_of_work() as session:
-            mark = watermarks.get(session, _MARK)
-        return mark is None or datetime.now(UTC) - datetime.fromisoformat(mark) >= _DAILY
+            last = watermarks.moment(watermarks.get(session, _MARK))
+        return last is None or common_clock.now() - last >= _DAILY
 
     def _prune(self, before: datetime, stopping: threading.Event) -> None:
-        began = datetime.now(UTC)
+        began = common_clock.now()
         try:
             counts = retention.prune(
                 before,

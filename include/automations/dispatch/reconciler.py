@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from automations.db import locks, watermarks
 from automations.db.events import debounces
+from automations.db.queue import jobs
 from automations.db.runs import run_counts, runs, slots
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import Run
@@ -21,6 +22,7 @@ from automations.dispatch.pace import Pace
 from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.execution import overrides
+from automations.kit import common_clock
 from automations.ports import DagRunFailure, DagRunState, Orchestrator
 from automations.services.runs.from_airflow import AirflowRun, record_run
 
@@ -44,7 +46,8 @@ _PAGE = 100
 """The most that Airflow's API gives at once."""
 _MARK = "airflow_runs"
 _FIRST_LOOK = timedelta(minutes=5)
-"""How far back a reader looks that has never read; the sweep finds what is older."""
+"""How far back a reader looks that has never read, or whose clock was set back since; the sweep
+finds what is older."""
 # A transaction that was stamped earlier may commit later, and clocks differ.
 _OVERLAP = timedelta(seconds=3)
 
@@ -94,16 +97,17 @@ class Reconciler:
         if not self._mends.is_due():
             return
         with unit_of_work() as session:
+            jobs.take_from_later(session)
             runs.end_lost_tests(session, _MAX_TEST_TIME)
             slots.look_again(session)
             debounces.look_again(session)
 
     def follow(self) -> None:
         """Apply what changed in Airflow since the last time."""
-        began = datetime.now(UTC)
+        began = common_clock.now()
         with unit_of_work() as session:
             mark = watermarks.get(session, _MARK)
-        since = datetime.fromisoformat(mark) if mark else began - _FIRST_LOOK
+        since = watermarks.moment(mark) or began - _FIRST_LOOK
         offset, page = 0, _PAGE
         while page == _PAGE:
             states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE)

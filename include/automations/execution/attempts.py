@@ -10,7 +10,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +25,7 @@ from automations.execution.entered import Entered
 from automations.execution.journal import AttemptLog, Journal
 from automations.execution.loop_progress import ProgressLost
 from automations.execution.observed_ports import observed
-from automations.kit import logs, tracing
+from automations.kit import common_clock, logs, tracing
 from automations.kit.values import JSON
 from automations.ports import HostConnection, Ports
 from automations.services.audit import security_events
@@ -161,7 +161,7 @@ class Attempts:
             step_name=step.name,
             idempotency_key=attempt.key,
             attempt=attempt.number,
-            now=datetime.now(UTC),
+            now=common_clock.now(),
             timeout=parse_duration(step.timeout) if step.timeout else STEP_TYPES[step.type].timeout,
             ports=observed(self._ports, told.say) if told.is_read else self._ports,
             render=render,

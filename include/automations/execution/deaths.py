@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from automations.db.runs import run_steps
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep
 from automations.execution.entered import Entered
 from automations.execution.recording import Recorder, line_of
 from automations.execution.verdicts import Verdict
+from automations.kit import common_clock
 from automations.steps.outcomes import Fail
 
 MAX_DEATHS = 4
@@ -33,7 +32,7 @@ def count(session: Session, entered: Entered, run: Run, row: RunStep, died: int)
     outcome = Fail(_in_words(row.deaths), kind=KILLED, retryable=False)
     for number in range(died):
         is_last = is_over and number == died - 1
-        line = line_of(entered.step, outcome, datetime.now(UTC), retrying=not is_last)
+        line = line_of(entered.step, outcome, common_clock.now(), retrying=not is_last)
         run_steps.log(session, entered.ref.run_id, [line])
     return Recorder(session, entered, run, row).record(outcome) if is_over else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Literal
 
 from automations.db.tables import Run, RunStep
@@ -11,6 +10,7 @@ from automations.definitions.plan import Plan
 from automations.domain.statuses import RunStatus, StepStatus
 from automations.execution.recording import recorded
 from automations.execution.verdicts import Proceed
+from automations.kit import common_clock
 from automations.ports import DoneBefore, DoneTask
 
 _ENDED: Mapping[RunStatus, Literal["success", "failed"]] = {
@@ -43,7 +43,7 @@ def _task(row: RunStep, plan: Plan) -> DoneTask | None:
         return DoneTask(node.id, kind, "left_out", row.started_at, row.started_at)
     verdict = recorded(row)
     if row.status != StepStatus.DONE or not isinstance(verdict, Proceed):
-        now = datetime.now(UTC)
+        now = common_clock.now()
         return DoneTask(node.id, kind, "begun", row.started_at, row.ended_at or now, lines=lines)
     return DoneTask(
         node.id,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from automations.db.runs import run_steps, runs
 from automations.db.session import Session
@@ -30,6 +29,7 @@ from automations.execution.entered import Entered
 from automations.execution.pauses import parked, wait_for_slot
 from automations.execution.recording import recorded, too_early
 from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef, Verdict
+from automations.kit import common_clock
 from automations.kit.values import JSON
 from automations.services.access.people import administer
 from automations.services.audit import audit
@@ -120,10 +120,10 @@ def _come_in(session: Session, ref: TaskRef, run: Run) -> Entered | Verdict:
     if (verdict := _put_off(session, ref, run, loaded, known)) is not None:
         return verdict
     if wait is not None and wait.status == WaitStatus.ANSWERED:
-        return Sleep(wait.id, datetime.now(UTC))
+        return Sleep(wait.id, common_clock.now())
     if run.slot == SlotStatus.WAITING:
         row = _stands(session, ref, StepStatus.WAITING)
-        return parked(wait_for_slot(session, row, datetime.now(UTC)))
+        return parked(wait_for_slot(session, row, common_clock.now()))
     return _begun(session, ref, run, loaded)
 
 
@@ -180,7 +180,7 @@ def wake(session: Session, ref: TaskRef, wait_id: str, answer: Answer | None) ->
     how = Answer(
         wait.decision or Decision.RESUMED,
         wait.decided_by,
-        wait.decided_at or datetime.now(UTC),
+        wait.decided_at or common_clock.now(),
         wait.data,
         wait.override,
         wait.reason,
@@ -218,7 +218,7 @@ def _entered(
         traceparent=run.traceparent,
         attempt=row.attempt,
         started_at=row.started_at,
-        names=names_of(run, loaded, outputs, datetime.now(UTC)),
+        names=names_of(run, loaded, outputs, common_clock.now()),
         kept=row.output or {},
         outputs=outputs,
     )
@@ -261,7 +261,7 @@ def _by_time(wait: Wait, answer: Answer | None) -> Answer | None:
     Args:
         answer: that it has come, as the orchestrator says; None when it has only woken the task.
     """
-    now = datetime.now(UTC)
+    now = common_clock.now()
     # Airflow's clock may be ahead of ours: what it has waited for to its end is not parked again
     # for a moment. Of what ends otherwise, the end of its trigger says nothing.
     told = answer is not None and (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from automations.db.runs import run_queries, runs
@@ -15,6 +15,7 @@ from automations.domain.fields import parse_duration
 from automations.errors import NotFound, ValidationFailed
 from automations.execution.entered import Entered
 from automations.execution.verdicts import TaskRef
+from automations.kit import common_clock
 from automations.kit.values import JSON
 from automations.services.runs.template_names import names_of
 from automations.services.workflows.definitions import Loaded
@@ -91,7 +92,7 @@ def names_found(row: Run, loaded: Loaded, outputs: Mapping[str, JSON]) -> dict[s
     Args:
         outputs: of its steps, by their ids.
     """
-    names = names_of(row, loaded, outputs, datetime.now(UTC))
+    names = names_of(row, loaded, outputs, common_clock.now())
     # As what the automation's own trigger starts: the type of the run itself is ``test``.
     names["trigger"] = {"type": loaded.definition.trigger.type, **row.trigger_data}
     return names

@@ -14,6 +14,7 @@ from automations.definitions.model import Step
 from automations.execution.attempt import Attempt
 from automations.execution.entered import Entered
 from automations.execution.verdicts import AskPeople, GiveUp, Proceed, Retry, Skip, Sleep, Verdict
+from automations.kit import common_clock
 from automations.kit.excerpts import excerpt
 from automations.kit.values import JSON
 from automations.steps.outcomes import (
@@ -142,7 +143,7 @@ class AttemptLog:
         if isinstance(outcome, Fail):
             self._failed(outcome, taken)
             return
-        waits = waits_for(outcome, datetime.now(UTC))
+        waits = waits_for(outcome, common_clock.now())
         if waits is not None:
             # Also of an item in the middle: the loop does not go on before.
             self._write(waits)

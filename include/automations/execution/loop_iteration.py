@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from automations.db.session import unit_of_work
@@ -17,6 +17,7 @@ from automations.execution.loop_log import LoopLog, Place
 from automations.execution.loop_progress import Cursor, Interrupted, Progress
 from automations.execution.loop_records import ItemDone, NextAttempt, StepEnded
 from automations.execution.recording import fail_output
+from automations.kit import common_clock
 from automations.kit.values import JSON
 from automations.steps.outcomes import (
     Answer,
@@ -196,13 +197,13 @@ class Iteration:
         Args:
             record: which attempt is the next, when there were some before.
         """
-        following = record or NextAttempt(1, datetime.now(UTC))
+        following = record or NextAttempt(1, common_clock.now())
         while True:
-            left = following.due_at - datetime.now(UTC)
+            left = following.due_at - common_clock.now()
             if left > MAX_HOLD:
                 return WaitToRetry(following.due_at)
             time.sleep(max(left, timedelta(0)).total_seconds())
-            began = datetime.now(UTC)
+            began = common_clock.now()
             outcome = self._attempt(step, following.number)
             if isinstance(outcome, Interrupted):
                 return outcome

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from automations.db.runs.loop_cursors import Node
 from automations.errors import DatabaseUnavailable
@@ -14,6 +14,7 @@ from automations.execution import loop_storage
 from automations.execution.loop_log import LoopLog
 from automations.execution.loop_records import ItemRecord, NextAttempt, StepRecord, stored
 from automations.execution.loop_storage import Batch, Kept, Open
+from automations.kit import common_clock
 from automations.kit.values import JSON
 from automations.steps.outcomes import Fail
 
@@ -212,7 +213,7 @@ class Progress:
         late = (
             self._late_at is not None and time.monotonic() + delay.total_seconds() > self._late_at
         )
-        record = NextAttempt(number, datetime.now(UTC) + delay)
+        record = NextAttempt(number, common_clock.now() + delay)
         with self._lock:
             cursor.open.setdefault(index, {})[step_id] = record
             self._unsaved = True

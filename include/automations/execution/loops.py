@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from automations.db.runs import run_steps
@@ -28,6 +27,7 @@ from automations.execution.loop_iteration import Iteration, Scope, Shared
 from automations.execution.loop_log import LoopLog, Place
 from automations.execution.loop_progress import Cursor, Interrupted, Progress, ProgressLost
 from automations.execution.loop_records import ItemDone, ItemFailed, ItemRecord
+from automations.kit import common_clock
 from automations.kit.values import JSON
 from automations.steps.outcomes import Done, Fail, Inside, Outcome, WaitToRetry
 
@@ -165,7 +165,7 @@ def _seconds_left(node: Entered) -> float | None:
     # One that may wait is not limited: its timeout is that of an attempt, not of the pauses.
     if step.timeout is None or step.may_wait():
         return None
-    left = parse_duration(step.timeout) - (datetime.now(UTC) - node.started_at)
+    left = parse_duration(step.timeout) - (common_clock.now() - node.started_at)
     return left.total_seconds()
 
 

@@ -9,7 +9,6 @@ reads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from automations.db.queue import jobs
 from automations.db.runs import run_steps
@@ -21,6 +20,7 @@ from automations.errors import Unreadable
 from automations.execution.entered import Entered
 from automations.execution.recording import Recorder, line_of
 from automations.execution.verdicts import TaskRef
+from automations.kit import common_clock
 from automations.services.waits.answers import UNKNOWN_IN_AIRFLOW
 from automations.services.workflows.definitions import Loaded, load
 from automations.steps.outcomes import Answer, Done
@@ -58,7 +58,7 @@ def settle(
         run_steps.leave_out(session, row)
         session.refresh(run)
         return
-    step, now = loaded.plan.nodes[wait.node_id].step, datetime.now(UTC)
+    step, now = loaded.plan.nodes[wait.node_id].step, common_clock.now()
     decision = Decision.APPROVED if wait.kind == WaitKind.DECISION else Decision.RESUMED
     answer = Answer(decision, UNKNOWN_IN_AIRFLOW, now, override=True)
     outcome = Done(STEP_TYPES[step.type].overridden(answer))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from automations.db.forms import form_requests
@@ -25,6 +25,7 @@ from automations.domain.statuses import (
 from automations.execution.entered import Entered
 from automations.execution.pauses import parked, pause_of
 from automations.execution.verdicts import GiveUp, Proceed, Retry, Skip, Sleep, Verdict
+from automations.kit import common_clock
 from automations.kit.excerpts import excerpt
 from automations.kit.values import JSON
 from automations.steps.outcomes import (
@@ -111,7 +112,7 @@ class Recorder:
             delay = max(retry.delay_after(self.row.attempt), fail.retry_after or timedelta(0))
             self.row.attempt += 1
             self.row.retries += 1
-            self.row.retry_at = datetime.now(UTC) + delay
+            self.row.retry_at = common_clock.now() + delay
             self.row.verdict = {"error": fail.error}
             if fail.anew:
                 self.row.status = StepStatus.RUNNING
@@ -137,7 +138,7 @@ class Recorder:
             loop_cursors.clear(self.session, self.run.id, self.row.node_id)
 
     def _wait(self, outcome: Awaited | Inside) -> Verdict:
-        now = datetime.now(UTC)
+        now = common_clock.now()
         key, awaited = self.entered.key, outcome
         if isinstance(awaited, Inside):
             key, awaited = awaited.key, awaited.wait
@@ -200,7 +201,7 @@ def recorded(row: RunStep) -> Verdict:
 
 def too_early(row: RunStep) -> Retry | None:
     """How long a node is still to wait whose last attempt has failed; None when it may begin."""
-    left = row.retry_at - datetime.now(UTC) if row.retry_at is not None else timedelta(0)
+    left = row.retry_at - common_clock.now() if row.retry_at is not None else timedelta(0)
     if left <= timedelta(0):
         return None
     return Retry(str((row.verdict or {}).get("error", "failed")), left)
@@ -239,7 +240,7 @@ def line_of(
         step,
         AttemptStatus.RETRYING if retrying else status,
         started_at,
-        datetime.now(UTC),
+        common_clock.now(),
         json.dumps(output, ensure_ascii=False, default=str),
         iteration,
     )

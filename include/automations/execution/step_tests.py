@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -36,6 +36,7 @@ from automations.execution.given import (
     values_of_run,
 )
 from automations.execution.recording import fail_output, line_of, output_of
+from automations.kit import common_clock
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.services.audit import audit
@@ -80,7 +81,7 @@ def render(
         workflow, loaded, step = _find(session, workspace_id, workflow_id, step_id)
         earlier = earlier_run(session, workflow, given)
         values = values_of_run(workflow, loaded, given, earlier)
-        run = Run(id=new_id(), started_at=datetime.now(UTC), **values)
+        run = Run(id=new_id(), started_at=common_clock.now(), **values)
         entered = _entered(session, run, loaded, step, given)
     config = engine.preview(entered)
     fail = config if isinstance(config, Fail) else None
@@ -117,7 +118,7 @@ def run(
         earlier = earlier_run(session, workflow, given)
         row = session.get(Run, run_id) if run_id else None
         if row is None:
-            now, values = datetime.now(UTC), values_of_run(workflow, loaded, given, earlier)
+            now, values = common_clock.now(), values_of_run(workflow, loaded, given, earlier)
             row = Run(id=run_id or new_id(), **values, started_by=by.name, started_at=now)
             session.add(row)
             session.flush()
@@ -190,7 +191,7 @@ def _come_to(step: Any, node: RunStep) -> StepTestResult:
 def _recorded(entered: Entered, outcome: Outcome, duration: timedelta) -> StepTestResult:
     fail = outcome if isinstance(outcome, Fail) else None
     output = fail_output(fail) if fail else output_of(outcome)
-    now = datetime.now(UTC)
+    now = common_clock.now()
     with unit_of_work() as session:
         row = session.get_one(Run, entered.ref.run_id)
         error = f"{entered.step.name}: {fail.error}" if fail else None

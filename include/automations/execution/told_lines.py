@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar, Token
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
+
+from automations.kit import common_clock
 
 _MAX_LINES = 500
 """Of one step; what it says beyond is in the log of its process alone."""
@@ -52,7 +53,7 @@ class ToldLines:
     def add(self, level: int, logger: str, text: str) -> None:
         """Keep a line."""
         if len(self.lines) < _MAX_LINES and self._left > 0:
-            now = datetime.now(UTC).isoformat()
+            now = common_clock.now().isoformat()
             name = logging.getLevelName(level).lower()
             kept = text[: min(_MAX_LINE, self._left)]
             self._left -= len(kept)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +21,7 @@ from automations.execution.journal import Journal
 from automations.execution.pauses import pause_of
 from automations.execution.pretended_ports import Effect, pretended
 from automations.execution.recording import fail_output, output_of
+from automations.kit import common_clock
 from automations.kit.masking import MASK
 from automations.kit.values import JSON
 from automations.ports import HostConnection, Ports
@@ -225,7 +225,7 @@ class StepTrials:
 
 def _answer(wait: Wait, given: SampleAnswer) -> Answer:
     """How a pause is passed: as the sample says, else as one would wish."""
-    at, decision, by = datetime.now(UTC), Decision.RESUMED, None
+    at, decision, by = common_clock.now(), Decision.RESUMED, None
     if isinstance(wait, WaitUntil):
         at, decision = wait.when, Decision.ELAPSED
     elif isinstance(wait, WaitForDecision):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -28,6 +28,7 @@ from automations.execution.given import (
     values_of_run,
 )
 from automations.execution.trial_steps import SampleAnswer, StepTrials, Tried, TriedStatus
+from automations.kit import common_clock
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.ports import Ports
@@ -87,7 +88,7 @@ def run(
         earlier = earlier_run(session, workflow, given)
         values = values_of_run(workflow, loaded, given, earlier)
         recorded = run_steps.outputs(session, earlier.id) if earlier is not None else {}
-    row = Run(id=new_id(), started_at=datetime.now(UTC), **values)
+    row = Run(id=new_id(), started_at=common_clock.now(), **values)
     names = names_found(row, loaded, {})
     samples = {**recorded, **by_id_and_name(loaded, given.steps, "steps")}
     passed = by_id_and_name(loaded, answers, "answers")

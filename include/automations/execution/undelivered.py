@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from automations.db.runs import run_steps
 from automations.db.session import Session
 from automations.db.tables import Run
 from automations.execution.recording import line_of
+from automations.kit import common_clock
 from automations.services.workflows.definitions import load
 from automations.steps.outcomes import Fail
 
@@ -26,5 +26,5 @@ def log(session: Session, run_id: str, key: str, to: Sequence[str], error: str) 
         return
     said = f"The mail to {', '.join(to)} could not be delivered: {error}"
     outcome = Fail(said, kind="mail", retryable=False)
-    line = line_of(found.step, outcome, datetime.now(UTC), retrying=False)
+    line = line_of(found.step, outcome, common_clock.now(), retrying=False)
     run_steps.log(session, run_id, [line])

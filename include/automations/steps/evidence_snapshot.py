@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -18,6 +18,7 @@ from automations.domain.fields import (
     parse_duration,
 )
 from automations.errors import StepError
+from automations.kit import common_clock
 from automations.kit.clock import moment
 from automations.ports import EvidenceRequest
 from automations.steps.base import StepContext, StepType, Subject
@@ -28,7 +29,7 @@ TABLE_ROWS = "TABLE_ROWS"
 
 def _moment(value: str, info: ValidationInfo) -> str:
     if is_rendered(info) or not is_template(value):
-        parse_moment(value, datetime.now(UTC), "UTC")
+        parse_moment(value, common_clock.now(), "UTC")
     return value
 
 
@@ -100,7 +101,7 @@ class EvidenceSnapshotConfig(Model):
         """As far as it is known here, without the automation's time zone."""
         given = [one for one in (self.from_, self.to) if one is not None and not is_template(one)]
         if len(given) == 2 and len({_is_local(one) for one in given}) == 1:
-            _check_order(*(parse_moment(one, datetime.now(UTC), "UTC") for one in given))
+            _check_order(*(parse_moment(one, common_clock.now(), "UTC") for one in given))
         return self
 
 

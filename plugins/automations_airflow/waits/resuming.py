@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Engine, select, tuple_
 from sqlalchemy.orm import Session
 
 from automations.definitions.published import dag_id
+from automations.kit import common_clock
 from automations.services.waits import sleepers
 from automations.services.waits.sleepers import Sleeper
 from automations_airflow.scheduler.scheduler_threads import SchedulerThread
@@ -143,14 +144,15 @@ class Resumer(SchedulerThread):
         """Seconds until there is something to do, if nothing is told."""
         if self._ended:
             return POLL
-        now = datetime.now(UTC)
+        now = common_clock.now()
         left = LOOK if time.monotonic() > self._hurry_until else timedelta(seconds=_AGAIN)
         # No longer than a look's time, whatever becomes of the clock.
         moments = [self._looked_to, now + left, *(one.due_at for one in self._due.values())]
         return max((min(moments) - now).total_seconds(), 0.0)
 
     def _look_at_clock(self) -> None:
-        now = datetime.now(UTC)
+        sleepers.look_at_clock()
+        now = common_clock.now()
         # Also when somebody has set the clock back.
         if not now < self._looked_to <= now + LOOK:
             # What is overdue for longer is its trigger's: it may wait for much else.

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,6 +18,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from sqlalchemy import make_url
 
 from automations.domain.statuses import WaitStatus
+from automations.kit import common_clock
 from automations.settings import get_settings
 
 log = logging.getLogger(__name__)
@@ -135,6 +136,9 @@ class Waits:
 
     async def _check(self, connection: asyncpg.Connection) -> None:
         """Ask the database about new waits, and about all now and then, lest one be missed."""
+        if common_clock.is_to_be_asked():
+            question = common_clock.Question()
+            question.answered(await connection.fetchval("SELECT clock_timestamp()"))
         now = time.monotonic()
         if now - self._checked_all_at > RECHECK_SECONDS or not self._checked_all_at:
             self._checked_all_at = now
@@ -147,7 +151,7 @@ class Waits:
         self._unchecked -= asked
 
     def _wake_due(self) -> None:
-        now = datetime.now(UTC)
+        now = common_clock.now()
         while self._due and self._due[0][0] <= now:
             _, _, ended = heapq.heappop(self._due)
             if not ended.done():
@@ -157,7 +161,7 @@ class Waits:
         """Until the next tick, the next due wait or a new one; new ones gather for a moment."""
         left = TICK
         if self._due:
-            left = min(left, (self._due[0][0] - datetime.now(UTC)).total_seconds())
+            left = min(left, (self._due[0][0] - common_clock.now()).total_seconds())
         with suppress(TimeoutError):
             await asyncio.wait_for(self._added.wait(), max(left, 0.01))
             await asyncio.sleep(_GATHERING)

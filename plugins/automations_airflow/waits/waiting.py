@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
@@ -12,6 +12,7 @@ from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from automations.domain.people import IN_AIRFLOW
 from automations.domain.statuses import Decision
 from automations.execution.verdicts import AskPeople, Sleep
+from automations.kit import common_clock
 from automations.services.waits import answers
 from automations.settings import get_settings
 from automations.steps.outcomes import Answer
@@ -39,7 +40,7 @@ def ask(verdict: AskPeople, context: Any) -> None:
 
 def park_for_people(verdict: AskPeople) -> NoReturn:
     """Give the worker back until somebody answers or the question expires."""
-    left = verdict.expires_at - datetime.now(UTC)
+    left = verdict.expires_at - common_clock.now()
     raise TaskAwaitingInput(
         method_name=RESUME,
         kwargs={"wait_id": verdict.wait_id},
@@ -61,9 +62,9 @@ def answer_of(event: Mapping[str, Any]) -> Answer | None:
     if event.get("woken") == "notified":
         return None
     if event.get("woken") == "elapsed":
-        return Answer(Decision.ELAPSED, None, datetime.now(UTC))
+        return Answer(Decision.ELAPSED, None, common_clock.now())
     if event.get("error_type") == "timeout":
-        return Answer(Decision.EXPIRED, None, datetime.now(UTC))
+        return Answer(Decision.EXPIRED, None, common_clock.now())
     user = event.get("responded_by_user") or {}
     if user.get("id") == get_settings().airflow_username:
         return None

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from automations.db.tables import RateLimit
 
+_WAITED = timedelta(minutes=1)
+"""Longer than a hit waits for those before it, one of which may have begun the window."""
 _LEFT = extract("epoch", RateLimit.ends_at - func.clock_timestamp())
 """The seconds until a key's window ends, by the one clock that all processes share."""
 
@@ -21,7 +23,10 @@ def hit(session: Session, key: str, *, limit: int, seconds: int, by: int = 1) ->
     query = insert(RateLimit).values(key=key, hits=by, ends_at=func.clock_timestamp() + length)
     new = query.excluded
     # Both by the moment of this hit: a window that is over gives way to the one begun just now.
-    is_over = RateLimit.ends_at <= new.ends_at - length
+    # So is one that ends later than any does which has begun: the clock was set back since.
+    is_over = (RateLimit.ends_at <= new.ends_at - length) | (
+        RateLimit.ends_at > new.ends_at + max(length, _WAITED)
+    )
     query = query.on_conflict_do_update(
         index_elements=["key"],
         set_={

@@ -18,7 +18,12 @@ def time_to_wait(session: Session, key: str, limit: int, per: timedelta) -> time
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"rate:{key}", 0))))
     newest = (
         select(Run.started_at)
-        .where(Run.rate_key == key, Run.started_at > func.clock_timestamp() - per)
+        .where(
+            Run.rate_key == key,
+            Run.started_at > func.clock_timestamp() - per,
+            # What began later than now began before the clock was set back.
+            Run.started_at <= func.clock_timestamp(),
+        )
         .order_by(Run.started_at.desc())
         .limit(limit)
         .subquery()

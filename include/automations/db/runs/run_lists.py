@@ -105,7 +105,7 @@ def pauses(session: Session, run_id: str, limit: int) -> Sequence[PastPause]:
             Wait.override,
         )
         .where(Wait.run_id == run_id)
-        .order_by(Wait.created_at)
+        .order_by(Wait.number)
         .limit(limit)
     )
     return [PastPause(**row._asdict()) for row in session.execute(query)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import RunStep, StepLog
 from automations.db.tables.base import Json
 from automations.domain.statuses import SETTLED, AttemptStatus, StepStatus
+from automations.kit import common_clock
 from automations.kit.values import JSON
 
 LOG_OUTPUT_LENGTH = 500
@@ -123,7 +124,7 @@ def override(
     session: Session, run_id: str, node_id: str, generation: int, output: dict[str, JSON]
 ) -> None:
     """Have a node stand as done, however it stood, since the orchestrator takes it for done."""
-    now = datetime.now(UTC)
+    now = common_clock.now()
     stands = {
         "status": StepStatus.DONE,
         "generation": generation,
@@ -165,7 +166,7 @@ def begin(
     It must neither have ended in this generation nor stand in a later one.
     """
     values = {"run": run_id, "node": node_id, "status": status, "generation": generation}
-    values["now"] = datetime.now(UTC)
+    values["now"] = common_clock.now()
     begun = session.scalars(_BEGIN, values, execution_options={"populate_existing": True})
     row: RunStep = begun.one()
     return row
@@ -174,7 +175,7 @@ def begin(
 def begin_first(session: Session, run_id: str, node_id: str, generation: int) -> RunStep | None:
     """Have a node stand as begun that nobody has come to; None when somebody has."""
     values = {"run": run_id, "node": node_id, "generation": generation}
-    values |= {"status": StepStatus.RUNNING, "now": datetime.now(UTC)}
+    values |= {"status": StepStatus.RUNNING, "now": common_clock.now()}
     begun: RunStep | None = session.scalars(_BEGIN_FIRST, values).one_or_none()
     return begun
 
@@ -207,7 +208,7 @@ def end(
             "status": status,
             "output": output,
             "verdict": verdict,
-            "now": datetime.now(UTC),
+            "now": common_clock.now(),
             **kept,
         },
     )
@@ -277,7 +278,7 @@ def skip(session: Session, run_id: str, node_ids: Iterable[str], generation: int
 
 def leave_out(session: Session, step: RunStep) -> None:
     """Have a node that was begun stand as left out."""
-    now = datetime.now(UTC)
+    now = common_clock.now()
     left = {"status": StepStatus.SKIPPED, "output": None, "ended_at": now}
     session.execute(_unended(step).values(**left))
 

@@ -217,7 +217,7 @@ class Wait(Base):
             unique=True,
             postgresql_where=text(among("status", WaitStatus.OPEN)),
         ),
-        Index("ix_wait_run_id_created_at", "run_id", "created_at"),
+        Index("ix_wait_run_id_number", "run_id", "number"),
         Index("ix_wait_due", "due_at", postgresql_where=text(among("status", WaitStatus.OPEN))),
     )
 
@@ -241,6 +241,8 @@ class Wait(Base):
     reason: Mapped[str | None]
     """Why, in the words of whoever has decided."""
     created_at: Mapped[datetime] = now_column()
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    """Of two pauses of a step the later one has the higher one, however the clock was set."""
 
 
 class Callback(Base):

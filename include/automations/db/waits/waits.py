@@ -252,7 +252,7 @@ def wait_of_node(session: Session, run_id: str, node_id: str, generation: int) -
     return session.scalar(
         select(Wait)
         .where(Wait.run_id == run_id, Wait.node_id == node_id, Wait.generation == generation)
-        .order_by(Wait.created_at.desc())
+        .order_by(Wait.number.desc())
         .limit(1)
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from automations.db.queue import jobs
@@ -13,6 +13,7 @@ from automations.db.tables import DagCall, Job, JobKind, Run
 from automations.dispatch.jobs.base import AirflowHandler, done
 from automations.domain.statuses import CALLED, DagCallStatus
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
+from automations.kit import common_clock
 from automations.ports import OPERATOR_DAG, DagRunState, NewDagRun
 from automations.services.runs import dag_calls as calls
 from automations.services.runs import notes
@@ -87,7 +88,7 @@ class CallDag(AirflowHandler):
         if call.dag_id != OPERATOR_DAG:
             return f"{missing}."
         # Ours is there again once its file is parsed, whoever has deleted it.
-        if datetime.now(UTC) - call.created_at < _PARSED_WITHIN:
+        if common_clock.now() - call.created_at < _PARSED_WITHIN:
             raise NotVisibleYet(f"{missing} yet.")
         return f"{missing}: its dag-processor is to have AUTOMATIONS_OPERATOR_ALLOW, too."
 
@@ -106,7 +107,7 @@ class CallDag(AirflowHandler):
             else:
                 self._end(job, call, DagCallStatus.COMPLETED, outputs=outputs)
         else:
-            age = datetime.now(UTC) - call.created_at
+            age = common_clock.now() - call.created_at
             with unit_of_work() as session:
                 jobs.go_on(session, job, min(max(age / 10, _SOONEST), _LATEST))
 

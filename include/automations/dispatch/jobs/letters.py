@@ -17,6 +17,7 @@ from automations.dispatch.jobs.base import Handler, come_back, done
 from automations.domain.statuses import WaitStatus
 from automations.errors import StepError
 from automations.execution import undelivered
+from automations.kit import common_clock
 from automations.ports import Mail
 from automations.services.waits.form_requests import is_needed, link_token
 from automations.tokens import callback_url, derive_token, form_url, hash_token
@@ -64,7 +65,7 @@ class Letters(Handler):
             )
         with unit_of_work() as session:
             person = self._person(session, job)
-            person.sent_at, person.undelivered = datetime.now(UTC), None
+            person.sent_at, person.undelivered = common_clock.now(), None
             come_back(session, job, letter.every)
 
     def give_up(self, job: Job, error: str) -> None:
@@ -121,7 +122,7 @@ class SendForm(Letters):
         if not is_needed(session, request):
             return None
         every = timedelta(seconds=request.remind_seconds) if request.remind_seconds else None
-        passed = datetime.now(UTC) - request.created_at
+        passed = common_clock.now() - request.created_at
         number = passed // every if every and request.sent_at else 0
         mail = Mail(
             to=(request.recipient,),
@@ -142,7 +143,7 @@ def _question(session: Session, approver: Approver, *, reminds: bool = False) ->
     every, occasion = None, ""
     if reminds:
         every = timedelta(seconds=question["remind_seconds"])
-        occasion = f":reminder:{(datetime.now(UTC) - wait.created_at) // every}"
+        occasion = f":reminder:{(common_clock.now() - wait.created_at) // every}"
     # Derived, so that a repeat after a crash and a reminder carry the same link.
     token = derive_token(f"approver:{approver.id}", approver.token_hash)
     approver.token_hash = hash_token(token)

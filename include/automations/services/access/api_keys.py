@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from automations.db.access import api_keys, members, rate_limits
 from automations.db.access.api_keys import Credential
@@ -15,7 +15,7 @@ from automations.db.tables import ApiKey as ApiKeyRow
 from automations.domain import people
 from automations.domain.principals import RANKS, Principal
 from automations.errors import NotAllowed, NotAuthenticated, NotFound, ValidationFailed
-from automations.kit import cursors
+from automations.kit import common_clock, cursors
 from automations.kit.values import from_attributes
 from automations.services.access import key_cache
 from automations.services.access.bootstrap import ensure_workspace
@@ -70,7 +70,7 @@ def create(
         ValidationFailed: it would be expired from the beginning, or there is no such member.
     """
     _check_reach(by, role, scopes)
-    if expires_at is not None and expires_at <= datetime.now(UTC):
+    if expires_at is not None and expires_at <= common_clock.now():
         raise ValidationFailed({"expiresAt": ["must be in the future"]})
     with unit_of_work() as session:
         _check_member(session, by, role, member_id)
@@ -124,7 +124,7 @@ def rotate(by: Principal, key_id: str, grace: timedelta) -> tuple[str, ApiKey]:
         key.previous_token_hash, key.previous_expires_at = None, None
         if grace:
             key.previous_token_hash = key.token_hash
-            key.previous_expires_at = datetime.now(UTC) + grace
+            key.previous_expires_at = common_clock.now() + grace
         key.token_hash, key.prefix = _hash(token), token[:_PREFIX_LENGTH]
         seconds = int(grace.total_seconds())
         audit.record(session, "api_key.rotate", key, name=key.name, graceSeconds=seconds)
@@ -141,7 +141,7 @@ def revoke(by: Principal, key_id: str) -> None:
     with unit_of_work() as session:
         key = _find(session, by, key_id)
         _check_reach(by, key.role, key.scopes)
-        key.revoked_at = datetime.now(UTC)
+        key.revoked_at = common_clock.now()
         audit.record(session, "api_key.revoke", key, name=key.name)
     key_cache.forget()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from automations.db.access import members, sign_ins
 from automations.db.session import Session, unit_of_work
@@ -19,7 +19,7 @@ from automations.errors import (
     NotFound,
     ValidationFailed,
 )
-from automations.kit import passwords
+from automations.kit import common_clock, passwords
 from automations.kit.networks import network
 from automations.kit.values import from_attributes
 from automations.services.access import members as people
@@ -147,7 +147,7 @@ def change_password(by: Principal, current: str, new: str) -> None:
             raise ValidationFailed({"currentPassword": ["is wrong"]})
         member = session.get_one(MemberRow, member_id)
         _check_strength("newPassword", new, member)
-        row.password_hash, row.changed_at = passwords.hashed(new), datetime.now(UTC)
+        row.password_hash, row.changed_at = passwords.hashed(new), common_clock.now()
         sign_ins.end_others(session, member_id, session_id)
         audit.record(session, "member.password", member, email=member.email)
 
@@ -159,7 +159,7 @@ def invite(by: Principal, member_id: str) -> tuple[str, datetime]:
         NotAllowed: whoever has the token may do more than whoever asks for it.
         Conflict: it is Airflow that says who the member is.
     """
-    token, expires_at = secrets.token_urlsafe(32), datetime.now(UTC) + INVITE_LASTS
+    token, expires_at = secrets.token_urlsafe(32), common_clock.now() + INVITE_LASTS
     with unit_of_work() as session:
         member = members.lock(session, by.workspace_id, member_id)
         if member is None:
@@ -211,7 +211,7 @@ def accept(token: str, password: str, address: str) -> NewSession:
         member, row = found
         audit.identify(member.workspace_id, audit.Actor("member", member.email, member.id))
         _check_strength("password", password, member)
-        row.password_hash, row.changed_at = passwords.hashed(password), datetime.now(UTC)
+        row.password_hash, row.changed_at = passwords.hashed(password), common_clock.now()
         row.invite_hash = row.invite_expires_at = None
         sign_ins.end_others(session, member.id, None)
         audit.record(session, "member.password", member, email=member.email)
@@ -233,7 +233,7 @@ def opened(session: Session, member: MemberRow, lasts: timedelta = LASTS) -> New
         member_id=member.id,
         token_hash=hash_token(token),
         ip=audit.current().ip,
-        expires_at=datetime.now(UTC) + lasts,
+        expires_at=common_clock.now() + lasts,
     )
     session.add(made)
     row = sign_ins.password(session, member.id)

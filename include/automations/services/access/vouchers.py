@@ -22,6 +22,7 @@ from automations.db.session import Session, unit_of_work
 from automations.db.tables import Member
 from automations.domain.principals import RANKS
 from automations.errors import NotAllowed, NotAuthenticated
+from automations.kit import common_clock
 from automations.services.access import key_cache
 from automations.services.access.bootstrap import ensure_workspace
 from automations.services.access.members import AIRFLOW_DOMAIN
@@ -79,7 +80,7 @@ def browser_token(known: str | None) -> str:
 
 def issue(user: str, role: str, browser: str) -> str:
     """Vouch for a user of Airflow, to the browser with this token."""
-    until = datetime.now(UTC) + LASTS
+    until = common_clock.now() + LASTS
     said = {
         "user": user,
         "role": role,
@@ -102,7 +103,7 @@ def read(voucher: str) -> Voucher:
         raise NotAuthenticated(_NOT_GOOD)
     said = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     until = datetime.fromtimestamp(said["until"], UTC)
-    if until <= datetime.now(UTC):
+    if until <= common_clock.now():
         raise NotAuthenticated(_NOT_GOOD)
     return Voucher(said["user"], said["role"], until, said["id"], said["browser"])
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from automations.db import documents
 from automations.db.session import Session, unit_of_work
 from automations.db.tables import DocumentTemplate as TemplateRow
 from automations.db.workflows import workflows
 from automations.errors import Conflict, InUse, NotFound, StepError, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.values import from_attributes
 from automations.ports import DocumentRenderer
 from automations.services.audit import audit
@@ -98,7 +99,7 @@ def replace(
         if content is not None and placeholders is not None:
             _fill(template, chosen, content, placeholders)
             template.version += 1
-        template.updated_at = datetime.now(UTC)
+        template.updated_at = common_clock.now()
         audit.record(session, "document_template.update", template, name=template.name)
         return from_attributes(DocumentTemplate, template)
 

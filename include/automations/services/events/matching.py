@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from automations.db.events import debounces, events, matching
@@ -16,6 +16,7 @@ from automations.definitions.triggers import seen_by
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import EventStatus, WorkflowStatus
 from automations.errors import Conflict, RateLimited, Unreadable, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.clock import timestamp
 from automations.services.runs import template_names
 from automations.services.runs.starting import MAX_CHAIN_DEPTH, start_run
@@ -61,7 +62,7 @@ def end_debounce(session: Session, debounce_id: str) -> timedelta | None:
 def _settle(event: Event, is_of_use: bool, reason: str | None) -> None:
     # Whoever comes here holds the event's job, or the row that it was collected in.
     event.status, event.reason = EventStatus.MATCHED if is_of_use else EventStatus.SKIPPED, reason
-    event.matched_at = datetime.now(UTC)
+    event.matched_at = common_clock.now()
 
 
 def _match(session: Session, event: Event, workflow: Workflow) -> str | None:

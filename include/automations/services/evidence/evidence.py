@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from automations.db import evidence
@@ -14,7 +14,7 @@ from automations.db.tables import EvidenceSnapshot as SnapshotRow
 from automations.domain.evidence import Link, TooMuchEvidenceError, content_of, hash_of
 from automations.domain.principals import Principal
 from automations.errors import DomainError, NotAllowed, NotFound, StepError
-from automations.kit import cursors
+from automations.kit import common_clock, cursors
 from automations.kit.clock import timestamp
 from automations.kit.ids import new_id
 from automations.kit.values import JSON, from_attributes
@@ -67,7 +67,7 @@ def _capture(session: Session, request: EvidenceRequest) -> dict[str, Any]:
     # Read before the chain is locked: what takes long holds nobody up.
     content, count = content_of(_columns(rows, request.columns))
     last = evidence.lock_chain(session, request.workspace_id)
-    now = datetime.now(UTC)
+    now = common_clock.now()
     # Not finer than it is hashed, or a part of it could be changed.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     snapshot = SnapshotRow(

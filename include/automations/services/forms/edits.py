@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -24,6 +23,7 @@ from automations.domain.forms.editing import Draft
 from automations.domain.forms.schema import WrittenForm, twice
 from automations.domain.principals import Principal
 from automations.errors import Conflict, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.storable import faults, same
 from automations.kit.values import Errors
 from automations.services.forms.forms import Form, change, find
@@ -90,7 +90,7 @@ def apply(
             goes_on = (
                 bool(what)
                 and edit.place == len(edit.states) - 1
-                and is_typing_on(what, edit.what, edit.changed_at, datetime.now(UTC))
+                and is_typing_on(what, edit.what, edit.changed_at, common_clock.now())
             )
             if goes_on:
                 form_edits.replace(session, edit, after)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from automations.db.rows import data_rows, data_tables
 from automations.db.session import Session
 from automations.db.tables import DataTable, Form, Submission
 from automations.domain.forms.columns import extended, values
 from automations.domain.tables.columns import columns_json, columns_of
+from automations.kit import common_clock
 from automations.kit.storable import same
 from automations.services.audit import audit
 from automations.services.tables.rows import announced
@@ -42,7 +41,7 @@ def follow(session: Session, form: Form) -> None:
     if marks == table.form_columns:
         return
     table.columns, table.form_columns = columns_json(columns), marks
-    table.updated_at = datetime.now(UTC)
+    table.updated_at = common_clock.now()
     audit.record(session, "table.update", table, name=table.name, formId=form.id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from automations.db.forms import form_edits, forms
 from automations.db.session import Session, reading, unit_of_work
@@ -12,6 +12,7 @@ from automations.db.tables import Form as FormRow
 from automations.db.workflows import workflows
 from automations.domain.forms import schema
 from automations.errors import InUse, NotFound, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.storable import same
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
@@ -124,7 +125,7 @@ def change(
     found.public = found.public if public is None else public
     if not same(before, [found.title, found.description, found.schema]):
         found.version += 1
-        found.updated_at = datetime.now(UTC)
+        found.updated_at = common_clock.now()
         forms.add_version(session, found, audit.current().actor.name)
     if public:
         form_tables.publish(session, found)
@@ -152,7 +153,7 @@ def delete(workspace_id: str, form_id: str, *, force: bool = False) -> None:
         users = () if force else workflows.active_with(session, workspace_id, form_id)
         if users:
             raise InUse(f"form '{form.title}'", users)
-        form.deleted_at = datetime.now(UTC)
+        form.deleted_at = common_clock.now()
         form_edits.remove(session, form.id)
         form_tables.release(session, form)
         audit.record(session, "form.delete", form, title=form.title)

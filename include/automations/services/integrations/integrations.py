@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from automations.db import integrations
@@ -13,6 +13,7 @@ from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Integration as IntegrationRow
 from automations.definitions.integrations import DESTINATIONS, EMAIL, check
 from automations.errors import Conflict, NotFound, RuleBroken, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 from automations.services.integrations import vault
@@ -119,7 +120,7 @@ def update(
             _encrypt(row, credentials)
         if "site_email_provider" in changes:
             _choose_email_provider(session, row, changes["site_email_provider"])
-        row.updated_at = datetime.now(UTC)
+        row.updated_at = common_clock.now()
         audit.record(session, "integration.update", row, name=row.name, fields=sorted(changes))
         session.flush()
         session.refresh(row)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from automations.db import matters
@@ -19,6 +18,7 @@ from automations.domain.matters import Matter, MatterDetail, MatterStep, number_
 from automations.domain.principals import Principal
 from automations.domain.statuses import MatterStatus, MatterStepStatus
 from automations.errors import Conflict, DomainError, NotFound, StepError, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.canonical_json import mark_of
 from automations.kit.values import from_attributes
 from automations.ports import MatterReceipt, NewMatter
@@ -98,7 +98,7 @@ def update(
         for name, value in changes.items():
             setattr(matter, name, value)
         if changes:
-            matter.updated_at = datetime.now(UTC)
+            matter.updated_at = common_clock.now()
             audit.record(session, "matter.update", matter, fields=sorted(changes))
         return _detail(session, matter)
 
@@ -252,7 +252,7 @@ def _go_to(
     _check_current(matter, from_step)
     _step(session, matter, step_id)
     matters.reopen(session, step_id)
-    matter.current_step_id, matter.updated_at = step_id, datetime.now(UTC)
+    matter.current_step_id, matter.updated_at = step_id, common_clock.now()
     audit.record(session, "matter.goto", matter, stepId=step_id)
     return _detail(session, matter)
 
@@ -276,7 +276,7 @@ def _decide(
     step = _step(session, matter, step_id)
     if not matters.decide(session, matter.id, step_id, status, by):
         raise Conflict(f"The step '{step.name}' was {step.status.lower()} before.")
-    matter.updated_at = datetime.now(UTC)
+    matter.updated_at = common_clock.now()
     verb = "complete_step" if status == MatterStepStatus.COMPLETED else "reject_step"
     audit.record(session, f"matter.{verb}", matter, stepId=step.id, stepName=step.name)
     kind = f"MATTER_STEP_{status}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from automations.db import matters
 from automations.db.session import Session, unit_of_work
@@ -11,6 +11,7 @@ from automations.db.tables import MatterTemplate as TemplateRow
 from automations.db.workflows import workflows
 from automations.domain.matters import Board, MatterTemplate
 from automations.errors import Conflict, InUse, NotFound
+from automations.kit import common_clock
 from automations.kit.values import from_attributes
 from automations.services.audit import audit
 
@@ -54,7 +55,7 @@ def replace(
                 f"Somebody else has changed the board '{template.name}' meanwhile: load the page "
                 "anew to change what it is now."
             )
-        template.updated_at = datetime.now(UTC)
+        template.updated_at = common_clock.now()
         _write(session, template, board)
         audit.record(session, "matter_template.update", template, name=template.name)
         return from_attributes(MatterTemplate, template)
@@ -71,7 +72,7 @@ def delete(workspace_id: str, template_id: str, *, force: bool = False) -> None:
         users = () if force else workflows.active_with(session, workspace_id, template_id)
         if users:
             raise InUse(f"board '{template.name}'", users)
-        template.deleted_at = datetime.now(UTC)
+        template.deleted_at = common_clock.now()
         audit.record(session, "matter_template.delete", template, name=template.name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from automations.db import pipelines
@@ -18,7 +18,7 @@ from automations.definitions.pipelines import ConnectionShape, TableMapping, con
 from automations.domain.fields import parse_duration
 from automations.domain.tables.columns import columns_of
 from automations.errors import Conflict, NotFound, ValidationFailed
-from automations.kit import cursors
+from automations.kit import common_clock, cursors
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
 
@@ -171,7 +171,7 @@ def _write(session: Session, row: ConnectionRow, shape: ConnectionShape) -> None
     row.name, row.config, row.enabled = shape.name, shape.config, shape.enabled
     row.tables = [mapping.model_dump(by_alias=True) for mapping in shape.tables]
     row.interval = shape.interval
-    row.updated_at = datetime.now(UTC)
+    row.updated_at = common_clock.now()
     session.add(row)
     session.flush()
     session.refresh(row)

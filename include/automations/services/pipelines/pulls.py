@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from automations.db import pipelines
 from automations.db.queue import jobs
@@ -20,6 +20,7 @@ from automations.domain.answer_bodies import json_of
 from automations.domain.fields import parse_duration
 from automations.domain.statuses import SyncStatus
 from automations.errors import Conflict, DomainError, StepError, Unavailable, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.declared_text import legible
 from automations.kit.masking import Masker
 from automations.kit.queries import pairs_of, without
@@ -240,7 +241,7 @@ def _secret(workspace_id: str, config: HttpConfig) -> str | None:
 
 
 def _error_of(response: HttpResponse, masker: Masker) -> StepError:
-    now = datetime.now(UTC)
+    now = common_clock.now()
     delay = wished_delay(response.headers.get("retry-after"), now)
     limited = response.headers.get("x-ratelimit-remaining") == "0"
     if delay is None and limited:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from automations.db.runs import run_lists, run_queries, run_steps
 from automations.db.session import reading
 from automations.domain.runs import RunFilter
+from automations.kit import common_clock
 from automations.kit.clock import timestamp
 from automations.kit.values import JSON
 from automations.services.runs.template_names import first_variables, names_at_start
@@ -43,7 +44,7 @@ def last(workspace_id: str, workflow_id: str, definition: Mapping[str, Any]) -> 
     name = str(definition.get("name") or "")
     own = definition.get("variables")
     stored = {"variables": own if isinstance(own, dict) else {}}
-    now = datetime.now(UTC)
+    now = common_clock.now()
     with reading() as session:
         require(session, workspace_id, workflow_id)
         found = run_lists.listed(session, workspace_id, workflow_id, RunFilter(), None, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import get_args
 
 from automations.db.rows import data_tables
@@ -13,6 +13,7 @@ from automations.db.tables import DataTable
 from automations.db.workflows import workflows
 from automations.domain.tables.columns import Category, Column, TableShape, columns_json, columns_of
 from automations.errors import Conflict, InUse, NotFound, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.values import JSON, Errors, from_attributes
 from automations.services.audit import audit
 
@@ -114,7 +115,7 @@ def replace(
         gone = [key for key in before if key not in after]
         if gone:
             data_tables.drop_values(session, table_id, gone)
-        table.updated_at = datetime.now(UTC)
+        table.updated_at = common_clock.now()
         _write(session, table, shape)
         audit.record(session, "table.update", table, name=table.name, removedColumns=gone)
         return from_attributes(Table, table)
@@ -131,7 +132,7 @@ def delete(workspace_id: str, table_id: str, *, force: bool = False) -> None:
         users = () if force else workflows.active_with(session, workspace_id, table_id)
         if users:
             raise InUse(f"table '{table.name}'", users)
-        table.deleted_at = datetime.now(UTC)
+        table.deleted_at = common_clock.now()
         audit.record(session, "table.delete", table, name=table.name)
 
 

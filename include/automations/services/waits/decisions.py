@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from automations.db.runs import runs
@@ -20,6 +20,7 @@ from automations.domain.principals import Principal
 from automations.domain.runs import RunSummary
 from automations.domain.statuses import DECISIONS, UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.storable import faults
 from automations.kit.values import JSON, from_attributes
 from automations.services.audit import audit
@@ -80,7 +81,7 @@ def resume(
         wait = waits.open_wait_of(session, run_id)
         if wait is None:
             raise Conflict(f"The run is {run.status} and waits for nothing.")
-        now = datetime.now(UTC)
+        now = common_clock.now()
         given = Given(
             decision,
             data,
@@ -137,7 +138,7 @@ def decide(
     """
     with unit_of_work() as session:
         approver, wait, run = _of_token(session, token)
-        address, now = approver.address, datetime.now(UTC)
+        address, now = approver.address, common_clock.now()
         who = people.mailbox(address)
         given = Given(decision, data, address, who, now, sent=sent, reason=reason)
         accepted = answers.take(session, run, wait, given)
@@ -213,7 +214,7 @@ def _of_token(session: Session, token: str) -> tuple[Approver, Wait, Run]:
     audit.identify(run.workspace_id)
     if approver.used_at is not None:
         raise Gone(f"This link was used already: {approver.decision}.")
-    match answers.closed(run, wait, datetime.now(UTC)):
+    match answers.closed(run, wait, common_clock.now()):
         case Closed.ANSWERED:
             raise Gone(f"This was decided already: {wait.decision}.")
         case Closed.CANCELLED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from automations.db.forms import form_requests, forms
@@ -17,6 +17,7 @@ from automations.domain.forms.schema import unknown_fields
 from automations.domain.forms.uploads import Upload
 from automations.domain.statuses import UNFINISHED, Decision
 from automations.errors import Conflict, Gone, NotFound, StepError
+from automations.kit import common_clock
 from automations.ports import FormAnswer
 from automations.ports import FormRequest as Wanted
 from automations.services.audit import audit
@@ -53,7 +54,7 @@ class SentForms:
 
 
 def _make(session: Session, wanted: Wanted) -> dict[str, Any]:
-    expires_at = datetime.now(UTC) + wanted.expires_in
+    expires_at = common_clock.now() + wanted.expires_in
     remind = wanted.remind_every
     ids = []
     for recipient in wanted.recipients:
@@ -160,7 +161,7 @@ def _of_token(session: Session, token: str) -> tuple[FormRequest, Form]:
     session.refresh(request)
     if request.submission_id is not None:
         raise Gone("This form was filled in already.")
-    if request.expires_at <= datetime.now(UTC):
+    if request.expires_at <= common_clock.now():
         raise Gone("This link has expired.")
     form = _needed(session, request, run)
     if form is None:
@@ -170,7 +171,7 @@ def _of_token(session: Session, token: str) -> tuple[FormRequest, Form]:
 
 def is_needed(session: Session, request: FormRequest) -> bool:
     """Whether what somebody fills in by their link would be of use now."""
-    if request.submission_id is not None or request.expires_at <= datetime.now(UTC):
+    if request.submission_id is not None or request.expires_at <= common_clock.now():
         return False
     return _needed(session, request, session.get(Run, request.run_id)) is not None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from automations.db.session import Session, reading
 from automations.db.tables import Run, Wait
@@ -12,6 +12,7 @@ from automations.db.waits import waits
 from automations.domain.people import mailbox, of
 from automations.domain.principals import Principal
 from automations.domain.statuses import Decision
+from automations.kit import common_clock
 from automations.kit.values import JSON
 from automations.services.access import people
 from automations.steps.outcomes import Question
@@ -64,7 +65,7 @@ def listed(by: Principal, run_id: str | None = None) -> Sequence[Asked]:
 def count(workspace_id: str) -> int:
     """How many decisions are open."""
     with reading() as session:
-        return waits.count_open_decisions(session, workspace_id, datetime.now(UTC))
+        return waits.count_open_decisions(session, workspace_id, common_clock.now())
 
 
 def _asked(

@@ -7,11 +7,11 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 
 from automations.db.queue.channels import Channel
-from automations.db.session import reading
+from automations.db.session import look_at_clock, reading
 from automations.db.waits import sleepers, waits
 from automations.db.waits.sleepers import Sleeper
 
-__all__ = ["Sleeper", "due", "ended", "listening"]
+__all__ = ["Sleeper", "due", "ended", "listening", "look_at_clock"]
 
 
 def ended(wait_ids: Collection[str]) -> list[Sleeper]:

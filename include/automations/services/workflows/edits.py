@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from automations.db.runs import run_queries
@@ -23,6 +23,7 @@ from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
 from automations.errors import Conflict, ValidationFailed
+from automations.kit import common_clock
 from automations.kit.storable import faults, same
 from automations.kit.values import JSON, Errors
 from automations.ports import Ports
@@ -93,7 +94,7 @@ def apply(
                 bool(what)
                 and edit.place == edit.last
                 and is_typing_on(
-                    what, workflow_edits.what(session, edit), edit.changed_at, datetime.now(UTC)
+                    what, workflow_edits.what(session, edit), edit.changed_at, common_clock.now()
                 )
             )
             if goes_on:

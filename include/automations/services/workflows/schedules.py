@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from automations.definitions.model import Definition
 from automations.definitions.triggers import ScheduleTrigger
 from automations.domain.statuses import WorkflowStatus
 from automations.errors import Conflict
+from automations.kit import common_clock
 from automations.services.workflows.definitions import load
 from automations.services.workflows.lookups import require
 
@@ -46,7 +47,7 @@ def since(session: Session, workflow: Workflow, definition: Definition) -> datet
             before = ScheduleTrigger.model_validate(stored.get("trigger"))
             if before.schedule(stored.get("timezone")) == trigger.schedule(definition.timezone):
                 return known
-    return datetime.now(UTC)
+    return common_clock.now()
 
 
 def preview(workspace_id: str, workflow_id: str, count: int) -> Preview:
@@ -63,5 +64,5 @@ def preview(workspace_id: str, workflow_id: str, count: int) -> Preview:
     if not isinstance(trigger, ScheduleTrigger):
         raise Conflict("The automation has no schedule trigger.")
     schedule = trigger.schedule(definition.timezone)
-    upcoming = schedule.upcoming(datetime.now(UTC), count)
+    upcoming = schedule.upcoming(common_clock.now(), count)
     return Preview(trigger, schedule.timezone, workflow.status == WorkflowStatus.ACTIVE, upcoming)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from automations.db.queue import jobs
@@ -18,7 +17,7 @@ from automations.domain.principals import Principal
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
 from automations.errors import ValidationFailed
-from automations.kit import cursors
+from automations.kit import common_clock, cursors
 from automations.kit.ids import new_id
 from automations.kit.values import JSON
 from automations.ports import Ports
@@ -111,7 +110,7 @@ def change(
             check_references(session, found, set(changed))
         return replace(found, in_flight=_in_flight(session, workflow, definition))
     workflow.version += 1
-    workflow.updated_at = datetime.now(UTC)
+    workflow.updated_at = common_clock.now()
     checked = writing.Checked(workflow, definition, body, status)
     written = writing.write(session, [checked], by.name).get(workflow_id)
     if written is None:
@@ -174,7 +173,7 @@ def delete(by: Principal, workflow_id: str) -> None:
         stored = versions.definition(session, workflow.id, workflow.version) or {}
         workflow.version += 1
         workflow.status = WorkflowStatus.ARCHIVED  # whatever it was: the row is locked
-        workflow.deleted_at = datetime.now(UTC)
+        workflow.deleted_at = common_clock.now()
         workflows.add_version(session, workflow, stored, by.name)
         jobs.enqueue(session, JobKind.END_RUNS, workflow.id)
         workflow_edits.remove(session, workflow.id)

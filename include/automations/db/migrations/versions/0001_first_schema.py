@@ -558,6 +558,7 @@ def _runs() -> None:
         sa.Column('data', postgresql.JSON(), nullable=True),
         sa.Column('reason', sa.Text(), nullable=True),
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+        sa.Column('number', sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.CheckConstraint("decision IN ('approved', 'rejected', 'resumed', 'elapsed', 'expired')", name=op.f('ck_wait_decision')),
         sa.CheckConstraint("kind IN ('delay', 'decision', 'callback', 'form', 'child', 'retry', 'slot')", name=op.f('ck_wait_kind')),
         sa.CheckConstraint("status IN ('OPEN', 'ANSWERED', 'CANCELLED')", name=op.f('ck_wait_status')),
@@ -565,7 +566,7 @@ def _runs() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_wait')),
     )
     op.create_index('ix_wait_due', 'wait', ['due_at'], unique=False, postgresql_where=sa.text("status IN ('OPEN')"))
-    op.create_index('ix_wait_run_id_created_at', 'wait', ['run_id', 'created_at'])
+    op.create_index('ix_wait_run_id_number', 'wait', ['run_id', 'number'])
     op.create_index('uq_wait_open_node', 'wait', ['run_id', 'node_id'], unique=True, postgresql_where=sa.text("status IN ('OPEN')"))
     op.create_table(
         'approver',
