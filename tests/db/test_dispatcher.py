@@ -6,15 +6,18 @@ import pytest
 from sqlalchemy import func, text
 
 from automations.db.events import events
+from automations.db.queue import jobs
 from automations.db.session import statement, unit_of_work
 from automations.db.tables import Event, Job, JobKind, Run
 from automations.dispatch import dispatcher as dispatcher_module
+from automations.dispatch.dispatcher import Dispatcher
 from automations.domain.events import NewEvent
 from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.ports import NewDagRun
 from automations.services.runs import cancellations
 from tests.db.dispatching import Airflow, automation, count, dispatching, executed
 from tests.db.workspace import cut_connections
+from tests.doubles import ports
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # each starts dispatchers, and waits for them
@@ -114,6 +117,35 @@ def test_a_run_that_is_cancelled_while_airflow_makes_it_is_ended_there(here: str
         until("the run to be ended there", lambda: airflow.failed == runs)
     assert airflow.made == runs
     assert count(Run.status == "CANCELLED") == 1
+
+
+def test_jobs_whose_claim_was_never_answered_wait_for_no_lease(here: str) -> None:
+    airflow = Airflow()
+    dispatcher = Dispatcher(airflow, ports())  # type: ignore[arg-type]  # as much as is asked
+    runs = executed(here, automation(here), 3)
+    with unit_of_work() as session:
+        # Committed, and the connection was lost before the dispatcher has heard of it.
+        claimed = jobs.claim(session, 3, [JobKind.START_RUN], holder=dispatcher._holder)
+    assert len(claimed) == 3
+    dispatcher.start()
+    try:
+        until("the runs", lambda: sorted(airflow.made) == sorted(runs), 30)
+    finally:
+        dispatcher.stop()
+
+
+def test_jobs_in_hand_are_not_taken_for_unheard_of(here: str) -> None:
+    airflow = Airflow()
+    dispatcher = Dispatcher(airflow, ports())  # type: ignore[arg-type]  # as much as is asked
+    executed(here, automation(here), 1)
+    with unit_of_work() as session:
+        claimed = jobs.claim(session, 1, [JobKind.START_RUN], holder=dispatcher._holder)
+    with dispatcher._having(claimed):
+        dispatcher.start()
+        until("it to be there", dispatcher._attending.is_set)
+        assert count(Job.holder == dispatcher._holder) == 1
+        dispatcher.stop()
+    assert airflow.made == []
 
 
 class Cutting(Airflow):

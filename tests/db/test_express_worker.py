@@ -102,6 +102,21 @@ def test_two_workers_share_a_burst_and_do_each_run_once(
     assert len({sent.key for sent in outbox.sent}) == len(outbox.sent) == 120
 
 
+def test_runs_whose_claim_was_never_answered_wait_for_no_lease(here: str, engine: Engine) -> None:
+    worker = ExpressWorker(engine)
+    executed(here, express(here), 3)
+    with unit_of_work() as session:
+        # Committed, and the connection was lost before the worker has heard of it.
+        claimed = jobs.claim(session, 3, [JobKind.EXPRESS_RUN], holder=worker._holder)
+    assert len(claimed) == 3
+    worker.start()
+    try:
+        # Who has had them may have been killed by them: Airflow goes on with what was begun.
+        until("the runs", lambda: completed() == 3, 30)
+    finally:
+        worker.stop()
+
+
 def test_workers_are_counted_and_known_by_their_names(here: str, engine: Engine) -> None:
     def there() -> int:
         with unit_of_work() as session:

@@ -13,7 +13,8 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -113,6 +114,8 @@ class Dispatcher:
         # Drawn, since pids repeat on other machines; as large as half of an advisory lock's key.
         self._holder = secrets.randbelow(2**31)
         self._attending = threading.Event()
+        self._in_hand: set[tuple[int, int]] = set()
+        """Ids and claims of jobs, but for slow ones."""
         self._slow = SlowWork(_SLOW_KINDS)
         # Held while some are claimed, too: whose turn it is, is one after the other.
         self._claiming = threading.Lock()
@@ -176,6 +179,10 @@ class Dispatcher:
         try:
             connection.autocommit = True
             jobs.attend(connection, self._holder, name=self._name)
+            # The connections of claims may have been lost with that of before.
+            known = {job_id for job_id, _ in self._in_hand.copy()} | self._slow.in_hand
+            with unit_of_work() as session:
+                jobs.release_untold(session, self._holder, known)
             self._attending.set()
             self._signal(_WORKERS)  # what was committed before that
             self._slow.signal()
@@ -214,9 +221,20 @@ class Dispatcher:
             if jobs.express_workers(session):
                 return False
             claimed = jobs.claim(session, _STOOD_IN_FOR, _EXPRESS_KINDS, holder=self._holder)
-        for job in claimed:
-            self._carry(job)
+        with self._having(claimed):
+            for job in claimed:
+                self._carry(job)
         return len(claimed) == _STOOD_IN_FOR
+
+    @contextmanager
+    def _having(self, claimed: Sequence[Job]) -> Iterator[None]:
+        """Know of jobs that they are in hand."""
+        these = {(job.id, job.claims) for job in claimed}
+        self._in_hand |= these
+        try:
+            yield
+        finally:
+            self._in_hand -= these
 
     def _work(self) -> None:
         if not self._attending.wait(_IDLE):
@@ -232,7 +250,8 @@ class Dispatcher:
                 taken = self._take(permits, may_ask)
                 if len(taken.jobs) > 1:
                     self._signal()  # there may be more, for another worker
-                self._carry_all(taken.jobs)
+                with self._having(taken.jobs):
+                    self._carry_all(taken.jobs)
         finally:
             if may_ask:
                 self._places_in_airflow.release()
@@ -286,8 +305,9 @@ class Dispatcher:
             claimed = jobs.claim(
                 session, 1, _AIRFLOW_KINDS, holder=self._holder, turns=self._probes
             )
-        for job in claimed:
-            self._carry(job, probe=True)
+        with self._having(claimed):
+            for job in claimed:
+                self._carry(job, probe=True)
         return bool(claimed)
 
     def _carry_all(self, claimed: Sequence[Job]) -> None:

@@ -144,6 +144,12 @@ class ExpressWorker:
         try:
             connection.autocommit = True
             jobs.attend(connection, self._holder, name=self._name, express=True)
+            with self._changed:
+                known = [job.id for job, _ in self._in_hand.values()]
+                known += [job.id for job in self._queue]
+            # The connection of a claim may have been lost with that of before.
+            with unit_of_work() as session:
+                jobs.release_untold(session, self._holder, known)
             self._attending.set()
             self._signal()  # what was committed before that
             looked = 0.0

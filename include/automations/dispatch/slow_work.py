@@ -27,7 +27,8 @@ class SlowWork:
 
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = kinds
-        self._in_hand: Counter[str | None] = Counter()
+        self._in_hand: dict[tuple[int, int], str | None] = {}
+        """The workspaces of the jobs, by their ids and claims."""
         self._turns = Turns()
         # Held while one is claimed, too: two that count at once would both take the last place.
         self._lock = threading.Lock()
@@ -38,6 +39,12 @@ class SlowWork:
     def signals(self) -> int:
         """How often there was something new."""
         return self._signals
+
+    @property
+    def in_hand(self) -> set[int]:
+        """Ids of the jobs."""
+        with self._lock:
+            return {job_id for job_id, _ in self._in_hand}
 
     def signal(self, workers: int = 1) -> None:
         """Have somebody look who rests."""
@@ -58,7 +65,8 @@ class SlowWork:
             the job, and without one how many seconds it is until there may be one.
         """
         with self._lock, unit_of_work() as session:
-            full = [str(one) for one, count in self._in_hand.items() if count >= SHARE]
+            counts = Counter(self._in_hand.values())
+            full = [str(one) for one, count in counts.items() if count >= SHARE]
             claimed = jobs.claim(
                 session,
                 1,
@@ -70,12 +78,12 @@ class SlowWork:
             )
             if not claimed:
                 return None, jobs.seconds_to_next(session, self._kinds)
-            self._in_hand[claimed[0].workspace_id] += 1
+            self._in_hand[claimed[0].id, claimed[0].claims] = claimed[0].workspace_id
         self.signal()  # there may be more, for another worker
         return claimed[0], None
 
     def put_down(self, job: Job) -> None:
         """Give back the place of a job that was done, or put back."""
         with self._lock:
-            self._in_hand[job.workspace_id] -= 1
+            del self._in_hand[job.id, job.claims]
         self.signal()

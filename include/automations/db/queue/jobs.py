@@ -74,6 +74,11 @@ WHERE holder <> :me AND dead_at IS NULL AND holder NOT IN (
 RETURNING pg_notify(:channel, ''), pg_notify(:channel, :slow), pg_notify(:channel, :express)
 """)
 
+_RELEASE_UNTOLD = text("""
+UPDATE job SET available_at = clock_timestamp(), holder = NULL
+WHERE holder = :me AND dead_at IS NULL AND id <> ALL (CAST(:known AS bigint[]))
+""")
+
 _COUNT_EXPRESS_WORKERS = text("""
 SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND classid::bigint = :workers AND granted
@@ -136,6 +141,15 @@ def release_abandoned(session: Session, me: int) -> int:
     """
     told = {"channel": WAKE, "slow": SLOW, "express": EXPRESS}
     return len(session.execute(_RELEASE, {"holders": _HOLDERS, "me": me, **told}).all())
+
+
+def release_untold(session: Session, me: int, known: Iterable[int]) -> None:
+    """Make ready again what a holder has claimed without hearing so: the answer was lost.
+
+    Args:
+        known: ids of the jobs that it has in hand.
+    """
+    session.execute(_RELEASE_UNTOLD, {"me": me, "known": list(known)})
 
 
 def take_from_later(session: Session) -> None:
