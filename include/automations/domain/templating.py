@@ -102,7 +102,8 @@ def render_key(text: str, names: Mapping[str, JSON], meter: Meter) -> JSON:
         found = evaluation.text(tree) if single is None else evaluation.value(single)
     except TemplateFault:
         return None
-    return None if found == "" or {False} in (evaluation.inserted, evaluation.given) else found
+    gaps = evaluation.gaps
+    return None if found == "" or {False} in (gaps.inserted, gaps.given) else found
 
 
 def _inside(kind: Kind, value: Mapping[str, JSON], key: str) -> Kind:

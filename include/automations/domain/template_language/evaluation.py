@@ -13,13 +13,14 @@ from automations.domain.template_language import values
 from automations.domain.template_language.faults import MissingName, TemplateFault
 from automations.domain.template_language.filters import FILTERS, OF_THE_MISSING
 from automations.domain.template_language.functions import FUNCTIONS, Namespace
+from automations.domain.template_language.gaps import Gaps
 from automations.domain.template_language.loops import Loop
 from automations.domain.template_language.meter import Meter
 from automations.domain.template_language.names import path
 from automations.domain.template_language.operations import OPERATIONS, comparisons, part
 from automations.domain.template_language.predicates import PREDICATES, UNDEFINED_TOO
 from automations.domain.template_language.run import Run
-from automations.domain.template_language.scopes import Scope, Scopes
+from automations.domain.template_language.scopes import Macro, Scope, Scopes
 from automations.domain.template_language.values import Undefined
 
 Write = Callable[[Any, Meter], str]
@@ -28,24 +29,12 @@ Write = Callable[[Any, Meter], str]
 _Left = Literal["break", "continue"] | None
 """How a loop's body was left."""
 
-
-class _Macro:
-    """A piece of the template with parameters, and the names that it knows."""
-
-    __slots__ = ("node", "scopes")
-
-    def __init__(self, node: nodes.Macro | nodes.CallBlock, scopes: tuple[Scope, ...]) -> None:
-        self.node = node
-        self.scopes = scopes
-
-
 _BLOCK = 5
 """Pieces of work that it takes to enter a block with names of its own."""
 _MAX_EXACT = 2.0**53
 """Up to here a double tells each whole number from the next."""
-_INNER = (Loop, Namespace, _Macro)
+_INNER = (Loop, Namespace, Macro)
 """What a template names but never holds: no list, no text, and no result has one in it."""
-_NAMED = (nodes.Name, nodes.Getattr, nodes.Getitem)
 
 
 class Evaluation:
@@ -72,17 +61,12 @@ class Evaluation:
         as_rules: bool = False,
     ) -> None:
         self._meter = meter
-        self._gaps = gaps
         self._run = Run(meter, markup, mrkdwn, as_rules)
         self._comparisons = comparisons(self._run)
         self._write = write
         self._scopes = Scopes(names, meter)
+        self.gaps = Gaps(self._scopes, meter, are_left=gaps)
         self._written: list[str] = []
-        self.inserted: set[bool] = set()
-        """Whether there was something in what was written in the place of expressions."""
-        self.given: set[bool] = set()
-        """With ``gaps``: whether there was something in what names and choices came to."""
-        self._deciding = 0
 
     def text(self, tree: nodes.Template) -> str:
         """What the template comes to.
@@ -104,7 +88,7 @@ class Evaluation:
             TemplateFault: it cannot be evaluated with this data, or costs too much.
         """
         try:
-            found = self._noted(node, self._raw(node))
+            found = self.gaps.named(node, self._raw(node))
             if isinstance(found, Undefined):
                 raise found.fault()
             found = self._plain(found)
@@ -154,7 +138,7 @@ class Evaluation:
                 self._written.append(child.data)
             else:
                 inserted = self._write(self._or_gap(child), self._meter)
-                self.inserted.add(bool(inserted))
+                self.gaps.inserted.add(bool(inserted))
                 self._written.append(inserted)
 
     def _if(self, node: nodes.If) -> _Left:
@@ -168,7 +152,7 @@ class Evaluation:
         try:
             return (value or self._value)(node)
         except MissingName:
-            if self._gaps:
+            if self.gaps.are_left:
                 return None
             raise
 
@@ -217,10 +201,10 @@ class Evaluation:
         self._scopes.assign(node.target, self._filtered(node.filter, text) if node.filter else text)
 
     def _macro(self, node: nodes.Macro) -> None:
-        self._scopes.now()[-1][node.name] = _Macro(node, self._scopes.now())
+        self._scopes.now()[-1][node.name] = Macro(node, self._scopes.now())
 
     def _call_block(self, node: nodes.CallBlock) -> None:
-        self._written.append(self._called(node.call, _Macro(node, self._scopes.now())))
+        self._written.append(self._called(node.call, Macro(node, self._scopes.now())))
 
     def _filter_block(self, node: nodes.FilterBlock) -> None:
         filtered = self._filtered(node.filter, self._captured_inside(node.body))
@@ -238,48 +222,21 @@ class Evaluation:
 
     def _value(self, node: nodes.Node) -> Any:
         """A value that is there, and plain."""
-        return self._plain(self._noted(node, self._raw(node)))
-
-    def _noted(self, node: nodes.Node, found: Any) -> Any:
-        """A value; and with gaps, whether there was anything under a name is kept."""
-        return self._given(found) if self._gaps and self._is_of_data(node) else found
-
-    def _is_of_data(self, node: nodes.Node) -> bool:
-        if not isinstance(node, _NAMED):
-            return False
-        while isinstance(node, nodes.Getattr | nodes.Getitem):
-            node = node.node
-        return not (isinstance(node, nodes.Name) and self._scopes.is_made(node.name))
+        return self._plain(self.gaps.named(node, self._raw(node)))
 
     def _option(self, node: nodes.Node) -> Any:
         """What was chosen, or stands in for what is missing: words, too, are given then."""
         found = self._value(node)
-        return self._given(found) if isinstance(node, nodes.Const) else found
-
-    def _given(self, found: Any) -> Any:
-        if self._gaps and self._deciding == 0:
-            self.given.add(not self._is_nothing(found))
-        return found
-
-    def _is_nothing(self, value: Any) -> bool:
-        self._meter.charge(1)
-        if isinstance(value, dict):
-            return all(map(self._is_nothing, value.values()))
-        if isinstance(value, list):
-            return all(map(self._is_nothing, value))
-        return value is None or value == "" or isinstance(value, Undefined)
+        return self.gaps.kept(found) if isinstance(node, nodes.Const) else found
 
     def _decisive(self, node: nodes.Node) -> Any:
         """A value that is not written itself, but decides what is."""
-        self._deciding += 1
-        try:
+        with self.gaps.deciding():
             return self._value(node)
-        finally:
-            self._deciding -= 1
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, Undefined):
-            if self._gaps:
+            if self.gaps.are_left:
                 return ""
             raise value.fault()
         if isinstance(value, _INNER):
@@ -324,10 +281,6 @@ class Evaluation:
 
     def _concatenated(self, node: nodes.Concat) -> str:
         parts = [self._value(inner) for inner in node.nodes]
-        pairs = zip(node.nodes, parts, strict=True)
-        given = {part in ("", None) for one, part in pairs if not isinstance(one, nodes.Const)}
-        if self._gaps and given == {True}:
-            return ""
         return values.join(parts, self._meter, markup=self._run.markup)
 
     def _computed(self, node: nodes.BinExpr) -> Any:
@@ -357,14 +310,14 @@ class Evaluation:
     def _either(self, node: nodes.Or | nodes.And) -> Any:
         left = self._decisive(node.left)
         decided = bool(left) is isinstance(node, nodes.Or)
-        return self._given(left) if decided else self._option(node.right)
+        return self.gaps.kept(left) if decided else self._option(node.right)
 
     def _filter(self, node: nodes.Filter) -> Any:
         assert node.node is not None
         of = self._raw(node.node)
         if node.name not in OF_THE_MISSING:
-            self._noted(node.node, of)
-            if isinstance(of, Undefined) and self._gaps:
+            self.gaps.named(node.node, of)
+            if isinstance(of, Undefined) and self.gaps.are_left:
                 return of
         if not (isinstance(of, Undefined) and node.name in OF_THE_MISSING):
             of = self._plain(of)
@@ -379,7 +332,7 @@ class Evaluation:
         arguments, named = self._arguments(node)
         what = f"the filter '{node.name}'"
         found = self._applied(what, FILTERS[node.name], of, *arguments, given=named)
-        return self._given(found) if node.name in OF_THE_MISSING else found
+        return self.gaps.kept(found) if node.name in OF_THE_MISSING else found
 
     def _test(self, node: nodes.Test) -> bool:
         of = self._raw(node.node) if node.name in UNDEFINED_TOO else self._decisive(node.node)
@@ -390,7 +343,7 @@ class Evaluation:
     def _call(self, node: nodes.Call) -> Any:
         return self._called(node, None)
 
-    def _called(self, node: nodes.Call, caller: _Macro | None) -> Any:
+    def _called(self, node: nodes.Call, caller: Macro | None) -> Any:
         arguments, named = self._arguments(node)
         if isinstance(node.node, nodes.Getattr):
             loop = self._raw(node.node.node)
@@ -401,7 +354,7 @@ class Evaluation:
         assert isinstance(node.node, nodes.Name)
         name = node.node.name
         called = self._scopes.look_up(name)
-        if isinstance(called, _Macro):
+        if isinstance(called, Macro):
             return self._of_macro(name, called, arguments, named, caller)
         if isinstance(called, Loop) and called.recurse is not None and len(arguments) == 1:
             return called.recurse(*arguments)
@@ -412,10 +365,10 @@ class Evaluation:
     def _of_macro(
         self,
         name: str,
-        macro: _Macro,
+        macro: Macro,
         arguments: list[Any],
         named: dict[str, Any],
-        caller: _Macro | None,
+        caller: Macro | None,
     ) -> str:
         self._meter.charge(_BLOCK)
         names = [parameter.name for parameter in macro.node.args]

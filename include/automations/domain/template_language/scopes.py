@@ -17,6 +17,16 @@ from automations.domain.template_language.values import Undefined
 Scope = dict[str, Any]
 
 
+class Macro:
+    """A piece of the template with parameters, and the names that it knows."""
+
+    __slots__ = ("node", "scopes")
+
+    def __init__(self, node: nodes.Macro | nodes.CallBlock, scopes: tuple[Scope, ...]) -> None:
+        self.node = node
+        self.scopes = scopes
+
+
 class Scopes:
     """The names of the blocks that are being carried out."""
 
