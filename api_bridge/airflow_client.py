@@ -18,7 +18,7 @@ import requests
 from pydantic import TypeAdapter
 from requests.adapters import HTTPAdapter
 
-from api_bridge import run_batches
+from api_bridge import run_batches, xcom_values
 from api_bridge.airflow_acts import (
     CLEARS,
     EVENTS,
@@ -153,8 +153,11 @@ class AirflowClient:
             answer = self._call("GET", path, params={"map_index": index}, missing_ok=True)
             if answer is None:
                 continue
-            value = answer["value"]
-            left -= len(json.dumps(value))
+            try:
+                value = xcom_values.plain(answer["value"])
+                left -= len(json.dumps(value))
+            except RecursionError:
+                raise OrchestratorError(f"What {task} has returned is nested too deep.") from None
             if left < 0:
                 raise OrchestratorError(
                     f"What the tasks of {run_id} have returned is more than {limit} bytes of JSON."

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pendulum
 import pytest
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, BaseOperator, Param
+from airflow.sdk.serde import serialize
 from airflow.utils.session import create_session
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -100,6 +106,34 @@ def test_what_its_tasks_have_returned_arrives_as_it_was(client: AirflowClient, e
     assert client.returned(etl, RUN, 1_000) == returned
     with pytest.raises(OrchestratorError, match="more than 10 bytes"):
         client.returned(etl, RUN, 10)
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [
+        ([(1, "a"), (2, None)], [[1, "a"], [2, None]]),
+        ({"days": {date(2026, 3, 1)}}, {"days": ["2026-03-01"]}),
+        ([Decimal("2.50"), Decimal(7)], [2.5, 7]),
+        (datetime(2026, 3, 1, 12, 30, tzinfo=UTC), "2026-03-01T12:30:00+00:00"),
+        (
+            datetime(2026, 7, 1, 12, 30, tzinfo=ZoneInfo("Europe/Berlin")),
+            "2026-07-01T12:30:00+02:00",
+        ),
+        (pendulum.datetime(2026, 7, 1, tz="Asia/Tokyo"), "2026-07-01T00:00:00+09:00"),
+        (pendulum.datetime(2026, 7, 1, tz=1), "2026-07-01T00:00:00+01:00"),
+        (datetime(2026, 3, 1, 12, 30), "2026-03-01T12:30:00"),
+        (timedelta(hours=1), 3600.0),
+        (DagStanding(paused=True), {"paused": True, "gone": False, "broken": False}),
+        ({"timestamp": 1, "tz": None}, {"timestamp": 1, "tz": None}),
+    ],
+)
+def test_what_json_has_no_kind_for_arrives_without_names_of_classes(
+    client: AirflowClient, etl: str, value: object, given: object
+) -> None:
+    client.trigger(NewDagRun(etl, RUN, {}))
+    with create_session() as session:
+        hand_over(session, "return_value", serialize(value), "load", RUN)
+    assert client.returned(etl, RUN, 1_000) == {"load": given}
 
 
 def hand_over(session: Session, key: str, value: object, task: str, run_id: str) -> None:
