@@ -77,6 +77,7 @@ class AirflowClient:
         self._lock = threading.Lock()
         self._token: str | None = None
         self._batches_from = 0.0
+        self._is_told = False
         self._http = requests.Session()
         # A .netrc entry or a proxy of the environment must not replace the token.
         self._http.trust_env = False
@@ -336,7 +337,10 @@ class AirflowClient:
             answer = self._call("GET", "/eventLogs", params=params)
         except OrchestratorUnavailable:
             raise
-        except OrchestratorError:  # The bridge's user need not be allowed to read it.
+        except OrchestratorError:
+            if not self._is_told:
+                self._is_told = True
+                log.warning("Airflow's audit log may not be read: nobody is named for what is done")
             return []
         return list((answer or {}).get("event_logs", ()))
 

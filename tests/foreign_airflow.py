@@ -82,9 +82,19 @@ class Place:
 
     def pip(self, *arguments: str) -> None:
         """Have pip do something to the environment, without an index."""
-        command = [sys.executable, "-m", "pip", "--python", str(self.python), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = self._pip(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def _pip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pip", "--python", str(self.python), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def lacks(self, requirements: Path) -> str | None:
+        """Install what a lock names from the index; why not, where that cannot be done."""
+        done = self._pip(
+            "install", "--no-deps", "--require-hashes", "--retries=1", "-r", str(requirements)
+        )
+        return None if done.returncode == 0 else done.stderr
 
     def install(self, wheel: Path) -> None:
         self.pip("install", "--quiet", "--no-deps", "--no-index", str(wheel))

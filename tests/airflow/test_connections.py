@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -105,6 +106,30 @@ class TestRequests:
         looped = {"collection": [1, 2], "steps": [step("call", "http_request", 0, CALL)]}
         assert isinstance(done(engine, "loop", looped)[0], Proceed)
         assert [path for path, *_ in server.seen] == ["/api/customers?of=all"] * 2
+
+    def test_in_one_that_is_written_as_an_address_with_what_must_be_escaped_there(
+        self, engine: Engine, environment: Environment, server: Answering
+    ) -> None:
+        login, password = "ada@corp.example", "p/w: 100% ß"
+        signed = base64.b64encode(f"{login}:{password}".encode()).decode()
+        server.answers({"you": password, "by": signed})
+        parts = f"{quote(login, safe='')}:{quote(password, safe='')}"
+        address = f"http://{parts}@{server.address}/http?X-Team=a%26b%2Fc"
+        environment.set(AIRFLOW_CONN_HOUSE_CRM=address)
+        verdict, output, recorded = done(engine, "http_request", CALL)
+        assert isinstance(verdict, Proceed)
+        _, headers, _ = server.seen[-1]
+        assert headers["authorization"] == f"Basic {signed}"
+        assert headers["x-team"] == "a&b/c"
+        assert output["body"]["you"] == "***"
+        assert not any(secret in recorded for secret in (password, signed, quote(password)))
+
+    @pytest.mark.parametrize("written", ["http://host:port", "{no json", "   "])
+    def test_one_that_airflow_cannot_read_is_none(
+        self, engine: Engine, environment: Environment, written: str
+    ) -> None:
+        environment.set(AIRFLOW_CONN_HOUSE_CRM=written)
+        assert "house_crm" in refusal(engine, "http_request", CALL)
 
     @pytest.mark.parametrize(
         ("more", "said"),

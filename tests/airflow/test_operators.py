@@ -222,7 +222,8 @@ def answered(option: str, user: str = "ada") -> dict[str, Any]:
         "chosen_options": [option],
         "params_input": {"note": "fine", REASON: "It is."},
         "responded_at": SOON,
-        "responded_by_user": {"id": user, "name": user},
+        # As FAB has it: of the simple auth manager's users both are the name.
+        "responded_by_user": {"id": "3", "name": user},
     }
 
 

@@ -412,11 +412,14 @@ class TestFailure:
             else:
                 assert self.ask(airflow, client).marked_by == by
 
-    def test_without_a_right_to_the_audit_log_the_tasks_are_known(
-        self, airflow: Airflow, client: AirflowClient
+    def test_without_a_right_to_the_audit_log_the_tasks_are_known_and_it_is_said_once(
+        self, airflow: Airflow, client: AirflowClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         airflow.answers["GET", "/eventLogs"] = (403, {"detail": "Forbidden"})
-        assert self.ask(airflow, client) == DagRunFailure(tasks=("Tell",))
+        for _ in range(2):
+            assert self.ask(airflow, client) == DagRunFailure(tasks=("Tell",))
+        said = [one for one in caplog.messages if "audit log may not be read" in one]
+        assert len(said) == 1
 
     def test_who_deleted_a_run_is_named_and_whether_its_dag_is_there_is_known(
         self, airflow: Airflow, client: AirflowClient

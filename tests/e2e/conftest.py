@@ -20,7 +20,9 @@ import requests
 from automations_client import Client
 from tests.collector import Collector
 from tests.e2e.counterparts import Counterparts
+from tests.foreign_airflow import build_wheel
 from tests.free_ports import free_ports, free_row
+from tests.mailbox import Mailbox
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,3 +228,17 @@ def stack(
         finally:
             running.down()
             counterparts.stop()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our wheel, built of what git has."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    found = Mailbox()
+    found.start()
+    yield found
+    found.stop()

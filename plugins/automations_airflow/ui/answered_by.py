@@ -27,7 +27,8 @@ def watch() -> None:
 def name(mapper: Any, connection: Any, answered: Any) -> None:
     """Put the name of whoever has answered into what is about to be stored."""
     given = answered.params_input or {}
-    by = (answered.responded_by or {}).get("id")
+    # FAB's users have numbers for ids.
+    by = (answered.responded_by or {}).get("name")
     if ANSWERED_BY not in given or by != get_settings().airflow_username:
         return
     who = given[ANSWERED_BY]

@@ -66,13 +66,14 @@ def answer_of(event: Mapping[str, Any]) -> Answer | None:
     if event.get("error_type") == "timeout":
         return Answer(Decision.EXPIRED, None, common_clock.now())
     user = event.get("responded_by_user") or {}
-    if user.get("id") == get_settings().airflow_username:
+    name = user.get("name") or user.get("id") or "unknown"  # FAB's users have numbers for ids
+    if name == get_settings().airflow_username:
         return None
     given = dict(event.get("params_input") or {})
     reason = given.pop(answers.REASON, None)
     return Answer(
         decision=answers.decision_of(event["chosen_options"][0]),
-        by=f"{IN_AIRFLOW}{user.get('name') or user.get('id') or 'unknown'}",
+        by=f"{IN_AIRFLOW}{name}",
         at=event["responded_at"],
         data=given or None,
         reason=reason or None,
