@@ -15,6 +15,7 @@ from typing import Any, Literal
 import requests
 from playwright.sync_api import ViewportSize, sync_playwright
 
+from automations.definitions.published import dag_id
 from automations.launcher import stack
 from automations.launcher.setup import owner_key_file
 from automations.settings import Settings
@@ -38,9 +39,35 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 AIRFLOWS_COOKIE = "_token"
 _WAITS: RunStatus = "PAUSED"
 
+ASK = "boss"
 ORDER: dict[str, Any] = {
     "name": "Order with approval",
     "status": "ACTIVE",
+    "description": "Orders over 1,000 euros wait for the boss.",
+    "trigger": {
+        "type": "manual",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "title": "Who orders", "minLength": 2},
+                "amount": {
+                    "type": "number",
+                    "title": "Amount",
+                    "description": "In euros.",
+                    "maximum": 50_000,
+                },
+                "speed": {
+                    "title": "Delivery",
+                    "oneOf": [
+                        {"const": "normal", "title": "Within a week"},
+                        {"const": "express", "title": "Tomorrow"},
+                    ],
+                },
+                "mail": {"type": "string", "format": "email", "title": "Mail"},
+            },
+            "required": ["name", "amount", "mail"],
+        },
+    },
     "steps": [
         {
             "name": "Large?",
@@ -49,9 +76,29 @@ ORDER: dict[str, Any] = {
                 "expression": "input.amount > 1000",
                 "then": [
                     {
+                        "id": ASK,
                         "name": "Ask the boss",
                         "type": "approval",
-                        "config": {"message": "May {{input.name}} spend {{input.amount}} euros?"},
+                        "config": {
+                            "message": "May **{{input.name}}** spend {{input.amount}} euros?",
+                            "approvers": ["boss@example.com"],
+                            "form": {
+                                "sections": [
+                                    {
+                                        "id": "s",
+                                        "fields": [
+                                            {
+                                                "id": "c",
+                                                "key": "centre",
+                                                "type": "number",
+                                                "label": "Cost centre",
+                                                "validation": {"required": True, "max": 9999},
+                                            }
+                                        ],
+                                    }
+                                ]
+                            },
+                        },
                     }
                 ],
                 "else": [
@@ -74,7 +121,7 @@ ORDER: dict[str, Any] = {
         },
     ],
 }
-INPUT = {"name": "Ada", "amount": 1200, "mail": "ada@example.com"}
+INPUT = {"name": "Ada", "amount": 1200, "speed": "express", "mail": "ada@example.com"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,34 +185,49 @@ def of_console() -> list[Path]:
 
 
 def of_airflow() -> list[Path]:
-    """A run in Airflow's UI, of the home that is up."""
+    """A run, its question and the form that starts it in Airflow's UI, of the home that is up."""
     settings = stack.open_home()
     with Client(settings.bridge_base, owner_key_file(settings).read_text().strip()) as api:
         workflow = api.workflows.create(ORDER)
         run = api.workflows.execute(workflow["id"], INPUT)["runId"]
         api.runs.wait(workflow["id"], run, until=(_WAITS,))
-        page = f"{settings.airflow_base}/dags/automation_{workflow['id']}/runs/{run}"
-        made = FOLDER / "run.png"
-        photograph(settings, page, made)
+        made = photographed(settings, f"{settings.airflow_base}/dags/{dag_id(workflow['id'])}", run)
         api.runs.cancel(workflow["id"], run)
         api.workflows.update(workflow["id"], {"status": "ARCHIVED"})
-    return [made]
+    return made
 
 
-def photograph(settings: Settings, address: str, made: Path) -> None:
-    """A page of Airflow's UI as its administrator sees it once it has loaded."""
+def photographed(settings: Settings, dag: str, run: str) -> list[Path]:
+    """Pages of Airflow's UI as its administrator sees them once they have loaded."""
     user = {"username": "admin", "password": settings.airflow_admin_password}
     answer = requests.post(f"{settings.airflow_base}/auth/token", json=user, timeout=30)
     answer.raise_for_status()
     token = answer.json()["access_token"]
+    made = []
     with sync_playwright() as playwright:
         browser = launched(playwright)
         page = signed_in(browser, settings.airflow_base, token, AIRFLOWS_COOKIE, viewport=SIZE)
-        page.goto(address)
+
+        # The first page takes long on a busy machine.
+        page.set_default_timeout(120_000)
+
+        def take(name: str) -> None:
+            page.wait_for_load_state("networkidle")
+            made.append(FOLDER / f"{name}.png")
+            page.screenshot(path=made[-1])
+
+        page.goto(f"{dag}/runs/{run}")
         page.get_by_text("Awaiting Input").first.wait_for()
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=made)
+        take("run")
+        page.goto(f"{dag}/runs/{run}/tasks/{ASK}/required_actions")
+        page.get_by_test_id("hitl-option-Approve").wait_for()
+        take("airflow-question")
+        page.goto(dag)
+        page.get_by_test_id("trigger-dag-button").first.click()
+        page.get_by_role("dialog").get_by_text("Amount").first.wait_for()
+        take("airflow-trigger")
         browser.close()
+    return made
 
 
 if __name__ == "__main__":
