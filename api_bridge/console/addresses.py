@@ -25,6 +25,11 @@ def safe(given: str | None) -> str:
     return given
 
 
+def of(path: str, query: str) -> str:
+    """The address of a page, as it stands in a link."""
+    return f"{path}?{query}" if query else path
+
+
 def sign_in(then: str) -> str:
     """The address of the sign-in, from where it goes on to another page."""
     return f"{SIGN_IN}?next={quote(safe(then), safe='')}"

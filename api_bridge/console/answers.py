@@ -177,5 +177,4 @@ def is_embedded(request: Request) -> bool:
 
 
 def _here(request: Request) -> str:
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    return addresses.of(request.url.path, request.url.query)

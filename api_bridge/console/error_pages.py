@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -23,9 +24,7 @@ def shown(
         return None
     if status == 401:
         # Of a form the page that it stood on: what it would have done is to be asked anew.
-        then = request.url.path if request.method == "GET" else addresses.HOME
-        query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
-        return answers.lead_on(addresses.sign_in(f"{then}{query}"))
+        return answers.lead_on(addresses.sign_in(_page_of(request)))
     answer = answers.page(
         request,
         "error.html",
@@ -41,6 +40,18 @@ def shown(
         if name != "WWW-Authenticate":
             answer.headers[name] = value
     return answer
+
+
+def _page_of(request: Request) -> str:
+    """The page that was asked for; of what a form sent, the page that it stood on."""
+    if request.method == "GET":
+        return addresses.of(request.url.path, request.url.query)
+    try:
+        stood = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return addresses.HOME
+    is_ours = stood.netloc == request.url.netloc
+    return addresses.of(stood.path, stood.query) if is_ours else addresses.HOME
 
 
 def _is_for_people(request: Request) -> bool:

@@ -117,6 +117,10 @@ _TEXTS: Mapping[str, str] = {
     "from_airflow.hint": "Airflow has said so, but not to this browser. Go on only if you have "
     "just opened the console from Airflow: what you do here will be done as this user.",
     "from_airflow.title": "Sign in as {user}?",
+    "held.away": "The server does not answer. What you typed is still here: try again.",
+    "held.sign_in": "Sign in in a new window",
+    "held.signed_out": "You are signed out. What you typed is still here, and nothing of it was "
+    "sent: sign in, come back, and send it again.",
     "invitation.again": "Repeat the password",
     "invitation.button": "Set the password and sign in",
     "invitation.password": "Password",

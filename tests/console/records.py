@@ -199,4 +199,5 @@ def pictures(
         "matter": f"/console/matters/{matter_ids[3]}",
         "matter-new": "/console/matters/new",
         "matter-board": f"/console/matters/boards/{board_id}",
+        "matter-board-new": "/console/matters/boards/new",
     }

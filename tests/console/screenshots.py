@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from api_bridge.cookies import COOKIE
 from automations.db import migrate
 from automations.launcher.postgres import EmbeddedPostgres
+from automations.services.access import sign_ins, vouchers
 from tests.console import public_pages, records, sample, sample_forms, things
 from tests.console.sample import Sample
 from tests.free_ports import free_port
@@ -124,9 +125,20 @@ def addresses(there: Sample) -> dict[str, str]:
     }
 
 
+def doors(there: Sample) -> dict[str, str]:
+    """The pages of the console for who has not signed in yet, by name."""
+    invitation = sign_ins.invite_by_address(there.workspace, "new@b.example", "MEMBER")
+    voucher = vouchers.issue("Grace", "VIEWER", vouchers.browser_token(None))
+    return {
+        "from-airflow": f"/console/from-airflow?voucher={voucher}",
+        "sign-in": "/console/sign-in",
+        "invitation": f"/console/invitation/{invitation}",
+    }
+
+
 def take(there: Sample, folder: Path, wanted: str) -> None:
     """Take the pictures whose names fit."""
-    open_to_all = {"sign-in": "/console/sign-in", **public_pages.shown(there)}
+    public = public_pages.shown(there)
     with serving() as url, sync_playwright() as playwright:
         browser = launched(playwright)
         for size, (width, height) in SIZES.items():
@@ -137,7 +149,9 @@ def take(there: Sample, folder: Path, wanted: str) -> None:
                 }
                 page = signed_in(browser, url, there.tokens["OWNER"], **look)
                 visitor = signed_in(browser, url, None, **look)
-                for name, path in {**addresses(there), **open_to_all}.items():
+                # First of all the doors: one of them is open for a minute.
+                open_to_all = {**doors(there), **public}
+                for name, path in {**open_to_all, **addresses(there)}.items():
                     file = f"{name}-{size}-{scheme}.png"
                     if not re.search(wanted, file):
                         continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from starlette.routing import Match, Route
 
 from api_bridge.console.queries import PAGE_SIZE
 from automations.db.session import unit_of_work
@@ -14,6 +16,7 @@ from automations.services.runs import by_hand
 from automations.services.workflows import workflows
 from tests.console.conftest import Browser
 from tests.console.sample import ROLES, Sample, editor_pages, pages
+from tests.console.screenshots import addresses, doors
 from tests.doubles import ports
 
 MAX_BYTES = 200_000
@@ -31,6 +34,41 @@ def test_every_page_is_shown_to_every_role(
         assert len(answer.content) < MAX_BYTES, path
         assert browser.heading(), path
         assert len(browser.root.xpath("//main")) == 1, path
+
+
+NO_PAGES = {
+    "/console/static/{name}",
+    "/console/workflows/{workflow_id}/export",
+    "/console/runs/{run_id}/export",
+    "/console/runs/{run_id}/stream",
+    "/console/forms/{form_id}/preview",
+    "/console/documents/templates/{template_id}/content",
+    "/console/documents/{document_id}/content",
+    "/console/documents/{document_id}/view",
+    "/console/tables/{table_id}/export",
+    "/console/audit/export",
+    "/console/security-events/export",
+    "/console/evidence/{snapshot_id}/download",
+    # It leads on to another page.
+    "/console",
+}
+"""Addresses of what is no page, or stands in one."""
+
+
+def test_every_page_is_among_those_that_are_looked_at(app: FastAPI, there: Sample) -> None:
+    routes = [
+        route
+        for route in app.routes
+        if isinstance(route, Route)
+        and "GET" in (route.methods or ())
+        and route.path.startswith("/console")
+        and route.path not in NO_PAGES
+    ]
+    seen = set()
+    for address in {**addresses(there), **doors(there)}.values():
+        scope = {"type": "http", "method": "GET", "path": address.partition("?")[0]}
+        seen.add(next(one.path for one in routes if one.matches(scope)[0] is Match.FULL))
+    assert {route.path for route in routes} - seen == set()
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,24 @@ class TestSignIn:
         cookie = next(one for one in browser.http.cookies.jar if one.name == COOKIE)
         assert cookie.has_nonstandard_attr("HttpOnly")
 
+    @pytest.mark.parametrize(
+        ("referer", "then"),
+        [
+            ("http://testserver/console/runs?status=FAILED", "/console/runs?status=FAILED"),
+            ("http://evil.example/console/runs", "/console/workflows"),
+            ("http://[", "/console/workflows"),
+            ("", "/console/workflows"),
+        ],
+    )
+    def test_a_form_leads_back_to_the_page_that_it_stood_on(
+        self, app: FastAPI, there: Sample, referer: str, then: str
+    ) -> None:
+        browser = Browser(app)
+        browser.post("/console/runs/bulk", data={}, headers={"Referer": referer})
+        assert browser.path == "/console/sign-in"
+        (kept,) = browser.root.xpath("//input[@name='next']/@value")
+        assert kept == then
+
     def test_a_wrong_password_is_said_and_the_address_stays(
         self, app: FastAPI, there: Sample
     ) -> None:

@@ -11,21 +11,31 @@ let last = null;
 function send(doing, action) {
   clearTimeout(timer);
   timer = 0;
-  line = line.then(() => sendNow(doing, action)).catch(() => {
-    part("offline").hidden = false;
+  line = line.then(() => sendNow(doing, action)).catch((error) => {
+    hold(error.name === "SignedOut" ? "signed-out" : "offline");
     timer = timer || setTimeout(() => send("keep:"), 3000);
   });
   return line;
 }
 
+function signedOut() {
+  const error = new Error("One has to sign in again.");
+  error.name = "SignedOut";
+  return error;
+}
+
 async function sendNow(doing, action) {
+  // Whoever has signed in again in another window goes on here.
+  if (!part("signed-out").hidden && (await renew()).out) throw signedOut();
   const data = new URLSearchParams(new FormData(form));
   data.set("do", doing);
   const before = data.toString();
   const answer = await fetch(action || form.action, { method: "POST", body: data, headers: { Accept: "text/html" }, credentials: "same-origin" });
   // It is away, or has too much to do: what was typed is sent again.
   if (answer.status >= 500 || answer.status === 429) throw new Error(answer.statusText);
-  part("offline").hidden = true;
+  if (isOut(answer)) throw signedOut();
+  if (answer.status === 403 && (await renew()).changed) return sendNow(doing, action);
+  hold();
   if (!new URL(answer.url).pathname.startsWith(new URL(form.action).pathname)) return location.assign(answer.url);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (!fresh.querySelector("[data-builder]")) return refused(fresh);

@@ -19,14 +19,77 @@ function localise(root) {
   }
 }
 
+const isOut = (answer) => answer.redirected && new URL(answer.url).pathname === "/console/sign-in";
+
+// What was typed into a form that changes something, and is not sent yet.
+const isTyped = (field) => field.matches("select")
+  ? [...field.options].some((option) => option.selected !== option.defaultSelected) && !field.options[0].selected
+  : /^(checkbox|radio)$/.test(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+const anyTyped = () => [...document.querySelectorAll("form[method=post] :is(input:not([type=hidden]), textarea, select)")].some(isTyped);
+
+// Why nothing is sent now; without a name there is no reason any more.
+function hold(name) {
+  for (const note of document.querySelectorAll("[data-held]")) note.hidden = note.id !== name;
+}
+
 async function load(address) {
   const answer = await fetch(address, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-  if (answer.redirected && new URL(answer.url).pathname === "/console/sign-in") {
-    location.assign(answer.url);
+  if (isOut(answer)) {
+    if (anyTyped()) hold("signed-out");
+    else location.assign(answer.url);
     return null;
   }
   return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
+
+// Whether one is still signed in; whoever has signed in anew elsewhere sends forms with another token.
+async function renew() {
+  const answer = await fetch("/console/start", { headers: { Accept: "text/html" }, credentials: "same-origin" });
+  if (isOut(answer)) return { out: true, changed: false };
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("input[name=csrf]");
+  const held = [...document.querySelectorAll("input[name=csrf]")];
+  const changed = Boolean(fresh) && held.some((one) => one.value !== fresh.value);
+  if (changed) for (const one of held) one.value = fresh.value;
+  return { out: false, changed };
+}
+
+// A button that is pressed once more while its answer is on its way does nothing more.
+let sent = new WeakMap();
+addEventListener("pageshow", () => { sent = new WeakMap(); });
+document.addEventListener("submit", (event) => {
+  const form = event.target, button = event.submitter;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (sent.has(form) && sent.get(form) === button) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
+  setTimeout(() => {
+    if (event.defaultPrevented) return;
+    sent.set(form, button);
+    if (button) button.setAttribute("aria-busy", "true");
+    // What was sent may be saved as a file, and the page stays.
+    setTimeout(() => { sent.delete(form); if (button) button.removeAttribute("aria-busy"); }, 5000);
+  });
+});
+
+// A session may end while somebody types: a form of some age is sent only when it will be taken.
+let known = Date.now();
+document.addEventListener("submit", async (event) => {
+  const form = event.target, button = event.submitter;
+  if (event.defaultPrevented || form.method !== "post" || !document.getElementById("signed-out")) return;
+  if (Date.now() - known < 60000 && document.querySelectorAll("[data-held]:not([hidden])").length === 0) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if ("asking" in form.dataset) return;
+  form.dataset.asking = "";
+  const now = await renew().catch(() => null);
+  delete form.dataset.asking;
+  if (!now || now.out) return hold(now ? "signed-out" : "away");
+  hold();
+  known = Date.now();
+  form.requestSubmit(button);
+});
 
 // Parts of a page that follow what happens: only those that differ are exchanged.
 function exchange(fresh) {

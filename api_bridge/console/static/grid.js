@@ -36,8 +36,8 @@ function exchangeRow(fresh, id) {
 }
 
 function say(fresh) {
-  for (const note of document.querySelectorAll("main > .note, [data-grid] > .note")) note.remove();
-  const said = fresh.querySelector("main > .note, [data-grid] > .note");
+  for (const note of document.querySelectorAll("main > .note:not([data-held]), [data-grid] > .note:not([data-held])")) note.remove();
+  const said = fresh.querySelector("main > .note:not([data-held]), [data-grid] > .note:not([data-held])");
   if (said) document.querySelector("[data-grid]").prepend(document.adoptNode(said));
 }
 
@@ -84,6 +84,7 @@ async function save(form) {
     method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "text/html" }, credentials: "same-origin",
   });
   busy = false;
+  if (isOut(answer)) return hold("signed-out");
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   // Where it is not on the page any more, or one has to sign in, the page itself says so.
   if (!fresh.getElementById(row.id) || !exchangeRow(fresh, row.id)) return location.assign(answer.url.split("#")[0]);
