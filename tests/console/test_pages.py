@@ -51,6 +51,8 @@ NO_PAGES = {
     "/console/evidence/{snapshot_id}/download",
     # It leads on to another page.
     "/console",
+    # It is looked at with what the check of the chain says.
+    "/console/evidence",
 }
 """Addresses of what is no page, or stands in one."""
 
