@@ -1,25 +1,22 @@
-"""Forms and submissions."""
+"""Forms."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query, Response
+from pydantic import Field
 
-from api_bridge import links
 from api_bridge.bodies import Edited
-from api_bridge.deps import Admin, Forced, Member, Viewer
+from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.natures import changing
-from api_bridge.paging import Behind, Limit
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
 from automations.domain.forms.schema import FormSchema, WrittenForm
-from automations.domain.statuses import SubmissionStatus
 from automations.kit.titles import Name
-from automations.services.forms import forms, submissions
+from automations.services.forms import forms
 
-router = Router(prefix="/api", tags=["forms"])
+router = Router(prefix="/api/forms", tags=["forms"])
 
 
 class NewForm(WrittenForm):
@@ -43,22 +40,13 @@ class FormChange(Edited):
     )
 
 
-class NewSubmission(BaseModel):
-    """What somebody filled in."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    formId: str  # noqa: N815 -- the platform's name
-    data: dict[str, Any] = Field(description="Values by the fields' keys.")
-
-
-@router.get("/forms")
+@router.get("")
 def list_forms(caller: Viewer) -> list[dict[str, Any]]:
     """List all forms."""
     return [views.form(form) for form in forms.list_all(caller.workspace_id)]
 
 
-@router.post("/forms", status_code=201)
+@router.post("", status_code=201)
 def create_form(caller: Admin, form: NewForm) -> dict[str, Any]:
     """Create a form."""
     created = forms.create(
@@ -71,7 +59,7 @@ def create_form(caller: Admin, form: NewForm) -> dict[str, Any]:
     return views.form(created)
 
 
-@router.get("/forms/{form_id}")
+@router.get("/{form_id}")
 def get_form(
     caller: Viewer,
     form_id: str,
@@ -81,7 +69,7 @@ def get_form(
     return views.form(forms.get(caller.workspace_id, form_id, version))
 
 
-@router.patch("/forms/{form_id}")
+@router.patch("/{form_id}")
 @changing
 def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, Any]:
     """Change a form; submissions keep the version that they were made with."""
@@ -98,45 +86,9 @@ def update_form(caller: Admin, form_id: str, change: FormChange) -> dict[str, An
     return views.form(changed)
 
 
-@router.delete("/forms/{form_id}", status_code=204)
+@router.delete("/{form_id}", status_code=204)
 @changing
 def delete_form(caller: Admin, form_id: str, force: Forced = False) -> Response:
     """Delete a form; its submissions and their table stay."""
     forms.delete(caller.workspace_id, form_id, force=force)
     return Response(status_code=204)
-
-
-@router.post("/submissions", status_code=201)
-@changing
-def submit(caller: Member, submission: NewSubmission) -> dict[str, Any]:
-    """Submit a form; the automations that listen start in the background."""
-    taken = submissions.submit(caller.workspace_id, submission.formId, submission.data)
-    return views.submission(taken)
-
-
-@router.get("/submissions")
-def list_submissions(
-    caller: Viewer,
-    request: Request,
-    response: Response,
-    form_id: Annotated[str | None, Query(alias="formId", description="Only of this form.")] = None,
-    status: Annotated[
-        SubmissionStatus | None,
-        Query(description="Only submissions of this status."),
-    ] = None,
-    limit: Limit = 20,
-    cursor: Behind = None,
-) -> list[dict[str, Any]]:
-    """List submissions, newest first.
-
-    The header `Link` (rel="next") has the next page's address, as long as there is one.
-    """
-    found, following = submissions.page_after(caller.workspace_id, form_id, status, cursor, limit)
-    links.lead_on(request, response, following, limit)
-    return [views.submission(one) for one in found]
-
-
-@router.get("/submissions/{submission_id}")
-def get_submission(caller: Viewer, submission_id: str) -> dict[str, Any]:
-    """Get one submission."""
-    return views.submission(submissions.get(caller.workspace_id, submission_id))

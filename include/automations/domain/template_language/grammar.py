@@ -212,26 +212,43 @@ def _check(tree: nodes.Template, stand_in: str) -> None:
 
 
 def _check_node(node: nodes.Node, callable_names: Set[str]) -> None:
-    problem = None
-    if isinstance(node, _OTHER_TEMPLATES):
-        problem = "a template cannot take in another one"
-    elif not isinstance(node, _KNOWN):
-        problem = "it has a tag that is not known here"
-    elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        problem = f"there is no filter '{node.name}'{_nearest(node.name, FILTERS)}"
-    elif isinstance(node, nodes.Test) and node.name not in PREDICATES:
-        problem = f"there is no test '{node.name}'{_nearest(node.name, PREDICATES)}"
-    elif isinstance(node, nodes.Call) and not _may_be_called(node.node, callable_names):
-        problem = f"'{'.'.join(path(node.node) or ['this'])}' cannot be called"
-    elif isinstance(node, nodes.Const) and not values.is_bounded(node.value):
-        problem = "a number is too large"
-    elif isinstance(node, nodes.Const) and (unkept := fault(node.value)) is not None:
-        problem = f"a text in it {unkept}"
-    if problem is None and isinstance(node, nodes.Call | nodes.Filter | nodes.Test):
-        # None of them knows how many there are before they are made.
-        problem = "* and ** are not known here" if node.dyn_args or node.dyn_kwargs else None
+    problem = _unknown(node, callable_names) or _unkept(node) or _unpacking(node)
     if problem is not None:
         raise InvalidTemplate(problem, node.lineno)
+
+
+def _unknown(node: nodes.Node, callable_names: Set[str]) -> str | None:
+    """What of a node the evaluation does not know."""
+    if isinstance(node, _OTHER_TEMPLATES):
+        return "a template cannot take in another one"
+    if not isinstance(node, _KNOWN):
+        return "it has a tag that is not known here"
+    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        return f"there is no filter '{node.name}'{_nearest(node.name, FILTERS)}"
+    if isinstance(node, nodes.Test) and node.name not in PREDICATES:
+        return f"there is no test '{node.name}'{_nearest(node.name, PREDICATES)}"
+    if isinstance(node, nodes.Call) and not _may_be_called(node.node, callable_names):
+        return f"'{'.'.join(path(node.node) or ['this'])}' cannot be called"
+    return None
+
+
+def _unkept(node: nodes.Node) -> str | None:
+    """Why a value that is written in the template cannot be kept."""
+    if not isinstance(node, nodes.Const):
+        return None
+    if not values.is_bounded(node.value):
+        return "a number is too large"
+    wrong = fault(node.value)
+    return None if wrong is None else f"a text in it {wrong}"
+
+
+def _unpacking(node: nodes.Node) -> str | None:
+    """Arguments of which nobody knows how many there are before they are made."""
+    if isinstance(node, nodes.Call | nodes.Filter | nodes.Test) and (
+        node.dyn_args or node.dyn_kwargs
+    ):
+        return "* and ** are not known here"
+    return None
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -153,14 +153,14 @@ class _Checking:
                 raise SchemaFault(f"{here}: is not known here; use {instead}")
             if keyword == "$ref":
                 self._follow(value, here)
-            elif keyword == "pattern":
-                self._prepare(value, here)
-            elif keyword in _INNER:
-                if keyword == "patternProperties" and isinstance(value, dict):
-                    for written in value:
-                        self._prepare(written, here)
-                for name, inner in _INNER[keyword](value, here):
-                    self._left.append((inner, f"{here}.{name}" if name else here))
+                continue
+            for written in _patterns(keyword, value):
+                self._prepare(written, here)
+            if keyword in _INNER:
+                inside = _INNER[keyword](value, here)
+                self._left += [
+                    (inner, f"{here}.{name}" if name else here) for name, inner in inside
+                ]
             elif keyword in _FORMS:
                 _FORMS[keyword](value, here)
 
@@ -212,6 +212,13 @@ class _Checking:
                 if isinstance(value, dict | list):
                     left.extend(value.values() if isinstance(value, dict) else value)
         return self._anchors
+
+
+def _patterns(keyword: str, value: JSON) -> Iterable[JSON]:
+    """The patterns that a keyword has."""
+    if keyword == "pattern":
+        return (value,)
+    return value if keyword == "patternProperties" and isinstance(value, dict) else ()
 
 
 @lru_cache(maxsize=1_024)
