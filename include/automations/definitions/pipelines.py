@@ -13,12 +13,13 @@ from automations.definitions.field_errors import field_errors
 from automations.definitions.paging import Paging, WholeAnswer
 from automations.definitions.triggers import Id
 from automations.domain.fields import Model, is_template, parse_duration
+from automations.domain.http_auth import HttpAuth
+from automations.domain.http_headers import check_headers
 from automations.domain.tables.columns import KEYLESS, Column
 from automations.errors import ValidationFailed
 from automations.kit.record_paths import NOTHING, WHOLE, Path, value_at
 from automations.kit.titles import Name
 from automations.kit.values import JSON, Errors
-from automations.steps.http_request import HttpAuth, check_headers
 
 ConnectorType = Literal["push", "http"]
 PUSH: Final = "push"

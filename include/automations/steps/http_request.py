@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -20,7 +19,6 @@ from pydantic import (
 
 from automations.domain.answer_bodies import Reading, body_of
 from automations.domain.fields import (
-    SECRET_NAME,
     Duration,
     Model,
     OptionalText,
@@ -33,12 +31,14 @@ from automations.domain.fields import (
     parse_duration,
     within_a_week,
 )
+from automations.domain.http_auth import HttpAuth
 from automations.domain.http_connections import base_of
+from automations.domain.http_headers import check_headers
 from automations.domain.statuses import Decision
 from automations.errors import StepError
 from automations.kit.declared_text import encoded, legible
 from automations.kit.form_bodies import MULTIPART, URLENCODED, media_type
-from automations.kit.queries import names_in, pairs_of
+from automations.kit.queries import pairs_of
 from automations.kit.retry_after import wished_delay
 from automations.kit.values import JSON
 from automations.ports import HttpRequest
@@ -47,74 +47,14 @@ from automations.steps.outcomes import Answer, Done, Fail, Outcome, WaitForCallb
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
 _EXCERPT = 2_000
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-_PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
 def _several(value: object) -> object:
     """A list, also of one, and of lists that templates gave."""
     items = value if isinstance(value, list) else [value]
     return [one for item in items for one in (item if isinstance(item, list) else [item])]
-
-
-def _secret_by_name(value: str, info: ValidationInfo) -> str:
-    """A secret's bare name is short for the template; a secret itself is refused."""
-    if is_rendered(info) or is_template(value):
-        return value
-    if not SECRET_NAME.fullmatch(value):
-        raise ValueError("must name a secret, such as API_KEY or {{secret.API_KEY}}")
-    return f"{{{{secret.{value}}}}}"
-
-
-class HttpAuth(Model):
-    """How a request proves who it is from."""
-
-    type: Literal["bearer", "basic", "header", "query"] = Field(
-        description="A bearer token, a user name and password, a header, or a query parameter."
-    )
-    secret: Annotated[Text, AfterValidator(_secret_by_name)] = Field(
-        min_length=1, description="The secret's name, or a template such as {{secret.API_KEY}}."
-    )
-    username: OptionalText = Field(None, description="For basic; the secret is the password.")
-    name: OptionalText = Field(
-        None, min_length=1, description="For header and query: the header's or parameter's name."
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if (self.type == "basic") != (self.username is not None):
-            raise ValueError("username is for type basic, which needs it")
-        if (self.type in ("header", "query")) != (self.name is not None):
-            raise ValueError("name is for types header and query, which need it")
-        if self.username is not None and ":" in self.username and not is_template(self.username):
-            raise ValueError("username must not hold a colon")
-        if self.type == "header" and self.name is not None and not is_template(self.name):
-            check_header(self.name, "")
-        return self
-
-    def alone(self, headers: Mapping[str, str], query: Mapping[str, JSON], url: str) -> None:
-        """ValueError when the request has in its own words what this would add."""
-        if self.type == "query":
-            if self.name in query or self.name in names_in(url):
-                raise ValueError("give auth or its query parameter, not both")
-        elif (self.name or "authorization").lower() in {name.lower() for name in headers}:
-            raise ValueError("give auth or its header, not both")
-
-    def sign(self, headers: dict[str, str], query: dict[str, JSON]) -> None:
-        """Add the secret, which is rendered, to a request's headers or query."""
-        match self.type:
-            case "bearer":
-                headers["authorization"] = f"Bearer {_in_header(self.secret)}"
-            case "basic":
-                pair = f"{self.username}:{self.secret}".encode()
-                headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-            case "header":
-                headers[str(self.name).lower()] = _in_header(self.secret)
-            case "query":
-                query[str(self.name)] = self.secret
 
 
 class HttpRequestConfig(Model):
@@ -381,36 +321,3 @@ def _content(config: HttpRequestConfig, headers: dict[str, str]) -> bytes | None
     except ValueError as error:
         raise StepError(f"config.{where} {error}.", kind="config") from error
     return None
-
-
-def _in_header(secret: str) -> str:
-    if not _PRINTABLE.fullmatch(secret):
-        raise StepError("auth.secret has characters that no header can hold.", kind="config")
-    return secret
-
-
-def check_headers(headers: Mapping[str, str], *, rendered: bool = True) -> None:
-    """ValueError when headers cannot be set.
-
-    Args:
-        rendered: whether what looks like a template is none.
-    """
-    names: set[str] = set()
-    for name, text in headers.items():
-        check_header(name, text, rendered=rendered)
-        if name.lower() in names:
-            raise ValueError(f"header '{name}' is given twice: upper and lower case are one")
-        names.add(name.lower())
-
-
-def check_header(name: str, text: str, *, rendered: bool = True) -> None:
-    """ValueError when a header cannot be set."""
-    if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
-        raise ValueError(f"header '{name}' cannot be set")
-    if re.search(r"[\r\n\0]", text):
-        raise ValueError(f"header '{name}' must be one line")
-    if text and not _PRINTABLE.fullmatch(text) and (rendered or not is_template(text)):
-        raise ValueError(
-            f"header '{name}' must be printable ASCII, with no blank at either end; encode what "
-            "it is to hold as the service asks for, such as by urlencode"
-        )
