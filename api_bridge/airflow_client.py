@@ -1,12 +1,10 @@
-"""Airflow over its REST API, version 2: one pooled session, one token."""
+"""Airflow over its REST API, version 2."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +12,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-import requests
 from pydantic import TypeAdapter
-from requests.adapters import HTTPAdapter
 
 from api_bridge import run_batches, xcom_values
 from api_bridge.airflow_acts import (
@@ -31,6 +27,7 @@ from api_bridge.airflow_acts import (
     pauses,
     trouble,
 )
+from api_bridge.airflow_http import CONFLICT, AirflowHttp
 from automations.errors import (
     NotVisibleYet,
     OrchestratorError,
@@ -40,6 +37,7 @@ from automations.ports import (
     Act,
     DagRunFailure,
     DagRunState,
+    DagRunStatus,
     DagStanding,
     NewDagRun,
     ProviderOperator,
@@ -49,11 +47,6 @@ from automations.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_TIMEOUT = (3.05, 30)
-"""Seconds to connect, a little over TCP's first repeat, and to be answered."""
-_POOL = 16
-_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-"""By which variables a file of certificates is named."""
 _VERSION = re.compile(r"; version (\d+)$")
 """At the end of what Airflow is told of a timetable."""
 _OPERATORS = "/automations/operators/all"
@@ -72,23 +65,13 @@ class AirflowClient:
     """The orchestrator that dispatcher and reconciler speak to; safe to share by threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._base = settings.airflow_base
-        self._user = {"username": settings.airflow_username, "password": settings.airflow_password}
-        self._lock = threading.Lock()
-        self._token: str | None = None
+        self._http = AirflowHttp(settings)
+        self._username = settings.airflow_username
         self._batches_from = 0.0
         self._is_told = False
-        self._http = requests.Session()
-        # A .netrc entry or a proxy of the environment must not replace the token.
-        self._http.trust_env = False
-        # What signs the certificates of a house's own servers is still to be believed.
-        self._http.verify = next(filter(None, map(os.environ.get, _AUTHORITIES)), True)
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=1)
-        self._http.mount("http://", adapter)
-        self._http.mount("https://", adapter)
 
     def visible(self, dag_id: str) -> Visible | None:
-        answer = self._call("GET", f"/dags/{dag_id}", missing_ok=True)
+        answer = self._http.call("GET", f"/dags/{dag_id}", missing_ok=True)
         if answer is None or answer.get("has_import_errors") or answer.get("is_stale"):
             return None
         # Stored with the structure; see the first of docs/decisions.
@@ -110,7 +93,7 @@ class AirflowClient:
     def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
         """By the plugin's route in Airflow's server; None when that cannot do it."""
         wanted = [run_batches.wanted(run) for run in runs]
-        response = self._send("POST", run_batches.PATH, {"runs": wanted})
+        response = self._http.send("POST", run_batches.PATH, {"runs": wanted})
         if response.status_code != 200:
             log.info("Airflow's server makes no batches of runs: %d", response.status_code)
             return None
@@ -126,13 +109,13 @@ class AirflowClient:
         body = {"dag_run_id": run.run_id, "logical_date": None, "conf": dict(run.conf)}
         body |= run_batches.note(run)
         try:
-            answer = self._call("POST", path, body, missing_ok=True, conflict_ok=True)
+            answer = self._http.call("POST", path, body, missing_ok=True, conflict_ok=True)
         except OrchestratorError as error:
             return error
         return run_batches.unknown(run) if answer is None else None
 
     def standing(self, dag_id: str) -> DagStanding | None:
-        answer = self._call("GET", f"/dags/{dag_id}", missing_ok=True)
+        answer = self._http.call("GET", f"/dags/{dag_id}", missing_ok=True)
         if answer is None:
             return None
         return DagStanding(
@@ -151,7 +134,7 @@ class AirflowClient:
         left = limit
         for task, index in self._returning(dag_id, run_id):
             path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{_RETURNED}"
-            answer = self._call("GET", path, params={"map_index": index}, missing_ok=True)
+            answer = self._http.call("GET", path, params={"map_index": index}, missing_ok=True)
             if answer is None:
                 continue
             try:
@@ -175,21 +158,21 @@ class AirflowClient:
         offset, page = 0, _PAGE
         while page == _PAGE:
             params = {"xcom_key": _RETURNED, "limit": _PAGE, "offset": offset}
-            answer = self._call("GET", path, params=params, missing_ok=True) or {}
+            answer = self._http.call("GET", path, params=params, missing_ok=True) or {}
             entries = answer.get("xcom_entries", ())
             page = len(entries)
             offset += page
             yield from ((entry["task_id"], entry["map_index"]) for entry in entries)
 
     def operators(self) -> list[ProviderOperator]:
-        return _LISTED.validate_json(self.own("GET", _OPERATORS).content)
+        return _LISTED.validate_json(self._http.own("GET", _OPERATORS).content)
 
     def assets(self, scheme: str) -> dict[str, int]:
         found: dict[str, int] = {}
         offset, page = 0, _PAGE
         while page == _PAGE:
             params = {"uri_pattern": f"{scheme}%", "limit": _PAGE, "offset": offset}
-            answer = self._call("GET", "/assets", params={**params, "order_by": "id"}) or {}
+            answer = self._http.call("GET", "/assets", params={**params, "order_by": "id"}) or {}
             listed = answer.get("assets", ())
             page = len(listed)
             offset += page
@@ -198,36 +181,39 @@ class AirflowClient:
 
     def change_asset(self, asset_id: int, extra: Mapping[str, Any]) -> None:
         body = {"asset_id": asset_id, "extra": dict(extra)}
-        self._call("POST", "/assets/events", body, missing_ok=True)
+        self._http.call("POST", "/assets/events", body, missing_ok=True)
 
     def answer(
         self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
     ) -> bool:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        asked = self._call("GET", path, missing_ok=True)
+        asked = self._http.call("GET", path, missing_ok=True)
         # A cleared task keeps its old question, and wipes what is answered before it asks again.
         if asked is None or asked["task_instance"]["state"] != "awaiting_input":
             raise NotVisibleYet(f"{task_id} of {run_id} does not wait in Airflow yet.")
         body = {"chosen_options": [option], "params_input": dict(params)}
-        answer = self._call("PATCH", path, body, conflict_ok=True)
-        return answer is not _CONFLICT
+        answer = self._http.call("PATCH", path, body, conflict_ok=True)
+        return answer is not CONFLICT
 
     def fail(self, dag_id: str, run_id: str) -> None:
         # Airflow would turn a DagRun that has succeeded into a failed one.
         found = self.run_state(dag_id, run_id)
-        if found is not None and found.state not in ("success", "failed"):
-            self._call(
-                "PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"}, missing_ok=True
+        if found is not None and not found.state.is_end:
+            self._http.call(
+                "PATCH",
+                f"/dags/{dag_id}/dagRuns/{run_id}",
+                {"state": DagRunStatus.FAILED},
+                missing_ok=True,
             )
 
     def retry(self, dag_id: str, run_id: str, *, latest: bool = False) -> None:
         found = self.run_state(dag_id, run_id)
-        if found is None or found.state == "success":
+        if found is None or found.state == DagRunStatus.SUCCESS:
             return
         # Our run fails a moment before its DagRun does.
-        if found.state != "failed":
+        if found.state != DagRunStatus.FAILED:
             raise NotVisibleYet(f"{run_id} has not ended in Airflow yet.")
-        self._call(
+        self._http.call(
             "POST",
             f"/dags/{dag_id}/dagRuns/{run_id}/clear",
             {"dry_run": False, "only_failed": True, "run_on_latest_version": latest},
@@ -235,10 +221,10 @@ class AirflowClient:
 
     def forget(self, dag_id: str, run_id: str) -> bool:
         path = f"/dags/{dag_id}/dagRuns/{run_id}"
-        return self._call("DELETE", path, missing_ok=True, conflict_ok=True) is not _CONFLICT
+        return self._http.call("DELETE", path, missing_ok=True, conflict_ok=True) is not CONFLICT
 
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
-        answer = self._call(
+        answer = self._http.call(
             "GET",
             "/dags/~/dagRuns",
             params={
@@ -252,11 +238,11 @@ class AirflowClient:
         return [_state(run) for run in (answer or {})["dag_runs"]]
 
     def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
-        answer = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", missing_ok=True)
+        answer = self._http.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", missing_ok=True)
         return None if answer is None else _state(answer)
 
     def knows(self, dag_id: str) -> bool:
-        return self._call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
+        return self._http.call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
 
     def paused(self) -> Set[str]:
         found: set[str] = set()
@@ -264,7 +250,7 @@ class AirflowClient:
         while page == _PAGE:
             params = {"paused": True, "dag_id_prefix_pattern": "automation_"}
             query = {**params, "order_by": "dag_id", "offset": len(found), "limit": _PAGE}
-            dags = (self._call("GET", "/dags", params=query) or {})["dags"]
+            dags = (self._http.call("GET", "/dags", params=query) or {})["dags"]
             page = len(dags)
             found.update(dag["dag_id"] for dag in dags)
         return found
@@ -282,7 +268,7 @@ class AirflowClient:
 
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         run = f"/dags/{dag_id}/dagRuns/{run_id}"
-        failed = self._call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
+        failed = self._http.call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
         events = self._events(dag_id=dag_id, run_id=run_id)
         # What was marked before a clear has not failed it since.
         since = list(takewhile(lambda event: event["event"] not in CLEARS, events))
@@ -306,12 +292,12 @@ class AirflowClient:
         span = {"after": since.isoformat(), "before": until.isoformat()}
         page = {"order_by": "event_log_id", "offset": offset, "limit": limit}
         events = self._events(**span, **page, included_events=list(EVENTS))
-        others = (event for event in events if event["owner"] != self._user["username"])
+        others = (event for event in events if event["owner"] != self._username)
         return [act for event in others for act in acts_of(event)], len(events)
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        found = self._call("GET", path, missing_ok=True)
+        found = self._http.call("GET", path, missing_ok=True)
         return None if found is None else found["state"]
 
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
@@ -334,7 +320,7 @@ class AirflowClient:
         """What is in Airflow's audit log of a DAG, of a run, or of a time, newest first."""
         params = {"order_by": "-event_log_id", "limit": _PAGE, **of}
         try:
-            answer = self._call("GET", "/eventLogs", params=params)
+            answer = self._http.call("GET", "/eventLogs", params=params)
         except OrchestratorUnavailable:
             raise
         except OrchestratorError:
@@ -344,82 +330,8 @@ class AirflowClient:
             return []
         return list((answer or {}).get("event_logs", ()))
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-        missing_ok: bool = False,
-        conflict_ok: bool = False,
-    ) -> dict[str, Any] | None:
-        response = self._send(method, f"/api/v2{path}", body, params)
-        if response.status_code == 404 and missing_ok:
-            return None
-        if response.status_code == 409 and conflict_ok:
-            return _CONFLICT
-        if response.status_code >= 500 or response.status_code in (401, 429):
-            raise OrchestratorUnavailable(f"Airflow answered {response.status_code} to {path}.")
-        if response.status_code >= 400:
-            raise OrchestratorError(
-                f"Airflow refused {method} {path}: {response.status_code} {response.text[:300]}"
-            )
-        answer: dict[str, Any] = response.json() if response.content else {}
-        return answer
-
-    def own(self, method: str, path: str, body: Any = None) -> requests.Response:
-        """What a route of our plugin's in Airflow's server answers."""
-        response = self._send(method, path, body)
-        if response.status_code != 200:
-            raise OrchestratorError(f"Airflow refuses {path}: {response.status_code}")
-        return response
-
-    def _send(
-        self, method: str, path: str, body: Any, params: Mapping[str, Any] | None = None
-    ) -> requests.Response:
-        response = self._request(method, path, body, params)
-        if response.status_code == 401:
-            self._forget_token()
-            response = self._request(method, path, body, params)
-        return response
-
-    def _request(
-        self, method: str, path: str, body: Any, params: Mapping[str, Any] | None
-    ) -> requests.Response:
-        try:
-            return self._http.request(
-                method,
-                f"{self._base}{path}",
-                json=body,
-                params=params,
-                headers={"Authorization": f"Bearer {self._bearer()}"},
-                timeout=_TIMEOUT,
-            )
-        except requests.RequestException as error:
-            raise OrchestratorUnavailable(f"Airflow cannot be reached: {error}") from error
-
-    def _bearer(self) -> str:
-        with self._lock:
-            if self._token is None:
-                answer = self._http.post(
-                    f"{self._base}/auth/token", json=self._user, timeout=_TIMEOUT
-                )
-                if answer.status_code != 201:
-                    raise OrchestratorUnavailable(
-                        f"Airflow refused the bridge's user: {answer.status_code}"
-                    )
-                self._token = str(answer.json()["access_token"])
-            return self._token
-
-    def _forget_token(self) -> None:
-        with self._lock:
-            self._token = None
-
 
 _LISTED = TypeAdapter(list[ProviderOperator])
-
-_CONFLICT: dict[str, Any] = {}
 
 
 def _state(run: Mapping[str, Any]) -> DagRunState:
@@ -428,7 +340,7 @@ def _state(run: Mapping[str, Any]) -> DagRunState:
     return DagRunState(
         dag_id=run["dag_id"],
         run_id=run["dag_run_id"],
-        state=run["state"],
+        state=DagRunStatus(run["state"]),
         bundle_version=version,
         conf=run.get("conf") or {},
         started_by=run.get("triggering_user_name"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Set
 
-from api_bridge.airflow_client import AirflowClient
+from api_bridge.airflow_http import AirflowHttp
 from automations.errors import OrchestratorError, StepError
 from automations.ports import HostConnection
 from automations.services.integrations import vault
@@ -23,7 +23,7 @@ class AskedOfAirflow:
 
     def connection(self, conn_id: str) -> HostConnection | None:
         try:
-            answer = AirflowClient(get_settings()).own("POST", _READ, {"id": conn_id}).json()
+            answer = AirflowHttp(get_settings()).own("POST", _READ, {"id": conn_id}).json()
         except OrchestratorError as error:
             raise StepError(
                 f"Connection {conn_id} cannot be read now. {error.message}",

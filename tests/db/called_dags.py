@@ -13,7 +13,14 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.errors import OrchestratorError, OrchestratorUnavailable
 from automations.execution.engine import Engine
 from automations.execution.verdicts import Sleep
-from automations.ports import OPERATOR_DAG, DagRunFailure, DagRunState, DagStanding, NewDagRun
+from automations.ports import (
+    OPERATOR_DAG,
+    DagRunFailure,
+    DagRunState,
+    DagRunStatus,
+    DagStanding,
+    NewDagRun,
+)
 from tests.db.runs import reload, row, task
 from tests.doubles import ports
 
@@ -28,7 +35,7 @@ class Airflow:
             "etl_daily": DagStanding(),
             OPERATOR_DAG: DagStanding(),
         }
-        self.runs: dict[str, str] = {}
+        self.runs: dict[str, DagRunStatus] = {}
         self.made: list[NewDagRun] = []
         self.failed: list[str] = []
         self.outputs: Mapping[str, Any] = {}
@@ -44,14 +51,16 @@ class Airflow:
         if self.refuses is not None:
             raise self.refuses
         self.made.append(run)
-        self.runs[run.run_id] = "running"
+        self.runs[run.run_id] = DagRunStatus.RUNNING
         self.while_making(run)
         if self.dies_after_making:
             raise OrchestratorUnavailable("The answer was lost.")
 
     def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
         state = self.runs.get(run_id)
-        return state and DagRunState(dag_id, run_id, state, None, {}, None, "manual")  # type: ignore[return-value]
+        if state is None:
+            return None
+        return DagRunState(dag_id, run_id, state, None, {}, None, "manual")
 
     def fail(self, dag_id: str, run_id: str) -> None:
         self.failed.append(run_id)
@@ -63,7 +72,7 @@ class Airflow:
         return self.outputs
 
     def end(self, state: str) -> None:
-        self.runs = dict.fromkeys(self.runs, state)
+        self.runs = dict.fromkeys(self.runs, DagRunStatus(state))
 
 
 def asleep(engine: Engine, run: Run) -> Sleep:

@@ -21,7 +21,7 @@ from automations.domain.statuses import RunStatus
 from automations.errors import OrchestratorError
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed
-from automations.ports import Act, ActKind, DagRunFailure, DagRunState
+from automations.ports import Act, ActKind, DagRunFailure, DagRunState, DagRunStatus
 from automations.services.runs import reading
 from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
@@ -53,7 +53,7 @@ class Airflow(Unreachable):
     def run_state(self, dag: str, run_id: str) -> DagRunState | None:
         if run_id in self.deleted:
             return None
-        return DagRunState(dag, run_id, "failed", "1", {}, None, "manual")
+        return DagRunState(dag, run_id, DagRunStatus.FAILED, "1", {}, None, "manual")
 
 
 @pytest.fixture
@@ -159,7 +159,9 @@ def test_a_run_that_airflow_did_not_delete_is_not_said_to_be(engine: Engine) -> 
 @pytest.mark.parametrize("tasks", [("ask",), ()])
 def test_a_step_that_is_marked_as_failed_says_by_whom(engine: Engine, tasks: tuple[str]) -> None:
     run = waiting(engine)
-    state = DagRunState(dag_id(run.workflow_id), run.id, "failed", "1", {}, None, "manual")
+    state = DagRunState(
+        dag_id(run.workflow_id), run.id, DagRunStatus.FAILED, "1", {}, None, "manual"
+    )
     Reconciler(Airflow()).apply(state)
     look(act(run, ActKind.MARK, *tasks, state="failed", note="no money"), stands="failed")
     found = reload(run)

@@ -15,7 +15,7 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
 from automations.execution.engine import Engine
 from automations.execution.verdicts import AskPeople, Proceed, Skip, Sleep
-from automations.ports import DagRunState
+from automations.ports import DagRunState, DagRunStatus
 from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
 
@@ -102,7 +102,9 @@ def test_the_last_step_is_done_when_airflow_has_ended_the_run(
 ) -> None:
     run = begin(step("ask", kind, 0, config))
     assert isinstance(engine.run(task(run, "ask")), AskPeople | Sleep)
-    state = DagRunState(dag_id(run.workflow_id), run.id, "success", "1", {}, None, "manual")
+    state = DagRunState(
+        dag_id(run.workflow_id), run.id, DagRunStatus.SUCCESS, "1", {}, None, "manual"
+    )
     Reconciler(Airflow()).apply(state)
     assert reload(run).status == "COMPLETED"
     found = row(run, "ask")
@@ -116,7 +118,9 @@ def test_a_run_that_airflow_has_ended_is_complete_also_where_its_definition_cann
 ) -> None:
     run = waiting(engine)
     forget_how_to_read(run)
-    state = DagRunState(dag_id(run.workflow_id), run.id, "success", "1", {}, None, "manual")
+    state = DagRunState(
+        dag_id(run.workflow_id), run.id, DagRunStatus.SUCCESS, "1", {}, None, "manual"
+    )
     Reconciler(Airflow()).apply(state)
     assert reload(run).status == "COMPLETED"
 
@@ -144,7 +148,9 @@ def test_one_that_is_skipped_is_left_out_and_decides_nothing(engine: Engine) -> 
 
 def test_a_run_in_which_all_that_is_left_was_skipped_is_complete(engine: Engine) -> None:
     run = waiting(engine)
-    state = DagRunState(dag_id(run.workflow_id), run.id, "success", "1", {}, None, "manual")
+    state = DagRunState(
+        dag_id(run.workflow_id), run.id, DagRunStatus.SUCCESS, "1", {}, None, "manual"
+    )
     Reconciler(Airflow("skipped")).apply(state)
     assert reload(run).status == "COMPLETED"
     _is_left_out(run)

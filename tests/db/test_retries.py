@@ -17,7 +17,7 @@ from automations.dispatch.jobs.registry import Handlers
 from automations.dispatch.reconciler import Reconciler
 from automations.domain.statuses import RunStatus
 from automations.errors import Conflict, NotVisibleYet
-from automations.ports import DagRunFailure, DagRunState, Visible
+from automations.ports import DagRunFailure, DagRunState, DagRunStatus, Visible
 from automations.services.runs import replays
 from tests.db.workspace import workspace
 from tests.doubles import ports
@@ -148,14 +148,16 @@ def test_a_run_that_is_retried_says_so_from_then_on(
     seen = reload(failed)
     assert (seen.status, seen.error, seen.completed_at) == ("RUNNING", None, None)
     # Airflow goes on saying what it said before, until it is told.
-    said = DagRunState(dag_id(seen.workflow_id), seen.id, "failed", "1", {}, None, "manual")
+    said = DagRunState(
+        dag_id(seen.workflow_id), seen.id, DagRunStatus.FAILED, "1", {}, None, "manual"
+    )
     airflow.state = said
     Reconciler(airflow).apply(said)  # type: ignore[arg-type]  # only what is asked here
     assert reload(failed).status == "RUNNING"
     handlers.carry(job)
     assert airflow.retried == [(failed.id, latest)]
     # What was read before that is no news.
-    airflow.state = replace(said, state="running")
+    airflow.state = replace(said, state=DagRunStatus.RUNNING)
     Reconciler(airflow).apply(said)  # type: ignore[arg-type]
     assert reload(failed).status == "RUNNING"
     airflow.state = said

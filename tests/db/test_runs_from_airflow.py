@@ -22,7 +22,7 @@ from automations.errors import Conflict
 from automations.execution.engine import Engine
 from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
-from automations.ports import DagRunFailure, DagRunState
+from automations.ports import DagRunFailure, DagRunState, DagRunStatus
 from automations.services.runs.from_airflow import AirflowRun, record_run
 from tests.doubles import Unreachable, ports
 from tests.hostile import bodies as hostile
@@ -100,7 +100,9 @@ def test_dag_runs_of_one_id_are_runs_of_their_own_automations(dag_run_id: str) -
         assert (made.workflow_id, made.in_airflow) == (workflow, dag_run_id)
         ids.append(made.id)
         # Seen by the reconciler, too, it is the same.
-        state = DagRunState(dag_id(workflow), dag_run_id, "running", "1", {}, None, "backfill", DUE)
+        state = DagRunState(
+            dag_id(workflow), dag_run_id, DagRunStatus.RUNNING, "1", {}, None, "backfill", DUE
+        )
         Reconciler(Unreachable()).apply(state)
     with unit_of_work() as session:
         assert sorted(session.scalars(select(Run.id))) == sorted(ids)
@@ -125,13 +127,15 @@ def test_a_run_of_an_archived_automation_fails_at_once_and_does_nothing(
     workflow, run_id = scheduled(), new_id()
     with unit_of_work() as session:
         session.get_one(Workflow, workflow).status = WorkflowStatus.ARCHIVED
-    state = DagRunState(dag_id(workflow), run_id, "running", "1", {}, "anna", run_type, DUE)
+    state = DagRunState(
+        dag_id(workflow), run_id, DagRunStatus.RUNNING, "1", {}, "anna", run_type, DUE
+    )
     reconciler = Reconciler(Unreachable())
     if seen_by == "the reconciler":
         reconciler.apply(state)
     verdict = Engine(ports()).run(task(workflow, run_id, run_type))
     assert verdict == GiveUp("An archived automation cannot be executed.")
-    reconciler.apply(replace(state, state="failed"))
+    reconciler.apply(replace(state, state=DagRunStatus.FAILED))
     made = run(run_id)
     assert (made.status, made.error) == ("FAILED", "An archived automation cannot be executed.")
 
@@ -157,7 +161,9 @@ def test_a_dag_run_by_the_id_of_anothers_run_does_nothing_to_that() -> None:
 
 def test_the_reconciler_records_what_no_step_has_begun() -> None:
     workflow, run_id = scheduled(), new_id()
-    state = DagRunState(dag_id(workflow), run_id, "running", "1", {}, None, "scheduled", due_at=DUE)
+    state = DagRunState(
+        dag_id(workflow), run_id, DagRunStatus.RUNNING, "1", {}, None, "scheduled", due_at=DUE
+    )
     Reconciler(Unreachable()).apply(state)
     assert run(run_id).trigger_data == {"scheduledFor": "2026-03-29T01:30:00.000Z"}
     assert isinstance(Engine(ports()).run(task(workflow, run_id)), Sleep)
@@ -184,7 +190,9 @@ def test_airflows_end_of_a_skipped_run_leaves_it_cancelled() -> None:
     engine = Engine(ports())
     engine.run(task(workflow, first))
     engine.run(task(workflow, second))
-    state = DagRunState(dag_id(workflow), second, "success", "1", {}, None, "scheduled", DUE)
+    state = DagRunState(
+        dag_id(workflow), second, DagRunStatus.SUCCESS, "1", {}, None, "scheduled", DUE
+    )
     Reconciler(Unreachable()).apply(state)
     assert run(second).status == "CANCELLED"
 
@@ -226,7 +234,9 @@ def test_of_several_that_come_at_once_one_goes_on() -> None:
 
 
 def test_a_run_of_nobodys_is_left_alone() -> None:
-    state = DagRunState(dag_id(new_id()), new_id(), "running", "1", {}, None, "scheduled", DUE)
+    state = DagRunState(
+        dag_id(new_id()), new_id(), DagRunStatus.RUNNING, "1", {}, None, "scheduled", DUE
+    )
     Reconciler(Unreachable()).apply(state)
     with unit_of_work() as session:
         assert session.scalars(select(Run)).all() == []
@@ -246,7 +256,9 @@ def test_a_run_of_which_airflow_tells_nonsense_holds_up_no_other_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     workflow, good = scheduled(), new_id()
-    told = DagRunState(dag_id(workflow), good, "running", "1", {}, None, "scheduled", DUE)
+    told = DagRunState(
+        dag_id(workflow), good, DagRunStatus.RUNNING, "1", {}, None, "scheduled", DUE
+    )
     Reconciler(
         Telling(
             replace(told, run_id=new_id(), bundle_version="4f1c2ab"),
@@ -270,11 +282,13 @@ class Knowing(Unreachable):
         return self._failure
 
     def run_state(self, dag_id: str, run_id: str) -> DagRunState:
-        return DagRunState(dag_id, run_id, "failed", "1", {}, None, "scheduled", DUE)
+        return DagRunState(dag_id, run_id, DagRunStatus.FAILED, "1", {}, None, "scheduled", DUE)
 
 
 def fail_in_airflow(workflow: str, run_id: str, failure: DagRunFailure) -> None:
-    state = DagRunState(dag_id(workflow), run_id, "failed", "1", {}, None, "scheduled", DUE)
+    state = DagRunState(
+        dag_id(workflow), run_id, DagRunStatus.FAILED, "1", {}, None, "scheduled", DUE
+    )
     Reconciler(Knowing(failure)).apply(state)
 
 
@@ -309,7 +323,9 @@ def test_what_a_step_has_said_of_its_failure_is_not_asked_of_airflow() -> None:
     Engine(ports()).run(task(workflow, run_id))
     with unit_of_work() as session:
         runs.end_run(session, run_id, RunStatus.FAILED, "a: gone")
-    state = DagRunState(dag_id(workflow), run_id, "failed", "1", {}, None, "scheduled", DUE)
+    state = DagRunState(
+        dag_id(workflow), run_id, DagRunStatus.FAILED, "1", {}, None, "scheduled", DUE
+    )
     Reconciler(Unreachable()).apply(state)
     assert run(run_id).error == "a: gone"
 
@@ -317,14 +333,18 @@ def test_what_a_step_has_said_of_its_failure_is_not_asked_of_airflow() -> None:
 @pytest.mark.parametrize(
     ("ended", "in_airflow", "becomes"),
     [
-        (RunStatus.COMPLETED, "failed", ("FAILED", "Marked as failed in Airflow by ada.", 1)),
-        (RunStatus.FAILED, "success", ("COMPLETED", None, 0)),
-        (RunStatus.CANCELLED, "failed", ("CANCELLED", "as it was", 0)),
-        (RunStatus.CANCELLED, "success", ("CANCELLED", "as it was", 0)),
+        (
+            RunStatus.COMPLETED,
+            DagRunStatus.FAILED,
+            ("FAILED", "Marked as failed in Airflow by ada.", 1),
+        ),
+        (RunStatus.FAILED, DagRunStatus.SUCCESS, ("COMPLETED", None, 0)),
+        (RunStatus.CANCELLED, DagRunStatus.FAILED, ("CANCELLED", "as it was", 0)),
+        (RunStatus.CANCELLED, DagRunStatus.SUCCESS, ("CANCELLED", "as it was", 0)),
     ],
 )
 def test_how_a_run_has_ended_is_corrected_once(
-    ended: RunStatus, in_airflow: str, becomes: tuple[str, str | None, int]
+    ended: RunStatus, in_airflow: DagRunStatus, becomes: tuple[str, str | None, int]
 ) -> None:
     workflow, run_id = scheduled(), new_id()
     Engine(ports()).run(task(workflow, run_id))

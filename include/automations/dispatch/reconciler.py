@@ -23,7 +23,7 @@ from automations.domain.statuses import UNFINISHED, RunStatus
 from automations.errors import DatabaseUnavailable, OrchestratorError
 from automations.execution import overrides
 from automations.kit import common_clock
-from automations.ports import DagRunFailure, DagRunState, Orchestrator
+from automations.ports import DagRunFailure, DagRunState, DagRunStatus, Orchestrator
 from automations.services.runs.from_airflow import AirflowRun, record_run
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ class Reconciler:
             if run is None or run.workflow_id != automation:
                 return
             # A run that goes on after a clear is revived by its first step, which knows of it.
-            succeeded = state.state == "success"
+            succeeded = state.state == DagRunStatus.SUCCESS
             waits_in = overrides.waiting(session, run) if succeeded else None
             if succeeded and waits_in is None:
                 self._complete(session, run)
@@ -180,7 +180,7 @@ class Reconciler:
         # Most have failed by a step of ours, which has said why. One that is retried is said to
         # have failed until Airflow is told so, and by what was read before that.
         if (
-            state.state == "failed"
+            state.state == DagRunStatus.FAILED
             and run.status in (RunStatus.COMPLETED, *UNFINISHED)
             and not run.reviving
             and self._has_failed(state)
@@ -203,7 +203,7 @@ class Reconciler:
 
     def _has_failed(self, state: DagRunState) -> bool:
         now = self._orchestrator.run_state(state.dag_id, state.run_id)
-        return now is not None and now.state == "failed"
+        return now is not None and now.state == DagRunStatus.FAILED
 
     @staticmethod
     def _record_run(session: Session, automation: str, state: DagRunState) -> Run | None:

@@ -39,13 +39,32 @@ class DagStanding:
     broken: bool = False
 
 
+class DagRunStatus(StrEnum):
+    """How a DagRun stands, in the orchestrator's words."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> DagRunStatus:
+        # What another orchestrator may say beside these is of no run that has ended.
+        return cls.RUNNING
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it goes on no more."""
+        return self in (DagRunStatus.SUCCESS, DagRunStatus.FAILED)
+
+
 @dataclass(frozen=True, slots=True)
 class DagRunState:
     """A DagRun as the orchestrator reports it; a scheduled one was due at ``due_at``."""
 
     dag_id: str
     run_id: str
-    state: str
+    state: DagRunStatus
     bundle_version: str | None
     conf: Mapping[str, Any]
     started_by: str | None

@@ -14,7 +14,7 @@ from automations.dispatch.jobs.base import AirflowHandler, done
 from automations.domain.statuses import CALLED, DagCallStatus
 from automations.errors import NotVisibleYet, OrchestratorError, OrchestratorUnavailable
 from automations.kit import common_clock
-from automations.ports import OPERATOR_DAG, DagRunState, NewDagRun
+from automations.ports import OPERATOR_DAG, DagRunState, DagRunStatus, NewDagRun
 from automations.services.runs import dag_calls as calls
 from automations.services.runs import notes
 
@@ -95,9 +95,9 @@ class CallDag(AirflowHandler):
     def _look(self, job: Job, call: DagCall, found: DagRunState | None) -> None:
         if found is None:
             self._end(job, call, DagCallStatus.FAILED, error=_GONE)
-        elif found.state == "failed":
+        elif found.state == DagRunStatus.FAILED:
             self._end(job, call, DagCallStatus.FAILED, error=self._why(call))
-        elif found.state == "success":
+        elif found.state == DagRunStatus.SUCCESS:
             try:
                 outputs = self._orchestrator.returned(call.dag_id, call.id, MAX_RETURNED)
             except OrchestratorUnavailable:
