@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import datetime
@@ -19,6 +19,7 @@ from automations.errors import ValidationFailed
 from automations.kit import json_text
 from automations.kit.clock import in_zone
 from automations.kit.form_bodies import CHARSET
+from automations.kit.line_breaks import as_it_was, as_they_were, one_break
 from automations.kit.numbers import typed
 
 ADD, REMOVE = "add", "remove"
@@ -360,30 +361,6 @@ def _rows(text: str) -> Any:
         return json_text.parsed(text)
     except ValueError:
         return text
-
-
-def one_break(text: str) -> str:
-    """A text with one letter for each line break: browsers send two."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def as_it_was(typed: str, known: Iterable[str]) -> str:
-    """A text that was typed; where it is one of those that were there, with its own line breaks."""
-    bare = one_break(typed)
-    return next((one for one in known if one_break(one) == bare), bare)
-
-
-def as_they_were(known: Iterable[str]) -> Callable[[str], str]:
-    """The same for many texts, which are not held against each of those that there were."""
-    exact: dict[str, str] = {}
-    for one in known:
-        exact.setdefault(one_break(one), one)
-
-    def as_it_is_known(typed: str) -> str:
-        bare = one_break(typed)
-        return exact.get(bare, bare)
-
-    return as_it_is_known
 
 
 def _number(name: str, text: str, filled: Filled) -> int | float | str:

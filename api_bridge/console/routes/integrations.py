@@ -15,7 +15,6 @@ from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import integration_forms as forms
 from api_bridge.console.views import meanwhile, moments
 from api_bridge.deps import Admin
-from api_bridge.form_inputs import as_it_was
 from api_bridge.natures import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
@@ -23,6 +22,7 @@ from automations.definitions.integrations import EMAIL, IntegrationType
 from automations.domain.overviews import NamedWorkflow
 from automations.domain.principals import Principal
 from automations.errors import Conflict, NotFound, ValidationFailed
+from automations.kit.line_breaks import as_it_was
 from automations.kit.values import Errors
 from automations.services.audit import audit_logs
 from automations.services.integrations import integrations, mail

@@ -11,10 +11,10 @@ from api_bridge.console import answers, queries
 from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Text
 from api_bridge.deps import Admin
-from api_bridge.form_inputs import one_break
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.errors import ValidationFailed
+from automations.kit.line_breaks import one_break
 from automations.services.audit import audit_logs
 from automations.services.integrations import secrets
 from automations.services.pipelines import connections

@@ -11,10 +11,10 @@ from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text
 from api_bridge.console.views import listed
-from api_bridge.form_inputs import as_it_was
 from automations.definitions.field_errors import field_errors
 from automations.domain.matters import Board, BoardType, MatterTemplate, StepKind
 from automations.errors import ValidationFailed
+from automations.kit.line_breaks import as_it_was
 
 KINDS: tuple[str, ...] = get_args(StepKind)
 TYPES: tuple[str, ...] = get_args(BoardType)

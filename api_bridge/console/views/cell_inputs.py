@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text, texts
-from api_bridge.form_inputs import one_break
 from automations.domain.tables.cells import is_nothing, of_text, text_of
 from automations.domain.tables.columns import Column
 from automations.kit.canonical_json import mark_of
+from automations.kit.line_breaks import one_break
 from automations.kit.values import JSON, Errors
 
 VALUE, SEEN, BLANK = "v.", "seen.", "blank."

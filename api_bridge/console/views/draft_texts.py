@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from api_bridge.console.views.typed_values import object_of
-from api_bridge.form_inputs import one_break
 from automations.definitions import files
 from automations.definitions.editing import Draft
 from automations.definitions.triggers import TRIGGER_TYPES
 from automations.errors import ValidationFailed
+from automations.kit.line_breaks import one_break
 from automations.kit.storable import showable
 from automations.kit.values import JSON
 

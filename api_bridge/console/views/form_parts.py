@@ -10,9 +10,9 @@ from starlette.datastructures import FormData
 
 from api_bridge.console import texts
 from api_bridge.console.posted import text
-from api_bridge.form_inputs import as_it_was, as_they_were, one_break
 from automations.domain.forms import editing
 from automations.domain.forms.editing import WITH_OPTIONS, Draft, Place
+from automations.kit.line_breaks import as_it_was, as_they_were, one_break
 from automations.kit.numbers import typed
 from automations.kit.values import JSON, Errors
 

@@ -11,9 +11,9 @@ from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text
 from api_bridge.console.views.typed_values import object_of
-from api_bridge.form_inputs import as_it_was
 from automations.errors import ValidationFailed
 from automations.kit import json_text
+from automations.kit.line_breaks import as_it_was
 from automations.kit.numbers import typed
 from automations.kit.values import JSON
 

@@ -17,7 +17,6 @@ from api_bridge.console import texts
 from api_bridge.console.posted import text
 from api_bridge.console.views import meanwhile
 from api_bridge.console.views.typed_values import object_of
-from api_bridge.form_inputs import one_break
 from automations.definitions.field_errors import field_errors
 from automations.domain.fields import Lenient
 from automations.domain.matters import MAX_TAGS, MatterDetail, Priority, Tag, Title
@@ -25,6 +24,7 @@ from automations.domain.tables.cells import of_text, text_of
 from automations.domain.tables.columns import Column
 from automations.errors import ValidationFailed
 from automations.kit.canonical_json import mark_of
+from automations.kit.line_breaks import one_break
 from automations.kit.values import Errors
 
 PRIORITIES: tuple[str, ...] = get_args(Priority)

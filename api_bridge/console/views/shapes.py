@@ -13,11 +13,11 @@ from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text
 from api_bridge.console.views import listed
-from api_bridge.form_inputs import as_it_was, one_break
 from automations.definitions.field_errors import field_errors
 from automations.domain.tables.columns import Column, ColumnType, Option, TableShape
 from automations.errors import ValidationFailed
 from automations.kit.keys import key_of
+from automations.kit.line_breaks import as_it_was, one_break
 from automations.kit.values import JSON, Errors
 
 TYPES: tuple[str, ...] = get_args(ColumnType)

@@ -16,8 +16,8 @@ from api_bridge.console.views import input_schemas
 from api_bridge.console.views.input_schemas import Line
 from api_bridge.console.views.schema_fields import Spec
 from api_bridge.console.views.typed_values import shown, typed
-from api_bridge.form_inputs import as_they_were, one_break
 from automations.domain.fields import is_template
+from automations.kit.line_breaks import as_they_were, one_break
 from automations.kit.values import JSON, Errors
 
 _SPARE = 2
