@@ -18,9 +18,9 @@ from starlette.types import Receive, Scope, Send
 from api_bridge import json_bodies
 from api_bridge.bodies import limit_of
 from api_bridge.deps import AtLeast
+from api_bridge.endpoint_marks import marks_of
 from api_bridge.middleware.idempotency import Idempotency
 from api_bridge.middleware.request_guard import RequestGuard
-from api_bridge.natures import nature_of
 from api_bridge.query_names import QueryNames
 from api_bridge.threads import for_a_password, in_a_change, in_a_search, in_thread, patiently
 from automations.kit.storable import showable
@@ -37,12 +37,12 @@ class Route(APIRoute):
         if not iscoroutinefunction(endpoint):
             endpoint = _served(endpoint, options.get("status_code") or 200)
         super().__init__(path, endpoint, **options)
-        nature, limit = nature_of(endpoint), limit_of(endpoint)
+        marks, limit = marks_of(endpoint), limit_of(endpoint)
         known = get_flat_dependant(self.dependant).query_params
-        query = None if nature.any_query else QueryNames(known)
+        query = None if marks.any_query else QueryNames(known)
         calls = (one.call for one in self.dependant.dependencies)
         admit = next((call.admit for call in calls if isinstance(call, AtLeast)), None)
-        self.app = RequestGuard(Idempotency(self.app, nature), admit, query, limit, nature.look)
+        self.app = RequestGuard(Idempotency(self.app, marks), admit, query, limit, marks.look)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -84,18 +84,18 @@ def _served(endpoint: Callable[..., Any], status: int) -> Callable[..., Awaitabl
     def answer(values: dict[str, Any]) -> Response:
         return _response(endpoint(**values), status, values)
 
-    nature = nature_of(endpoint)
+    marks = marks_of(endpoint)
 
     @wraps(endpoint)
     async def call(**values: Any) -> Response:
-        if nature.hashing:
+        if marks.hashing:
             return await for_a_password(partial(answer, values))
-        if nature.patient:
+        if marks.patient:
             work = partial(answer, values)
-            return await patiently(work, values.get("caller"), heavy=nature.heavy)
-        if nature.searching:
+            return await patiently(work, values.get("caller"), heavy=marks.heavy)
+        if marks.searching:
             return await in_a_search(partial(answer, values), _whose(values))
-        if nature.changing:
+        if marks.changing:
             return await in_a_change(partial(answer, values), _whose(values))
         return await in_thread(answer, values)
 

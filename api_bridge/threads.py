@@ -37,7 +37,7 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     """Do what asks the database, in a thread of the pool.
 
     What waits for others than the database has no place there: it would keep the threads from
-    everybody else; see ``natures.patient``.
+    everybody else; see ``endpoint_marks.patient``.
     """
     return await _in(_pool(), partial(work, *args, **kwargs))
 

@@ -15,10 +15,10 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from api_bridge.cookies import COOKIE
+from api_bridge.endpoint_marks import Marks
 from api_bridge.errors import domain_error
 from api_bridge.middleware.refusing import App, Receive, Scope, Send
 from api_bridge.middleware.request_guard import buffered
-from api_bridge.natures import Nature
 from api_bridge.shares import Share
 from api_bridge.threads import MAX_OF_A_WORKSPACE, PATIENT_THREADS, in_thread
 from automations.domain.principals import Principal
@@ -40,12 +40,12 @@ class Idempotency:
     """Carries out a POST with an ``Idempotency-Key`` once; for those who say who they are.
 
     Args:
-        nature: what the route's endpoint was marked as.
+        marks: what the route's endpoint was marked as.
     """
 
-    def __init__(self, app: App, nature: Nature) -> None:
+    def __init__(self, app: App, marks: Marks) -> None:
         self._app = app
-        self._nature = nature
+        self._marks = marks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
@@ -55,11 +55,11 @@ class Idempotency:
             return
         # Whole already: the request guard has read it.
         body = (await receive()).get("body", b"")
-        nature = self._nature
+        marks = self._marks
         places = _places.setdefault(asyncio.get_running_loop(), _Places())
-        async with places.of(nature).one(_workspace(scope)):
+        async with places.of(marks).one(_workspace(scope)):
             try:
-                begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, nature)
+                begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, marks)
             except NotAuthenticated:
                 # The route refuses it, and notes that.
                 await self._app(scope, buffered(body, receive), send)
@@ -101,7 +101,7 @@ class Idempotency:
         try:
             await in_thread(_end, claim, answer)
         except DatabaseUnavailable as away:
-            if not self._nature.outside:
+            if not self._marks.outside:
                 # Nothing of what the answer says has come to be.
                 await _refuse(away, scope, receive, send)
                 return
@@ -120,10 +120,10 @@ class _Places:
         self._waiting = Share(threads, of_one=threads // 2)
         self._patient = Share(PATIENT_THREADS, of_one=MAX_OF_A_WORKSPACE)
 
-    def of(self, nature: Nature) -> Share:
-        if nature.patient or nature.outside:
+    def of(self, marks: Marks) -> Share:
+        if marks.patient or marks.outside:
             return self._patient
-        return self._waiting if nature.searching or nature.changing else self._quick
+        return self._waiting if marks.searching or marks.changing else self._quick
 
 
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()
@@ -146,7 +146,7 @@ def _workspace(scope: Scope) -> str:
     return "" if caller is None else caller.workspace_id
 
 
-def _begin(scope: Scope, key: str, who: Who, body: bytes, nature: Nature) -> Claim | Stored:
+def _begin(scope: Scope, key: str, who: Who, body: bytes, marks: Marks) -> Claim | Stored:
     caller = who()
     digest = hashlib.sha256()
     # Who asks is a part of the request: another one might not be allowed this answer.
@@ -159,7 +159,7 @@ def _begin(scope: Scope, key: str, who: Who, body: bytes, nature: Nature) -> Cla
     ):
         digest.update(b"%d:" % len(part) + part)
     request = Request(
-        caller.workspace_id, key, digest.hexdigest(), outside=nature.outside, patient=nature.patient
+        caller.workspace_id, key, digest.hexdigest(), outside=marks.outside, patient=marks.patient
     )
     return idempotency.begin(request)
 

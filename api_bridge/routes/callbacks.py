@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 
 from api_bridge import form_inputs, pages
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
-from api_bridge.natures import any_query, behind
+from api_bridge.endpoint_marks import any_query, behind
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations.domain.webhook_deliveries import Delivery

@@ -10,7 +10,7 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, json_of
 from api_bridge.deps import Admin, Viewer
 from api_bridge.downloads import documented, download
-from api_bridge.natures import patient
+from api_bridge.endpoint_marks import patient
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring

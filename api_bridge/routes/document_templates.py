@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge.bodies import Edited, body_limit
 from api_bridge.deps import Admin, Forced, Viewer
 from api_bridge.downloads import documented, download
-from api_bridge.natures import heavy
+from api_bridge.endpoint_marks import heavy
 from api_bridge.routing import Router
 from api_bridge.views import documents as views
 from automations import wiring

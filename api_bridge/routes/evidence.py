@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from api_bridge.deps import Viewer
-from api_bridge.natures import patient
+from api_bridge.endpoint_marks import patient
 from api_bridge.paging import Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views

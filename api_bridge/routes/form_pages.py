@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse, Response
 
 from api_bridge import form_inputs, pages, shown_form
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
+from api_bridge.endpoint_marks import any_query, behind
 from api_bridge.form_inputs import Filled
-from api_bridge.natures import any_query, behind
 from api_bridge.routing import Router
 from api_bridge.threads import in_a_change
 from automations.domain.forms.uploads import Upload

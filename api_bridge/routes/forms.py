@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api_bridge.bodies import Edited
 from api_bridge.deps import Admin, Forced, Viewer
-from api_bridge.natures import changing
+from api_bridge.endpoint_marks import changing
 from api_bridge.routing import Router
 from api_bridge.views import forms as views
 from automations.domain.forms.schema import FormSchema, WrittenForm

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from api_bridge.bodies import Edited
 from api_bridge.deps import Admin
-from api_bridge.natures import outside, patient
+from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
 from api_bridge.views import integrations as views
 from automations import wiring

@@ -8,7 +8,7 @@ from fastapi import Body
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.deps import EffectId, Member
-from api_bridge.natures import outside, patient
+from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
 from automations.services.access import rate_limits

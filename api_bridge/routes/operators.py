@@ -7,7 +7,7 @@ from typing import Any
 
 from api_bridge.airflow_client import AirflowClient
 from api_bridge.deps import Viewer
-from api_bridge.natures import patient
+from api_bridge.endpoint_marks import patient
 from api_bridge.routing import Router
 from automations.errors import OrchestratorError, Unavailable
 from automations.services.runs import dag_calls

@@ -11,7 +11,7 @@ from pydantic import Field
 from api_bridge import links
 from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, delivery_of
 from api_bridge.deps import Admin, Member, Viewer, client_address
-from api_bridge.natures import any_query, behind, outside, patient
+from api_bridge.endpoint_marks import any_query, behind, outside, patient
 from api_bridge.paging import Behind, Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import pagination

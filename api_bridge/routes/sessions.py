@@ -10,7 +10,7 @@ from pydantic import Field
 from api_bridge import cookies
 from api_bridge.bodies import MAX_SIGN_IN_BYTES, Body, body_limit
 from api_bridge.deps import Admin, Viewer, client_address
-from api_bridge.natures import hashing
+from api_bridge.endpoint_marks import hashing
 from api_bridge.routing import Router
 from api_bridge.views import people as people_views
 from automations.kit.clock import timestamp

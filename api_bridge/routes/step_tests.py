@@ -10,7 +10,7 @@ from api_bridge import scopes
 from api_bridge.airflow_connections import ASKED_OF_AIRFLOW
 from api_bridge.bodies import Body
 from api_bridge.deps import EffectId, Member
-from api_bridge.natures import outside, patient
+from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
 from api_bridge.views import step_tests as views
 from automations import wiring

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_bridge import links
 from api_bridge.bodies import Edited
 from api_bridge.deps import Member, Viewer
-from api_bridge.natures import changing
+from api_bridge.endpoint_marks import changing
 from api_bridge.paging import Behind, Cursor, Limit
 from api_bridge.routing import Router
 from api_bridge.views import forms as views

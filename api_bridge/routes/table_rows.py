@@ -12,7 +12,7 @@ from pydantic import Field
 
 from api_bridge.bodies import MAX_FILES_BYTES, Body, Edited, body_limit, json_of
 from api_bridge.deps import Member, Viewer
-from api_bridge.natures import changing, heavy, searching
+from api_bridge.endpoint_marks import changing, heavy, searching
 from api_bridge.routing import Router
 from api_bridge.views import tables as table_views
 from automations.domain.tables import exports

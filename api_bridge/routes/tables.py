@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api_bridge.bodies import Body, Edited
 from api_bridge.deps import Admin, Forced, Viewer
-from api_bridge.natures import searching
+from api_bridge.endpoint_marks import searching
 from api_bridge.routing import Router
 from api_bridge.views import tables as table_views
 from automations.domain.tables.aggregates import Function

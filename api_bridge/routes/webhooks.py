@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.deps import Admin, client_address
-from api_bridge.natures import any_query, behind, outside
+from api_bridge.endpoint_marks import any_query, behind, outside
 from api_bridge.places import Places
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread

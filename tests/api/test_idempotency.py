@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, update
 
 from api_bridge.deps import EffectId
-from api_bridge.natures import outside
+from api_bridge.endpoint_marks import outside
 from automations.db.access.idempotency import KEPT
 from automations.db.session import reading, unit_of_work
 from automations.db.tables import Form, IdempotencyKey, Run, SecurityEvent, Workspace

@@ -11,7 +11,7 @@ import pytest
 from fastapi import Depends, FastAPI, Response
 from fastapi.testclient import TestClient
 
-from api_bridge.natures import hashing, heavy, patient
+from api_bridge.endpoint_marks import hashing, heavy, patient
 from api_bridge.routing import Router
 from api_bridge.threads import (
     MAX_HEAVY,

@@ -19,7 +19,7 @@ from api_bridge.console.routes.builder_pages import Shown
 from api_bridge.console.views import draft_texts, places, schema_fields, step_inputs, trials
 from api_bridge.console.views.places import Open
 from api_bridge.deps import Admin, EffectId
-from api_bridge.natures import outside, patient
+from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions import checking, editing

@@ -17,8 +17,8 @@ from api_bridge.console.views import meanwhile, moments, placeholders
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import documented, download
+from api_bridge.endpoint_marks import heavy, outside
 from api_bridge.form_inputs import SentFile
-from api_bridge.natures import heavy, outside
 from api_bridge.routing import Router
 from automations import wiring
 from automations.domain.principals import Principal

@@ -13,7 +13,7 @@ from api_bridge.console import answers, queries
 from api_bridge.console.queries import Text
 from api_bridge.deps import Viewer
 from api_bridge.downloads import documented, download
-from api_bridge.natures import heavy
+from api_bridge.endpoint_marks import heavy
 from api_bridge.routing import Router
 from automations import wiring
 from automations.domain.documents import DocumentFilter

@@ -12,7 +12,7 @@ from api_bridge.console import answers, queries
 from api_bridge.console.queries import Text
 from api_bridge.deps import Viewer
 from api_bridge.downloads import download
-from api_bridge.natures import patient
+from api_bridge.endpoint_marks import patient
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.errors import ValidationFailed

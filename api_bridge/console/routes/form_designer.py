@@ -15,7 +15,7 @@ from api_bridge.console.queries import Text
 from api_bridge.console.routes import form_designer_pages as pages
 from api_bridge.console.views import form_parts
 from api_bridge.deps import Admin
-from api_bridge.natures import changing
+from api_bridge.endpoint_marks import changing
 from api_bridge.routing import Router
 from automations.domain.forms import editing
 from automations.domain.forms.editing import Draft, Place, place_of

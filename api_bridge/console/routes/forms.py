@@ -14,7 +14,7 @@ from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Text
 from api_bridge.console.routes.form_designer_pages import ROOT, address
 from api_bridge.deps import Admin, Viewer
-from api_bridge.natures import changing
+from api_bridge.endpoint_marks import changing
 from api_bridge.routing import Router
 from automations.definitions.field_errors import field_errors
 from automations.domain.forms.schema import FormSchema, WrittenForm

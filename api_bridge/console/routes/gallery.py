@@ -14,7 +14,7 @@ from api_bridge.console.posted import Posted, text
 from api_bridge.console.routes import builder_pages
 from api_bridge.console.views import draft_texts, flow, triggers
 from api_bridge.deps import Admin
-from api_bridge.natures import patient
+from api_bridge.endpoint_marks import patient
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions import editing

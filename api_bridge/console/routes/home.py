@@ -9,7 +9,7 @@ from api_bridge.console import addresses, answers
 from api_bridge.console.assets import ASSETS
 from api_bridge.console.posted import Posted, text
 from api_bridge.deps import Viewer
-from api_bridge.natures import any_query
+from api_bridge.endpoint_marks import any_query
 from api_bridge.routing import Router
 from automations.domain.statuses import RunStatus, WorkflowStatus
 from automations.errors import NotFound, ValidationFailed

@@ -15,7 +15,7 @@ from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import integration_forms as forms
 from api_bridge.console.views import meanwhile, moments
 from api_bridge.deps import Admin
-from api_bridge.natures import outside, patient
+from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.integrations import EMAIL, IntegrationType

@@ -16,7 +16,7 @@ from api_bridge.console.queries import Text
 from api_bridge.console.views import meanwhile, moments, pipeline_forms, words
 from api_bridge.console.views.typed_values import shown
 from api_bridge.deps import Admin
-from api_bridge.natures import outside, patient
+from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.pipelines import (

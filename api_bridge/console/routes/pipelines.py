@@ -12,7 +12,7 @@ from api_bridge.console.posted import Posted, text
 from api_bridge.console.queries import Text
 from api_bridge.console.views.typed_values import json_of
 from api_bridge.deps import Admin, Member, Viewer
-from api_bridge.natures import outside, patient
+from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
 from automations import wiring
 from automations.definitions.pipelines import PUSH

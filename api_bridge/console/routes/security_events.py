@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from api_bridge.console import answers, queries
 from api_bridge.deps import Admin
-from api_bridge.natures import patient
+from api_bridge.endpoint_marks import patient
 from api_bridge.routing import Router
 from api_bridge.views import audit as audit_views
 from api_bridge.views import pagination

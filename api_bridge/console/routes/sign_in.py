@@ -13,8 +13,8 @@ from api_bridge.bodies import MAX_SIGN_IN_BYTES, body_limit
 from api_bridge.console import addresses, answers
 from api_bridge.console.posted import Posted, text
 from api_bridge.deps import Viewer, client_address
+from api_bridge.endpoint_marks import any_query, hashing
 from api_bridge.errors import STATUSES
-from api_bridge.natures import any_query, hashing
 from api_bridge.routing import Router
 from automations.errors import DomainError, NotAuthenticated, TooManyRequests, ValidationFailed
 from automations.services.access import sign_ins, vouchers

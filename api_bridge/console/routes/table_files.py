@@ -17,9 +17,9 @@ from api_bridge.console.views import grid, imports
 from api_bridge.console.views.grid import Place
 from api_bridge.deps import Member, Viewer
 from api_bridge.downloads import attached
+from api_bridge.endpoint_marks import heavy, patient
 from api_bridge.form_inputs import SentFile
 from api_bridge.middleware.held_bodies import HeldBody
-from api_bridge.natures import heavy, patient
 from api_bridge.routing import Router
 from automations.domain.tables import exports
 from automations.domain.tables.columns import columns_of

@@ -20,7 +20,7 @@ from api_bridge.console.views import cell_inputs, grid, meanwhile
 from api_bridge.console.views.cell_inputs import CellInput, Typed
 from api_bridge.console.views.grid import GridQuery, Place
 from api_bridge.deps import Member, Viewer
-from api_bridge.natures import changing, searching
+from api_bridge.endpoint_marks import changing, searching
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.domain.tables.columns import Column, columns_of

@@ -13,7 +13,7 @@ from api_bridge.console.queries import Page, Text
 from api_bridge.console.views import meanwhile, moments, shapes
 from api_bridge.console.views.shapes import ShapeDraft
 from api_bridge.deps import Admin, Viewer
-from api_bridge.natures import searching
+from api_bridge.endpoint_marks import searching
 from api_bridge.routing import Router
 from automations.domain.principals import Principal
 from automations.domain.tables.columns import columns_of

@@ -281,10 +281,10 @@ Zone = Annotated[Text, AfterValidator(_zone)]
 ONE_OR_MORE = WithJsonSchema(
     {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 )
-"""How a field that ``listed`` reads is described."""
+"""How a field that ``as_list`` reads is described."""
 
 
-def listed(value: object, info: ValidationInfo) -> object:
+def as_list(value: object, info: ValidationInfo) -> object:
     """One text, several with commas between, a list, or a list that a template gave."""
     value = _of_a_template(value, info)
     if not isinstance(value, str | list):
@@ -300,5 +300,5 @@ def listed(value: object, info: ValidationInfo) -> object:
     return found
 
 
-Texts = Annotated[list[Text], BeforeValidator(listed), ONE_OR_MORE]
+Texts = Annotated[list[Text], BeforeValidator(as_list), ONE_OR_MORE]
 """Several texts: a list, or texts with commas between them."""

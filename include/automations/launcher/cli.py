@@ -163,7 +163,7 @@ def _migrate_installed(options: argparse.Namespace) -> int:
 
 
 def _leave(options: argparse.Namespace) -> int:
-    command = [sys.executable, "-m", "automations_airflow.leaving"]
+    command = [sys.executable, "-m", "automations_airflow.removal"]
     return subprocess.run(command).returncode
 
 

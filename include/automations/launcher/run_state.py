@@ -105,13 +105,15 @@ class RunFolder:
                 return int(file.read() or 0) or None
         return None
 
-    def wait_until_free(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> bool:
+    def wait_until_free(
+        self, seconds: float, at_each_look: Callable[[], None] = lambda: None
+    ) -> bool:
         """Wait until no supervisor holds the lock; call a function now and then, and at the end."""
         deadline = time.monotonic() + seconds
         while held := self.supervisor() is not None:
-            meanwhile()
+            at_each_look()
             if time.monotonic() > deadline:
                 break
             time.sleep(0.1)
-        meanwhile()
+        at_each_look()
         return not held

@@ -22,9 +22,9 @@ from automations.domain.fields import (
     TemplateText,
     Text,
     Whole,
+    as_list,
     is_rendered,
     is_template,
-    listed,
     parse_duration,
     within_a_week,
 )
@@ -56,7 +56,7 @@ def _somebody(value: object, info: ValidationInfo) -> object:
     """Refuses a template that names nobody: the run would wait for an answer that cannot come."""
     if not is_rendered(info) or value == []:
         return value
-    found = listed(value, info)
+    found = as_list(value, info)
     named = not isinstance(found, list) or any(one not in (None, "") for one in found)
     if not named:
         raise ValueError("names nobody: the template gives no address")

@@ -18,9 +18,9 @@ from automations.domain.fields import (
     OptionalText,
     OrTemplate,
     Text,
+    as_list,
     is_rendered,
     is_template,
-    listed,
 )
 from automations.ports import Attachment, Documents, Mail
 from automations.steps.base import StepContext, StepType, Subject
@@ -83,7 +83,7 @@ def _without_names(value: object, info: ValidationInfo) -> object:
     if isinstance(value, list):
         return [part for item in value for part in _addresses(item)]
     found = _addresses(value)
-    return listed(found[0] if len(found) == 1 else found, info)
+    return as_list(found[0] if len(found) == 1 else found, info)
 
 
 def _without_name(value: object) -> object:
@@ -111,7 +111,7 @@ Addresses = Annotated[
     list[Address],
     # Here, so that they are counted before each of them is looked at.
     Field(max_length=MAX_RECIPIENTS),
-    BeforeValidator(listed),
+    BeforeValidator(as_list),
     BeforeValidator(_without_names),
     ONE_OR_MORE,
 ]

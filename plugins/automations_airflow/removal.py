@@ -1,6 +1,6 @@
 """Takes what is of automations from an Airflow's database, while that Airflow is down.
 
-Run as ``python -m automations_airflow.leaving`` where Airflow's own commands are run.
+Run as ``python -m automations_airflow.removal`` where Airflow's own commands are run.
 """
 
 from __future__ import annotations

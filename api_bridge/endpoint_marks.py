@@ -10,11 +10,11 @@ from fastapi import Request, Response
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
-_NATURE = "_nature"
+_MARKS = "_marks"
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
+class Marks:
     """What an endpoint was marked as."""
 
     patient: bool = False
@@ -27,9 +27,9 @@ class Nature:
     look: Callable[[Request], Response | None] | None = None
 
 
-def nature_of(endpoint: Callable[..., Any]) -> Nature:
+def marks_of(endpoint: Callable[..., Any]) -> Marks:
     """What an endpoint was marked as."""
-    found: Nature = getattr(endpoint, _NATURE, Nature())
+    found: Marks = getattr(endpoint, _MARKS, Marks())
     return found
 
 
@@ -81,5 +81,5 @@ def behind(look: Callable[[Request], Response | None]) -> Callable[[Endpoint], E
 
 
 def _marked(endpoint: Endpoint, **marks: Any) -> Endpoint:
-    setattr(endpoint, _NATURE, replace(nature_of(endpoint), **marks))
+    setattr(endpoint, _MARKS, replace(marks_of(endpoint), **marks))
     return endpoint

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, text
 
 from automations.definitions.published import dag_id
 from automations.ports import OPERATOR_DAG
-from automations_airflow import leaving
-from automations_airflow.leaving import AirflowIsUp, leave
+from automations_airflow import removal
+from automations_airflow.removal import AirflowIsUp, leave
 from automations_airflow.waits import parking
 from tests.airflow.definitions import email, published, workflow_id
 from tests.airflow.parsing import parse
@@ -84,7 +84,7 @@ def test_our_dags_tables_and_bundle_are_gone_and_theirs_are_not(connection: Conn
     for table in ("dag_version", "serialized_dag", "dag_code", "dag_tag"):
         ours = f"SELECT dag_id FROM {table} WHERE dag_id = '{dag_id(workflow_id(0))}'"
         assert ids(connection, ours) == []
-    names = ", ".join(f"'{name}'" for name in leaving.TABLES)
+    names = ", ".join(f"'{name}'" for name in removal.TABLES)
     assert ids(connection, f"SELECT tablename FROM pg_tables WHERE tablename IN ({names})") == []
 
 
