@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-from api_bridge.places import Places
+from api_bridge.permits import Permits
 from api_bridge.shares import Share
 from automations.domain.principals import Principal
 from automations.errors import TooManyRequests
@@ -112,7 +112,7 @@ def _limits(caller: Principal | None, *, heavy: bool) -> dict[str, int]:
     return limits
 
 
-_waiting = Places()
+_waiting = Permits()
 """Of requests that wait for others than the database now."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
-from api_bridge.places import Places
+from api_bridge.permits import Permits
 from api_bridge.threads import in_thread
 from automations.domain.principals import Principal
 from automations.errors import DatabaseUnavailable, TooManyRequests
@@ -26,7 +26,7 @@ class Watch:
     """The runs that pages of this process follow."""
 
     def __init__(self) -> None:
-        self._places = Places()
+        self._permits = Permits()
         self._followed: dict[str, set[asyncio.Queue[str]]] = {}
         self._asking: asyncio.Task[None] | None = None
 
@@ -36,7 +36,7 @@ class Watch:
         Raises:
             TooManyRequests: as many do as may.
         """
-        if not self._places.are_left(_limits(caller)):
+        if not self._permits.are_left(_limits(caller)):
             raise TooManyRequests(_AFTER_A_WHILE)
 
     @asynccontextmanager
@@ -44,7 +44,7 @@ class Watch:
         """Give what is told of a run's changes."""
         # Only the newest is of interest.
         told: asyncio.Queue[str] = asyncio.Queue(1)
-        with self._places.one(_limits(caller)):
+        with self._permits.one(_limits(caller)):
             self._followed.setdefault(run_id, set()).add(told)
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())

@@ -56,8 +56,8 @@ class Idempotency:
         # Whole already: the request guard has read it.
         body = (await receive()).get("body", b"")
         marks = self._marks
-        places = _places.setdefault(asyncio.get_running_loop(), _Places())
-        async with places.of(marks).one(_workspace(scope)):
+        permits = _permits.setdefault(asyncio.get_running_loop(), _Permits())
+        async with permits.of(marks).one(_workspace(scope)):
             try:
                 begun = await in_thread(_begin, scope, key.decode("latin-1"), who, body, marks)
             except NotAuthenticated:
@@ -110,7 +110,7 @@ class Idempotency:
         await send({"type": "http.response.body", "body": b"".join(parts)})
 
 
-class _Places:
+class _Permits:
     """How many requests with keys are carried out at once: each has a connection for so long."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class _Places:
         return self._waiting if marks.searching or marks.changing else self._quick
 
 
-_places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()
+_permits: WeakKeyDictionary[asyncio.AbstractEventLoop, _Permits] = WeakKeyDictionary()
 """Of each process's event loop, for all routes together."""
 
 

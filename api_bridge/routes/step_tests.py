@@ -22,7 +22,7 @@ from automations.execution.trial_steps import SampleAnswer
 router = Router(prefix="/api/workflows", tags=["workflows"])
 
 
-class Found(Body):
+class SampleData(Body):
     """What is found by what is tried."""
 
     run_id: str | None = Field(
@@ -42,7 +42,7 @@ class Found(Body):
     submission: dict[str, Any] = Field(default_factory=dict, description="{{submission.…}}")
 
 
-class StepTest(Found):
+class StepTest(SampleData):
     """What a step finds when it is tested."""
 
     loop: dict[str, Any] | None = Field(
@@ -100,7 +100,7 @@ class PauseAnswer(Body):
     )
 
 
-class NewTrial(Found):
+class NewTrial(SampleData):
     """What an automation is tried with."""
 
     answers: dict[str, PauseAnswer] = Field(

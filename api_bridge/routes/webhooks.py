@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from api_bridge.bodies import MAX_FILES_BYTES, body_limit, delivery_of
 from api_bridge.deps import Admin, client_address
 from api_bridge.endpoint_marks import any_query, behind, outside
-from api_bridge.places import Places
+from api_bridge.permits import Permits
 from api_bridge.routing import Router
 from api_bridge.threads import in_thread
 from automations import wiring
@@ -27,7 +27,7 @@ _MAX_WAITING, _MAX_OF_A_WORKSPACE, _MAX_OF_A_URL = 100, 50, 25
 are answered as if none did."""
 _FIRST_LOOK, _MAX_PAUSE = 0.05, 0.5
 
-_waiting = Places()
+_waiting = Permits()
 
 _BODY = {
     "requestBody": {

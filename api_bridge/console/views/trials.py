@@ -27,7 +27,7 @@ _DECISIONS = (Decision.APPROVED, Decision.REJECTED, Decision.EXPIRED)
 _AT_MOST = (Decision.RESUMED, Decision.EXPIRED)
 _ALL_LETTERS = 60_000
 """Of what was tried: a page is as long as it is read."""
-_MOST_LETTERS, _LEAST_LETTERS = 2_000, 150
+_MAX_LETTERS, _MIN_LETTERS = 2_000, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class TriedStep:
 def shown(trial: Trial) -> list[TriedStep]:
     """The steps of a trial."""
     each = _ALL_LETTERS // max(len(trial.steps), 1)
-    most = min(max(each, _LEAST_LETTERS), _MOST_LETTERS)
+    most = min(max(each, _MIN_LETTERS), _MAX_LETTERS)
     return [_step(one, most) for one in trial.steps]
 
 

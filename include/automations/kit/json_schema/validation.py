@@ -11,7 +11,7 @@ from automations.kit.json_schema.keywords import (
     At,
     Evaluated,
     Formats,
-    Found,
+    Violations,
 )
 from automations.kit.json_schema.schemas import Schema, SchemaFault
 from automations.kit.json_schema.violations import Path, Violation, shown
@@ -105,7 +105,7 @@ class _Validation:
 
     def apply(
         self, schema: JSON, value: JSON, path: Path, evaluated: Evaluated | None = None
-    ) -> Found:
+    ) -> Violations:
         """What a value is not; notes in ``evaluated`` the parts that the schema had a say in."""
         self.charge(_APPLY)
         if schema is True:
@@ -125,9 +125,9 @@ class _Validation:
 
     def _applied(
         self, schema: dict[str, JSON], value: JSON, path: Path, evaluated: Evaluated | None
-    ) -> Found:
+    ) -> Violations:
         at = At(self, schema, value, path, Evaluated())
-        found: Found = []
+        found: Violations = []
         for keyword, check in KEYWORDS.items():
             if keyword in schema:
                 self.charge()

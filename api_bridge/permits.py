@@ -1,4 +1,4 @@
-"""Places that are held for a while: of all together, of a workspace and of a caller, each so many.
+"""Permits that are held for a while: of all together, of a workspace and of a caller, each so many.
 
 So nobody takes those of everybody, however many keys, sessions or addresses they have.
 """
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 Limits = Mapping[str, int]
-"""How many places there are, by the names of whom they are counted for."""
+"""How many permits there are, by the names of whom they are counted for."""
 
 
-class Places:
+class Permits:
     """Those of one kind, in this process."""
 
     def __init__(self) -> None:
