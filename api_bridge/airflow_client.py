@@ -65,13 +65,13 @@ class AirflowClient:
     """The orchestrator that dispatcher and reconciler speak to; safe to share by threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._http = AirflowHttp(settings)
+        self.http = AirflowHttp(settings)
         self._username = settings.airflow_username
         self._batches_from = 0.0
         self._is_told = False
 
     def visible(self, dag_id: str) -> Visible | None:
-        answer = self._http.call("GET", f"/dags/{dag_id}", missing_ok=True)
+        answer = self.http.call("GET", f"/dags/{dag_id}", missing_ok=True)
         if answer is None or answer.get("has_import_errors") or answer.get("is_stale"):
             return None
         # Stored with the structure; see the first of docs/decisions.
@@ -93,7 +93,7 @@ class AirflowClient:
     def _start_together(self, runs: Sequence[NewDagRun]) -> list[OrchestratorError | None] | None:
         """By the plugin's route in Airflow's server; None when that cannot do it."""
         wanted = [run_batches.wanted(run) for run in runs]
-        response = self._http.send("POST", run_batches.PATH, {"runs": wanted})
+        response = self.http.send("POST", run_batches.PATH, {"runs": wanted})
         if response.status_code != 200:
             log.info("Airflow's server makes no batches of runs: %d", response.status_code)
             return None
@@ -109,13 +109,13 @@ class AirflowClient:
         body = {"dag_run_id": run.run_id, "logical_date": None, "conf": dict(run.conf)}
         body |= run_batches.note(run)
         try:
-            answer = self._http.call("POST", path, body, missing_ok=True, conflict_ok=True)
+            answer = self.http.call("POST", path, body, missing_ok=True, conflict_ok=True)
         except OrchestratorError as error:
             return error
         return run_batches.unknown(run) if answer is None else None
 
     def standing(self, dag_id: str) -> DagStanding | None:
-        answer = self._http.call("GET", f"/dags/{dag_id}", missing_ok=True)
+        answer = self.http.call("GET", f"/dags/{dag_id}", missing_ok=True)
         if answer is None:
             return None
         return DagStanding(
@@ -134,7 +134,7 @@ class AirflowClient:
         left = limit
         for task, index in self._returning(dag_id, run_id):
             path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{_RETURNED}"
-            answer = self._http.call("GET", path, params={"map_index": index}, missing_ok=True)
+            answer = self.http.call("GET", path, params={"map_index": index}, missing_ok=True)
             if answer is None:
                 continue
             try:
@@ -158,21 +158,21 @@ class AirflowClient:
         offset, page = 0, _PAGE
         while page == _PAGE:
             params = {"xcom_key": _RETURNED, "limit": _PAGE, "offset": offset}
-            answer = self._http.call("GET", path, params=params, missing_ok=True) or {}
+            answer = self.http.call("GET", path, params=params, missing_ok=True) or {}
             entries = answer.get("xcom_entries", ())
             page = len(entries)
             offset += page
             yield from ((entry["task_id"], entry["map_index"]) for entry in entries)
 
     def operators(self) -> list[ProviderOperator]:
-        return _LISTED.validate_json(self._http.own("GET", _OPERATORS).content)
+        return _LISTED.validate_json(self.http.own("GET", _OPERATORS).content)
 
     def assets(self, scheme: str) -> dict[str, int]:
         found: dict[str, int] = {}
         offset, page = 0, _PAGE
         while page == _PAGE:
             params = {"uri_pattern": f"{scheme}%", "limit": _PAGE, "offset": offset}
-            answer = self._http.call("GET", "/assets", params={**params, "order_by": "id"}) or {}
+            answer = self.http.call("GET", "/assets", params={**params, "order_by": "id"}) or {}
             listed = answer.get("assets", ())
             page = len(listed)
             offset += page
@@ -181,25 +181,25 @@ class AirflowClient:
 
     def change_asset(self, asset_id: int, extra: Mapping[str, Any]) -> None:
         body = {"asset_id": asset_id, "extra": dict(extra)}
-        self._http.call("POST", "/assets/events", body, missing_ok=True)
+        self.http.call("POST", "/assets/events", body, missing_ok=True)
 
     def answer(
         self, dag_id: str, run_id: str, task_id: str, option: str, params: Mapping[str, Any]
     ) -> bool:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        asked = self._http.call("GET", path, missing_ok=True)
+        asked = self.http.call("GET", path, missing_ok=True)
         # A cleared task keeps its old question, and wipes what is answered before it asks again.
         if asked is None or asked["task_instance"]["state"] != "awaiting_input":
             raise NotVisibleYet(f"{task_id} of {run_id} does not wait in Airflow yet.")
         body = {"chosen_options": [option], "params_input": dict(params)}
-        answer = self._http.call("PATCH", path, body, conflict_ok=True)
+        answer = self.http.call("PATCH", path, body, conflict_ok=True)
         return answer is not CONFLICT
 
     def fail(self, dag_id: str, run_id: str) -> None:
         # Airflow would turn a DagRun that has succeeded into a failed one.
         found = self.run_state(dag_id, run_id)
         if found is not None and not found.state.is_end:
-            self._http.call(
+            self.http.call(
                 "PATCH",
                 f"/dags/{dag_id}/dagRuns/{run_id}",
                 {"state": DagRunStatus.FAILED},
@@ -213,7 +213,7 @@ class AirflowClient:
         # Our run fails a moment before its DagRun does.
         if found.state != DagRunStatus.FAILED:
             raise NotVisibleYet(f"{run_id} has not ended in Airflow yet.")
-        self._http.call(
+        self.http.call(
             "POST",
             f"/dags/{dag_id}/dagRuns/{run_id}/clear",
             {"dry_run": False, "only_failed": True, "run_on_latest_version": latest},
@@ -221,10 +221,10 @@ class AirflowClient:
 
     def forget(self, dag_id: str, run_id: str) -> bool:
         path = f"/dags/{dag_id}/dagRuns/{run_id}"
-        return self._http.call("DELETE", path, missing_ok=True, conflict_ok=True) is not CONFLICT
+        return self.http.call("DELETE", path, missing_ok=True, conflict_ok=True) is not CONFLICT
 
     def changed_runs(self, since: datetime, offset: int, limit: int) -> list[DagRunState]:
-        answer = self._http.call(
+        answer = self.http.call(
             "GET",
             "/dags/~/dagRuns",
             params={
@@ -238,11 +238,11 @@ class AirflowClient:
         return [_state(run) for run in (answer or {})["dag_runs"]]
 
     def run_state(self, dag_id: str, run_id: str) -> DagRunState | None:
-        answer = self._http.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", missing_ok=True)
+        answer = self.http.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", missing_ok=True)
         return None if answer is None else _state(answer)
 
     def knows(self, dag_id: str) -> bool:
-        return self._http.call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
+        return self.http.call("GET", f"/dags/{dag_id}", missing_ok=True) is not None
 
     def paused(self) -> Set[str]:
         found: set[str] = set()
@@ -250,7 +250,7 @@ class AirflowClient:
         while page == _PAGE:
             params = {"paused": True, "dag_id_prefix_pattern": "automation_"}
             query = {**params, "order_by": "dag_id", "offset": len(found), "limit": _PAGE}
-            dags = (self._http.call("GET", "/dags", params=query) or {})["dags"]
+            dags = (self.http.call("GET", "/dags", params=query) or {})["dags"]
             page = len(dags)
             found.update(dag["dag_id"] for dag in dags)
         return found
@@ -268,7 +268,7 @@ class AirflowClient:
 
     def failure(self, dag_id: str, run_id: str) -> DagRunFailure:
         run = f"/dags/{dag_id}/dagRuns/{run_id}"
-        failed = self._http.call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
+        failed = self.http.call("GET", f"{run}/taskInstances", params={"state": "failed"}) or {}
         events = self._events(dag_id=dag_id, run_id=run_id)
         # What was marked before a clear has not failed it since.
         since = list(takewhile(lambda event: event["event"] not in CLEARS, events))
@@ -297,7 +297,7 @@ class AirflowClient:
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        found = self._http.call("GET", path, missing_ok=True)
+        found = self.http.call("GET", path, missing_ok=True)
         return None if found is None else found["state"]
 
     def marked_by(self, dag_id: str, run_id: str, task_id: str) -> str | None:
@@ -320,7 +320,7 @@ class AirflowClient:
         """What is in Airflow's audit log of a DAG, of a run, or of a time, newest first."""
         params = {"order_by": "-event_log_id", "limit": _PAGE, **of}
         try:
-            answer = self._http.call("GET", "/eventLogs", params=params)
+            answer = self.http.call("GET", "/eventLogs", params=params)
         except OrchestratorUnavailable:
             raise
         except OrchestratorError:

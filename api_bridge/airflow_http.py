@@ -23,13 +23,17 @@ _AUTHORITIES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class AirflowHttp:
-    """What is asked of Airflow as the bridge's user; safe to share by threads."""
+    """What is asked of Airflow as the bridge's user; safe to share by threads.
+
+    Args:
+        token: by which that is signed in; None as long as it is not.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._base = settings.airflow_base
         self._user = {"username": settings.airflow_username, "password": settings.airflow_password}
         self._lock = threading.Lock()
-        self._token: str | None = None
+        self.token: str | None = None
         self._http = requests.Session()
         # A .netrc entry or a proxy of the environment must not replace the token.
         self._http.trust_env = False
@@ -38,6 +42,10 @@ class AirflowHttp:
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=1)
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._http.close()
 
     def call(
         self,
@@ -107,7 +115,7 @@ class AirflowHttp:
 
     def _bearer(self) -> str:
         with self._lock:
-            if self._token is None:
+            if self.token is None:
                 answer = self._http.post(
                     f"{self._base}/auth/token", json=self._user, timeout=_TIMEOUT
                 )
@@ -115,9 +123,9 @@ class AirflowHttp:
                     raise OrchestratorUnavailable(
                         f"Airflow refused the bridge's user: {answer.status_code}"
                     )
-                self._token = str(answer.json()["access_token"])
-            return self._token
+                self.token = str(answer.json()["access_token"])
+            return self.token
 
     def _forget_token(self) -> None:
         with self._lock:
-            self._token = None
+            self.token = None

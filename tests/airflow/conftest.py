@@ -90,6 +90,14 @@ def airflow_database(airflow_dsn: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture
+def airflow(airflow_database: Engine) -> Iterator[None]:
+    """Airflow without runs, of which much is done in this process, with its own warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 @pytest.fixture(scope="module")
 def airflow_url(airflow_dsn: str) -> Iterator[str]:
     """Where Airflow's api-server answers."""
@@ -118,9 +126,9 @@ def client(airflow_url: str, airflow_database: Engine) -> Iterator[AirflowClient
 
     client = AirflowClient(Settings(airflow_url=airflow_url))
     user = SimpleAuthManagerUser(username="bridge", role="ADMIN")
-    client._token = get_auth_manager().generate_jwt(user)
+    client.http.token = get_auth_manager().generate_jwt(user)
     yield client
-    client._http.close()
+    client.http.close()
 
 
 @pytest.fixture(scope="module")

@@ -93,9 +93,9 @@ def test_a_run_is_shown_with_the_event_that_has_started_it(
         path = f"/dags/{OURS}/dagRuns/{run.run_id}"
         # As the scheduler does; Airflow shows no event of a run that has not begun.
         connection.execute(text("UPDATE dag_run SET start_date = now()"))
-        shown = client._call("GET", path) or {}
+        shown = client.http.call("GET", path) or {}
         assert (shown["run_type"], shown["triggering_user_name"]) == ("asset_triggered", "ada")
-        (event,) = (client._call("GET", f"{path}/upstreamAssetEvents") or {})["asset_events"]
+        (event,) = (client.http.call("GET", f"{path}/upstreamAssetEvents") or {})["asset_events"]
         assert (event["uri"], event["extra"]) == (URI, told)
 
 
@@ -109,5 +109,5 @@ def test_one_whose_event_is_gone_is_a_run_like_others(
     client.change_asset(client.assets(URI)[URI], {"rows": 1})
     told = source({"rows": 1, "from_rest_api": True}, **gone)
     assert client.start([NewDagRun(OURS, "run", {}, source=told)]) == [None]
-    shown = client._call("GET", f"/dags/{OURS}/dagRuns/run") or {}
+    shown = client.http.call("GET", f"/dags/{OURS}/dagRuns/run") or {}
     assert shown["run_type"] == "manual"

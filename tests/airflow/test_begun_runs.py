@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,11 +31,7 @@ BATCHES = "/automations/batches/runs"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def airflow(airflow_database: Engine) -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Airflow's own
-        yield
+pytestmark = pytest.mark.usefixtures("airflow")
 
 
 def task(name: str, number: int = 0, state: str = "done", **more: Any) -> dict[str, Any]:

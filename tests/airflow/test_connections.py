@@ -294,7 +294,7 @@ class TestTheBridge:
     def test_is_given_one_for_a_test_of_a_step_and_nobody_else_is(
         self, environment: Environment, client: AirflowClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("api_bridge.airflow_connections.AirflowClient", lambda _: client)
+        monkeypatch.setattr("api_bridge.airflow_connections.AirflowHttp", lambda _: client.http)
         kept(environment, "house_crm", "http", "crm.example:80", login=USER, extra={"a": "b"})
         kept(environment, "airflow_db", "http", "db.example:80")
         found = ASKED_OF_AIRFLOW.connection("house_crm")
@@ -312,5 +312,5 @@ class TestTheBridge:
         self, environment: Environment, client: AirflowClient
     ) -> None:
         kept(environment, "house_crm", "http", "crm.example:80", login=USER)
-        answer = client.own("POST", "/automations/connections/read", {"id": "house_crm"}).text
+        answer = client.http.own("POST", "/automations/connections/read", {"id": "house_crm"}).text
         assert not any(told in answer for told in (PASSWORD, USER, "crm.example"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,12 +27,7 @@ from tests.airflow.airflow_runs import START, AirflowRun
 from tests.airflow.definitions import condition, email, published
 from tests.db.runs import MAIL, begin, step
 
-
-@pytest.fixture(autouse=True)
-def airflow(airflow_database: Engine) -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Airflow's own
-        yield
+pytestmark = pytest.mark.usefixtures("airflow")
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,11 +25,7 @@ from tests.airflow.parsing import parse
 BATCHES = "/automations/batches/runs"
 
 
-@pytest.fixture(autouse=True)
-def airflow(airflow_database: Engine) -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Airflow's own
-        yield
+pytestmark = pytest.mark.usefixtures("airflow")
 
 
 def headers(role: str = "ADMIN", name: str = "bridge") -> dict[str, str]:

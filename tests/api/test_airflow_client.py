@@ -34,7 +34,7 @@ def client(airflow: Airflow) -> Iterator[AirflowClient]:
     url = f"http://127.0.0.1:{airflow.server_port}"
     client = AirflowClient(Settings(airflow_url=url, airflow_password="secret"))
     yield client
-    client._http.close()
+    client.http.close()
 
 
 def test_certificates_that_a_house_has_signed_itself_are_believed_where_they_are_named(
@@ -50,11 +50,11 @@ def test_certificates_that_a_house_has_signed_itself_are_believed_where_they_are
         stranger = AirflowClient(settings)
         with pytest.raises(OrchestratorUnavailable):
             stranger.knows("automation_c1")
-        stranger._http.close()
+        stranger.http.close()
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         client = AirflowClient(settings)
         assert client.knows("automation_c1") is False
-        client._http.close()
+        client.http.close()
 
 
 class TestStart:

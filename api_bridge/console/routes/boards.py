@@ -11,7 +11,7 @@ from api_bridge.console import answers, drafts
 from api_bridge.console.posted import Posted, check_sure_though_used, text
 from api_bridge.console.routes.matters import ROOT as MATTERS
 from api_bridge.console.views import boards as board_views
-from api_bridge.console.views import meanwhile, moments
+from api_bridge.console.views import conflicts, moments
 from api_bridge.console.views.boards import BoardDraft
 from api_bridge.deps import Admin
 from api_bridge.routing import Router
@@ -96,7 +96,7 @@ def _page(
         request,
         "board.html",
         caller,
-        meanwhile.status(problems),
+        conflicts.status(problems),
         template=template,
         draft=draft,
         uses=used.get(template.id, ()) if template else (),

@@ -13,7 +13,7 @@ from api_bridge.bodies import MAX_FILES_BYTES, body_limit
 from api_bridge.console import answers, queries
 from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Page
-from api_bridge.console.views import meanwhile, moments, placeholders
+from api_bridge.console.views import conflicts, moments, placeholders
 from api_bridge.console.views.typed_values import object_of
 from api_bridge.deps import Admin, Member, Viewer
 from api_bridge.downloads import documented, download
@@ -203,7 +203,7 @@ def _page(
             request,
             "document_template.html",
             caller,
-            meanwhile.status(problems),
+            conflicts.status(problems),
             template=template,
             name=text(typed, "name", template.name),
             was=text(typed, "was", template.name),

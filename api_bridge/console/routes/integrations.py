@@ -12,8 +12,8 @@ from starlette.datastructures import FormData
 from api_bridge.console import answers, queries
 from api_bridge.console.posted import Posted, check_sure, text
 from api_bridge.console.queries import Page, Text
+from api_bridge.console.views import conflicts, moments
 from api_bridge.console.views import integration_forms as forms
-from api_bridge.console.views import meanwhile, moments
 from api_bridge.deps import Admin
 from api_bridge.endpoint_marks import outside, patient
 from api_bridge.routing import Router
@@ -169,7 +169,7 @@ def _form(
         request,
         "integration.html",
         caller,
-        meanwhile.status(problems),
+        conflicts.status(problems),
         kind=kind,
         one=known,
         form=shown,

@@ -12,8 +12,8 @@ from starlette.datastructures import FormData
 from api_bridge.console import addresses, answers, queries
 from api_bridge.console.posted import Posted, text, texts
 from api_bridge.console.queries import Page, Text
+from api_bridge.console.views import conflicts
 from api_bridge.console.views import matters as matter_views
-from api_bridge.console.views import meanwhile
 from api_bridge.deps import Member, Viewer
 from api_bridge.routing import Router
 from automations.domain.matters import Lane, Matter, MatterDetail, MatterTemplate, number_text
@@ -243,7 +243,7 @@ def _page(
         request,
         "matter.html",
         caller,
-        meanwhile.status(problems),
+        conflicts.status(problems),
         detail=detail,
         matter=matter,
         typed=typed,

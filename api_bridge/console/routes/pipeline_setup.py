@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from api_bridge.console import answers, drafts
 from api_bridge.console.posted import Posted, check_sure, place_named, text
 from api_bridge.console.queries import Text
-from api_bridge.console.views import meanwhile, moments, pipeline_forms, words
+from api_bridge.console.views import conflicts, moments, pipeline_forms, words
 from api_bridge.console.views.typed_values import shown
 from api_bridge.deps import Admin
 from api_bridge.endpoint_marks import outside, patient
@@ -193,7 +193,7 @@ def _page(
         request,
         "pipeline_form.html",
         caller,
-        meanwhile.status(problems),
+        conflicts.status(problems),
         one=known,
         form=pipeline_forms.shown(draft, there, named, problems or {}),
         intervals=pipeline_forms.INTERVALS,

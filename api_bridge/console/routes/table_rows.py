@@ -16,7 +16,7 @@ from starlette.datastructures import FormData
 from api_bridge.console import addresses, answers
 from api_bridge.console.posted import Posted, text, texts
 from api_bridge.console.routes.tables import ROOT
-from api_bridge.console.views import cell_inputs, grid, meanwhile
+from api_bridge.console.views import cell_inputs, conflicts, grid
 from api_bridge.console.views.cell_inputs import CellInput, Typed
 from api_bridge.console.views.grid import GridQuery, Place
 from api_bridge.deps import Member, Viewer
@@ -204,7 +204,7 @@ def _grid(
         request,
         "table.html",
         caller,
-        meanwhile.status(edit.wrong if edit and "" in edit.wrong else problems),
+        conflicts.status(edit.wrong if edit and "" in edit.wrong else problems),
         table=table,
         columns=columns,
         seen=seen,
@@ -239,7 +239,7 @@ def _row_page(
         request,
         "table_row.html",
         caller,
-        meanwhile.status(wrong),
+        conflicts.status(wrong),
         table=table,
         row=row,
         columns=columns,

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from api_bridge.console import answers, drafts, queries
 from api_bridge.console.posted import Posted, check_sure_though_used, text
 from api_bridge.console.queries import Page, Text
-from api_bridge.console.views import meanwhile, moments, shapes
+from api_bridge.console.views import conflicts, moments, shapes
 from api_bridge.console.views.shapes import ShapeDraft
 from api_bridge.deps import Admin, Viewer
 from api_bridge.endpoint_marks import searching
@@ -125,7 +125,7 @@ def _page(
         request,
         "table_columns.html",
         caller,
-        meanwhile.status(problems),
+        conflicts.status(problems),
         table=table,
         draft=draft,
         gone=draft.gone(before),

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text
-from api_bridge.console.views import listed
+from api_bridge.console.views import part_lists
 from automations.definitions.field_errors import field_errors
 from automations.domain.matters import Board, BoardType, MatterTemplate, StepKind
 from automations.errors import ValidationFailed
@@ -87,7 +87,7 @@ def done(draft: BoardDraft, what: str) -> BoardDraft:
     Raises:
         ValidationFailed: there is no such button.
     """
-    return replace(draft, steps=listed.done(draft.steps, what, StepDraft()))
+    return replace(draft, steps=part_lists.done(draft.steps, what, StepDraft()))
 
 
 def board(draft: BoardDraft) -> Board:

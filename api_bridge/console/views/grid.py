@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
-from api_bridge.console.views import meanwhile, typed_values, words
+from api_bridge.console.views import conflicts, typed_values, words
 from automations.domain.tables.cells import is_nothing, of_text, text_of
 from automations.domain.tables.columns import KEYLESS, Column
 from automations.errors import ValidationFailed
@@ -178,7 +178,7 @@ def cell(column: Column, value: JSON) -> Cell:
 
 def now(column: Column, value: JSON) -> str:
     """What a value is by now, for whoever has typed another one meanwhile."""
-    return meanwhile.now("" if value is None else text_of(column, value) or '""')
+    return conflicts.now("" if value is None else text_of(column, value) or '""')
 
 
 def _rule(rule: str, columns: Mapping[str, Column]) -> RowRule:

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 
 from api_bridge.console import texts
 from api_bridge.console.posted import text
-from api_bridge.console.views import meanwhile
+from api_bridge.console.views import conflicts
 from api_bridge.console.views.typed_values import object_of
 from automations.definitions.field_errors import field_errors
 from automations.domain.fields import Lenient
@@ -145,7 +145,7 @@ def now(detail: MatterDetail, seen: Mapping[str, str], people: Mapping[str, str]
     shown["priority"] = texts.text(f"matter.priority.{detail.matter.priority}")
     shown["assignee_id"] = people.get(shown["assignee_id"], shown["assignee_id"])
     known = marks(detail)
-    return {name: [meanwhile.now(shown[name])] for name in seen if known[name] != seen[name]}
+    return {name: [conflicts.now(shown[name])] for name in seen if known[name] != seen[name]}
 
 
 def wrong(error: ValidationFailed) -> Errors:

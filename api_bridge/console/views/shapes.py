@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from api_bridge.console.posted import text
-from api_bridge.console.views import listed
+from api_bridge.console.views import part_lists
 from automations.definitions.field_errors import field_errors
 from automations.domain.tables.columns import Column, ColumnType, Option, TableShape
 from automations.errors import ValidationFailed
@@ -120,7 +120,7 @@ def done(draft: ShapeDraft, what: str) -> ShapeDraft:
     Raises:
         ValidationFailed: there is no such button.
     """
-    return replace(draft, columns=listed.done(draft.columns, what, ColumnDraft()))
+    return replace(draft, columns=part_lists.done(draft.columns, what, ColumnDraft()))
 
 
 def shape(draft: ShapeDraft, before: Sequence[Column], category: str = "USER") -> TableShape:
