@@ -208,14 +208,12 @@ def test_what_others_listen_to_is_left_to_a_process_in_which_they_hear_of_it(
 ) -> None:
     listener, plugins = Listener(), get_listener_manager().pm
     plugins.register(listener)
-    warm_tasks._is_listened_to.cache_clear()
     try:
         worker = Worker(begin(light("a")))
         worker.do()
         assert worker.left == ["queued"]
     finally:
         plugins.unregister(listener)
-        warm_tasks._is_listened_to.cache_clear()
 
 
 def test_a_secret_that_airflow_may_keep_is_left_to_a_process_that_can_read_it(

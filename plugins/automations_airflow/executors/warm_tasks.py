@@ -121,7 +121,6 @@ def _light_task(workload: Any) -> _LightTask | None:
     return _LightTask(ti, ref, dag) if run_ahead.may_lead(ref) else None
 
 
-@lru_cache(maxsize=1)
 def _is_listened_to() -> bool:
     """Whether somebody, such as OpenLineage, is to hear in a task's process what becomes of it."""
     hook = get_listener_manager().hook
