@@ -12,7 +12,7 @@ import re
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, ValidationError
@@ -28,8 +28,10 @@ from pydantic_settings import (
 
 from automations.errors import SettingsFault
 from automations.kit.ages import parse_age
+from automations.kit.setting_types import Dsn, Names, Origins, Port, QueueUrl, Url, parts
 
 PREFIX = "AUTOMATIONS_"
+MEGABYTE = 1024 * 1024
 ROOT = Path(__file__).resolve().parents[2]
 IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 """Whether this is run from a checkout, which has a launcher; else it is installed in an Airflow."""
@@ -49,20 +51,6 @@ _CONFIDENTIAL = (
     "mail_token",
     "queue_password",
 )
-
-
-def _is_url(value: str) -> str:
-    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
-        raise ValueError("must be a URL such as https://automations.example.com")
-    return value
-
-
-def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
-    for one in value:
-        scheme, host = urlsplit(one)[:2]
-        if one != "*" and (scheme not in ("http", "https") or one != f"{scheme}://{host}"):
-            raise ValueError("must be origins such as https://app.example.com (no path), or *")
-    return value
 
 
 def _are_roles(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,34 +83,6 @@ def _are_connections(value: tuple[str, ...]) -> tuple[str, ...]:
         if not re.fullmatch(r"(?:[\w-]+/)?[\w.#!():*?-]+", one):
             raise ValueError("must be ids of connections such as smtp_* or acme/smtp_*")
     return value
-
-
-def _is_dsn(value: str) -> str:
-    if urlsplit(value).scheme not in ("postgresql", "postgresql+psycopg2"):
-        raise ValueError("must be postgresql+psycopg2://user:password@host:5432/database")
-    return value
-
-
-def _is_queue(value: str) -> str:
-    if urlsplit(value).scheme not in ("redis", "rediss") or not urlsplit(value).hostname:
-        raise ValueError("must be redis://:password@host:6379/0")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_is_url)]
-Dsn = Annotated[str, AfterValidator(_is_dsn)]
-MEGABYTE = 1024 * 1024
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-def _parts(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
-"""Written with commas."""
 
 
 def default_home() -> Path:
@@ -174,7 +134,7 @@ class Settings(BaseSettings):
     airflow_database_dsn: Dsn | None = Field(
         None, description="Airflow's database; embedded when absent."
     )
-    queue_url: Annotated[str, AfterValidator(_is_queue)] | None = Field(
+    queue_url: QueueUrl | None = Field(
         None,
         description="A Redis or Valkey of your own for the profile distributed; started with it "
         "when absent.",
@@ -187,7 +147,7 @@ class Settings(BaseSettings):
         description="Hosts that requests may be for, beside this machine's loopback, host and the "
         "host of public_url; *.example.com is every name below it, * any.",
     )
-    cors_origins: Annotated[Names, AfterValidator(_are_origins)] = Field(
+    cors_origins: Origins = Field(
         (),
         description="Origins (https://app.example.com) whose pages may call the API from browsers, "
         "with API keys; * any.",
@@ -231,12 +191,10 @@ class Settings(BaseSettings):
         "development", description="What sends mail without smtp_host or an integration."
     )
 
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_parts)] = (
-        Field(
-            (),
-            description="Addresses or networks of the proxies whose X-Forwarded-For is believed; "
-            "without any, a request comes from whoever connects.",
-        )
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(parts)] = Field(
+        (),
+        description="Addresses or networks of the proxies whose X-Forwarded-For is believed; "
+        "without any, a request comes from whoever connects.",
     )
     http_allow: Names = Field(
         (),

@@ -1,0 +1,54 @@
+"""What settings may be, as a text has them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+
+def _is_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        raise ValueError("must be a URL such as https://automations.example.com")
+    return value
+
+
+def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        scheme, host = urlsplit(one)[:2]
+        if one != "*" and (scheme not in ("http", "https") or one != f"{scheme}://{host}"):
+            raise ValueError("must be origins such as https://app.example.com (no path), or *")
+    return value
+
+
+def _is_dsn(value: str) -> str:
+    if urlsplit(value).scheme not in ("postgresql", "postgresql+psycopg2"):
+        raise ValueError("must be postgresql+psycopg2://user:password@host:5432/database")
+    return value
+
+
+def _is_queue(value: str) -> str:
+    if urlsplit(value).scheme not in ("redis", "rediss") or not urlsplit(value).hostname:
+        raise ValueError("must be redis://:password@host:6379/0")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_is_url)]
+Dsn = Annotated[str, AfterValidator(_is_dsn)]
+QueueUrl = Annotated[str, AfterValidator(_is_queue)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def parts(value: Any) -> Any:
+    """The parts of a text that is written with commas; anything else as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parts)]
+"""Written with commas."""
+
+Origins = Annotated[Names, AfterValidator(_are_origins)]
