@@ -25,7 +25,7 @@ LINTERS = (
 END_TO_END = "tests/e2e"
 CHAOS = "tests/chaos"
 """Faults of all kinds under mixed runs: a few minutes of them beside each change."""
-FAST = ("tests/unit", "tests/db", "-m", "not slow")
+FAST = ("tests/unit", "tests/db", "-m", "not slow", "--hypothesis-profile=quick")
 """What ``--fast`` runs, beside each change: neither Airflow nor a stack is started."""
 MEASURED = ("tests/unit", "tests/db", "tests/api")
 """The tests that are to reach the code. The others go through it once more, in much of what is not
