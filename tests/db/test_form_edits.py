@@ -111,6 +111,7 @@ def test_changes_are_taken_back_and_made_again_and_typing_is_one(by: Principal, 
     assert (len(editing.sections(edit.draft)), edit.may_redo) == (2, False)
 
 
+@pytest.mark.slow
 def test_only_some_changes_are_kept_to_go_back_to(by: Principal, form: str) -> None:
     for number in range(40):
         change(by, form, titled(f"Title {number}"))

@@ -50,6 +50,7 @@ def test_those_that_cannot_be_marked_hold_up_no_other(database: str, locked: int
     assert side.take() == []
 
 
+@pytest.mark.slow
 def test_they_are_tried_again_later_and_later_until_they_can_be(database: str) -> None:
     hand_over(12)
     side = Side(11)

@@ -27,6 +27,7 @@ def number_of(workflow: str) -> int:
         return int(connection.execute(query, {"id": workflow}).scalar_one())
 
 
+@pytest.mark.slow
 def test_packs_that_have_changed_since_a_revision_are_named_once(here: str) -> None:
     published = SqlPublications()
     made = [automation(here) for _ in range(45)]

@@ -356,6 +356,7 @@ def test_while_airflow_is_away_nothing_is_deleted(young: Run, airflow: Airflow) 
     assert prune()["run"] == 10
 
 
+@pytest.mark.slow
 def test_it_may_be_stopped_between_pages_and_done_again(young: Run) -> None:
     seed(young, 1_200)
     turns = iter([True, True])

@@ -46,6 +46,9 @@ class Log(Journal):
         return [text for level, text in self.lines if level == logging.ERROR]
 
 
+SLOW = ("ai", "generate_document", "send_document")
+
+
 def secretive(kind: str, config: dict[str, Any]) -> dict[str, Any]:
     """The config with a secret in all that it may be in."""
     given: dict[str, dict[str, Any]] = {
@@ -64,7 +67,14 @@ def secretive(kind: str, config: dict[str, Any]) -> dict[str, Any]:
     return {**config, **given.get(kind, {})}
 
 
-@pytest.mark.parametrize("kind", STEP_TYPES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        # The first document, or question, of a process takes seconds of a vendor's library.
+        pytest.param(kind, marks=pytest.mark.slow) if kind in SLOW else kind
+        for kind in STEP_TYPES
+    ],
+)
 def test_the_log_says_what_a_step_is_was_given_did_and_came_to_and_no_secret(
     place: Place, kind: str
 ) -> None:

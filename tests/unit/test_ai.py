@@ -294,6 +294,7 @@ def claude_streaming(provider: Provider, given: str, usage: dict[str, int]) -> N
     provider.answers(lines.encode(), Content_Type="text/event-stream")
 
 
+@pytest.mark.slow  # a second vendor's library is imported
 @pytest.mark.parametrize(
     ("stop", "details", "message"),
     [
@@ -316,6 +317,7 @@ def test_anthropics_refusals_are_told_alike(
     assert message in error.message
 
 
+@pytest.mark.slow  # a second vendor's library is imported
 def test_an_error_of_anthropics_that_comes_as_an_answer_keeps_its_message(
     provider: Provider,
 ) -> None:
@@ -326,6 +328,7 @@ def test_an_error_of_anthropics_that_comes_as_an_answer_keeps_its_message(
     assert "Overloaded" in found.message
 
 
+@pytest.mark.slow  # a second vendor's library is imported
 @pytest.mark.parametrize("streaming", [False, True])
 def test_anthropic_is_asked_in_its_own_way(provider: Provider, streaming: bool) -> None:
     usage = {"input_tokens": 7, "output_tokens": 3}

@@ -124,6 +124,7 @@ def test_a_copy_is_behind_its_step_with_names_and_ids_of_its_own() -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.slow
 def test_a_copy_of_many_steps_takes_a_time_that_grows_as_they_do() -> None:
     def copy(count: int) -> None:
         inner = [{"id": f"s{n}", "name": "One", "type": "delay"} for n in range(count)]

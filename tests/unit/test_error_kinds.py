@@ -56,11 +56,13 @@ def _made() -> Iterator[tuple[str, bool]]:
                 yield str(kind.value), retryable is not None and not is_false
 
 
+@pytest.mark.slow  # all modules are read
 def test_every_kind_that_is_made_is_on_the_list_and_no_other(made: list[tuple[str, bool]]) -> None:
     kinds = {kind for kind, _ in made} | ELSEWHERE.keys()
     assert kinds - OF_PIPELINES == {kind.name for kind in ErrorKind}
 
 
+@pytest.mark.slow  # all modules are read
 def test_what_may_be_retried_is_on_the_list_as_such(made: list[tuple[str, bool]]) -> None:
     retried = {kind for kind, retryable in (*made, *ELSEWHERE.items()) if retryable}
     assert retried == set(RETRIED)

@@ -308,15 +308,22 @@ def test_name_servers_that_say_nothing_are_given_up_in_the_time_of_the_request()
     assert (error.kind, error.retryable) == ("timeout", True)
 
 
-@given(st.text(max_size=40) | st.text(":/?#[]@%.-xn0é\\", max_size=30))
-def test_whatever_is_taken_for_an_address_is_refused_in_words(text: str) -> None:
+@pytest.fixture(scope="module")
+def nowhere() -> GuardedHttpClient:
+    """A client in a place where no name is known."""
+
     def unknown(host: str, port: int) -> list[str]:
         raise OSError(host)
 
+    return GuardedHttpClient(resolve=unknown)
+
+
+@given(text=st.text(max_size=40) | st.text(":/?#[]@%.-xn0é\\", max_size=30))
+def test_whatever_is_taken_for_an_address_is_refused_in_words(
+    nowhere: GuardedHttpClient, text: str
+) -> None:
     for address in (text, f"http://{text}", f"https://a.test/{text}", f"http://a.test:{text}"):
-        assert refused(GuardedHttpClient(resolve=unknown), address).kind in (
-            *("blocked", "config", "connection"),
-        )
+        assert refused(nowhere, address).kind in ("blocked", "config", "connection")
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/misspelled"])

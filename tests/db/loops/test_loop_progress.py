@@ -83,6 +83,7 @@ def answered(engine: Engine, run: Run, parked: Verdict) -> Verdict:
 
 
 class TestSize:
+    @pytest.mark.slow
     def test_results_are_counted_over_all_pauses_of_a_loop(
         self, engine: Engine, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
