@@ -41,6 +41,27 @@ def begin(
     return session.scalar(query)
 
 
+def draft(session: Session, edit: FormEdit) -> dict[str, Any]:
+    """What the form is in the state that the edit is in."""
+    found: dict[str, Any] = edit.states[edit.place]
+    return found
+
+
+def what(session: Session, edit: FormEdit) -> str:
+    """What was typed into by the last change; empty for a change that was none of typing."""
+    return edit.what
+
+
+def first(session: Session, edit: FormEdit) -> int:
+    """The number of the oldest state that is kept."""
+    return 0
+
+
+def last(session: Session, edit: FormEdit) -> int:
+    """That of the newest one."""
+    return len(edit.states) - 1
+
+
 def push(session: Session, edit: FormEdit, what: str, draft: dict[str, Any]) -> None:
     """Add a state behind the one that the edit is in; those that were taken back are gone."""
     edit.states = [*edit.states[: edit.place + 1], draft][-MAX_STATES - 1 :]

@@ -53,9 +53,9 @@ def begin(
     return edit
 
 
-def definition(session: Session, edit: WorkflowEdit) -> Mapping[str, Any]:
+def draft(session: Session, edit: WorkflowEdit) -> dict[str, Any]:
     """What the definition is in the state that the edit is in."""
-    return _state(session, edit).definition
+    return dict(_state(session, edit).definition)
 
 
 def first(session: Session, edit: WorkflowEdit) -> int:
@@ -64,24 +64,29 @@ def first(session: Session, edit: WorkflowEdit) -> int:
     return session.scalar(query) or 0
 
 
-def push(session: Session, edit: WorkflowEdit, what: str, made: Mapping[str, Any]) -> None:
+def last(session: Session, edit: WorkflowEdit) -> int:
+    """That of the newest one."""
+    return edit.last
+
+
+def push(session: Session, edit: WorkflowEdit, what: str, draft: dict[str, Any]) -> None:
     """Add a state behind the one that the edit is in; those that were taken back are gone."""
     gone = delete(WorkflowEditState).where(*_of(edit), WorkflowEditState.number > edit.place)
     session.execute(gone)
     edit.place += 1
     edit.last = edit.place
-    _add(session, edit, edit.place, what, made)
+    _add(session, edit, edit.place, what, draft)
     old = WorkflowEditState.number <= edit.place - MAX_STATES
     session.execute(delete(WorkflowEditState).where(*_of(edit), old))
     touch(session, edit)
 
 
-def replace(session: Session, edit: WorkflowEdit, made: Mapping[str, Any]) -> None:
+def replace(session: Session, edit: WorkflowEdit, draft: dict[str, Any]) -> None:
     """Overwrite the state that the edit is in, as one does who goes on typing."""
     session.execute(
         update(WorkflowEditState)
         .where(*_of(edit), WorkflowEditState.number == edit.place)
-        .values(definition=dict(made))
+        .values(definition=draft)
     )
     touch(session, edit)
 

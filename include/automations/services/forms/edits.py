@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from automations.db import edits
 from automations.db.forms import form_edits, forms
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Form as FormRow
 from automations.db.tables import FormEdit as EditRow
 from automations.definitions.field_errors import field_errors
-from automations.domain.edits import EditState, changed_elsewhere, check_number, is_typing_on
+from automations.domain.edits import EditState, changed_elsewhere, check_number
 from automations.domain.forms import editing
 from automations.domain.forms.editing import Draft
 from automations.domain.forms.schema import WrittenForm, twice
 from automations.domain.principals import Principal
 from automations.errors import Conflict, ValidationFailed
-from automations.kit import common_clock
 from automations.kit.storable import faults, same
 from automations.kit.values import Errors
 from automations.services.forms.forms import Form, change, find
@@ -80,22 +80,14 @@ def apply(
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id)
         edit = _found(session, by, form, base_version, number)
-        before = edit.states[edit.place]
+        before = form_edits.draft(session, edit)
         after = made(before)
         if wrong := faults(after, ""):
             raise ValidationFailed(wrong)
         if len(json.dumps(after)) > MAX_LENGTH:
             raise ValidationFailed({"schema": [f"may have {MAX_LENGTH:,} letters at most"]})
         if not same(before, after):
-            goes_on = (
-                bool(what)
-                and edit.place == len(edit.states) - 1
-                and is_typing_on(what, edit.what, edit.changed_at, common_clock.now())
-            )
-            if goes_on:
-                form_edits.replace(session, edit, after)
-            else:
-                form_edits.push(session, edit, what, after)
+            edits.keep(form_edits, session, edit, what, after)
         return _shown(session, form, edit)
 
 
@@ -109,8 +101,7 @@ def step_back(by: Principal, form_id: str, number: int, steps: int) -> Edit:
         form = find(session, by.workspace_id, form_id)
         edit = _locked(session, by, form, number)
         if edit is not None:
-            edit.place = max(0, min(len(edit.states) - 1, edit.place - steps))
-            form_edits.touch(session, edit)
+            edits.step_back(form_edits, session, edit, steps)
         return _shown(session, form, edit)
 
 
@@ -153,7 +144,7 @@ def save(by: Principal, form_id: str, number: int, public: bool | None = None) -
     with unit_of_work() as session:
         form = find(session, by.workspace_id, form_id, lock=True)
         edit = _locked(session, by, form, number)
-        draft = _laid_out(form) if edit is None else edit.states[edit.place]
+        draft = _laid_out(form) if edit is None else form_edits.draft(session, edit)
         if edit is not None and edit.base_version != form.version and not _is_over(session, edit):
             raise Conflict(
                 f"Version {form.version} was saved meanwhile, and this is a change of version "
@@ -214,7 +205,7 @@ def _found(
 
 def _is_over(session: Session, edit: EditRow) -> bool:
     """Whether it holds no change of its version, so that nothing would be lost with it."""
-    return same(_base(session, edit), edit.states[edit.place])
+    return same(_base(session, edit), form_edits.draft(session, edit))
 
 
 def _base(session: Session, edit: EditRow) -> Draft:
@@ -232,7 +223,7 @@ def _shown(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
     saved = newest if edit is None else _base(session, edit)
     if edit is not None and edit.base_version != form.version and _is_over(session, edit):
         edit, saved = None, newest
-    draft = newest if edit is None else edit.states[edit.place]
+    draft = newest if edit is None else form_edits.draft(session, edit)
     made = forms.version(session, form.id, form.version)
     return Edit(
         form_id=form.id,
@@ -244,8 +235,8 @@ def _shown(session: Session, form: FormRow, edit: EditRow | None) -> Edit:
         draft=draft,
         saved=saved,
         number=number,
-        may_undo=edit is not None and edit.place > 0,
-        may_redo=edit is not None and edit.place < len(edit.states) - 1,
+        may_undo=edits.may_undo(form_edits, session, edit),
+        may_redo=edits.may_redo(form_edits, session, edit),
         is_changed=not same(saved, draft),
         errors=checked(draft)[1],
     )

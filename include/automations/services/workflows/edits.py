@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from automations.db import edits
 from automations.db.runs import run_queries
 from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Workflow, WorkflowEdit
 from automations.db.workflows import versions, workflow_edits
 from automations.definitions import checking, editing
 from automations.definitions.model import MAX_STEPS
-from automations.domain.edits import EditState, changed_elsewhere, check_number, is_typing_on
+from automations.domain.edits import EditState, changed_elsewhere, check_number
 from automations.domain.principals import Principal
 from automations.domain.statuses import WorkflowStatus
 from automations.domain.workflows import InFlight, WorkflowDetail
 from automations.errors import Conflict, ValidationFailed
-from automations.kit import common_clock
 from automations.kit.storable import faults, same
 from automations.kit.values import JSON, Errors
 from automations.ports import Ports
@@ -85,22 +85,12 @@ def apply(
     with unit_of_work() as session:
         workflow = require(session, by.workspace_id, workflow_id)
         edit = _found(session, by, workflow, base_version, number)
-        before = dict(workflow_edits.definition(session, edit))
+        before = workflow_edits.draft(session, edit)
         after = edit_secrets.sealed(editing.laid_out(made(edit_secrets.as_seen(before))), before)
         if wrong := faults(after, "") or _too_long(after):
             raise ValidationFailed(wrong)
         if not same(before, after):
-            goes_on = (
-                bool(what)
-                and edit.place == edit.last
-                and is_typing_on(
-                    what, workflow_edits.what(session, edit), edit.changed_at, common_clock.now()
-                )
-            )
-            if goes_on:
-                workflow_edits.replace(session, edit, after)
-            else:
-                workflow_edits.push(session, edit, what, after)
+            edits.keep(workflow_edits, session, edit, what, after)
         return _shown(session, by, workflow, edit)
 
 
@@ -130,9 +120,7 @@ def step_back(by: Principal, workflow_id: str, number: int, steps: int) -> Edit:
         workflow = require(session, by.workspace_id, workflow_id)
         edit = _locked(session, by, workflow, number)
         if edit is not None:
-            first = workflow_edits.first(session, edit)
-            edit.place = max(first, min(edit.last, edit.place - steps))
-            workflow_edits.touch(session, edit)
+            edits.step_back(workflow_edits, session, edit, steps)
         return _shown(session, by, workflow, edit)
 
 
@@ -190,7 +178,7 @@ def save(
                     f"version {edit.base_version}: look at what is different, then keep yours or "
                     "theirs."
                 )
-            payload = dict(workflow_edits.definition(session, edit))
+            payload = workflow_edits.draft(session, edit)
         payload = edit_secrets.unsealed(by.workspace_id, payload)
         if status is not None:
             payload["status"] = str(status)
@@ -233,7 +221,7 @@ def _is_over(session: Session, workflow: Workflow, edit: WorkflowEdit) -> bool:
     """
     if edit.base_version == workflow.version:
         return False
-    return same(_base(session, edit), dict(workflow_edits.definition(session, edit)))
+    return same(_base(session, edit), workflow_edits.draft(session, edit))
 
 
 def _base(session: Session, edit: WorkflowEdit) -> editing.Draft:
@@ -291,7 +279,7 @@ def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEd
     if edit is None:
         kept, changed = _stored(session, workflow), False
     else:
-        kept = dict(workflow_edits.definition(session, edit))
+        kept = workflow_edits.draft(session, edit)
         changed = not same(_base(session, edit), kept)
     definition = edit_secrets.as_seen(kept)
     _, errors = checking.parse(definition)
@@ -307,8 +295,8 @@ def _shown(session: Session, by: Principal, workflow: Workflow, edit: WorkflowEd
         by=newest[0].created_by if newest else None,
         definition=definition,
         number=number,
-        may_undo=edit is not None and edit.place > workflow_edits.first(session, edit),
-        may_redo=edit is not None and edit.place < edit.last,
+        may_undo=edits.may_undo(workflow_edits, session, edit),
+        may_redo=edits.may_redo(workflow_edits, session, edit),
         is_changed=changed,
         changed_at=None if edit is None else edit.changed_at,
         sample=sample,
