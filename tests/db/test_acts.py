@@ -27,7 +27,8 @@ from tests.db.runs import begin, forget_how_to_read, reload, row, step, task
 from tests.doubles import Unreachable, ports
 
 LOOK = {"rules": [{"field": "{{input.text}}", "operator": "exists"}]}
-NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+NOW = datetime.now(UTC) + timedelta(days=1)
+"""When people act: after all that is there in a test has begun."""
 
 
 class Airflow(Unreachable):
@@ -214,6 +215,17 @@ def test_a_mark_that_airflow_has_refused_changes_nothing(engine: Engine) -> None
     look(act(run, ActKind.MARK, "after", state="success"), stands=None)
     assert row(run, "after") is None
     assert reload(run).status == "PAUSED"
+
+
+def test_a_run_that_was_marked_and_cleared_before_that_was_read_goes_on(engine: Engine) -> None:
+    run = waiting(engine)
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    marked = replace(act(run, ActKind.MARK, state="failed"), at=before)
+    Acts(Airflow(marked)).look(before + timedelta(seconds=1))
+    asked = row(run, "ask")
+    assert asked is not None
+    assert (asked.status, reload(run).status) == ("WAITING", "PAUSED")
+    assert logged(run) == [("ask", "marked", {"by": "airflow:anna", "state": "failed"})]
 
 
 def test_what_is_done_to_a_whole_dag_is_on_the_automations_record(engine: Engine) -> None:

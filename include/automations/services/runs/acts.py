@@ -86,7 +86,10 @@ def _mark(session: Session, run: Run, loaded: Loaded, act: Act, nodes: list[str]
         message = f"Marked as failed in Airflow by {act.by}."
         error: dict[str, JSON] = {"error": {"message": message, "kind": MARKED}}
         for row in rows.values():
-            if row.node_id in nodes and row.generation == run.generation:
+            # It is read a moment later, when somebody may have cleared the run: what has begun
+            # since then was not marked.
+            was_there = row.generation == run.generation and row.started_at <= act.at
+            if row.node_id in nodes and was_there:
                 run_steps.end(session, row, StepStatus.FAILED, error, {"error": message})
     elif act.state != "skipped":
         # Of a decision in the place of others the log has a line, or will have one.
