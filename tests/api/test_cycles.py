@@ -60,18 +60,14 @@ def test_nor_by_others_from_wherever_they_are_run(api: Api) -> None:
     }
 
 
-@pytest.mark.parametrize("how", ["template", "disabled", "unknown", "deleted"])
+@pytest.mark.parametrize("how", ["template", "disabled"])
 def test_what_does_not_lead_back_for_certain_is_taken(api: Api, how: str) -> None:
     a = str(api.workflow(name="A")["id"])
     b = str(api.workflow(name="B", steps=[calling(a)])["id"])
     step = {
         "template": calling("{{input.next}}"),
         "disabled": calling(b, disabled=True),
-        "unknown": calling("c00000000000000000000nope"),
-        "deleted": calling(b),
     }[how]
-    if how == "deleted":
-        assert api.call("DELETE", f"/api/workflows/{b}").status_code in (200, 204)
     assert patch(api, a, steps=[step]).status_code == 200
 
 

@@ -1,7 +1,8 @@
-"""Directions of text, as the characters of Unicode that stand for them.
+"""Directions of text, said so that LibreOffice (7.4, at least) follows them.
 
-LibreOffice (7.4, at least) reads past ``w:bdo`` and ``w:dir``, and draws what is in them as if they
-were not there; the characters it follows.
+It reads past ``w:bdo`` and ``w:dir``, and draws what is in them as if they were not there; the
+characters of Unicode that stand for them it follows. Of a row with text that runs upwards or
+downwards it asks how high it is, and draws none of that text where it is not said.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docx import Document
+from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 
 from automations.adapters.documents import plain
@@ -21,6 +23,12 @@ _BEGINNINGS = {
     (qn("w:dir"), False): "\u202a",
 }
 _END = "\u202c"
+_UPRIGHT = ("lrTb", "lrTbV")
+"""Text that runs as ever."""
+_LETTER = 160
+"""The room of a letter, in twentieths of a point: a row is to be as high as its text is long."""
+_HIGHEST = 9_000
+"""That of a row: what is longer goes on in a line beside."""
 
 
 def marked(document: Path, result: Path) -> Path:
@@ -32,6 +40,7 @@ def marked(document: Path, result: Path) -> Path:
         if root is None:
             continue
         given = [_mark(element) for element in root.iter(qn("w:bdo"), qn("w:dir"))]
+        given += [_made_high(row) for row in root.iter(qn("w:tr"))]
         if any(given):
             plain.put(part, root)
             changed = True
@@ -48,4 +57,23 @@ def _mark(element: Any) -> bool:
     beginning = _BEGINNINGS[element.tag, element.get(qn("w:val")) == "rtl"]
     texts[0].text = beginning + (texts[0].text or "")
     texts[-1].text = (texts[-1].text or "") + _END
+    return True
+
+
+def _made_high(row: Any) -> bool:
+    """Say how high a row is with text that runs upwards or downwards, unless it is said."""
+    if row.find(f"{qn('w:trPr')}/{qn('w:trHeight')}") is not None:
+        return False
+    lengths = [
+        sum(len(text.text or "") for text in paragraph.iter(qn("w:t")))
+        for cell in row.iter(qn("w:tc"))
+        if any(way.get(qn("w:val")) not in _UPRIGHT for way in cell.iter(qn("w:textDirection")))
+        for paragraph in cell.iter(qn("w:p"))
+    ]
+    if not any(lengths):
+        return False
+    height = OxmlElement("w:trHeight")
+    height.set(qn("w:val"), str(min((max(lengths) + 2) * _LETTER, _HIGHEST)))
+    height.set(qn("w:hRule"), "atLeast")
+    row.get_or_add_trPr().append(height)
     return True
