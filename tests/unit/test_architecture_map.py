@@ -49,11 +49,13 @@ def test_a_function_that_an_answer_names_is_in_its_file(question: str) -> None:
     ("what", "folder"),
     [("plugin", "plugins/automations_airflow"), ("launcher", "include/automations/launcher")],
 )
-def test_every_module_of_a_flat_folder_is_in_its_table_once(what: str, folder: str) -> None:
+def test_every_module_and_folder_of_a_part_is_in_its_table_once(what: str, folder: str) -> None:
     part = MAP.partition(f"### Inside the {what}")[2].partition("\n##")[0]
     rows = "\n".join(line for line in part.splitlines() if line.startswith("|"))
-    modules = [path.stem for path in (ROOT / folder).glob("*.py") if path.stem[0] != "_"]
-    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(modules)
+    modules = [path for path in (ROOT / folder).rglob("*.py") if path.stem[0] != "_"]
+    folders = {path.parent for path in modules} - {ROOT / folder}
+    names = [path.stem for path in (*modules, *folders)]
+    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(names)
 
 
 def test_every_layer_of_the_product_is_in_the_table() -> None:
