@@ -65,7 +65,7 @@ class TestList:
         assert list(rows) == ["Client questionnaire", "Signup"]
         assert "Published 1" in rows["Client questionnaire"]
         assert "Not published 1 1 to decide" in rows["Signup"]
-        (link,) = owner.root.xpath("//a[@target='_blank']/@href")
+        (link,) = owner.root.xpath("//tbody//a[@target='_blank']/@href")
         assert link.endswith(f"/api/forms/{there.questionnaire}/public")
 
     @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ def test_a_cell_stays_open_with_what_was_typed(page: Page, url: str, there: Samp
     page.goto(f"{url}/console/tables/{there.table}")
     page.locator(".grid tbody td", has_text=re.compile("^ACME GmbH$")).dblclick()
     cell = page.locator(".grid tr.changing [form=changing]:not([type=hidden])").first
+    expect(cell).to_be_visible()
     end_all_sessions()
     cell.fill("Typed into a cell")
     cell.press("Enter")

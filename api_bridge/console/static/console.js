@@ -68,8 +68,13 @@ document.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;
     sent.set(form, button);
     if (button) button.setAttribute("aria-busy", "true");
-    // What was sent may be saved as a file, and the page stays.
-    setTimeout(() => { sent.delete(form); if (button) button.removeAttribute("aria-busy"); }, 5000);
+    const free = () => { sent.delete(form); if (button) button.removeAttribute("aria-busy"); };
+    // What was sent may be saved as a file or shown in a frame, and the page stays; and what is
+    // typed meanwhile is to be sent anew.
+    setTimeout(free, 5000);
+    form.addEventListener("input", free, { once: true });
+    for (const frame of document.querySelectorAll("iframe[name]"))
+      if (frame.name === form.target) frame.addEventListener("load", free, { once: true });
   });
 });
 
