@@ -282,8 +282,8 @@ def test_each_step_is_one_transaction_of_few_statements(engine: Engine) -> None:
         few, many = statements(5), statements(15)
     finally:
         event.remove(database_engine(), "before_cursor_execute", count)
-    # Locks moved, the run, the step, its end, what is settled, the log, and the next one.
-    assert (many - few) / 10 == 7
+    # Locks moved, the run with the step, its end, the log, and the next one.
+    assert (many - few) / 10 == 5
 
 
 def test_a_step_that_cannot_be_begun_costs_the_one_before_it_nothing(

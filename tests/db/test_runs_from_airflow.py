@@ -24,6 +24,7 @@ from automations.execution.verdicts import GiveUp, Skip, Sleep, TaskRef
 from automations.kit.ids import new_id
 from automations.ports import DagRunFailure, DagRunState, DagRunStatus
 from automations.services.runs.from_airflow import AirflowRun, record_run
+from tests.db.counting import statements
 from tests.doubles import Unreachable, ports
 from tests.hostile import bodies as hostile
 
@@ -270,6 +271,26 @@ def test_a_run_of_which_airflow_tells_nonsense_holds_up_no_other_one(
     with unit_of_work() as session:
         assert session.scalars(select(Run.id)).all() == [good]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_runs_that_stand_as_airflow_says_are_asked_for_at_once_however_many_there_are() -> None:
+    workflow = scheduled("allow")
+    told = DagRunState(
+        dag_id(workflow), new_id(), DagRunStatus.RUNNING, "1", {}, None, "scheduled", DUE
+    )
+    under_way = [replace(told, run_id=new_id()) for _ in range(6)]
+    Reconciler(Telling(*under_way)).follow()
+    ended = [replace(state, state=DagRunStatus.SUCCESS) for state in under_way]
+    Reconciler(Telling(*ended)).follow()
+
+    def asked(*states: DagRunState) -> int:
+        with statements() as seen:
+            Reconciler(Telling(*states)).follow()
+        return len(seen)
+
+    assert asked(*ended) == asked(*ended[:1]) == asked(under_way[0], *ended[1:])
+    with unit_of_work() as session:
+        assert set(session.scalars(select(Run.status))) == {RunStatus.COMPLETED}
 
 
 class Knowing(Unreachable):

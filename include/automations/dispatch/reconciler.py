@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 
 from automations.db import locks, watermarks
 from automations.db.events import debounces
 from automations.db.queue import jobs
-from automations.db.runs import run_counts, runs, slots
-from automations.db.session import Session, unit_of_work
+from automations.db.runs import run_counts, run_queries, runs, slots
+from automations.db.session import Session, reading, unit_of_work
 from automations.db.tables import Run
 from automations.db.workflows import held_up, versions
 from automations.definitions import published
@@ -111,7 +112,7 @@ class Reconciler:
         offset, page = 0, _PAGE
         while page == _PAGE:
             states = self._orchestrator.changed_runs(since - _OVERLAP, offset, _PAGE)
-            for state in states:
+            for state in _differing(states):
                 self._apply_alone(state)
             page = len(states)
             offset += page
@@ -230,6 +231,36 @@ class Reconciler:
     def _complete(session: Session, run: Run) -> None:
         if not runs.correct_end(session, run.id, RunStatus.FAILED, RunStatus.COMPLETED):
             runs.end_run(session, run.id, RunStatus.COMPLETED)
+
+
+_AGREES = {
+    DagRunStatus.QUEUED: frozenset(RunStatus),
+    DagRunStatus.RUNNING: frozenset(RunStatus),
+    DagRunStatus.SUCCESS: frozenset({RunStatus.COMPLETED}),
+    DagRunStatus.FAILED: frozenset({RunStatus.FAILED, RunStatus.CANCELLED}),
+}
+"""How a run of ours may stand for what Airflow says of it to be nothing new."""
+
+
+def _differing(states: Sequence[DagRunState]) -> list[DagRunState]:
+    """Those that a run of ours does not stand as yet.
+
+    A run is read several times while it goes on, and most end by themselves: only few are looked at
+    one by one, for which each one's row has to be locked.
+    """
+    ids = {
+        (state.dag_id, state.run_id): published.run_id(workflow, state.run_id)
+        for state in states
+        if (workflow := workflow_id(state.dag_id)) is not None
+    }
+    with reading() as session:
+        standing = run_queries.statuses(session, list(ids.values()))
+
+    def agrees(state: DagRunState) -> bool:
+        status = standing.get(ids.get((state.dag_id, state.run_id), ""))
+        return status is not None and status in _AGREES[state.state]
+
+    return [state for state in states if not agrees(state)]
 
 
 def _in_words(failure: DagRunFailure) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 
 from automations.db import locks
 from automations.db.runs import run_steps, runs
+from automations.db.runs.runs import Standing
 from automations.db.session import Session, unit_of_work
-from automations.db.tables import Run
 from automations.domain.statuses import UNFINISHED
 from automations.execution import entry
 from automations.execution.attempt import Attempt, KeepConfig
@@ -157,14 +157,15 @@ class Engine:
         Args:
             more: what else is to be kept of the node, by column.
         """
+        ref = entered.ref
         with unit_of_work() as session:
-            run = runs.lock_run(session, entered.ref.run_id)
-            return record_in(session, run, entered, outcome, more)
+            standing = runs.lock_at(session, ref.run_id, ref.node_id)
+            return record_in(session, standing, entered, outcome, more)
 
 
 def record_in(
     session: Session,
-    run: Run | None,
+    standing: Standing | None,
     entered: Entered,
     outcome: Outcome,
     more: Mapping[str, Any] = MappingProxyType({}),
@@ -172,13 +173,12 @@ def record_in(
     """Save what came out, in the transaction that this is called in.
 
     Args:
-        run: its row locked; None when there is none any more.
+        standing: their rows locked; None when there are none any more.
         more: what else is to be kept of the node, by column.
     """
-    ref = entered.ref
-    row = run_steps.step(session, ref.run_id, ref.node_id)
-    if run is None or row is None or row.generation != ref.generation:
+    if standing is None or standing.row.generation != entered.ref.generation:
         return Skip("The step was cleared meanwhile.")
+    run, row = standing
     if row.status in run_steps.ENDED:
         # The lock of another process was lost with its connection: its record counts.
         return recorded(row)

@@ -13,7 +13,6 @@ from automations.db.runs import dag_calls, loop_cursors, run_steps, runs
 from automations.db.session import Session
 from automations.db.tables import Run, RunStep, Wait
 from automations.db.waits import callbacks, waits
-from automations.definitions.plan import Plan
 from automations.domain.statuses import (
     UNFINISHED,
     AttemptStatus,
@@ -88,22 +87,14 @@ class Recorder:
         if stop or node.branches:
             targets = (target,) if target is not None else ()
         verdict = Proceed(_summary(output), targets)
-        self._close(StepStatus.DONE, dict(output), {"summary": verdict.summary, "targets": targets})
-        left_out = (
-            plan.pending(run_steps.settled(self.session, ref.run_id))
-            if stop
-            else plan.beside(ref.node_id, arm)
-        )
+        stored = {"summary": verdict.summary, "targets": targets}
+        settled = self._close(StepStatus.DONE, dict(output), stored)
+        left_out = plan.pending(settled) if stop else plan.beside(ref.node_id, arm)
         run_steps.skip(self.session, ref.run_id, left_out, ref.generation)
         # After a clear the engine cannot know what Airflow will run again; the reconciler does.
-        if ref.generation == 0 and not self._is_anything_left(plan, target):
+        if ref.generation == 0 and not plan.pending({*settled, *left_out}):
             self._end_run(RunStatus.COMPLETED)
         return verdict
-
-    def _is_anything_left(self, plan: Plan, target: str | None) -> bool:
-        if self.alone:
-            return target is not None
-        return bool(plan.pending(run_steps.settled(self.session, self.entered.ref.run_id)))
 
     def _failed(self, fail: Fail) -> Verdict:
         step = self.entered.step
@@ -132,10 +123,13 @@ class Recorder:
         # What may wait is never done before the host has the run.
         runs.end_run(self.session, self.run.id, status, error, has_waited=not self.alone)
 
-    def _close(self, status: StepStatus, output: dict[str, JSON], verdict: dict[str, JSON]) -> None:
-        run_steps.end(self.session, self.row, status, output, verdict, self.more)
+    def _close(
+        self, status: StepStatus, output: dict[str, JSON], verdict: dict[str, JSON]
+    ) -> set[str]:
+        settled = run_steps.end(self.session, self.row, status, output, verdict, self.more)
         if STEP_TYPES[self.entered.step.type].body:
             loop_cursors.clear(self.session, self.run.id, self.row.node_id)
+        return settled
 
     def _wait(self, outcome: Awaited | Inside) -> Verdict:
         now = common_clock.now()

@@ -174,13 +174,15 @@ class _Ahead:
     ) -> tuple[Verdict, Entered | None]:
         ref = entered.ref
         with unit_of_work() as session:
-            run = runs.lock_run(session, ref.run_id)
-            verdict = record_in(session, run, entered, outcome, {"input": config})
-            if not goes_on or not isinstance(verdict, Proceed) or verdict.repeated:
+            standing = runs.lock_at(session, ref.run_id, ref.node_id)
+            verdict = record_in(session, standing, entered, outcome, {"input": config})
+            if not goes_on or standing is None:
+                return verdict, None
+            if not isinstance(verdict, Proceed) or verdict.repeated:
                 return verdict, None
             node = behind(entered.loaded.plan, ref.node_id, verdict)
             outputs = {**entered.outputs, ref.node_id: put_out(outcome)}
-            return verdict, self.begin(session, run, ref, node, outputs)
+            return verdict, self.begin(session, standing.run, ref, node, outputs)
 
 
 def leg(ref: TaskRef, done: Proceed, *, whole: bool = False) -> Leg:

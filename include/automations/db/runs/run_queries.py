@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from automations.db.tables import Run, RunStep, Wait, Workflow
 from automations.db.tables import StepLog as LogRow
 from automations.domain.runs import RunFilter, RunSummary, StepLog, StepState
-from automations.domain.statuses import UNFINISHED, StepStatus, WaitStatus
+from automations.domain.statuses import UNFINISHED, RunStatus, StepStatus, WaitStatus
 
 NEWEST_FIRST = (Run.started_at.desc(), Run.id)
 SUMMARY = (
@@ -55,6 +55,12 @@ _LOGS = (
     .order_by(LogRow.id)
 )
 _CHILDREN = select(*SUMMARY).where(Run.parent_run_id == _RUN_ID).order_by(Run.started_at)
+
+
+def statuses(session: Session, run_ids: Collection[str]) -> dict[str, RunStatus]:
+    """How runs stand, by id; of those that are not there, nothing."""
+    query = select(Run.id, Run.status).where(Run.id.in_(run_ids))
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def page(

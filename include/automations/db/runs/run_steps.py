@@ -27,6 +27,7 @@ ENDED = (StepStatus.DONE, StepStatus.FAILED)
 
 _JSON = ("output", "verdict", "input", "told")
 _ENDED = ", ".join(f"'{status}'" for status in ENDED)
+_ALL_SETTLED = ", ".join(f"'{status}'" for status in SETTLED)
 
 # These are made once: to put one together anew takes longer than PostgreSQL does with it.
 _BEGIN = select(RunStep).from_statement(
@@ -58,6 +59,10 @@ UPDATE run_step SET status = :status, output = :output, verdict = :verdict, ende
     input = coalesce(:input, input), told = :told
 WHERE run_id = :run AND node_id = :node AND generation = :generation
     AND status NOT IN ({_ENDED})
+RETURNING ARRAY(
+    SELECT other.node_id FROM run_step other
+    WHERE other.run_id = :run AND other.status IN ({_ALL_SETTLED})
+)
 """).bindparams(  # noqa: S608 -- the words are ours
     *(bindparam(name, type_=Json(none_as_null=True)) for name in _JSON),
 )
@@ -192,14 +197,17 @@ def end(
     output: dict[str, JSON],
     verdict: dict[str, JSON] | None,
     more: Mapping[str, Any] = MappingProxyType({}),
-) -> None:
+) -> set[str]:
     """Have a node that was begun stand as ended, with what it came to.
 
     Args:
         more: what else is to be kept of it, by column.
+
+    Returns:
+        Ids of the nodes that are done or left out, itself among them.
     """
     kept = {"input": None, "told": None, **more}
-    session.connection().execute(
+    others = session.connection().scalar(
         _END,
         {
             "run": step.run_id,
@@ -212,6 +220,7 @@ def end(
             **kept,
         },
     )
+    return {step.node_id, *(others or ())}
 
 
 def put_out(

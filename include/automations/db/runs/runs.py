@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from automations.db.queue import jobs
 from automations.db.runs import dag_calls
-from automations.db.tables import Job, JobKind, Run, RunStep, Wait, Workflow
+from automations.db.tables import DagCall, Job, JobKind, Run, RunStep, Wait, Workflow
 from automations.domain.statuses import UNFINISHED, RunStatus, SlotStatus, WaitStatus
 from automations.kit import tracing
 from automations.kit.ids import new_id
@@ -76,6 +76,13 @@ class Claimed(NamedTuple):
     held_up: bool
 
 
+class Standing(NamedTuple):
+    """A run, and a node of it that was begun."""
+
+    run: Run
+    row: RunStep
+
+
 def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
     """Insert a run; None when this id, or this event's run of the automation, is there already."""
     run_id = new.id or new_id()
@@ -116,8 +123,22 @@ def insert_run(session: Session, workflow: Workflow, new: NewRun) -> Run | None:
     return run
 
 
+# Most runs end without; one question costs less than three statements that change nothing.
+_NEEDS_OTHERS = select(
+    exists().where(Wait.run_id == bindparam("run"), Wait.status == WaitStatus.OPEN)
+    | exists().where(Run.parent_run_id == bindparam("run"))
+    | exists().where(DagCall.run_id == bindparam("run"))
+)
+
 # Made once, as each step asks for them: to put one together anew takes longer than PostgreSQL does.
 _LOCKED = select(Run).where(Run.id == bindparam("run")).with_for_update()
+# Both rows are locked, the run's first: who had to wait for it sees the node as it is then.
+_LOCKED_AT = (
+    select(Run, RunStep)
+    .join(RunStep, RunStep.run_id == Run.id)
+    .where(Run.id == bindparam("run"), RunStep.node_id == bindparam("node"))
+    .with_for_update()
+)
 _CLAIMED = (
     select(
         Run,
@@ -133,6 +154,13 @@ _CLAIMED = (
 def lock_run(session: Session, run_id: str) -> Run | None:
     """The run, its row locked for this transaction."""
     return session.scalar(_LOCKED, {"run": run_id})
+
+
+def lock_at(session: Session, run_id: str, node_id: str) -> Standing | None:
+    """The run and a node that it has come to, their rows locked for this transaction."""
+    values = {"run": run_id, "node": node_id}
+    found = session.execute(_LOCKED_AT, values, execution_options={"populate_existing": True})
+    return None if (row := found.first()) is None else Standing(*row)
 
 
 def lock_claimed(session: Session, job: Job) -> Claimed | None:
@@ -220,7 +248,7 @@ def end_run(
     if ended.parent_run_id is not None:
         # By a job: the parent's rows are locked after the child's nowhere, lest two wait in a ring.
         jobs.enqueue(session, JobKind.WAKE_PARENT, run_id)
-    if not has_waited:
+    if not has_waited or not session.scalar(_NEEDS_OTHERS, {"run": run_id}):
         return True
     _cancel_waits(session, [run_id])
     if status == RunStatus.CANCELLED:
