@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,6 +26,12 @@ FROZEN = 10.0
 """Seconds, in which others come to their own conclusions."""
 REFUSED = 10.0
 """Seconds without a connection, or without room on the disk."""
+AWAY = 60.0
+"""Seconds in which a part ends as soon as it has begun: longer than what is tried a few times."""
+STARVED = 20.0
+"""Seconds with many more processes at work than there are processors."""
+_BUSY = 8
+_SPIN = f"import time\nuntil = time.monotonic() + {STARVED}\nwhile time.monotonic() < until: pass"
 _WORKERS = ("airflow worker -- ", "airflow supervisor: ", "[celeryd: ")
 """What processes are called that carry out tasks: our executor's, and Celery's."""
 _NO_WORKER = ":MainProcess]"
@@ -51,6 +59,19 @@ def kill(part: str) -> Fault:
     return Fault(f"kill {part}", strike)
 
 
+def keep_away(part: str) -> Fault:
+    """End a part's process whenever it is there, for a minute."""
+
+    def strike(stack: Stack) -> None:
+        deadline = time.monotonic() + AWAY
+        while time.monotonic() < deadline:
+            with suppress(psutil.Error, ProcessLookupError):
+                os.kill(stack.pid(part), signal.SIGKILL)
+            time.sleep(0.5)
+
+    return Fault(f"keep {part} away", strike)
+
+
 def freeze(part: str, seconds: float = FROZEN) -> Fault:
     """Let a part do nothing for some seconds, and then go on as if nothing had been."""
 
@@ -75,6 +96,13 @@ def _restart_postgres(stack: Stack) -> None:
     """Have PostgreSQL end its connections and itself, in order; its supervisor starts it again."""
     with suppress(ProcessLookupError):
         os.kill(stack.pid("postgres"), signal.SIGINT)
+
+
+def _starve(_stack: Stack) -> None:
+    """Leave the parts a small share of the processors for a while."""
+    busy = [subprocess.Popen([sys.executable, "-c", _SPIN]) for _ in range(_BUSY)]
+    for process in busy:
+        process.wait()
 
 
 def _use_up_connections(stack: Stack) -> None:
@@ -134,7 +162,10 @@ def fill_disk(home: Path) -> Fault:
                 while True:
                     file.write(bytes(1_000_000))
                     file.flush()
-            time.sleep(REFUSED)
+            time.sleep(REFUSED / 2)
+            # What dies then is to be started again, though nothing can be written down.
+            kill("mail").strike(stack)
+            time.sleep(REFUSED / 2)
         finally:
             filling.unlink()
 
@@ -142,6 +173,7 @@ def fill_disk(home: Path) -> Fault:
 
 
 RESTART_POSTGRES = Fault("restart postgres", _restart_postgres)
+STARVE = Fault("starve of the processor", _starve)
 USE_UP_CONNECTIONS = Fault("use up the connections", _use_up_connections)
 KILL_A_TASK = Fault("kill a task", _kill_a_task)
 KILL_A_WORKER = Fault("kill a worker", _kill_a_worker)
@@ -153,6 +185,7 @@ OTHERS = (
     cut("airflow"),
     RESTART_POSTGRES,
     USE_UP_CONNECTIONS,
+    STARVE,
     KILL_A_TASK,
     KILL_A_WORKER,
 )
@@ -200,7 +233,8 @@ def short(stack: Stack, random: Random) -> list[Fault]:
 
 def whole(stack: Stack, random: Random) -> list[Fault]:
     """Each fault in turn, some in pairs, and all at once."""
-    chosen = singly(stack)
+    servers = [part for part in parts(stack) if part.startswith("api-server")]
+    chosen = [*singly(stack), *map(keep_away, servers)]
     random.shuffle(chosen)
     return [*chosen, *pairs(stack, random, 6), FREEZE_EVERYTHING, KILL_EVERYTHING]
 

@@ -12,10 +12,12 @@ import psutil
 import pytest
 import requests
 
+from automations.execution.deaths import MAX_DEATHS
 from automations.kit.ids import PATTERN
 from automations.launcher.demo import WELCOME_FORM, welcome
 from tests.e2e.automations import approval, delay, email, outputs, required_action
 from tests.e2e.conftest import Stack
+from tests.e2e.in_airflow import held, tasks
 from tests.waiting import until
 
 
@@ -319,6 +321,33 @@ def test_a_killed_scheduler_loses_nothing_and_sends_nothing_twice(stack: Stack) 
         # One that was on its way just then may come again, and is known by its id as the same.
         assert len({mail["messageId"] for mail in mails}) == 2
     stack.healthy()
+
+
+def test_a_step_whose_process_is_killed_again_and_again_fails_and_says_so(stack: Stack) -> None:
+    gate, keys, killed = stack.counterparts.gate, list[str | None](), list[int]()
+    gate.clear()
+    try:
+        workflow = stack.create(held(stack, "Deadly", 0))
+        run = stack.execute(workflow)
+
+        def begun_anew() -> int | None:
+            sent = zip(stack.counterparts.posted, stack.counterparts.keys, strict=True)
+            keys[:] = [key for (_, body), key in sent if body.get("text") == "Deadly"]
+            if len(keys) == len(killed):
+                return None
+            pid = tasks(stack, workflow, run)[0]["pid"]
+            return None if pid in killed else pid
+
+        for _ in range(MAX_DEATHS):
+            pid = until(f"process {len(killed) + 1} of the step", begun_anew)
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+        failed = stack.wait(workflow, run, "FAILED")
+    finally:
+        gate.set()
+    assert failed["error"].startswith("Deadly: its process was killed 4 times")
+    assert [line["status"] for line in failed["logs"]] == ["retrying"] * 3 + ["failed"]
+    assert len(set(keys)) == 1
 
 
 def test_status_tells_the_truth_after_a_part_was_killed(stack: Stack) -> None:

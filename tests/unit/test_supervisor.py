@@ -18,6 +18,7 @@ import pytest
 
 from automations.launcher.run_state import PartState, RunFolder, RunState
 from tests.free_ports import free_port
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # each starts a supervisor and its parts
 
@@ -143,6 +144,25 @@ def test_a_part_waits_for_what_it_needs(start: Start, tmp_path: Path) -> None:
     state = start({"name": "second", "code": code, "needs": ["first"]}, first).until(running)
     assert state.parts["first"].state == "done"
     assert state.parts["second"].restarts == 0
+
+
+def test_a_part_is_restarted_also_while_that_cannot_be_written_down(
+    start: Start, tmp_path: Path
+) -> None:
+    supervisor = start({"name": "part", "code": SLEEP})
+    before = supervisor.until(running).parts["part"].pid
+    # As it is on a full disk, which an administrator cannot be kept from writing to otherwise.
+    in_the_way = tmp_path / "run" / "state.new"
+    in_the_way.mkdir()
+    ready = tmp_path / "part.ready"
+    ready.unlink()
+    os.kill(before, signal.SIGKILL)
+    until("it to be started again", lambda: ready.exists() or None)
+    assert supervisor.process.poll() is None
+    assert supervisor.part("part").pid == before
+    in_the_way.rmdir()
+    state = supervisor.until(lambda state: state.parts["part"].pid != before)
+    assert state.parts["part"].restarts == 1
 
 
 def test_a_part_that_dies_with_what_it_needs_is_started_when_that_works_again(

@@ -177,6 +177,7 @@ class Supervisor:
             self._children[part.name] = Child(part, state, log_folder / f"{part.name}.log")
         self._orphans: dict[int, float] = {}
         self._stopping = 0
+        self._untold = False
         self._probes = ThreadPoolExecutor(max_workers=max(1, len(parts)))
 
     def run(self) -> None:
@@ -184,9 +185,11 @@ class Supervisor:
         processes.adopt_orphans()
         began = time.monotonic()
         housekeeping = began + HOUSEKEEPING
-        self._changed()
+        self._on_change(self.state)
         try:
             while not self._stopping:
+                if self._untold:
+                    self._changed()
                 self._reap()
                 self._start_what_can()
                 self._ask()
@@ -197,7 +200,8 @@ class Supervisor:
                 if now > housekeeping:
                     housekeeping = now + HOUSEKEEPING
                     for child in self._children.values():
-                        child.rotate_log()
+                        with suppress(OSError):  # no room for the old one yet
+                            child.rotate_log()
                 time.sleep(TICK)
         except StartFailed as error:
             self.state.message, self.state.failed_part = str(error), error.part
@@ -210,7 +214,13 @@ class Supervisor:
         self._stopping += 1
 
     def _changed(self) -> None:
-        self._on_change(self.state)
+        """Tell of a change; while the disk is full, what runs goes on and it is told later."""
+        try:
+            self._on_change(self.state)
+        except OSError:
+            self._untold = True
+        else:
+            self._untold = False
 
     def _reap(self) -> None:
         """Take note of every ended process, our own children and adopted orphans alike."""
